@@ -1,0 +1,1 @@
+"""What runs on workers: config, sources, imaging, perception, captioning, stages and the Beam graph."""

@@ -1,0 +1,1 @@
+"""Descriptions of a place, written from its cues."""

@@ -1,0 +1,47 @@
+"""What a captioner is given and gives."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from pipeline.errors import SiteError
+from schemas.records import Cue, ImageryRow, Sentence
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that a captioner may use of a site."""
+
+    site: ImageryRow
+    cues: list[Cue]
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a captioner wrote."""
+
+    long: str
+    short: str
+    long_tokens: int
+    short_tokens: int
+    """CLIP tokens, start and end marks included."""
+    sentences: list[Sentence]
+    """Of both variants, in reading order; `long` and `short` are theirs, joined."""
+    language: str
+
+
+class Captioner(Protocol):
+    """Writes descriptions."""
+
+    name: str
+    """`composer 1`: who and which version; stands in every row."""
+    prompt_set: str
+    model: str | None
+
+    def fingerprint(self) -> str:
+        """Changes whenever its words may change: version, prompt set's content, model, sampling."""
+        ...
+
+    def describe(self, sites: Sequence[Evidence]) -> list[Description | SiteError]:
+        """A description a site, in order, or the reason why there is none."""
+        ...

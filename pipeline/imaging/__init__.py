@@ -1,0 +1,1 @@
+"""Pixels: one decoder, local metric frames, panoramas, quality gates, anonymising."""

@@ -1,0 +1,73 @@
+"""What a perception engine is given and gives. Engines are made once a process and shared by its threads."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.sources.base import Pixels
+
+
+@dataclass(frozen=True)
+class View:
+    """A decoded perspective street view, ready for engines."""
+
+    view_id: str
+    pixels: Pixels
+    truth: str | None
+    """Synthetic world only; see `StreetView.truth`."""
+
+
+@dataclass(frozen=True)
+class TextBox:
+    """A piece of text that was read."""
+
+    text: str
+    confidence: float
+    polygon: tuple[float, ...]
+    """x1, y1, x2, y2, ... pixels, clockwise from the text's top left."""
+    script: str
+    """ISO 15924 code of the main script."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A thing or a stretch of ground or sky."""
+
+    label: str
+    mask: NDArray[np.bool_]
+    """Height x width of the view."""
+    confidence: float
+    lasting: bool
+    """False for people, vehicles and other passing things."""
+    distance_m: float | None
+    """Only where the engine knows it (the oracle)."""
+
+
+class Engine(Protocol):
+    """What all engines have."""
+
+    name: str
+    """With the version of what it runs: `rapidocr 3.10.0`. Stands in every cue."""
+
+    def fingerprint(self) -> str:
+        """Changes whenever its answers may change: name, versions, weights, settings."""
+        ...
+
+
+class OcrEngine(Engine, Protocol):
+    """Reads text."""
+
+    def read(self, views: Sequence[View]) -> list[list[TextBox]]:
+        """Text boxes of each view, in the views' order."""
+        ...
+
+
+class Segmenter(Engine, Protocol):
+    """Finds things and stretches."""
+
+    def segment(self, views: Sequence[View]) -> list[list[Segment]]:
+        """Segments of each view, in the views' order."""
+        ...

@@ -1,0 +1,1 @@
+"""Regions, the sampling of sites in them, and the grouping of sites into units."""

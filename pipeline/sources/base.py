@@ -1,0 +1,137 @@
+"""What a source must offer. A source is made once a process from its configuration and shared by threads."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Region
+from schemas.records import MapFact
+
+Pixels = NDArray[np.uint8]
+"""Height x width x 3, RGB."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """A WGS84 position in degrees."""
+
+    lat: float
+    lon: float
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A street photo that a source knows of; its bytes are not read yet."""
+
+    source_id: str
+    """Unique within the source."""
+    position: Point
+    heading_deg: float | None
+    """Optical axis (perspective) or image centre (equirectangular), clockwise from north."""
+    hfov_deg: float | None
+    """Horizontal field of view; 360 for a panorama; None if nobody recorded it."""
+    projection: Literal["perspective", "equirectangular"]
+    captured_at: datetime | None
+    author: str
+    licence: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A perspective view's geometry, pinhole."""
+
+    heading_deg: float
+    pitch_deg: float
+    hfov_deg: float
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class RasterChip:
+    """Pixels from above: north up, centred on the site, at the ground sample distance asked for."""
+
+    pixels: Pixels
+    covered: float
+    """Share of the chip that the source covers, 0 to 1."""
+    source_id: str
+    """Files or tiles it came from, joined by a space."""
+    author: str
+    licence: str
+    link: str
+    captured_at: datetime | None
+
+
+class Source(Protocol):
+    """What all sources have."""
+
+    name: str
+    """As in the configuration."""
+    synthetic: bool
+    """True when its pictures are drawn and not taken."""
+
+    def fingerprint(self) -> str:
+        """Changes whenever what the source would give changes; part of every recipe made from it."""
+        ...
+
+
+class StreetSource(Source, Protocol):
+    """Street-level photos."""
+
+    def candidates(self, region: Region) -> Iterator[Photo]:
+        """All photos of a region, in any order: what sites are sampled from."""
+        ...
+
+    def near(self, point: Point, radius_m: float) -> list[Photo]:
+        """Photos within a radius, nearest first; ties by id."""
+        ...
+
+    def read(self, photo: Photo) -> bytes:
+        """The photo's encoded bytes, as they came.
+
+        Raises:
+            SiteError: READ_FAILED.
+        """
+        ...
+
+
+@runtime_checkable
+class KnowsTruth(Protocol):
+    """A street source that can say what is in a view of a photo of its own."""
+
+    def truth(self, photo: Photo, camera: Camera) -> str:
+        """JSON `{"texts": [...], "objects": [...]}`; see `pipeline.perception.oracle`."""
+        ...
+
+
+class AerialSource(Source, Protocol):
+    """Pictures from above."""
+
+    def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
+        """A chip centred on a point.
+
+        Raises:
+            SiteError: NO_OVERLAP, ALL_NODATA or READ_FAILED.
+        """
+        ...
+
+
+class MapSource(Source, Protocol):
+    """Map features around a point, and a picture of them."""
+
+    def around(self, point: Point, radius_m: float) -> list[MapFact]:
+        """Things within a radius, nearest first. Names are given as the map has them."""
+        ...
+
+    def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
+        """The map drawn in the aerial chip's frame and scale.
+
+        Raises:
+            SiteError: NO_OVERLAP or EMPTY_MAP.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Prompt sets: one folder a version, holding the words that a captioner uses."""

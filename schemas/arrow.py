@@ -1,0 +1,82 @@
+"""Arrow schemas from the records, and tables from rows and back."""
+
+import types
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import pyarrow as pa
+from pydantic import BaseModel
+
+RecordT = TypeVar("RecordT", bound=BaseModel)
+
+_PRIMITIVES: dict[type, pa.DataType] = {
+    str: pa.string(),
+    bytes: pa.binary(),
+    bool: pa.bool_(),
+    int: pa.int64(),
+    float: pa.float64(),
+    datetime: pa.timestamp("us", tz="UTC"),
+}
+
+
+@cache
+def arrow_schema(record: type[BaseModel]) -> pa.Schema:
+    """Schema of a table whose rows are `record`; a field is nullable when it may be None."""
+    return pa.schema(_fields(record))
+
+
+def _fields(record: type[BaseModel]) -> list[pa.Field]:
+    return [_field(name, info.rebuild_annotation()) for name, info in record.model_fields.items()]
+
+
+def _field(name: str, annotation: Any) -> pa.Field:
+    kind, nullable = _optional(annotation)
+    return pa.field(name, _type(kind), nullable=nullable)
+
+
+def _optional(annotation: Any) -> tuple[Any, bool]:
+    annotation = _bare(annotation)
+    if get_origin(annotation) in (Union, types.UnionType):
+        rest = [a for a in get_args(annotation) if a is not type(None)]
+        if len(rest) != 1 or len(rest) == len(get_args(annotation)):
+            raise TypeError(f"a record's field may be one type or that type and None, not {annotation}")
+        return _bare(rest[0]), True
+    return annotation, False
+
+
+def _bare(annotation: Any) -> Any:
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    return annotation
+
+
+def _type(kind: Any) -> pa.DataType:
+    if kind in _PRIMITIVES:
+        return _PRIMITIVES[kind]
+    if get_origin(kind) is Literal:
+        return pa.string()
+    if get_origin(kind) is list:
+        element, nullable = _optional(get_args(kind)[0])
+        return pa.list_(pa.field("element", _type(element), nullable=nullable))
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return pa.string()
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return pa.struct(_fields(kind))
+    raise TypeError(f"no Arrow type for {kind}")
+
+
+def to_table(record: type[RecordT], rows: Iterable[RecordT]) -> pa.Table:
+    """Rows as a table with the record's schema, in the order given."""
+    return pa.Table.from_pylist([row.model_dump(mode="python") for row in rows], schema=arrow_schema(record))
+
+
+def from_table(record: type[RecordT], table: pa.Table) -> Sequence[RecordT]:
+    """Rows of a table, validated.
+
+    Raises:
+        pydantic.ValidationError: a row does not fit the record.
+    """
+    return [record.model_validate(row) for row in table.to_pylist()]

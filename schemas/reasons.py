@@ -1,0 +1,55 @@
+"""Why a site, a view or a description is not there: the one list used in rows, counters, messages and docs."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """A reason code. The value is what stands in a row; `EXPLANATIONS` is what `geoscribe status` prints."""
+
+    # Getting pictures.
+    NO_STREET_VIEW = "no_street_view"
+    NO_REFERENCE = "no_reference"
+    READ_FAILED = "read_failed"
+
+    # What came was no usable picture.
+    NOT_AN_IMAGE = "not_an_image"
+    IMAGE_TRUNCATED = "image_truncated"
+    IMAGE_TOO_LARGE = "image_too_large"
+    IMAGE_TOO_SMALL = "image_too_small"
+    IMAGE_ANIMATED = "image_animated"
+    TOO_BLURRED = "too_blurred"
+    TOO_FLAT = "too_flat"
+    TOO_DARK = "too_dark"
+
+    # The reference views.
+    NO_OVERLAP = "no_overlap"
+    ALL_NODATA = "all_nodata"
+    PARTLY_COVERED = "partly_covered"
+    EMPTY_MAP = "empty_map"
+
+    # Reading and describing.
+    NO_CUES = "no_cues"
+    TOO_LONG = "too_long"
+    NEAR_DUPLICATE = "near_duplicate"
+
+
+EXPLANATIONS: dict[Reason, str] = {
+    Reason.NO_STREET_VIEW: "no photo within the search radius",
+    Reason.NO_REFERENCE: "neither an aerial chip nor a map chip could be had",
+    Reason.READ_FAILED: "a file that the source names could not be read",
+    Reason.NOT_AN_IMAGE: "not a JPEG, PNG or WebP picture",
+    Reason.IMAGE_TRUNCATED: "the picture's data is cut or damaged",
+    Reason.IMAGE_TOO_LARGE: "more bytes or pixels than the limits allow",
+    Reason.IMAGE_TOO_SMALL: "a side is shorter than the minimum",
+    Reason.IMAGE_ANIMATED: "the file holds several frames",
+    Reason.TOO_BLURRED: "below the sharpness gate",
+    Reason.TOO_FLAT: "below the contrast or entropy gate",
+    Reason.TOO_DARK: "above the darkness gate",
+    Reason.NO_OVERLAP: "the raster or map does not reach the chip",
+    Reason.ALL_NODATA: "the raster holds no data within the chip",
+    Reason.PARTLY_COVERED: "too little of the chip is covered",
+    Reason.EMPTY_MAP: "the map has no feature within the chip",
+    Reason.NO_CUES: "nothing was seen or mapped that a description could rest on",
+    Reason.TOO_LONG: "no description under the token limit could be written",
+    Reason.NEAR_DUPLICATE: "the same picture stands in another site",
+}

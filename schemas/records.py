@@ -1,0 +1,309 @@
+"""The records that stand in layers and shards. Angles are degrees, headings clockwise from north, lengths metres.
+
+Positions are WGS84 degrees. Pixel coordinates have their origin at the top left corner of the top left pixel, x to the
+right and y down. Arrow schemas are derived from these classes (`schemas.arrow`), so a field added here is a column.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.reasons import Reason
+
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Heading = Annotated[float, Field(ge=0, lt=360)]
+Status = Literal["ok", "failed"]
+FactKind = Literal[
+    "road", "junction", "crossing", "building", "poi", "green", "water", "rail", "stop", "square", "other"
+]
+Split = Literal["train", "val", "test"]
+
+
+class Record(BaseModel):
+    """Base of all records: immutable, unknown fields refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Image(Record):
+    """An encoded picture, as the `datasets` library's Image feature stores it."""
+
+    bytes: bytes
+    path: str
+
+
+class Site(Record):
+    """One sampled coordinate."""
+
+    site_id: str
+    region: str
+    unit: str
+    """H3 cell (hexadecimal) that the site lies in."""
+    lat: Latitude
+    lon: Longitude
+    weight: float
+    """Inclusion weight: how many candidates of the region this site stands for."""
+
+
+class Credit(Record):
+    """Where a picture comes from and on what terms. Goes with every picture into the shard."""
+
+    source: str
+    """Name of the source in the configuration."""
+    source_id: str
+    """The source's own id of the picture; several files of a mosaic are joined by a space."""
+    author: str
+    licence: str
+    """SPDX identifier, or LicenseRef-..."""
+    link: str
+
+
+class Quality(Record):
+    """Scores of the quality gates; see `pipeline.imaging.quality`."""
+
+    sharpness: float
+    contrast: float
+    entropy: float
+    darkness: float
+
+
+class StreetInfo(Credit):
+    """What is known of a street-level view, beside its pixels."""
+
+    view_id: str
+    """Unique within the site: the source's picture number, and for a cut its direction (`0`, `0@90`)."""
+    projection: Literal["perspective", "equirectangular"]
+    cut_from: str | None
+    """`view_id` of the panorama that this perspective view was cut from."""
+    lat: Latitude
+    lon: Longitude
+    distance_m: float
+    """From the site to the camera."""
+    heading_deg: Heading | None
+    """Of the optical axis; of the image centre for a panorama."""
+    pitch_deg: float
+    hfov_deg: float | None
+    """Horizontal field of view; 360 for a panorama."""
+    captured_at: datetime | None
+    width: int
+    height: int
+    quality: Quality
+    faces_blurred: int
+
+
+class StreetView(StreetInfo):
+    """A street-level view with its picture, faces blurred, EXIF gone."""
+
+    image: Image
+    truth: str | None
+    """Synthetic world only: JSON of the texts and objects in this view, with their pixel polygons."""
+
+
+class ChipInfo(Credit):
+    """What is known of a picture from above: north up, in a local metric frame centred on the site."""
+
+    gsd_m: float
+    """Ground sample distance: metres a pixel."""
+    width: int
+    height: int
+    west: Longitude
+    south: Latitude
+    east: Longitude
+    north: Latitude
+    crs: str
+    """PROJ string of the local frame (azimuthal equidistant around the site)."""
+    captured_at: datetime | None
+    """Date of the imagery, or of the map extract."""
+    covered: float
+    """Share of the chip that the source covers, 0 to 1."""
+
+
+class Chip(ChipInfo):
+    """An aerial or map chip with its picture."""
+
+    image: Image
+
+
+class MapFact(Record):
+    """A thing on the map around a site."""
+
+    fact_id: str
+    kind: FactKind
+    category: str
+    """The source's own class, in the words of OSM or Overture (`tertiary`, `coffee_shop`, `park`)."""
+    name: str | None
+    name_en: str | None
+    distance_m: float
+    """From the site to the nearest point of the thing; 0 inside an area."""
+    bearing_deg: Heading
+    """From the site to that point; for an area that holds the site, to its centroid."""
+
+
+class MissingView(Record):
+    """A reference view that the place lacks, and why."""
+
+    view: Literal["street", "aerial", "map"]
+    reason: Reason
+    detail: str
+
+
+class LayerRow(Record):
+    """What each row of each layer starts with."""
+
+    site_id: str
+    status: Status
+    reason: Reason | None
+    detail: str | None
+    """What was found, in words, when the site failed."""
+
+
+class ImageryRow(LayerRow):
+    """Layer `imagery`: the views of one site. A failed site has empty lists and null chips."""
+
+    region: str
+    unit: str
+    lat: Latitude
+    lon: Longitude
+    weight: float
+    views: list[StreetView]
+    aerial: Chip | None
+    map: Chip | None
+    facts: list[MapFact]
+    missing: list[MissingView]
+
+
+class Position(StrEnum):
+    """Where a cue is, seen from the camera of the site's first view."""
+
+    LEFT = "left"
+    AHEAD_LEFT = "ahead-left"
+    AHEAD = "ahead"
+    AHEAD_RIGHT = "ahead-right"
+    RIGHT = "right"
+    BEHIND = "behind"
+
+
+class Mask(Record):
+    """COCO run-length encoding, compressed counts, of a binary mask over a view."""
+
+    height: int
+    width: int
+    counts: str
+
+
+class Cue(Record):
+    """One piece of evidence about a place."""
+
+    cue_id: str
+    """Stable within the site: `t1` text, `o1` object, `m1` map."""
+    kind: Literal["text", "object", "map"]
+    label: str
+    """`sign` for text; a class of the vocabulary for an object; the fact's kind for a map cue."""
+    category: str | None
+    """Map cues: the source's own class."""
+    text: str | None
+    """The words read, or the thing's name on the map."""
+    text_en: str | None
+    script: str | None
+    """ISO 15924 code of the text's main script (`Latn`, `Hang`)."""
+    position: Position | None
+    """Null when the heading is unknown and the cue comes from the map."""
+    depth: Literal["near", "far"] | None
+    bearing_deg: Heading | None
+    distance_m: float | None
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    source: str
+    """Engine or source that it comes from, with its version."""
+    view_id: str | None
+    """The street view that it was read off; null for a map cue."""
+    polygon: list[float] | None
+    """x1, y1, x2, y2, ... pixels in that view."""
+    area_share: float | None
+    """Share of the view that it covers."""
+    mask: Mask | None
+    lasting: bool
+    """False for what will be gone tomorrow (people, cars) and for text on it: never described."""
+
+
+class CueRow(LayerRow):
+    """Layer `cues`: what was read off the views of one site. Only sites whose imagery is ok have a row."""
+
+    cues: list[Cue]
+
+
+class Sentence(Record):
+    """One sentence of a description and the cues it rests on."""
+
+    variant: Literal["long", "short"]
+    text: str
+    cue_ids: list[str]
+
+
+class CaptionRow(LayerRow):
+    """Layer `captions`: the descriptions of one site. Only sites whose cues are ok have a row."""
+
+    language: str
+    """ISO 639-1 code."""
+    long: str | None
+    """At most 300 CLIP tokens."""
+    short: str | None
+    """At most 77 CLIP tokens."""
+    long_tokens: int
+    short_tokens: int
+    """CLIP tokens, start and end marks included."""
+    sentences: list[Sentence]
+    captioner: str
+    """Who wrote it: `composer` (no model) or `dialogue`, with its version."""
+    prompt_set: str
+    model: str | None
+
+
+class BBox(Record):
+    """Bounding box, GeoParquet 1.1 covering."""
+
+    xmin: float
+    ymin: float
+    xmax: float
+    ymax: float
+
+
+class Sample(Record):
+    """One row of a published shard. A view that the place lacks is null."""
+
+    sample_id: str
+    region: str
+    unit: str
+    split: Split
+    lat: Latitude
+    lon: Longitude
+    geometry: bytes
+    """WKB point, OGC:CRS84."""
+    bbox: BBox
+    weight: float
+    synthetic: bool
+    """True when any picture was drawn and not taken (the synthetic world)."""
+    street: Image
+    """The perspective view that `description` is written from the standpoint of."""
+    street_view: StreetInfo
+    panorama: Image | None
+    panorama_view: StreetInfo | None
+    aerial: Image | None
+    aerial_chip: ChipInfo | None
+    map: Image | None
+    map_chip: ChipInfo | None
+    other_views: list[StreetView]
+    description: str
+    description_short: str
+    description_tokens: int
+    description_short_tokens: int
+    language: str
+    sentences: list[Sentence]
+    cues: list[Cue]
+    captioner: str
+    prompt_set: str
+    model: str | None
+    licence_class: Literal["public-domain", "attribution", "share-alike", "other"]
+    """The strictest class among the sample's pictures and map data."""

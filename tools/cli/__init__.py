@@ -1,0 +1,1 @@
+"""The command line, thin: it reads arguments, calls the pipeline, and prints."""
