@@ -269,8 +269,8 @@ class Publish(Section):
     """Shards are closed at about this size."""
     row_group_mb: Annotated[float, Field(gt=0, le=256)] = 32.0
     min_duplicate_distance: Annotated[int, Field(ge=0, le=64)] = 4
-    """Two sites of different units whose street views' 64-bit perceptual hashes differ in fewer bits are near-duplicates;
-    0 keeps all."""
+    """Sites of two units whose street views' 64-bit perceptual hashes differ in fewer bits are near-duplicates; 0 keeps
+    all."""
     contact: str | None = None
     """Take-down contact for the dataset card."""
 

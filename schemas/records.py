@@ -92,6 +92,8 @@ class StreetInfo(Credit):
     height: int
     quality: Quality
     faces_blurred: int
+    phash: str
+    """64-bit perceptual hash, 16 hexadecimal digits; near-duplicates differ in few bits."""
 
 
 class StreetView(StreetInfo):
@@ -202,6 +204,8 @@ class Cue(Record):
     kind: Literal["text", "object", "map"]
     label: str
     """`sign` for text; a class of the vocabulary for an object; the fact's kind for a map cue."""
+    attribute: str | None
+    """One adjective for an object where the engine knows it: a colour, `brick`, `two-storey`."""
     category: str | None
     """Map cues: the source's own class."""
     text: str | None

@@ -37,6 +37,8 @@ class Segment:
     """A thing or a stretch of ground or sky."""
 
     label: str
+    attribute: str | None
+    """One adjective (`red`, `brick`), where the engine knows it."""
     mask: NDArray[np.bool_]
     """Height x width of the view."""
     confidence: float
