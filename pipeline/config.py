@@ -57,6 +57,13 @@ class Region(Section):
         west, east = ((lon + side * dlon + 180.0) % 360.0 - 180.0 for side in (-1, 1))
         return west, max(lat - dlat, -90.0), east, min(lat + dlat, 90.0)
 
+    def middle(self) -> tuple[float, float]:
+        """Latitude and longitude of the region's middle, in degrees."""
+        if self.centre is not None:
+            return self.centre
+        west, south, east, north = self.bounds()
+        return (south + north) / 2, (west + ((east - west) % 360.0) / 2 + 180.0) % 360.0 - 180.0
+
 
 class FolderSource(Section):
     """Street photos in a folder, described by an index (JSON Lines, CSV or GeoParquet)."""
@@ -441,6 +448,10 @@ def _anchored(build: Build, base: Path) -> Build:
 
 def _impossible(build: Build) -> list[Problem]:
     """Combinations that no single section can see, and files that are not there."""
+    return [*_unsourced_regions(build), *_missing_files(build), *_misused_engines(build)]
+
+
+def _unsourced_regions(build: Build) -> list[Problem]:
     problems: list[Problem] = []
     for i, region in enumerate(build.regions):
         for kind in ("street", "aerial", "map"):
@@ -466,6 +477,11 @@ def _impossible(build: Build) -> list[Problem]:
             problems.append(
                 Problem(f"regions.{i}", "a region without a reference", "an aerial or a map source under sources")
             )
+    return problems
+
+
+def _missing_files(build: Build) -> list[Problem]:
+    problems: list[Problem] = []
     for name, street in build.sources.street.items():
         if isinstance(street, FolderSource):
             problems += _present(f"sources.street.{name}.index", street.index, folder=False)
@@ -477,6 +493,11 @@ def _impossible(build: Build) -> list[Problem]:
         if isinstance(files, MapFiles):
             for i, file in enumerate(files.files):
                 problems += _present(f"sources.map.{name}.files.{i}", file, folder=False)
+    return problems
+
+
+def _misused_engines(build: Build) -> list[Problem]:
+    problems: list[Problem] = []
     real = [name for name, street in build.sources.street.items() if not isinstance(street, WorldStreet)]
     for key, engine in (("ocr", build.perception.ocr.engine), ("segmenter", build.perception.segmenter.engine)):
         if engine == "oracle" and real:

@@ -1,0 +1,115 @@
+"""The Beam graph: linear, one element a unit, and only unit tasks move along it.
+
+It has no tags, state, finish_bundle, shuffle or Beam sink, so that it means the same on every runner: what a step did
+is in the workspace, and a step that is run twice finds its work done.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import apache_beam as beam
+from apache_beam.options.pipeline_options import PipelineOptions
+from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+from pipeline.config import Build
+from pipeline.errors import BuildStopped, MachineError
+from pipeline.stopping import check_stop
+from pipeline.storage import Store, open_store
+from pipeline.toolbox import Toolbox, toolbox
+from pipeline.units import STAGES, UnitTask
+from pipeline.work import do_stage
+
+log = logging.getLogger(__name__)
+
+
+class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+    """Runs one stage on unit tasks. Sources and engines are made in the worker, once a process."""
+
+    def __init__(self, stage: str, build_json: str) -> None:
+        self._stage = stage
+        self._build_json = build_json
+        self._store: Store | None = None
+        self._tools: Toolbox | None = None
+
+    def setup(self) -> None:
+        """Open the workspace and the toolbox."""
+        build = Build.model_validate_json(self._build_json)
+        self._store = open_store(build.workspace)
+        self._tools = toolbox(build)
+
+    def process(self, task: UnitTask) -> Iterable[UnitTask]:
+        """Pass the task on with the stage done."""
+        check_stop()
+        assert self._store is not None
+        assert self._tools is not None
+        yield do_stage(self._stage, task, self._store, self._tools)
+
+
+def attach(tasks: beam.PCollection, build: Build) -> beam.PCollection:
+    """The three stages, applied in order to a collection of unit tasks."""
+    build_json = build.model_dump_json()
+    for stage in STAGES:
+        tasks |= stage >> beam.ParDo(StageFn(stage, build_json))
+    return tasks
+
+
+def run_local(tasks: Sequence[UnitTask], build: Build, beam_options: Sequence[str] = ()) -> None:
+    """Run on this machine: units in threads of this process, so that one unit's waiting overlaps another's computing.
+
+    Raises:
+        MachineError, BuildStopped: as a stage raised them.
+    """
+    # Named, because Beam's default runner may try to download a runner binary.
+    options = [f"--direct_num_workers={build.limits.workers}", "--direct_running_mode=multi_threading", *beam_options]
+    _run(tasks, build, FnApiRunner(), options)
+
+
+def run_dask(
+    tasks: Sequence[UnitTask], build: Build, scheduler: str | None = None, beam_options: Sequence[str] = ()
+) -> None:
+    """Run on a Dask cluster: the one at `scheduler` (`tcp://host:8786`), or one of processes on this machine.
+
+    Raises:
+        MachineError: Dask is not installed, or a stage stopped.
+    """
+    try:
+        from apache_beam.runners.dask.dask_runner import DaskRunner
+        from distributed import LocalCluster
+    except ImportError as error:
+        raise MachineError("the Dask runner needs the extra `dask`: pip install 'geoscribe[dask]'") from error
+    # One unit a partition: Beam's default of 128 would put a small build into one task.
+    options = ["--dask_partition_size=1", *beam_options]
+    if scheduler is not None:
+        _run(tasks, build, DaskRunner(), [f"--dask_client_address={scheduler}", *options])
+        return
+    with LocalCluster(n_workers=build.limits.workers, threads_per_worker=1, dashboard_address=None) as cluster:
+        _run(tasks, build, DaskRunner(), [f"--dask_client_address={cluster.scheduler_address}", *options])
+
+
+def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str]) -> None:
+    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Beam's own: an optional package of a cloud that is not used
+        pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
+        attach(pipeline | "units" >> beam.Create(tasks, reshuffle=False), build)
+        try:
+            pipeline.run().wait_until_finish()
+        except Exception as error:
+            raise _own(error) from error
+
+
+def _own(error: BaseException) -> Exception:
+    """What a stage raised, out of what the runner made of it: some keep the exception, some only its text."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MachineError | BuildStopped):
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    text = str(error)
+    if "BuildStopped" in text:
+        return BuildStopped()
+    if "MachineError: " in text:
+        return MachineError(text.split("MachineError: ", 1)[1].splitlines()[0].split(" [while running")[0])
+    return MachineError(f"a stage failed in a way it should not: {text.splitlines()[-1] if text else error!r}")

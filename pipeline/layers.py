@@ -1,0 +1,202 @@
+"""Layers: one immutable Parquet file a unit and stage. The file's name says all that resume needs.
+
+`<layer>/<region>/<unit>.<recipe>.<content>.parquet`: `recipe` digests how the table was made and from what, `content`
+digests the file's own bytes, which the same rows always give. So a damaged file betrays itself when it is read, and a
+stage whose input was made again with the same result need not run again.
+"""
+
+import io
+import json
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.digest import digest_bytes
+from pipeline.storage import Entry, Store
+from schemas.arrow import from_table, to_table
+from schemas.records import LayerRow, Site
+
+RowT = TypeVar("RowT", bound=LayerRow)
+
+COUNTS = b"geoscribe.counts"
+UNITS = b"geoscribe.units"
+_NAME = re.compile(
+    r"(?P<layer>[a-z]+)/(?P<region>[^/]+)/(?P<unit>[^/.]+)\.(?P<recipe>[0-9a-f]+)\.(?P<content>[0-9a-f]+)\.parquet"
+)
+LAYERS = ("sites", "imagery", "cues", "captions")
+
+
+class DamagedLayerError(Exception):
+    """A layer file whose bytes are not those that its name promises."""
+
+    def __init__(self, file: "LayerFile") -> None:
+        super().__init__(f"{file.path} is damaged: its bytes do not match its name")
+        self.file = file
+
+
+@dataclass(frozen=True, order=True)
+class LayerFile:
+    """A committed table, by its name."""
+
+    layer: str
+    region: str
+    unit: str
+    recipe: str
+    content: str
+
+    @property
+    def path(self) -> str:
+        """Path in the workspace."""
+        return f"{self.layer}/{self.region}/{self.unit}.{self.recipe}.{self.content}.parquet"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many sites of a table are ok, and how many failed for each reason."""
+
+    ok: int
+    failed: dict[str, int]
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(self.ok + other.ok, dict(Counter(self.failed) + Counter(other.failed)))
+
+    @property
+    def total(self) -> int:
+        """All sites of the table."""
+        return self.ok + sum(self.failed.values())
+
+
+class Listing:
+    """All layer files of a workspace at one moment: the state of the whole build."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.sizes: dict[LayerFile, int] = {}
+        self._by_recipe: dict[tuple[str, str, str, str], list[LayerFile]] = defaultdict(list)
+        for entry in entries:
+            match = _NAME.fullmatch(entry.path)
+            if match and match["layer"] in LAYERS:
+                file = LayerFile(**match.groupdict())
+                self.sizes[file] = entry.size
+                self._by_recipe[file.layer, file.region, file.unit, file.recipe].append(file)
+
+    def find(self, layer: str, region: str, unit: str, recipe: str) -> LayerFile | None:
+        """The file that counts for a recipe: of several, the one whose name sorts first."""
+        return min(self._by_recipe.get((layer, region, unit, recipe), ()), default=None)
+
+    def __iter__(self) -> Iterator[LayerFile]:
+        return iter(self.sizes)
+
+
+def list_layers(store: Store) -> Listing:
+    """What is there now."""
+    return Listing(entry for layer in LAYERS for entry in store.entries(layer))
+
+
+def commit(
+    store: Store, layer: str, region: str, unit: str, recipe: str, record: type[RowT], rows: Sequence[RowT]
+) -> LayerFile:
+    """Write a unit's table; where the same one is there already, that is that."""
+    table = to_table(record, rows)
+    return commit_table(store, layer, region, unit, recipe, table, {COUNTS: _counts_json(rows)})
+
+
+def commit_sites(store: Store, region: str, recipe: str, sites: Sequence[Site], digests: dict[str, str]) -> LayerFile:
+    """Write a region's sites, with how many sites each unit has and their digest in the footer."""
+    sizes = Counter(site.unit for site in sites)
+    units = {unit: [sizes[unit], digests[unit]] for unit in sorted(sizes)}
+    return commit_table(
+        store, "sites", region, "all", recipe, to_table(Site, sites), {UNITS: json.dumps(units).encode()}
+    )
+
+
+def commit_table(
+    store: Store, layer: str, region: str, unit: str, recipe: str, table: pa.Table, footer: dict[bytes, bytes]
+) -> LayerFile:
+    """Encode and write a table under the name that its bytes give."""
+    buffer = io.BytesIO()
+    pq.write_table(
+        table.replace_schema_metadata(footer),
+        buffer,
+        compression={path: _codec(path) for path in _leaves(table.schema)},
+        use_dictionary=False,
+        write_statistics=False,
+    )
+    data = buffer.getvalue()
+    file = LayerFile(layer, region, unit, recipe, digest_bytes(data))
+    store.create(file.path, data)
+    return file
+
+
+def read(store: Store, file: LayerFile) -> pa.Table:
+    """A committed table.
+
+    Raises:
+        DamagedLayerError: the bytes are not those that were written.
+        FileNotFoundError: another build has superseded and removed the file.
+    """
+    data = store.read(file.path)
+    if digest_bytes(data) != file.content:
+        raise DamagedLayerError(file)
+    return pq.read_table(pa.BufferReader(data))
+
+
+def read_rows(store: Store, file: LayerFile, record: type[RowT]) -> Sequence[RowT]:
+    """A committed table's rows; raises as `read` does."""
+    return from_table(record, read(store, file))
+
+
+def read_counts(store: Store, file: LayerFile) -> Counts:
+    """Counts from a file's footer, without reading its rows.
+
+    Raises:
+        DamagedLayerError: the footer cannot be read.
+        FileNotFoundError: the file is gone.
+    """
+    raw = json.loads(_footer(store, file)[COUNTS])
+    return Counts(raw["ok"], raw["failed"])
+
+
+def read_units(store: Store, file: LayerFile) -> dict[str, tuple[int, str]]:
+    """From the footer of a region's sites: number of sites and their digest, by unit; raises as `read_counts`."""
+    return {unit: (size, mark) for unit, (size, mark) in json.loads(_footer(store, file)[UNITS]).items()}
+
+
+def _footer(store: Store, file: LayerFile) -> dict[bytes, bytes]:
+    with store.reader(file.path) as source:
+        try:
+            metadata: dict[bytes, bytes] | None = pq.read_metadata(source).metadata
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DamagedLayerError(file) from error
+    if not metadata or not {COUNTS, UNITS} & metadata.keys():
+        raise DamagedLayerError(file)
+    return metadata
+
+
+def _counts_json(rows: Sequence[LayerRow]) -> bytes:
+    failed = Counter(str(row.reason) for row in rows if row.status == "failed")
+    return json.dumps({"ok": len(rows) - failed.total(), "failed": dict(sorted(failed.items()))}).encode()
+
+
+def _codec(path: str) -> str:
+    """Encoded pictures do not shrink further; everything else does."""
+    return "NONE" if path.endswith(".bytes") else "ZSTD"
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Parquet column paths of a schema's leaves."""
+
+    def below(prefix: str, kind: pa.DataType) -> Iterator[str]:
+        if pa.types.is_struct(kind):
+            for field in kind:
+                yield from below(f"{prefix}.{field.name}", field.type)
+        elif pa.types.is_list(kind):
+            yield from below(f"{prefix}.list.element", kind.value_type)
+        else:
+            yield prefix
+
+    return [leaf for field in schema for leaf in below(field.name, field.type)]

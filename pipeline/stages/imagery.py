@@ -1,0 +1,243 @@
+"""Stage `imagery`: for each site its street views, aerial chip, map chip and map facts, anonymised and checked."""
+
+from collections.abc import Iterable, Sequence
+
+from pipeline.config import Build
+from pipeline.errors import SiteError
+from pipeline.imaging.decode import decode
+from pipeline.imaging.encode import encode_jpeg, encode_png, fit
+from pipeline.imaging.frame import LocalFrame
+from pipeline.imaging.panorama import cut
+from pipeline.imaging.phash import phash
+from pipeline.imaging.quality import gate, measure
+from pipeline.sources.base import Camera, KnowsTruth, Photo, Pixels, Point, RasterChip, StreetSource
+from pipeline.stopping import check_stop
+from pipeline.toolbox import Toolbox
+from schemas.reasons import Reason
+from schemas.records import Chip, Image, ImageryRow, MapFact, MissingView, Site, StreetView
+
+VERSION = 1
+_NEW_DIRECTION_DEG = 45.0
+"""A second flat photo is worth its bytes only if it looks this far away from those chosen."""
+_UNKNOWN_HFOV_DEG = 65.0
+"""Assumed where nobody recorded it and the synthetic world is asked for its truth."""
+
+
+def imagery(sites: Iterable[Site], tools: Toolbox) -> list[ImageryRow]:
+    """One row a site, in order."""
+    rows = []
+    for site in sites:
+        check_stop()
+        try:
+            rows.append(_row(site, tools))
+        except SiteError as error:
+            rows.append(_failed(site, error))
+    return rows
+
+
+def _row(site: Site, tools: Toolbox) -> ImageryRow:
+    point = Point(site.lat, site.lon)
+    missing: list[MissingView] = []
+    aerial = _aerial(point, site.region, tools, missing)
+    around, facts = _map(point, site.region, tools, missing)
+    if aerial is None and around is None:
+        raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
+    return ImageryRow(
+        **site.model_dump(),
+        status="ok",
+        reason=None,
+        detail=None,
+        views=_street_views(point, tools.street(site.region), tools, missing),
+        aerial=aerial,
+        map=around,
+        facts=facts,
+        missing=missing,
+    )
+
+
+def _failed(site: Site, error: SiteError) -> ImageryRow:
+    return ImageryRow(
+        **site.model_dump(),
+        status="failed",
+        reason=error.reason,
+        detail=error.detail,
+        views=[],
+        aerial=None,
+        map=None,
+        facts=[],
+        missing=[],
+    )
+
+
+def _street_views(point: Point, source: StreetSource, tools: Toolbox, missing: list[MissingView]) -> list[StreetView]:
+    """Views of the nearest usable photos. The first decides: a panorama sees all round, flat photos add directions."""
+    settings = tools.build.imagery
+    photos = source.near(point, settings.search_radius_m)
+    if not photos:
+        raise SiteError(Reason.NO_STREET_VIEW, f"no photo within {settings.search_radius_m:g} m")
+    views: list[StreetView] = []
+    faults: list[SiteError] = []
+    for photo in photos:
+        if views and not _adds_direction(photo, views):
+            continue
+        try:
+            new = _views_of(photo, len(views), point, source, tools)
+        except SiteError as error:
+            faults.append(error)
+            missing.append(MissingView(view="street", reason=error.reason, detail=f"{photo.source_id}: {error.detail}"))
+            continue
+        views += new
+        if len(views) >= settings.max_views or views[0].projection == "equirectangular":
+            break
+    if not views:
+        raise faults[0]
+    return views
+
+
+def _adds_direction(photo: Photo, views: Sequence[StreetView]) -> bool:
+    if photo.projection != "perspective" or photo.heading_deg is None:
+        return False
+    taken = [view.heading_deg for view in views]
+    return all(h is not None and abs((photo.heading_deg - h + 180) % 360 - 180) >= _NEW_DIRECTION_DEG for h in taken)
+
+
+def _views_of(photo: Photo, number: int, point: Point, source: StreetSource, tools: Toolbox) -> list[StreetView]:
+    settings = tools.build.imagery
+    pixels = decode(source.read(photo), settings.limits)
+    whole = photo.projection == "equirectangular"
+    pixels = fit(pixels, settings.long_side_px * (2 if whole else 1))
+    reason = gate(measure(pixels), settings.quality)
+    if reason is not None:
+        raise SiteError(reason, f"scores {measure(pixels)}")
+    pixels, faces = tools.blurrer.blur(pixels) if tools.blurrer else (pixels, 0)
+    main = _view(photo, str(number), pixels, faces, point, source, tools)
+    if not whole:
+        return [main]
+    base = photo.heading_deg or 0.0
+    cuts = []
+    for turn in [360.0 * i / settings.max_views for i in range(settings.max_views)]:
+        camera = Camera(
+            (base + turn) % 360.0, 0.0, settings.cut_hfov_deg, settings.long_side_px, settings.long_side_px * 3 // 4
+        )
+        flat = Photo(
+            source_id=photo.source_id,
+            position=photo.position,
+            heading_deg=camera.heading_deg,
+            hfov_deg=camera.hfov_deg,
+            projection="perspective",
+            captured_at=photo.captured_at,
+            author=photo.author,
+            licence=photo.licence,
+            link=photo.link,
+        )
+        cuts.append(
+            _view(
+                flat,
+                f"{number}@{turn:g}",
+                cut(pixels, base, camera),
+                faces,
+                point,
+                source,
+                tools,
+                cut_from=main.view_id,
+            )
+        )
+    return [main, *cuts]
+
+
+def _view(
+    photo: Photo,
+    view_id: str,
+    pixels: Pixels,
+    faces: int,
+    point: Point,
+    source: StreetSource,
+    tools: Toolbox,
+    cut_from: str | None = None,
+) -> StreetView:
+    height, width = pixels.shape[:2]
+    east, north = LocalFrame(point.lat, point.lon).to_metres(photo.position.lon, photo.position.lat)
+    truth = None
+    if isinstance(source, KnowsTruth) and photo.projection == "perspective":
+        camera = Camera(photo.heading_deg or 0.0, 0.0, photo.hfov_deg or _UNKNOWN_HFOV_DEG, width, height)
+        truth = source.truth(photo, camera)
+    return StreetView(
+        source=source.name,
+        source_id=photo.source_id,
+        author=photo.author,
+        licence=photo.licence,
+        link=photo.link,
+        view_id=view_id,
+        projection=photo.projection,
+        cut_from=cut_from,
+        lat=photo.position.lat,
+        lon=photo.position.lon,
+        distance_m=round(float((east**2 + north**2) ** 0.5), 2),
+        heading_deg=photo.heading_deg,
+        pitch_deg=0.0,
+        hfov_deg=360.0 if photo.projection == "equirectangular" else photo.hfov_deg,
+        captured_at=photo.captured_at,
+        width=width,
+        height=height,
+        quality=measure(pixels),
+        faces_blurred=faces,
+        phash=phash(pixels),
+        image=Image(bytes=encode_jpeg(pixels, tools.build.imagery.jpeg_quality), path=f"{view_id}.jpg"),
+        truth=truth,
+    )
+
+
+def _aerial(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
+    source, chips = tools.aerial(region), tools.build.imagery.chips
+    if source is None:
+        return None
+    try:
+        got = source.chip(point, chips.size_px, chips.gsd_m)
+    except SiteError as error:
+        missing.append(MissingView(view="aerial", reason=error.reason, detail=error.detail))
+        return None
+    if got.covered < chips.min_covered:
+        detail = f"{got.covered:.1%} of the chip, {chips.min_covered:.1%} asked for"
+        missing.append(MissingView(view="aerial", reason=Reason.PARTLY_COVERED, detail=detail))
+        return None
+    return _chip(
+        got, source.name, point, tools.build, encode_jpeg(got.pixels, tools.build.imagery.jpeg_quality), "aerial.jpg"
+    )
+
+
+def _map(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> tuple[Chip | None, list[MapFact]]:
+    source, chips = tools.map(region), tools.build.imagery.chips
+    if source is None:
+        return None, []
+    try:
+        got = source.chip(point, chips.size_px, chips.gsd_m)
+    except SiteError as error:
+        missing.append(MissingView(view="map", reason=error.reason, detail=error.detail))
+        return None, []
+    # Flat colours and lettering: PNG is both smaller and free of the ringing that JPEG would put around names.
+    chip = _chip(got, source.name, point, tools.build, encode_png(got.pixels), "map.png")
+    return chip, source.around(point, tools.build.imagery.map_radius_m)
+
+
+def _chip(got: RasterChip, source: str, point: Point, build: Build, data: bytes, path: str) -> Chip:
+    chips = build.imagery.chips
+    frame = LocalFrame(point.lat, point.lon)
+    west, south, east, north = frame.chip_bbox(chips.size_px, chips.gsd_m)
+    return Chip(
+        source=source,
+        source_id=got.source_id,
+        author=got.author,
+        licence=got.licence,
+        link=got.link,
+        gsd_m=chips.gsd_m,
+        width=got.pixels.shape[1],
+        height=got.pixels.shape[0],
+        west=west,
+        south=south,
+        east=east,
+        north=north,
+        crs=frame.crs,
+        captured_at=got.captured_at,
+        covered=round(got.covered, 6),
+        image=Image(bytes=data, path=path),
+    )

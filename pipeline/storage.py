@@ -1,0 +1,195 @@
+"""Files of a workspace or a dataset, in a local folder or in a bucket, with the same calls.
+
+Every write is atomic: a reader sees the whole file or none. Locally that is a temporary file in the sibling folder
+`.tmp`, fsync, rename, fsync of the folder; in a bucket it is a (conditional) put. Paths are relative, with `/`.
+"""
+
+import contextlib
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from pipeline.errors import ConfigError, MachineError, Problem
+
+TEMPORARY = ".tmp"
+STALE_AFTER_S = 3600.0
+"""A temporary file this old belongs to a killed writer: writing one file never takes an hour."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One stored file."""
+
+    path: str
+    size: int
+
+
+class Store:
+    """A folder or bucket prefix. Made by `open_store`."""
+
+    def __init__(self, url: str, backend: ObjectStore, root: Path | None) -> None:
+        self.url = url
+        self._backend: Any = backend
+        self.root = root
+        """The folder, where the store is local."""
+
+    def entries(self, prefix: str = "") -> Iterator[Entry]:
+        """All files below a folder, in no order. Temporary files are not among them."""
+        with _explained(self.url, "list"):
+            for batch in obstore.list(self._backend, prefix=prefix or None, chunk_size=1000, return_arrow=False):
+                for meta in batch:
+                    if not meta["path"].startswith(TEMPORARY + "/"):
+                        yield Entry(meta["path"], meta["size"])
+
+    def exists(self, path: str) -> bool:
+        """Whether the file is there."""
+        try:
+            obstore.head(self._backend, path)
+        except FileNotFoundError:
+            return False
+        return True
+
+    def read(self, path: str) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        with _explained(self.url, "read"):
+            return bytes(obstore.get(self._backend, path).bytes())
+
+    def reader(self, path: str) -> BinaryIO:
+        """The file opened for random reading, without loading it whole."""
+        if self.root is not None:
+            return (self.root / path).open("rb")
+        return obstore.open_reader(self._backend, path)  # type: ignore[return-value]  # seekable, all that Parquet asks
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a file that must not exist yet. False if it does: then it is left as it is."""
+        if self.root is not None:
+            if (self.root / path).exists():
+                return False
+            self._place(path, data)
+            return True
+        try:
+            with _explained(self.url, "write to"):
+                obstore.put(self._backend, path, data, mode="create")
+        except (AlreadyExistsError, PreconditionError):
+            return False
+        return True
+
+    def write(self, path: str, data: bytes) -> None:
+        """Write a file, replacing one that is there."""
+        if self.root is not None:
+            self._place(path, data)
+        else:
+            with _explained(self.url, "write to"):
+                obstore.put(self._backend, path, data)
+
+    def scratch(self) -> Path:
+        """A fresh path for a local temporary file, to be given to `adopt`."""
+        folder = (self.root or Path(os.environ.get("TMPDIR", "/tmp"))) / TEMPORARY  # noqa: S108 - uuid name, own folder
+        with _explained(self.url, "write to"):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder / uuid.uuid4().hex
+
+    def adopt(self, temporary: Path, path: str) -> None:
+        """Put a finished temporary file in place, replacing one that is there; it is moved, not copied."""
+        with _explained(self.url, "write to"):
+            if self.root is None:
+                obstore.put(self._backend, path, temporary)
+                temporary.unlink()
+                return
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            target = self.root / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            temporary.replace(target)
+            _sync_folder(target.parent)
+
+    def delete(self, path: str) -> None:
+        """Remove a file; it may be gone already."""
+        with contextlib.suppress(FileNotFoundError), _explained(self.url, "delete from"):
+            obstore.delete(self._backend, path)
+
+    def sweep(self) -> int:
+        """Remove what killed writers left behind; returns how many files."""
+        if self.root is None or not (self.root / TEMPORARY).is_dir():
+            return 0
+        swept = 0
+        for leftover in (self.root / TEMPORARY).iterdir():
+            with contextlib.suppress(FileNotFoundError):  # another build may sweep at the same time
+                if time.time() - leftover.stat().st_mtime > STALE_AFTER_S:
+                    leftover.unlink()
+                    swept += 1
+        return swept
+
+    def _place(self, path: str, data: bytes) -> None:
+        temporary = self.scratch()
+        try:
+            with _explained(self.url, "write to"), temporary.open("xb") as file:
+                file.write(data)
+            self.adopt(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def open_store(url: str, *, where: str = "workspace") -> Store:
+    """Open a local folder (made if missing) or an s3://, gs:// or az:// URL.
+
+    Credentials and endpoints of buckets come from the environment, under the names that the cloud's own tools use
+    (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...). `where` is the configuration key named in errors.
+
+    Raises:
+        ConfigError: the folder cannot be written, or the URL is not understood.
+    """
+    if "://" not in url:
+        root = Path(url)
+        try:
+            (root / TEMPORARY).mkdir(parents=True, exist_ok=True)
+            probe = root / TEMPORARY / uuid.uuid4().hex
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise ConfigError([Problem(where, f"{root} ({error.strerror})", "a folder that can be written")]) from error
+        return Store(url, LocalStore(root), root)
+    try:
+        backend: Any = from_url(url, client_options={"allow_http": url_is_loopback()})
+    except (BaseError, ValueError) as error:
+        raise ConfigError([Problem(where, f"{url} ({error})", "a folder, or an s3://, gs:// or az:// URL")]) from error
+    return Store(url, backend, None)
+
+
+def url_is_loopback() -> bool:
+    """Whether the S3 endpoint in the environment is on this machine: only then may it be plain http."""
+    endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
+    return endpoint.startswith(("http://127.0.0.1:", "http://localhost:"))
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _explained(url: str, verb: str) -> Iterator[None]:
+    """Turn what the disk or the bucket says into a MachineError; FileNotFoundError passes, it is an answer."""
+    try:
+        yield
+    except (FileNotFoundError, AlreadyExistsError, PreconditionError):
+        raise
+    except (OSError, BaseError) as error:
+        raise MachineError(
+            f"cannot {verb} {url}: {error}. Mend that and start the build again; it goes on from here."
+        ) from error

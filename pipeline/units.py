@@ -1,0 +1,114 @@
+"""Units of work: what each needs, what of it is there already, and so what is to do."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pipeline.config import Build, Region
+from pipeline.digest import digest
+from pipeline.errors import ConfigError, Problem
+from pipeline.layers import LayerFile, Listing, commit_sites, read_units
+from pipeline.regions import sampling
+from pipeline.stages import captions, cues, imagery
+from pipeline.storage import Store
+from pipeline.toolbox import Toolbox, region_sources
+from schemas.records import Site
+
+STAGES = ("imagery", "cues", "captions")
+"""In order. Each reads the layers of those before it; `publish` follows when all are done."""
+READS: dict[str, tuple[str, ...]] = {"imagery": (), "cues": ("imagery",), "captions": ("imagery", "cues")}
+
+
+@dataclass(frozen=True)
+class UnitTask:
+    """One unit's way through the stages: a small value, safe to send between machines."""
+
+    region: str
+    unit: str
+    sites: LayerFile
+    size: int
+    """Number of sites."""
+    sites_digest: str
+    bases: dict[str, str]
+    """By stage: digest of all that its tables depend on, beside the tables that it reads."""
+    done: dict[str, LayerFile]
+    """By stage: the file that is up to date."""
+    todo: tuple[str, ...] = ()
+    """Stages to run, in order."""
+    retry: frozenset[str] = frozenset()
+    """Reasons whose sites are taken up again in tables that are otherwise up to date."""
+
+    def recipe(self, stage: str) -> str:
+        """Recipe of a stage's table, given the tables below it."""
+        below = [self.done[layer].content for layer in READS[stage]] or [self.sites_digest]
+        return digest(self.bases[stage], below)
+
+
+def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
+    """What each stage's tables of a region depend on, beside the tables that it reads."""
+    blurrer = tools.blurrer
+    return {
+        "sites": digest(
+            "sites", sampling.VERSION, region, build.sampling, build.seed, tools.street(region.name).fingerprint()
+        ),
+        "imagery": digest(
+            "imagery", imagery.VERSION, build.imagery, region_sources(tools, region), blurrer and blurrer.fingerprint()
+        ),
+        "cues": digest("cues", cues.VERSION, tools.ocr.fingerprint(), tools.segmenter.fingerprint()),
+        "captions": digest("captions", captions.VERSION, tools.captioner.fingerprint()),
+    }
+
+
+def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
+    """The sites of a region.
+
+    Raises:
+        ConfigError: its street source has no photo in it.
+    """
+    source = tools.street(region.name)
+    sites = sampling.sample(region, build.sampling, build.seed, source.candidates(region))
+    if not sites:
+        found = f"no photo of the street source {source.name} within {region.name}"
+        raise ConfigError([Problem(f"regions.{build.regions.index(region)}", found, "a region that has some")])
+    return sites
+
+
+def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, listing: Listing, base: str) -> LayerFile:
+    """The region's committed sites, sampled now if they are not there."""
+    found = listing.find("sites", region.name, "all", base)
+    if found is not None:
+        return found
+    sites = sample_region(build, tools, region)
+    return commit_sites(store, region.name, base, sites, sampling.digests_by_unit(sites))
+
+
+def survey(
+    store: Store, listing: Listing, sites: Iterable[LayerFile], bases: dict[str, dict[str, str]]
+) -> list[UnitTask]:
+    """Every unit of every region, with the files that are up to date; by region as given, then by unit."""
+    tasks = []
+    for file in sites:
+        for unit, (size, mark) in read_units(store, file).items():
+            task = UnitTask(file.region, unit, file, size, mark, bases[file.region], {})
+            tasks.append(_with_done(task, listing))
+    return tasks
+
+
+def _with_done(task: UnitTask, listing: Listing) -> UnitTask:
+    for stage in STAGES:
+        found = listing.find(stage, task.region, task.unit, task.recipe(stage))
+        if found is None:
+            break
+        task = replace(task, done={**task.done, stage: found})
+    return task
+
+
+def with_todo(task: UnitTask, wanted: Iterable[str]) -> UnitTask:
+    """The same task with the stages to run: those wanted and not up to date, up to the first gap."""
+    todo = []
+    for stage in STAGES:
+        if stage in task.done:
+            continue
+        if stage not in wanted:
+            break
+        todo.append(stage)
+    return replace(task, todo=tuple(todo))

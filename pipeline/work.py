@@ -1,0 +1,129 @@
+"""Doing a unit's stages: read the tables below, make the stage's table, commit it. Idempotent, so safe to do twice."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from pipeline.layers import (
+    DamagedLayerError,
+    LayerFile,
+    commit,
+    commit_sites,
+    read,
+    read_counts,
+    read_rows,
+)
+from pipeline.regions.sampling import digests_by_unit
+from pipeline.stages.captions import captions
+from pipeline.stages.cues import cues
+from pipeline.stages.imagery import imagery
+from pipeline.storage import Store
+from pipeline.toolbox import Toolbox
+from pipeline.units import READS, UnitTask, sample_region
+from schemas.arrow import from_table
+from schemas.records import CaptionRow, CueRow, ImageryRow, LayerRow, Site
+
+log = logging.getLogger(__name__)
+
+RECORDS: dict[str, type[LayerRow]] = {"imagery": ImageryRow, "cues": CueRow, "captions": CaptionRow}
+
+
+def do_stage(stage: str, task: UnitTask, store: Store, tools: Toolbox) -> UnitTask:
+    """The task with the stage's table committed, if it is to do; unchanged otherwise."""
+    if stage in task.todo:
+        return _make(stage, task, store, tools, only=None)
+    if stage in task.done and _moved(stage, task):
+        return _make(stage, _without(task, stage), store, tools, only=None)
+    if stage in task.done and task.retry & _reasons(store, task.done[stage]):
+        return _again(stage, task, store, tools)
+    return task
+
+
+def _make(stage: str, task: UnitTask, store: Store, tools: Toolbox, only: set[str] | None) -> UnitTask:
+    """Run a stage over a unit (`only` some sites of it) and commit; tables below that are damaged are made first."""
+    below: dict[str, Sequence[LayerRow]] = {}
+    for layer in READS[stage]:
+        task, below[layer] = _rows_below(layer, task, store, tools)
+    rows = _run(stage, task, below, store, tools, only)
+    if only is not None:
+        fresh = {row.site_id: row for row in rows}
+        kept = read_rows(store, task.done[stage], RECORDS[stage])
+        rows = [fresh.get(row.site_id, row) for row in kept]
+    file = commit(store, stage, task.region, task.unit, task.recipe(stage), RECORDS[stage], rows)
+    return replace(task, done={**task.done, stage: file})
+
+
+def _run(
+    stage: str,
+    task: UnitTask,
+    below: dict[str, Sequence[LayerRow]],
+    store: Store,
+    tools: Toolbox,
+    only: set[str] | None,
+) -> Sequence[LayerRow]:
+    def wanted(rows: Sequence[LayerRow]) -> list[LayerRow]:
+        return [row for row in rows if only is None or row.site_id in only]
+
+    if stage == "imagery":
+        sites = [site for site in unit_sites(task, store, tools) if only is None or site.site_id in only]
+        return imagery(sites, tools)
+    views = [row for row in below["imagery"] if isinstance(row, ImageryRow)]
+    if stage == "cues":
+        return cues([row for row in wanted(views) if isinstance(row, ImageryRow)], tools)
+    read_off = [row for row in wanted(below["cues"]) if isinstance(row, CueRow)]
+    return captions(views, read_off, tools)
+
+
+def _again(stage: str, task: UnitTask, store: Store, tools: Toolbox) -> UnitTask:
+    """Take up again the sites that failed for a reason to retry. The old table goes once the new one is committed."""
+    old = task.done[stage]
+    rows = read_rows(store, old, RECORDS[stage])
+    failed = {row.site_id for row in rows if row.reason is not None and row.reason in task.retry}
+    task = _make(stage, task, store, tools, only=failed)
+    if task.done[stage] != old:
+        store.delete(old.path)
+    return task
+
+
+def _rows_below(layer: str, task: UnitTask, store: Store, tools: Toolbox) -> tuple[UnitTask, Sequence[LayerRow]]:
+    try:
+        return task, read_rows(store, task.done[layer], RECORDS[layer])
+    except FileNotFoundError:
+        log.warning("%s is gone; making it again", task.done[layer].path)
+    except DamagedLayerError as error:
+        log.warning("%s; making it again", error)
+        store.delete(error.file.path)
+    task = _make(layer, _without(task, layer), store, tools, only=None)
+    return task, read_rows(store, task.done[layer], RECORDS[layer])
+
+
+def _moved(stage: str, task: UnitTask) -> bool:
+    """Whether a table below was made again with another result, so that this one's recipe is no longer the wanted."""
+    return task.done[stage].recipe != task.recipe(stage)
+
+
+def _without(task: UnitTask, stage: str) -> UnitTask:
+    return replace(task, done={layer: file for layer, file in task.done.items() if layer != stage})
+
+
+def _reasons(store: Store, file: LayerFile) -> set[str]:
+    return set(read_counts(store, file).failed)
+
+
+def unit_sites(task: UnitTask, store: Store, tools: Toolbox) -> list[Site]:
+    """The sites of a unit; the region's are sampled again if their file is damaged."""
+    try:
+        rows = _region_sites(store, task.sites)
+    except DamagedLayerError as error:
+        log.warning("%s; sampling %s again", error, task.region)
+        store.delete(error.file.path)
+        fresh = sample_region(tools.build, tools, tools.regions[task.region])
+        commit_sites(store, task.region, task.sites.recipe, fresh, digests_by_unit(fresh))
+        rows = tuple(fresh)
+    return [site for site in rows if site.unit == task.unit]
+
+
+@lru_cache(maxsize=4)
+def _region_sites(store: Store, file: LayerFile) -> tuple[Site, ...]:
+    return tuple(from_table(Site, read(store, file)))
