@@ -28,6 +28,8 @@ UNITS = b"geoscribe.units"
 _NAME = re.compile(
     r"(?P<layer>[a-z]+)/(?P<region>[^/]+)/(?P<unit>[^/.]+)\.(?P<recipe>[0-9a-f]+)\.(?P<content>[0-9a-f]+)\.parquet"
 )
+ALL = "all"
+"""In place of a unit, in the name of a region's sites."""
 LAYERS = ("sites", "imagery", "cues", "captions")
 
 
@@ -76,17 +78,21 @@ class Listing:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self.sizes: dict[LayerFile, int] = {}
-        self._by_recipe: dict[tuple[str, str, str, str], list[LayerFile]] = defaultdict(list)
+        self._by_unit: dict[tuple[str, str], list[LayerFile]] = defaultdict(list)
         for entry in entries:
             match = _NAME.fullmatch(entry.path)
             if match and match["layer"] in LAYERS:
-                file = LayerFile(**match.groupdict())
+                file = LayerFile(*match.groups())
                 self.sizes[file] = entry.size
-                self._by_recipe[file.layer, file.region, file.unit, file.recipe].append(file)
+                self._by_unit[file.region, file.unit].append(file)
 
-    def find(self, layer: str, region: str, unit: str, recipe: str) -> LayerFile | None:
-        """The file that counts for a recipe: of several, the one whose name sorts first."""
-        return min(self._by_recipe.get((layer, region, unit, recipe), ()), default=None)
+    def of_unit(self, region: str, unit: str) -> tuple[LayerFile, ...]:
+        """A unit's files of all layers and recipes."""
+        return tuple(self._by_unit.get((region, unit), ()))
+
+    def sites(self, region: str, recipe: str) -> LayerFile | None:
+        """A region's sites; of several files of one recipe the one whose name sorts first counts, everywhere."""
+        return min((f for f in self.of_unit(region, ALL) if f.layer == "sites" and f.recipe == recipe), default=None)
 
     def __iter__(self) -> Iterator[LayerFile]:
         return iter(self.sizes)
@@ -109,9 +115,7 @@ def commit_sites(store: Store, region: str, recipe: str, sites: Sequence[Site], 
     """Write a region's sites, with how many sites each unit has and their digest in the footer."""
     sizes = Counter(site.unit for site in sites)
     units = {unit: [sizes[unit], digests[unit]] for unit in sorted(sizes)}
-    return commit_table(
-        store, "sites", region, "all", recipe, to_table(Site, sites), {UNITS: json.dumps(units).encode()}
-    )
+    return commit_table(store, "sites", region, ALL, recipe, to_table(Site, sites), {UNITS: json.dumps(units).encode()})
 
 
 def commit_table(

@@ -32,6 +32,9 @@ class UnitTask:
     """By stage: digest of all that its tables depend on, beside the tables that it reads."""
     done: dict[str, LayerFile]
     """By stage: the file that is up to date."""
+    there: tuple[LayerFile, ...] = ()
+    """All the unit's files, whatever their recipe: a stage whose input was made again with the same result finds its
+    own table among them."""
     todo: tuple[str, ...] = ()
     """Stages to run, in order."""
     retry: frozenset[str] = frozenset()
@@ -41,6 +44,11 @@ class UnitTask:
         """Recipe of a stage's table, given the tables below it."""
         below = [self.done[layer].content for layer in READS[stage]] or [self.sites_digest]
         return digest(self.bases[stage], below)
+
+    def find(self, stage: str) -> LayerFile | None:
+        """The stage's table of the wanted recipe, if it was there; of several the one whose name sorts first."""
+        recipe = self.recipe(stage)
+        return min((file for file in self.there if file.layer == stage and file.recipe == recipe), default=None)
 
 
 def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
@@ -74,7 +82,7 @@ def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
 
 def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, listing: Listing, base: str) -> LayerFile:
     """The region's committed sites, sampled now if they are not there."""
-    found = listing.find("sites", region.name, "all", base)
+    found = listing.sites(region.name, base)
     if found is not None:
         return found
     sites = sample_region(build, tools, region)
@@ -88,17 +96,18 @@ def survey(
     tasks = []
     for file in sites:
         for unit, (size, mark) in read_units(store, file).items():
-            task = UnitTask(file.region, unit, file, size, mark, bases[file.region], {})
-            tasks.append(_with_done(task, listing))
+            there = listing.of_unit(file.region, unit)
+            task = UnitTask(file.region, unit, file, size, mark, bases[file.region], {}, there)
+            tasks.append(_with_done(task))
     return tasks
 
 
-def _with_done(task: UnitTask, listing: Listing) -> UnitTask:
+def _with_done(task: UnitTask) -> UnitTask:
     for stage in STAGES:
-        found = listing.find(stage, task.region, task.unit, task.recipe(stage))
+        found = task.find(stage)
         if found is None:
             break
-        task = replace(task, done={**task.done, stage: found})
+        task.done[stage] = found
     return task
 
 

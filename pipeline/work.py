@@ -30,12 +30,16 @@ RECORDS: dict[str, type[LayerRow]] = {"imagery": ImageryRow, "cues": CueRow, "ca
 
 
 def do_stage(stage: str, task: UnitTask, store: Store, tools: Toolbox) -> UnitTask:
-    """The task with the stage's table committed, if it is to do; unchanged otherwise."""
-    if stage in task.todo:
-        return _make(stage, task, store, tools, only=None)
-    if stage in task.done and _moved(stage, task):
-        return _make(stage, _without(task, stage), store, tools, only=None)
-    if stage in task.done and task.retry & _reasons(store, task.done[stage]):
+    """The task with the stage's table up to date, if the stage is to do or was done; unchanged otherwise."""
+    if stage not in task.todo and stage not in task.done:
+        return task
+    found = task.done.get(stage)
+    if found is None or found.recipe != task.recipe(stage):  # to do, or a table below was made again meanwhile
+        found = task.find(stage)
+        if found is None:
+            return _make(stage, _without(task, stage), store, tools, only=None)
+        task = replace(task, done={**task.done, stage: found})
+    if task.retry & read_counts(store, found).failed.keys():
         return _again(stage, task, store, tools)
     return task
 
@@ -98,17 +102,8 @@ def _rows_below(layer: str, task: UnitTask, store: Store, tools: Toolbox) -> tup
     return task, read_rows(store, task.done[layer], RECORDS[layer])
 
 
-def _moved(stage: str, task: UnitTask) -> bool:
-    """Whether a table below was made again with another result, so that this one's recipe is no longer the wanted."""
-    return task.done[stage].recipe != task.recipe(stage)
-
-
 def _without(task: UnitTask, stage: str) -> UnitTask:
     return replace(task, done={layer: file for layer, file in task.done.items() if layer != stage})
-
-
-def _reasons(store: Store, file: LayerFile) -> set[str]:
-    return set(read_counts(store, file).failed)
 
 
 def unit_sites(task: UnitTask, store: Store, tools: Toolbox) -> list[Site]:

@@ -1,0 +1,231 @@
+"""A build from start to end: check, sample, run the stages on what is not up to date, publish."""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.config import Build
+from pipeline.digest import digest
+from pipeline.errors import MachineError
+from pipeline.layers import Counts, DamagedLayerError, LayerFile, list_layers, read
+from pipeline.progress import Progress, Watcher
+from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
+from pipeline.publishing.publish import Published, publish, published_fingerprint
+from pipeline.publishing.units import FinishedUnit, UnitTables
+from pipeline.stopping import check_stop, clear_stop
+from pipeline.storage import Store, open_store
+from pipeline.toolbox import Toolbox, toolbox
+from pipeline.units import STAGES, UnitTask, ensure_sites, stage_bases, survey, with_todo
+from pipeline.workspace import claim, count_all
+
+log = logging.getLogger(__name__)
+
+_MENDS = 5
+"""Damaged tables mended in one build before the disk is blamed."""
+
+ALL_STAGES = (*STAGES, "publish")
+Runner = Literal["local", "dask"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a build came to."""
+
+    sites: int
+    counts: dict[str, Counts]
+    """By stage, of all units that are up to date."""
+    made: dict[str, int]
+    """By stage: how many tables were made; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
+    published: Published | None
+    """None when publishing was not asked for."""
+    allowed_failed_share: float
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Failed sites by reason, over all stages."""
+        return sum(self.counts.values(), Counts(0, {})).failed
+
+    @property
+    def failed_share(self) -> float:
+        """Failed sites over all sites."""
+        return sum(self.failed.values()) / self.sites if self.sites else 0.0
+
+    @property
+    def too_many_failed(self) -> bool:
+        """Whether more sites failed than the configuration allows."""
+        return self.failed_share > self.allowed_failed_share
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A build whose inputs were checked and whose sites are committed."""
+
+    build: Build
+    store: Store
+    out: Store
+    tools: Toolbox
+    sites: list[LayerFile]
+    bases: dict[str, dict[str, str]]
+
+    def survey(self) -> list[UnitTask]:
+        """All units as they stand now."""
+        return survey(self.store, list_layers(self.store), self.sites, self.bases)
+
+
+def prepare(build: Build) -> Prepared:
+    """Check everything that can be checked before any work, claim the workspace, and sample the sites.
+
+    Raises:
+        ConfigError: an input or a place to write cannot be used.
+        MachineError: an engine is not installed.
+    """
+    tools = toolbox(build)
+    bases = {region.name: stage_bases(build, tools, region) for region in build.regions}
+    store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
+    claim(store, build, bases)
+    store.sweep()
+    listing = list_layers(store)
+    sites = [ensure_sites(build, tools, r, store, listing, bases[r.name]["sites"]) for r in build.regions]
+    return Prepared(build, store, out, tools, sites, bases)
+
+
+def run_build(
+    build: Build,
+    *,
+    runner: Runner = "local",
+    scheduler: str | None = None,
+    stages: Sequence[str] = ALL_STAGES,
+    limit_units: int | None = None,
+    retry: frozenset[str] = frozenset(),
+    beam_options: Sequence[str] = (),
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Outcome:
+    """Bring a workspace and its dataset up to date.
+
+    `stages` restricts what is run, `limit_units` how many of the units that need work are taken; `retry` takes up
+    again the sites that failed for these reasons.
+
+    Raises:
+        ConfigError, MachineError, BuildStopped: see `pipeline.errors`. What was committed stays.
+    """
+    clear_stop()
+    ready = prepare(build)
+    before = set(list_layers(ready.store))
+    _advance(ready, _to_do(ready, stages, retry)[:limit_units], runner, scheduler, beam_options, report)
+    published, publish_ran = None, False
+    if "publish" in stages:
+        published, publish_ran = _publish_mended(ready, runner, scheduler, beam_options, report)
+    made = Counter(file.layer for file in set(list_layers(ready.store)) - before)
+    tasks = ready.survey()
+    return Outcome(
+        sites=sum(task.size for task in tasks),
+        counts=_counts(ready, tasks),
+        made={stage: made[stage] for stage in STAGES} | {"publish": int(publish_ran)},
+        published=published,
+        allowed_failed_share=build.limits.allowed_failed_share,
+    )
+
+
+def _advance(
+    ready: Prepared,
+    work: Sequence[UnitTask],
+    runner: Runner,
+    scheduler: str | None,
+    beam_options: Sequence[str],
+    report: Callable[[Progress], None],
+) -> None:
+    if not work:
+        return
+    # Beam takes seconds to import; a build that has nothing to do never needs it.
+    from pipeline.graph import run_dask, run_local
+
+    with Watcher(ready.store, work, report):
+        if runner == "local":
+            run_local(work, ready.build, beam_options)
+        else:
+            run_dask(work, ready.build, scheduler, beam_options)
+
+
+def _publish_mended(
+    ready: Prepared,
+    runner: Runner,
+    scheduler: str | None,
+    beam_options: Sequence[str],
+    report: Callable[[Progress], None],
+) -> tuple[Published, bool]:
+    """Publish; a table that proves damaged when it is read is removed, made again, and publishing starts over."""
+    for _ in range(_MENDS):
+        try:
+            return _publish(ready)
+        except DamagedLayerError as error:
+            log.warning("%s; making it again", error)
+            ready.store.delete(error.file.path)
+            again = [
+                t
+                for t in _to_do(ready, STAGES, frozenset())
+                if (t.region, t.unit) == (error.file.region, error.file.unit)
+            ]
+            _advance(ready, again, runner, scheduler, beam_options, report)
+    raise MachineError(
+        f"{_MENDS} tables in {ready.store.url} were damaged as soon as they were written: check the disk"
+    )
+
+
+def _to_do(ready: Prepared, stages: Sequence[str], retry: frozenset[str]) -> list[UnitTask]:
+    """Units that need work: tables to make, or failed sites to take up again (then what follows is made again too)."""
+    tasks = [with_todo(task, stages) for task in ready.survey()]
+    if not retry:
+        return [task for task in tasks if task.todo]
+    counts, _ = count_all(ready.store, [file for task in tasks for file in task.done.values()])
+    failing = {file for file, found in counts.items() if retry & set(found.failed)}
+    return [replace(t, retry=retry) for t in tasks if t.todo or failing & set(t.done.values())]
+
+
+def _publish(ready: Prepared) -> tuple[Published, bool]:
+    """Publish all finished units, unless the dataset is that already."""
+    check_stop()
+    tasks = [task for task in ready.survey() if all(stage in task.done for stage in STAGES)]
+    contents = [[task.region, task.unit, *(task.done[stage].content for stage in STAGES)] for task in tasks]
+    fingerprint = digest(PUBLISH_VERSION, ready.build.publish, ready.build.name, ready.build.seed, contents, length=32)
+    there = published_fingerprint(ready.out, fingerprint)
+    if there is not None:
+        return there, False
+    sizes = list_layers(ready.store).sizes
+    units = [_finished(ready.store, task, sizes.get(task.done["imagery"], 0)) for task in tasks]
+    provenance = {"fingerprint": fingerprint, "failed": _reasons(ready, tasks), "sites": sum(t.size for t in tasks)}
+    return publish(
+        ready.build, units, ready.out, synthetic=ready.tools.synthetic_sources(), provenance=provenance
+    ), True
+
+
+def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
+    def load() -> UnitTables:
+        return UnitTables(**{stage: read(store, task.done[stage]) for stage in STAGES})
+
+    def load_hashes() -> pa.Table:
+        with store.reader(task.done["imagery"].path) as source:
+            table = pq.ParquetFile(source).read(columns=["site_id", "views.list.element.phash"])
+        hashes = [[view["phash"] for view in views] for views in table["views"].to_pylist()]
+        return pa.table({"site_id": table["site_id"], "phashes": pa.array(hashes, pa.list_(pa.string()))})
+
+    return FinishedUnit(task.region, task.unit, size, task.size, load, load_hashes)
+
+
+def _reasons(ready: Prepared, tasks: Sequence[UnitTask]) -> dict[str, dict[str, int]]:
+    return {stage: counts.failed for stage, counts in _counts(ready, tasks).items()}
+
+
+def _counts(ready: Prepared, tasks: Sequence[UnitTask]) -> dict[str, Counts]:
+    counts, _ = count_all(ready.store, [file for task in tasks for file in task.done.values()])
+    return {
+        stage: sum((counts[t.done[stage]] for t in tasks if t.done.get(stage) in counts), Counts(0, {}))
+        for stage in STAGES
+    }
+
+
+__all__ = ["ALL_STAGES", "Outcome", "Runner", "prepare", "run_build"]

@@ -1,0 +1,261 @@
+"""The `geoscribe` command.
+
+Exit codes: 0 done; 1 finished, but more sites failed than the configuration allows, or `verify` found faults; 2 the
+configuration, an input or the usage is wrong; 3 stopped, by the user or by a fault of the machine.
+"""
+
+import logging
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import BuildStopped, ConfigError, MachineError
+
+if TYPE_CHECKING:
+    from pipeline.build import Outcome
+
+DONE, TOO_MANY_FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
+
+app = typer.Typer(
+    help="Builds datasets of places: street view, aerial view, map and text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="The build file.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
+WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]
+DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or URL of a published dataset.")]
+
+
+class RunnerName(StrEnum):
+    """Where the stages run."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run.")]
+SchedulerOption = Annotated[
+    str | None, typer.Option(help="Address of a running Dask scheduler; without it Dask runs on this machine.")
+]
+
+
+@app.command()
+def plan(config: ConfigArgument) -> None:
+    """Say what a build would do and cost. Needs no network and writes nothing."""
+    from pipeline.config import load_build
+    from pipeline.plan import plan as make_plan
+    from tools.cli.tables import print_plan
+
+    build = load_build(config)
+    print_plan(build, make_plan(build))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})
+def build(
+    context: typer.Context,
+    config: ConfigArgument,
+    runner: RunnerOption = RunnerName.LOCAL,
+    scheduler: SchedulerOption = None,
+    stages: Annotated[
+        str | None, typer.Option(help="Only these, with commas between: imagery, cues, captions, publish.")
+    ] = None,
+    limit_units: Annotated[int | None, typer.Option(min=1, help="Take up at most so many units: a trial.")] = None,
+) -> None:
+    """Bring a build up to date: run what is missing or out of date, then publish. Beam's own options follow `--`."""
+    from pipeline.config import load_build
+    from tools.cli.run import run
+
+    _finish(
+        run(
+            load_build(config),
+            command=f"geoscribe build {config}",
+            runner=runner.value,
+            scheduler=scheduler,
+            stages=_stages(stages),
+            limit_units=limit_units,
+            beam_options=context.args,
+        )
+    )
+
+
+@app.command()
+def retry(
+    workspace: WorkspaceArgument,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="Only sites that failed for this reason; may be given several times.")
+    ] = None,
+    runner: RunnerOption = RunnerName.LOCAL,
+    scheduler: SchedulerOption = None,
+) -> None:
+    """Take up failed sites again, then bring all that follows up to date. Sites that are ok are left alone."""
+    from pipeline.errors import Problem
+    from pipeline.storage import open_store
+    from pipeline.workspace import definition
+    from schemas.reasons import Reason
+    from tools.cli.run import run
+
+    known = [str(r) for r in Reason]
+    unknown = [r for r in reason or [] if r not in known]
+    if unknown:
+        raise ConfigError([Problem("--reason", ", ".join(unknown), f"one of {', '.join(known)}")])
+    _finish(
+        run(
+            definition(open_store(workspace)).build,
+            command=f"geoscribe retry {workspace}",
+            runner=runner.value,
+            scheduler=scheduler,
+            retry=frozenset(reason or known),
+        )
+    )
+
+
+@app.command()
+def status(workspace: WorkspaceArgument) -> None:
+    """Say what is done, what failed and why, and what is out of date."""
+    from pipeline.storage import open_store
+    from pipeline.workspace import read_state
+    from tools.cli.tables import print_state
+
+    print_state(read_state(open_store(workspace)))
+
+
+@app.command()
+def gc(workspace: WorkspaceArgument) -> None:
+    """Remove the tables that an earlier configuration left behind. Not while a build runs on the workspace."""
+    from pipeline.storage import open_store
+    from pipeline.workspace import collect_garbage
+
+    removed = collect_garbage(open_store(workspace))
+    print(f"{len(removed)} superseded tables removed")
+
+
+@app.command()
+def verify(dataset: DatasetArgument) -> None:
+    """Check a published dataset: schema, checksums, counts, pictures, licences. Names every fault; exit code 1 if any."""
+    from pipeline.storage import open_store
+    from tools.verify import verify as find_faults
+
+    faults = find_faults(open_store(dataset, where="DATASET"))
+    for fault in faults:
+        print(fault)
+    print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
+    if faults:
+        raise typer.Exit(1)
+
+
+@app.command()
+def show(
+    dataset: DatasetArgument,
+    sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="Id of a sample.")],
+    out: Annotated[Path | None, typer.Option(help="Where the picture goes; SAMPLE_ID.png if left out.")] = None,
+) -> None:
+    """Show one sample: its views with boxes, masks and heading, its cues, its description with the evidence."""
+    from tools.dataset import open_dataset
+    from tools.show import describe_sample, render_sample
+
+    sample = open_dataset(dataset).sample(sample_id)
+    target = out or Path(f"{sample_id}.png")
+    render_sample(sample).save(target)
+    print(describe_sample(sample))
+    print(f"\npicture: {target}")
+
+
+@app.command("contact-sheet")
+def contact_sheet(
+    dataset: DatasetArgument,
+    out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("contact-sheet.png"),
+    places: Annotated[int, typer.Option(min=1, max=60, help="How many places.")] = 6,
+) -> None:
+    """Draw street view, aerial view, map and description of some places on one picture."""
+    from tools.contact_sheet import contact_sheet as draw
+    from tools.contact_sheet import pick
+    from tools.dataset import open_dataset
+
+    draw(pick(open_dataset(dataset), places)).save(out)
+    print(f"contact sheet: {out}")
+
+
+@app.command()
+def report(
+    dataset: DatasetArgument,
+    out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("report.html"),
+) -> None:
+    """Write a page about a dataset: funnel, failures, splits, licences, caption statistics, samples."""
+    from tools.dataset import open_dataset
+    from tools.report.page import write_report
+
+    write_report(open_dataset(dataset), out)
+    print(f"report: {out}")
+
+
+@app.command("index-manifest")
+def index_manifest(
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="JSON Lines, one photo a line.")],
+    group: Annotated[str, typer.Option(help="Only photos whose group starts with this.")],
+    out: Annotated[Path, typer.Option(help="Where the index goes (.jsonl).")],
+) -> None:
+    """Turn a corpus manifest into the index that a folder of photos needs."""
+    from tools.corpus_index import index_manifest as write_index
+
+    write_index(manifest, group, out)
+
+
+@config_app.command("schema")
+def config_schema() -> None:
+    """Print the JSON Schema of the build file."""
+    from pipeline.config_schema import schema_json
+
+    print(schema_json(), end="")
+
+
+@config_app.command("check")
+def config_check(config: ConfigArgument) -> None:
+    """Check a build file and the inputs that it names, and do nothing else."""
+    from pipeline.config import load_build
+
+    print(f"{config}: build {load_build(config).name!r} is sound")
+
+
+def _stages(given: str | None) -> tuple[str, ...]:
+    from pipeline.build import ALL_STAGES
+    from pipeline.errors import Problem
+
+    if given is None:
+        return ALL_STAGES
+    stages = tuple(part.strip() for part in given.split(","))
+    unknown = [stage for stage in stages if stage not in ALL_STAGES]
+    if unknown:
+        raise ConfigError([Problem("--stages", ", ".join(unknown), ", ".join(ALL_STAGES))])
+    return stages
+
+
+def _finish(outcome: "Outcome") -> None:
+    raise typer.Exit(TOO_MANY_FAILED if outcome.too_many_failed else DONE)
+
+
+def main() -> None:
+    """Run the command; errors become one clear message and an exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    try:
+        app()
+    except ConfigError as error:
+        print(f"cannot go on; {len(error.problems)} thing(s) to mend:", file=sys.stderr)
+        for problem in error.problems:
+            print(f"  {problem}", file=sys.stderr)
+        sys.exit(BAD_INPUT)
+    except MachineError as error:
+        print(f"stopped: {error}", file=sys.stderr)
+        sys.exit(STOPPED)
+    except (BuildStopped, KeyboardInterrupt):
+        sys.exit(STOPPED)
+
+
+if __name__ == "__main__":
+    main()

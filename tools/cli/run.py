@@ -1,0 +1,60 @@
+"""Running a build from the command line: progress, Ctrl-C, and the closing words."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from pipeline.build import Outcome, run_build
+from pipeline.config import Build
+from pipeline.errors import BuildStopped
+from pipeline.stopping import request_stop
+from tools.cli.display import progress_display
+from tools.cli.tables import print_outcome
+
+GRACE_S = 10.0
+"""After Ctrl-C the stages end at their next site; after this long the process ends anyway: nothing can be half-written."""
+
+
+def run(build: Build, *, command: str, **options: Any) -> Outcome:
+    """Run a build with progress on the terminal. On Ctrl-C or SIGTERM it stops cleanly and says how to go on."""
+    try:
+        with _stopping(command, at_once=options.get("runner") == "dask"), progress_display() as report:
+            outcome = run_build(build, report=report, **options)
+    except BuildStopped:
+        print(_how_to_go_on(command), file=sys.stderr)
+        raise
+    print_outcome(build, outcome)
+    return outcome
+
+
+def _how_to_go_on(command: str) -> str:
+    return f"stopped; what is done is kept. To go on: {command}"
+
+
+@contextmanager
+def _stopping(command: str, *, at_once: bool) -> Iterator[None]:
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        request_stop()
+        timer = threading.Timer(GRACE_S, _end, [command])
+        timer.daemon = True
+        timer.start()
+        print("stopping at the next site ...", file=sys.stderr)
+        if at_once:  # the stages run in other processes, which end with their cluster
+            raise BuildStopped
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(command: str) -> None:
+    print(_how_to_go_on(command), file=sys.stderr, flush=True)
+    os._exit(3)
