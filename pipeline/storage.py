@@ -5,6 +5,7 @@ Every write is atomic: a reader sees the whole file or none. Locally that is a t
 """
 
 import contextlib
+import io
 import os
 import time
 import uuid
@@ -20,6 +21,8 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from pipeline.errors import ConfigError, MachineError, Problem
 
 TEMPORARY = ".tmp"
+_READ_AHEAD = 2**18
+"""Bytes fetched from a bucket at once: a Parquet footer fits in one request."""
 STALE_AFTER_S = 3600.0
 """A temporary file this old belongs to a killed writer: writing one file never takes an hour."""
 
@@ -70,7 +73,7 @@ class Store:
         """The file opened for random reading, without loading it whole."""
         if self.root is not None:
             return (self.root / path).open("rb")
-        return obstore.open_reader(self._backend, path)  # type: ignore[return-value]  # seekable, all that Parquet asks
+        return io.BufferedReader(_BucketFile(self._backend, path), buffer_size=_READ_AHEAD)
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a file that must not exist yet. False if it does: then it is left as it is."""
@@ -140,6 +143,39 @@ class Store:
             self.adopt(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+class _BucketFile(io.RawIOBase):
+    """A file in a bucket as Python knows files; every read is a range request."""
+
+    def __init__(self, backend: Any, path: str) -> None:
+        self._backend = backend
+        self._path = path
+        self._size: int = obstore.head(backend, path)["size"]
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = start + offset
+        return self._position
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._position + len(buffer), self._size)
+        if end <= self._position:
+            return 0
+        data = obstore.get_range(self._backend, self._path, start=self._position, end=end)
+        buffer[: len(data)] = memoryview(data)
+        self._position += len(data)
+        return len(data)
 
 
 def open_store(url: str, *, where: str = "workspace") -> Store:

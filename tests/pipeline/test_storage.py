@@ -1,0 +1,98 @@
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from pipeline.errors import ConfigError
+from pipeline.storage import STALE_AFTER_S, TEMPORARY, Store, open_store
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """A local S3 server with one bucket; credentials in the environment, as users give them."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://{host.replace('0.0.0.0', '127.0.0.1')}:{port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        patch.setenv("AWS_REGION", "us-east-1")
+        boto3.client("s3").create_bucket(Bucket="places")
+        yield "s3://places"
+    server.stop()
+
+
+@pytest.fixture(params=["local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "local":
+        return open_store(str(tmp_path / "files"))
+    return open_store(f"{request.getfixturevalue('s3')}/{tmp_path.name}")
+
+
+def test_what_is_written_is_read_and_listed(store: Store) -> None:
+    store.write("a/b.txt", b"one")
+    store.write("a/c.txt", b"three")
+    store.write("a/b.txt", b"replaced")
+    assert store.read("a/b.txt") == b"replaced"
+    assert {(e.path, e.size) for e in store.entries("a")} == {("a/b.txt", 8), ("a/c.txt", 5)}
+    assert store.exists("a/c.txt")
+    store.delete("a/c.txt")
+    store.delete("a/c.txt")
+    assert not store.exists("a/c.txt")
+    with pytest.raises(FileNotFoundError):
+        store.read("a/c.txt")
+
+
+def test_create_leaves_what_is_there(store: Store) -> None:
+    assert store.create("x", b"first")
+    assert not store.create("x", b"second")
+    assert store.read("x") == b"first"
+
+
+def test_a_large_file_is_adopted_and_read_in_part(store: Store) -> None:
+    temporary = store.scratch()
+    temporary.write_bytes(bytes(range(256)) * 40_000)
+    store.adopt(temporary, "data/large.bin")
+    assert not temporary.exists()
+    with store.reader("data/large.bin") as file:
+        file.seek(256 * 39_999)
+        assert file.read() == bytes(range(256))
+
+
+def test_many_writers_of_one_file_leave_one_whole_file(store: Store) -> None:
+    contents = [bytes([n]) * 100_000 for n in range(8)]
+    threads = [threading.Thread(target=store.write, args=("same", data)) for data in contents]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert store.read("same") in contents
+    assert [e.path for e in store.entries()] == ["same"]
+
+
+def test_only_stale_temporary_files_are_swept(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    old, new = store.scratch(), store.scratch()
+    old.write_bytes(b"killed")
+    new.write_bytes(b"at work")
+    past = old.stat().st_mtime - STALE_AFTER_S - 1
+    os.utime(old, (past, past))
+    assert store.sweep() == 1
+    assert [p.name for p in (tmp_path / TEMPORARY).iterdir()] == [new.name]
+    assert list(store.entries()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ConfigError, match=r"workspace: found .*file/below.*a folder that can be written"):
+        open_store(str(tmp_path / "file" / "below"))
+
+
+def test_an_unknown_url_is_refused() -> None:
+    with pytest.raises(ConfigError, match="ftp://"):
+        open_store("ftp://somewhere/else")
