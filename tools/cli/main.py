@@ -49,7 +49,7 @@ SchedulerOption = Annotated[
 @app.command()
 def plan(config: ConfigArgument) -> None:
     """Say what a build would do and cost. Needs no network and writes nothing."""
-    from pipeline.config import load_build
+    from pipeline.config_file import load_build
     from pipeline.plan import plan as make_plan
     from tools.cli.tables import print_plan
 
@@ -69,7 +69,7 @@ def build(
     limit_units: Annotated[int | None, typer.Option(min=1, help="Take up at most so many units: a trial.")] = None,
 ) -> None:
     """Bring a build up to date: run what is missing or out of date, then publish. Beam's own options follow `--`."""
-    from pipeline.config import load_build
+    from pipeline.config_file import load_build
     from tools.cli.run import run
 
     _finish(
@@ -138,7 +138,7 @@ def gc(workspace: WorkspaceArgument) -> None:
 
 @app.command()
 def verify(dataset: DatasetArgument) -> None:
-    """Check a published dataset: schema, checksums, counts, pictures, licences. Names every fault; exit code 1 if any."""
+    """Check a dataset: schema, checksums, counts, pictures, licences. Names every fault; exit code 1 if there is one."""
     from pipeline.storage import open_store
     from tools.verify import verify as find_faults
 
@@ -210,7 +210,7 @@ def index_manifest(
 @config_app.command("schema")
 def config_schema() -> None:
     """Print the JSON Schema of the build file."""
-    from pipeline.config_schema import schema_json
+    from pipeline.config_file import schema_json
 
     print(schema_json(), end="")
 
@@ -218,7 +218,7 @@ def config_schema() -> None:
 @config_app.command("check")
 def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names, and do nothing else."""
-    from pipeline.config import load_build
+    from pipeline.config_file import load_build
 
     print(f"{config}: build {load_build(config).name!r} is sound")
 

@@ -17,7 +17,7 @@ from tools.cli.display import progress_display
 from tools.cli.tables import print_outcome
 
 GRACE_S = 10.0
-"""After Ctrl-C the stages end at their next site; after this long the process ends anyway: nothing can be half-written."""
+"""Stages end at their next site; after this long the process ends anyway, since no file can be half-written."""
 
 
 def run(build: Build, *, command: str, **options: Any) -> Outcome:
