@@ -7,19 +7,21 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from pydantic import JsonValue, ValidationError
 
 from pipeline.config import Build
 from pipeline.digest import digest
 from pipeline.errors import MachineError
-from pipeline.layers import Counts, DamagedLayerError, LayerFile, list_layers, read
+from pipeline.layers import Counts, DamagedLayerError, LayerFile, list_layers, read, read_columns
 from pipeline.progress import Progress, Watcher
+from pipeline.publishing.manifest import PATH as MANIFEST
+from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
-from pipeline.publishing.publish import Published, publish, published_fingerprint
-from pipeline.publishing.units import FinishedUnit, UnitTables
+from pipeline.publishing.publish import Published, publish
+from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
 from pipeline.stopping import check_stop, clear_stop
 from pipeline.storage import Store, open_store
-from pipeline.toolbox import Toolbox, toolbox
+from pipeline.toolbox import Toolbox, region_sources, toolbox
 from pipeline.units import STAGES, UnitTask, ensure_sites, stage_bases, survey, with_todo
 from pipeline.workspace import claim, count_all
 
@@ -117,16 +119,16 @@ def run_build(
     ready = prepare(build)
     before = set(list_layers(ready.store))
     _advance(ready, _to_do(ready, stages, retry)[:limit_units], runner, scheduler, beam_options, report)
-    published, publish_ran = None, False
+    dataset, publish_ran = None, False
     if "publish" in stages:
-        published, publish_ran = _publish_mended(ready, runner, scheduler, beam_options, report)
+        dataset, publish_ran = _publish_mended(ready, runner, scheduler, beam_options, report)
     made = Counter(file.layer for file in set(list_layers(ready.store)) - before)
     tasks = ready.survey()
     return Outcome(
         sites=sum(task.size for task in tasks),
         counts=_counts(ready, tasks),
         made={stage: made[stage] for stage in STAGES} | {"publish": int(publish_ran)},
-        published=published,
+        published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
     )
 
@@ -190,34 +192,48 @@ def _publish(ready: Prepared) -> tuple[Published, bool]:
     """Publish all finished units, unless the dataset is that already."""
     check_stop()
     tasks = [task for task in ready.survey() if all(stage in task.done for stage in STAGES)]
-    contents = [[task.region, task.unit, *(task.done[stage].content for stage in STAGES)] for task in tasks]
-    fingerprint = digest(PUBLISH_VERSION, ready.build.publish, ready.build.name, ready.build.seed, contents, length=32)
-    there = published_fingerprint(ready.out, fingerprint)
-    if there is not None:
-        return there, False
+    fingerprint = publish_fingerprint(ready.build, tasks)
+    there = published(ready.out)
+    if there is not None and there.provenance.get("fingerprint") == fingerprint:
+        return Published(there.counts, there.shards), False
     sizes = list_layers(ready.store).sizes
-    units = [_finished(ready.store, task, sizes.get(task.done["imagery"], 0)) for task in tasks]
-    provenance = {"fingerprint": fingerprint, "failed": _reasons(ready, tasks), "sites": sum(t.size for t in tasks)}
-    return publish(
-        ready.build, units, ready.out, synthetic=ready.tools.synthetic_sources(), provenance=provenance
-    ), True
+    units = [_finished(ready.store, task, sizes[task.done["imagery"]]) for task in tasks]
+    provenance: dict[str, JsonValue] = {
+        "fingerprint": fingerprint,
+        "ocr": ready.tools.ocr.name,
+        "segmenter": ready.tools.segmenter.name,
+        "anonymiser": ready.tools.blurrer.name if ready.tools.blurrer else None,
+        "captioner": ready.tools.captioner.name,
+        "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},
+    }
+    synthetic = ready.tools.synthetic_sources()
+    return publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance), True
+
+
+def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
+    """What a dataset is made from: the settings of publishing and the tables of each unit."""
+    contents = [[task.region, task.unit, *(task.done[stage].content for stage in STAGES)] for task in tasks]
+    return digest(PUBLISH_VERSION, build.name, build.seed, build.publish, build.imagery.chips, contents, length=32)
+
+
+def published(out: Store) -> Manifest | None:
+    """The manifest of a dataset, if there is a whole one: every shard that it lists is there in full length."""
+    try:
+        manifest = Manifest.model_validate_json(out.read(MANIFEST))
+    except (FileNotFoundError, ValidationError):
+        return None
+    sizes = {entry.path: entry.size for entry in out.entries()}
+    return manifest if all(sizes.get(f.path) == f.bytes for f in [*manifest.shards, *manifest.files]) else None
 
 
 def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
     def load() -> UnitTables:
         return UnitTables(**{stage: read(store, task.done[stage]) for stage in STAGES})
 
-    def load_hashes() -> pa.Table:
-        with store.reader(task.done["imagery"].path) as source:
-            table = pq.ParquetFile(source).read(columns=["site_id", "views.list.element.phash"])
-        hashes = [[view["phash"] for view in views] for views in table["views"].to_pylist()]
-        return pa.table({"site_id": table["site_id"], "phashes": pa.array(hashes, pa.list_(pa.string()))})
+    def load_index() -> pa.Table:
+        return unit_index(UnitTables(**{s: read_columns(store, task.done[s], INDEX_COLUMNS[s]) for s in STAGES}))
 
-    return FinishedUnit(task.region, task.unit, size, task.size, load, load_hashes)
-
-
-def _reasons(ready: Prepared, tasks: Sequence[UnitTask]) -> dict[str, dict[str, int]]:
-    return {stage: counts.failed for stage, counts in _counts(ready, tasks).items()}
+    return FinishedUnit(task.region, task.unit, size, task.size, load, load_index)
 
 
 def _counts(ready: Prepared, tasks: Sequence[UnitTask]) -> dict[str, Counts]:

@@ -1,4 +1,4 @@
-"""The sections of a build file. Every field says its unit and its limits. `pipeline.config_file` reads and checks one."""
+"""The sections of a build file. Each field says its unit and its limits. `pipeline.config_file` reads one."""
 
 import math
 from pathlib import Path

@@ -149,6 +149,20 @@ def read(store: Store, file: LayerFile) -> pa.Table:
     return pq.read_table(pa.BufferReader(data))
 
 
+def read_columns(store: Store, file: LayerFile, columns: list[str]) -> pa.Table:
+    """Some columns of a table, without reading (and so without checking) the others.
+
+    Raises:
+        DamagedLayerError: those columns cannot be read.
+        FileNotFoundError: the file is gone.
+    """
+    with store.reader(file.path) as source:
+        try:
+            return pq.ParquetFile(source).read(columns=columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DamagedLayerError(file) from error
+
+
 def read_rows(store: Store, file: LayerFile, record: type[RowT]) -> Sequence[RowT]:
     """A committed table's rows; raises as `read` does."""
     return from_table(record, read(store, file))

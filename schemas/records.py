@@ -250,7 +250,7 @@ class CaptionRow(LayerRow):
     """Layer `captions`: the descriptions of one site. Only sites whose cues are ok have a row."""
 
     language: str
-    """ISO 639-1 code."""
+    """ISO 639-1 code; empty where nothing was written."""
     long: str | None
     """At most 300 CLIP tokens."""
     short: str | None

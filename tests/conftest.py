@@ -13,7 +13,9 @@ def corpus() -> Path:
     """The folder of real photos, aerial imagery and maps. Absent: the test is skipped, or failed where CI=true."""
     where = Path(os.environ.get("GEOSCRIBE_CORPUS", CORPUS))
     if not (where / "MANIFEST.jsonl").is_file():
-        message = f"no corpus at {where}: tests on real photos and maps are left out (set GEOSCRIBE_CORPUS to its folder)"
+        message = (
+            f"no corpus at {where}: tests on real photos and maps are left out (set GEOSCRIBE_CORPUS to its folder)"
+        )
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)

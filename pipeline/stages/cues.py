@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from pipeline.config import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
 from pipeline.perception.base import View
@@ -12,6 +13,8 @@ from schemas.reasons import Reason
 from schemas.records import Cue, CueRow, ImageryRow
 
 VERSION = 1
+_OWN = ImageLimits(min_side_px=16)
+"""The pictures are the stage below's own: as small as the configuration asked for."""
 
 
 def cues(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
@@ -37,7 +40,7 @@ def _row(site: ImageryRow, tools: Toolbox) -> CueRow:
 
 def _read(site: ImageryRow, tools: Toolbox) -> list[Cue]:
     views = [
-        View(view.view_id, decode(view.image.bytes, tools.build.imagery.limits), view.truth)
+        View(view.view_id, decode(view.image.bytes, _OWN), view.truth)
         for view in site.views
         if view.projection == "perspective"  # a panorama's perspective cuts show the same, undistorted
     ]

@@ -138,7 +138,7 @@ def gc(workspace: WorkspaceArgument) -> None:
 
 @app.command()
 def verify(dataset: DatasetArgument) -> None:
-    """Check a dataset: schema, checksums, counts, pictures, licences. Names every fault; exit code 1 if there is one."""
+    """Check a dataset: schema, checksums, counts, pictures, licences. Names every fault; exits with 1 if there is any."""
     from pipeline.storage import open_store
     from tools.verify import verify as find_faults
 
@@ -240,9 +240,15 @@ def _finish(outcome: "Outcome") -> None:
     raise typer.Exit(TOO_MANY_FAILED if outcome.too_many_failed else DONE)
 
 
+def _log_warnings() -> None:
+    handler = logging.StreamHandler()
+    handler.addFilter(lambda record: "apitools" not in record.getMessage())  # Beam on a package of a cloud not used
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[handler])
+
+
 def main() -> None:
     """Run the command; errors become one clear message and an exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    _log_warnings()
     try:
         app()
     except ConfigError as error:

@@ -1,0 +1,288 @@
+"""One list of evidence about a site, from what the engines read off its views and what the map says.
+
+Positions are those seen from the site's primary view: the first perspective view in its row, which is also the
+standpoint of its description. They follow from the pinhole model: a point at column x of a view of width w lies
+atan((x - w/2) / f) to the right of the optical axis, with f = w/2 / tan(hfov/2).
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rapidfuzz import fuzz
+
+from pipeline.perception import rle
+from pipeline.perception.base import Segment, TextBox
+from pipeline.perception.scripts import main_script
+from pipeline.perception.text import publishable
+from schemas.records import Cue, ImageryRow, MapFact, Position, StreetView
+
+ASSUMED_HFOV_DEG = 65.0
+"""Where nobody recorded the field of view: a phone's main camera, held level."""
+AHEAD_DEG, AHEAD_SIDE_DEG, SIDE_DEG = 20.0, 60.0, 120.0
+"""Up to these angles from the primary axis a thing is ahead, ahead-left or -right, left or right; then behind."""
+NEAR_M = 30.0
+CAMERA_HEIGHT_M = 2.0
+"""Between a hand-held camera and one on a car's roof."""
+SIGN_HEIGHT_M = 0.5
+"""A line of lettering over a shop, with its margin."""
+SAME_TEXT = 85.0
+"""Texts of two views whose `rapidfuzz` ratio reaches this are one sign, read twice."""
+LEAST_TEXT_SHARE, LEAST_OBJECT_SHARE = 0.0002, 0.002
+"""Smaller shares of a view are left out."""
+MOST_TEXTS, MOST_OBJECTS, MOST_MAP, MOST_OF_A_KIND = 15, 12, 13, 4
+"""Cues of a site: 40 at most, and of them at most four map cues of a kind."""
+
+Bools = NDArray[np.bool_]
+Depth = Literal["near", "far"]
+
+
+def fuse(
+    row: ImageryRow,
+    texts: dict[str, list[TextBox]],
+    segments: dict[str, list[Segment]],
+    ocr_name: str,
+    segmenter_name: str,
+) -> list[Cue]:
+    """The site's cues: texts by area times confidence, then objects by area, then the map's by distance.
+
+    Passing things come after lasting ones of their sort. A text that lies by more than half on a passing segment is
+    passing too. Every text, the map's names included, goes through `pipeline.perception.text.publishable` here.
+
+    Args:
+        row: the site; its views' sizes are those that polygons and masks refer to.
+        texts: text boxes by `view_id`; a perspective view may be left out.
+        segments: segments by `view_id`, likewise.
+        ocr_name: the OCR engine's name, which becomes the cues' source.
+        segmenter_name: the segmenter's name, likewise.
+
+    Raises:
+        ValueError: a `view_id` that is no perspective view of the row.
+    """
+    views = [view for view in row.views if view.projection == "perspective"]
+    strange = sorted((set(texts) | set(segments)) - {view.view_id for view in views})
+    if strange:
+        raise ValueError(f"{row.site_id} has no perspective view {', '.join(strange)}")
+    heading = views[0].heading_deg if views else None
+    frames = [_Frame(view, _turn(view, views[0])) for view in views]
+    found: list[Cue] = []
+    for frame in frames:
+        passing = _passing(frame, segments.get(frame.view.view_id, []))
+        for box in texts.get(frame.view.view_id, []):
+            text = publishable(box.text)
+            if text is not None:
+                found.append(_text_cue(frame, box, text, ocr_name, passing))
+    seen = [
+        _object_cue(frame, segment, segmenter_name)
+        for frame in frames
+        for segment in segments.get(frame.view.view_id, [])
+        if segment.mask.mean() >= LEAST_OBJECT_SHARE
+    ]
+    mapped = [_map_cue(fact, heading, row.map.source if row.map else "map") for fact in _chosen(row.facts)]
+    kept = [cue for cue in found if (cue.area_share or 0.0) >= LEAST_TEXT_SHARE]
+    return [
+        *_numbered("t", _distinct(sorted(kept, key=_text_order))[:MOST_TEXTS]),
+        *_numbered("o", sorted(seen, key=_object_order)[:MOST_OBJECTS]),
+        *_numbered("m", mapped),
+    ]
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A view and how far it is turned from the primary one."""
+
+    view: StreetView
+    turn_deg: float | None
+
+    @property
+    def focal_px(self) -> float:
+        hfov = self.view.hfov_deg
+        if hfov is None or not 1.0 < hfov < 179.0:
+            hfov = ASSUMED_HFOV_DEG
+        return self.view.width / 2 / math.tan(math.radians(hfov) / 2)
+
+    def place(self, x: float) -> tuple[Position | None, float | None]:
+        """Position and bearing of what stands at column x."""
+        offset = math.degrees(math.atan((x - self.view.width / 2) / self.focal_px))
+        heading = self.view.heading_deg
+        return (
+            None if self.turn_deg is None else position_of(self.turn_deg + offset),
+            None if heading is None else _bearing(heading + offset),
+        )
+
+
+def _turn(view: StreetView, primary: StreetView) -> float | None:
+    if view.view_id == primary.view_id:
+        return 0.0
+    if view.heading_deg is None or primary.heading_deg is None:
+        return None
+    return view.heading_deg - primary.heading_deg
+
+
+def _bearing(degrees: float) -> float:
+    """In [0, 360), rounded so that the last bits of the trigonometry do not matter."""
+    return round(degrees % 360.0, 7) % 360.0
+
+
+def position_of(angle_deg: float) -> Position:
+    """The word for an angle from the primary view's axis, positive to the right."""
+    angle = round((angle_deg + 180.0) % 360.0 - 180.0, 6)
+    if abs(angle) <= AHEAD_DEG:
+        return Position.AHEAD
+    if abs(angle) <= AHEAD_SIDE_DEG:
+        return Position.AHEAD_LEFT if angle < 0 else Position.AHEAD_RIGHT
+    if abs(angle) <= SIDE_DEG:
+        return Position.LEFT if angle < 0 else Position.RIGHT
+    return Position.BEHIND
+
+
+def _passing(frame: _Frame, segments: Iterable[Segment]) -> Bools:
+    """Where the view shows passing things."""
+    covered = np.zeros((frame.view.height, frame.view.width), bool)
+    for segment in segments:
+        if not segment.lasting:
+            covered |= segment.mask
+    return covered
+
+
+def _text_cue(frame: _Frame, box: TextBox, text: str, source: str, passing: Bools) -> Cue:
+    corners = np.array(box.polygon, float).reshape(-1, 2)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    inside = np.zeros(passing.shape, np.uint8)
+    cv2.fillPoly(inside, [corners.round().astype(np.int32)], 1)
+    position, bearing = frame.place(float(low[0] + high[0]) / 2)
+    distance = SIGN_HEIGHT_M * frame.focal_px / max(float((high - low).min()), 1e-6)
+    return Cue(
+        cue_id="",
+        kind="text",
+        label="sign",
+        attribute=None,
+        category=None,
+        text=text,
+        text_en=None,
+        script=main_script(text),
+        position=position,
+        depth=_depth(distance),
+        bearing_deg=bearing,
+        distance_m=None,
+        confidence=box.confidence,
+        source=source,
+        view_id=frame.view.view_id,
+        polygon=corners.ravel().tolist(),
+        area_share=min(1.0, _area(corners) / passing.size),
+        mask=None,
+        lasting=not inside.any() or passing[inside == 1].mean() <= 0.5,
+    )
+
+
+def _area(corners: NDArray[np.float64]) -> float:
+    x, y = corners.T
+    return float(abs(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))) / 2)
+
+
+def _depth(distance_m: float) -> Depth:
+    return "near" if distance_m <= NEAR_M else "far"
+
+
+def _object_cue(frame: _Frame, segment: Segment, source: str) -> Cue:
+    rows, columns = np.nonzero(segment.mask)
+    left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
+    position, bearing = frame.place(float(columns.mean()) + 0.5)
+    return Cue(
+        cue_id="",
+        kind="object",
+        label=segment.label,
+        attribute=segment.attribute,
+        category=None,
+        text=None,
+        text_en=None,
+        script=None,
+        position=position,
+        depth=_ground_depth(frame, float(bottom)) if segment.distance_m is None else _depth(segment.distance_m),
+        bearing_deg=bearing,
+        distance_m=segment.distance_m,
+        confidence=segment.confidence,
+        source=source,
+        view_id=frame.view.view_id,
+        polygon=[float(v) for v in (left, top, right, top, right, bottom, left, bottom)],
+        area_share=float(segment.mask.mean()),
+        mask=rle.encode(segment.mask),
+        lasting=segment.lasting,
+    )
+
+
+def _ground_depth(frame: _Frame, foot: float) -> Depth | None:
+    """Depth of a thing that stands on level ground with its foot at a row of the view; None if that is no ground.
+
+    A camera at height h that looks p up sees ground at distance d about f h / d rows below the horizon, which is
+    f tan p below the middle of the view.
+    """
+    below = foot - (frame.view.height / 2 + frame.focal_px * math.tan(math.radians(frame.view.pitch_deg)))
+    return None if below <= 0 else _depth(CAMERA_HEIGHT_M * frame.focal_px / below)
+
+
+def _chosen(facts: Sequence[MapFact]) -> list[MapFact]:
+    """The nearest facts, each named thing once, few of a kind."""
+    chosen: list[MapFact] = []
+    for fact in sorted(facts, key=lambda fact: (fact.distance_m, fact.fact_id)):
+        alike = [other for other in chosen if other.kind == fact.kind]
+        known = fact.name is not None and any(o.name == fact.name and o.category == fact.category for o in alike)
+        if not known and len(alike) < MOST_OF_A_KIND:
+            chosen.append(fact)
+    return chosen[:MOST_MAP]
+
+
+def _map_cue(fact: MapFact, heading_deg: float | None, source: str) -> Cue:
+    name = publishable(fact.name or "")
+    inside = fact.distance_m == 0.0  # then the bearing is that of the centroid, and the thing is all around
+    return Cue(
+        cue_id="",
+        kind="map",
+        label=fact.kind,
+        attribute=None,
+        category=publishable(fact.category),
+        text=name,
+        text_en=publishable(fact.name_en or ""),
+        script=main_script(name) if name else None,
+        position=None if heading_deg is None or inside else position_of(fact.bearing_deg - heading_deg),
+        depth=_depth(fact.distance_m),
+        bearing_deg=fact.bearing_deg,
+        distance_m=fact.distance_m,
+        confidence=1.0,
+        source=source,
+        view_id=None,
+        polygon=None,
+        area_share=None,
+        mask=None,
+        lasting=True,
+    )
+
+
+def _text_order(cue: Cue) -> tuple[bool, float, str, list[float]]:
+    return (not cue.lasting, -(cue.area_share or 0.0) * cue.confidence, cue.view_id or "", cue.polygon or [])
+
+
+def _object_order(cue: Cue) -> tuple[bool, float, str, list[float], str]:
+    return (not cue.lasting, -(cue.area_share or 0.0), cue.view_id or "", cue.polygon or [], cue.label)
+
+
+def _distinct(cues: Sequence[Cue]) -> list[Cue]:
+    """Without the texts that another view shows better; two like signs in one view are two signs."""
+    kept: list[Cue] = []
+    for cue in cues:
+        shown = (cue.text or "").casefold()
+        if not any(o.view_id != cue.view_id and _alike((o.text or "").casefold(), shown) for o in kept):
+            kept.append(cue)
+    return kept
+
+
+def _alike(a: str, b: str) -> bool:
+    return fuzz.ratio(a, b) >= SAME_TEXT
+
+
+def _numbered(letter: str, cues: Sequence[Cue]) -> list[Cue]:
+    return [cue.model_copy(update={"cue_id": f"{letter}{i}"}) for i, cue in enumerate(cues, start=1)]

@@ -1,0 +1,105 @@
+"""The dataset card: `README.md` with the YAML header that Hugging Face reads, from the template beside this file."""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from pipeline.config import Build
+from pipeline.publishing import attribution
+from pipeline.publishing.layout import card_features
+from pipeline.publishing.licences import hub_licences, licence_class
+from pipeline.publishing.manifest import Counts, ShardEntry
+from pipeline.publishing.splits import SPLITS
+from schemas.reasons import EXPLANATIONS
+from schemas.records import Split
+
+PATH = "README.md"
+_SIZES = [
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+]
+
+
+def render(build: Build, counts: Counts, shards: list[ShardEntry]) -> str:
+    """The card's text. Same build, counts and shards: same text."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        finalize=_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["code"] = Markup  # our own names, in a code span
+    yaml_header = yaml.safe_dump(header(build, counts, shards), sort_keys=False, allow_unicode=True)
+    return environment.get_template("card.md.jinja").render(
+        header=Markup(yaml_header),  # noqa: S704 - YAML has its own quoting
+        build=build,
+        counts=counts,
+        shards=len(shards),
+        megabytes=round(sum(shard.bytes for shard in shards) / 1e6, 1),
+        splits=_filled(counts),
+        wanted=sum(getattr(build.publish.splits, split) > 0 for split in SPLITS),
+        licences=[
+            (source, licence, licence_class([licence]), count)
+            for source, by_licence in counts.pictures.items()
+            for licence, count in by_licence.items()
+        ],
+        explanations={str(reason): text for reason, text in EXPLANATIONS.items()},
+    )
+
+
+def header(build: Build, counts: Counts, shards: list[ShardEntry]) -> dict[str, Any]:
+    """The card's YAML header (https://huggingface.co/docs/hub/datasets-cards)."""
+    licences = hub_licences({licence for by_licence in counts.pictures.values() for licence in by_licence})
+    sizes: Counter[str] = Counter()
+    for shard in shards:
+        sizes[shard.split] += shard.bytes
+    bytes_total = sizes.total()
+    return {
+        "pretty_name": build.publish.title,
+        "license": licences,
+        **({"license_name": "by-picture", "license_link": attribution.PATH} if "other" in licences else {}),
+        "language": sorted(counts.languages),
+        "task_categories": ["image-to-text", "text-retrieval"],
+        "tags": ["geo-localization", "cross-view-retrieval", "street-view", "aerial"]
+        + (["synthetic"] if counts.synthetic else []),
+        "size_categories": [next((name for limit, name in _SIZES if counts.published < limit), "100M<n<1B")],
+        "configs": [
+            {
+                "config_name": "default",
+                "data_files": [{"split": split, "path": f"data/{split}/*.parquet"} for split in _filled(counts)],
+            }
+        ],
+        "dataset_info": {
+            "config_name": "default",
+            "features": card_features(),
+            "splits": [
+                {"name": split, "num_bytes": sizes[split], "num_examples": counts.splits[split]}
+                for split in _filled(counts)
+            ],
+            "download_size": bytes_total,
+            "dataset_size": bytes_total,
+        },
+    }
+
+
+def _filled(counts: Counts) -> list[Split]:
+    return [split for split in SPLITS if counts.splits.get(split)]
+
+
+def _escaped(value: Any) -> Any:
+    """Text from outside as Markdown text: on one line, with no character that Markdown or HTML would act on."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return re.sub(r"([\\`*_{}\[\]<>#|~&])", r"\\\1", " ".join(value.split()))
+    return value

@@ -1,0 +1,149 @@
+"""How a shard stands on disk: its Arrow schema, the footer keys that other readers look for, the writer's settings."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from schemas.arrow import arrow_schema
+from schemas.records import Image, Sample
+
+_IMAGE_FIELDS = list(Image.model_fields)
+_LOW_CARDINALITY = {
+    "region", "unit", "split", "language", "captioner", "prompt_set", "model", "licence_class", "source", "author",
+    "licence", "projection", "crs", "variant", "kind", "label", "attribute", "category", "script", "position", "depth",
+}  # fmt: skip
+_SEARCHED = {
+    "sample_id", "region", "unit", "split", "lat", "lon", "bbox.xmin", "bbox.ymin", "bbox.xmax", "bbox.ymax", "weight",
+    "synthetic", "language", "description_tokens", "description_short_tokens", "licence_class",
+}  # fmt: skip
+"""Columns with statistics. On pictures and texts they would put whole values into the footer."""
+
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
+
+
+def columns() -> pa.Schema:
+    """The columns of `Sample`, every field nullable.
+
+    `datasets` decodes a column as its footer key says only where all fields in it are nullable. What may really be null
+    is said by the JSON Schema beside the shards, and checked before writing and by `geoscribe verify`.
+    """
+    return pa.schema([_relaxed(field) for field in arrow_schema(Sample)])
+
+
+def shard_schema(bounds: Bounds) -> pa.Schema:
+    """`columns` with the footer keys of GeoParquet and `datasets`."""
+    features = {field.name: _feature(field.type) for field in columns()}
+    return columns().with_metadata(
+        {"geo": json.dumps(_geo(bounds)), "huggingface": json.dumps({"info": {"features": features}})}
+    )
+
+
+def schema_fingerprint() -> str:
+    """Changes with any column's name, type or place."""
+    return hashlib.sha256("\n".join(f"{path} {kind}" for path, kind in leaves(columns())).encode()).hexdigest()[:16]
+
+
+def writer_options(rows: int) -> dict[str, Any]:
+    """Arguments of `pyarrow.parquet.ParquetWriter` for a shard of so many rows.
+
+    Images are JPEG or PNG, which no codec shrinks. Content-defined chunking lets stores that deduplicate (Xet) upload
+    only what changed. The shard's rows must stand in the order of unit and sample_id.
+    """
+    schema = columns()
+    paths = [path for path, _ in leaves(schema)]
+    plain = {path for path in paths if path.endswith(".bytes")}
+    return {
+        "compression": {path: "NONE" if path in plain else "ZSTD" for path in paths},
+        "compression_level": {path: 3 for path in paths if path not in plain},
+        "use_dictionary": [path for path in paths if path.rpartition(".")[2] in _LOW_CARDINALITY],
+        "write_statistics": [path for path in paths if path in _SEARCHED],
+        "write_page_index": True,
+        "write_page_checksum": True,
+        "use_content_defined_chunking": True,
+        "bloom_filter_options": {"sample_id": {"ndv": rows, "fpp": 0.01}},
+        "sorting_columns": pq.SortingColumn.from_ordering(schema, [("unit", "ascending"), ("sample_id", "ascending")]),
+    }
+
+
+def leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
+    """Dotted Parquet path (`cues.list.element.text`) and type of the leaf columns, in order."""
+    for field in schema:
+        yield from _leaves(field.name, field.type)
+
+
+def _relaxed(field: pa.Field) -> pa.Field:
+    return pa.field(field.name, _relaxed_type(field.type))
+
+
+def _relaxed_type(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(kind):
+        return pa.struct([_relaxed(field) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(pa.field("element", _relaxed_type(kind.value_type)))
+    return kind
+
+
+def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
+    if pa.types.is_struct(kind):
+        for field in kind:
+            yield from _leaves(f"{path}.{field.name}", field.type)
+    elif pa.types.is_list(kind):
+        yield from _leaves(f"{path}.list.element", kind.value_type)
+    else:
+        yield path, kind
+
+
+def _geo(bounds: Bounds) -> dict[str, Any]:
+    """GeoParquet 1.1 file metadata (https://geoparquet.org/releases/v1.1.0/); OGC:CRS84 is the default CRS."""
+    return {
+        "version": "1.1.0",
+        "primary_column": "geometry",
+        "columns": {
+            "geometry": {
+                "encoding": "WKB",
+                "geometry_types": ["Point"],
+                "bbox": list(bounds),
+                "covering": {"bbox": {corner: ["bbox", corner] for corner in ("xmin", "ymin", "xmax", "ymax")}},
+            }
+        },
+    }
+
+
+def _is_image(kind: pa.DataType) -> bool:
+    return pa.types.is_struct(kind) and [field.name for field in kind] == _IMAGE_FIELDS
+
+
+def _feature(kind: pa.DataType) -> Any:
+    """A column's type in the words of `datasets.Features.to_dict`."""
+    if _is_image(kind):
+        return {"_type": "Image"}
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    return {"dtype": _DTYPES.get(kind, str(kind)), "_type": "Value"}
+
+
+def card_features() -> list[dict[str, Any]]:
+    """The columns in the words of a dataset card's `dataset_info.features`."""
+    return [{"name": field.name, **_card_feature(field.type)} for field in columns()]
+
+
+def _card_feature(kind: pa.DataType) -> dict[str, Any]:
+    if _is_image(kind):
+        return {"dtype": "image"}
+    if pa.types.is_struct(kind):
+        return {"struct": [{"name": field.name, **_card_feature(field.type)} for field in kind]}
+    if pa.types.is_list(kind):
+        inner = _card_feature(kind.value_type)
+        return {"list": inner.get("dtype") or inner.get("struct") or inner}
+    return {"dtype": _DTYPES.get(kind, str(kind))}
+
+
+_DTYPES = {pa.float64(): "float64"}
+"""Where `datasets` calls a type by another name than Arrow does."""

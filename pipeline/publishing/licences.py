@@ -1,0 +1,44 @@
+"""Licences of pictures and map data, ordered by what they ask of those who pass the data on."""
+
+import re
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+LicenceClass = Literal["public-domain", "attribution", "share-alike", "other"]
+
+# Matched against the whole SPDX identifier (https://spdx.org/licenses/) without regard to case, in this order.
+# The permissive code licences are here because photos and maps are found in code repositories under them; they ask
+# for the notice to be kept, which is what attribution.parquet does.
+_PATTERNS: list[tuple[str, LicenceClass]] = [
+    (r"CC0-1\.0|PDDL-1\.0|CC-PDDC|CC-PDM-1\.0|Unlicense|0BSD", "public-domain"),
+    (r"LicenseRef-(.+-)?Public-Domain", "public-domain"),
+    (r"CC-BY-\d\.\d(-[A-Z]{2,3})?|ODC-By-1\.0|etalab-2\.0|OGL-UK-\d\.0|DL-DE-BY-2\.0", "attribution"),
+    (r"MIT(-0)?|BSD-[23]-Clause|Apache-2\.0|ISC|Zlib|CDLA-Permissive-\d\.0", "attribution"),
+    (r"CC-BY-SA-\d\.\d(-[A-Z]{2,3})?|ODbL-1\.0|CDLA-Sharing-1\.0|MPL-2\.0", "share-alike"),
+]
+
+_HUGGING_FACE = {
+    "apache-2.0", "bsd-2-clause", "bsd-3-clause", "cc0-1.0", "cc-by-2.0", "cc-by-2.5", "cc-by-3.0", "cc-by-4.0",
+    "cc-by-sa-3.0", "cc-by-sa-4.0", "etalab-2.0", "isc", "mit", "mpl-2.0", "unlicense", "zlib",
+    "cdla-permissive-1.0", "cdla-permissive-2.0", "cdla-sharing-1.0",
+}  # fmt: skip
+
+
+def licence_class(licences: Iterable[str]) -> LicenceClass:
+    """The strictest class among SPDX identifiers; what is not known, and an empty identifier, is `other`."""
+    order = get_args(LicenceClass)
+    classes = [_class_of(licence) for licence in licences]
+    return max(classes, key=order.index, default="other")
+
+
+def hub_licences(licences: Iterable[str]) -> list[str]:
+    """The identifiers that a Hugging Face card may name, sorted; those it has no name for become `other`."""
+    known = {"odbl-1.0": "odbl", "pddl-1.0": "pddl"} | {name: name for name in _HUGGING_FACE}
+    return sorted({known.get(licence.lower(), "other") for licence in licences})
+
+
+def _class_of(licence: str) -> LicenceClass:
+    for pattern, kind in _PATTERNS:
+        if re.fullmatch(pattern, licence, flags=re.IGNORECASE):
+            return kind
+    return "other"

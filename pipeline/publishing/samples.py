@@ -1,0 +1,132 @@
+"""From the three layers of a unit to the rows of a shard."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import shapely
+
+from pipeline.config import Build, MapFiles, source_name
+from pipeline.publishing.licences import licence_class
+from pipeline.publishing.units import UnitTables
+from schemas.arrow import from_table
+from schemas.records import (
+    BBox,
+    CaptionRow,
+    Chip,
+    ChipInfo,
+    Credit,
+    CueRow,
+    Image,
+    ImageryRow,
+    Sample,
+    Split,
+    StreetInfo,
+    StreetView,
+)
+
+Role = Literal["street", "panorama", "other", "aerial", "map"]
+
+
+def join(tables: UnitTables, keep: Mapping[str, Split], build: Build, synthetic: set[str]) -> Iterator[Sample]:
+    """The samples of the sites to keep (`site_id` to split), in the order of their ids.
+
+    Args:
+        tables: the unit's layers; each holds an ok row of every site in `keep`.
+        keep: the split of each site to publish.
+        build: names the map source, whose licence map cues carry even where there is no map chip.
+        synthetic: names of the sources whose pictures are drawn.
+    """
+    wanted = pa.array(list(keep), type=pa.string())
+    imagery, cues, captions = (
+        table.filter(pc.is_in(table["site_id"], value_set=wanted))
+        for table in (tables.imagery, tables.cues, tables.captions)
+    )
+    sites = {row.site_id: row for row in from_table(ImageryRow, imagery)}
+    cue_rows = {row.site_id: row for row in from_table(CueRow, cues)}
+    caption_rows = {row.site_id: row for row in from_table(CaptionRow, captions)}
+    for site_id in sorted(keep):
+        yield _sample(sites[site_id], cue_rows[site_id], caption_rows[site_id], keep[site_id], build, synthetic)
+
+
+def pictures(sample: Sample) -> Iterator[tuple[Role, Image, StreetInfo | ChipInfo]]:
+    """Each picture of a sample with its role and what is known of it. A picture without its record is left out."""
+    columns: list[tuple[Role, Image | None, StreetInfo | ChipInfo | None]] = [
+        ("street", sample.street, sample.street_view),
+        ("panorama", sample.panorama, sample.panorama_view),
+        ("aerial", sample.aerial, sample.aerial_chip),
+        ("map", sample.map, sample.map_chip),
+        *(("other", view.image, view) for view in sample.other_views),
+    ]
+    for role, image, info in columns:
+        if image is not None and info is not None:
+            yield role, image, info
+
+
+def _sample(
+    site: ImageryRow, cues: CueRow, caption: CaptionRow, split: Split, build: Build, synthetic: set[str]
+) -> Sample:
+    flat = [view for view in site.views if view.projection == "perspective"]
+    panorama = next((view for view in site.views if view.projection == "equirectangular"), None)
+    credited: list[Credit] = [view for view in (*flat, panorama, site.aerial, site.map) if view is not None]
+    licences = [credit.licence for credit in credited]
+    if any(cue.kind == "map" for cue in cues.cues):
+        licences += _map_licence(build, site.region)
+    assert caption.long is not None
+    assert caption.short is not None
+    return Sample(
+        sample_id=site.site_id,
+        region=site.region,
+        unit=site.unit,
+        split=split,
+        lat=site.lat,
+        lon=site.lon,
+        geometry=point_wkb(site.lat, site.lon),
+        bbox=BBox(xmin=site.lon, ymin=site.lat, xmax=site.lon, ymax=site.lat),
+        weight=site.weight,
+        synthetic=any(credit.source in synthetic for credit in credited),
+        street=flat[0].image,
+        street_view=_street_info(flat[0]),
+        panorama=panorama.image if panorama else None,
+        panorama_view=_street_info(panorama) if panorama else None,
+        aerial=site.aerial.image if site.aerial else None,
+        aerial_chip=_chip_info(site.aerial) if site.aerial else None,
+        map=site.map.image if site.map else None,
+        map_chip=_chip_info(site.map) if site.map else None,
+        other_views=[
+            view if view.source in synthetic else view.model_copy(update={"truth": None}) for view in flat[1:]
+        ],
+        description=caption.long,
+        description_short=caption.short,
+        description_tokens=caption.long_tokens,
+        description_short_tokens=caption.short_tokens,
+        language=caption.language,
+        sentences=caption.sentences,
+        cues=cues.cues,
+        captioner=caption.captioner,
+        prompt_set=caption.prompt_set,
+        model=caption.model,
+        licence_class=licence_class(licences),
+    )
+
+
+def point_wkb(lat: float, lon: float) -> bytes:
+    """Well-known binary, little-endian, of a point in OGC:CRS84 (longitude first)."""
+    wkb: bytes = shapely.to_wkb(shapely.Point(lon, lat), byte_order=1)
+    return wkb
+
+
+def _map_licence(build: Build, region: str) -> list[str]:
+    """The licence of the region's map data, where its source is configured with one."""
+    config = next(r for r in build.regions if r.name == region)
+    source = build.sources.map.get(source_name(build, config, "map") or "")
+    return [source.licence] if isinstance(source, MapFiles) else []
+
+
+def _street_info(view: StreetView) -> StreetInfo:
+    return StreetInfo.model_validate(view.model_dump(exclude={"image", "truth"}))
+
+
+def _chip_info(chip: Chip) -> ChipInfo:
+    return ChipInfo.model_validate(chip.model_dump(exclude={"image"}))

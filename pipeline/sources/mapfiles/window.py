@@ -1,0 +1,57 @@
+"""Longitude and latitude boxes, cut in two where they cross the antimeridian."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Region
+from pipeline.imaging.frame import LocalFrame
+
+Box = tuple[float, float, float, float]
+"""West, south, east, north in degrees; west <= east."""
+
+METRES_PER_DEGREE = 111_195.0  # of latitude, on a sphere of 6371 km
+
+
+def unwrapped(west: float, south: float, east: float, north: float) -> list[Box]:
+    """One box, or two where west is greater than east."""
+    if west <= east:
+        return [(west, south, east, north)]
+    return [(west, south, 180.0, north), (-180.0, south, east, north)]
+
+
+def around(lat: float, lon: float, radius_m: float) -> list[Box]:
+    """Boxes that hold the circle around a point."""
+    return unwrapped(*LocalFrame(lat, lon).chip_bbox(2, radius_m))
+
+
+@dataclass(frozen=True)
+class Window:
+    """Where data is wanted."""
+
+    boxes: tuple[Box, ...]
+
+    @classmethod
+    def of_regions(cls, regions: Iterable[Region], margin_m: float) -> "Window":
+        """The regions' bounds, widened by a margin in metres."""
+        boxes: list[Box] = []
+        for region in regions:
+            for west, south, east, north in unwrapped(*region.bounds()):
+                dlat = margin_m / METRES_PER_DEGREE
+                dlon = dlat / max(math.cos(math.radians(min(max(abs(south), abs(north)) + dlat, 89.0))), 1e-6)
+                # What is pushed over the antimeridian comes in on the other side.
+                for shift in (0.0, 360.0, -360.0):
+                    w, e = max(west - dlon + shift, -180.0), min(east + dlon + shift, 180.0)
+                    if w <= e:
+                        boxes.append((w, max(south - dlat, -90.0), e, min(north + dlat, 90.0)))
+        return cls(tuple(boxes))
+
+    def meets(self, bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of the bounds (rows: west, south, east, north) meet one of the boxes; NaN rows do not."""
+        met = np.zeros(len(bounds), dtype=bool)
+        for west, south, east, north in self.boxes:
+            met |= (bounds[:, 0] <= east) & (bounds[:, 2] >= west) & (bounds[:, 1] <= north) & (bounds[:, 3] >= south)
+        return met

@@ -1,0 +1,197 @@
+"""What the engine itself costs: null stages over many units, and looking at a workspace of a million sites.
+
+    python -m tools.bench.engine              everything
+    python -m tools.bench.engine overhead     2,000 units through three stages that do nothing
+    python -m tools.bench.engine workspace    `status` and a no-op `build` on 16,000 units, 1.03 million sites
+
+Sources, engines and stages are replaced by ones that do nothing; units, layers, graph and storage are the real ones.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import h3
+
+import pipeline.work
+from pipeline import toolbox
+from pipeline.build import prepare, publish_fingerprint, run_build
+from pipeline.config import Build, Region
+from pipeline.config_file import parse_build
+from pipeline.layers import commit
+from pipeline.publishing.manifest import PATH, Counts, Manifest
+from pipeline.sources.base import Photo, Point
+from pipeline.units import STAGES
+from pipeline.workspace import read_state
+from schemas.records import CaptionRow, CueRow, ImageryRow, LayerRow, Site
+
+RESOLUTION = 9
+
+
+class NullSource:
+    """A street and map source that has photos at the centres of H3 cells and nothing else."""
+
+    synthetic = True
+
+    def __init__(self, name: str, _config: object, _regions: object) -> None:
+        self.name = name
+
+    def fingerprint(self) -> str:
+        """Never changes."""
+        return "null"
+
+    def candidates(self, region: Region) -> Iterator[Photo]:
+        """One photo a cell, around the region's middle; the name says how many cells and photos a cell."""
+        _, cells, per_cell = region.name.split("-")
+        middle = h3.latlng_to_cell(*region.middle(), RESOLUTION)
+        disk = sorted(h3.grid_disk(middle, int((int(cells) / 3) ** 0.5) + 1))[: int(cells)]
+        for cell in disk:
+            lat, lon = h3.cell_to_latlng(cell)
+            for n in range(int(per_cell)):
+                where = Point(lat + n % 8 * 1e-4, lon + n // 8 * 1e-4)
+                yield Photo(f"{cell}{n}", where, 0.0, 90.0, "perspective", None, "nobody", "CC0-1.0", "none")
+
+
+def null_rows(record: type[LayerRow], sites: Sequence[Any]) -> list[Any]:
+    """A row a site that says ok and holds nothing."""
+    empty: dict[str, Any] = {"status": "ok", "reason": None, "detail": None}
+    if record is ImageryRow:
+        places = [site.model_dump(include=set(Site.model_fields)) for site in sites]
+        return [ImageryRow(**p, **empty, views=[], aerial=None, map=None, facts=[], missing=[]) for p in places]
+    if record is CueRow:
+        return [CueRow(site_id=site.site_id, **empty, cues=[]) for site in sites]
+    said = {"language": "en", "long": "x", "short": "x", "long_tokens": 1, "short_tokens": 1, "sentences": []}
+    said |= {"captioner": "null", "prompt_set": "null", "model": None}
+    return [CaptionRow(site_id=site.site_id, **empty, **said) for site in sites]
+
+
+def install_null_stages() -> None:
+    """Put the null sources and stages in the place of the real ones, in this process."""
+    toolbox.STREET["world"] = toolbox.MAP["world"] = "tools.bench.engine:NullSource"
+    pipeline.work.imagery = lambda sites, _: null_rows(ImageryRow, list(sites))
+    pipeline.work.cues = lambda sites, _: null_rows(CueRow, sites)
+    pipeline.work.captions = lambda _, cues, __: null_rows(CaptionRow, cues)
+
+
+def null_build(folder: Path, regions: int, cells: int, per_cell: int) -> Build:
+    """A build of null regions."""
+    return parse_build(
+        {
+            "name": "bench",
+            "workspace": "workspace",
+            "dataset": "dataset",
+            "regions": [
+                {
+                    "name": f"r{n:03}-{cells}-{per_cell}",
+                    "centre": [n % 15 * 8 - 60.0, n // 15 * 20 - 150.0],
+                    "radius_m": 50_000,
+                }
+                for n in range(regions)
+            ],
+            "sources": {"street": {"null": {"type": "world"}}, "map": {"null": {"type": "world"}}},
+            "sampling": {"spacing_m": 5, "unit_resolution": RESOLUTION},
+            "perception": {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}},
+            "imagery": {"anonymiser": "none"},
+        },
+        base=folder,
+    )
+
+
+def overhead(units: int = 2_000) -> None:
+    """Seconds a unit of three null stages, commits included."""
+    install_null_stages()
+    with tempfile.TemporaryDirectory() as folder:
+        build = null_build(Path(folder), 1, units, 1)
+        started, cpu = time.perf_counter(), time.process_time()
+        run_build(build, stages=STAGES)
+        wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+    print(f"engine overhead a unit of 3 null stages: {1000 * wall / units:.1f} ms wall, {1000 * cpu / units:.1f} ms CPU")
+
+
+def simulate(folder: Path, regions: int, cells: int, per_cell: int) -> None:
+    """Fill a workspace as a finished build would: real names, tables that hold null rows."""
+    install_null_stages()
+    ready = prepare(null_build(folder, regions, cells, per_cell))
+    tables: dict[str, bytes] = {}
+    for task in ready.survey():
+        for stage in STAGES:
+            if stage not in tables:
+                sites = [Site(site_id=str(n), region="r", unit="u", lat=0, lon=0, weight=1) for n in range(per_cell)]
+                record = pipeline.work.RECORDS[stage]
+                file = commit(ready.store, stage, "r", "u", "abc", record, null_rows(record, sites))
+                tables[stage] = ready.store.read(file.path)
+                contents = file.content
+                ready.store.delete(file.path)
+                task_contents[stage] = contents
+            file = _named(stage, task.region, task.unit, task.recipe(stage), task_contents[stage])
+            path = folder / "workspace" / file.path
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(tables[stage])
+            task.done[stage] = file
+    tasks = ready.survey()
+    nothing = Counts(
+        sites=0, failed={}, excluded={}, published=0, synthetic=0, splits={}, regions={}, pictures={}, faces_blurred=0,
+        absent={}, missing={}, captioners={}, languages={}, licence_classes={},
+    )  # fmt: skip
+    manifest = Manifest(
+        name="bench", created_at=datetime.now(UTC), schema_fingerprint="", counts=nothing, shards=[], files=[],
+        config={}, packages={}, provenance={"fingerprint": publish_fingerprint(ready.build, tasks)},
+    )  # fmt: skip
+    ready.out.write(PATH, manifest.model_dump_json().encode())
+    print(f"simulated workspace: {len(tasks):,} units, {sum(t.size for t in tasks):,} sites")
+
+
+def workspace(regions: int = 225, cells: int = 71, per_cell: int = 64) -> None:
+    """Seconds and peak memory of `status` and of a build that has nothing to do, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        simulate(Path(folder), regions, cells, per_cell)
+        size = [str(n) for n in (regions, cells, per_cell)]
+        for what in ("status", "no-op-build"):
+            subprocess.run([sys.executable, "-m", "tools.bench.engine", what, folder, *size], check=True)
+
+
+def look(what: str, folder: Path, regions: int, cells: int, per_cell: int) -> None:
+    """One look at a simulated workspace, measured."""
+    install_null_stages()
+    build = null_build(folder, regions, cells, per_cell)
+    started = time.perf_counter()
+    if what == "status":
+        from pipeline.storage import open_store
+
+        state = read_state(open_store(build.workspace))
+        assert not state.damaged
+        assert sum(s.units - s.done for s in state.stages) == 0
+    else:
+        outcome = run_build(build)
+        assert not any(outcome.made.values()), outcome.made
+    wall = time.perf_counter() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{what}: {wall:.1f} s, {peak:.0f} MB peak, {os.cpu_count()} cores")
+
+
+def _named(stage: str, region: str, unit: str, recipe: str, content: str) -> Any:
+    from pipeline.layers import LayerFile
+
+    return LayerFile(stage, region, unit, recipe, content)
+
+
+task_contents: dict[str, str] = {}
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["overhead"]:
+            overhead()
+        case ["workspace"]:
+            workspace()
+        case [("status" | "no-op-build") as what, folder, regions, cells, per_cell]:
+            look(what, Path(folder), int(regions), int(cells), int(per_cell))
+        case _:
+            overhead()
+            workspace()

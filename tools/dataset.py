@@ -1,0 +1,120 @@
+"""A published dataset, read through its manifest: single samples by id, or a few columns of all of them."""
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from obstore.store import LocalStore
+from pydantic import ValidationError
+from rapidfuzz import process
+
+from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.publishing.manifest import PATH, Manifest, ShardEntry
+from pipeline.publishing.shards import SHARD_NAME
+from pipeline.storage import Store, open_store
+from schemas.arrow import from_table
+from schemas.records import Sample, Split
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset whose manifest stands. Made by `open_dataset`."""
+
+    store: Store
+    manifest: Manifest
+
+    def rows(self, columns: Sequence[str], split: Split | None = None) -> Iterator[dict[str, Any]]:
+        """Some columns of all samples, in the shards' order, one row group in memory at a time.
+
+        Args:
+            columns: names, or dotted Parquet paths of what is inside (`street_view.licence`,
+                `other_views.list.element.licence`). Leave pictures out and a million samples take little.
+            split: only these.
+        """
+        for shard in self.manifest.shards:
+            if split is None or shard.split == split:
+                with self._open(shard) as file:
+                    for group in range(file.num_row_groups):
+                        yield from file.read_row_group(group, columns=list(columns)).to_pylist()
+
+    def samples(self, sample_ids: Sequence[str]) -> list[Sample]:
+        """Whole samples, in the order of the ids.
+
+        Raises:
+            ConfigError: ids that the dataset does not hold, each with the nearest ones that it does.
+            MachineError: a shard is missing or does not hold what the manifest says.
+        """
+        wanted = set(sample_ids)
+        found: dict[str, Sample] = {}
+        for shard in self.manifest.shards:
+            if wanted - found.keys():
+                with self._open(shard) as file:
+                    found.update(_pick(file, wanted - found.keys(), shard.path))
+        absent = [sample_id for sample_id in dict.fromkeys(sample_ids) if sample_id not in found]
+        if absent:
+            raise ConfigError([self._unknown(sample_id) for sample_id in absent])
+        return [found[sample_id] for sample_id in sample_ids]
+
+    def _unknown(self, sample_id: str) -> Problem:
+        known = (row["sample_id"] for row in self.rows(["sample_id"]))
+        near = [match for match, _, _ in process.extract(sample_id, known, limit=3)]
+        allowed = f"a sample of {self.store.url}, such as {', '.join(near)}" if near else "nothing, the dataset is empty"
+        return Problem("sample id", repr(sample_id), allowed)
+
+    @contextmanager
+    def _open(self, shard: ShardEntry) -> Iterator[pq.ParquetFile]:
+        try:
+            with closing(self.store.reader(shard.path)) as source:
+                yield pq.ParquetFile(source, page_checksum_verification=True)
+        except (OSError, pa.ArrowException) as error:
+            raise MachineError(
+                f"{self.store.url}/{shard.path}: {error}. The manifest lists it: run `geoscribe verify`, publish again."
+            ) from error
+
+
+def _pick(file: pq.ParquetFile, wanted: set[str], path: str) -> dict[str, Sample]:
+    """The wanted samples of a shard. Whole row groups are read only where an id of theirs is wanted."""
+    found: dict[str, Sample] = {}
+    for group in range(file.num_row_groups):
+        ids = file.read_row_group(group, columns=["sample_id"])["sample_id"]
+        rows = [i for i, sample_id in enumerate(ids.to_pylist()) if sample_id in wanted]
+        if rows:
+            try:
+                samples = from_table(Sample, file.read_row_group(group).take(rows))
+            except ValidationError as error:
+                raise MachineError(f"{path}: a row is no sample: {error}. Publish the dataset again.") from error
+            found.update((sample.sample_id, sample) for sample in samples)
+    return found
+
+
+def open_dataset(where: str) -> Dataset:
+    """Open a published dataset in a folder, which need not be writable, or under an s3://, gs:// or az:// URL.
+
+    Raises:
+        ConfigError: there is no manifest, or it is not of this version of geoscribe.
+    """
+    if "://" in where:
+        store = open_store(where, where="dataset")
+    else:
+        root = Path(where).resolve()
+        if not root.is_dir():
+            raise ConfigError([Problem("dataset", f"{root}, which is no folder", "the folder of a published dataset")])
+        store = Store(where, LocalStore(root), root)  # not `open_store`: that makes the folder and asks to write in it
+    try:
+        manifest = Manifest.model_validate_json(store.read(PATH))
+    except FileNotFoundError as error:
+        found = f"{where} without a {PATH}"
+        raise ConfigError([Problem("dataset", found, "a dataset that `geoscribe publish` has finished")]) from error
+    except ValidationError as error:
+        faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
+        found = f"a {PATH} that cannot be read ({'; '.join(faults)})"
+        raise ConfigError([Problem("dataset", found, "one written by this version of geoscribe")]) from error
+    outside = [shard.path for shard in manifest.shards if not re.fullmatch(SHARD_NAME, shard.path)]
+    if outside:
+        raise ConfigError([Problem(PATH, f"shard {path!r}", f"a path like {SHARD_NAME}") for path in outside])
+    return Dataset(store, manifest)

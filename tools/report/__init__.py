@@ -1,0 +1,1 @@
+"""The build report: one page that says what a dataset holds."""
