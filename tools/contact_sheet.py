@@ -19,14 +19,14 @@ WIDTH = 1536
 """Pixels, without the margins."""
 _MARGIN = 32
 _GAP = 20
-_STREET = (460, 345)
-_CHIP = 345
+_STREET = (420, 315)
+_CHIP = 315
 _TEXT = WIDTH - _STREET[0] - 2 * _CHIP - 3 * _GAP
 
 
 def contact_sheet(samples: Sequence[Sample]) -> Image.Image:
     """A picture of 1600 pixels' width: for each sample its street, aerial and map view, description and credits."""
-    blocks = [_row(sample) for sample in samples]
+    blocks = [_row(sample) for sample in samples] or [flow("This dataset holds no sample.", WIDTH)]
     if undrawable(text for sample in samples for text in _texts(sample)):
         blocks.append(flow("Letters shown as an empty box are in no font of this machine.", WIDTH, _small()))
     return on_paper(stack(blocks, 36), _MARGIN)
@@ -64,7 +64,7 @@ def _row(sample: Sample) -> Image.Image:
             chips.append(empty_frame((_CHIP, _CHIP), f"no {name} view here"))
         else:
             chips.append(chip_with_camera(picture(image, ""), info, sample, [], _CHIP))
-    text = flow(sample.description, _TEXT, Style(size=15))
+    text = flow(sample.description, _TEXT, Style(size=16))
     title = heading(f"{sample.sample_id}  ·  {place_line(sample)}", WIDTH, 18)
     return stack([title, beside([left, *chips, text], _GAP), flow(_credit_line(sample), WIDTH, _small())], 10)
 

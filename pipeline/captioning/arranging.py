@@ -10,7 +10,7 @@ from pipeline.captioning.facts import Fact
 from pipeline.captioning.wording import Choices
 from schemas.records import Position
 
-Shape = Literal["one", "many", "more", "farther", "steps", "pair", "signs", "sign_on", "named"]
+Shape = Literal["one", "many", "more", "more_signs", "farther", "steps", "pair", "signs", "sign_on", "named"]
 Plan = Literal[
     "left to right", "right to left", "ahead first", "behind first", "near to far", "signs first", "landmark first"
 ]
@@ -118,8 +118,8 @@ def chunks(facts: Sequence[Fact], plan: Plan, choices: Choices) -> list[Chunk]:
             continue  # went into a pair
         direction = part[0].where.direction
         follower = cut[i + 1] if i + 1 < len(cut) else ()
-        if direction and direction == previous and not _is_bare(part[0]):
-            chunk = Chunk("more", part)
+        if direction and direction == previous:
+            chunk = Chunk("more_signs" if _is_bare(part[0]) else "more", part)
         elif _may_pair(part, follower) and choices.share("pair") < 0.5:
             chunk = Chunk("pair", (*part, *follower))
         elif plan == "near to far" and len(part) == 1 and 0 < farthest < (part[0].where.distance_m or 0.0) - 15.0:

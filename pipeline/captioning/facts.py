@@ -185,8 +185,8 @@ def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
 
 
 def _attribute(cue: Cue) -> str | None:
-    usable = cue.attribute is not None and _ATTRIBUTE.fullmatch(cue.attribute) and len(cue.attribute) <= 24
-    return cue.attribute if usable else None
+    look = cue.attribute
+    return look if look and len(look) <= 24 and _ATTRIBUTE.fullmatch(look) and publishable(look) else None
 
 
 def _where(cue: Cue) -> Where:

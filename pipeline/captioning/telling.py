@@ -42,7 +42,7 @@ def tell(
     sentences: list[Told] = []
     if standpoint is not None and not late:
         sentences.append(_opening(teller, standpoint, attached, short=False))
-    last = choices.share("standpoint last") < _STANDPOINT_LAST
+    last = choices.share("standpoint last") < _STANDPOINT_LAST or (len(parts) > 1 and parts[1].shape.startswith("more"))
     for i, chunk in enumerate(parts):
         sentences.append(_say(teller, chunk))
         if standpoint is not None and late and i == (len(parts) - 1 if last else 0):
@@ -104,8 +104,9 @@ def _with(teller: Teller, facts: Sequence[Fact]) -> tuple[str, str]:
 
 
 def _say(teller: Teller, chunk: Chunk) -> Told:
-    shape, facts = chunk.shape, chunk.facts
-    if shape == "signs":
+    shape: str = chunk.shape
+    facts = chunk.facts
+    if shape in ("signs", "more_signs"):
         slots = _sign_slots(teller, facts)
     elif shape in ("many", "more"):
         listing = teller.list_of(facts)

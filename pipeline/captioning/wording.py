@@ -104,12 +104,14 @@ class Teller:
         self.voice = voice
         self._unit = choices.pick("unit", words.phrases.units)
         self._previous = ""
+        self._sentences = 0
 
     def sentence(self, shape: str, templates: Templates, slots: dict[str, str], *, seen: bool = False) -> str:
         """A sentence of a shape, unlike the one before it."""
-        options = templates.of(self.voice, seen=seen, later=bool(self._previous))
+        options = templates.of(self.voice, seen=seen, later=self._sentences > 1)
         template = self.choices.freshest(shape, options, self._previous)
         self._previous = template
+        self._sentences += 1
         return as_sentence(template.format(**slots))
 
     def agreeing(self, key: str, plural: bool) -> str:

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.perception.text import publishable
 from prompts.loader import PromptSet
 from schemas.records import Cue, Position
 
@@ -30,6 +31,7 @@ _SLOTS: dict[str, set[str]] = {
     "steps": {"np", "loc", "is", "verb", "np2", "is2", "d2"},
     "pair": {"np", "loc", "is", "verb", "np2", "loc2", "is2", "verb2"},
     "signs": {"quote", "loc", "is", "reads", "sign", "a_sign"},
+    "more_signs": {"quote", "reads", "a_sign"},
     "sign_on": {"np", "loc", "is", "a", "quote"},
     "named": {"np", "loc", "is", "a", "name"},
     "facts": {"with", "is"},
@@ -75,7 +77,7 @@ class Templates(_Part):
     seen: list[str] = []
     """First person, only of what the camera saw."""
     later: list[str] = []
-    """Not in a description's first sentence."""
+    """Only where some sentences have gone before."""
 
     def of(self, voice: Voice, *, seen: bool, later: bool) -> list[str]:
         """Those that a voice may use, of what the camera saw or did not see, first or later."""
@@ -185,7 +187,9 @@ class Nouns(_Part):
         return _noun(spec) if spec else None
 
     def _speakable(self, plain: str) -> bool:
-        return _PLAIN_CLASS.fullmatch(plain) is not None and self.unspeakable.isdisjoint(plain.split())
+        # Classes of a map are whatever its mappers typed.
+        reads_well = _PLAIN_CLASS.fullmatch(plain) is not None and self.unspeakable.isdisjoint(plain.split())
+        return reads_well and publishable(plain) is not None
 
     def verb(self, noun: Noun | None) -> str:
         """Key into `Phrases.agreement` of the verb that goes with a noun."""

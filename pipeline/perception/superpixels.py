@@ -9,6 +9,7 @@ photos and are no measured precision.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import cv2
 import numpy as np
@@ -43,8 +44,9 @@ class SuperpixelSegmenter:
         self._config = config
 
     def fingerprint(self) -> str:
-        """Name with version, and the settings."""
-        return f"{self.name} {self._config.model_dump_json()}"
+        """Name with version, the libraries that do the arithmetic, and the settings."""
+        libraries = " ".join(f"{name} {version(name)}" for name in ("scikit-image", "opencv-python-headless", "numpy"))
+        return f"{self.name} {libraries} {self._config.min_confidence:g}"
 
     def segment(self, views: Sequence[View]) -> list[list[Segment]]:
         """Segments of each view, in the views' order; within a view by class, then from the left."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from pyproj.exceptions import CRSError, ProjError
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import RasterioError
+from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window
 
 from pipeline.config import ImageLimits, RasterSource
@@ -27,11 +27,10 @@ from schemas.reasons import Reason
 
 _TILE_SUFFIXES = (".jpg", ".png")
 _TILE_LIMITS = ImageLimits(max_pixels=2048 * 2048, min_side_px=64)
-_DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-"""Always named: left to itself, GDAL sees that a VRT or WMS description is called .tif, and opens the URLs in it."""
-_ALLOWED = f"GeoTIFF, PNG or JPEG rasters ({', '.join(_DRIVERS)})"
-_GDAL = {"GDAL_PAM_ENABLED": "NO", "CPL_VSIL_CURL_ALLOWED_FILENAME": "none", "GDAL_HTTP_MAX_RETRY": "0"}
-"""No side-car descriptions, and no network for whatever a file's own metadata may name."""
+_SUFFIXES = (".tif", ".tiff")
+_ALLOWED = f"GeoTIFF files ({', '.join(_SUFFIXES)})"
+_GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
+"""Nothing beside the file is read: not .ovr, which may be of any format, such as one that names URLs; not .aux.xml."""
 RGBA = NDArray[np.uint8]
 """4 x height x width; alpha is 255 where there is data and 0 elsewhere."""
 
@@ -67,7 +66,7 @@ class Layout(Protocol):
 
 
 class RasterFiles:
-    """GeoTIFFs (or PNG and JPEG that know their place), each a grid of its own."""
+    """GeoTIFFs, each a grid of its own."""
 
     def __init__(self, settings: RasterSource, where: str, problems: list[Problem]) -> None:
         self._settings = settings
@@ -80,14 +79,14 @@ class RasterFiles:
             problems.append(Problem(f"{where}.scale", f"{settings.scale}", "two different values"))
         paths = [settings.path]
         if settings.path.is_dir():
-            paths = sorted(p for p in settings.path.iterdir() if p.suffix.lower() in _DRIVERS and p.is_file())
+            paths = sorted(p for p in settings.path.iterdir() if p.suffix.lower() in _SUFFIXES and p.is_file())
         if not paths:
             problems.append(Problem(f"{where}.path", f"no raster in {settings.path}", _ALLOWED))
         for path in paths:
             self._add(path, problems)
 
     def _add(self, path: Path, problems: list[Problem]) -> None:
-        if path.suffix.lower() not in _DRIVERS:
+        if path.suffix.lower() not in _SUFFIXES:
             problems.append(Problem(str(path), f"a file ending {path.suffix!r}", _ALLOWED))
             return
         try:
@@ -196,8 +195,11 @@ class TileFolder:
 
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
-    driver = _DRIVERS[path.suffix.lower()]
-    with rasterio.Env(**_GDAL), rasterio.open(path, driver=driver, sharing=False) as raster:
+    """An open GeoTIFF that cannot make GDAL read any other file, or anything on the network."""
+    # The driver is named, or GDAL would see that a VRT or WMS description is called .tif, and open the URLs in it.
+    with rasterio.Env(**_GDAL), rasterio.open(path, driver="GTiff", sharing=False) as raster:
+        if raster.tags(ns="OVERVIEWS"):  # GDAL opens what is named here, a URL too
+            raise RasterioIOError("its metadata names overviews in another file")
         yield raster
 
 
@@ -211,12 +213,14 @@ def _numbered(folder: Path) -> list[int]:
 def _faults(raster: Any, bands: list[int], *, scaled: bool) -> list[tuple[str, str]]:
     """What makes an open raster unusable: found, allowed."""
     faults = []
+    if Path(f"{raster.name}.msk").exists():
+        faults.append(("a mask file beside it", "the mask inside the file (GDAL_TIFF_INTERNAL_MASK=YES)"))
     if raster.crs is None:
         faults.append(("no coordinate system", "a georeferenced raster"))
     elif not _known(raster.crs.to_wkt()):
         faults.append((f"coordinate system {raster.crs.to_wkt()[:80]}", "one that can be converted to WGS84"))
     if raster.transform.is_identity:
-        faults.append(("no georeference (identity transform)", "a geotransform or a world file"))
+        faults.append(("no georeference (identity transform)", "a geotransform inside the file"))
     elif raster.transform.is_degenerate:
         faults.append((f"pixels without area: {tuple(raster.transform)[:6]}", "a transform that can be inverted"))
     missing = sorted({band for band in bands if not 1 <= band <= raster.count})

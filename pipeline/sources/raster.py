@@ -1,4 +1,4 @@
-"""Aerial chips from local rasters: GeoTIFF or COG files in any coordinate system, or an XYZ tile folder.
+"""Aerial chips from local rasters: GeoTIFF (or COG) files in any coordinate system, or an XYZ tile folder.
 
 Each chip is warped once, from the source's own pixels to the site's local metric frame, so that its scale does not
 depend on the latitude. Files are opened for each chip, as a GDAL dataset may not be shared between threads.
@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.warp import reproject
 from rasterio.windows import Window
-from rasterio.windows import transform as window_transform
 
 from pipeline import config
 from pipeline.config import Region
@@ -155,13 +154,14 @@ def _warp(rgba: RGBA, grid: Grid, window: Window, frame: LocalFrame, size_px: in
     """A window's pixels in the chip's frame. The cubic kernel widens where the chip is coarser, so nothing aliases."""
     half = size_px * gsd_m / 2
     across, down = window.width / rgba.shape[2], window.height / rgba.shape[1]
-    corner = window_transform(window, grid.transform)
+    t, column, row = grid.transform, window.col_off, window.row_off
     warped = np.zeros((4, size_px, size_px), np.uint8)
     reproject(
         rgba,
         warped,
         src_transform=Affine(
-            corner.a * across, corner.b * down, corner.c, corner.d * across, corner.e * down, corner.f
+            *(t.a * across, t.b * down, t.a * column + t.b * row + t.c),
+            *(t.d * across, t.e * down, t.d * column + t.e * row + t.f),
         ),
         src_crs=grid.crs,
         dst_transform=Affine(gsd_m, 0, -half, 0, -gsd_m, half),

@@ -10,19 +10,33 @@ from pipeline.captioning.base import Evidence
 from schemas.records import Cue, ImageryRow, Position
 
 POSITIONS = list(Position)
-BEARINGS = {p: b for p, b in zip(POSITIONS, (270.0, 315.0, 0.0, 45.0, 90.0, 180.0), strict=True)}
+BEARINGS = dict(zip(POSITIONS, (270.0, 315.0, 0.0, 45.0, 90.0, 180.0), strict=True))
 SHOPS = [
-    ("Trident Booksellers & Cafe", "bookstore", "TRIDENT"), ("Apotek Lejonet", "pharmacy", "APOTEK"),
-    ("Hestra", "clothing_store", "HESTRA"), ("Nitro Club", "bar", "NITRO CLUB"), ("Island Farm", "flower_shop", "ISLAND FARM"),
-    ("Mork's", "restaurant", "MORK'S"), ("Freebird", "hair_salon", "FREEBIRD"), ("Spruce Confections", "bakery", "SPRUCE"),
-    ("Radiance Medspa", "beauty_salon", "radiance medspa"), ("Shoe Fly", "shoe_store", "shoe fly"), ("Allgood Law", "attorney_or_law_firm", ""),
-    ("Piekarnia Nowak", "bakery", "PIEKARNIA"), ("Hotel Corona", "hotel", "HOTEL CORONA"), ("Bar Tabac", "cafe", "BAR-TABAC"),
-    ("Altitude Gear", "sporting_goods_store", "ALTITUDE"), ("Cuvée", "wine_shop", "CUVÉE"), ("Lamps & More", "specialty_store", "LAMPS"),
-]  # fmt: skip
+    ("Trident Booksellers & Cafe", "bookstore", "TRIDENT"),
+    ("Apotek Lejonet", "pharmacy", "APOTEK"),
+    ("Hestra", "clothing_store", "HESTRA"),
+    ("Nitro Club", "bar", "NITRO CLUB"),
+    ("Island Farm", "flower_shop", "ISLAND FARM"),
+    ("Mork's", "restaurant", "MORK'S"),
+    ("Freebird", "hair_salon", "FREEBIRD"),
+    ("Spruce Confections", "bakery", "SPRUCE"),
+    ("Radiance Medspa", "beauty_salon", "radiance medspa"),
+    ("Shoe Fly", "shoe_store", "shoe fly"),
+    ("Allgood Law", "attorney_or_law_firm", ""),
+    ("Piekarnia Nowak", "bakery", "PIEKARNIA"),
+    ("Hotel Corona", "hotel", "HOTEL CORONA"),
+    ("Bar Tabac", "cafe", "BAR-TABAC"),
+    ("Altitude Gear", "sporting_goods_store", "ALTITUDE"),
+    ("Cuvée", "wine_shop", "CUVÉE"),
+    ("Lamps & More", "specialty_store", "LAMPS"),
+]
 KOREAN = [
-    ("순창식당", "Sunchang Restaurant", "restaurant"), ("옛마을", "Old Village", "pub"), ("서울사우나", "Seoul Sauna", "sauna"),
-    ("방산시장", "Bangsan Market", "marketplace"), ("종로약국", None, "pharmacy"),
-]  # fmt: skip
+    ("순창식당", "Sunchang Restaurant", "restaurant"),
+    ("옛마을", "Old Village", "pub"),
+    ("서울사우나", "Seoul Sauna", "sauna"),
+    ("방산시장", "Bangsan Market", "marketplace"),
+    ("종로약국", None, "pharmacy"),
+]
 LOOSE = [
     "DELI",
     "957 MAIN",
@@ -38,9 +52,16 @@ LOOSE = [
 
 
 LOOKS = {
-    "bench": ["green", "wooden"], "building": ["tall", "brick", "red"], "awning": ["green", "red", "striped"], "house": ["white", "brick"],
-    "church": ["red-roofed", "stone"], "fountain": ["stone", "round"], "statue": ["bronze"], "bridge": ["stone", "wooden"], "wall": ["white", "stone"],
-}  # fmt: skip
+    "bench": ["green", "wooden"],
+    "building": ["tall", "brick", "red"],
+    "awning": ["green", "red", "striped"],
+    "house": ["white", "brick"],
+    "church": ["red-roofed", "stone"],
+    "fountain": ["stone", "round"],
+    "statue": ["bronze"],
+    "bridge": ["stone", "wooden"],
+    "wall": ["white", "stone"],
+}
 
 
 class Cues:
@@ -56,12 +77,26 @@ class Cues:
         position = values.pop("position", None) or self.random.choice(POSITIONS)
         on_map = kind == "map"
         base: dict[str, Any] = {
-            "cue_id": f"{kind[0]}{len(self.cues) + 1}", "kind": kind, "label": label, "attribute": None, "category": None,
-            "text": None, "text_en": None, "script": None, "position": position if self.heading or not on_map else None,
+            "cue_id": f"{kind[0]}{len(self.cues) + 1}",
+            "kind": kind,
+            "label": label,
+            "attribute": None,
+            "category": None,
+            "text": None,
+            "text_en": None,
+            "script": None,
+            "position": position if self.heading or not on_map else None,
             "depth": None if on_map else self.random.choice(["near", "far", None]),
-            "bearing_deg": (BEARINGS[position] + self.random.uniform(-20, 20)) % 360, "distance_m": None, "confidence": 1.0 if on_map else 0.9,
-            "source": "made up", "view_id": None if on_map else "0", "polygon": None, "area_share": None, "mask": None, "lasting": True,
-        }  # fmt: skip
+            "bearing_deg": (BEARINGS[position] + self.random.uniform(-20, 20)) % 360,
+            "distance_m": None,
+            "confidence": 1.0 if on_map else 0.9,
+            "source": "made up",
+            "view_id": None if on_map else "0",
+            "polygon": None,
+            "area_share": None,
+            "mask": None,
+            "lasting": True,
+        }
         self.cues.append(Cue(**{**base, **values}))
 
     def fact(self, label: str, category: str, distance: float, **values: Any) -> None:
@@ -169,17 +204,36 @@ def _weak(c: Cues) -> None:
 
 
 KINDS: dict[str, Callable[[Cues], None]] = {
-    "downtown": _downtown, "suburb": _suburb, "park": _park, "junction": _junction, "korean": _korean, "objects": _objects_only,
-    "weak": _weak, "downtown without heading": _downtown, "junction without heading": _junction,
-}  # fmt: skip
+    "downtown": _downtown,
+    "suburb": _suburb,
+    "park": _park,
+    "junction": _junction,
+    "korean": _korean,
+    "objects": _objects_only,
+    "weak": _weak,
+    "downtown without heading": _downtown,
+    "junction without heading": _junction,
+}
 
 
 def evidence(site_id: str, cues: list[Cue]) -> Evidence:
     """Cues as a captioner is given them."""
     site = ImageryRow(
-        site_id=site_id, status="ok", reason=None, detail=None, region="boulder-co", unit="89268cdb597ffff", lat=40.0, lon=-105.0,
-        weight=1.0, views=[], aerial=None, map=None, facts=[], missing=[],
-    )  # fmt: skip
+        site_id=site_id,
+        status="ok",
+        reason=None,
+        detail=None,
+        region="boulder-co",
+        unit="89268cdb597ffff",
+        lat=40.0,
+        lon=-105.0,
+        weight=1.0,
+        views=[],
+        aerial=None,
+        map=None,
+        facts=[],
+        missing=[],
+    )
     return Evidence(site, cues)
 
 

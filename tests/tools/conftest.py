@@ -200,6 +200,8 @@ def publish(folder: Path, samples: list[Sample], **counts: Any) -> str:
         name="small",
         created_at=datetime(2025, 1, 1, tzinfo=UTC),
         schema_fingerprint="0" * 16,
+        embargo_m=200.0,
+        min_duplicate_distance=4,
         counts=Counts(**(numbers | counts)),
         shards=shards,
         files=[],

@@ -160,7 +160,7 @@ def show(
     from tools.dataset import open_dataset
     from tools.show import describe_sample, render_sample
 
-    sample = open_dataset(dataset).sample(sample_id)
+    (sample,) = open_dataset(dataset).samples([sample_id])
     target = out or Path(f"{sample_id}.png")
     render_sample(sample).save(target)
     print(describe_sample(sample))

@@ -1,4 +1,4 @@
-"""OSM PBF and XML, through pyosmium, which also puts multipolygons together."""
+"""OSM PBF and XML, through pyosmium, which also puts multipolygons together. Only PBF says how old the data is."""
 
 from collections.abc import Iterator
 from pathlib import Path

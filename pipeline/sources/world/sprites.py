@@ -94,10 +94,10 @@ def tree(species: Species, look: int) -> Sprite:
     height, width = 256, {"round": 190, "broad": 236, "slim": 92, "conifer": 128, "bush": 300}[species]
     picture = np.zeros((height, width, 4), np.uint8)
     bark = (88, 72, 58, 255) if g.random() < 0.8 else (190, 186, 176, 255)
-    stem = {"round": 0.62, "broad": 0.6, "slim": 0.8, "conifer": 0.9, "bush": 0.98}[species]
+    stem = {"round": 0.36, "broad": 0.4, "slim": 0.4, "conifer": 0.3, "bush": 0.0}[species]  # where it ends in leaves
     thick = {"round": 9, "broad": 13, "slim": 7, "conifer": 8, "bush": 0}[species]
     if thick:
-        foot, fork = (width // 2, height), (width // 2 + int(g.uniform(-6, 6)), int(height * (1 - stem) + 60))
+        foot, fork = (width // 2, height), (width // 2 + int(g.uniform(-6, 6)), int(height * stem))
         cv2.line(picture, foot, fork, bark, thick, cv2.LINE_8)
     centres, radii = _crown(species, g, width, height)
     light = 1.06 - 0.62 * (centres[:, 1] - centres[:, 1].min()) / max(np.ptp(centres[:, 1]), 1.0)
@@ -118,11 +118,12 @@ def _crown(species: Species, g: np.random.Generator, width: int, height: int) ->
     else:
         clumps = 9
         turn, out = g.uniform(0, 2 * np.pi, clumps), np.sqrt(g.random(clumps)) * 0.62
+        out[0] = 0.0
         crown = {"round": 0.62, "broad": 0.72, "slim": 0.86, "bush": 0.97}[species]
         cx, cy, rx, ry = width / 2, height * crown / 2, width / 2, height * crown / 2
         middle = np.stack([cx + rx * out * np.cos(turn), cy + ry * out * np.sin(turn)], axis=1)
         which = (u * clumps).astype(int)
-        spin, reach = v * 2 * np.pi, np.sqrt(g.random(count)) * 0.36
+        spin, reach = v * 2 * np.pi, np.sqrt(g.random(count)) * 0.4
         x = middle[which, 0] + rx * reach * np.cos(spin)
         y = middle[which, 1] + ry * reach * np.sin(spin)
         radii = g.uniform(2.5, 8.0, count) * (1.0 if species != "slim" else 0.7)
@@ -139,7 +140,7 @@ def crown_from_above(species: Species, look: int) -> Sprite:
     picture = np.zeros((64, 64, 4), np.uint8)
     count = 170
     turn, out = g.uniform(0, 2 * np.pi, count), np.sqrt(g.random(count))
-    spread = 26 * (0.82 + 0.18 * np.sin(3 * turn + g.uniform(0, 6)))
+    spread = 27 * (0.93 + 0.07 * np.sin(5 * turn + g.uniform(0, 6)))
     centres = 32 + spread[:, None] * out[:, None] * np.stack([np.cos(turn), np.sin(turn)], axis=1)
     lit = 0.9 - 0.010 * (centres[:, 0] - 32) - 0.012 * (centres[:, 1] - 32) + g.uniform(-0.22, 0.22, count)
     _stain(picture, centres, g.uniform(2.0, 5.5, count), np.clip(tint * lit[:, None], 0, 255))
@@ -151,7 +152,7 @@ def person(top: Colour, look: int) -> Sprite:
     """Somebody from a distance: no face."""
     g = draws("person", look)
     picture = np.zeros((192, 76, 4), np.uint8)
-    skin = tuple(int(c * g.uniform(0.55, 1.0)) for c in (224, 180, 150))
+    skin = tuple(int(c) for c in np.array([224, 180, 150]) * g.uniform(0.45, 1.0))
     legs = tuple(int(c) for c in g.uniform(30, 90, 3))
     stride = int(g.uniform(4, 15))
     for side in (-1, 1):

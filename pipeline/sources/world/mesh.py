@@ -1,0 +1,210 @@
+"""Bodies of buildings and other things for the street view: four-cornered faces, signs, and flat pictures of trees.
+
+Faces are grouped: within a group the order in which they are listed is the order of painting, and groups are painted
+from the farthest to the nearest. A group is a strip of wall a few metres wide, so its distance tells enough.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.imaging.frame import Floats
+from pipeline.sources.world.sprites import Sprite
+from pipeline.sources.world.things import Colour
+
+Indices = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Thing:
+    """What a face belongs to."""
+
+    key: str
+    label: str
+    """Class of the vocabulary."""
+    attribute: str | None
+    lasting: bool
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, eq=False)
+class Sign:
+    """A flat picture with letters."""
+
+    corners: Floats
+    """Top left, top right, bottom right, bottom left as seen from its front; 4 x 3."""
+    sprite: Sprite
+    letters: Floats
+    """The corners of the letters alone; 4 x 3."""
+    text: str
+    lasting: bool
+    group: tuple[float, float]
+    thing: int
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """A picture of something round (tree, person) that always faces the camera."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    sprite: Sprite
+    thing: int
+    base: float = 0.0
+    """Height of its foot above the ground."""
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """Faces, signs and boards. `thing` numbers point into `things`."""
+
+    corners: NDArray[np.float32]
+    """n x 4 x 3."""
+    normals: NDArray[np.float32]
+    """n x 3, outward; zero for a face that is seen from both sides."""
+    colours: NDArray[np.float32]
+    """n x 3."""
+    groups: NDArray[np.float32]
+    """n x 2: the position by whose distance the face is sorted."""
+    fine: NDArray[np.bool_]
+    """n: left out from afar."""
+    thing: Indices
+    signs: tuple[Sign, ...]
+    boards: tuple[Board, ...]
+    things: tuple[Thing, ...]
+
+
+class MeshBuilder:
+    """Collects faces and makes a mesh of them."""
+
+    def __init__(self) -> None:
+        self._corners: list[Floats] = []
+        self._colours: list[Floats] = []
+        self._groups: list[Floats] = []
+        self._fine: list[NDArray[np.bool_]] = []
+        self._both: list[NDArray[np.bool_]] = []
+        self._thing: list[Indices] = []
+        self.signs: list[Sign] = []
+        self.boards: list[Board] = []
+        self.things: list[Thing] = []
+
+    def start(self, thing: Thing) -> None:
+        """What is added next belongs to this."""
+        self.things.append(thing)
+
+    @property
+    def current(self) -> int:
+        """Number of the thing that is being built."""
+        return len(self.things) - 1
+
+    def add(self, corners: Floats, colour: ArrayLike, group: ArrayLike, *, fine: bool = False, both: bool = False) -> None:
+        """Faces, n x 4 x 3, with one colour and group for all or one for each."""
+        n = len(corners)
+        self._corners.append(corners)
+        self._colours.append(np.broadcast_to(np.asarray(colour, float), (n, 3)))
+        self._groups.append(np.broadcast_to(np.asarray(group, float), (n, 2)))
+        self._fine.append(np.full(n, fine))
+        self._both.append(np.full(n, both))
+        self._thing.append(np.full(n, self.current, np.int32))
+
+    def build(self) -> Mesh:
+        """The mesh."""
+        if not self._corners:
+            empty = np.zeros((0, 3), np.float32)
+            none = np.zeros(0, np.int32)
+            return Mesh(
+                np.zeros((0, 4, 3), np.float32), empty, empty, empty[:, :2], none.astype(bool), none,
+                tuple(self.signs), tuple(self.boards), tuple(self.things),
+            )  # fmt: skip
+        corners = np.concatenate(self._corners)
+        # The cross product of the diagonals, which also holds where two corners of a face coincide.
+        normals = -np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
+        normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+        normals[np.concatenate(self._both)] = 0.0
+        return Mesh(
+            corners=corners.astype(np.float32),
+            normals=normals.astype(np.float32),
+            colours=np.concatenate(self._colours).astype(np.float32),
+            groups=np.concatenate(self._groups).astype(np.float32),
+            fine=np.concatenate(self._fine),
+            thing=np.concatenate(self._thing),
+            signs=tuple(self.signs),
+            boards=tuple(self.boards),
+            things=tuple(self.things),
+        )
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A vertical plane from a to b; its front is to the right of that direction."""
+
+    a: Floats
+    b: Floats
+
+    @property
+    def length(self) -> float:
+        """From a to b."""
+        return float(np.hypot(*(self.b - self.a)))
+
+    def along(self) -> Floats:
+        """Unit vector from a to b."""
+        return np.asarray((self.b - self.a) / max(self.length, 1e-6))
+
+    def out(self) -> Floats:
+        """Unit vector to the front."""
+        t = self.along()
+        return np.array([t[1], -t[0]])
+
+    def rects(
+        self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, out: ArrayLike = 0.0
+    ) -> Floats:
+        """Rectangles on the wall, n x 4 x 3: top left, top right, bottom right, bottom left as seen from the front."""
+        left, right, low, high, out = np.broadcast_arrays(*(np.atleast_1d(v).astype(float) for v in (left, right, low, high, out)))
+        t, n = self.along(), self.out()
+        x = np.stack([left, right, right, left], axis=1)
+        z = np.stack([high, high, low, low], axis=1)
+        ground = self.a + x[..., None] * t + out[:, None, None] * n
+        return np.concatenate([ground, z[..., None]], axis=2)
+
+    def spot(self, x: float) -> Floats:
+        """Position so far from a."""
+        return np.asarray(self.a + self.along() * x)
+
+
+def box(x: float, y: float, heading: float, length: float, width: float, low: float, high: float) -> Floats:
+    """Four sides and the top of a block whose length runs along its heading; 5 x 4 x 3, front, right, back, left, top."""
+    h = np.radians(heading)
+    ahead, right = np.array([np.sin(h), np.cos(h)]) * length / 2, np.array([np.cos(h), -np.sin(h)]) * width / 2
+    middle = np.array([x, y])
+    ring = [middle + ahead + right, middle + ahead - right, middle - ahead - right, middle - ahead + right]
+    # Seen from the front of each side, its left corner comes first.
+    walls = [(ring[0], ring[1]), (ring[3], ring[0]), (ring[2], ring[3]), (ring[1], ring[2])]
+    sides = [Wall(a, b).rects(0.0, np.hypot(*(b - a)), low, high)[0] for a, b in walls]
+    top = np.array([[*p, high] for p in (ring[1], ring[0], ring[3], ring[2])])
+    return np.array([*sides, top])
+
+
+def sign_on(
+    wall: Wall, middle: float, low: float, height: float, widest: float, out: float, letters: tuple[Sprite, tuple[float, float, float, float]]
+) -> tuple[Floats, Floats]:
+    """Corners of a sign on a wall, and of its letters; no wider than `widest`."""
+    sprite, (left, top, right, bottom) = letters
+    width = height * sprite.aspect
+    if width > widest:
+        width, height = widest, widest / sprite.aspect
+    start = middle - width / 2
+    whole = wall.rects(start, start + width, low, low + height, out)[0]
+    inner = wall.rects(
+        start + left * width, start + right * width, low + (1 - bottom) * height, low + (1 - top) * height, out
+    )[0]
+    return whole, inner
+
+
+def shaded(colour: Colour, factor: float) -> tuple[float, float, float]:
+    """A lighter or darker colour."""
+    r, g, b = (min(255.0, c * factor) for c in colour)
+    return r, g, b

@@ -1,0 +1,275 @@
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import h3
+import pyarrow.parquet as pq
+import pytest
+from obstore.store import LocalStore
+
+from pipeline.config import Build, MapFiles
+from pipeline.errors import ConfigError
+from pipeline.publishing.manifest import Manifest
+from pipeline.publishing.publish import publish
+from pipeline.publishing.units import FinishedUnit
+from pipeline.storage import Store, open_store
+from schemas.arrow import from_table
+from schemas.records import ImageryRow, Sample
+from tools.verify import verify
+
+SMALL = {"shard_mb": 0.08, "row_group_mb": 0.03}
+MakeUnit = Callable[..., FinishedUnit]
+MakeBuild = Callable[..., Build]
+
+
+def put(build: Build, units: list[FinishedUnit], folder: Path, synthetic: set[str] | None = None) -> Manifest:
+    publish(build, units, open_store(str(folder)), synthetic=synthetic or set(), provenance={"code": "abc"})
+    return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """Digest of each file; the manifest without its time."""
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    if "manifest.json" in files:
+        manifest = json.loads(files["manifest.json"])
+        del manifest["created_at"]
+        files["manifest.json"] = json.dumps(manifest).encode()
+    return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
+
+
+def samples(folder: Path, manifest: Manifest) -> list[Sample]:
+    return [s for shard in manifest.shards for s in from_table(Sample, pq.read_table(folder / shard.path))]
+
+
+def test_the_whole_way(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
+    manifest = put(make_build(**SMALL), units, tmp_path)
+    assert verify(open_store(str(tmp_path))) == []
+    published = samples(tmp_path, manifest)
+    assert len(published) == manifest.counts.published == 40
+    assert manifest.counts.sites == 43
+    assert manifest.counts.failed == {"no_street_view": 3}
+    assert {sample.split for sample in published} == {"train", "val", "test"}
+    assert len(manifest.shards) > 4
+
+    imagery = {row["site_id"]: row for unit in units for row in unit.load().imagery.to_pylist()}
+    for sample in published:
+        row = imagery[sample.sample_id]
+        flat = [view for view in row["views"] if view["projection"] == "perspective"]
+        assert sample.street.bytes == flat[0]["image"]["bytes"]
+        assert [view.image.bytes for view in sample.other_views] == [view["image"]["bytes"] for view in flat[1:]]
+        assert (sample.panorama is None) == (not sample.sample_id.endswith("001"))
+        assert (sample.aerial is None) == sample.sample_id.endswith("002")
+        assert sample.licence_class == "share-alike"
+        assert not sample.synthetic
+
+
+def test_rows_are_in_the_order_that_the_footer_names(
+    units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
+) -> None:
+    for shard in put(make_build(**SMALL), units, tmp_path).shards:
+        table = pq.read_table(tmp_path / shard.path)
+        keys = list(zip(table["unit"].to_pylist(), table["sample_id"].to_pylist(), strict=True))
+        assert keys == sorted(keys)
+        assert set(table["region"].to_pylist()) == {shard.region}
+        assert shard.units == len(set(table["unit"].to_pylist()))
+        assert shard.row_groups > 1
+
+
+def test_attribution_has_a_row_a_picture(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
+    manifest = put(make_build(), units, tmp_path)
+    rows = pq.read_table(tmp_path / "attribution.parquet").to_pylist()
+    pictures = sum(count for by_licence in manifest.counts.pictures.values() for count in by_licence.values())
+    assert len(rows) == pictures == 138
+    first = [row for row in rows if row["sample_id"].endswith("001")][:6]
+    assert [row["role"] for row in first] == ["street", "panorama", "aerial", "map", "other", "other"]
+    assert [row["licence"] for row in first[:4]] == ["CC-BY-SA-4.0", "CC-BY-SA-4.0", "CC-BY-4.0", "ODbL-1.0"]
+    assert {row["author"] for row in rows} == {"A. Person"}
+
+
+def test_same_units_in_any_order_give_the_same_bytes(
+    units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
+) -> None:
+    build = make_build(**SMALL)
+    put(build, units, tmp_path / "a")
+    put(build, units[::-1], tmp_path / "b")
+    put(build, units, tmp_path / "b")
+    assert tree(tmp_path / "a") == tree(tmp_path / "b")
+
+
+def test_near_duplicates_of_other_units_are_left_out(
+    make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path
+) -> None:
+    def same_picture(row: ImageryRow) -> ImageryRow:
+        views = [view.model_copy(update={"phash": "00ff00ff00ff00ff"}) for view in row.views]
+        return row.model_copy(update={"views": views}) if row.site_id.endswith("000") else row
+
+    cells = sorted(h3.latlng_to_cell(52.2 + 0.1 * i, 13.2, 9) for i in range(3))
+    units = [make_unit("north", cell, sites=2, change=same_picture) for cell in cells]
+    manifest = put(make_build(), units, tmp_path / "a")
+    assert manifest.counts.excluded == {"near_duplicate": 2, "split_embargo": 0}
+    kept = [sample.sample_id for sample in samples(tmp_path / "a", manifest) if sample.sample_id.endswith("000")]
+    assert kept == [f"north-{cells[0]}-000"]
+    assert put(make_build(min_duplicate_distance=0), units, tmp_path / "b").counts.excluded["near_duplicate"] == 0
+
+
+def test_no_chip_meets_a_chip_of_another_split(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
+    disk = sorted(h3.grid_disk(h3.latlng_to_cell(52.3, 13.4, 9), 4))
+    build = make_build(splits={"train": 0.4, "val": 0.3, "test": 0.3})
+    wide = build.imagery.chips.model_copy(update={"size_px": 512})
+    build = build.model_copy(update={"imagery": build.imagery.model_copy(update={"chips": wide})})
+    manifest = put(build, [make_unit("north", cell, sites=1) for cell in disk], tmp_path)
+    assert manifest.counts.excluded["split_embargo"] > 0
+    assert len(manifest.counts.splits) == 3
+    assert manifest.counts.published + manifest.counts.excluded["split_embargo"] == len(disk)
+    assert verify(open_store(str(tmp_path))) == []
+
+
+def test_what_stands_in_two_regions_goes_into_one_split(
+    make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path
+) -> None:
+    cells = [h3.latlng_to_cell(52.2 + 0.05 * i, 13.2, 9) for i in range(8)]
+    units = [make_unit(region, cell, sites=1) for region in ("north", "south") for cell in cells]
+    published = samples(tmp_path, put(make_build(), units, tmp_path))
+    assert len({(sample.unit, sample.split) for sample in published}) == len(cells)
+
+
+def test_drawn_samples_say_so(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
+    def drawn(row: ImageryRow) -> ImageryRow:
+        views = [view.model_copy(update={"truth": "{}"}) for view in row.views]
+        return row.model_copy(update={"views": views})
+
+    manifest = put(make_build(), units, tmp_path / "a", synthetic={"ortho"})
+    assert manifest.counts.synthetic == sum(sample.aerial is not None for sample in samples(tmp_path / "a", manifest))
+    assert "test instrument" in (tmp_path / "a" / "README.md").read_text()
+    assert verify(open_store(str(tmp_path / "a"))) == []
+
+
+def test_truth_is_kept_for_drawn_views_only(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
+    def drawn(row: ImageryRow) -> ImageryRow:
+        return row.model_copy(update={"views": [view.model_copy(update={"truth": "{}"}) for view in row.views]})
+
+    unit = make_unit("north", h3.latlng_to_cell(52.3, 13.4, 9), sites=2, change=drawn)
+    for name, synthetic, truth in (("drawn", {"photos"}, "{}"), ("taken", set[str](), None)):
+        published = samples(tmp_path / name, put(make_build(), [unit], tmp_path / name, synthetic))
+        assert {view.truth for sample in published for view in sample.other_views} == {truth}
+
+
+def test_map_cues_carry_the_map_data_s_licence(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
+    def no_map(row: ImageryRow) -> ImageryRow:
+        views = [view.model_copy(update={"licence": "CC-BY-4.0"}) for view in row.views]
+        return row.model_copy(update={"map": None, "views": views})
+
+    unit = make_unit("north", h3.latlng_to_cell(52.3, 13.4, 9), sites=1, change=no_map)
+    build = make_build()
+    files = {"osm": MapFiles(type="files", files=[Path("extract.osm.pbf")])}
+    with_files = build.model_copy(update={"sources": build.sources.model_copy(update={"map": files})})
+    for name, settings, kind in (("a", build, "attribution"), ("b", with_files, "share-alike")):
+        published = samples(tmp_path / name, put(settings, [unit], tmp_path / name))
+        assert [sample.licence_class for sample in published] == [kind]
+
+
+def test_no_path_of_this_machine_is_published(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
+    build = make_build()
+    files = {"osm": MapFiles(type="files", files=[tmp_path / "secret" / "extract.osm.pbf"])}
+    build = build.model_copy(update={"sources": build.sources.model_copy(update={"map": files})})
+    put(build, units, tmp_path / "out")
+    for path in (tmp_path / "out").rglob("*"):
+        if path.is_file():
+            assert str(tmp_path).encode() not in path.read_bytes()
+            assert build.workspace.encode() not in path.read_bytes()
+    assert "extract.osm.pbf" in (tmp_path / "out" / "manifest.json").read_text()
+
+
+@pytest.mark.parametrize("stray", ["notes.txt", "manifest.json", "data/train/north-00000-of-00001.parquet"])
+def test_another_s_folder_is_left_alone(
+    stray: str, units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
+) -> None:
+    (tmp_path / stray).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / stray).write_text('{"name": "small"}')
+    with pytest.raises(ConfigError, match="files of another kind"):
+        put(make_build(), units, tmp_path)
+    assert tree(tmp_path).keys() == {stray}
+
+
+def test_another_build_s_dataset_is_left_alone(
+    units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
+) -> None:
+    build = make_build()
+    put(build, units, tmp_path)
+    before = tree(tmp_path)
+    with pytest.raises(ConfigError, match="dataset of build 'small'"):
+        put(build.model_copy(update={"name": "other"}), units, tmp_path)
+    assert tree(tmp_path) == before
+
+
+def test_nothing_to_publish_leaves_the_folder_as_it_is(
+    units: list[FinishedUnit], make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path
+) -> None:
+    put(make_build(), units, tmp_path)
+    before = tree(tmp_path)
+    bad = make_unit("north", h3.latlng_to_cell(52.3, 13.4, 9), sites=0, bad=2)
+    with pytest.raises(ConfigError, match="2 no_street_view"):
+        put(make_build(), [bad], tmp_path)
+    with pytest.raises(ConfigError, match="no site at all"):
+        put(make_build(), [], tmp_path)
+    assert tree(tmp_path) == before
+
+
+class Killed(BaseException):
+    pass
+
+
+class Dying(Store):
+    """A store whose process is killed after so many changes."""
+
+    def __init__(self, folder: Path, changes: int) -> None:
+        super().__init__(str(folder), LocalStore(folder), folder)
+        self.left = changes
+
+    def _count(self) -> None:
+        if self.left == 0:
+            raise Killed
+        self.left -= 1
+
+    def write(self, path: str, data: bytes) -> None:
+        self._count()
+        super().write(path, data)
+
+    def adopt(self, temporary: Path, path: str) -> None:
+        self._count()
+        super().adopt(temporary, path)
+
+    def delete(self, path: str) -> None:
+        self._count()
+        super().delete(path)
+
+
+@pytest.mark.parametrize("over_an_older_one", [False, True])
+def test_killed_at_any_change_it_is_no_dataset_and_publishing_again_mends_it(
+    over_an_older_one: bool, units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
+) -> None:
+    build, older = make_build(), make_build(shard_mb=0.1)
+    put(build, units, tmp_path / "whole")
+    whole = tree(tmp_path / "whole")
+    survived = False
+    changes = 0
+    while not survived:
+        folder = tmp_path / str(changes)
+        folder.mkdir()
+        before = {}
+        if over_an_older_one:
+            put(older, units[:6], folder)
+            before = tree(folder)
+        try:
+            publish(build, units, Dying(folder, changes), synthetic=set(), provenance={"code": "abc"})
+            survived = True
+        except Killed:
+            now = tree(folder)
+            if verify(open_store(str(folder))) == []:
+                # Sound is only what was there before, untouched, or what was to come, whole; beside the marker.
+                assert {path: now[path] for path in now if path != "_publishing.json"} in (before, whole)
+        put(build, units, folder)
+        assert tree(folder) == whole
+        changes += 1
+    assert changes > 8

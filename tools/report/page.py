@@ -1,0 +1,184 @@
+"""The build report: a single HTML file that needs nothing else, for people who decide whether to use a dataset.
+
+Everything in it that comes from outside (names, signs, authors, links) is escaped by the template; a link is a link only
+where it is http or https. The page's own policy forbids scripts and all loading.
+"""
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
+
+from pipeline.publishing.manifest import Counts
+from pipeline.publishing.samples import pictures
+from schemas.reasons import EXPLANATIONS, Reason
+from schemas.records import Credit, Sample, Sentence
+from tools.contact_sheet import pick
+from tools.dataset import Dataset
+from tools.pictures.drawing import fitted
+from tools.pictures.lettering import printable
+from tools.pictures.views import picture
+from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, histogram, region_map
+from tools.report.statistics import OPENING_WORDS, gather
+from tools.show import chip_line, place_line, street_line
+
+CARDS = 6
+_TEMPLATE = "report.html.jinja"
+_READING = {Reason.NO_CUES}
+_DESCRIBING = {Reason.TOO_LONG}
+_EXCLUSIONS = {"split_embargo": "too near to a site of another split"}
+"""What `publish` leaves out for other reasons than the `Reason`s."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of the funnel."""
+
+    title: str
+    count: int
+    lost: int
+    """Sites that the step before still had."""
+    share: float
+    """Of the sampled sites."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """Why sites are not in the dataset."""
+
+    reason: str
+    explanation: str
+    count: int
+
+
+@dataclass(frozen=True)
+class CardPicture:
+    """A small picture with its words."""
+
+    title: str
+    uri: str | None
+    """Data URI; None where the place lacks the view."""
+    caption: str
+
+
+@dataclass(frozen=True)
+class SampleCard:
+    """A sample in brief."""
+
+    sample_id: str
+    place: str
+    pictures: list[CardPicture]
+    sentences: list[Sentence]
+    credits: list[tuple[str, Credit]]
+
+
+def write_report(dataset: Dataset, out: Path) -> None:
+    """Write the report of a dataset to a file. The same dataset gives the same bytes, whatever the machine's fonts."""
+    out.write_text(render_report(dataset), encoding="utf-8", newline="\n")
+
+
+def render_report(dataset: Dataset) -> str:
+    """The report as HTML."""
+    found = gather(dataset)
+    counts = dataset.manifest.counts
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"shown": printable, "web_link": web_link, "number": lambda value: f"{value:,}"}
+    environment.filters |= {"percent": lambda share: f"{share:.1%}", "ground": _ground}
+    anonymiser = dataset.manifest.provenance.get("anonymiser")
+    return environment.get_template(_TEMPLATE).render(
+        manifest=dataset.manifest,
+        counts=counts,
+        funnel=funnel(counts),
+        losses=losses(counts),
+        explanations=EXPLANATIONS,
+        splits=[split for split in ("train", "val", "test") if any(split in by for by in counts.regions.values())],
+        found=found,
+        lengths=[
+            ("Long descriptions, words", found.words, histogram(found.words)),
+            ("Long descriptions, CLIP tokens", found.tokens, histogram(found.tokens)),
+            ("Short descriptions, words", found.short_words, histogram(found.short_words)),
+            ("Short descriptions, CLIP tokens", found.short_tokens, histogram(found.short_tokens)),
+        ],
+        anonymiser=anonymiser if isinstance(anonymiser, str) else None,
+        opening_words=OPENING_WORDS,
+        maps=[region_map(region, positions) for region, positions in sorted(found.positions.items())],
+        cards=[_card(sample) for sample in dataset.samples(pick(dataset, CARDS))],
+        histogram_size=HISTOGRAM_SIZE,
+        map_size=MAP_SIZE,
+    )
+
+
+def funnel(counts: Counts) -> list[Step]:
+    """How many sites are left after each step."""
+    failed = {"imagery": 0, "cues": 0, "captions": 0}
+    for reason, count in counts.failed.items():
+        failed["cues" if reason in _READING else "captions" if reason in _DESCRIBING else "imagery"] += count
+    steps = []
+    left = counts.sites
+    for title, lost in (
+        ("sampled", 0),
+        ("has imagery", failed["imagery"]),
+        ("read", failed["cues"]),
+        ("described", failed["captions"]),
+        ("published", sum(counts.excluded.values())),
+    ):
+        left -= lost
+        steps.append(Step(title, left, lost, left / max(counts.sites, 1)))
+    return steps
+
+
+def losses(counts: Counts) -> list[Loss]:
+    """Failed and excluded sites by reason, the commonest first."""
+    explanations = {**{reason.value: words for reason, words in EXPLANATIONS.items()}, **_EXCLUSIONS}
+    rows = [
+        Loss(reason, explanations.get(reason, "a reason that this version does not know"), count)
+        for table in (counts.failed, counts.excluded)
+        for reason, count in table.items()
+        if count
+    ]
+    return sorted(rows, key=lambda row: (-row.count, row.reason))
+
+
+def web_link(link: str) -> str | None:
+    """The link, if a browser may be sent there."""
+    try:
+        scheme = urlsplit(link).scheme
+    except ValueError:
+        return None
+    return link if scheme in ("http", "https") else None
+
+
+def _card(sample: Sample) -> SampleCard:
+    views = [CardPicture("Street view", _uri(picture(sample.street, ""), 480, 360), street_line(sample.street_view))]
+    for title, image, info in (("Aerial", sample.aerial, sample.aerial_chip), ("Map", sample.map, sample.map_chip)):
+        if image is None or info is None:
+            views.append(CardPicture(title, None, f"no {title.lower()} view here"))
+        else:
+            views.append(CardPicture(title, _uri(picture(image, ""), 300, 300), chip_line(info)))
+    return SampleCard(
+        sample.sample_id,
+        place_line(sample),
+        views,
+        [sentence for sentence in sample.sentences if sentence.variant == "long"],
+        [(role, info) for role, _, info in pictures(sample) if role in ("street", "aerial", "map")],
+    )
+
+
+def _uri(view: Image.Image, width: int, height: int) -> str:
+    buffer = io.BytesIO()
+    fitted(view, width, height).save(buffer, "JPEG", quality=80, optimize=True)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _ground(metres: float) -> str:
+    return f"{metres / 1000:,.1f} km" if metres >= 1000 else f"{metres:.0f} m"
