@@ -214,7 +214,7 @@ class Cue(Record):
     script: str | None
     """ISO 15924 code of the text's main script (`Latn`, `Hang`)."""
     position: Position | None
-    """Null when the heading is unknown and the cue comes from the map."""
+    """Null where it cannot be told: the heading is unknown, or the site lies inside the thing."""
     depth: Literal["near", "far"] | None
     bearing_deg: Heading | None
     distance_m: float | None

@@ -28,12 +28,12 @@ def contact_sheet(samples: Sequence[Sample]) -> Image.Image:
     """A picture of 1600 pixels' width: for each sample its street, aerial and map view, description and credits."""
     blocks = [_row(sample) for sample in samples] or [flow("This dataset holds no sample.", WIDTH)]
     if undrawable(text for sample in samples for text in _texts(sample)):
-        blocks.append(flow("Letters shown as an empty box are in no font of this machine.", WIDTH, _small()))
+        blocks.append(flow("The font lacks the letters shown as an empty box.", WIDTH, _small()))
     return on_paper(stack(blocks, 36), _MARGIN)
 
 
-def pick(dataset: Dataset, n: int) -> list[str]:
-    """Ids of `n` samples, or all if there are fewer, spread evenly over regions and splits; the same ones every time.
+def pick(dataset: Dataset, n: int) -> list[Sample]:
+    """`n` samples, or all if there are fewer, spread evenly over regions and splits; the same ones every time.
 
     Within a region and split the order is that of a hash of the ids, so neighbours do not come together.
     """
@@ -52,7 +52,7 @@ def pick(dataset: Dataset, n: int) -> list[str]:
         region, split = min(open_groups, key=lambda key: (taken[f"r {key[0]}"] + taken[f"s {key[1]}"], key))
         picked.append(waiting[region, split].pop()[1])
         taken.update([f"r {region}", f"s {split}"])
-    return picked
+    return dataset.samples(picked)
 
 
 def _row(sample: Sample) -> Image.Image:

@@ -63,7 +63,9 @@ class Dataset:
     def _unknown(self, sample_id: str) -> Problem:
         known = (row["sample_id"] for row in self.rows(["sample_id"]))
         near = [match for match, _, _ in process.extract(sample_id, known, limit=3)]
-        allowed = f"a sample of {self.store.url}, such as {', '.join(near)}" if near else "nothing, the dataset is empty"
+        allowed = (
+            f"a sample of {self.store.url}, such as {', '.join(near)}" if near else "nothing, the dataset is empty"
+        )
         return Problem("sample id", repr(sample_id), allowed)
 
     @contextmanager

@@ -18,7 +18,7 @@ from tools.pictures.drawing import (
     swatch,
     table,
 )
-from tools.pictures.lettering import MUTED, Colour, Style, flow, printable, undrawable
+from tools.pictures.lettering import MUTED, PAPER, Colour, Style, flow, printable, undrawable
 from tools.pictures.views import KIND_COLOURS, chip_with_camera, label_colours, picture, street_with_cues
 
 WIDTH = 1536
@@ -59,7 +59,7 @@ def render_sample(sample: Sample) -> Image.Image:
     blocks = [_header(sample), street, *_other_views(sample), _from_above(sample)]
     blocks += [_description(sample, WIDTH), _cues(sample), _credits(sample)]
     if undrawable(_texts(sample)):
-        notes.append("Letters shown as an empty box are in no font of this machine; they stand right in the text output.")
+        notes.append("The font lacks the letters shown as an empty box; they stand right in the text output.")
     blocks += [flow(note, WIDTH, _SMALL) for note in notes]
     return on_paper(stack(blocks, _GAP), _MARGIN)
 
@@ -113,8 +113,8 @@ def _facts(sample: Sample) -> list[str]:
     writer = ", ".join(part for part in (sample.captioner, sample.prompt_set, sample.model) if part)
     return [
         place_line(sample),
-        f"unit {sample.unit}  ·  stands for {sample.weight:g} candidates  ·  described by {writer} "
-        f"({sample.language})  ·  licence class {sample.licence_class}",
+        f"unit {sample.unit}  ·  stands for {sample.weight:g} candidates  ·  licence class {sample.licence_class}",
+        f"described by {writer}  ·  language {sample.language}",
     ]
 
 
@@ -144,7 +144,7 @@ def _street(sample: Sample) -> tuple[Image.Image, list[str]]:
 
 def _legend_line(colour: Colour, words: str) -> Image.Image:
     text = flow(words, _SIDE - 28, Style(size=16))
-    return beside([stack([Image.new("RGBA", (16, 3), (255, 255, 255, 0)), swatch(colour)], 0), text], 12)
+    return beside([stack([Image.new("RGB", (16, 3), PAPER), swatch(colour)], 0), text], 12)
 
 
 def _other_views(sample: Sample) -> Iterator[Image.Image]:
@@ -170,7 +170,7 @@ def _from_above(sample: Sample) -> Image.Image:
             shown, words = empty_frame((side, side), f"no {name.lower()} view here"), ""
         else:
             shown = chip_with_camera(picture(image, ""), info, sample, sample.cues, side)
-            words = f"{chip_line(info)}. Orange: camera. Blue: map cues. White: the site, where the camera stands beside it."
+            words = f"{chip_line(info)}. Orange: camera. Blue: map cues. White: the site, if not the camera's."
         halves.append(stack([heading(name, side), shown, flow(words, side, _SMALL)], 8))
     return beside(halves, _GAP)
 

@@ -1,6 +1,7 @@
 """What one row of a shard must satisfy, beyond its columns' types."""
 
 import io
+import re
 from collections.abc import Iterator
 from typing import Any, get_args
 
@@ -28,6 +29,8 @@ def check_row(row: dict[str, Any]) -> tuple[Sample | None, list[Finding]]:
         sample = Sample.model_validate(row)
     except ValidationError as error:
         return None, [(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
+    if not re.fullmatch("[0-9a-f]{16}", sample.street_view.phash):
+        return None, [("street_view.phash", f"{sample.street_view.phash!r}, not 16 hexadecimal digits")]
     checks = (_place(sample), _pairs(sample), _credits(sample), _images(sample), _words(sample), _cues(sample))
     return sample, [finding for check in checks for finding in check]
 

@@ -41,8 +41,8 @@ _TURNS: dict[Plan, tuple[Position, ...]] = {
     "signs first": (_AL, _L, _A, _AR, _R, _B),
     "landmark first": (_R, _L, _AR, _AL, _A, _B),
 }
-_WEAK = 0.16
-_ENOUGH = 5
+_WEAK = 0.18
+_ENOUGH = 4
 
 
 @dataclass(frozen=True)

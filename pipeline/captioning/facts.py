@@ -15,7 +15,6 @@ _QUOTED_CHARACTERS = 48
 _LEAST_CONFIDENCE = 0.45
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
 _NAME = re.compile(r"\w[\w '\u2019&.\-/+]*[\w.]")
-_ATTRIBUTE = re.compile(r"[a-z]+(-[a-z]+)*( [a-z]+(-[a-z]+)*)?")
 _RING = [
     Position.LEFT,
     Position.AHEAD_LEFT,
@@ -160,7 +159,8 @@ def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
     for cue in cues:
         noun = nouns.of(cue)
         if noun is not None and cue.confidence >= _LEAST_CONFIDENCE:
-            alike[noun, _attribute(cue), cue.position].append(cue)
+            look = cue.attribute if cue.attribute and nouns.speakable(cue.attribute) else None
+            alike[noun, look, cue.position].append(cue)
     found = []
     for (noun, attribute, _), group in alike.items():
         group.sort(key=lambda cue: (cue.distance_m is None, cue.distance_m, cue.depth != "near", cue.cue_id))
@@ -182,11 +182,6 @@ def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
             )
         )
     return found
-
-
-def _attribute(cue: Cue) -> str | None:
-    look = cue.attribute
-    return look if look and len(look) <= 24 and _ATTRIBUTE.fullmatch(look) and publishable(look) else None
 
 
 def _where(cue: Cue) -> Where:

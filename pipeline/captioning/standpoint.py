@@ -13,6 +13,7 @@ _AT_JUNCTION_M = 12.0
 _AT_SPOT_M = 6.0
 _BY_ROAD_M = 25.0
 _EDGE_M = 10.0
+_WITHIN_M = 0.5
 
 
 @dataclass(frozen=True)
@@ -31,18 +32,22 @@ class Standpoint:
 def standpoint_of(facts: Sequence[Fact], nouns: Nouns) -> tuple[Standpoint | None, list[Fact]]:
     """The standpoint, if the map tells it, and the facts that are left to be said of the surroundings."""
     standpoint = _standpoint([fact for fact in facts if fact.quote is None and fact.name is None], nouns)
-    if standpoint is None:
-        return None, list(facts)
-    used = list(standpoint.parts.values())
+    used = list(standpoint.parts.values()) if standpoint else []
     roads = {fact.noun for fact in used if fact.kind == "road"}
     rest = [
         fact
         for fact in facts
         if fact not in used
+        and not _is_around(fact)
         and not (fact.kind == "road" and fact.noun in roads and _metres(fact) <= _BY_ROAD_M)
         and not (roads and fact.kind == "object" and fact.noun and fact.noun.singular in nouns.underfoot)
     ]
     return standpoint, rest
+
+
+def _is_around(fact: Fact) -> bool:
+    """Whether the site lies within it, so that it has no direction."""
+    return fact.where.position is None and _metres(fact) < _WITHIN_M
 
 
 def _standpoint(facts: Sequence[Fact], nouns: Nouns) -> Standpoint | None:
@@ -53,14 +58,15 @@ def _standpoint(facts: Sequence[Fact], nouns: Nouns) -> Standpoint | None:
     path = next((fact for fact in walked if _metres(fact) <= _ON_PATH_M), None)
     spot = next((fact for fact in near if _metres(fact) <= _SPOT_REACH.get(fact.kind, -1.0) and fact.count == 1), None)
     areas = [fact for fact in near if fact.kind in ("green", "square") and _noun(fact) in nouns.inside]
-    inside = next((fact for fact in areas if _metres(fact) < 0.5), None)
-    edge = next((fact for fact in areas if 0.5 <= _metres(fact) <= _EDGE_M), None)
+    inside = next((fact for fact in areas if _metres(fact) < _WITHIN_M), None)
+    edge = next((fact for fact in areas if _WITHIN_M <= _metres(fact) <= _EDGE_M), None)
     other = next((fact for fact in driven if roads and fact.noun != roads[0].noun and _metres(fact) <= 15.0), None)
     parts: list[tuple[str, dict[str, Fact | None]]] = [
         ("path_by_road", {"path": path if _nearer(path, roads) and spot is None else None, "road": _first(roads)}),
         ("spot_of_roads", {"spot": spot, "road": _first(roads), "other": other if _is_junction(spot) else None}),
         ("spot_on_road", {"spot": spot, "road": _first(roads)}),
         ("spot", {"spot": spot}),
+        ("path_in_area", {"path": _first(roads), "area": inside}),
         ("road_at_area", {"road": _first(roads), "area": edge}),
         ("road", {"road": _first(roads)}),
         ("path_in_area", {"path": path, "area": inside}),

@@ -87,7 +87,7 @@ def _opening(teller: Teller, standpoint: Standpoint, attached: Sequence[Fact], *
 
 
 def _at(teller: Teller, standpoint: Standpoint) -> str:
-    slots = {role: teller.common(replace(fact, count=1)).text for role, fact in standpoint.parts.items()}
+    slots = {role: teller.noun_phrase(replace(fact, count=1)).text for role, fact in standpoint.parts.items()}
     area = standpoint.parts.get("area")
     if area is not None and area.noun is not None:
         slots["inside"] = f"{teller.words.nouns.inside[area.noun.singular]} {slots['area']}"
@@ -116,6 +116,7 @@ def _say(teller: Teller, chunk: Chunk) -> Told:
             "loc": teller.location(facts[0], distance=False),
             "is": teller.agreeing("is", listing.plural),
             "exist": teller.agreeing("is", listing.first_plural),
+            "theres": teller.agreeing("theres", listing.first_plural),
         }
     else:
         slots = _fact_slots(teller, facts[0])
@@ -130,8 +131,9 @@ def _say(teller: Teller, chunk: Chunk) -> Told:
 
 def _fact_slots(teller: Teller, fact: Fact) -> dict[str, str]:
     phrase = teller.noun_phrase(fact)
-    agreement = {"is": teller.agreeing("is", phrase.plural), "verb": teller.verb(fact, phrase.plural)}
-    return {**teller.slots(fact), **agreement, "np": phrase.text, "loc": teller.location(fact)}
+    agreement = {key: teller.agreeing(key, phrase.plural) for key in ("is", "theres")}
+    verb = teller.verb(fact, phrase.plural)
+    return {**teller.slots(fact), **agreement, "verb": verb, "np": phrase.text, "loc": teller.location(fact)}
 
 
 def _sign_slots(teller: Teller, facts: Sequence[Fact]) -> dict[str, str]:

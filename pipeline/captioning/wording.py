@@ -103,6 +103,7 @@ class Teller:
         self.choices = choices
         self.voice = voice
         self._unit = choices.pick("unit", words.phrases.units)
+        self._told: set[str] = set()
         self._previous = ""
         self._sentences = 0
 
@@ -137,8 +138,18 @@ class Teller:
         elif fact.name is not None:
             kind = "name_only" if fact.noun is None else "name_says" if _says(fact.name, fact.noun) else "named"
         else:
-            return self.common(fact)
+            return self._new_or_another(fact)
         return Phrase(self.choices.pick(f"np {kind}", forms[kind]).format(**slots), plural=False)
+
+    def _new_or_another(self, fact: Fact) -> Phrase:
+        assert fact.noun is not None
+        described = _described(fact, fact.noun.singular)
+        again = described in self._told and fact.count == 1
+        # Two stretches of road may be one road.
+        if again and not fact.noun.mass and self.words.nouns.verb(fact.noun) != "run":
+            return Phrase(f"{self.words.phrases.another} {described}", plural=False)
+        self._told.add(described)
+        return self.common(fact)
 
     def slots(self, fact: Fact) -> dict[str, str]:
         """What noun phrase templates fill in."""
@@ -212,9 +223,8 @@ class Teller:
             return self.choices.pick(f"{key} near", ways.near).format(**slots)
         if metres is not None and (metres >= _FAR_M or not key or self.choices.share("tell distance") < 0.6):
             return self.choices.pick(f"{key} at", ways.at).format(d=self.distance(fact), **slots)
-        if metres is None and where.depth is not None and self.choices.share("tell depth") < 0.5:
-            options = ways.near if where.depth == "near" else ways.far
-            return self.choices.pick(f"{key} {where.depth}", options).format(**slots)
+        if metres is None and where.depth == "far" and self.choices.share("tell depth") < 0.5:
+            return self.choices.pick(f"{key} far", ways.far).format(**slots)
         return self.choices.pick(f"{key} plain", ways.plain).format(**slots)
 
     def _ways(self, where: Where) -> tuple[Ways, dict[str, str], str]:

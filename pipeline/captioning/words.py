@@ -22,8 +22,8 @@ _SLOTS: dict[str, set[str]] = {
     "ground_with": {"at", "with"},
     "ground_late": {"at"},
     "ground_last": {"at"},
-    "one": {"np", "loc", "is", "verb"},
-    "many": {"np", "loc", "is", "exist"},
+    "one": {"np", "loc", "is", "theres", "verb"},
+    "many": {"np", "loc", "is", "exist", "theres"},
     "many_far": {"np", "loc", "is", "exist"},
     "more": {"np", "is", "exist"},
     "more_far": {"np", "exist"},
@@ -38,7 +38,7 @@ _SLOTS: dict[str, set[str]] = {
 }
 _NP_SLOTS = {"a", "noun", "quote", "name", "script"}
 _PartT = TypeVar("_PartT", bound="_Part")
-_PLAIN_CLASS = re.compile(r"[a-z][a-z-]+( [a-z-]+){0,2}")
+_PLAIN_CLASS = re.compile(r"[a-z](?:[a-z-]{0,23}[a-z])?(?: [a-z](?:[a-z-]{0,23}[a-z])?){0,2}")
 
 
 class _Part(BaseModel):
@@ -103,6 +103,7 @@ class Phrases(_Part):
     """Forms for one and for several."""
     noun_phrases: dict[str, Texts]
     one_more: str
+    another: str
     conjunction: str
     ground: dict[str, Texts]
     sentences: dict[str, Templates]
@@ -183,12 +184,12 @@ class Nouns(_Part):
         spec = known.get(key)
         if spec is None:
             plain = key.replace("_", " ")
-            spec = plain if self._speakable(plain) else self.fallback.get(group, "")
+            spec = plain if self.speakable(plain) else self.fallback.get(group, "")
         return _noun(spec) if spec else None
 
-    def _speakable(self, plain: str) -> bool:
-        # Classes of a map are whatever its mappers typed.
-        reads_well = _PLAIN_CLASS.fullmatch(plain) is not None and self.unspeakable.isdisjoint(plain.split())
+    def speakable(self, plain: str) -> bool:
+        """Whether a class or an adjective reads like one: those of a map are whatever its mappers typed."""
+        reads_well = _PLAIN_CLASS.fullmatch(plain) is not None and self.unspeakable.isdisjoint(re.split(r"[ -]", plain))
         return reads_well and publishable(plain) is not None
 
     def verb(self, noun: Noun | None) -> str:

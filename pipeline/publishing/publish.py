@@ -29,15 +29,15 @@ from pipeline.publishing.tally import Tally
 from pipeline.publishing.units import FinishedUnit
 from pipeline.stopping import check_stop
 from pipeline.storage import Store
-from schemas.records import Sample
+from schemas.records import Sample, Split
 
 VERSION = 1
 """Raised when the same tables would be published otherwise."""
-VERSION = 1
-"""Another number when the same units and settings give another dataset."""
 
 MARKER = "_publishing.json"
 JSON_SCHEMA = "sample.schema.json"
+_DIGESTED_AT_ONCE = 8
+"""Rows turned into Python values, pictures included, at a time."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,9 @@ def publish(
     tally = Tally()
     shards = []
     for shard in plan.shards:
-        members = [by_cell[shard.region, unit] for unit in shard.units]
-        tables = _sample_tables(build, members, shard, plan, synthetic, tally)
+        # A generator, and a function of its own for a unit: so that no more than one unit is in memory at a time.
+        cells = [(shard.region, unit) for unit in shard.units]
+        tables = (_unit_table(build, by_cell[c], shard.split, plan.sites[c], synthetic, tally) for c in cells)
         shards.append(_write_shard(build, shard, plan, tables, out))
     counts = tally.counts(sites=sum(unit.rows for unit in units), failed=plan.failed, excluded=plan.excluded)
     files = [
@@ -128,20 +129,18 @@ def _owner(data: bytes) -> str | None:
     return str(content.get("name"))
 
 
-def _sample_tables(
-    build: Build, units: list[FinishedUnit], shard: ShardPlan, plan: Plan, synthetic: set[str], tally: Tally
-) -> Iterator[pa.Table]:
-    """The shard's rows, unit by unit."""
-    for unit in units:
-        check_stop()
-        layers = unit.load()
-        keep = dict.fromkeys(plan.sites[unit.region, unit.unit], shard.split)
-        rows = []
-        for sample in join(layers, keep, build, synthetic):
-            tally.add(sample)
-            rows.append(sample.model_dump())
-        tally.add_missing(layers.imagery, keep)
-        yield pa.Table.from_pylist(rows, schema=columns())
+def _unit_table(
+    build: Build, unit: FinishedUnit, split: Split, site_ids: list[str], synthetic: set[str], tally: Tally
+) -> pa.Table:
+    """The rows of one unit, counted."""
+    check_stop()
+    layers = unit.load()
+    rows = []
+    for sample in join(layers, dict.fromkeys(site_ids, split), build, synthetic):
+        tally.add(sample)
+        rows.append(sample.model_dump())
+    tally.add_missing(layers.imagery, set(site_ids))
+    return pa.Table.from_pylist(rows, schema=columns())
 
 
 def _write_shard(build: Build, shard: ShardPlan, plan: Plan, tables: Iterator[pa.Table], out: Store) -> ShardEntry:
@@ -151,7 +150,8 @@ def _write_shard(build: Build, shard: ShardPlan, plan: Plan, tables: Iterator[pa
 
     def digested() -> Iterator[pa.Table]:
         for table in tables:
-            digests.update((row["sample_id"], row_digest(row)) for row in table.to_pylist())
+            for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
+                digests.update((row["sample_id"], row_digest(row)) for row in batch.to_pylist())
             yield table
 
     def write(path: Path) -> None:

@@ -51,7 +51,7 @@ class IndexRow(BaseModel):
     def _defaults(cls, row: dict[str, Any]) -> dict[str, Any]:
         """Empty cells are missing ones; the id is the path; a panorama flag is a projection."""
         known = {key: value for key, value in row.items() if value is not None and value != ""}
-        known.setdefault("id", known.get("path"))
+        known.setdefault("id", known.get("path", ""))
         flag = known.pop("panorama", None)
         if flag is None:
             return known

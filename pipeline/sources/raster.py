@@ -83,18 +83,18 @@ class RasterSource:
         covered = np.zeros((size_px, size_px), bool)
         names: list[str] = []
         overlaps = False
-        for grid in self._layout.grids:
-            for window in _windows(grid, frame, size_px * gsd_m):
-                # Averaged on reading to two source pixels a chip pixel; the warp's cubic kernel does the rest.
-                shape = min(window.height, 2 * size_px), min(window.width, 2 * size_px)
-                rgba, files = self._layout.read(grid, window, shape)
-                overlaps |= bool(files)
-                warped = _warp(rgba, grid, window, frame, size_px, gsd_m)
-                new = (warped[3] >= 128) & ~covered
-                if new.any():
-                    pixels[new] = warped[:3].transpose(1, 2, 0)[new]
-                    covered |= new
-                    names += files
+        for grid, window, finer in _windows(self._layout.grids, frame, size_px, gsd_m):
+            # Averaged on reading to 1.5 source pixels a chip pixel; the warp's cubic kernel widens for the rest.
+            shrink = max(1.0, finer / 1.5)
+            shape = math.ceil(window.height / shrink), math.ceil(window.width / shrink)
+            rgba, files = self._layout.read(grid, window, shape)
+            overlaps |= bool(files)
+            warped = _warp(rgba, grid, window, frame, size_px, gsd_m)
+            new = (warped[3] >= 128) & ~covered
+            if new.any():
+                pixels[new] = warped[:3].transpose(1, 2, 0)[new]
+                covered |= new
+                names += files
             if covered.all():
                 break
         if not overlaps:
@@ -122,23 +122,28 @@ def _date(text: str | None, where: str, problems: list[Problem]) -> datetime | N
         return None
 
 
-def _windows(grid: Grid, frame: LocalFrame, side_m: float) -> Iterator[Window]:
-    """The part of a grid that a chip needs; two parts where a chip lies across the antimeridian."""
-    steps = np.linspace(-side_m / 2, side_m / 2, _STEPS + 1)
-    east, north = np.meshgrid(steps, steps)
-    lon, lat = (values.ravel() for values in frame.to_degrees(east, north))
+def _windows(grids: list[Grid], frame: LocalFrame, size_px: int, gsd_m: float) -> Iterator[tuple[Grid, Window, float]]:
+    """The part of each grid that a chip needs, and how many of its pixels make a chip pixel's side.
+
+    A grid has two parts where a chip lies across the antimeridian.
+    """
+    steps = np.linspace(-size_px * gsd_m / 2, size_px * gsd_m / 2, _STEPS + 1)
+    lon, lat = frame.to_degrees(*np.meshgrid(steps, steps))
     parts = [lon >= 0, lon < 0] if np.ptp(lon) > 180 else [np.ones(lon.shape, bool)]
-    for part in parts:
-        x, y = from_degrees(grid.crs).transform(lon[part], lat[part])
+    projected = {crs: from_degrees(crs).transform(lon, lat) for crs in {grid.crs for grid in grids}}
+    for grid in grids:
+        x, y = projected[grid.crs]
+        if not (np.isfinite(x).all() and np.isfinite(y).all()):
+            continue  # beyond what the projection can show
         inverse = ~grid.transform
         columns = inverse.a * x + inverse.b * y + inverse.c
         rows = inverse.d * x + inverse.e * y + inverse.f
-        if not (np.isfinite(columns).all() and np.isfinite(rows).all()):
-            continue  # beyond what the projection can show
-        left, right = _reach(columns, grid.width)
-        top, bottom = _reach(rows, grid.height)
-        if left < right and top < bottom:
-            yield Window(left, top, right - left, bottom - top)
+        step = min(float(np.median(np.hypot(np.diff(columns, axis=i), np.diff(rows, axis=i)))) for i in (0, 1))
+        for part in parts:
+            left, right = _reach(columns[part], grid.width)
+            top, bottom = _reach(rows[part], grid.height)
+            if left < right and top < bottom:
+                yield grid, Window(left, top, right - left, bottom - top), step * _STEPS / size_px
 
 
 def _reach(places: NDArray[np.float64], length: int) -> tuple[int, int]:
@@ -151,7 +156,7 @@ def _reach(places: NDArray[np.float64], length: int) -> tuple[int, int]:
 
 
 def _warp(rgba: RGBA, grid: Grid, window: Window, frame: LocalFrame, size_px: int, gsd_m: float) -> RGBA:
-    """A window's pixels in the chip's frame. The cubic kernel widens where the chip is coarser, so nothing aliases."""
+    """A window's pixels in the chip's frame."""
     half = size_px * gsd_m / 2
     across, down = window.width / rgba.shape[2], window.height / rgba.shape[1]
     t, column, row = grid.transform, window.col_off, window.row_off
@@ -168,6 +173,7 @@ def _warp(rgba: RGBA, grid: Grid, window: Window, frame: LocalFrame, size_px: in
         dst_crs=frame.crs,
         src_alpha=4,
         dst_alpha=4,
+        # Not average: that takes whole source pixels and so moves edges by up to half of one.
         resampling=Resampling.cubic,
         tolerance=_WARP_TOLERANCE_PX,
     )

@@ -31,9 +31,9 @@ def test_earlier_sites_of_other_units_take_precedence(sites: list[tuple[int, int
     for phash, unit in sites:
         stayed = (site for site, out in zip(sites, expected, strict=False) if not out)
         expected.append(any(home != unit and bits(phash, other) < min_distance for other, home in stayed))
-    phash = np.array([site[0] for site in sites], dtype=np.uint64)
-    unit = np.array([site[1] for site in sites], dtype=np.int64)
-    assert near_duplicates(phash, unit, min_distance).tolist() == expected
+    hashes = np.array([site[0] for site in sites], dtype=np.uint64)
+    units = np.array([site[1] for site in sites], dtype=np.int64)
+    assert near_duplicates(hashes, units, min_distance).tolist() == expected
 
 
 def test_a_hundred_thousand_hashes_take_no_time_and_the_planted_ones_are_found() -> None:

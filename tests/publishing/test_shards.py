@@ -54,7 +54,7 @@ def test_leaf_paths_are_those_of_parquet(tmp_path: Path) -> None:
 
 
 def rows(count: int, picture_bytes: int) -> pa.Table:
-    blank = {name: None for name in columns().names}
+    blank = dict.fromkeys(columns().names)
     return pa.Table.from_pylist(
         [
             blank

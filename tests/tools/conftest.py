@@ -157,7 +157,7 @@ def publish(folder: Path, samples: list[Sample], **counts: Any) -> str:
     for sample in samples:
         groups.setdefault((sample.split, sample.region), []).append(sample)
     shards = []
-    for (split, region), rows in sorted(groups.items()):
+    for (split, region), rows in groups.items():
         path = f"data/{split}/{region}-00000-of-00001.parquet"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         pq.write_table(to_table(Sample, rows), folder / path, row_group_size=4, write_page_checksum=True)
@@ -222,7 +222,7 @@ def publish_samples() -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory, make_sample: MakeSample) -> str:
     """Ten samples of two regions and three splits."""
-    splits: list[Split] = ["train"] * 6 + ["val"] * 2 + ["test"] * 2
+    splits: tuple[Split, ...] = ("train", "train", "train", "train", "train", "train", "val", "val", "test", "test")
     samples = [
         make_sample(
             i, split=split, region=("town", "village")[i % 2], sample_id=f"{('town', 'village')[i % 2]}-{i:06d}"

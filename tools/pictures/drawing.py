@@ -1,4 +1,4 @@
-"""The pieces that pages of pictures are made of: blocks put above and beside each other, tables, tags, marks on maps."""
+"""What pages of pictures are made of: blocks put above and beside each other, tables, labels, marks on maps."""
 
 import math
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _FINER = 3
 def stack(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
     """Blocks one below the other, flush left."""
     size = (max(block.width for block in blocks), sum(block.height for block in blocks) + gap * (len(blocks) - 1))
-    page = Image.new("RGBA", size, (255, 255, 255, 0))
+    page = Image.new("RGB", size, PAPER)
     top = 0
     for block in blocks:
         page.paste(block, (0, top))
@@ -30,7 +30,7 @@ def stack(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
 def beside(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
     """Blocks side by side, flush at the top."""
     size = (sum(block.width for block in blocks) + gap * (len(blocks) - 1), max(block.height for block in blocks))
-    page = Image.new("RGBA", size, (255, 255, 255, 0))
+    page = Image.new("RGB", size, PAPER)
     left = 0
     for block in blocks:
         page.paste(block, (left, 0))
@@ -39,28 +39,26 @@ def beside(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
 
 
 def on_paper(block: Image.Image, margin: int) -> Image.Image:
-    """The finished page: the block on white, with a margin, without transparency."""
+    """The finished page: the block with a margin."""
     page = Image.new("RGB", (block.width + 2 * margin, block.height + 2 * margin), PAPER)
-    layer = block.convert("RGBA")
-    page.paste(layer, (margin, margin), layer)
+    page.paste(block, (margin, margin))
     return page
 
 
 def heading(text: str, width: int, size: int = 22) -> Image.Image:
     """A heading over a thin rule."""
     words = flow(text, width, Style(size=size, bold=True))
-    rule = Image.new("RGBA", (width, 2), LINE)
+    rule = Image.new("RGB", (width, 2), LINE)
     return stack([words, rule], 2)
 
 
 def empty_frame(size: tuple[int, int], words: str) -> Image.Image:
     """What stands where a view is missing."""
     frame = Image.new("RGB", size, SHADE)
-    canvas = ImageDraw.Draw(frame)
-    canvas.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=LINE, width=2)
+    ImageDraw.Draw(frame).rectangle((0, 0, size[0] - 1, size[1] - 1), outline=LINE, width=2)
     style = Style(size=18, colour=MUTED)
     words = elide(words, style, size[0] - 16)
-    draw_line(canvas, (size[0] - width_of(words, style)) / 2, size[1] / 2 + 6, words, style)
+    draw_line(frame, (size[0] - width_of(words, style)) / 2, size[1] / 2 + 6, words, style)
     return frame
 
 
@@ -87,11 +85,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], size: int = 
     bands = []
     for i, cells in enumerate([[column.title for column in columns], *rows]):
         style = head if i == 0 else Style(size=size)
-        texts = [flow(cell, column.width - 2 * pad, style) for cell, column in zip(cells, columns, strict=True)]
-        band = Image.new("RGBA", (width, max(text.height for text in texts) + 8), SHADE if i and i % 2 == 0 else PAPER)
+        ground = SHADE if i and i % 2 == 0 else PAPER
+        texts = [flow(cell, column.width - 2 * pad, style, ground) for cell, column in zip(cells, columns, strict=True)]
+        band = Image.new("RGB", (width, max(text.height for text in texts) + 8), ground)
         left = 0
         for text, column in zip(texts, columns, strict=True):
-            band.paste(text, (left + pad, 4), text)
+            band.paste(text, (left + pad, 4))
             left += column.width
         if i == 0:
             ImageDraw.Draw(band).line((0, band.height - 1, width, band.height - 1), fill=LINE, width=2)
@@ -101,7 +100,7 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], size: int = 
 
 def swatch(colour: Colour, side: int = 16) -> Image.Image:
     """A square of a colour, for legends."""
-    return Image.new("RGBA", (side, side), (*colour, 255))
+    return Image.new("RGB", (side, side), colour)
 
 
 def wedge(apex: Point, radius: float, heading_deg: float, hfov_deg: float) -> list[Point]:
@@ -194,7 +193,7 @@ def draw_tags(picture: Image.Image, tags: Sequence[Tag], taken: Sequence[Box] = 
         used.append(box)
         canvas.rectangle(box, fill=INK)
         canvas.rectangle((box[0], box[1], box[0] + 5, box[3]), fill=tag.colour)
-        draw_line(canvas, box[0] + 10, box[3] - 6, text, style)
+        draw_line(picture, box[0] + 10, box[3] - 6, text, style)
 
 
 def _spots(anchor: Box, wide: float, high: float, size: tuple[int, int]) -> list[Box]:
@@ -206,6 +205,8 @@ def _spots(anchor: Box, wide: float, high: float, size: tuple[int, int]) -> list
         corners += [(left, top - high - away), (left, bottom + away)]
         corners += [(right + away, top), (left - wide - away, top), (right - wide, top - high - away)]
     edge_x, edge_y = size[0] - wide - 2, size[1] - high - 2
+    if min(edge_x, edge_y) < 2:
+        return []
     spots = [(min(max(x, 2.0), edge_x), min(max(y, 2.0), edge_y)) for x, y in corners]
     return [(x, y, x + wide, y + high) for x, y in spots]
 

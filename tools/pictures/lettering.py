@@ -1,19 +1,21 @@
-"""Text in pictures: which font has which letter, how wide it is, where lines break, what may be shown at all.
+"""Text in pictures: how wide it is, where lines break, and what may be shown at all.
 
-Pillow's built-in font has ASCII and little more, so fonts of the system are preferred where they are found. A letter that
-no font has is drawn as an empty box; `undrawable` says so beforehand, so that the picture can say it too.
+OpenCV's built-in font covers Latin, Greek, Cyrillic, Arabic, Chinese, Japanese and Hangul, so a page looks the same on
+every machine. A letter that it lacks is drawn as an empty box; `undrawable` says so beforehand, so that the picture can
+say it too.
 """
 
-import os
 import re
+import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby
-from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 Colour = tuple[int, int, int]
 
@@ -23,29 +25,10 @@ LINE: Colour = (214, 220, 226)
 SHADE: Colour = (244, 246, 248)
 PAPER: Colour = (255, 255, 255)
 
-_FOLDERS = (
-    "/usr/share/fonts",
-    "/usr/local/share/fonts",
-    "~/.local/share/fonts",
-    "~/.fonts",
-    "/System/Library/Fonts",
-    "/Library/Fonts",
-    "C:/Windows/Fonts",
-)
-_REGULAR = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "Arial Unicode.ttf", "arial.ttf")
-_BOLD = ("DejaVuSans-Bold.ttf", "NotoSans-Bold.ttf", "Arial Bold.ttf", "arialbd.ttf")
-_OTHER_SCRIPTS = (
-    "NotoSansCJK-Regular.ttc",
-    "NotoSansCJKkr-Regular.otf",
-    "NotoSansKR-Regular.ttf",
-    "AppleSDGothicNeo.ttc",
-    "malgun.ttf",
-    "msyh.ttc",
-)
-_NO_GLYPH = "\U0010fffd"
-"""A code point that no font has: drawing it gives the font's empty box."""
+_BOX = "\u25a1"
 _JOINERS = "\u200c\u200d"
 _WORD = re.compile(r"\S+")
+_lock = threading.Lock()  # a face keeps glyphs as it draws, and OpenCV does not say that it may be shared
 
 
 @dataclass(frozen=True)
@@ -72,53 +55,56 @@ def _visible(char: str) -> str:
 
 
 def undrawable(texts: Iterable[str]) -> bool:
-    """Whether any letter of the texts is in no font at hand."""
-    return any(_owner(char, bold=False) is None for text in texts for char in set(printable(text)))
+    """Whether the font lacks any letter of the texts."""
+    return any(not _covered(char) for text in texts for char in set(printable(text)))
 
 
-def width_of(text: str, style: Style) -> float:
+def width_of(text: str, style: Style) -> int:
     """Pixels that a line of text takes."""
-    return sum(font.getlength(run) for font, run in _runs(text, style))
+    with _lock:
+        return int(cv2.getTextSize((1, 1), _drawable(text), (0, 0), _face(), style.size, _weight(style))[2])
 
 
-def draw_line(canvas: ImageDraw.ImageDraw, left: float, baseline: float, text: str, style: Style) -> float:
-    """Draw one line of text and return its width in pixels. `left` and `baseline` are where it starts."""
-    x = left
-    for font, run in _runs(text, style):
-        canvas.text((x, baseline), run, font=font, fill=style.colour, anchor="ls")
-        x += font.getlength(run)
-    return x - left
+def draw_line(picture: Image.Image, left: float, baseline: float, text: str, style: Style) -> None:
+    """Draw one line of text; `left` and `baseline` are where it starts."""
+    rise, margin = round(1.4 * style.size), style.size
+    shape = 2 * style.size, width_of(text, style) + 2 * margin
+    ink = _ink(_drawable(text), shape, (margin, rise), style)
+    picture.paste(style.colour, (round(left) - margin, round(baseline) - rise), Image.fromarray(ink))
 
 
 def elide(text: str, style: Style, width: float) -> str:
     """The text, cut with three dots where it is wider than `width` pixels."""
     if width_of(text, style) <= width:
         return text
+    text = text[: max(0, int(width))]  # hardly a letter is narrower than a pixel
     while text and width_of(text + "...", style) > width:
         text = text[:-1]
-    return text.rstrip() + "..."
+    return text.rstrip() + "..." if text else ""
 
 
-def flow(pieces: Sequence[tuple[str, Style]] | str, width: int, style: Style | None = None) -> Image.Image:
-    """A paragraph of differently styled pieces, broken into lines of `width` pixels; pieces are separated by a blank."""
+def flow(
+    pieces: Sequence[tuple[str, Style]] | str, width: int, style: Style | None = None, ground: Colour = PAPER
+) -> Image.Image:
+    """A paragraph of differently styled pieces with blanks between them, broken into lines of `width` pixels."""
     if isinstance(pieces, str):
         pieces = [(pieces, style or Style())]
     lines = _broken(pieces, width)
-    size = max((piece.size for _, piece in pieces), default=Style().size)
+    size = max((look.size for _, look in pieces), default=Style().size)
     leading = round(size * 1.4)
-    picture = Image.new("RGBA", (width, leading * len(lines)), (255, 255, 255, 0))
-    canvas = ImageDraw.Draw(picture)
+    picture = Image.new("RGB", (width, leading * len(lines)), ground)
     for i, line in enumerate(lines):
-        x = 0.0
+        x = 0
         for word, look in line:
-            x += draw_line(canvas, x, i * leading + round(size * 1.05), word, look)
+            draw_line(picture, x, i * leading + round(size * 1.05), word, look)
+            x += width_of(word, look)
     return picture
 
 
 def _broken(pieces: Sequence[tuple[str, Style]], width: int) -> list[list[tuple[str, Style]]]:
     """Lines of (text, style); a blank stands before every word but a line's first."""
     lines: list[list[tuple[str, Style]]] = [[]]
-    used = 0.0
+    used = 0
     for text, style in pieces:
         blank = width_of(" ", style)
         for word in _WORD.findall(printable(text)):
@@ -147,49 +133,31 @@ def _parts(word: str, style: Style, width: int) -> list[str]:
     return parts
 
 
-def _runs(text: str, style: Style) -> list[tuple[ImageFont.FreeTypeFont, str]]:
-    """The text in stretches that one font can draw."""
-    owners = [_owner(char, bold=style.bold) for char in text]
-    runs = []
-    for owner, group in groupby(zip(owners, text, strict=True), key=lambda pair: pair[0]):
-        chars = [char for _, char in group]
-        drawn = "".join(chars) if owner is not None else _NO_GLYPH * len(chars)
-        runs.append((_fonts(replace(style, colour=INK))[owner or 0], drawn))
-    return runs
+def _drawable(text: str) -> str:
+    return "".join(char if _covered(char) else _BOX for char in printable(text))
 
 
 @lru_cache(maxsize=65_536)
-def _owner(char: str, *, bold: bool) -> int | None:
-    """Index of the first font that has the letter."""
-    for i, font in enumerate(_fonts(Style(size=20, bold=bold))):
-        if char.isspace() or char in _JOINERS or bytes(font.getmask(char)) != bytes(font.getmask(_NO_GLYPH)):
-            return i
-    return None
+def _covered(char: str) -> bool:
+    """Whether the font has a letter: one that it lacks it draws as a question mark."""
+    if char.isspace() or char == "?" or char in _JOINERS:
+        return True
+    drawn, unknown = (_ink(text, (48, 64), (8, 32), Style(size=24)) for text in (char, "?"))
+    return not np.array_equal(drawn, unknown)
 
 
-@lru_cache(maxsize=64)
-def _fonts(style: Style) -> tuple[ImageFont.FreeTypeFont, ...]:
-    """Fonts in order of preference; the built-in one is last before the other scripts', so there is always one."""
-    latin = _found(_BOLD if style.bold else _REGULAR)[:1] + (_found(_REGULAR)[:1] if style.bold else [])
-    builtin = ImageFont.load_default(style.size)
-    assert isinstance(builtin, ImageFont.FreeTypeFont), "Pillow is built without FreeType"
-    system = [ImageFont.truetype(path, style.size) for path in latin]
-    others = [ImageFont.truetype(path, style.size) for path in _found(_OTHER_SCRIPTS)[:1]]
-    return (*system, builtin, *others)
+def _ink(text: str, shape: tuple[int, int], start: tuple[int, int], style: Style) -> NDArray[np.uint8]:
+    """Coverage (0 to 255) of a line of text that starts at a pixel of a picture of height and width."""
+    ink = np.zeros(shape, np.uint8)
+    with _lock:
+        cv2.putText(ink, text, start, (255,), _face(), style.size, _weight(style))
+    return ink
 
 
-def _found(names: Sequence[str]) -> list[Path]:
-    files = _system_fonts()
-    return [files[name] for name in names if name in files]
+def _weight(style: Style) -> int:
+    return 650 if style.bold else 400
 
 
 @lru_cache(maxsize=1)
-def _system_fonts() -> dict[str, Path]:
-    """Font files by name. The sorted first one counts where a name is there twice."""
-    found: dict[str, Path] = {}
-    for folder in _FOLDERS:
-        for where, folders, names in os.walk(Path(folder).expanduser()):
-            folders.sort()
-            for name in sorted(names):
-                found.setdefault(name, Path(where) / name)
-    return found
+def _face() -> cv2.FontFace:
+    return cv2.FontFace("sans")

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from pipeline.config import ImageLimits
 from pipeline.errors import SiteError
@@ -163,8 +163,9 @@ def _camera(marks: Marks, view: StreetInfo, apex: Point, radius: float) -> tuple
         marks.ring(apex, ring, CAMERA, 3.0)
         tags.append(Tag("heading unknown", CAMERA, (apex[0] - ring, apex[1] - ring, apex[0] + ring, apex[1] + ring)))
     elif view.hfov_deg is None:
-        marks.line([apex, wedge(apex, radius, view.heading_deg, 0.0)[1]], CAMERA, 3.0)
-        tags.append(Tag("field of view unknown", CAMERA, spot))
+        ray = [apex, wedge(apex, radius, view.heading_deg, 0.0)[1]]
+        marks.line(ray, CAMERA, 3.0)
+        tags.append(Tag("field of view unknown", CAMERA, _around([*ray, spot[:2], spot[2:]])))
     else:
         sector = wedge(apex, radius, view.heading_deg, view.hfov_deg)
         marks.area(sector, CAMERA, 0.28)
@@ -188,7 +189,6 @@ def _scale_and_north(marks: Marks, size: tuple[int, int], metres_a_px: float) ->
 
 
 def _letter_scale(shown: Image.Image, metres_a_px: float) -> None:
-    canvas = ImageDraw.Draw(shown)
     style = Style(size=14, bold=True)
-    draw_line(canvas, 26, shown.height - 30, f"{scale_bar_m(metres_a_px, shown.width * 0.28):g} m", style)
-    draw_line(canvas, shown.width - 29 - width_of("N", style) / 2, 59, "N", style)
+    draw_line(shown, 26, shown.height - 30, f"{scale_bar_m(metres_a_px, shown.width * 0.28):g} m", style)
+    draw_line(shown, shown.width - 29 - width_of("N", style) / 2, 59, "N", style)

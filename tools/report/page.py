@@ -1,7 +1,7 @@
 """The build report: a single HTML file that needs nothing else, for people who decide whether to use a dataset.
 
-Everything in it that comes from outside (names, signs, authors, links) is escaped by the template; a link is a link only
-where it is http or https. The page's own policy forbids scripts and all loading.
+Everything in it that comes from outside (names, signs, authors, links) is escaped by the template; a link is a link
+only where it is http or https. The page's own policy forbids scripts and all loading.
 """
 
 import base64
@@ -77,7 +77,7 @@ class SampleCard:
 
 
 def write_report(dataset: Dataset, out: Path) -> None:
-    """Write the report of a dataset to a file. The same dataset gives the same bytes, whatever the machine's fonts."""
+    """Write the report of a dataset to a file. The same dataset gives the same bytes."""
     out.write_text(render_report(dataset), encoding="utf-8", newline="\n")
 
 
@@ -112,7 +112,7 @@ def render_report(dataset: Dataset) -> str:
         anonymiser=anonymiser if isinstance(anonymiser, str) else None,
         opening_words=OPENING_WORDS,
         maps=[region_map(region, positions) for region, positions in sorted(found.positions.items())],
-        cards=[_card(sample) for sample in dataset.samples(pick(dataset, CARDS))],
+        cards=[_card(sample) for sample in pick(dataset, CARDS)],
         histogram_size=HISTOGRAM_SIZE,
         map_size=MAP_SIZE,
     )
@@ -150,12 +150,12 @@ def losses(counts: Counts) -> list[Loss]:
 
 
 def web_link(link: str) -> str | None:
-    """The link, if a browser may be sent there."""
+    """The link, if a browser may be sent there: http or https, and nothing invisible in it."""
     try:
         scheme = urlsplit(link).scheme
     except ValueError:
         return None
-    return link if scheme in ("http", "https") else None
+    return link if scheme in ("http", "https") and printable(link) == link else None
 
 
 def _card(sample: Sample) -> SampleCard:

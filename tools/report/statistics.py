@@ -9,7 +9,7 @@ from itertools import pairwise
 from tools.dataset import Dataset
 
 OPENING_WORDS = 3
-_WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
+_WORD = re.compile(r"[^\W_]+(?:['\u2019-][^\W_]+)*")
 _COLUMNS = (
     "region",
     "split",

@@ -112,7 +112,8 @@ def _features(element: Element) -> list[Feature]:
     tags, geometry = element.tags, element.geometry
     assert geometry is not None
     what = classify(tags, _SHAPES[geometry.geom_type])
-    if what is None:
+    category = clean_name(what.category) if what else None
+    if what is None or category is None:
         return []
     name = clean_name(tags.get("name"))
     name_en = clean_name(tags.get("name:en"))
@@ -120,7 +121,7 @@ def _features(element: Element) -> list[Feature]:
         feature_id=element.element_id,
         geometry=geometry,
         kind=what.kind,
-        category=what.category,
+        category=category,
         name=name,
         name_en=name_en,
         told=worth_telling(what, tags, name),

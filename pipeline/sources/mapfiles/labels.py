@@ -152,7 +152,7 @@ def draw_label(picture: NDArray[np.uint8], label: Label) -> None:
     side = int(np.hypot(height, width) / 2) + 4
     left, top = int(label.place.x - side / 2), int(label.place.y - side / 2)
     turn[:, 2] += label.place.x - left - width / 2, label.place.y - top - height / 2
-    ink = cv2.warpAffine(np.array(mask), turn, (side, side), flags=cv2.INTER_AREA)
+    ink = cv2.warpAffine(np.array(mask), turn, (side, side), flags=cv2.INTER_LINEAR)
     halo = np.minimum(
         cv2.GaussianBlur(cv2.dilate(ink, np.ones((3, 3), np.uint8)), (3, 3), 0).astype(np.float32) * 1.2, 255
     )

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import hashlib
 import json
+import logging
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -29,6 +30,8 @@ from pipeline.sources.mapfiles.read_osm import read_osm
 from pipeline.sources.mapfiles.read_overpass import read_overpass
 from schemas.reasons import Reason
 from schemas.records import MapFact
+
+log = logging.getLogger(__name__)
 
 VERSION = 1
 """Raised whenever the same files would give other facts or another picture."""
@@ -85,6 +88,8 @@ class MapFilesSource:
             )
         if problems:
             raise ConfigError(problems)
+        if self.skipped:
+            log.warning("map source %s: left out %s", name, ", ".join(f"{n} ({why})" for why, n in self.skipped.items()))
         self._extracted_at = min(dates) if dates else stated  # the oldest: the map is at least as new as this
         self._features = without_crowds([*found.values(), *junctions(list(found.values()))])
         self._tree = shapely.STRtree([feature.geometry for feature in self._features])

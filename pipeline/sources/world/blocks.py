@@ -63,13 +63,13 @@ def _kind(town: Town, i: int, j: int, dense: float) -> BlockKind:
     u = town.draws("kind", i, j).random()
     if u < 0.07:
         return "park"
-    if u < 0.10 and dense > 0.35:
+    if u < 0.115 and dense > 0.3:
         return "square"
-    if u < 0.13:
+    if u < 0.14:
         return "school"
-    if u < 0.15:
+    if u < 0.165:
         return "fuel"
-    if u < 0.18:
+    if u < 0.19:
         return "retail"
     if dense > 0.52:
         return "rows"
@@ -179,19 +179,25 @@ class _Builder:
 
     def _rows(self) -> None:
         self._along((9.0, 19.0), (0.0, 0.0), 0.0, 11.5)
-        self._scatter(int(8 * self.town.green), ("round", "slim"), away=3.0)
+        yard = shapely.buffer(self.free, -14.5)
+        if not yard.is_empty and self.g.random() < 0.3 + 0.6 * self.town.green:
+            self.patches.append(Patch(1, "grass", pick(self.g, GREENS), (np.asarray(shapely.get_coordinates(_largest(yard))),)))
+        self._scatter(int(6 + 22 * self.town.green), ("round", "slim", "broad", "bush"), away=3.0)
 
     def _houses(self) -> None:
-        lots = self._along((8.0, 13.0), (3.5, 7.5), 5.0, 9.5)
+        self._along((8.0, 13.0), (3.5, 7.5), 5.0, 9.5)
         hedge = self.g.random()
         for side, forward in self.sides:
             if hedge < 0.75 and side.kind not in ("river", "rail", "footway"):
-                self._front_line(side, forward, "hedge" if hedge < 0.4 * (1 + self.town.green) else "fence", lots)
-        self._scatter(int(6 + 22 * self.town.green), ("round", "broad", "conifer", "bush"), away=2.0)
+                self._front_line(side, forward, "hedge" if hedge < 0.4 * (1 + self.town.green) else "fence")
+        self._scatter(int(12 + 30 * self.town.green), ("round", "broad", "conifer", "bush"), away=2.0)
 
     def _slabs(self) -> None:
         self._along((22.0, 34.0), (7.0, 11.0), 9.0, 12.0)
-        self._scatter(int(10 + 20 * self.town.green), ("round", "slim", "bush"), away=3.5)
+        for side, forward in self.sides:
+            if side.kind not in ("river", "rail", "footway") and self.g.random() < 0.35:
+                self._front_line(side, forward, "hedge")
+        self._scatter(int(16 + 30 * self.town.green), ("round", "slim", "bush"), away=3.5)
 
     def _park(self) -> None:
         g, words = self.g, self.town.language
@@ -212,7 +218,7 @@ class _Builder:
             self._path(self.ring[a % len(self.ring)], centre, self.ring[b % len(self.ring)])
         if not pond:
             self.props.append(Prop(pick(g, ("statue", "fountain")), float(centre[0]), float(centre[1]), 0.0))
-        self._scatter(int(26 + 30 * self.town.green), ("round", "broad", "conifer", "slim", "bush"), away=2.5)
+        self._scatter(int(40 + 50 * self.town.green), ("round", "broad", "conifer", "slim", "bush"), away=2.5)
 
     def _path(self, a: Floats, middle: Floats, b: Floats) -> None:
         t = np.linspace(0, 1, 13)[:, None]
@@ -298,7 +304,7 @@ class _Builder:
         self.patches.append(Patch(2, "", (214, 214, 210), tuple(lines)))
         self._scatter(10, ("round", "bush"), away=2.0)
 
-    def _front_line(self, side: Stretch, forward: bool, kind: Literal["hedge", "fence"], lots: list[tuple[Stretch, bool, Floats]]) -> None:
+    def _front_line(self, side: Stretch, forward: bool, kind: Literal["hedge", "fence"]) -> None:
         """A hedge or fence along a street, with gaps."""
         low, high = self._frontage(side, forward)
         offset = (side.half + 0.6) * (-1 if forward else 1)

@@ -83,7 +83,6 @@ def _kerbside(
     species = "slim" if row[1] < 0.25 else "broad" if row[1] < 0.45 else "round"
     step = 9.0 + 6.0 * row[2]
     zebras = [crossing.along for crossing in crossings(town, road)]
-    parking = road.kind == "residential" and road.width > 6.5 or road.kind == "secondary" and road.width > 3.3 * road.lanes + 1
     for side in (-1, 1):
         if planted and (side == 1 or row[3] < 0.7):
             for along in np.arange(low + 2.0, high, step):
@@ -94,7 +93,7 @@ def _kerbside(
         for along in np.arange(low + (0.5 if side == 1 else 0.75) * step, high, 26.0):
             x, y, direction = _spot(road, float(along), side * (road.width / 2 + 0.5))
             props.append(Prop("lamp", x, y, (direction - 90.0 * side) % 360.0))
-        if parking:
+        if road.parking:
             share = 0.2 + 0.6 * row[4]
             for along in np.arange(low, high, 6.2):
                 if g.random() < share and min((abs(along - z) for z in zebras), default=99.0) > 6.0:
@@ -158,11 +157,10 @@ def traffic(town: Town, place: Place) -> list[Prop]:
         offset = float(g.uniform(13, 60)) * (1 if g.random() < 0.6 else -1)
         own_lane = g.random() < 0.4
         side = (1 if ahead > 0 else -1) * (1 if own_lane else -1) * (-1 if town.left_hand else 1)
-        lane = 0.0 if road.lanes < 2 else road.width / 2 - 2.2 - (1.6 if road.width > 8.5 else 0.0)
         along = here + offset
         if not 4.0 < along < road.length - 4.0:
             continue
-        x, y, direction = _spot(road, along, side * lane)
+        x, y, direction = _spot(road, along, side * road.lane_m)
         travel = direction if side * (-1 if town.left_hand else 1) > 0 else direction + 180.0
         colour, word = pick(g, buildings.CAR_COLOURS)
         u = g.random()

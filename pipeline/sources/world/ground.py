@@ -15,12 +15,14 @@ from pipeline.imaging.frame import Floats
 from pipeline.sources.base import Pixels
 from pipeline.sources.world.blocks import block
 from pipeline.sources.world.furniture import ZEBRA_M, crossings
-from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, Stretch, junction, stretch
+from pipeline.sources.world.light import Light, grain
+from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, Stretch, arms, junction, stretch
 from pipeline.sources.world.things import Colour, Patch
 from pipeline.sources.world.town import Town
 
 WHITE: Colour = (222, 222, 216)
 RIVER: Colour = (84, 112, 122)
+_BANK: Colour = (112, 122, 84)
 _SHIFT = 4  # fractional bits of cv2's drawing coordinates
 
 
@@ -80,11 +82,15 @@ def _grey(level: float) -> Colour:
     return int(level), int(level), int(level + 2)
 
 
+def _surface(road: Stretch) -> Colour:
+    return (158, 140, 126) if road.kind == "living_street" else _grey(84 + 14 * road.shade)
+
+
 def stretch_patches(town: Town, road: Stretch) -> list[Patch]:
     """The ground of a street, river or railway."""
     half = road.width / 2
     if road.kind == "river":
-        banks = Patch(2, "grass", (112, 122, 84), (road.ribbon(-half - 4, half + 4),))
+        banks = Patch(2, "grass", _BANK, (road.ribbon(-half - 4, half + 4),))
         return [banks, Patch(3, "river", RIVER, (road.ribbon(-half, half),))]
     if road.kind == "rail":
         rails = [(c + d - 0.07, c + d + 0.07) for c in (-2.1, 2.1) for d in (-0.75, 0.75)]
@@ -95,11 +101,10 @@ def stretch_patches(town: Town, road: Stretch) -> list[Patch]:
     if road.kind == "footway":
         return [Patch(4, "path", (178, 170, 156), (road.ribbon(-half, half),))]
     stone = 166 + 14 * road.shade
-    asphalt = _grey(84 + 14 * road.shade) if road.kind != "living_street" else (158, 140, 126)
     patches = [
         Patch(4, "pavement", (int(stone), int(stone - 4), int(stone - 10)), (road.ribbon(-road.half, road.half),)),
         Patch(5, "", _grey(196), (road.ribbon(-half - 0.25, half + 0.25),)),
-        Patch(6, "road", asphalt, (road.ribbon(-half, half),)),
+        Patch(6, "road", _surface(road), (road.ribbon(-half, half),)),
     ]
     return patches + _markings(town, road)
 
@@ -148,9 +153,14 @@ def _disc(x: float, y: float, radius: float) -> Floats:
 
 def _junction_patches(town: Town, i: int, j: int) -> list[Patch]:
     here = junction(town, i, j)
+    if any(arm.kind == "river" for arm, _ in arms(town, i, j)):
+        half = stretch(town, ALONG_NORTH, i, j).width / 2
+        banks = Patch(2, "grass", _BANK, (_disc(here.x, here.y, half + 4),))
+        return [banks, Patch(3, "river", RIVER, (_disc(here.x, here.y, half),))]
     if here.radius == 0.0:
         return []
-    asphalt = _grey(84)
+    roads = [arm for arm, _ in arms(town, i, j) if arm.kind in ROADS]
+    asphalt = _surface(max(roads, key=lambda arm: arm.width))
     radius = here.radius if here.kind == "roundabout" else here.radius * 1.04
     patches = [
         Patch(4, "pavement", (164, 160, 154), (_disc(here.x, here.y, radius + here.pavement),)),
@@ -161,11 +171,6 @@ def _junction_patches(town: Town, i: int, j: int) -> list[Patch]:
         patches.append(Patch(7, "roundabout", (176, 170, 160), (_disc(here.x, here.y, here.radius - 7.6),), key))
         patches.append(Patch(8, "", (102, 136, 74), (_disc(here.x, here.y, here.radius - 8.2),)))
     return patches
-
-
-def road_surface(kind: str) -> bool:
-    """Whether cars drive on stretches of that kind."""
-    return kind in ROADS
 
 
 def paint(town: Town, cells: Sequence[tuple[int, int]], window: Window) -> Pixels:
@@ -208,3 +213,13 @@ def _visible(town: Town, cells: Sequence[tuple[int, int]], window: Window) -> li
         ]
     found.sort(key=lambda entry: entry[0])
     return [(patch, polygons) for _, patch, polygons in found]
+
+
+def texture(image: Pixels, window: Window, light: Light) -> Pixels:
+    """The ground with grain, lit by the light."""
+    level = light.ambient + light.direct * float(light.sun()[2])
+    size = window.size_px
+    noise = grain(coarse=True)
+    # Another piece of the noise at every place; nothing that repeats from photo to photo.
+    x, y = int(window.x * 7) % (2048 - size), int(window.y * 7) % (2048 - size)
+    return np.asarray(cv2.addWeighted(image, level, noise[y : y + size, x : x + size], 0.7, -89.6), np.uint8)

@@ -163,29 +163,42 @@ class Wall:
         self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, out: ArrayLike = 0.0
     ) -> Floats:
         """Rectangles on the wall, n x 4 x 3: top left, top right, bottom right, bottom left as seen from the front."""
-        left, right, low, high, out = np.broadcast_arrays(*(np.atleast_1d(v).astype(float) for v in (left, right, low, high, out)))
-        t, n = self.along(), self.out()
-        x = np.stack([left, right, right, left], axis=1)
-        z = np.stack([high, high, low, low], axis=1)
-        ground = self.a + x[..., None] * t + out[:, None, None] * n
-        return np.concatenate([ground, z[..., None]], axis=2)
+        faces = np.empty((*np.broadcast_shapes((1,), *map(np.shape, (left, right, low, high, out))), 4, 3))
+        t = self.along()
+        x = np.empty(faces.shape[:2])
+        x[:, 0] = x[:, 3] = left
+        x[:, 1] = x[:, 2] = right
+        foot = self.a + np.asarray(out, float)[..., None, None] * (t[1], -t[0])
+        faces[..., :2] = foot + x[..., None] * t
+        faces[:, 0, 2] = faces[:, 1, 2] = high
+        faces[:, 2, 2] = faces[:, 3, 2] = low
+        return faces
 
     def spot(self, x: float) -> Floats:
         """Position so far from a."""
         return np.asarray(self.a + self.along() * x)
 
 
+_PLAN = np.array([[1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2  # shares of length and width: front left, front right, ...
+_FACES = np.array([[1, 0], [2, 1], [3, 2], [0, 3]])  # left and right corner of each side as seen from its front
+
+
+def plan(x: float, y: float, heading: float, length: float, width: float) -> Floats:
+    """A rectangle on the ground whose length runs along its heading: front left, front right, back right, back left."""
+    h = np.radians(heading)
+    sin, cos = np.sin(h), np.cos(h)
+    ahead, right = _PLAN[:, 0] * length, _PLAN[:, 1] * width
+    return np.stack([x + ahead * sin + right * cos, y + ahead * cos - right * sin], axis=1)
+
+
 def box(x: float, y: float, heading: float, length: float, width: float, low: float, high: float) -> Floats:
     """Four sides and the top of a block whose length runs along its heading; 5 x 4 x 3, front, right, back, left, top."""
-    h = np.radians(heading)
-    ahead, right = np.array([np.sin(h), np.cos(h)]) * length / 2, np.array([np.cos(h), -np.sin(h)]) * width / 2
-    middle = np.array([x, y])
-    ring = [middle + ahead + right, middle + ahead - right, middle - ahead - right, middle - ahead + right]
-    # Seen from the front of each side, its left corner comes first.
-    walls = [(ring[0], ring[1]), (ring[3], ring[0]), (ring[2], ring[3]), (ring[1], ring[2])]
-    sides = [Wall(a, b).rects(0.0, np.hypot(*(b - a)), low, high)[0] for a, b in walls]
-    top = np.array([[*p, high] for p in (ring[1], ring[0], ring[3], ring[2])])
-    return np.array([*sides, top])
+    ring = plan(x, y, heading, length, width)
+    faces = np.empty((5, 4, 3))
+    faces[:4, :, :2] = ring[_FACES[:, [0, 1, 1, 0]]]
+    faces[:4, :, 2] = (high, high, low, low)
+    faces[4, :, :2], faces[4, :, 2] = ring, high
+    return faces
 
 
 def sign_on(

@@ -141,13 +141,12 @@ def _blade(builder: MeshBuilder, shop: Shop, wall: Wall, x: float, low: float) -
         builder.signs.append(Sign(whole, picture.sprite, inner, word, True, (float(spot[0]), float(spot[1])), builder.current))
 
 
-def _roof(builder: MeshBuilder, building: Building) -> None:
+def roof_faces(building: Building) -> tuple[Floats, Floats]:
+    """The slopes of a roof, n x 4 x 3, and the gables under it."""
     base = building.footprint
     z, ridge_z = building.height, building.height + building.roof_m
     if building.roof == "flat":
-        flat = np.column_stack([base[[3, 2, 1, 0]], np.full(4, z)])
-        builder.add(flat[None], building.roof_colour, base.mean(axis=0))
-        return
+        return np.column_stack([base[[3, 2, 1, 0]], np.full(4, z)])[None], np.zeros((0, 4, 3))
     front, side = np.hypot(*(base[1] - base[0])), np.hypot(*(base[2] - base[1]))
     ring = base if front >= side * 0.8 and building.label != "church" else np.roll(base, -1, axis=0)
     start, end = (ring[3] + ring[0]) / 2, (ring[1] + ring[2]) / 2
@@ -157,19 +156,27 @@ def _roof(builder: MeshBuilder, building: Building) -> None:
     a, b = np.array([*start, ridge_z]), np.array([*end, ridge_z])
     slopes = np.array([[a, b, eaves[1], eaves[0]], [b, a, eaves[3], eaves[2]]])
     ends = np.array([[b, b, eaves[2], eaves[1]], [a, a, eaves[0], eaves[3]]])
+    return (np.concatenate([slopes, ends]), ends[:0]) if building.roof == "hip" else (slopes, ends)
+
+
+def _roof(builder: MeshBuilder, building: Building) -> None:
+    slopes, gables = roof_faces(building)
     builder.add(slopes, building.roof_colour, slopes[..., :2].mean(axis=1))
-    colour = building.roof_colour if building.roof == "hip" else building.wall
-    builder.add(ends, colour, ends[..., :2].mean(axis=1))
+    if len(gables):
+        builder.add(gables, building.wall, gables[..., :2].mean(axis=1))
+
+
+def tower_corners(building: Building) -> Floats:
+    """Footprint of a church's tower, counter-clockwise with the front first; 4 x 2."""
+    front = Wall(building.footprint[0], building.footprint[1])
+    middle, half = front.length / 2, 3.2
+    corners = ((-half, 1.2), (half, 1.2), (half, -5.2), (-half, -5.2))
+    return np.array([front.spot(middle + along) + front.out() * out for along, out in corners])
 
 
 def _tower(builder: MeshBuilder, building: Building) -> None:
-    base = building.footprint
-    front = Wall(base[0], base[1])
-    middle, half = front.length / 2, 3.2
-    ring = [front.spot(middle + s) + front.out() * o for s, o in ((-half, 1.2), (half, 1.2), (half, -5.2), (-half, -5.2))]
-    spot = np.mean(ring, axis=0)
-    top = building.tower_m
-    tip = np.array([*spot, top + 9.0])
+    ring, top, half = tower_corners(building), building.tower_m, 3.2
+    tip = np.array([*ring.mean(axis=0), top + 9.0])
     for k in range(4):
         wall = Wall(ring[k], ring[(k + 1) % 4])
         group = wall.spot(half)

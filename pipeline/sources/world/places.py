@@ -48,8 +48,7 @@ def places_on(town: Town, line: Stretch) -> list[Place]:
     for k in range(first, last + 1):
         u = town.draws("place", line.family, line.i, line.j, k).random(4)
         forward = u[0] < 0.5
-        lane = 0.0 if line.lanes < 2 else line.width / 2 - 2.2 - (1.6 if line.width > 8.5 else 0.0)
-        aside = lane * (1 if forward != town.left_hand else -1)
+        aside = line.lane_m * (1 if forward != town.left_hand else -1)
         along = np.asarray((k + 0.5) * PHOTO_EVERY_M)
         x, y = line.at(along, aside)
         dx, dy = line.direction(along) * (1 if forward else -1)

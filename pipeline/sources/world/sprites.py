@@ -93,7 +93,7 @@ def tree(species: Species, look: int) -> Sprite:
     tint = _tint(species, g)
     height, width = 256, {"round": 190, "broad": 236, "slim": 92, "conifer": 128, "bush": 300}[species]
     picture = np.zeros((height, width, 4), np.uint8)
-    bark = (88, 72, 58, 255) if g.random() < 0.8 else (190, 186, 176, 255)
+    bark = (88, 72, 58, 255) if g.random() < 0.8 or species == "conifer" else (190, 186, 176, 255)
     stem = {"round": 0.36, "broad": 0.4, "slim": 0.4, "conifer": 0.3, "bush": 0.0}[species]  # where it ends in leaves
     thick = {"round": 9, "broad": 13, "slim": 7, "conifer": 8, "bush": 0}[species]
     if thick:

@@ -54,6 +54,20 @@ class Stretch:
         """From the middle line to the outer edge of the pavement."""
         return self.width / 2 + self.pavement
 
+    @property
+    def parking(self) -> bool:
+        """Whether cars are parked along its kerbs."""
+        if self.kind == "residential":
+            return self.width > 7.2
+        return self.kind == "secondary" and self.width > 3.3 * self.lanes + 1
+
+    @property
+    def lane_m(self) -> float:
+        """From the middle line to the middle of the outer driving lane."""
+        if self.lanes < 2:
+            return 0.0
+        return max(self.width / 2 - (2.1 if self.parking else 0.0) - 1.75, 0.0)
+
     @cached_property
     def stations(self) -> Floats:
         """Distance along the middle line of each of its points."""

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 
 from pipeline.config import Region
 from pipeline.errors import ConfigError
+from pipeline.imaging.frame import LocalFrame
 from pipeline.sources.base import Point
-from pipeline.sources.mapfiles.features import clean_name
+from pipeline.sources.mapfiles.features import clean_name, features_of
+from pipeline.sources.mapfiles.read_geo import read_geojson
 from pipeline.sources.mapfiles.read_overpass import read_overpass
 from pipeline.sources.mapfiles.source import MapFilesSource
 from pipeline.sources.mapfiles.window import Window
@@ -28,11 +31,11 @@ OSM_FORMATS = ("town.json", "town.json.gz", "town.osm", "town.osm.bz2", "town.os
 FORMATS = (*OSM_FORMATS, "town.geojson", "town.parquet")
 
 
-def told(source: MapFilesSource, point: Point = ZURICH, radius_m: float = 200.0) -> list[tuple[object, ...]]:
+def told(source: MapFilesSource, point: Point) -> list[tuple[object, ...]]:
     """Facts without their ids, which only OSM's formats have."""
     return sorted(
         (f.kind, f.category, f.name or "", f.name_en or "", round(f.distance_m, 3), round(f.bearing_deg, 3))
-        for f in source.around(point, radius_m)
+        for f in source.around(point, 200.0)
     )
 
 
@@ -51,21 +54,23 @@ def made(tmp_path: Path, source_of: SourceOf, document: object, name: str = "m.j
 
 
 def test_all_formats_give_the_same_facts(tmp_path: Path, write_town: WriteTown, source_of: SourceOf) -> None:
-    facts = {name: told(source_of(write_town(tmp_path / name, ZURICH), middle=ZURICH)) for name in FORMATS}
-    distances = {fact[:4]: pytest.approx(fact[4:], abs=0.02) for fact in facts["town.json"]}
-    assert distances == {
-        ("building", "church", "St. Mary", ""): (18.028, 303.69),
-        ("crossing", "traffic_signals", "", ""): (30, 270),
-        ("green", "park", "Garden", ""): (28.284, 45),
-        ("junction", "t-junction", "Hauptstraße / Mill Lane", "High Street / Mill Lane"): (0, 0),
-        ("poi", "cafe", "Café", ""): (16.155, 68.199),
-        ("rail", "tram", "", ""): (70, 180),
-        ("road", "footway", "", ""): (20.616, 104.04),
-        ("road", "primary", "Ring", ""): (60, 180),
-        ("road", "residential", "Hauptstraße", "High Street"): (0, 0),
-        ("road", "tertiary", "Mill Lane", ""): (0, 0),
-        ("stop", "bus_stop", "Ring", ""): (60.407, 96.654),
-        ("water", "pond", "", ""): (63.64, 315),
+    lon, lat = LocalFrame(ZURICH.lat, ZURICH.lon).to_degrees(-4.0, 3.0)
+    site = Point(float(lat), float(lon))
+    facts = {name: told(source_of(write_town(tmp_path / name, ZURICH), middle=ZURICH), site) for name in FORMATS}
+    places = {fact[:4]: pytest.approx(fact[4:], abs=0.05) for fact in facts["town.json"]}
+    assert places == {
+        ("building", "church", "St. Mary", ""): (13.038, 302.47),
+        ("crossing", "traffic_signals", "", ""): (26.173, 263.42),
+        ("green", "park", "Garden", ""): (29.411, 54.69),
+        ("junction", "t-junction", "Hauptstraße / Mill Lane", "High Street / Mill Lane"): (5, 126.87),
+        ("poi", "cafe", "Café", ""): (19.235, 81.03),
+        ("rail", "tram", "", ""): (73, 180),
+        ("road", "footway", "", ""): (25.298, 108.43),
+        ("road", "primary", "Ring", ""): (63, 180),
+        ("road", "residential", "Hauptstraße", "High Street"): (3, 180),
+        ("road", "tertiary", "Mill Lane", ""): (4, 90),
+        ("stop", "bus_stop", "Ring", ""): (64.777, 98.88),
+        ("water", "pond", "", ""): (58.694, 315.69),
     }
     for name in FORMATS:
         assert facts[name] == facts["town.json"], name
@@ -262,6 +267,24 @@ def test_any_overpass_elements_are_read_or_refused(items: list[Any]) -> None:
             assert element.element_id.startswith("osm:") or element.geometry is None
     except ConfigError:
         pass
+
+
+PROPERTIES = st.dictionaries(
+    st.sampled_from(["id", "@id", "names", "name", "category", "categories", "class", "subtype", "tags", "height"]),
+    st.text() | JSON | st.fixed_dictionaries({"primary": st.text() | JSON, "common": JSON}),
+)
+GEOMETRY = JSON | st.fixed_dictionaries(
+    {"type": st.sampled_from(["Point", "LineString", "Polygon"]), "coordinates": JSON | st.just([8.5417, 47.3769])}
+)
+
+
+@given(st.lists(st.fixed_dictionaries({"geometry": GEOMETRY, "properties": PROPERTIES | JSON}) | JSON, max_size=5))
+def test_any_geojson_features_are_read_or_counted(items: list[Any]) -> None:
+    skipped: Counter[str] = Counter()
+    window = Window(((-180.0, -90.0, 180.0, 90.0),))
+    for feature in features_of(read_geojson(Path("m.json"), {"features": items}).elements, window, skipped):
+        assert feature.category.isprintable()
+    assert skipped.total() <= len(items)
 
 
 @given(st.text())

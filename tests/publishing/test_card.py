@@ -1,0 +1,102 @@
+import re
+from collections.abc import Callable
+
+import pytest
+import yaml
+
+from pipeline.config import Build
+from pipeline.publishing.card import render
+from pipeline.publishing.manifest import Counts, ShardEntry
+
+COUNTS = Counts(
+    sites=120,
+    failed={"too_blurred": 12, "no_street_view": 3},
+    excluded={"near_duplicate": 2, "split_embargo": 3},
+    published=100,
+    synthetic=0,
+    splits={"train": 90, "val": 10},
+    regions={"north": {"train": 60}, "south": {"train": 30, "val": 10}},
+    pictures={"street photos": {"CC-BY-SA-4.0": 150, "LicenseRef-<script>|": 1}, "map osm": {"ODbL-1.0": 100}},
+    faces_blurred=17,
+    absent={"aerial": 40, "panorama": 100},
+    missing={"aerial: no_overlap": 40},
+    captioners={"composer 1, composer-en-1": 100},
+    languages={"en": 100},
+    licence_classes={"share-alike": 100},
+)
+SHARDS = [
+    ShardEntry(
+        path=f"data/{split}/south-00000-of-00001.parquet", bytes=5_000_000, sha256="", split=split, region="south",
+        units=2, rows=10, row_groups=1, first_id="a", last_id="b", content="",
+    )
+    for split in ("train", "val")
+]  # fmt: skip
+
+
+@pytest.fixture
+def text(make_build: Callable[..., Build]) -> str:
+    return render(
+        make_build(title="Streets: 'quoted' <b>and</b> | [more](x)", contact="data@example.org"), COUNTS, SHARDS
+    )
+
+
+def test_header_is_what_the_hub_reads(text: str) -> None:
+    header = yaml.safe_load(text.split("---\n")[1])
+    assert header["pretty_name"] == "Streets: 'quoted' <b>and</b> | [more](x)"
+    assert header["license"] == ["cc-by-sa-4.0", "odbl", "other"]
+    assert header["license_link"] == "attribution.parquet"
+    assert header["language"] == ["en"]
+    assert header["size_categories"] == ["n<1K"]
+    assert header["configs"][0]["data_files"] == [
+        {"split": "train", "path": "data/train/*.parquet"},
+        {"split": "val", "path": "data/val/*.parquet"},
+    ]
+    assert header["dataset_info"]["splits"][1] == {"name": "val", "num_bytes": 5_000_000, "num_examples": 10}
+    assert "synthetic" not in header["tags"]
+
+
+def test_body_says_what_was_counted(text: str) -> None:
+    for line in (
+        "| south | 30 | 10 |",
+        "| **all** | 90 | 10 |",
+        "| `too_blurred` | 12 | below the sharpness gate |",
+        "| `near_duplicate` | 2 |",
+        "| `aerial` | 40 |",
+        "| aerial | the raster or map does not reach the chip | 40 |",
+        "| map osm | ODbL-1.0 | share-alike | 100 |",
+        "no language model wrote them",
+        "**A split is missing:**",
+        "blurred before a picture was written anywhere: 17 times",
+        "write to data@example.org",
+    ):
+        assert line in text
+    assert "test instrument" not in text
+    assert "oracle" not in text
+
+
+def test_text_from_outside_cannot_act(text: str) -> None:
+    body = text.split("---\n", 2)[2]
+    assert "<b>" not in body.replace("\\<b\\>", "")
+    assert "LicenseRef-\\<script\\>\\|" in body
+    assert "[more](" not in body.replace("\\[more\\](", "")
+
+
+def test_tables_are_whole(text: str) -> None:
+    for table in re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}
+        assert len(widths) == 1, table
+
+
+def test_oracle_and_synthetic_are_labelled(make_build: Callable[..., Build]) -> None:
+    build = make_build()
+    oracle = build.perception.model_copy(
+        update={
+            "ocr": build.perception.ocr.model_copy(update={"engine": "oracle"}),
+            "segmenter": build.perception.segmenter.model_copy(update={"engine": "oracle"}),
+        }
+    )
+    drawn = COUNTS.model_copy(update={"synthetic": 100})
+    text = render(build.model_copy(update={"perception": oracle}), drawn, SHARDS)
+    assert text.count("**the oracle**") == 2
+    assert "**This is a test instrument.** 100 of 100 samples" in text
+    assert "synthetic" in yaml.safe_load(text.split("---\n")[1])["tags"]

@@ -1,0 +1,249 @@
+"""A sound dataset is damaged in many ways, and each is named with file, row and column."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config import Build
+from pipeline.publishing.layout import columns, writer_options
+from pipeline.publishing.manifest import Manifest
+from pipeline.publishing.publish import publish
+from pipeline.publishing.units import FinishedUnit
+from pipeline.storage import open_store
+from tools.verify import Fault, verify
+
+Row = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def sound(
+    units: list[FinishedUnit], make_build: Callable[..., Build], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    folder = tmp_path_factory.mktemp("sound")
+    build = make_build(shard_mb=0.15, row_group_mb=0.05)
+    publish(build, units, open_store(str(folder)), synthetic=set(), provenance={})
+    return folder
+
+
+@pytest.fixture
+def folder(sound: Path, tmp_path: Path) -> Path:
+    shutil.copytree(sound, tmp_path / "dataset")
+    return tmp_path / "dataset"
+
+
+def faults(folder: Path) -> list[Fault]:
+    return verify(open_store(str(folder)))
+
+
+def shard_of(folder: Path, split: str = "train") -> str:
+    return next(s.path for s in manifest_of(folder).shards if s.split == split)
+
+
+def manifest_of(folder: Path) -> Manifest:
+    return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+
+
+def edit_manifest(folder: Path, change: Callable[[Row], None]) -> None:
+    content = json.loads((folder / "manifest.json").read_text())
+    change(content)
+    (folder / "manifest.json").write_text(json.dumps(content))
+
+
+def rewrite(folder: Path, path: str, change: Callable[[list[Row]], None]) -> None:
+    """Change rows of a shard as somebody would who knows Parquet but not the manifest."""
+    metadata = pq.read_schema(folder / path).metadata
+    rows = pq.read_table(folder / path).to_pylist()
+    change(rows)
+    table = pa.Table.from_pylist(rows, schema=columns().with_metadata(metadata))
+    pq.write_table(table, folder / path, **writer_options(len(rows)))
+
+
+def test_sound(sound: Path) -> None:
+    assert faults(sound) == []
+
+
+def test_a_flipped_byte_in_a_picture_is_found_in_its_column(folder: Path) -> None:
+    path = shard_of(folder)
+    data = bytearray((folder / path).read_bytes())
+    street = pq.read_table(folder / path, columns=["street"])["street"][0].as_py()["bytes"]
+    data[data.index(street) + len(street) // 2] ^= 1
+    (folder / path).write_bytes(data)
+    assert pq.read_table(folder / path).num_rows > 0  # without the check it goes unnoticed
+    found = faults(folder)
+    assert [(fault.file, fault.row, fault.column) for fault in found] == [(path, None, None), (path, 0, "street.bytes")]
+    assert "SHA-256" in found[0].what
+    assert "CRC" in found[1].what
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.5, 0.999])
+def test_a_truncated_shard(folder: Path, keep: float) -> None:
+    path = shard_of(folder)
+    data = (folder / path).read_bytes()
+    (folder / path).write_bytes(data[: int(len(data) * keep)])
+    found = faults(folder)
+    assert {fault.file for fault in found} == {path}
+    assert f"should have {len(data)}" in found[0].what
+    assert "cannot be read as Parquet" in found[1].what
+
+
+def test_missing_and_unlisted_files(folder: Path) -> None:
+    path = shard_of(folder)
+    (folder / path).rename(folder / "data" / "stray.parquet")
+    (folder / "attribution.parquet").unlink()
+    assert [(fault.file, fault.what) for fault in faults(folder)] == [
+        ("attribution.parquet", "is in the manifest but not there"),
+        (path, "is in the manifest but not there"),
+        ("data/stray.parquet", "is not in the manifest"),
+    ]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "geoscribe-dataset-2"}'])
+def test_a_manifest_that_is_none(folder: Path, content: str) -> None:
+    (folder / "manifest.json").write_text(content)
+    assert {fault.file for fault in faults(folder)} == {"manifest.json"}
+
+
+def test_no_manifest(folder: Path) -> None:
+    (folder / "manifest.json").unlink()
+    assert [str(fault) for fault in faults(folder)] == ["manifest.json: no such file"]
+    (folder / "_publishing.json").touch()
+    assert [str(fault) for fault in faults(folder)] == ["manifest.json: publishing did not finish; publish again"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "columns_named"),
+    [
+        (("counts", "published"), 41, {"counts.published", "counts.sites"}),
+        (("counts", "splits", "val"), 3, {"counts.splits", "dataset_info.splits"}),
+        (("counts", "regions", "north", "train"), 26, {"counts.regions"}),
+        (("counts", "failed", "too_dark"), 1, {"counts.sites"}),
+        (("schema_fingerprint",), "0", {"schema_fingerprint"}),
+    ],
+)
+def test_counts_that_do_not_add_up(folder: Path, path: tuple[str, ...], value: object, columns_named: set[str]) -> None:
+    def change(content: Row) -> None:
+        for key in path[:-1]:
+            content = content[key]
+        content[path[-1]] = value
+
+    edit_manifest(folder, change)
+    assert {fault.column for fault in faults(folder)} == columns_named
+
+
+def test_shard_entries_that_are_wrong(folder: Path) -> None:
+    def change(content: Row) -> None:
+        content["shards"][0] |= {"content": "0", "first_id": "z", "row_groups": 9}
+
+    edit_manifest(folder, change)
+    path = manifest_of(folder).shards[0].path
+    found = faults(folder)
+    assert {fault.file for fault in found} == {path}
+    assert sorted(fault.what.split(" ")[0] for fault in found if "row groups" not in fault.what) == [
+        "content",
+        "first_id",
+    ]
+    assert any("should be 5 in 9" in fault.what for fault in found)
+
+
+def small_png() -> bytes:
+    buffer = io.BytesIO()
+    PIL.Image.new("RGB", (96, 72)).resize((40, 40)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def with_exif(jpeg: bytes) -> bytes:
+    buffer = io.BytesIO()
+    exif = PIL.Image.Exif()
+    exif[0x010F] = "Camera maker"
+    PIL.Image.open(io.BytesIO(jpeg)).save(buffer, "JPEG", exif=exif)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "column"),
+    [
+        (lambda row: row["street_view"].update(licence=""), "street.licence"),
+        (lambda row: row["aerial_chip"].update(author="  "), "aerial.author"),
+        (lambda row: row["other_views"][0].update(link=""), "other.link"),
+        (lambda row: row["street"].update(bytes=b"<html>"), "street"),
+        (lambda row: row["street"].update(bytes=row["street"]["bytes"][:-200]), "street"),
+        (lambda row: row["street"].update(bytes=small_png()), "street"),
+        (lambda row: row["street"].update(bytes=with_exif(row["street"]["bytes"])), "street"),
+        (lambda row: row["other_views"][1]["image"].update(bytes=b""), "other"),
+        (lambda row: row.update(panorama=None), "panorama"),
+        (lambda row: row.update(aerial=None, aerial_chip=None, map=None, map_chip=None), "aerial"),
+        (lambda row: row.update(lat=row["lat"] + 1), "geometry"),
+        (lambda row: row.update(geometry=b"\x00"), "geometry"),
+        (lambda row: row["bbox"].update(xmin=179.0), "bbox"),
+        (lambda row: row.update(unit="nowhere"), "unit"),
+        (lambda row: row.update(region="east"), "region"),
+        (lambda row: row.update(split="test"), "split"),
+        (lambda row: row.update(lon=181.0), "lon"),
+        (lambda row: row.update(description=None), "description"),
+        (lambda row: row.update(description_short=" "), "description_short"),
+        (lambda row: row["sentences"][0].update(cue_ids=["t9"]), "sentences.0.cue_ids"),
+        (lambda row: row["sentences"][0].update(text="Something else."), "sentences.0.text"),
+        (lambda row: row["cues"][1].update(cue_id="t1"), "cues.1.cue_id"),
+        (lambda row: row["cues"][0].update(view_id="7"), "cues.0.view_id"),
+        (lambda row: row.update(licence_class="attribution"), "licence_class"),
+        (lambda row: row["street_view"].update(phash="-1"), "street_view.phash"),
+        (lambda row: row["street_view"].update(heading_deg=360.0), "street_view.heading_deg"),
+    ],
+)
+def test_a_row_that_is_wrong_is_named(folder: Path, change: Callable[[Row], None], column: str) -> None:
+    path = shard_of(folder)
+    rewrite(folder, path, lambda rows: change(rows[1]))  # site 1 of the first unit has every view
+    found = faults(folder)
+    assert {fault.file for fault in found} == {path}
+    assert column in {fault.column for fault in found if fault.row == 1}
+    assert {fault.row for fault in found} == {None, 1}
+    assert any("SHA-256" in fault.what or "bytes, should" in fault.what for fault in found)
+    assert any(fault.what.startswith("content is") for fault in found)
+
+
+def test_one_id_twice(folder: Path) -> None:
+    path = shard_of(folder)
+    rewrite(folder, path, lambda rows: rows[2].update(sample_id=rows[0]["sample_id"]))
+    assert any(f.row == 2 and f.column == "sample_id" and f"{path}, row 0, too" in f.what for f in faults(folder))
+
+
+def test_a_unit_in_two_splits_and_too_near(folder: Path) -> None:
+    train, val = shard_of(folder, "train"), shard_of(folder, "val")
+    stolen: list[Row] = []
+    rewrite(folder, train, lambda rows: stolen.append(rows[3]))
+    rewrite(folder, val, lambda rows: rows.append(stolen[0] | {"split": "val", "region": "south", "sample_id": "z"}))
+    found = faults(folder)
+    assert any(f.file == val and f.row == 4 and f.column == "unit" and "'train', too" in f.what for f in found)
+    assert any(f.file == train and f.column == "split" and "another split" in f.what for f in found)
+    assert any(f.column == "street_view.phash" for f in found)
+
+
+def test_another_schema(folder: Path) -> None:
+    path = shard_of(folder)
+    table = pq.read_table(folder / path)
+    weight = table.schema.get_field_index("weight")
+    pq.write_table(table.set_column(weight, "weight", table["weight"].cast(pa.float32())), folder / path)
+    assert any(f.column == "weight" and "is float, should be double" in f.what for f in faults(folder))
+    pq.write_table(table.drop_columns(["model"]).replace_schema_metadata(None), folder / path)
+    found = [fault.what for fault in faults(folder)]
+    assert any("has columns" in what for what in found)
+    assert any("footer key 'geo' is missing" in what for what in found)
+
+
+def test_a_card_with_other_numbers(folder: Path) -> None:
+    card = folder / "README.md"
+    card.write_text(card.read_text().replace("num_examples: 31", "num_examples: 32"))
+    assert [(fault.file, fault.column) for fault in faults(folder)] == [
+        ("README.md", None),
+        ("README.md", "dataset_info.splits"),
+    ]
+    card.write_text("# A card")
+    assert any("YAML header" in fault.what for fault in faults(folder))

@@ -1,0 +1,89 @@
+"""From a manifest to an index."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.errors import ConfigError
+from tools.corpus_index import index_from_manifest, index_manifest
+
+ENTRY = {
+    "path": "street/a/1.jpg",
+    "kind": "street",
+    "lat": 40.0,
+    "lon": -105.0,
+    "heading": 12.5,
+    "capture_time": None,
+    "group": "boulder_co_boulder",
+    "projection": "perspective",
+    "licence": "CC-BY-SA-4.0",
+    "attribution": "Ann, via Wikimedia Commons, https://commons.wikimedia.org/wiki/File:Alley,_back_(1).jpg",
+    "source_url": "PyPI geovisio (upstream https://gitlab.com/panoramax/server/api)",
+    "notes": "nearby: Japango; hfov_deg=64.0; mean_luma=66",
+}
+
+
+def manifest(folder: Path, *changes: dict[str, Any]) -> Path:
+    path = folder / "MANIFEST.jsonl"
+    path.write_text("".join(json.dumps(ENTRY | change) + "\n" for change in changes))
+    return path
+
+
+def test_a_row_has_all_that_an_index_needs(tmp_path: Path) -> None:
+    assert index_from_manifest(manifest(tmp_path, {}), "boulder") == [
+        {
+            "path": "street/a/1.jpg",
+            "id": "1",
+            "lat": 40.0,
+            "lon": -105.0,
+            "heading": 12.5,
+            "hfov_deg": 64.0,
+            "projection": "perspective",
+            "captured_at": None,
+            "author": "Ann, via Wikimedia Commons",
+            "licence": "CC-BY-SA-4.0",
+            "link": "https://commons.wikimedia.org/wiki/File:Alley,_back_(1).jpg",
+        }
+    ]
+
+
+def test_without_a_link_in_the_attribution_the_source_is_linked(tmp_path: Path) -> None:
+    (row,) = index_from_manifest(manifest(tmp_path, {"attribution": "City of Amsterdam", "notes": None}), "")
+    assert (row["author"], row["link"]) == ("City of Amsterdam", "https://gitlab.com/panoramax/server/api")
+    assert row["hfov_deg"] is None
+
+
+def test_only_street_photos_of_the_group_are_taken(tmp_path: Path) -> None:
+    path = manifest(
+        tmp_path,
+        {"kind": "aerial"},
+        {"group": "seoul"},
+        {"group": None},
+        {"projection": "cubemap-face"},
+        {"projection": "equirectangular"},
+    )
+    (row,) = index_from_manifest(path, "boulder")
+    assert (row["projection"], row["hfov_deg"]) == ("equirectangular", None)
+
+
+def test_rows_without_licence_author_or_link_are_refused_together(tmp_path: Path) -> None:
+    path = manifest(tmp_path, {"licence": None}, {}, {"attribution": None, "source_url": None})
+    with pytest.raises(ConfigError) as error:
+        index_from_manifest(path, "boulder")
+    assert [problem.where for problem in error.value.problems] == [
+        "MANIFEST.jsonl:1 licence",
+        "MANIFEST.jsonl:3 author",
+        "MANIFEST.jsonl:3 link",
+    ]
+
+
+def test_the_command_writes_the_index(tmp_path: Path, corpus: Path) -> None:
+    out = tmp_path / "index.jsonl"
+    index_manifest(corpus / "MANIFEST.jsonl", "boulder_co", out)
+    rows = [json.loads(line) for line in out.read_text().splitlines()]
+    assert len(rows) == 109
+    assert all(row["hfov_deg"] and row["link"].startswith("https://www.mapillary.com/") for row in rows)
+    with pytest.raises(ConfigError, match="nowhere"):
+        index_manifest(corpus / "MANIFEST.jsonl", "nowhere", out)
