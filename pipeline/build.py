@@ -1,6 +1,7 @@
 """A build from start to end: check, sample, run the stages on what is not up to date, publish."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +16,7 @@ from pipeline.errors import MachineError
 from pipeline.layers import Counts, DamagedLayerError, LayerFile, list_layers, read, read_columns
 from pipeline.progress import Progress, Watcher
 from pipeline.publishing.manifest import PATH as MANIFEST
-from pipeline.publishing.manifest import Manifest
+from pipeline.publishing.manifest import Manifest, shareable
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
@@ -28,7 +29,8 @@ from pipeline.workspace import claim, count_all
 log = logging.getLogger(__name__)
 
 _MENDS = 5
-"""Damaged tables mended in one build before the disk is blamed."""
+"""Attempts at publishing before the disk or another build is blamed."""
+_OTHER_PUBLISHER_S = 5.0
 
 ALL_STAGES = (*STAGES, "publish")
 Runner = Literal["local", "dask"]
@@ -160,7 +162,7 @@ def _publish_mended(
     beam_options: Sequence[str],
     report: Callable[[Progress], None],
 ) -> tuple[Published, bool]:
-    """Publish; a table that proves damaged when it is read is removed, made again, and publishing starts over."""
+    """Publish; a table that proves damaged when it is read is removed and made again, and publishing starts over."""
     for _ in range(_MENDS):
         try:
             return _publish(ready)
@@ -173,6 +175,10 @@ def _publish_mended(
                 if (t.region, t.unit) == (error.file.region, error.file.unit)
             ]
             _advance(ready, again, runner, scheduler, beam_options, report)
+        except FileNotFoundError as error:
+            # Two builds publish the same bytes under the same names, but each begins by clearing the folder.
+            log.warning("%s went while it was read: another build is publishing to %s", error, ready.out.url)
+            time.sleep(_OTHER_PUBLISHER_S)
     raise MachineError(
         f"{_MENDS} tables in {ready.store.url} were damaged as soon as they were written: check the disk"
     )
@@ -211,9 +217,10 @@ def _publish(ready: Prepared) -> tuple[Published, bool]:
 
 
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
-    """What a dataset is made from: the settings of publishing and the tables of each unit."""
+    """What a dataset is made from: the settings, which its card and manifest tell, and the tables of each unit."""
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in STAGES)] for task in tasks]
-    return digest(PUBLISH_VERSION, build.name, build.seed, build.publish, build.imagery.chips, contents, length=32)
+    settings = {key: value for key, value in shareable(build).items() if key != "limits"}
+    return digest(PUBLISH_VERSION, settings, contents, length=32)
 
 
 def published(out: Store) -> Manifest | None:

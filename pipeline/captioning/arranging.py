@@ -65,7 +65,7 @@ def select(facts: Sequence[Fact], most: int) -> list[Fact]:
     directions: Counter[str] = Counter()
     for fact in facts:
         noun = fact.noun.singular if fact.noun else fact.kind
-        if directions[fact.where.direction] >= 4 or nouns[noun] >= (4 if fact.noun is None else 2):
+        if directions[fact.where.direction] >= 5 or nouns[noun] >= (5 if fact.noun is None else 2):
             continue
         if fact.weight < _WEAK and len(chosen) >= _ENOUGH:
             break

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from pipeline.captioning.matching import Spelling, spelling
+from pipeline.captioning.matching import Spelling, similarity, spelling
 from pipeline.captioning.words import Noun, Nouns
 from pipeline.perception.text import publishable
 from schemas.records import Cue, FactKind, Position
@@ -96,35 +96,38 @@ def quotable(text: str | None) -> str | None:
 
 def nameable(text: str | None) -> str | None:
     """A name as it may stand in a sentence without quotation marks, or None."""
-    quoted = quotable(text)
-    return quoted if quoted and _NAME.fullmatch(quoted) and ". " not in quoted else None
+    quoted = (quotable(text) or "").rstrip(".")  # the sentence may end with it
+    return quoted if _NAME.fullmatch(quoted) and ". " not in quoted else None
 
 
 def signs(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
-    """One fact a legible sign; the same words read twice in about one direction are one sign."""
-    found: dict[Spelling, list[Fact]] = defaultdict(list)
-    for cue in sorted(cues, key=lambda cue: (-cue.confidence, cue.cue_id)):
+    """One fact a legible sign; the same words read twice in about one direction, or in part, are one sign."""
+    found: list[tuple[Spelling, Fact]] = []
+    best_first = sorted(cues, key=lambda cue: (-cue.confidence, -len(cue.text or ""), cue.cue_id))
+    for cue in best_first:
         quote = quotable(cue.text)
-        if quote is None or cue.confidence < _LEAST_CONFIDENCE or quote.casefold() in nouns.passing:
+        words = spelling(quote or "", nouns.short_forms)
+        if quote is None or cue.confidence < _LEAST_CONFIDENCE or nouns.passing.issuperset(words.words):
             continue
-        same = found[spelling(quote, nouns.short_forms)]
-        if any(_where(cue).agrees(other.where) for other in same):
+        where = _where(cue)
+        if any(
+            (words == other or similarity(words, other, frozenset())) and where.agrees(s.where) for other, s in found
+        ):
             continue
-        same.append(
-            Fact(
-                cue_ids=(cue.cue_id,),
-                kind="sign",
-                noun=None,
-                where=_where(cue),
-                seen=True,
-                confidence=cue.confidence,
-                quote=quote,
-                script=cue.script,
-                gloss=None if quote.isascii() else nameable(cue.text_en),
-                area_share=cue.area_share or 0.0,
-            )
+        sign = Fact(
+            cue_ids=(cue.cue_id,),
+            kind="sign",
+            noun=None,
+            where=where,
+            seen=True,
+            confidence=cue.confidence,
+            quote=quote,
+            script=cue.script,
+            gloss=None if quote.isascii() else nameable(cue.text_en),
+            area_share=cue.area_share or 0.0,
         )
-    return [sign for same in found.values() for sign in same]
+        found.append((words, sign))
+    return [sign for _, sign in found]
 
 
 def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:

@@ -3,6 +3,7 @@
 What may be named: the words on a sign that was read, always; the name of a shop or building on the map, where it is
 near; the names of streets, squares, parks, waters and stops only as far as a sign shows them. A description that gives
 the name of its street needs no picture to be found by, and one that takes it from the map claims a sign nobody saw.
+Nor are the names of offices told, which show little of themselves and are often those of persons.
 """
 
 from collections import defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.captioning.facts import Fact, Where, places, signs, things
-from pipeline.captioning.matching import contains, similarity, spelled_alike, spelling
+from pipeline.captioning.matching import Spelling, contains, similarity, spelled_alike, spelling
 from pipeline.captioning.words import Noun, Nouns
 from schemas.records import Cue
 
@@ -47,18 +48,22 @@ def facts_of(cues: Sequence[Cue], region: str, nouns: Nouns) -> list[Fact]:
     lasting = sorted((cue for cue in cues if cue.lasting), key=lambda cue: cue.cue_id)
     on_map = places([cue for cue in lasting if cue.kind == "map"], nouns)
     read = signs([cue for cue in lasting if cue.kind == "text"], nouns)
-    named = _without_leaks(_with_signs(on_map, read, nouns), on_map, read, region, nouns)
+    private = [spelling(place.name, nouns.short_forms) for place in on_map if place.name and place.kind in _PLACE_NAMES]
+    private += [spelling(word, {}) for word in region.split("-") if len(word) >= 4]
+    # That a shop has its street's or town's name in its own says not that each sign with that name is the shop's.
+    generic = nouns.generic.union(*(name.words for name in private))
+    named = _without_leaks(_with_signs(on_map, read, generic, nouns), read, private, nouns)
     seen = things([cue for cue in lasting if cue.kind == "object"], nouns)
     facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen)]
     return sorted((fact for fact in facts if fact.weight > 0), key=lambda fact: (-fact.weight, fact.cue_ids))
 
 
-def _with_signs(on_map: list[Fact], read: list[Fact], nouns: Nouns) -> list[Fact]:
+def _with_signs(on_map: list[Fact], read: list[Fact], generic: frozenset[str], nouns: Nouns) -> list[Fact]:
     """Signs and places; a sign that bears a place's name becomes one fact with it, seen where the sign is."""
     owned: dict[Fact, list[tuple[float, Fact]]] = defaultdict(list)
     bare, contradicted = [], set()
     for sign in read:
-        alike = [(_likeness(sign, place, nouns), place) for place in on_map if place.name]
+        alike = [(_likeness(sign, place, generic, nouns), place) for place in on_map if place.name]
         fitting = [(score, place) for score, place in alike if score and _may_bear(place, sign)]
         # The same name in another direction would puzzle; of the two, the sign was seen.
         contradicted |= {place for score, place in alike if score and not _may_bear(place, sign)}
@@ -77,12 +82,16 @@ def _with_signs(on_map: list[Fact], read: list[Fact], nouns: Nouns) -> list[Fact
     return [*bare, *joined]
 
 
-def _likeness(sign: Fact, place: Fact, nouns: Nouns) -> float:
+def _likeness(sign: Fact, place: Fact, generic: frozenset[str], nouns: Nouns) -> float:
     name = spelling(place.name or "", nouns.short_forms)
     readings = [spelling(text, nouns.short_forms) for text in (sign.quote, sign.gloss) if text]
     if place.kind == "road":  # a shop may be called after its street: the whole must be alike
         return max(spelled_alike(reading, name) for reading in readings)
-    return max(similarity(reading, name, nouns.generic) for reading in readings)
+    # Of several signs of one shop, the one with the first word of its name tells most.
+    scores = [
+        (similarity(reading, name, generic), not set(name.words[:1]).isdisjoint(reading.words)) for reading in readings
+    ]
+    return max(score + 15.0 * first if score else 0.0 for score, first in scores)
 
 
 def _may_bear(place: Fact, sign: Fact) -> bool:
@@ -105,22 +114,24 @@ def _joined(place: Fact, sign: Fact) -> Fact:
     )
 
 
-def _without_leaks(facts: list[Fact], on_map: list[Fact], read: list[Fact], region: str, nouns: Nouns) -> list[Fact]:
+def _without_leaks(facts: list[Fact], read: list[Fact], private: list[Spelling], nouns: Nouns) -> list[Fact]:
     """Drops the names that must not be told, and with them what had nothing but its name."""
-    private = [spelling(place.name, nouns.short_forms) for place in on_map if place.name and place.kind in _PLACE_NAMES]
-    private += [spelling(word, {}) for word in region.split("-") if len(word) >= 4]
     legible = [spelling(sign.quote or "", nouns.short_forms) for sign in read]
-    told = []
-    for fact in facts:
-        if fact.name is not None:
-            full = spelling(f"{fact.name} {fact.gloss or ''}", nouns.short_forms)
-            leaks = any(contains(full, part) and not any(contains(sign, part) for sign in legible) for part in private)
-            distance = fact.where.distance_m
-            if leaks or fact.kind not in ("poi", "building") or distance is None or distance > NAMED_WITHIN_M:
-                fact = replace(fact, name=None, gloss=None)  # noqa: PLW2901 - the same fact, untold in part
-        if fact.noun or fact.name or fact.quote:
-            told.append(fact)
-    return told
+    secret = [name for name in private if not any(contains(sign, name) for sign in legible)]
+    told = [replace(fact, name=None, gloss=None) if _is_secret(fact, secret, nouns) else fact for fact in facts]
+    return [fact for fact in told if fact.noun or fact.name or fact.quote]
+
+
+def _is_secret(fact: Fact, secret: list[Spelling], nouns: Nouns) -> bool:
+    if fact.name is None:
+        return False
+    distance = fact.where.distance_m
+    if fact.kind not in ("poi", "building") or distance is None or distance > NAMED_WITHIN_M:
+        return True
+    if fact.noun is not None and fact.noun.singular in nouns.offices:
+        return True
+    full = spelling(f"{fact.name} {fact.gloss or ''}", nouns.short_forms)
+    return not nouns.street_words.isdisjoint(full.words) or any(contains(full, name) for name in secret)
 
 
 def _grouped(facts: list[Fact], nouns: Nouns) -> list[Fact]:
@@ -180,10 +191,12 @@ def _both(thing: Fact, place: Fact) -> Fact:
 def _weight(fact: Fact, nouns: Nouns) -> float:
     noun = fact.noun.singular if fact.noun else ""
     if fact.quote is not None:
-        everyday = fact.quote.casefold() in nouns.everyday or fact.quote.isdigit()
-        weight = (0.4 if everyday else 0.85) + (0.15 if fact.noun or fact.kind == "street_sign" else 0.0)
+        words = spelling(fact.quote, {}).words
+        everyday = nouns.everyday.issuperset(words) or fact.quote.isdigit()
+        weight = 0.35 if everyday else 0.65 + 0.02 * min(len(fact.quote), 12)
+        weight += 0.15 if fact.noun or fact.kind == "street_sign" else 0.0
     elif fact.name is not None:
-        weight = 0.5 if noun in nouns.offices else 0.8
+        weight = 0.8 if fact.noun else 0.45
     elif noun in nouns.landmarks:
         weight = 0.75
     elif noun in nouns.commonplace:

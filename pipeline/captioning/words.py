@@ -174,6 +174,7 @@ class Nouns(_Part):
     generic: frozenset[str]
     everyday: frozenset[str]
     passing: frozenset[str]
+    street_words: frozenset[str]
     short_forms: dict[str, str]
 
     def of(self, cue: Cue) -> Noun | None:

@@ -28,9 +28,7 @@ def sample(region: Region, sampling: Sampling, seed: int, candidates: Iterable[P
     )
     if not photos:
         return []
-    x, y = LocalFrame(*region.middle()).to_metres(
-        [p.position.lon for p in photos], [p.position.lat for p in photos]
-    )
+    x, y = LocalFrame(*region.middle()).to_metres([p.position.lon for p in photos], [p.position.lat for p in photos])
     taken: list[int] = []
     stands_for: dict[int, int] = {}
     grid: dict[tuple[int, int], list[int]] = defaultdict(list)

@@ -112,7 +112,9 @@ def overhead(units: int = 2_000) -> None:
         started, cpu = time.perf_counter(), time.process_time()
         run_build(build, stages=STAGES)
         wall, cpu = time.perf_counter() - started, time.process_time() - cpu
-    print(f"engine overhead a unit of 3 null stages: {1000 * wall / units:.1f} ms wall, {1000 * cpu / units:.1f} ms CPU")
+    print(
+        f"engine, {units} units of 3 null stages: {1000 * wall / units:.1f} ms wall, {1000 * cpu / units:.1f} ms CPU a unit"
+    )
 
 
 def simulate(folder: Path, regions: int, cells: int, per_cell: int) -> None:
@@ -142,7 +144,7 @@ def simulate(folder: Path, regions: int, cells: int, per_cell: int) -> None:
     )  # fmt: skip
     manifest = Manifest(
         name="bench", created_at=datetime.now(UTC), schema_fingerprint="", counts=nothing, shards=[], files=[],
-        config={}, packages={}, provenance={"fingerprint": publish_fingerprint(ready.build, tasks)},
+        config={}, packages={}, embargo_m=0, min_duplicate_distance=0, provenance={"fingerprint": publish_fingerprint(ready.build, tasks)},
     )  # fmt: skip
     ready.out.write(PATH, manifest.model_dump_json().encode())
     print(f"simulated workspace: {len(tasks):,} units, {sum(t.size for t in tasks):,} sites")

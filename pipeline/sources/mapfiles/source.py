@@ -89,7 +89,9 @@ class MapFilesSource:
         if problems:
             raise ConfigError(problems)
         if self.skipped:
-            log.warning("map source %s: left out %s", name, ", ".join(f"{n} ({why})" for why, n in self.skipped.items()))
+            log.warning(
+                "map source %s: left out %s", name, ", ".join(f"{n} ({why})" for why, n in self.skipped.items())
+            )
         self._extracted_at = min(dates) if dates else stated  # the oldest: the map is at least as new as this
         self._features = without_crowds([*found.values(), *junctions(list(found.values()))])
         self._tree = shapely.STRtree([feature.geometry for feature in self._features])

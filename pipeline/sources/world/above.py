@@ -107,7 +107,9 @@ def _roof(building: Building) -> list[tuple[Floats, tuple[float, float, float]]]
         ring = tower_corners(building)
         tip = ring.mean(axis=0)
         for a, b in zip(ring, np.roll(ring, -1, axis=0), strict=True):
-            parts.append((np.array([tip, tip, b, a]), _lit(building.roof_colour, np.array([b[1] - a[1], a[0] - b[0], 3.0]))))
+            parts.append(
+                (np.array([tip, tip, b, a]), _lit(building.roof_colour, np.array([b[1] - a[1], a[0] - b[0], 3.0])))
+            )
     return parts
 
 
@@ -126,7 +128,9 @@ def paint_above(town: Town, window: ground.Window) -> Pixels:
     def near(quads: Floats) -> NDArray[np.bool_]:
         return np.asarray((np.abs(quads[:, 0] - (window.x, window.y)) < reach + 30).all(axis=1))
 
-    trees = [tree for top in tops for tree in top.trees if max(abs(tree.x - window.x), abs(tree.y - window.y)) < reach + 12]
+    trees = [
+        tree for top in tops for tree in top.trees if max(abs(tree.x - window.x), abs(tree.y - window.y)) < reach + 12
+    ]
     mask = np.zeros(image.shape[:2], np.uint8)
     for top in tops:
         for quad in drawn(top.shadows[near(top.shadows)]):

@@ -151,7 +151,9 @@ class _Builder:
         inward = np.array([-along[1], along[0]])
         return np.array([a, b, b + inward * (back - front), a + inward * (back - front)])
 
-    def _along(self, widths: tuple[float, float], setback: tuple[float, float], gap: float, depth: float) -> list[tuple[Stretch, bool, Floats]]:
+    def _along(
+        self, widths: tuple[float, float], setback: tuple[float, float], gap: float, depth: float
+    ) -> list[tuple[Stretch, bool, Floats]]:
         """Footprints side by side along all streets of the block, as far as they fit."""
         found = []
         for number, (side, forward) in enumerate(self.sides):
@@ -181,7 +183,9 @@ class _Builder:
         self._along((9.0, 19.0), (0.0, 0.0), 0.0, 11.5)
         yard = shapely.buffer(self.free, -14.5)
         if not yard.is_empty and self.g.random() < 0.3 + 0.6 * self.town.green:
-            self.patches.append(Patch(1, "grass", pick(self.g, GREENS), (np.asarray(shapely.get_coordinates(_largest(yard))),)))
+            self.patches.append(
+                Patch(1, "grass", pick(self.g, GREENS), (np.asarray(shapely.get_coordinates(_largest(yard))),))
+            )
         self._scatter(int(6 + 22 * self.town.green), ("round", "slim", "broad", "bush"), away=3.0)
 
     def _houses(self) -> None:
@@ -242,11 +246,21 @@ class _Builder:
         middle = side.length / 2
         footprint = self._lot(side, forward, middle - 7.0, middle + 7.0, 16.0, 30.0)
         if self._place(footprint):
-            church = words.church.format(pick(g, SAINTS) if "." in words.church or "-" in words.church else pick(g, words.roots))
+            church = words.church.format(
+                pick(g, SAINTS) if "." in words.church or "-" in words.church else pick(g, words.roots)
+            )
             self.buildings.append(buildings.church(self.town, self._key(), church, footprint))
         centre = self.ring.mean(axis=0)
         spot = centre + (centre - footprint.mean(axis=0)) * 0.8 + g.uniform(-3, 3, 2)
-        self.props.append(Prop(pick(g, ("fountain", "statue", "kiosk")), float(spot[0]), float(spot[1]), 0.0, pick(g, ((150, 60, 50), (60, 96, 84), (130, 126, 118)))))
+        self.props.append(
+            Prop(
+                pick(g, ("fountain", "statue", "kiosk")),
+                float(spot[0]),
+                float(spot[1]),
+                0.0,
+                pick(g, ((150, 60, 50), (60, 96, 84), (130, 126, 118))),
+            )
+        )
         self._scatter(14, ("round", "slim"), away=4.0)
 
     def _school(self) -> None:
@@ -296,7 +310,16 @@ class _Builder:
         for n in range(int(np.hypot(*(lot[1] - lot[0])) / 2.6)):
             for row, (near, far) in enumerate(((0.5, 5.5), (14.0, 19.0))):
                 at = lot[0] + along * (n * 2.6 + 1)
-                lines.append(np.array([at + inward * near, at + inward * far, at + inward * far + along * 0.12, at + inward * near + along * 0.12]))
+                lines.append(
+                    np.array(
+                        [
+                            at + inward * near,
+                            at + inward * far,
+                            at + inward * far + along * 0.12,
+                            at + inward * near + along * 0.12,
+                        ]
+                    )
+                )
                 if g.random() < 0.45:
                     x, y = at + along * 1.3 + inward * (near + far) / 2
                     colour, word = pick(g, buildings.CAR_COLOURS)
@@ -308,7 +331,9 @@ class _Builder:
         """A hedge or fence along a street, with gaps."""
         low, high = self._frontage(side, forward)
         offset = (side.half + 0.6) * (-1 if forward else 1)
-        colour = pick(self.g, GREENS) if kind == "hedge" else pick(self.g, ((150, 132, 108), (206, 204, 198), (104, 84, 66)))
+        colour = (
+            pick(self.g, GREENS) if kind == "hedge" else pick(self.g, ((150, 132, 108), (206, 204, 198), (104, 84, 66)))
+        )
         at = low + 2.0
         while at < high - 4.0:
             length = float(self.g.uniform(3.0, 5.0))

@@ -71,7 +71,13 @@ def design(town: Town, key: str, block_kind: str, dense: float, street: Stretch,
         storeys = 4 + int(g.random() * 4)
     else:
         storeys = 2 + int(g.random() * (1.5 + 2.6 * dense + main))
-    roof = "flat" if block_kind == "slabs" or (not detached and g.random() < 0.3) else "gable" if g.random() < 0.7 else "hip"
+    roof = (
+        "flat"
+        if block_kind == "slabs" or (not detached and g.random() < 0.3)
+        else "gable"
+        if g.random() < 0.7
+        else "hip"
+    )
     depth = float(np.hypot(*(footprint[3] - footprint[0])))
     colours = FLAT_ROOFS if roof == "flat" else RED_ROOFS if g.random() < town.red_roofs else OTHER_ROOFS
     building = Building(
@@ -145,7 +151,9 @@ def school(town: Town, key: str, name: str, footprint: Floats) -> Building:
     """A school: long, with wide windows and its name over the middle."""
     g = town.draws("school", key)
     board, letters = pick(g, SIGNS)
-    building = _with(_special(town, key, footprint, "school", "school", name), storeys=2 + int(g.random() * 2), window=(0.82, 0.55))
+    building = _with(
+        _special(town, key, footprint, "school", "school", name), storeys=2 + int(g.random() * 2), window=(0.82, 0.55)
+    )
     sign = Shop(name, "school", board, letters, None, False)
     return _with(building, shops=tuple(sign if n == building.bays // 4 else None for n in range(building.bays // 2)))
 
@@ -154,8 +162,12 @@ def supermarket(town: Town, key: str, footprint: Floats) -> Building:
     """A large shop behind its car park."""
     g = town.draws("supermarket", key)
     board, letters = pick(g, SIGNS)
-    name = pick(g, ("MAXI", "PRIMA", "NOVA", "FRESKA", "TOPMARKT", "MERCADO", "OKAY")) + pick(g, (" Markt", " Plus", " Center", ""))
-    building = _with(_special(town, key, footprint, "shop", "supermarket", name), ground_m=6.5, bay_m=5.0, window=(0.5, 0.3))
+    name = pick(g, ("MAXI", "PRIMA", "NOVA", "FRESKA", "TOPMARKT", "MERCADO", "OKAY")) + pick(
+        g, (" Markt", " Plus", " Center", "")
+    )
+    building = _with(
+        _special(town, key, footprint, "shop", "supermarket", name), ground_m=6.5, bay_m=5.0, window=(0.5, 0.3)
+    )
     sign = Shop(name, "supermarket", board, letters, None, False)
     return _with(building, shops=tuple(sign if n == building.bays // 4 else None for n in range(building.bays // 2)))
 
@@ -166,7 +178,9 @@ def tree(town: Town, g: np.random.Generator, species: Sequence[str], x: float, y
     if kind in ("round", "broad", "slim") and g.random() < town.conifers * 0.6:
         kind = "conifer"
     heights = {"round": (5, 9), "broad": (8, 14), "slim": (8, 15), "conifer": (7, 16), "bush": (1.2, 2.6)}[kind]
-    shares = {"round": (0.6, 0.8), "broad": (0.8, 1.05), "slim": (0.28, 0.4), "conifer": (0.4, 0.55), "bush": (1, 1.5)}[kind]
+    shares = {"round": (0.6, 0.8), "broad": (0.8, 1.05), "slim": (0.28, 0.4), "conifer": (0.4, 0.55), "bush": (1, 1.5)}[
+        kind
+    ]
     height = float(g.uniform(*heights))
     return Tree(x, y, height, height * float(g.uniform(*shares)), _SPECIES[kind], int(g.random() * 24))
 

@@ -15,7 +15,14 @@ from pipeline.sources.world.town import Town
 ZEBRA_M = 3.6
 """Width of a crossing along the street."""
 PLATES: tuple[Colour, ...] = ((24, 58, 120), (20, 84, 60), (120, 30, 34), (36, 36, 40))
-CLOTHES: tuple[Colour, ...] = ((40, 50, 80), (150, 40, 40), (60, 90, 70), (190, 170, 120), (60, 60, 64), (120, 130, 160))
+CLOTHES: tuple[Colour, ...] = (
+    (40, 50, 80),
+    (150, 40, 40),
+    (60, 90, 70),
+    (190, 170, 120),
+    (60, 60, 64),
+    (120, 130, 160),
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,9 @@ def _kerbside(
                     colour, word = pick(g, buildings.CAR_COLOURS)
                     van = g.random() < 0.12
                     text = pick(g, town.language.delivery) if van and g.random() < 0.7 else None
-                    props.append(Prop("van" if van else "car", x, y, (direction + 90 - 90 * side) % 360.0, colour, word, text))
+                    props.append(
+                        Prop("van" if van else "car", x, y, (direction + 90 - 90 * side) % 360.0, colour, word, text)
+                    )
     _stop(town, g, road, low, high, props)
 
 
@@ -170,6 +179,8 @@ def traffic(town: Town, place: Place) -> list[Prop]:
     for _ in range(int(g.random() * 5)):
         along, side = here + float(g.uniform(-45, 45)), 1 if g.random() < 0.5 else -1
         if 3.0 < along < road.length - 3.0 and road.pavement > 0:
-            x, y, direction = _spot(road, along, side * (road.width / 2 + float(g.uniform(0.7, max(0.9, road.pavement - 0.7)))))
+            x, y, direction = _spot(
+                road, along, side * (road.width / 2 + float(g.uniform(0.7, max(0.9, road.pavement - 0.7))))
+            )
             found.append(Prop("person", x, y, direction % 360.0, pick(g, CLOTHES)))
     return found

@@ -116,7 +116,9 @@ def _markings(town: Town, road: Stretch) -> list[Patch]:
     low = high = 0.0
     for crossing in zebras:
         edge = crossing.along + ZEBRA_M / 2 + 1.0
-        low, high = (max(low, edge), high) if crossing.along < road.length / 2 else (low, road.length - edge + 2 * ZEBRA_M)
+        low, high = (
+            (max(low, edge), high) if crossing.along < road.length / 2 else (low, road.length - edge + 2 * ZEBRA_M)
+        )
     low, high = max(low, half + 6.0), max(high, half + 6.0)
     end = road.length - high
     if road.lanes >= 2 and end > low + 3:
@@ -135,7 +137,9 @@ def _markings(town: Town, road: Stretch) -> list[Patch]:
     patches = [Patch(8, "", WHITE, tuple(white))]
     for crossing in zebras:
         a, b = crossing.along - ZEBRA_M / 2, crossing.along + ZEBRA_M / 2
-        patches.append(Patch(7, "crossing", _grey(80 + 14 * road.shade), (road.ribbon(-half, half, a, b),), crossing.key))
+        patches.append(
+            Patch(7, "crossing", _grey(80 + 14 * road.shade), (road.ribbon(-half, half, a, b),), crossing.key)
+        )
         bars = np.arange(-half + 0.35, half - 0.5, 1.0)
         patches.append(Patch(8, "", WHITE, tuple(road.ribbon(c, c + 0.5, a, b) for c in bars)))
     if road.tram:
@@ -182,7 +186,7 @@ def paint(town: Town, cells: Sequence[tuple[int, int]], window: Window) -> Pixel
 
 
 def paint_labels(town: Town, cells: Sequence[tuple[int, int]], window: Window, names: list[str]) -> NDArray[np.uint16]:
-    """What the ground is: indices into `names`, which grows by what is met. A name is a class, or a thing's key."""
+    """What the ground is: indices into `names`, which grows by what is met. A name is a class, or `class:key`."""
     image = np.zeros((window.size_px, window.size_px), np.uint16)
     index = {name: number for number, name in enumerate(names)}
     for patch, polygons in _visible(town, cells, window):
@@ -196,14 +200,19 @@ def paint_labels(town: Town, cells: Sequence[tuple[int, int]], window: Window, n
     return image
 
 
-def _visible(town: Town, cells: Sequence[tuple[int, int]], window: Window) -> list[tuple[Patch, list[NDArray[np.int32]]]]:
+def _visible(
+    town: Town, cells: Sequence[tuple[int, int]], window: Window
+) -> list[tuple[Patch, list[NDArray[np.int32]]]]:
     """Patches that reach into a window, lowest layer first, with their polygons in drawing coordinates."""
     matrix = window.matrix()
     reach = window.size_px / window.scale * 0.71
     found = []
     for cell in cells:
         sheet = _sheet(town, *cell)
-        near = np.all((sheet.low < (window.x + reach, window.y + reach)) & (sheet.high > (window.x - reach, window.y - reach)), axis=1)
+        near = np.all(
+            (sheet.low < (window.x + reach, window.y + reach)) & (sheet.high > (window.x - reach, window.y - reach)),
+            axis=1,
+        )
         if not near.any():
             continue
         pixels = np.rint((sheet.points @ matrix[:, :2].T + matrix[:, 2] - 0.5) * (1 << _SHIFT)).astype(np.int32)
@@ -219,7 +228,6 @@ def texture(image: Pixels, window: Window, light: Light) -> Pixels:
     """The ground with grain, lit by the light."""
     level = light.ambient + light.direct * float(light.sun()[2])
     size = window.size_px
-    noise = grain(coarse=True)
-    # Another piece of the noise at every place; nothing that repeats from photo to photo.
-    x, y = int(window.x * 7) % (2048 - size), int(window.y * 7) % (2048 - size)
-    return np.asarray(cv2.addWeighted(image, level, noise[y : y + size, x : x + size], 0.7, -89.6), np.uint8)
+    # Nothing in the noise repeats from photo to photo.
+    noise = grain(size, size, coarse=True, x=int(window.x * 7) % 1024, y=int(window.y * 7) % 1024)
+    return np.asarray(cv2.addWeighted(image, level, noise, 0.7, -89.6), np.uint8)

@@ -75,9 +75,18 @@ def sky(light: Light, turn: int) -> Pixels:
     return np.asarray(blue * (1 - 0.8 * cover) + white * 0.8 * cover, np.uint8)
 
 
+def grain(height: int, width: int, *, coarse: bool, x: int = 0, y: int = 0) -> Pixels:
+    """Grey noise around 128, three channels alike: a sensor's, or the ground's with its stains; another at each x, y."""
+    tile = _grain(int(coarse))
+    size = tile.shape[0]
+    top, left = y % size, x % size
+    if top + height > size or left + width > size:
+        tile = np.tile(tile, (-(-(top + height) // size), -(-(left + width) // size), 1))
+    return np.asarray(tile[top : top + height, left : left + width])
+
+
 @lru_cache(maxsize=2)
-def grain(*, coarse: bool) -> Pixels:
-    """Grey noise around 128, 2048 x 2048, three channels alike: a sensor's, or the ground's with its stains."""
+def _grain(coarse: int) -> Pixels:
     g = draws("grain", coarse)
     field = g.normal(128, 8.0, (2048, 2048))
     if coarse:

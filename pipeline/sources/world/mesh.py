@@ -101,7 +101,9 @@ class MeshBuilder:
         """Number of the thing that is being built."""
         return len(self.things) - 1
 
-    def add(self, corners: Floats, colour: ArrayLike, group: ArrayLike, *, fine: bool = False, both: bool = False) -> None:
+    def add(
+        self, corners: Floats, colour: ArrayLike, group: ArrayLike, *, fine: bool = False, both: bool = False
+    ) -> None:
         """Faces, n x 4 x 3, with one colour and group for all or one for each."""
         n = len(corners)
         self._corners.append(corners)
@@ -159,9 +161,7 @@ class Wall:
         t = self.along()
         return np.array([t[1], -t[0]])
 
-    def rects(
-        self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, out: ArrayLike = 0.0
-    ) -> Floats:
+    def rects(self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, out: ArrayLike = 0.0) -> Floats:
         """Rectangles on the wall, n x 4 x 3: top left, top right, bottom right, bottom left as seen from the front."""
         faces = np.empty((*np.broadcast_shapes((1,), *map(np.shape, (left, right, low, high, out))), 4, 3))
         t = self.along()
@@ -202,7 +202,13 @@ def box(x: float, y: float, heading: float, length: float, width: float, low: fl
 
 
 def sign_on(
-    wall: Wall, middle: float, low: float, height: float, widest: float, out: float, letters: tuple[Sprite, tuple[float, float, float, float]]
+    wall: Wall,
+    middle: float,
+    low: float,
+    height: float,
+    widest: float,
+    out: float,
+    letters: tuple[Sprite, tuple[float, float, float, float]],
 ) -> tuple[Floats, Floats]:
     """Corners of a sign on a wall, and of its letters; no wider than `widest`."""
     sprite, (left, top, right, bottom) = letters

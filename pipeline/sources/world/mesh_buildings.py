@@ -54,7 +54,9 @@ def _facade(builder: MeshBuilder, building: Building, wall: Wall, g: np.random.G
     for number, shop in enumerate(shops):
         if shop is not None:
             mine = unit == number
-            _shop_front(builder, shop, wall, (left[mine][0], left[mine][-1] + width), groups[mine][0], building.ground_m, g)
+            _shop_front(
+                builder, shop, wall, (left[mine][0], left[mine][-1] + width), groups[mine][0], building.ground_m, g
+            )
 
 
 def _any(g: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
@@ -78,7 +80,9 @@ def _windows(
     g: np.random.Generator,
     no_ground: Floats,
 ) -> None:
-    level, bay = (grid.ravel() for grid in np.meshgrid(np.arange(building.storeys), np.arange(len(left)), indexing="ij"))
+    level, bay = (
+        grid.ravel() for grid in np.meshgrid(np.arange(building.storeys), np.arange(len(left)), indexing="ij")
+    )
     keep = (level > 0) | ~no_ground.astype(bool)[bay]
     level, bay = level[keep], bay[keep]
     if not len(bay):
@@ -97,11 +101,22 @@ def _windows(
     builder.add(wall.rects(x, x + across, z, z + tall, 0.05), panes, groups[bay])
     middle = x + across / 2
     builder.add(wall.rects(middle - 0.04, middle + 0.04, z, z + tall, 0.06), building.trim, groups[bay], fine=True)
-    builder.add(wall.rects(x - 0.16, x + across + 0.16, z - 0.2, z - 0.08, 0.12), shaded(building.trim, 0.8), groups[bay], fine=True)
+    builder.add(
+        wall.rects(x - 0.16, x + across + 0.16, z - 0.2, z - 0.08, 0.12),
+        shaded(building.trim, 0.8),
+        groups[bay],
+        fine=True,
+    )
 
 
 def _shop_front(
-    builder: MeshBuilder, shop: Shop, wall: Wall, span: tuple[float, float], group: Floats, ground_m: float, g: np.random.Generator
+    builder: MeshBuilder,
+    shop: Shop,
+    wall: Wall,
+    span: tuple[float, float],
+    group: Floats,
+    ground_m: float,
+    g: np.random.Generator,
 ) -> None:
     left, right = span[0] + 0.2, span[1] - 0.2
     low, height = ground_m * 0.74, ground_m * 0.2
@@ -112,7 +127,9 @@ def _shop_front(
     for _ in range(4):  # goods on display
         x = float(g.uniform(glass[0] + 0.2, max(glass[1] - 0.7, glass[0] + 0.3)))
         z = float(g.uniform(0.6, 1.2))
-        builder.add(wall.rects(x, x + 0.5, z, z + float(g.uniform(0.3, 0.7)), 0.09), g.uniform(90, 230, 3), group, fine=True)
+        builder.add(
+            wall.rects(x, x + 0.5, z, z + float(g.uniform(0.3, 0.7)), 0.09), g.uniform(90, 230, 3), group, fine=True
+        )
     builder.add(wall.rects(door, door + 1.1, 0.05, low - 0.25, 0.08), _any(g, _GLASS), group)
     builder.add(wall.rects(door, door + 0.1, 0.05, low - 0.25, 0.09), shop.letters, group, fine=True)
     builder.add(wall.rects(left, right, low, low + height, 0.14), shop.board, group)
@@ -138,7 +155,9 @@ def _blade(builder: MeshBuilder, shop: Shop, wall: Wall, x: float, low: float) -
     spot = foot + wall.out() * 0.95
     for plane in (Wall(foot, tip), Wall(tip, foot)):
         whole, inner = sign_on(plane, 0.95, low, 0.5, 1.9, 0.03, (picture.sprite, picture.box))
-        builder.signs.append(Sign(whole, picture.sprite, inner, word, True, (float(spot[0]), float(spot[1])), builder.current))
+        builder.signs.append(
+            Sign(whole, picture.sprite, inner, word, True, (float(spot[0]), float(spot[1])), builder.current)
+        )
 
 
 def roof_faces(building: Building) -> tuple[Floats, Floats]:

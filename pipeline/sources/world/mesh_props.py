@@ -38,12 +38,20 @@ def add_prop(builder: MeshBuilder, prop: Prop) -> None:
 
 def _offset(prop: Prop, ahead: float, right: float) -> Floats:
     h = np.radians(prop.heading)
-    return np.array(
-        [prop.x + ahead * np.sin(h) + right * np.cos(h), prop.y + ahead * np.cos(h) - right * np.sin(h)]
-    )
+    return np.array([prop.x + ahead * np.sin(h) + right * np.cos(h), prop.y + ahead * np.cos(h) - right * np.sin(h)])
 
 
-def _block(builder: MeshBuilder, prop: Prop, ahead: float, right: float, length: float, width: float, low: float, high: float, colour: object) -> None:
+def _block(
+    builder: MeshBuilder,
+    prop: Prop,
+    ahead: float,
+    right: float,
+    length: float,
+    width: float,
+    low: float,
+    high: float,
+    colour: object,
+) -> None:
     """A block of the prop, placed relative to its middle and heading."""
     x, y = _offset(prop, ahead, right)
     builder.add(box(x, y, prop.heading, length, width, low, high), colour, (prop.x, prop.y))  # type: ignore[arg-type]
@@ -61,7 +69,18 @@ def _side(prop: Prop, ahead: float, right: float, length: float, facing: float) 
     return Wall(middle - left_to_right, middle + left_to_right)
 
 
-def _write(builder: MeshBuilder, prop: Prop, wall: Wall, low: float, height: float, letters: Colour, board: Colour, *, lasting: bool = True, out: float = 0.03) -> None:
+def _write(
+    builder: MeshBuilder,
+    prop: Prop,
+    wall: Wall,
+    low: float,
+    height: float,
+    letters: Colour,
+    board: Colour,
+    *,
+    lasting: bool = True,
+    out: float = 0.03,
+) -> None:
     assert prop.text is not None
     picture = lettering(prop.text, letters, board)
     whole, inner = sign_on(wall, wall.length / 2, low, height, wall.length, out, (picture.sprite, picture.box))
@@ -76,7 +95,9 @@ def _wheels(builder: MeshBuilder, prop: Prop, spots: tuple[float, float], half_w
             for inset in (0.0, 0.29 * r):
                 face = wall.rects(inset, 2 * r - inset, 0.29 * r - inset, 2 * r - 0.29 * r + inset, 0.01)
                 builder.add(face, _TYRE, (prop.x, prop.y))
-            builder.add(wall.rects(r * 0.65, r * 1.35, r * 0.65, r * 1.35, 0.02), (150, 152, 156), (prop.x, prop.y), fine=True)
+            builder.add(
+                wall.rects(r * 0.65, r * 1.35, r * 0.65, r * 1.35, 0.02), (150, 152, 156), (prop.x, prop.y), fine=True
+            )
 
 
 def _lights(builder: MeshBuilder, prop: Prop, length: float, width: float, height: float) -> None:
@@ -121,7 +142,16 @@ def _van(builder: MeshBuilder, prop: Prop) -> None:
     if prop.text:
         ink = (24, 28, 36) if sum(prop.colour) > 330 else _WHITE
         for side in (-1, 1):
-            _write(builder, prop, _side(prop, -0.75, side * 0.98, 3.3, 90.0 * side), 1.05, 0.75, ink, prop.colour, lasting=False)
+            _write(
+                builder,
+                prop,
+                _side(prop, -0.75, side * 0.98, 3.3, 90.0 * side),
+                1.05,
+                0.75,
+                ink,
+                prop.colour,
+                lasting=False,
+            )
 
 
 def _bus(builder: MeshBuilder, prop: Prop) -> None:

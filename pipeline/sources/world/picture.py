@@ -22,6 +22,7 @@ _FACE_HALF_DEG = 45.5  # a little more than a cube's face, so that joining them 
 
 def ground_windows(eye: Eye) -> list[ground.Window]:
     """The pictures of the ground that a view is made of: all of it coarsely, then what is near."""
+
     def ahead(distance: float) -> tuple[float, float]:
         h = np.radians(eye.heading)
         return eye.x + float(np.sin(h)) * distance, eye.y + float(np.cos(h)) * distance
@@ -66,7 +67,7 @@ def paint_view(town: Town, eye: Eye, light: Light, extra: Mesh, *, grainy: bool 
 def add_grain(image: Pixels) -> Pixels:
     """The same picture with noise, as a sensor has it."""
     height, width = image.shape[:2]
-    return np.asarray(cv2.addWeighted(image, 1.0, grain(coarse=False)[:height, :width], 0.8, -102.4), np.uint8)
+    return np.asarray(cv2.addWeighted(image, 1.0, grain(height, width, coarse=False), 0.8, -102.4), np.uint8)
 
 
 def _sky(eye: Eye, light: Light) -> Pixels:
@@ -83,7 +84,12 @@ def _sky(eye: Eye, light: Light) -> Pixels:
     image[:] = light.haze
     if rows:
         image[:rows] = cv2.warpPerspective(
-            picture, matrix, (eye.width, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=light.haze
+            picture,
+            matrix,
+            (eye.width, rows),
+            flags=cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_CONSTANT,
+            borderValue=light.haze,
         )
         _skyline(image, eye, light)
     return image
@@ -151,7 +157,9 @@ def _panorama_maps() -> list[tuple[slice, slice, NDArray[np.float32], NDArray[np
     focal = _FACE_PX / 2 / np.tan(np.radians(_FACE_HALF_DEG))
     lon, lat = np.meshgrid(lon, lat)
     ray = np.stack([np.sin(lon) * np.cos(lat), np.cos(lon) * np.cos(lat), np.sin(lat)], axis=-1)
-    best = np.argmax(np.stack([ray[..., 1], ray[..., 0], -ray[..., 1], -ray[..., 0], ray[..., 2], -ray[..., 2]]), axis=0)
+    best = np.argmax(
+        np.stack([ray[..., 1], ray[..., 0], -ray[..., 1], -ray[..., 0], ray[..., 2], -ray[..., 2]]), axis=0
+    )
     found = []
     for face, (heading, pitch) in enumerate(FACES):
         mine = best == face
@@ -161,7 +169,9 @@ def _panorama_maps() -> list[tuple[slice, slice, NDArray[np.float32], NDArray[np
         space = ray[where] @ axes.T
         depth = np.where(mine[where], space[..., 2], np.nan)
         x, y = (space[..., k] / depth * focal + _FACE_PX / 2 - 0.5 for k in (0, 1))
-        found.append((*where, np.nan_to_num(x, nan=-9.0).astype(np.float32), np.nan_to_num(y, nan=-9.0).astype(np.float32)))
+        found.append(
+            (*where, np.nan_to_num(x, nan=-9.0).astype(np.float32), np.nan_to_num(y, nan=-9.0).astype(np.float32))
+        )
     return found
 
 

@@ -60,13 +60,9 @@ class Eye:
         return np.asarray(space[..., :2] / space[..., 2:] * self.focal + (self.width / 2, self.height / 2))
 
 
-def cell_mesh(town: Town, i: int, j: int) -> Mesh:
-    """All that stands on a block and along the two streets that start at its first corner."""
-    return _cell_mesh(town, i, j)
-
-
 @lru_cache(maxsize=160)
 def _cell_mesh(town: Town, i: int, j: int) -> Mesh:
+    """All that stands on a block and along the two streets that start at its first corner."""
     builder = MeshBuilder()
     here = block(town, i, j)
     streets = [furniture(town, stretch(town, family, i, j)) for family in (ALONG_EAST, ALONG_NORTH)]
@@ -118,14 +114,15 @@ class Scene:
 
 def look(town: Town, eye: Eye, extra: Mesh) -> Scene:
     """What an eye sees of the town, with some things that are only passing by."""
-    meshes = [cell_mesh(town, *cell) for cell in cells_in_view(town, eye)] + [extra]
+    meshes = [_cell_mesh(town, *cell) for cell in cells_in_view(town, eye)] + [extra]
     things: list[Thing] = []
     starts = []
     for mesh in meshes:
         starts.append(len(things))
         things += mesh.things
     corners, normals, colours, groups, fine = (
-        np.concatenate([getattr(mesh, name) for mesh in meshes]) for name in ("corners", "normals", "colours", "groups", "fine")
+        np.concatenate([getattr(mesh, name) for mesh in meshes])
+        for name in ("corners", "normals", "colours", "groups", "fine")
     )
     owner = np.concatenate([mesh.thing + start for mesh, start in zip(meshes, starts, strict=True)])
     position = np.array([eye.x, eye.y, eye.z])
@@ -144,7 +141,8 @@ def look(town: Town, eye: Eye, extra: Mesh) -> Scene:
         for mesh, start in zip(meshes, starts, strict=True)
         for flat in (*_signs(eye, mesh, start), *_boards(eye, mesh, start))
     ]
-    farness = np.concatenate([distance[index], [flat.distance for flat in flats]])
+    # A sign stands in front of the wall or pole that bears it, which has the same distance.
+    farness = np.concatenate([distance[index], [flat.distance - 0.05 for flat in flats]])
     return Scene(
         eye=eye,
         faces=faces,

@@ -13,7 +13,14 @@ from pipeline.sources.world.things import Colour, Species
 
 Rgba = NDArray[np.uint8]
 
-_LEAVES: tuple[Colour, ...] = ((74, 104, 48), (88, 118, 56), (62, 92, 52), (104, 124, 58), (120, 128, 62), (80, 110, 70))
+_LEAVES: tuple[Colour, ...] = (
+    (74, 104, 48),
+    (88, 118, 56),
+    (62, 92, 52),
+    (104, 124, 58),
+    (120, 128, 62),
+    (80, 110, 70),
+)
 _NEEDLES: tuple[Colour, ...] = ((44, 74, 50), (52, 84, 62), (60, 84, 54))
 _BLOSSOM: Colour = (206, 156, 168)
 LETTER_PX = 60
@@ -41,7 +48,9 @@ def _sprite(picture: Rgba) -> Sprite:
     levels = [picture]
     while min(levels[-1].shape[:2]) >= 16:
         height, width = levels[-1].shape[:2]
-        levels.append(np.asarray(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8))
+        levels.append(
+            np.asarray(cv2.resize(levels[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA), np.uint8)
+        )
     return Sprite(tuple(levels))
 
 

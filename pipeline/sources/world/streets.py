@@ -101,7 +101,9 @@ class Stretch:
         end = self.length if end is None else end
         inner = self.stations[(self.stations > start + 0.1) & (self.stations < end - 0.1)]
         along = np.concatenate([[start], inner, [end]])
-        return np.concatenate([self.at(along, np.full(len(along), left)), self.at(along, np.full(len(along), right))[::-1]])
+        return np.concatenate(
+            [self.at(along, np.full(len(along), left)), self.at(along, np.full(len(along), right))[::-1]]
+        )
 
 
 @lru_cache(maxsize=4096)

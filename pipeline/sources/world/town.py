@@ -17,6 +17,7 @@ from pipeline.sources.base import Point
 from pipeline.sources.world.chance import draws, pick
 from pipeline.sources.world.names import LANGUAGES, Language
 
+
 @dataclass(frozen=True, eq=False)
 class Town:
     """What all of a town shares. Two towns differ in every number here."""
@@ -63,7 +64,9 @@ def build_town(seed: int, region: Region) -> Town:
         language=language,
         spacing=(92 + 30 * u[0], 92 + 30 * u[1]),
         angle=float(u[2] * np.pi / 2),
-        warp=np.array([[18 + 14 * u[3], 1 / (150 + 90 * u[4]), 7 * u[5]], [18 + 14 * u[6], 1 / (160 + 80 * u[7]), 7 * u[8]]]),
+        warp=np.array(
+            [[18 + 14 * u[3], 1 / (150 + 90 * u[4]), 7 * u[5]], [18 + 14 * u[6], 1 / (160 + 80 * u[7]), 7 * u[8]]]
+        ),
         main=((4 + int(2 * u[9]), int(4 * u[10])), (4 + int(2 * u[11]), int(4 * u[12]))),
         river=(7 + int(4 * u[13]), int(7 * u[14])),
         rail=(9 + int(4 * u[15]), int(9 * u[16])),
@@ -104,15 +107,21 @@ def node(town: Town, i: int, j: int) -> tuple[float, float]:
     return float(x * cos - y * sin), float(x * sin + y * cos)
 
 
-def cells_near(town: Town, x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
-    """Grid cells that may reach within a radius of a position, in a fixed order."""
+def to_grid(town: Town, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Where positions lie in the grid, in cells: the inverse of `node` but for the jitter of each junction."""
     sin, cos = np.sin(town.angle), np.cos(town.angle)
     u, v = x * cos + y * sin, -x * sin + y * cos
     (a, k, p), (b, m, q) = town.warp
-    v0 = v - b * np.sin(m * u + q)
-    u0 = u - a * np.sin(k * v0 + p)
-    sx, sy = town.spacing
-    reach = radius_m + 25.0
-    columns = range(int(np.floor((u0 - reach) / sx - 0.15)), int(np.floor((u0 + reach) / sx + 0.15)) + 1)
-    rows = range(int(np.floor((v0 - reach) / sy - 0.15)), int(np.floor((v0 + reach) / sy + 0.15)) + 1)
+    v = v - b * np.sin(m * u + q)
+    u = u - a * np.sin(k * v + p)
+    return np.asarray(u / town.spacing[0]), np.asarray(v / town.spacing[1])
+
+
+def cells_near(town: Town, x: float, y: float, radius_m: float) -> list[tuple[int, int]]:
+    """Grid cells that may reach within a radius of a position, in a fixed order."""
+    turn = np.linspace(0, 2 * np.pi, 8, endpoint=False)
+    reach = radius_m * 1.09 + 10.0  # around the octagon's corners; streets bulge out of their cells
+    u, v = to_grid(town, x + reach * np.cos(turn), y + reach * np.sin(turn))
+    columns = range(int(np.floor(u.min() - 0.15)), int(np.floor(u.max() + 0.15)) + 1)
+    rows = range(int(np.floor(v.min() - 0.15)), int(np.floor(v.max() + 0.15)) + 1)
     return [(i, j) for j in rows for i in columns]
