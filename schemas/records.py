@@ -92,6 +92,7 @@ class StreetInfo(Credit):
     height: int
     quality: Quality
     faces_blurred: int
+    """In the photo; 0 for a cut, whose panorama counts them."""
     phash: str
     """64-bit perceptual hash, 16 hexadecimal digits; near-duplicates differ in few bits."""
 

@@ -1,6 +1,7 @@
 """Stage `imagery`: for each site its street views, aerial chip, map chip and map facts, anonymised and checked."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pipeline.config import Build
 from pipeline.errors import SiteError
@@ -102,47 +103,39 @@ def _adds_direction(photo: Photo, views: Sequence[StreetView]) -> bool:
 
 
 def _views_of(photo: Photo, number: int, point: Point, source: StreetSource, tools: Toolbox) -> list[StreetView]:
+    """A flat photo as one view; a panorama as itself and its perspective cuts."""
     settings = tools.build.imagery
     pixels = decode(source.read(photo), settings.limits)
-    whole = photo.projection == "equirectangular"
-    pixels = fit(pixels, settings.long_side_px * (2 if whole else 1))
-    reason = gate(measure(pixels), settings.quality)
-    if reason is not None:
-        raise SiteError(reason, f"scores {measure(pixels)}")
-    pixels, faces = tools.blurrer.blur(pixels) if tools.blurrer else (pixels, 0)
-    main = _view(photo, str(number), pixels, faces, point, source, tools)
-    if not whole:
-        return [main]
+    if photo.projection == "perspective":
+        pixels, faces = _checked(fit(pixels, settings.long_side_px), tools)
+        return [_view(photo, str(number), pixels, faces, point, source, tools)]
+    # Large enough that a cut has a pixel of its own for each of the panorama's.
+    pixels, faces = _checked(fit(pixels, round(settings.long_side_px * 360 / settings.cut_hfov_deg)), tools)
+    whole = _view(photo, str(number), fit(pixels, 2 * settings.long_side_px), faces, point, source, tools)
     base = photo.heading_deg or 0.0
+    width, height = settings.long_side_px, settings.long_side_px * 3 // 4
     cuts = []
-    for turn in [360.0 * i / settings.max_views for i in range(settings.max_views)]:
-        camera = Camera(
-            (base + turn) % 360.0, 0.0, settings.cut_hfov_deg, settings.long_side_px, settings.long_side_px * 3 // 4
-        )
-        flat = Photo(
-            source_id=photo.source_id,
-            position=photo.position,
-            heading_deg=camera.heading_deg,
-            hfov_deg=camera.hfov_deg,
+    for n in range(settings.max_views):
+        turn = 360.0 * n / settings.max_views
+        camera = Camera((base + turn) % 360.0, 0.0, settings.cut_hfov_deg, width, height)
+        flat = replace(
+            photo,
             projection="perspective",
-            captured_at=photo.captured_at,
-            author=photo.author,
-            licence=photo.licence,
-            link=photo.link,
+            heading_deg=None if photo.heading_deg is None else camera.heading_deg,
+            hfov_deg=camera.hfov_deg,
         )
-        cuts.append(
-            _view(
-                flat,
-                f"{number}@{turn:g}",
-                cut(pixels, base, camera),
-                faces,
-                point,
-                source,
-                tools,
-                cut_from=main.view_id,
-            )
-        )
-    return [main, *cuts]
+        view_id = f"{number}@{turn:g}"
+        cuts.append(_view(flat, view_id, cut(pixels, base, camera), 0, point, source, tools, cut_from=whole.view_id))
+    return [whole, *cuts]
+
+
+def _checked(pixels: Pixels, tools: Toolbox) -> tuple[Pixels, int]:
+    """The photo with its faces blurred, and their number, if it passes the quality gates."""
+    scores = measure(pixels)
+    reason = gate(scores, tools.build.imagery.quality)
+    if reason is not None:
+        raise SiteError(reason, ", ".join(f"{name} {value:.3g}" for name, value in scores))
+    return tools.blurrer.blur(pixels) if tools.blurrer else (pixels, 0)
 
 
 def _view(

@@ -190,10 +190,13 @@ def stamp(image: NDArray[np.uint8], sprite: Sprite, corners: Floats, tone: Float
         alpha = warped[..., 3:].astype(np.float32) / 255.0
         mixed = warped[..., :3] * np.float32(1 - tone[3]) + alpha * (tone[:3] * tone[3]).astype(np.float32)
         warped = np.concatenate([mixed.astype(np.uint8), warped[..., 3:]], axis=2)
-    below = image[top:bottom, left:right]
-    clear = cv2.merge([255 - warped[..., 3]] * 3)
-    cv2.add(cv2.multiply(below, clear, scale=1 / 255.0), np.ascontiguousarray(warped[..., :3]), dst=below)
-    image[top:bottom, left:right] = below
+    blend(image[top:bottom, left:right], warped)
+
+
+def blend(image: NDArray[np.uint8], picture: Rgba) -> None:
+    """Lay a premultiplied picture over a piece of an image of the same size, in place."""
+    clear = cv2.merge([255 - picture[..., 3]] * 3)
+    image[:] = cv2.add(cv2.multiply(image, clear, scale=1 / 255.0), picture[..., :3])
 
 
 def stamp_label(labels: NDArray[np.int32], sprite: Sprite, corners: Floats, label: int) -> None:
@@ -219,3 +222,17 @@ def _fit(shape: tuple[int, ...], sprite: Sprite, corners: Floats) -> tuple[tuple
     matrix = cv2.getPerspectiveTransform(source, target)
     warped = cv2.warpPerspective(picture, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
     return (left, top, right, bottom), np.asarray(warped, np.uint8)
+
+
+@lru_cache(maxsize=512)
+def label(text: str, colour: Colour, height_px: int) -> Rgba:
+    """A name for a map: letters with a light rim."""
+    face = cv2.FontFace("sans")
+    _, _, width, _ = cv2.getTextSize((4096, 4096), text, (0, 0), face, height_px, 450)
+    ink = np.zeros((height_px + 10, width + 8), np.uint8)
+    cv2.putText(ink, text, (4, height_px), 255, face, height_px, 450)
+    rim = cv2.GaussianBlur(cv2.dilate(ink, np.ones((3, 3), np.uint8)), (3, 3), 0)
+    alpha = np.maximum(ink, (rim * 0.85).astype(np.uint8)) / 255.0
+    share = np.divide(ink / 255.0, alpha, out=np.zeros(ink.shape), where=alpha > 0)[..., None]
+    shown = (np.array(colour) * share + 255.0 * (1 - share)) * alpha[..., None]
+    return np.rint(np.concatenate([shown, alpha[..., None] * 255.0], axis=2)).astype(np.uint8)
