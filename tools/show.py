@@ -56,7 +56,9 @@ _COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", 
 def render_sample(sample: Sample) -> Image.Image:
     """A page of 1600 pixels' width: views with cues and camera drawn on, description, evidence and credits."""
     street, notes = _street(sample)
-    blocks = [_header(sample), street, *_other_views(sample), _from_above(sample)]
+    others, other_notes = _other_views(sample)
+    notes += other_notes
+    blocks = [_header(sample), street, *others, _from_above(sample)]
     blocks += [_description(sample, WIDTH), _cues(sample), _credits(sample)]
     if undrawable(_texts(sample)):
         notes.append("The font lacks the letters shown as an empty box; they stand right in the text output.")
@@ -147,19 +149,22 @@ def _legend_line(colour: Colour, words: str) -> Image.Image:
     return beside([stack([Image.new("RGB", (16, 3), PAPER), swatch(colour)], 0), text], 12)
 
 
-def _other_views(sample: Sample) -> Iterator[Image.Image]:
-    cells = []
+def _other_views(sample: Sample) -> tuple[list[Image.Image], list[str]]:
+    cells, blocks = [], []
+    notes: list[str] = []
     width = (WIDTH - 3 * _GAP) // 4
     for view in sample.other_views:
-        shown, _ = street_with_cues(picture(view.image, ""), view.view_id, sample.cues, width, width)
+        shown, faults = street_with_cues(picture(view.image, ""), view.view_id, sample.cues, width, width)
+        notes += faults
         cells.append(stack([shown, flow(street_line(view), width, _SMALL)], 6))
     if cells:
         rows = [beside(cells[i : i + 4], _GAP) for i in range(0, len(cells), 4)]
-        yield stack([heading("Other views", WIDTH), *rows], 12)
+        blocks.append(stack([heading("Other views", WIDTH), *rows], 12))
     if sample.panorama_view is not None:
         shown = fitted(picture(sample.panorama, "no panorama here"), _MAIN, _MAIN)
         words = flow(street_line(sample.panorama_view), _SIDE, _SMALL)
-        yield stack([heading("Panorama", WIDTH), beside([shown, words], _GAP)], 12)
+        blocks.append(stack([heading("Panorama", WIDTH), beside([shown, words], _GAP)], 12))
+    return blocks, notes
 
 
 def _from_above(sample: Sample) -> Image.Image:

@@ -1,5 +1,6 @@
 """In which order facts are told, and which of them share a sentence."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -128,7 +129,8 @@ def chunks(facts: Sequence[Fact], plan: Plan, choices: Choices) -> list[Chunk]:
             chunk = Chunk(_shape(part, choices), part)
         made.append(chunk)
         previous = None if chunk.shape == "pair" else direction
-        farthest = max(farthest, *(roughly(fact) for fact in chunk.facts))
+        # What is told as further off must be so, and an unknown distance may be any.
+        farthest = max(farthest, *(_metres(fact) for fact in chunk.facts))
     return made
 
 
@@ -160,10 +162,13 @@ def _single(fact: Fact) -> Shape:
     return "named" if fact.name is not None and fact.noun is not None else "one"
 
 
+def _metres(fact: Fact) -> float:
+    return fact.where.distance_m if fact.where.distance_m is not None else math.inf
+
+
 def _apart(near: Fact, far: Fact) -> bool:
     """Whether both distances are known and the second thing is clearly the farther."""
-    known = near.where.distance_m is not None and far.where.distance_m is not None
-    return known and roughly(far) >= roughly(near) + 12.0 and bool(near.where.direction)
+    return bool(near.where.direction) and _metres(near) + 12.0 <= _metres(far) < math.inf
 
 
 def _is_bare(fact: Fact) -> bool:

@@ -1,4 +1,8 @@
-"""Descriptions from cues alone: no model, nothing said that no cue says. The offline default."""
+"""Descriptions from cues alone: no model, nothing said that no cue says. The offline default.
+
+Cues become facts (`facts`), those of one thing are merged (`merging`), one stands somewhere (`standpoint`), the rest is
+put in an order (`arranging`) and into words (`telling`, `wording`), which come from a prompt set (`words`).
+"""
 
 from collections.abc import Iterator, Sequence
 

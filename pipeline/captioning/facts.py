@@ -103,7 +103,8 @@ def nameable(text: str | None) -> str | None:
 def signs(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
     """One fact a legible sign; the same words read twice in about one direction, or in part, are one sign."""
     found: list[tuple[Spelling, Fact]] = []
-    best_first = sorted(cues, key=lambda cue: (-cue.confidence, -len(cue.text or ""), cue.cue_id))
+    # Of two readings that are about as sure the longer is the better; a line is often read once whole and once in part.
+    best_first = sorted(cues, key=lambda cue: (-round(cue.confidence, 1), -len(cue.text or ""), cue.cue_id))
     for cue in best_first:
         quote = quotable(cue.text)
         words = spelling(quote or "", nouns.short_forms)

@@ -9,8 +9,7 @@ from pipeline.captioning.words import Nouns
 # From the site to the middle of the road or junction; positions of photos are off by 3 to 15 m.
 _ON_ROAD_M = 12.0
 _ON_PATH_M = 5.0
-_AT_JUNCTION_M = 12.0
-_AT_SPOT_M = 6.0
+_AT_SPOT_M = {"junction": 12.0, "crossing": 6.0, "stop": 6.0}
 _BY_ROAD_M = 25.0
 _EDGE_M = 10.0
 _WITHIN_M = 0.5
@@ -56,12 +55,13 @@ def _standpoint(facts: Sequence[Fact], nouns: Nouns) -> Standpoint | None:
     driven = [fact for fact in near if fact.kind == "road" and _noun(fact) not in nouns.paths]
     roads = [fact for fact in driven if _metres(fact) <= _ON_ROAD_M]
     path = next((fact for fact in walked if _metres(fact) <= _ON_PATH_M), None)
-    spot = next((fact for fact in near if _metres(fact) <= _SPOT_REACH.get(fact.kind, -1.0) and fact.count == 1), None)
+    spot = next((fact for fact in near if _metres(fact) <= _AT_SPOT_M.get(fact.kind, -1.0) and fact.count == 1), None)
     areas = [fact for fact in near if fact.kind in ("green", "square") and _noun(fact) in nouns.inside]
     inside = next((fact for fact in areas if _metres(fact) < _WITHIN_M), None)
     edge = next((fact for fact in areas if _WITHIN_M <= _metres(fact) <= _EDGE_M), None)
     other = next((fact for fact in driven if roads and fact.noun != roads[0].noun and _metres(fact) <= 15.0), None)
-    parts: list[tuple[str, dict[str, Fact | None]]] = [
+    # The first shape whose parts are all there.
+    shapes: list[tuple[str, dict[str, Fact | None]]] = [
         ("path_by_road", {"path": path if _nearer(path, roads) and spot is None else None, "road": _first(roads)}),
         ("spot_of_roads", {"spot": spot, "road": _first(roads), "other": other if _is_junction(spot) else None}),
         ("spot_on_road", {"spot": spot, "road": _first(roads)}),
@@ -74,14 +74,11 @@ def _standpoint(facts: Sequence[Fact], nouns: Nouns) -> Standpoint | None:
         ("road", {"road": path}),
         ("by_road", {"road": _first([fact for fact in driven if _metres(fact) <= _BY_ROAD_M])}),
     ]
-    for shape, wanted in parts:
+    for shape, wanted in shapes:
         found = {role: fact for role, fact in wanted.items() if fact is not None}
         if len(found) == len(wanted):
             return Standpoint(shape, found)
     return None
-
-
-_SPOT_REACH = {"junction": _AT_JUNCTION_M, "crossing": _AT_SPOT_M, "stop": _AT_SPOT_M}
 
 
 def _first(facts: Sequence[Fact]) -> Fact | None:

@@ -70,7 +70,7 @@ def tell_short(
 
 
 def _attachable(ordered: Sequence[Fact]) -> list[Fact]:
-    """The first one or two facts, where each is alone in its direction; nearby, so that they belong to the spot."""
+    """Up to two of the first facts that are alone in their direction, so that it need not be told of again."""
     directions = [fact.where.direction for fact in ordered]
     alone = [fact for fact in ordered[:3] if directions.count(fact.where.direction) == 1 and fact.kind != "sign"]
     return alone[:2]

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from pipeline.captioning.facts import Fact, Where
 from pipeline.captioning.words import Noun, Templates, Voice, Ways, Words
-from schemas.records import Position
 
 STEPS_M = 8.0
 """Nearer than this a distance is told in words."""
@@ -230,7 +229,7 @@ class Teller:
     def _ways(self, where: Where) -> tuple[Ways, dict[str, str], str]:
         phrases = self.words.phrases
         if where.position is not None:
-            return getattr(phrases.directions[Position(where.position)], self.voice), {}, where.position
+            return phrases.directions[where.position].of(self.voice), {}, where.position
         if where.octant is not None:
             return phrases.compass, {"c": phrases.compass.points[where.octant]}, "compass"
         return phrases.nowhere, {}, ""

@@ -60,6 +60,10 @@ class Told(_Part):
     first: Ways
     neutral: Ways
 
+    def of(self, voice: Voice) -> Ways:
+        """Those of a voice."""
+        return self.first if voice == "first" else self.neutral
+
 
 class Compass(Ways):
     """Directions where no heading is known."""

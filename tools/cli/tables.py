@@ -82,7 +82,8 @@ def _explain(console: Console, failed: dict[str, int]) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, justify="left" if column in ("region", "stage", "failed") else "right")
+        words = column in ("region", "stage", "failed", "requests at most")
+        table.add_column(column, justify="left" if words else "right", no_wrap=words)
     return table
 
 

@@ -61,8 +61,9 @@ def undrawable(texts: Iterable[str]) -> bool:
 
 def width_of(text: str, style: Style) -> int:
     """Pixels that a line of text takes."""
+    shown = _drawable(text)
     with _lock:
-        return int(cv2.getTextSize((1, 1), _drawable(text), (0, 0), _face(), style.size, _weight(style))[2])
+        return int(cv2.getTextSize((1, 1), shown, (0, 0), _face(), style.size, _weight(style))[2])
 
 
 def draw_line(picture: Image.Image, left: float, baseline: float, text: str, style: Style) -> None:

@@ -29,6 +29,7 @@ _SIZES = {
     "canopy": (10.0, 0.0),
 }  # fmt: skip
 _SHIFT = 4
+_SQUARE = np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]])
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,9 +47,9 @@ class _Tops:
 @lru_cache(maxsize=384)
 def _tops(town: Town, i: int, j: int) -> _Tops:
     here = block(town, i, j)
-    parts = [here, *(furniture(town, stretch(town, family, i, j)) for family in (ALONG_EAST, ALONG_NORTH))]
-    trees = [tree for part in parts for tree in part.trees]
-    props = [prop for part in parts for prop in part.props]
+    along = [furniture(town, stretch(town, family, i, j)) for family in (ALONG_EAST, ALONG_NORTH)]
+    trees = [*here.trees, *along[0].trees, *along[1].trees]
+    props = [*here.props, *along[0].props, *along[1].props]
     throw = -FLIGHT.sun()[:2] / FLIGHT.sun()[2]
     shadows: list[Floats] = []
     painted: list[tuple[Floats, tuple[float, float, float]]] = []
@@ -139,14 +140,13 @@ def paint_above(town: Town, window: ground.Window) -> Pixels:
     for tree in trees:
         x, y = drawn(np.array([tree.x, tree.y]) + throw * tree.height * 0.5).tolist()
         cv2.circle(mask, (x, y), int(tree.width * 0.5 * scale * (1 << _SHIFT)), 255, -1, cv2.LINE_8, _SHIFT)
-    lit = 255 - cv2.multiply(cv2.blur(mask, (3, 3)), 1 - _SHADOW)
-    image = cv2.multiply(image, cv2.merge([lit] * 3), scale=1 / 255.0)
+    lit = np.rint(255 - cv2.blur(mask, (3, 3)) * (1 - _SHADOW)).astype(np.uint8)
+    image[:] = cv2.multiply(image, cv2.merge([lit] * 3), scale=1 / 255.0)
     for top in tops:
         index = np.flatnonzero(near(top.faces))
         for n, quad in zip(index.tolist(), drawn(top.faces[index]), strict=True):
             cv2.fillConvexPoly(image, quad, top.colours[n], cv2.LINE_AA, _SHIFT)
     for tree in trees:
-        half = tree.width * 0.56
-        corners = np.array([[-half, half], [half, half], [half, -half], [-half, -half]]) + (tree.x, tree.y)
+        corners = np.array([tree.x, tree.y]) + tree.width * 0.56 * _SQUARE
         stamp(image, crown_from_above(tree.species, tree.look), corners @ matrix[:, :2].T + matrix[:, 2])
-    return np.asarray(image, np.uint8)
+    return image

@@ -1,13 +1,14 @@
 """What buildings and trees look like: chosen from the town's character and the place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from pipeline.imaging.frame import Floats
 from pipeline.sources.world.chance import pick
 from pipeline.sources.world.streets import Stretch
-from pipeline.sources.world.things import Building, Colour, Shop, Species, Tree
+from pipeline.sources.world.things import Building, Colour, Roof, Shop, Species, Tree
 from pipeline.sources.world.town import Town
 
 WALLS: tuple[tuple[Colour, str], ...] = (
@@ -46,6 +47,7 @@ SIGNS: tuple[tuple[Colour, Colour], ...] = (
     ((232, 226, 208), (20, 84, 54)),
 )
 AWNINGS: tuple[Colour, ...] = ((160, 36, 38), (40, 88, 62), (36, 62, 112), (214, 170, 60), (228, 224, 212))
+WOOD: Colour = (122, 84, 50)
 CAR_COLOURS: tuple[tuple[Colour, str], ...] = (
     ((200, 202, 204), "silver"),
     ((30, 32, 36), "black"),
@@ -71,7 +73,7 @@ def design(town: Town, key: str, block_kind: str, dense: float, street: Stretch,
         storeys = 4 + int(g.random() * 4)
     else:
         storeys = 2 + int(g.random() * (1.5 + 2.6 * dense + main))
-    roof = (
+    roof: Roof = (
         "flat"
         if block_kind == "slabs" or (not detached and g.random() < 0.3)
         else "gable"
@@ -102,18 +104,17 @@ def design(town: Town, key: str, block_kind: str, dense: float, street: Stretch,
     wanted = 0.0 if block_kind != "rows" else 0.25 + 0.4 * dense + 0.3 * main
     if street.kind in ("river", "rail", "footway"):
         wanted *= 0.2
-    shops = tuple(_shop(town, g) if g.random() < wanted else None for _ in range(building.bays // 2))
-    return _with(building, shops=shops) if any(shops) else building
+    cell, _, number = key.rpartition(".")
+    trades = town.draws("trades", cell).permutation(len(town.language.trades))  # neighbours differ
+    shops = tuple(
+        _shop(town, g, int(trades[(2 * int(number) + n) % len(trades)])) if g.random() < wanted else None
+        for n in range(building.bays // 2)
+    )
+    return replace(building, shops=shops) if any(shops) else building
 
 
-def _with(building: Building, **changes: object) -> Building:
-    from dataclasses import replace
-
-    return replace(building, **changes)  # type: ignore[arg-type]
-
-
-def _shop(town: Town, g: np.random.Generator) -> Shop:
-    trade = pick(g, town.language.trades)
+def _shop(town: Town, g: np.random.Generator, number: int) -> Shop:
+    trade = town.language.trades[number]
     board, letters = pick(g, SIGNS)
     awning = pick(g, AWNINGS) if g.random() < 0.3 else None
     name = trade.sign.format(pick(g, town.language.families))
@@ -139,7 +140,7 @@ def church(town: Town, key: str, name: str, footprint: Floats) -> Building:
     """A church: a nave with a steep roof, a tower and a spire at the front."""
     g = town.draws("church", key)
     stone = pick(g, (((206, 198, 180), "stone"), ((232, 230, 224), "white"), ((160, 92, 72), "brick")))
-    return _with(
+    return replace(
         _special(town, key, footprint, "church", "church", name),
         wall=stone[0], wall_word=stone[1], brick=stone[1] == "brick", ground_m=float(g.uniform(8, 10)), roof="gable",
         roof_m=7.0, roof_colour=pick(g, (*RED_ROOFS, (84, 120, 104), (74, 78, 86))), tower_m=float(g.uniform(20, 30)),
@@ -151,11 +152,11 @@ def school(town: Town, key: str, name: str, footprint: Floats) -> Building:
     """A school: long, with wide windows and its name over the middle."""
     g = town.draws("school", key)
     board, letters = pick(g, SIGNS)
-    building = _with(
+    building = replace(
         _special(town, key, footprint, "school", "school", name), storeys=2 + int(g.random() * 2), window=(0.82, 0.55)
     )
     sign = Shop(name, "school", board, letters, None, False)
-    return _with(building, shops=tuple(sign if n == building.bays // 4 else None for n in range(building.bays // 2)))
+    return replace(building, shops=tuple(sign if n == building.bays // 4 else None for n in range(building.bays // 2)))
 
 
 def supermarket(town: Town, key: str, footprint: Floats) -> Building:
@@ -165,14 +166,14 @@ def supermarket(town: Town, key: str, footprint: Floats) -> Building:
     name = pick(g, ("MAXI", "PRIMA", "NOVA", "FRESKA", "TOPMARKT", "MERCADO", "OKAY")) + pick(
         g, (" Markt", " Plus", " Center", "")
     )
-    building = _with(
+    building = replace(
         _special(town, key, footprint, "shop", "supermarket", name), ground_m=6.5, bay_m=5.0, window=(0.5, 0.3)
     )
     sign = Shop(name, "supermarket", board, letters, None, False)
-    return _with(building, shops=tuple(sign if n == building.bays // 4 else None for n in range(building.bays // 2)))
+    return replace(building, shops=tuple(sign if n == building.bays // 4 else None for n in range(building.bays // 2)))
 
 
-def tree(town: Town, g: np.random.Generator, species: Sequence[str], x: float, y: float) -> Tree:
+def tree(town: Town, g: np.random.Generator, species: Sequence[Species], x: float, y: float) -> Tree:
     """A tree of one of the species; conifers where the town has many."""
     kind = pick(g, species)
     if kind in ("round", "broad", "slim") and g.random() < town.conifers * 0.6:
@@ -182,9 +183,4 @@ def tree(town: Town, g: np.random.Generator, species: Sequence[str], x: float, y
         kind
     ]
     height = float(g.uniform(*heights))
-    return Tree(x, y, height, height * float(g.uniform(*shares)), _SPECIES[kind], int(g.random() * 24))
-
-
-_SPECIES: dict[str, Species] = {
-    "round": "round", "broad": "broad", "slim": "slim", "conifer": "conifer", "bush": "bush",
-}  # fmt: skip
+    return Tree(x, y, height, height * float(g.uniform(*shares)), kind, int(g.random() * 24))

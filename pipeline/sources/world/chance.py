@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from hashlib import blake2b
-
 from typing import TypeVar
 
 import numpy as np

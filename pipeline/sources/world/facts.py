@@ -9,7 +9,7 @@ import shapely
 from pipeline.sources.world.blocks import block
 from pipeline.sources.world.furniture import crossings, furniture
 from pipeline.sources.world.mesh import Wall
-from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, Stretch, junction, stretch
+from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, Stretch, junction, stretch
 from pipeline.sources.world.things import Building
 from pipeline.sources.world.town import Pose, Town, cells_near
 from schemas.records import FactKind, MapFact
@@ -28,7 +28,7 @@ class Known:
 
 @lru_cache(maxsize=512)
 def known(town: Town, i: int, j: int) -> tuple[Known, ...]:
-    """What the map knows of a block, its first corner, and the streets that start there. Plain houses it does not name."""
+    """What the map knows of a block, its first corner, and the streets that start there; plain houses are left out."""
     found: list[Known] = []
     for family in (ALONG_EAST, ALONG_NORTH):
         found += _street(town, stretch(town, family, i, j))
@@ -62,8 +62,8 @@ def _street(town: Town, line: Stretch) -> list[Known]:
     found = [Known(f"street.{line.street_id}", "road", line.kind, line.name, shape)]
     if line.tram:
         found.append(Known(f"tram.{line.street_id}", "rail", "tram", None, shape))
-    for crossing in crossings(town, line) if line.kind in ROADS else ():
-        found.append(Known(crossing.key, "crossing", "zebra", None, shapely.Point(line.at(crossing.along))))
+    zebras = crossings(town, line)
+    found += [Known(zebra.key, "crossing", "zebra", None, shapely.Point(line.at(zebra.along))) for zebra in zebras]
     return found
 
 
@@ -84,8 +84,8 @@ def _building(building: Building) -> list[Known]:
     front = Wall(building.footprint[0], building.footprint[1])
     for number, shop in enumerate(building.shops):
         if shop is not None:
-            x, y = front.spot((number * 2 + 1) * front.length / building.bays)
-            found.append(Known(f"shop.{building.key}.{number}", "poi", shop.category, shop.name, shapely.Point(x, y)))
+            spot = shapely.Point(front.spot(sum(building.shop_span(number)) / 2))
+            found.append(Known(f"shop.{building.key}.{number}", "poi", shop.category, shop.name, spot))
     return found
 
 

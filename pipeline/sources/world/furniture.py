@@ -5,16 +5,18 @@ from functools import lru_cache
 
 import numpy as np
 
+from pipeline.imaging.frame import Floats
 from pipeline.sources.world import buildings
 from pipeline.sources.world.chance import pick
-from pipeline.sources.world.places import Place
-from pipeline.sources.world.streets import ROADS, Stretch, clearance, junction, stretch
-from pipeline.sources.world.things import Colour, Prop, Tree
+from pipeline.sources.world.places import PHOTO_EVERY_M, Place
+from pipeline.sources.world.streets import ALONG_NORTH, ROADS, Stretch, clearance, end_of, junction, stretch
+from pipeline.sources.world.things import Colour, Prop, PropKind, Species, Tree
 from pipeline.sources.world.town import Town
 
 ZEBRA_M = 3.6
 """Width of a crossing along the street."""
 PLATES: tuple[Colour, ...] = ((24, 58, 120), (20, 84, 60), (120, 30, 34), (36, 36, 40))
+STONE: Colour = (168, 160, 148)
 CLOTHES: tuple[Colour, ...] = (
     (40, 50, 80),
     (150, 40, 40),
@@ -66,10 +68,13 @@ def furniture(town: Town, road: Stretch) -> Furniture:
     g = town.draws("furniture", road.family, road.i, road.j)
     if road.kind in ROADS:
         low, high = (clearance(town, road, start=start) + 7.0 for start in (True, False))
-        _kerbside(town, g, road, low, road.length - high, trees, props)
-        _corners(town, g, road, props)
+        if road.length - high - low > 10.0:
+            free = (low, road.length - high)
+            trees += _trees(town, g, road, free)
+            props += [*_lamps(town, road, free), *_parked(town, g, road, free), *_stop(town, g, road, free)]
+        props += _corners(town, g, road)
     if road.bridge:
-        _parapets(road, town, props)
+        props += _parapets(town, road)
     return Furniture(tuple(trees), tuple(props))
 
 
@@ -80,107 +85,134 @@ def _spot(road: Stretch, along: float, aside: float) -> tuple[float, float, floa
     return float(x), float(y), float(np.degrees(np.arctan2(dx, dy)))
 
 
-def _kerbside(
-    town: Town, g: np.random.Generator, road: Stretch, low: float, high: float, trees: list[Tree], props: list[Prop]
-) -> None:
-    if high - low < 10:
-        return
-    row = town.draws("row", road.street_id).random(6)
-    planted = row[0] < town.green * 0.8 and road.pavement > 2.2
-    species = "slim" if row[1] < 0.25 else "broad" if row[1] < 0.45 else "round"
-    step = 9.0 + 6.0 * row[2]
-    zebras = [crossing.along for crossing in crossings(town, road)]
+def _taste(town: Town, road: Stretch) -> Floats:
+    """Random numbers that a whole street shares: whether it has trees, how far apart, how many cars are parked."""
+    return town.draws("row", road.street_id).random(5)
+
+
+def _off_zebras(town: Town, road: Stretch, along: float, distance: float) -> bool:
+    return all(abs(along - zebra.along) > distance for zebra in crossings(town, road))
+
+
+def _trees(town: Town, g: np.random.Generator, road: Stretch, free: tuple[float, float]) -> list[Tree]:
+    taste = _taste(town, road)
+    if taste[0] > town.green * 0.8 or road.pavement < 2.2:
+        return []
+    species: Species = "slim" if taste[1] < 0.25 else "broad" if taste[1] < 0.45 else "round"
+    found = []
+    for side in (-1, 1) if taste[3] < 0.7 else (1,):
+        for at in np.arange(free[0] + 2.0, free[1], 9.0 + 6.0 * taste[2]).tolist():
+            x, y, _ = _spot(road, at + float(g.uniform(-1, 1)), side * (road.width / 2 + 0.8))
+            if _off_zebras(town, road, at, 4.0):
+                found.append(buildings.tree(town, g, (species,), x, y))
+    return found
+
+
+def _lamps(town: Town, road: Stretch, free: tuple[float, float]) -> list[Prop]:
+    step = 9.0 + 6.0 * _taste(town, road)[2]  # half-way between trees
+    found = []
+    for side, shift in ((1, 0.5), (-1, 0.75)):
+        for at in np.arange(free[0] + shift * step, free[1], 26.0).tolist():
+            x, y, direction = _spot(road, at, side * (road.width / 2 + 0.5))
+            found.append(Prop("lamp", x, y, (direction - 90.0 * side) % 360.0))
+    return found
+
+
+def _parked(town: Town, g: np.random.Generator, road: Stretch, free: tuple[float, float]) -> list[Prop]:
+    if not road.parking:
+        return []
+    share = 0.2 + 0.6 * float(_taste(town, road)[4])
+    found = []
     for side in (-1, 1):
-        if planted and (side == 1 or row[3] < 0.7):
-            for along in np.arange(low + 2.0, high, step):
-                if min((abs(along - z) for z in zebras), default=99.0) > 4.0:
-                    x, y, _ = _spot(road, float(along + g.uniform(-1, 1)), side * (road.width / 2 + 0.8))
-                    grown = buildings.tree(town, g, (species,), x, y)
-                    trees.append(grown)
-        for along in np.arange(low + (0.5 if side == 1 else 0.75) * step, high, 26.0):
-            x, y, direction = _spot(road, float(along), side * (road.width / 2 + 0.5))
-            props.append(Prop("lamp", x, y, (direction - 90.0 * side) % 360.0))
-        if road.parking:
-            share = 0.2 + 0.6 * row[4]
-            for along in np.arange(low, high, 6.2):
-                if g.random() < share and min((abs(along - z) for z in zebras), default=99.0) > 6.0:
-                    x, y, direction = _spot(road, float(along), side * (road.width / 2 - 1.05))
-                    colour, word = pick(g, buildings.CAR_COLOURS)
-                    van = g.random() < 0.12
-                    text = pick(g, town.language.delivery) if van and g.random() < 0.7 else None
-                    props.append(
-                        Prop("van" if van else "car", x, y, (direction + 90 - 90 * side) % 360.0, colour, word, text)
-                    )
-    _stop(town, g, road, low, high, props)
+        for at in np.arange(*free, 6.2).tolist():
+            if g.random() < share and _off_zebras(town, road, at, 6.0):
+                x, y, direction = _spot(road, at, side * (road.width / 2 - 1.05))
+                colour, word = pick(g, buildings.CAR_COLOURS)
+                van = g.random() < 0.12
+                text = pick(g, town.language.delivery) if van and g.random() < 0.7 else None
+                heading = (direction + 90.0 - 90.0 * side) % 360.0
+                found.append(Prop("van" if van else "car", x, y, heading, colour, word, text))
+    return found
 
 
-def _stop(town: Town, g: np.random.Generator, road: Stretch, low: float, high: float, props: list[Prop]) -> None:
-    if high - low > 24 and g.random() < (0.4 if road.kind in ("primary", "secondary") else 0.05):
+def _stop(town: Town, g: np.random.Generator, road: Stretch, free: tuple[float, float]) -> list[Prop]:
+    """A bus stop in the middle, or else perhaps a bench."""
+    if free[1] - free[0] < 24.0:
+        return []
+    if g.random() < (0.4 if road.kind in ("primary", "secondary") else 0.05):
         side = 1 if g.random() < 0.5 else -1
-        x, y, direction = _spot(road, (low + high) / 2, side * (road.width / 2 + road.pavement - 0.9))
+        x, y, direction = _spot(road, sum(free) / 2, side * (road.half - 0.9))
         name = pick(g, town.language.roots)
-        props.append(Prop("bus stop", x, y, (direction - 90.0 * side) % 360.0, pick(g, PLATES), None, name))
-    elif high - low > 20 and road.pavement > 2.6 and g.random() < 0.4:
-        x, y, direction = _spot(road, low + 7.0, road.half - 0.6)
-        props.append(Prop("bench", x, y, (direction - 90.0) % 360.0, (122, 84, 50)))
+        return [Prop("bus stop", x, y, (direction - 90.0 * side) % 360.0, pick(g, PLATES), None, name)]
+    if road.pavement > 2.6 and g.random() < 0.4:
+        x, y, direction = _spot(road, free[0] + 7.0, road.half - 0.6)
+        return [Prop("bench", x, y, (direction - 90.0) % 360.0, buildings.WOOD)]
+    return []
 
 
-def _corners(town: Town, g: np.random.Generator, road: Stretch, props: list[Prop]) -> None:
+def _corners(town: Town, g: np.random.Generator, road: Stretch) -> list[Prop]:
     """Street-name plates and traffic lights at both ends."""
+    found = []
+    plate = pick(town.draws("plates"), PLATES)
     for start in (True, False):
         near = clearance(town, road, start=start)
-        i, j = road.i + (road.family == 0 and not start), road.j + (road.family == 1 and not start)
-        here = junction(town, i, j)
+        here = junction(town, *end_of(road, start=start))
         along = near + 2.2 if start else road.length - near - 2.2
-        inwards = 0.0 if start else 180.0  # the way one looks when leaving the junction
+        leaving = 0.0 if start else 180.0
         if here.arms >= 3 and road.name and g.random() < 0.6:
             x, y, direction = _spot(road, along, (road.width / 2 + 0.7) * (1 if start else -1))
-            colour = PLATES[int(town.draws("plates").random() * len(PLATES))]
-            props.append(Prop("sign", x, y, (direction + inwards + 180.0) % 360.0, colour, None, road.name))
+            found.append(Prop("sign", x, y, (direction + leaving + 180.0) % 360.0, plate, None, road.name))
         if here.kind == "signals":
             side = (-1 if start else 1) * (-1 if town.left_hand else 1)
             x, y, direction = _spot(road, along + (1.2 if start else -1.2), side * (road.width / 2 + 0.6))
-            props.append(Prop("traffic light", x, y, (direction + inwards) % 360.0))
+            found.append(Prop("traffic light", x, y, (direction + leaving) % 360.0))
+    return found
 
 
-def _parapets(road: Stretch, town: Town, props: list[Prop]) -> None:
+def _parapets(town: Town, road: Stretch) -> list[Prop]:
+    found = []
     for start in (True, False):
-        i, j = road.i + (road.family == 0 and not start), road.j + (road.family == 1 and not start)
-        if stretch(town, 1, i, j).kind != "river":
-            continue
-        for step in range(5):
-            along = 2.0 + 4.0 * step
-            for side in (-1, 1):
-                x, y, direction = _spot(road, along if start else road.length - along, side * (road.half - 0.2))
-                props.append(Prop("parapet", x, y, (direction - 90.0 * side) % 360.0, (168, 160, 148), None, None, 4.0))
+        if stretch(town, ALONG_NORTH, *end_of(road, start=start)).kind == "river":
+            for at in np.arange(2.0, 20.0, 4.0).tolist():
+                for side in (-1, 1):
+                    along = at if start else road.length - at
+                    x, y, direction = _spot(road, along, side * (road.half - 0.2))
+                    found.append(Prop("parapet", x, y, (direction - 90.0 * side) % 360.0, STONE, length=4.0))
+    return found
 
 
 def traffic(town: Town, place: Place) -> list[Prop]:
     """What passes by when the photos of a place are taken; nothing stands in the camera's way."""
     g = town.draws("traffic", *place.key)
     road = stretch(town, place.family, place.i, place.j)
+    here = (place.k + 0.5) * PHOTO_EVERY_M
+    heading = np.radians(place.heading)
+    along_road = float(road.direction(here) @ (np.sin(heading), np.cos(heading))) > 0
+    right = -1 if town.left_hand else 1  # the side of the road, seen in its own direction, that cars drive on
     found: list[Prop] = []
-    here = (place.k + 0.5) * 20.0
-    ahead = float(np.dot(road.direction(here), (np.sin(np.radians(place.heading)), np.cos(np.radians(place.heading)))))
+    used: list[tuple[float, int]] = []
     for _ in range(int(g.random() * (4 if road.kind in ("primary", "secondary") else 2.4))):
-        offset = float(g.uniform(13, 60)) * (1 if g.random() < 0.6 else -1)
+        along = here + float(g.uniform(13, 60)) * (1 if g.random() < 0.6 else -1)
         own_lane = g.random() < 0.4
-        side = (1 if ahead > 0 else -1) * (1 if own_lane else -1) * (-1 if town.left_hand else 1)
-        along = here + offset
-        if not 4.0 < along < road.length - 4.0:
+        side = right * (1 if along_road == own_lane else -1)
+        kind, (colour, word), text = _vehicle(town, g, bus=road.lanes >= 2)
+        if not 4.0 < along < road.length - 4.0 or any(abs(along - at) < 14 and side == on for at, on in used):
             continue
+        used.append((along, side))
         x, y, direction = _spot(road, along, side * road.lane_m)
-        travel = direction if side * (-1 if town.left_hand else 1) > 0 else direction + 180.0
-        colour, word = pick(g, buildings.CAR_COLOURS)
-        u = g.random()
-        kind = "van" if u < 0.25 else "bus" if u < 0.33 and road.lanes >= 2 else "car"
-        text = pick(g, town.language.delivery) if kind == "van" else None
-        found.append(Prop(kind, x, y, travel % 360.0, colour, word, text))
-    for _ in range(int(g.random() * 5)):
+        found.append(Prop(kind, x, y, (direction if side == right else direction + 180.0) % 360.0, colour, word, text))
+    for _ in range(int(g.random() * 5) if road.pavement > 0 else 0):
         along, side = here + float(g.uniform(-45, 45)), 1 if g.random() < 0.5 else -1
-        if 3.0 < along < road.length - 3.0 and road.pavement > 0:
-            x, y, direction = _spot(
-                road, along, side * (road.width / 2 + float(g.uniform(0.7, max(0.9, road.pavement - 0.7))))
-            )
+        aside = road.width / 2 + float(g.uniform(0.7, max(0.9, road.pavement - 0.7)))
+        if 3.0 < along < road.length - 3.0:
+            x, y, direction = _spot(road, along, side * aside)
             found.append(Prop("person", x, y, direction % 360.0, pick(g, CLOTHES)))
     return found
+
+
+def _vehicle(town: Town, g: np.random.Generator, *, bus: bool) -> tuple[PropKind, tuple[Colour, str], str | None]:
+    """Kind, colour and lettering of a vehicle."""
+    u = g.random()
+    kind: PropKind = "van" if u < 0.25 else "bus" if u < 0.33 and bus else "car"
+    colour = pick(g, buildings.CAR_COLOURS)
+    return kind, colour, pick(g, town.language.delivery) if kind == "van" else None

@@ -1,4 +1,4 @@
-"""The ground seen from above: land, streets and their markings, painted as flat patches into any north-up or turned frame.
+"""The ground seen from above: land, streets and their markings, painted as flat patches into any frame.
 
 The aerial chip shows this picture with things on it, the street view shows it in perspective; so both agree.
 """
@@ -15,7 +15,7 @@ from pipeline.imaging.frame import Floats
 from pipeline.sources.base import Pixels
 from pipeline.sources.world.blocks import block
 from pipeline.sources.world.furniture import ZEBRA_M, crossings
-from pipeline.sources.world.light import Light, grain
+from pipeline.sources.world.light import Light, grain, plain
 from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, Stretch, arms, junction, stretch
 from pipeline.sources.world.things import Colour, Patch
 from pipeline.sources.world.town import Town
@@ -179,7 +179,7 @@ def _junction_patches(town: Town, i: int, j: int) -> list[Patch]:
 
 def paint(town: Town, cells: Sequence[tuple[int, int]], window: Window) -> Pixels:
     """The ground in a window: RGB, size_px x size_px."""
-    image = np.full((window.size_px, window.size_px, 3), (126, 134, 104), np.uint8)
+    image = plain(window.size_px, window.size_px, (126, 134, 104))
     for patch, polygons in _visible(town, cells, window):
         cv2.fillPoly(image, polygons, patch.colour, cv2.LINE_AA, _SHIFT)
     return image

@@ -76,7 +76,7 @@ def sky(light: Light, turn: int) -> Pixels:
 
 
 def grain(height: int, width: int, *, coarse: bool, x: int = 0, y: int = 0) -> Pixels:
-    """Grey noise around 128, three channels alike: a sensor's, or the ground's with its stains; another at each x, y."""
+    """Grey noise around 128, three channels alike: a sensor's, or the ground's with its stains; x and y vary it."""
     tile = _grain(int(coarse))
     size = tile.shape[0]
     top, left = y % size, x % size
@@ -93,3 +93,8 @@ def _grain(coarse: int) -> Pixels:
         for size, strength in ((256, 6.0), (64, 4.0)):
             field += cv2.resize(g.normal(0, strength, (size, size)), (2048, 2048), interpolation=cv2.INTER_CUBIC)
     return np.asarray(cv2.merge([np.clip(field, 0, 255).astype(np.uint8)] * 3), np.uint8)
+
+
+def plain(height: int, width: int, colour: Colour) -> Pixels:
+    """A picture of one colour."""
+    return np.asarray(cv2.merge([np.full((height, width), c, np.uint8) for c in colour]), np.uint8)

@@ -4,7 +4,9 @@ Faces are grouped: within a group the order in which they are listed is the orde
 from the farthest to the nearest. A group is a strip of wall a few metres wide, so its distance tells enough.
 """
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,6 +44,12 @@ class Sign:
     lasting: bool
     group: tuple[float, float]
     thing: int
+
+    @cached_property
+    def normal(self) -> Floats:
+        """Vector towards those who can read it."""
+        a, b, _, d = self.corners
+        return np.asarray(np.cross(d - a, b - a))
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,12 +90,7 @@ class MeshBuilder:
     """Collects faces and makes a mesh of them."""
 
     def __init__(self) -> None:
-        self._corners: list[Floats] = []
-        self._colours: list[Floats] = []
-        self._groups: list[Floats] = []
-        self._fine: list[NDArray[np.bool_]] = []
-        self._both: list[NDArray[np.bool_]] = []
-        self._thing: list[Indices] = []
+        self._parts: list[tuple[Floats, ArrayLike, ArrayLike, bool, bool, int]] = []
         self.signs: list[Sign] = []
         self.boards: list[Board] = []
         self.things: list[Thing] = []
@@ -104,36 +107,42 @@ class MeshBuilder:
     def add(
         self, corners: Floats, colour: ArrayLike, group: ArrayLike, *, fine: bool = False, both: bool = False
     ) -> None:
-        """Faces, n x 4 x 3, with one colour and group for all or one for each."""
-        n = len(corners)
-        self._corners.append(corners)
-        self._colours.append(np.broadcast_to(np.asarray(colour, float), (n, 3)))
-        self._groups.append(np.broadcast_to(np.asarray(group, float), (n, 2)))
-        self._fine.append(np.full(n, fine))
-        self._both.append(np.full(n, both))
-        self._thing.append(np.full(n, self.current, np.int32))
+        """Faces, n x 4 x 3, with one colour and group for all or one for each.
+
+        Args:
+            corners: Top left, top right, bottom right, bottom left, as seen from the front.
+            colour: RGB.
+            group: Position by whose distance the faces are sorted.
+            fine: Left out from afar.
+            both: Seen from both sides.
+        """
+        self._parts.append((corners, colour, group, fine, both, self.current))
 
     def build(self) -> Mesh:
         """The mesh."""
-        if not self._corners:
-            empty = np.zeros((0, 3), np.float32)
-            none = np.zeros(0, np.int32)
-            return Mesh(
-                np.zeros((0, 4, 3), np.float32), empty, empty, empty[:, :2], none.astype(bool), none,
-                tuple(self.signs), tuple(self.boards), tuple(self.things),
-            )  # fmt: skip
-        corners = np.concatenate(self._corners)
+        total = sum(len(part[0]) for part in self._parts)
+        corners, colours, groups = (
+            np.empty((total, 4, 3)),
+            np.empty((total, 3), np.float32),
+            np.empty((total, 2), np.float32),
+        )
+        fine, both, thing = np.empty(total, bool), np.empty(total, bool), np.empty(total, np.int32)
+        at = 0
+        for part in self._parts:
+            here = slice(at, at + len(part[0]))
+            corners[here], colours[here], groups[here], fine[here], both[here], thing[here] = part
+            at = here.stop
         # The cross product of the diagonals, which also holds where two corners of a face coincide.
         normals = -np.cross(corners[:, 2] - corners[:, 0], corners[:, 3] - corners[:, 1])
         normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-        normals[np.concatenate(self._both)] = 0.0
+        normals[both] = 0.0
         return Mesh(
             corners=corners.astype(np.float32),
             normals=normals.astype(np.float32),
-            colours=np.concatenate(self._colours).astype(np.float32),
-            groups=np.concatenate(self._groups).astype(np.float32),
-            fine=np.concatenate(self._fine),
-            thing=np.concatenate(self._thing),
+            colours=colours,
+            groups=groups,
+            fine=fine,
+            thing=thing,
             signs=tuple(self.signs),
             boards=tuple(self.boards),
             things=tuple(self.things),
@@ -147,36 +156,36 @@ class Wall:
     a: Floats
     b: Floats
 
-    @property
+    @cached_property
     def length(self) -> float:
         """From a to b."""
-        return float(np.hypot(*(self.b - self.a)))
+        return math.hypot(self.b[0] - self.a[0], self.b[1] - self.a[1])
 
+    @cached_property
     def along(self) -> Floats:
         """Unit vector from a to b."""
         return np.asarray((self.b - self.a) / max(self.length, 1e-6))
 
+    @cached_property
     def out(self) -> Floats:
         """Unit vector to the front."""
-        t = self.along()
-        return np.array([t[1], -t[0]])
+        return np.array([self.along[1], -self.along[0]])
 
     def rects(self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, out: ArrayLike = 0.0) -> Floats:
         """Rectangles on the wall, n x 4 x 3: top left, top right, bottom right, bottom left as seen from the front."""
-        faces = np.empty((*np.broadcast_shapes((1,), *map(np.shape, (left, right, low, high, out))), 4, 3))
-        t = self.along()
+        faces = np.empty((max(map(np.size, (left, right, low, high, out))), 4, 3))
         x = np.empty(faces.shape[:2])
         x[:, 0] = x[:, 3] = left
         x[:, 1] = x[:, 2] = right
-        foot = self.a + np.asarray(out, float)[..., None, None] * (t[1], -t[0])
-        faces[..., :2] = foot + x[..., None] * t
+        foot = self.a + np.asarray(out, float)[..., None, None] * self.out
+        faces[..., :2] = foot + x[..., None] * self.along
         faces[:, 0, 2] = faces[:, 1, 2] = high
         faces[:, 2, 2] = faces[:, 3, 2] = low
         return faces
 
     def spot(self, x: float) -> Floats:
         """Position so far from a."""
-        return np.asarray(self.a + self.along() * x)
+        return np.asarray(self.a + self.along * x)
 
 
 _PLAN = np.array([[1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2  # shares of length and width: front left, front right, ...
@@ -192,7 +201,7 @@ def plan(x: float, y: float, heading: float, length: float, width: float) -> Flo
 
 
 def box(x: float, y: float, heading: float, length: float, width: float, low: float, high: float) -> Floats:
-    """Four sides and the top of a block whose length runs along its heading; 5 x 4 x 3, front, right, back, left, top."""
+    """The front, right side, back, left side and top of a block whose length runs along its heading; 5 x 4 x 3."""
     ring = plan(x, y, heading, length, width)
     faces = np.empty((5, 4, 3))
     faces[:4, :, :2] = ring[_FACES[:, [0, 1, 1, 0]]]

@@ -1,9 +1,12 @@
 """Walls, windows, shop fronts and roofs."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.imaging.frame import Floats
-from pipeline.sources.world.chance import draws
+from pipeline.sources.world.chance import draws, pick
 from pipeline.sources.world.mesh import MeshBuilder, Sign, Thing, Wall, shaded, sign_on
 from pipeline.sources.world.sprites import lettering
 from pipeline.sources.world.things import Building, Colour, Shop
@@ -28,85 +31,83 @@ def add_building(builder: MeshBuilder, building: Building) -> None:
         _tower(builder, building)
 
 
+@dataclass(frozen=True, eq=False)
+class _Bays:
+    """A wall in strips of equal width, one column of windows each."""
+
+    wall: Wall
+    width: float
+    left: Floats
+    """Where each strip begins, n."""
+    shop: NDArray[np.int64]
+    """Which shop each strip belongs to, n; only of use on a front with shops."""
+    groups: Floats
+    """n x 2. A shop front is one group, so that nothing comes between its sign and its wall."""
+
+    def band(self, low: float, high: float, out: float = 0.0) -> Floats:
+        """One rectangle on each strip between two heights; n x 4 x 3."""
+        return self.wall.rects(self.left, self.left + self.width, low, high, out)
+
+
+def _bays(building: Building, wall: Wall, *, front: bool) -> _Bays:
+    count = building.bays if front else max(1, round(wall.length / building.bay_m))
+    width = wall.length / count
+    left = np.arange(count, dtype=float) * width
+    shop = np.minimum(np.arange(count) // 2, max(count // 2 - 1, 0))
+    group = shop if front and any(building.shops) else np.arange(count)
+    spots = wall.a + wall.along * (left + width / 2)[:, None]
+    return _Bays(wall, width, left, shop, np.array([spots[group == g].mean(axis=0) for g in group]))
+
+
 def _facade(builder: MeshBuilder, building: Building, wall: Wall, g: np.random.Generator, *, front: bool) -> None:
-    bays = building.bays if front else max(1, round(wall.length / building.bay_m))
-    width = wall.length / bays
-    left = np.arange(bays) * width
-    with_shops = front and any(building.shops)
-    # A shop front is two bays wide and one group, so that nothing comes between its sign and its wall.
-    unit = np.minimum(np.arange(bays) // 2, max(bays // 2 - 1, 0)) if with_shops else np.arange(bays)
-    spots = wall.a + wall.along() * ((np.arange(bays) + 0.5) * width)[:, None]
-    groups = np.array([spots[unit == u].mean(axis=0) for u in unit])
-    builder.add(wall.rects(left, left + width, 0.0, building.height), building.wall, groups)
-    builder.add(wall.rects(left, left + width, 0.0, 0.5, 0.03), shaded(building.wall, 0.72), groups, fine=True)
+    bays = _bays(building, wall, front=front)
     top = building.height
-    builder.add(wall.rects(left, left + width, top - 0.3, top, 0.1), shaded(building.wall, 1.1), groups, fine=True)
-    if building.brick:
-        _courses(builder, building, wall, left, width, groups)
+    builder.add(bays.band(0.0, top), building.wall, bays.groups)
+    builder.add(bays.band(0.0, 0.5, 0.03), shaded(building.wall, 0.72), bays.groups, fine=True)
+    builder.add(bays.band(top - 0.3, top, 0.1), shaded(building.wall, 1.1), bays.groups, fine=True)
+    if building.brick:  # light bands between storeys, where a plain brick wall would look like paint
+        for level in range(building.storeys):
+            z = building.ground_m + level * building.storey_m - 0.12
+            builder.add(bays.band(z, z + 0.16, 0.05), (196, 184, 164), bays.groups, fine=True)
     shops = building.shops if front else ()
-    taken = np.array([u < len(shops) and shops[u] is not None for u in unit])
-    door = int(g.random() * bays) if front else -1
-    _windows(builder, building, wall, left, width, groups, g, taken | (np.arange(bays) == door))
+    taken = np.array([n < len(shops) and shops[n] is not None for n in bays.shop.tolist()])
+    door = int(g.random() * len(taken)) if front else -1
+    _windows(builder, building, bays, g, taken | (np.arange(len(taken)) == door))
     if front and not taken[door] and building.label != "church":
-        spot = left[door] + width / 2
-        builder.add(wall.rects(spot - 0.65, spot + 0.65, 0.0, 2.45, 0.04), building.trim, groups[door])
-        builder.add(wall.rects(spot - 0.52, spot + 0.52, 0.0, 2.3, 0.05), _any(g, _DOORS), groups[door])
+        spot = bays.left[door] + bays.width / 2
+        builder.add(wall.rects(spot - 0.65, spot + 0.65, 0.0, 2.45, 0.04), building.trim, bays.groups[door])
+        builder.add(wall.rects(spot - 0.52, spot + 0.52, 0.0, 2.3, 0.05), pick(g, _DOORS), bays.groups[door])
     for number, shop in enumerate(shops):
         if shop is not None:
-            mine = unit == number
-            _shop_front(
-                builder, shop, wall, (left[mine][0], left[mine][-1] + width), groups[mine][0], building.ground_m, g
-            )
-
-
-def _any(g: np.random.Generator, colours: tuple[Colour, ...]) -> Colour:
-    return colours[int(g.random() * len(colours))]
-
-
-def _courses(builder: MeshBuilder, building: Building, wall: Wall, left: Floats, width: float, groups: Floats) -> None:
-    """Light bands between storeys, where a plain brick wall would look like paint."""
-    for level in range(building.storeys):
-        z = building.ground_m + level * building.storey_m - 0.12
-        builder.add(wall.rects(left, left + width, z, z + 0.16, 0.05), (196, 184, 164), groups, fine=True)
+            group = bays.groups[bays.shop == number][0]
+            _shop_front(builder, shop, wall, building.shop_span(number), group, building.ground_m, g)
 
 
 def _windows(
-    builder: MeshBuilder,
-    building: Building,
-    wall: Wall,
-    left: Floats,
-    width: float,
-    groups: Floats,
-    g: np.random.Generator,
-    no_ground: Floats,
+    builder: MeshBuilder, building: Building, bays: _Bays, g: np.random.Generator, no_ground: NDArray[np.bool_]
 ) -> None:
-    level, bay = (
-        grid.ravel() for grid in np.meshgrid(np.arange(building.storeys), np.arange(len(left)), indexing="ij")
-    )
-    keep = (level > 0) | ~no_ground.astype(bool)[bay]
-    level, bay = level[keep], bay[keep]
+    """Windows of all storeys; none on the ground floor of some bays."""
+    floors, columns = np.meshgrid(np.arange(building.storeys), np.arange(len(bays.left)), indexing="ij")
+    keep = (floors > 0) | ~no_ground[columns]
+    level, bay = floors[keep], columns[keep]
     if not len(bay):
         return
     storey = np.where(level == 0, building.ground_m, building.storey_m)
     floor = np.where(level == 0, 0.0, building.ground_m + (level - 1) * building.storey_m)
-    across, tall = building.window[0] * width, building.window[1] * np.minimum(storey, 3.2)
+    across, tall = building.window[0] * bays.width, building.window[1] * np.minimum(storey, 3.2)
     if building.label == "church":
         tall = np.full(len(bay), building.ground_m * 0.6)
-    x = left[bay] + (width - across) / 2
-    z = floor + np.maximum((storey - tall) * 0.55, 0.5)
-    z = np.minimum(z, floor + storey - tall - 0.25)
-    frame = wall.rects(x - 0.1, x + across + 0.1, z - 0.1, z + tall + 0.1, 0.04)
-    builder.add(frame, building.trim, groups[bay], fine=True)
+    left = bays.left[bay] + (bays.width - across) / 2
+    right, middle = left + across, left + across / 2
+    low = np.minimum(floor + np.maximum((storey - tall) * 0.55, 0.5), floor + storey - tall - 0.25)
+    high = low + tall
+    groups, rects = bays.groups[bay], bays.wall.rects
+    builder.add(rects(left - 0.1, right + 0.1, low - 0.1, high + 0.1, 0.04), building.trim, groups, fine=True)
     panes = np.array(_PANES, float)[(g.random(len(bay)) ** 1.6 * len(_PANES)).astype(int)]
-    builder.add(wall.rects(x, x + across, z, z + tall, 0.05), panes, groups[bay])
-    middle = x + across / 2
-    builder.add(wall.rects(middle - 0.04, middle + 0.04, z, z + tall, 0.06), building.trim, groups[bay], fine=True)
-    builder.add(
-        wall.rects(x - 0.16, x + across + 0.16, z - 0.2, z - 0.08, 0.12),
-        shaded(building.trim, 0.8),
-        groups[bay],
-        fine=True,
-    )
+    builder.add(rects(left, right, low, high, 0.05), panes, groups)
+    builder.add(rects(middle - 0.04, middle + 0.04, low, high, 0.06), building.trim, groups, fine=True)
+    sill = rects(left - 0.16, right + 0.16, low - 0.2, low - 0.08, 0.12)
+    builder.add(sill, shaded(building.trim, 0.8), groups, fine=True)
 
 
 def _shop_front(
@@ -123,14 +124,14 @@ def _shop_front(
     builder.add(wall.rects(left, right, 0.0, low + height + 0.1, 0.05), shaded(shop.board, 0.55), group)
     door = right - 1.3 if g.random() < 0.5 else left + 0.2
     glass = (left + 0.2, right - 1.5) if door > left + 1 else (left + 1.5, right - 0.2)
-    builder.add(wall.rects(*glass, 0.5, low - 0.25, 0.08), _any(g, _GLASS), group)
+    builder.add(wall.rects(*glass, 0.5, low - 0.25, 0.08), pick(g, _GLASS), group)
     for _ in range(4):  # goods on display
         x = float(g.uniform(glass[0] + 0.2, max(glass[1] - 0.7, glass[0] + 0.3)))
         z = float(g.uniform(0.6, 1.2))
         builder.add(
             wall.rects(x, x + 0.5, z, z + float(g.uniform(0.3, 0.7)), 0.09), g.uniform(90, 230, 3), group, fine=True
         )
-    builder.add(wall.rects(door, door + 1.1, 0.05, low - 0.25, 0.08), _any(g, _GLASS), group)
+    builder.add(wall.rects(door, door + 1.1, 0.05, low - 0.25, 0.08), pick(g, _GLASS), group)
     builder.add(wall.rects(door, door + 0.1, 0.05, low - 0.25, 0.09), shop.letters, group, fine=True)
     builder.add(wall.rects(left, right, low, low + height, 0.14), shop.board, group)
     picture = lettering(shop.name, shop.letters, shop.board)
@@ -140,7 +141,7 @@ def _shop_front(
     builder.signs.append(Sign(whole, picture.sprite, inner, shop.name, True, spot, builder.current))
     if shop.awning:
         out = wall.rects(left, right, low - 0.75, low - 0.05, 0.1)
-        out[:, 2:, :2] += wall.out() * 1.1
+        out[:, 2:, :2] += wall.out * 1.1
         builder.add(out, shop.awning, group, both=True)
     if shop.blade:
         _blade(builder, shop, wall, span[0] + 0.05, low + 0.1)
@@ -150,9 +151,9 @@ def _blade(builder: MeshBuilder, shop: Shop, wall: Wall, x: float, low: float) -
     """A sign that sticks out over the pavement and is read by whoever walks along it."""
     word = max(shop.name.split(), key=len)
     picture = lettering(word, shop.letters, shop.board)
-    foot = wall.spot(x) + wall.out() * 0.2
-    tip = foot + wall.out() * 1.9
-    spot = foot + wall.out() * 0.95
+    foot = wall.spot(x) + wall.out * 0.2
+    tip = foot + wall.out * 1.9
+    spot = foot + wall.out * 0.95
     for plane in (Wall(foot, tip), Wall(tip, foot)):
         whole, inner = sign_on(plane, 0.95, low, 0.5, 1.9, 0.03, (picture.sprite, picture.box))
         builder.signs.append(
@@ -190,7 +191,7 @@ def tower_corners(building: Building) -> Floats:
     front = Wall(building.footprint[0], building.footprint[1])
     middle, half = front.length / 2, 3.2
     corners = ((-half, 1.2), (half, 1.2), (half, -5.2), (-half, -5.2))
-    return np.array([front.spot(middle + along) + front.out() * out for along, out in corners])
+    return np.array([front.spot(middle + along) + front.out * out for along, out in corners])
 
 
 def _tower(builder: MeshBuilder, building: Building) -> None:

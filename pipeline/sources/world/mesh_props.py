@@ -1,6 +1,7 @@
 """Cars, lamps, benches, bus stops and other small things."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from pipeline.imaging.frame import Floats
 from pipeline.sources.world.mesh import Board, MeshBuilder, Sign, Thing, Wall, box, shaded, sign_on
@@ -50,11 +51,11 @@ def _block(
     width: float,
     low: float,
     high: float,
-    colour: object,
+    colour: ArrayLike,
 ) -> None:
     """A block of the prop, placed relative to its middle and heading."""
     x, y = _offset(prop, ahead, right)
-    builder.add(box(x, y, prop.heading, length, width, low, high), colour, (prop.x, prop.y))  # type: ignore[arg-type]
+    builder.add(box(x, y, prop.heading, length, width, low, high), colour, (prop.x, prop.y))
 
 
 def _pole(builder: MeshBuilder, prop: Prop, ahead: float, right: float, height: float, width: float = 0.12) -> None:
@@ -62,7 +63,7 @@ def _pole(builder: MeshBuilder, prop: Prop, ahead: float, right: float, height: 
 
 
 def _side(prop: Prop, ahead: float, right: float, length: float, facing: float) -> Wall:
-    """A vertical plane of some length through a point of the prop, whose front looks `facing` degrees off its heading."""
+    """A vertical plane of some length through a point of the prop; its front looks `facing` degrees off the heading."""
     middle = _offset(prop, ahead, right)
     h = np.radians(prop.heading + facing)
     left_to_right = np.array([-np.cos(h), np.sin(h)]) * length / 2

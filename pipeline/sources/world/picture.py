@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pipeline.imaging.frame import Floats
 from pipeline.sources.base import Pixels
 from pipeline.sources.world import ground
-from pipeline.sources.world.light import SKY_REACH, Light, grain, sky
+from pipeline.sources.world.light import SKY_REACH, Light, grain, plain, sky
 from pipeline.sources.world.mesh import Mesh
 from pipeline.sources.world.scene import RANGE_M, Eye, cells_in_view, look, paint_things
 from pipeline.sources.world.town import Town
@@ -67,7 +67,7 @@ def paint_view(town: Town, eye: Eye, light: Light, extra: Mesh, *, grainy: bool 
 def add_grain(image: Pixels) -> Pixels:
     """The same picture with noise, as a sensor has it."""
     height, width = image.shape[:2]
-    return np.asarray(cv2.addWeighted(image, 1.0, grain(height, width, coarse=False), 0.8, -102.4), np.uint8)
+    return np.asarray(cv2.addWeighted(image, 1.0, grain(height, width, coarse=False), 0.6, -76.8), np.uint8)
 
 
 def _sky(eye: Eye, light: Light) -> Pixels:
@@ -80,8 +80,7 @@ def _sky(eye: Eye, light: Light) -> Pixels:
     project = np.array([[eye.focal, 0, eye.width / 2 - 0.5], [0, eye.focal, eye.height / 2 - 0.5], [0, 0, 1]])
     matrix = project @ eye.axes @ to_plane
     rows = int(np.clip(np.ceil(horizon_row(eye)), 0, eye.height))
-    image = np.empty((eye.height, eye.width, 3), np.uint8)
-    image[:] = light.haze
+    image = plain(eye.height, eye.width, light.haze)
     if rows:
         image[:rows] = cv2.warpPerspective(
             picture,
@@ -121,17 +120,15 @@ def _skyline(image: Pixels, eye: Eye, light: Light) -> None:
 
 
 def _ground(image: Pixels, top: int, town: Town, eye: Eye, light: Light) -> None:
-    below = image[top:]
     down = np.array([[1, 0, 0], [0, 1, -top], [0, 0, 1.0]])
     base = np.array([120, 124, 112]) * 0.5 + np.array(light.haze) * 0.5
-    for number, window in enumerate(ground_windows(eye)):
+    below = plain(image.shape[0] - top, image.shape[1], (int(base[0]), int(base[1]), int(base[2])))
+    for window in ground_windows(eye):
         flat = ground.paint(town, cells_in_view(town, eye, window.size_px / window.scale * 0.75), window)
         flat = ground.texture(flat, window, light)
-        below = cv2.warpPerspective(
-            flat, down @ to_picture(eye, window), (image.shape[1], image.shape[0] - top), dst=below if number else None,
-            flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT if number else cv2.BORDER_CONSTANT,
-            borderValue=base.tolist(),
-        )  # fmt: skip
+        matrix = down @ to_picture(eye, window)
+        size = (below.shape[1], below.shape[0])
+        cv2.warpPerspective(flat, matrix, size, dst=below, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT)
     _haze(below, top, eye, light)
     image[top:] = below
 

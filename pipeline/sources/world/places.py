@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, Stretch, clearance, junction, stretch
+from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, Stretch, clearance, end_of, junction, stretch
 from pipeline.sources.world.town import Town, cells_near
 
 PHOTO_EVERY_M = 20.0
@@ -39,8 +39,7 @@ def places_on(town: Town, line: Stretch) -> list[Place]:
         return []
     clear = []
     for start in (True, False):
-        at = (line.i + (line.family == ALONG_EAST and not start), line.j + (line.family == ALONG_NORTH and not start))
-        island = junction(town, *at).kind == "roundabout"
+        island = junction(town, *end_of(line, start=start)).kind == "roundabout"
         clear.append(clearance(town, line, start=start) + 4.0 if island else 0.0)
     first = int(np.ceil(max(clear[0] - PHOTO_EVERY_M / 2, 0.0) / PHOTO_EVERY_M))
     last = int(np.floor((line.length - max(clear[1], 6.0) - PHOTO_EVERY_M / 2) / PHOTO_EVERY_M))

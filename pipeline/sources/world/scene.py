@@ -4,6 +4,7 @@ The same list is painted twice: in colours for the photo, and as numbers for the
 what hides what.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -98,7 +99,7 @@ class Flat:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """Faces and flats in the picture, to be painted in the order of `order` (a number below the faces' count, or above)."""
+    """Faces and flats in the picture; `order` numbers them from the farthest to the nearest, the faces first."""
 
     eye: Eye
     faces: list[NDArray[np.int32]]
@@ -197,12 +198,11 @@ def clip_near(polygon: Floats) -> Floats:
 
 def _signs(eye: Eye, mesh: Mesh, start: int) -> list[Flat]:
     found = []
+    position, ahead = np.array([eye.x, eye.y, eye.z]), eye.axes[2]
     for sign in mesh.signs:
-        distance = float(np.hypot(sign.group[0] - eye.x, sign.group[1] - eye.y))
-        if distance > RANGE_M:
-            continue
-        a, b, _, d = sign.corners
-        if np.dot(np.cross(d - a, b - a), (eye.x, eye.y, eye.z) - a) <= 0:
+        distance = math.hypot(sign.group[0] - eye.x, sign.group[1] - eye.y)
+        to_sign = sign.corners[0] - position
+        if distance > RANGE_M or to_sign @ ahead < _NEAR_M or to_sign @ sign.normal >= 0:
             continue
         space = eye.camera_space(sign.corners)
         if space[:, 2].min() <= _NEAR_M:

@@ -12,6 +12,7 @@ from pipeline.sources.base import Pixels
 from pipeline.sources.world.blocks import block
 from pipeline.sources.world.facts import Known, known
 from pipeline.sources.world.ground import Window
+from pipeline.sources.world.light import plain
 from pipeline.sources.world.sprites import Rgba, blend, label
 from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, Stretch, junction, stretch
 from pipeline.sources.world.things import Colour
@@ -36,8 +37,8 @@ _ROADS: dict[str, tuple[Colour, Colour]] = {
 """Fill and casing, the main roads last."""
 _RAIL: Colour = (96, 96, 96)
 _INK: dict[str, Colour] = {
-    "road": (70, 66, 60), "green": (40, 104, 50), "water": (60, 100, 150), "poi": (150, 70, 160), "stop": (20, 100, 170),
-    "building": (70, 66, 60), "square": (70, 66, 60),
+    "road": (70, 66, 60), "green": (40, 104, 50), "water": (60, 100, 150), "poi": (150, 70, 160),
+    "stop": (20, 100, 170), "building": (70, 66, 60), "square": (70, 66, 60),
 }  # fmt: skip
 _SHIFT = 4
 _ROAD_LEAST_PX = 4.0
@@ -47,7 +48,7 @@ class _Sheet:
     """A picture, and how town metres come into it."""
 
     def __init__(self, window: Window) -> None:
-        self.image = np.full((window.size_px, window.size_px, 3), _LAND, np.uint8)
+        self.image = plain(window.size_px, window.size_px, _LAND)
         self.matrix = window.matrix()
         self.scale = window.scale
 
@@ -79,10 +80,14 @@ def paint_map(town: Town, window: Window, *, labels: bool) -> Pixels:
     sheet = _Sheet(window)
     blocks = [block(town, *cell) for cell in cells]
     lines = [stretch(town, family, *cell) for cell in cells for family in (ALONG_EAST, ALONG_NORTH)]
-    for feature in (feature for land in blocks for feature in land.features):
+    features = [feature for land in blocks for feature in land.features]
+    for feature in features:
         sheet.area(feature.polygon, *_AREAS[feature.category])
     for patch in (patch for land in blocks for patch in land.patches if patch.label == "path"):
         sheet.area(patch.polygons[0], (250, 240, 230), (236, 180, 160))
+    for feature in features:
+        if feature.kind == "water":
+            sheet.area(feature.polygon, *_AREAS[feature.category])
     for line in lines:
         if line.kind == "river":
             sheet.line(line.line, line.width * window.scale, _WATER)
@@ -138,7 +143,7 @@ def _labels(sheet: _Sheet, things: list[Known]) -> None:
         if thing.kind in ("road", "water") and thing.key in written:
             continue
         text = label(thing.name or "", _INK[thing.kind], height)
-        spot = _spot(sheet, thing, text.shape[1], size)
+        spot = _spot(sheet, thing, text.shape[1])
         if spot is None:
             continue
         x, y, angle = spot
@@ -153,7 +158,7 @@ def _labels(sheet: _Sheet, things: list[Known]) -> None:
             blend(sheet.image[top : top + turned.shape[0], left : left + turned.shape[1]], turned)
 
 
-def _spot(sheet: _Sheet, thing: Known, width_px: int, size: int) -> tuple[float, float, float] | None:
+def _spot(sheet: _Sheet, thing: Known, width_px: int) -> tuple[float, float, float] | None:
     """Where a name stands: its middle, and its turn in degrees. None where it does not fit."""
     if thing.kind == "road":
         points = sheet.pixels(shapely.get_coordinates(thing.shape))

@@ -36,7 +36,7 @@ class Sprite:
     @property
     def aspect(self) -> float:
         """Width over height."""
-        return self.levels[0].shape[1] / self.levels[0].shape[0]
+        return float(self.levels[0].shape[1] / self.levels[0].shape[0])
 
     def at(self, height_px: float) -> Rgba:
         """The smallest level that is at least that high."""
@@ -78,8 +78,9 @@ def lettering(text: str, letters: Colour, board: Colour) -> Lettering:
     cv2.rectangle(picture, (0, 0), (picture.shape[1] - 1, picture.shape[0] - 1), edge, 3)
     opaque = np.full((*ink.shape, 1), 255, np.uint8)
     height, width = ink.shape
-    box = (columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height)
-    return Lettering(_sprite(np.concatenate([picture, opaque], axis=2)), tuple(float(v) for v in box))  # type: ignore[arg-type]
+    left, right = float(columns[0] / width), float((columns[-1] + 1) / width)
+    top, bottom = float(rows[0] / height), float((rows[-1] + 1) / height)
+    return Lettering(_sprite(np.concatenate([picture, opaque], axis=2)), (left, top, right, bottom))
 
 
 def _stain(picture: Rgba, centres: Floats, radii: Floats, colours: Floats) -> None:
@@ -235,4 +236,4 @@ def label(text: str, colour: Colour, height_px: int) -> Rgba:
     alpha = np.maximum(ink, (rim * 0.85).astype(np.uint8)) / 255.0
     share = np.divide(ink / 255.0, alpha, out=np.zeros(ink.shape), where=alpha > 0)[..., None]
     shown = (np.array(colour) * share + 255.0 * (1 - share)) * alpha[..., None]
-    return np.rint(np.concatenate([shown, alpha[..., None] * 255.0], axis=2)).astype(np.uint8)
+    return np.asarray(np.rint(np.concatenate([shown, alpha[..., None] * 255.0], axis=2)), np.uint8)

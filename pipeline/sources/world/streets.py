@@ -157,23 +157,17 @@ def stretch(town: Town, family: int, i: int, j: int) -> Stretch:
 
 def _section(kind: StretchKind, style: Floats, tram: bool) -> tuple[int, float, float]:
     """Lanes, width of the carriageway and of each pavement."""
-    match kind:
-        case "primary":
-            return 4, 13.6 + (3.0 if tram else 0.0), 3.5 + 1.5 * style[1]
-        case "secondary":
-            lanes = 3 if style[2] < 0.4 else 2
-            return lanes, 3.3 * lanes + 2.0 * (style[3] < 0.6), 2.6 + 1.6 * style[1]
-        case "residential":
-            lanes = 1 if style[2] < 0.2 else 2
-            return lanes, 5.2 + 1.8 * lanes * style[3], 1.8 + 1.6 * style[1]
-        case "living_street":
-            return 1, 4.6, 1.2
-        case "footway":
-            return 0, 3.0, 0.0
-        case "river":
-            return 0, 26.0, 0.0
-        case "rail":
-            return 0, 8.5, 0.0
+    main, side = 3 if style[2] < 0.4 else 2, 1 if style[2] < 0.2 else 2
+    sections: dict[StretchKind, tuple[int, float, float]] = {
+        "primary": (4, 13.6 + 3.0 * tram, 3.5 + 1.5 * style[1]),
+        "secondary": (main, 3.3 * main + 2.0 * (style[3] < 0.6), 2.6 + 1.6 * style[1]),
+        "residential": (side, 5.2 + 1.8 * side * style[3], 1.8 + 1.6 * style[1]),
+        "living_street": (1, 4.6, 1.2),
+        "footway": (0, 3.0, 0.0),
+        "river": (0, 26.0, 0.0),
+        "rail": (0, 8.5, 0.0),
+    }
+    return sections[kind]
 
 
 def _curve(a: Floats, b: Floats, bulge_m: float) -> Floats:
@@ -256,13 +250,16 @@ def arms(town: Town, i: int, j: int) -> list[tuple[Stretch, bool]]:
     return [(arm, start) for arm, start in found if np.hypot(*(arm.line[0 if start else -1] - here)) < 1.0]
 
 
+def end_of(road: Stretch, *, start: bool) -> tuple[int, int]:
+    """The junction that a stretch starts or ends at."""
+    return road.i + (road.family == ALONG_EAST and not start), road.j + (road.family == ALONG_NORTH and not start)
+
+
 def clearance(town: Town, arm: Stretch, *, start: bool) -> float:
     """How far along a stretch, from one of its ends, the street or river that crosses there reaches."""
-    i = arm.i + (arm.family == ALONG_EAST and not start)
-    j = arm.j + (arm.family == ALONG_NORTH and not start)
-    end = np.array(node(town, i, j))
-    if np.hypot(*(arm.line[0 if start else -1] - end)) > 1.0:
+    at = end_of(arm, start=start)
+    if np.hypot(*(arm.line[0 if start else -1] - node(town, *at))) > 1.0:
         return 0.0
-    crossing = [other.width / 2 for other, _ in arms(town, i, j) if other.family != arm.family]
-    here = junction(town, i, j)
+    crossing = [other.width / 2 for other, _ in arms(town, *at) if other.family != arm.family]
+    here = junction(town, *at)
     return max([here.radius if here.kind == "roundabout" else 0.0, *crossing])

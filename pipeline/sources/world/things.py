@@ -9,6 +9,7 @@ from pipeline.imaging.frame import Floats
 
 Colour = tuple[int, int, int]
 Species = Literal["round", "broad", "slim", "conifer", "bush"]
+Roof = Literal["flat", "gable", "hip"]
 PropKind = Literal[
     "car", "van", "bus", "person", "lamp", "bench", "bus stop", "traffic light", "sign", "hedge", "fence", "statue",
     "fountain", "canopy", "parapet", "kiosk",
@@ -53,7 +54,7 @@ class Building:
     window: tuple[float, float]
     """Width and height of a window as shares of its bay and storey."""
     bay_m: float
-    roof: Literal["flat", "gable", "hip"]
+    roof: Roof
     roof_m: float
     """Height of the roof over the walls."""
     roof_colour: Colour
@@ -71,6 +72,12 @@ class Building:
     def bays(self) -> int:
         """How many bays the front has."""
         return max(1, round(float(np.hypot(*(self.footprint[1] - self.footprint[0]))) / self.bay_m))
+
+    def shop_span(self, number: int) -> tuple[float, float]:
+        """Where on the front a shop begins and ends: two bays, the last one up to the end."""
+        length = float(np.hypot(*(self.footprint[1] - self.footprint[0])))
+        pair = 2 * length / self.bays
+        return number * pair, length if number == self.bays // 2 - 1 else (number + 1) * pair
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def truth(town: Town, eye: Eye, extra: Mesh, road_lanes: int, detail: float, nor
         for n, flat in enumerate(scene.flats)
         if flat.sign and (text := _text(eye, flat, int(counts[flats - 1 - n]), detail))
     ]
-    objects = []
+    objects: list[tuple[int, dict[str, Any]]] = []
     size = eye.width * eye.height
     outlines = _outlines(scene)
     for number in range(1, first + len(scene.things)):
@@ -84,14 +84,13 @@ def _ground_numbers(town: Town, eye: Eye, names: list[str]) -> NDArray[np.int32]
     if top == eye.height:
         return numbers
     down = np.array([[1, 0, 0], [0, 1, -top], [0, 0, 1.0]])
-    below: NDArray[np.uint16] | None = None
+    below = np.zeros((eye.height - top, eye.width), np.uint16)
     for window in ground_windows(eye):
         cells = cells_in_view(town, eye, window.size_px / window.scale * 0.75)
-        below = cv2.warpPerspective(
-            ground.paint_labels(town, cells, window, names), down @ to_picture(eye, window), (eye.width, eye.height - top),
-            dst=below, flags=cv2.INTER_NEAREST,
-            borderMode=cv2.BORDER_CONSTANT if below is None else cv2.BORDER_TRANSPARENT,
-        )  # fmt: skip
+        labels = ground.paint_labels(town, cells, window, names)
+        matrix = down @ to_picture(eye, window)
+        size = (eye.width, eye.height - top)
+        cv2.warpPerspective(labels, matrix, size, dst=below, flags=cv2.INTER_NEAREST, borderMode=cv2.BORDER_TRANSPARENT)
     numbers[top:] = below
     return numbers
 

@@ -1,0 +1,125 @@
+"""What the world says is in a view: that it is in the picture, and only what can be seen."""
+
+import json
+import unicodedata
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.imaging.panorama import cut
+from pipeline.sources.base import Camera
+from pipeline.sources.world.picture import paint_view
+from pipeline.sources.world.places import place_at
+from pipeline.sources.world.scene import Eye
+from pipeline.sources.world.street import _eye, _light, _north, _passing
+
+
+def decoded(data):
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+
+
+def own_camera(photo):
+    return Camera(photo.heading_deg, 0.0, photo.hfov_deg, 1024, 768)
+
+
+def views(world, step=9):
+    """Photos with their own cameras, and panoramas with cameras that look anywhere."""
+    found = [(photo, own_camera(photo)) for photo in world.flat[::step]]
+    for n, photo in enumerate(world.round[::step]):
+        found.append((photo, Camera((n * 77.0) % 360.0, (-15.0, 0.0, 10.0)[n % 3], 90.0, 800, 600)))
+    return found
+
+
+def test_polygons_lie_in_the_picture_and_labels_in_the_vocabulary(world):
+    vocabulary = pytest.importorskip("pipeline.perception.vocabulary")
+    known = dict.fromkeys(vocabulary.LASTING, True) | dict.fromkeys(vocabulary.PASSING, False)
+    for photo, camera in views(world):
+        truth = json.loads(world.street.truth(photo, camera))
+        for thing in truth["objects"]:
+            assert known[thing["label"]] is thing["lasting"]
+            assert 0 <= thing["bearing_deg"] < 360
+        for thing in truth["objects"] + truth["texts"]:
+            x, y = np.array(thing["polygon"][0::2]), np.array(thing["polygon"][1::2])
+            assert x.min() >= 0
+            assert y.min() >= 0
+            assert x.max() <= camera.width
+            assert y.max() <= camera.height
+            assert thing["distance_m"] is None or 0 <= thing["distance_m"] < 260
+
+
+def test_bearings_fit_the_polygons(world):
+    for photo, camera in views(world):
+        if camera.pitch_deg:
+            continue
+        for thing in json.loads(world.street.truth(photo, camera))["objects"]:
+            focal = camera.width / 2 / np.tan(np.radians(camera.hfov_deg / 2))
+            x = np.array(thing["polygon"][0::2]) - camera.width / 2
+            low, high = camera.heading_deg + np.degrees(np.arctan(np.array([x.min(), x.max()]) / focal))
+            assert (thing["bearing_deg"] - low + 1.0) % 360.0 <= high - low + 2.0
+
+
+def test_what_is_hidden_is_not_told(world):
+    """A label painted last hides what is behind it: pixels of two objects never coincide."""
+    for photo, camera in views(world, step=20):
+        cover = np.zeros((camera.height, camera.width), np.int32)
+        for thing in json.loads(world.street.truth(photo, camera))["objects"]:
+            if thing["label"] in ("car", "van", "bus", "person", "house", "shop", "church", "lamp"):
+                mask = np.zeros(cover.shape, np.uint8)
+                points = np.rint(np.array(thing["polygon"]).reshape(-1, 2) - 0.5).astype(np.int32)
+                cover += cv2.erode(cv2.fillPoly(mask, [points], 1), np.ones((5, 5), np.uint8))
+        # An outline may run around a thing that stands before it (a car before a house), but not around many.
+        assert (cover > 2).mean() < 0.01
+
+
+def test_text_on_vans_does_not_last(world):
+    texts = [
+        (text, photo)
+        for photo in world.flat
+        for text in json.loads(world.street.truth(photo, own_camera(photo)))["texts"]
+    ]
+    assert any(text["lasting"] for text, _ in texts)
+    names = {fact.name for _, photo in texts[:40] for fact in world.map.around(photo.position, 150.0)}
+    passing = [text["text"] for text, _ in texts if not text["lasting"]]
+    assert passing
+    assert not set(passing) & names
+
+
+def test_a_cut_of_a_panorama_shows_what_a_camera_there_would_see(world):
+    photo = world.round[5]
+    panorama = decoded(world.street.read(photo))
+    town, place, _ = world.street._parse(photo.source_id)
+    assert place == place_at(town, *place.key)
+    for camera in (Camera(33.0, 0.0, 90.0, 512, 384), Camera(250.0, -20.0, 80.0, 512, 384)):
+        north = float(_north(town, [place])[0])
+        eye: Eye = _eye(
+            place, camera.heading_deg + north, camera.pitch_deg, camera.hfov_deg, camera.width, camera.height
+        )
+        direct = paint_view(town, eye, _light(town, place), _passing(town, place)).astype(int)
+        difference = np.abs(direct - cut(panorama, photo.heading_deg, camera).astype(int)).mean()
+        shifted = np.abs(np.roll(direct, 25, axis=1) - cut(panorama, photo.heading_deg, camera).astype(int)).mean()
+        assert difference < 12.0
+        assert difference < 0.7 * shifted
+
+
+def letters(text: str) -> str:
+    return "".join(char for char in unicodedata.normalize("NFKD", text).casefold() if char.isalnum())
+
+
+def test_a_real_ocr_reads_the_large_signs(world):
+    rapidocr = pytest.importorskip("rapidocr")
+    candidates = []
+    for photo in world.flat[::3]:
+        texts = json.loads(world.street.truth(photo, own_camera(photo)))["texts"]
+        large = [text for text in texts if text["polygon"][7] - text["polygon"][1] > 16]
+        candidates.append((len(large), photo.source_id, photo, large))
+    candidates.sort(key=lambda entry: (-entry[0], entry[1]))
+    engine = rapidocr.RapidOCR()
+    read, total = 0, 0
+    for _, _, photo, large in candidates[:3]:
+        found = engine(decoded(world.street.read(photo))[..., ::-1]).txts or ()
+        everything = letters(" ".join(found))
+        total += len(large)
+        read += sum(letters(text["text"]) in everything for text in large)
+    assert total >= 4
+    assert read / total >= 0.7
