@@ -175,24 +175,18 @@ def read_counts(store: Store, file: LayerFile) -> Counts:
         DamagedLayerError: the footer cannot be read.
         FileNotFoundError: the file is gone.
     """
-    raw = json.loads(_footer(store, file)[COUNTS])
-    return Counts(raw["ok"], raw["failed"])
+    with store.reader(file.path) as source:
+        try:
+            raw = json.loads(pq.read_metadata(source).metadata[COUNTS])
+            return Counts(raw["ok"], raw["failed"])
+        except (pa.ArrowInvalid, OSError, ValueError, LookupError, TypeError) as error:
+            raise DamagedLayerError(file) from error
 
 
 def read_units(store: Store, file: LayerFile) -> dict[str, tuple[int, str]]:
-    """From the footer of a region's sites: number of sites and their digest, by unit; raises as `read_counts`."""
-    return {unit: (size, mark) for unit, (size, mark) in json.loads(_footer(store, file)[UNITS]).items()}
-
-
-def _footer(store: Store, file: LayerFile) -> dict[bytes, bytes]:
-    with store.reader(file.path) as source:
-        try:
-            metadata: dict[bytes, bytes] | None = pq.read_metadata(source).metadata
-        except (pa.ArrowInvalid, OSError) as error:
-            raise DamagedLayerError(file) from error
-    if not metadata or not {COUNTS, UNITS} & metadata.keys():
-        raise DamagedLayerError(file)
-    return metadata
+    """Of a region's sites: their number and digest, by unit. The file is small, so it is checked whole; see `read`."""
+    units = json.loads(read(store, file).schema.metadata[UNITS])
+    return {unit: (size, mark) for unit, (size, mark) in units.items()}
 
 
 def _counts_json(rows: Sequence[LayerRow]) -> bytes:

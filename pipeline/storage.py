@@ -178,17 +178,21 @@ class _BucketFile(io.RawIOBase):
         return len(data)
 
 
-def open_store(url: str, *, where: str = "workspace") -> Store:
-    """Open a local folder (made if missing) or an s3://, gs:// or az:// URL.
+def open_store(url: str, *, where: str = "workspace", read_only: bool = False) -> Store:
+    """Open a local folder (made if missing, unless `read_only`) or an s3://, gs:// or az:// URL.
 
     Credentials and endpoints of buckets come from the environment, under the names that the cloud's own tools use
     (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, ...). `where` is the configuration key named in errors.
 
     Raises:
-        ConfigError: the folder cannot be written, or the URL is not understood.
+        ConfigError: the folder cannot be written (read, where `read_only`), or the URL is not understood.
     """
     if "://" not in url:
         root = Path(url)
+        if read_only:
+            if not root.is_dir():
+                raise ConfigError([Problem(where, f"{root}, which is no folder", "an existing folder, or a URL")])
+            return Store(url, LocalStore(root), root)
         try:
             (root / TEMPORARY).mkdir(parents=True, exist_ok=True)
             probe = root / TEMPORARY / uuid.uuid4().hex

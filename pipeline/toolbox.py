@@ -31,8 +31,8 @@ SEGMENTERS = {
     "superpixels": "pipeline.perception.superpixels:SuperpixelSegmenter",
     "oracle": "pipeline.perception.oracle:OracleSegmenter",
 }
-"""Where a source or an engine is, by its name in the configuration; imported when a build first asks for it. To add one:
-one file, one line here, and its section in `pipeline.config`."""
+"""Where a source or an engine is, by its name in the configuration; imported when a build first asks for it. To add
+one: one file, one line here, and its section in `pipeline.config`."""
 
 
 class Toolbox:

@@ -1,17 +1,20 @@
 """Units of work: what each needs, what of it is there already, and so what is to do."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pipeline.config import Build, Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
-from pipeline.layers import LayerFile, Listing, commit_sites, read_units
+from pipeline.layers import DamagedLayerError, LayerFile, Listing, commit_sites, read_units
 from pipeline.regions import sampling
 from pipeline.stages import captions, cues, imagery
 from pipeline.storage import Store
 from pipeline.toolbox import Toolbox, region_sources
 from schemas.records import Site
+
+log = logging.getLogger(__name__)
 
 STAGES = ("imagery", "cues", "captions")
 """In order. Each reads the layers of those before it; `publish` follows when all are done."""
@@ -81,10 +84,16 @@ def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
 
 
 def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, listing: Listing, base: str) -> LayerFile:
-    """The region's committed sites, sampled now if they are not there."""
+    """The region's committed sites, sampled now if they are not there or damaged."""
     found = listing.sites(region.name, base)
     if found is not None:
-        return found
+        try:
+            read_units(store, found)
+        except DamagedLayerError as error:
+            log.warning("%s; sampling %s again", error, region.name)
+            store.delete(found.path)
+        else:
+            return found
     sites = sample_region(build, tools, region)
     return commit_sites(store, region.name, base, sites, sampling.digests_by_unit(sites))
 

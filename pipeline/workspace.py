@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.config import Build
 from pipeline.errors import ConfigError, Problem
-from pipeline.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read_counts
+from pipeline.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read_counts, read_units
 from pipeline.storage import Store
 from pipeline.units import STAGES, UnitTask, survey
 
@@ -100,7 +100,7 @@ def read_state(store: Store) -> State:
     """The state of a workspace against the build last started on it."""
     defined = definition(store)
     listing = list_layers(store)
-    sites = committed_sites(listing, defined)
+    sites, damaged_sites = committed_sites(store, listing, defined)
     tasks = survey(store, listing, sites, defined.bases)
     wanted = {file for task in tasks for file in task.done.values()}
     counts, damaged = count_all(store, sorted(wanted))
@@ -110,15 +110,24 @@ def read_state(store: Store) -> State:
         sites=_sites(tasks),
         tasks=tasks,
         counts=counts,
-        stale=sorted(set(listing) - wanted - set(sites)),
-        damaged=damaged,
+        stale=sorted(set(listing) - wanted - {*sites, *damaged_sites}),
+        damaged=[*damaged_sites, *damaged],
     )
 
 
-def committed_sites(listing: Listing, defined: Definition) -> list[LayerFile]:
-    """The sites file of each region that has one, in the build's order."""
-    found = [listing.sites(r.name, defined.bases[r.name]["sites"]) for r in defined.build.regions]
-    return [file for file in found if file is not None]
+def committed_sites(store: Store, listing: Listing, defined: Definition) -> tuple[list[LayerFile], list[LayerFile]]:
+    """The sites file of each region that has one, in the build's order; and those that are damaged."""
+    sound, damaged = [], []
+    for region in defined.build.regions:
+        file = listing.sites(region.name, defined.bases[region.name]["sites"])
+        if file is None:
+            continue
+        try:
+            read_units(store, file)
+            sound.append(file)
+        except DamagedLayerError:
+            damaged.append(file)
+    return sound, damaged
 
 
 def count_all(store: Store, files: Sequence[LayerFile]) -> tuple[dict[LayerFile, Counts], list[LayerFile]]:

@@ -4,12 +4,10 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from obstore.store import LocalStore
 from pydantic import ValidationError
 from rapidfuzz import process
 
@@ -100,18 +98,12 @@ def open_dataset(where: str) -> Dataset:
     Raises:
         ConfigError: there is no manifest, or it is not of this version of geoscribe.
     """
-    if "://" in where:
-        store = open_store(where, where="dataset")
-    else:
-        root = Path(where).resolve()
-        if not root.is_dir():
-            raise ConfigError([Problem("dataset", f"{root}, which is no folder", "the folder of a published dataset")])
-        store = Store(where, LocalStore(root), root)  # not `open_store`: that makes the folder and asks to write in it
+    store = open_store(where, where="dataset", read_only=True)
     try:
         manifest = Manifest.model_validate_json(store.read(PATH))
     except FileNotFoundError as error:
         found = f"{where} without a {PATH}"
-        raise ConfigError([Problem("dataset", found, "a dataset that `geoscribe publish` has finished")]) from error
+        raise ConfigError([Problem("dataset", found, "a dataset that `geoscribe build` has finished")]) from error
     except ValidationError as error:
         faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
         found = f"a {PATH} that cannot be read ({'; '.join(faults)})"

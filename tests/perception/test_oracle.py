@@ -43,13 +43,13 @@ def view(truth: str | None) -> View:
     return View("0", np.zeros((6, 8, 3), np.uint8), truth)
 
 
-def test_texts_are_read_as_they_are():
+def test_texts_are_read_as_they_are() -> None:
     (boxes,) = OCR.read([view(json.dumps(TRUTH))])
     assert [(box.text, box.confidence, box.script) for box in boxes] == [("Café", 1.0, "Latn")]
     assert boxes[0].polygon == (2.0, 1.0, 6.0, 1.0, 6.0, 3.0, 2.0, 3.0)
 
 
-def test_masks_are_the_polygons():
+def test_masks_are_the_polygons() -> None:
     (segments,) = SEGMENTER.segment([view(json.dumps(TRUTH))])
     house, sky = segments
     expected = np.zeros((6, 8), bool)
@@ -61,7 +61,7 @@ def test_masks_are_the_polygons():
     assert sky.mask.shape == (6, 8)
 
 
-def test_views_keep_their_order():
+def test_views_keep_their_order() -> None:
     empty = json.dumps({"texts": [], "objects": []})
     views = [view(empty), view(json.dumps(TRUTH)), view(empty)]
     assert [len(found) for found in OCR.read(views)] == [0, 1, 0]
@@ -70,13 +70,13 @@ def test_views_keep_their_order():
 
 
 @pytest.mark.parametrize("truth", [None, "", "{}", '{"texts": [{"text": "x"}], "objects": []}', "[1, 2"])
-def test_without_truth_the_machine_is_at_fault(truth):
+def test_without_truth_the_machine_is_at_fault(truth: str | None) -> None:
     for work in (OCR.read, SEGMENTER.segment):
         with pytest.raises(MachineError, match="truth"):
             work([view(truth)])
 
 
-def test_the_worlds_truth_is_understood():
+def test_the_worlds_truth_is_understood() -> None:
     region = Region(name="oracle", centre=(48.0, 2.0), radius_m=80)
     source = WorldStreetSource("world", WorldStreet(type="world", panoramas=0.0), [region])
     photo = next(source.candidates(region))

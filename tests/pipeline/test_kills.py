@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -90,7 +91,7 @@ def test_a_crash_at_each_step_of_publishing_is_made_good(small_config: Callable[
     steps = 0
     while True:
         steps += 1
-        (dataset / "manifest.json").unlink(missing_ok=True)
+        shutil.rmtree(dataset)
         result = subprocess.run(
             [sys.executable, "-c", CRASH_AT, str(config), str(steps)], capture_output=True, check=False
         )

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,9 +75,13 @@ def null_rows(record: type[LayerRow], sites: Sequence[Any]) -> list[Any]:
 def install_null_stages() -> None:
     """Put the null sources and stages in the place of the real ones, in this process."""
     toolbox.STREET["world"] = toolbox.MAP["world"] = "tools.bench.engine:NullSource"
-    pipeline.work.imagery = lambda sites, _: null_rows(ImageryRow, list(sites))
-    pipeline.work.cues = lambda sites, _: null_rows(CueRow, sites)
-    pipeline.work.captions = lambda _, cues, __: null_rows(CaptionRow, cues)
+    stages: dict[str, Callable[..., list[Any]]] = {
+        "imagery": lambda sites, _: null_rows(ImageryRow, list(sites)),
+        "cues": lambda sites, _: null_rows(CueRow, sites),
+        "captions": lambda _, cues, __: null_rows(CaptionRow, cues),
+    }
+    for name, stage in stages.items():
+        setattr(pipeline.work, name, stage)
 
 
 def null_build(folder: Path, regions: int, cells: int, per_cell: int) -> Build:
@@ -112,9 +116,7 @@ def overhead(units: int = 2_000) -> None:
         started, cpu = time.perf_counter(), time.process_time()
         run_build(build, stages=STAGES)
         wall, cpu = time.perf_counter() - started, time.process_time() - cpu
-    print(
-        f"engine, {units} units of 3 null stages: {1000 * wall / units:.1f} ms wall, {1000 * cpu / units:.1f} ms CPU a unit"
-    )
+    print(f"engine, {units} units, 3 null stages: {1000 * wall / units:.1f} ms, {1000 * cpu / units:.1f} ms CPU a unit")
 
 
 def simulate(folder: Path, regions: int, cells: int, per_cell: int) -> None:
@@ -144,7 +146,8 @@ def simulate(folder: Path, regions: int, cells: int, per_cell: int) -> None:
     )  # fmt: skip
     manifest = Manifest(
         name="bench", created_at=datetime.now(UTC), schema_fingerprint="", counts=nothing, shards=[], files=[],
-        config={}, packages={}, embargo_m=0, min_duplicate_distance=0, provenance={"fingerprint": publish_fingerprint(ready.build, tasks)},
+        config={}, packages={}, embargo_m=0, min_duplicate_distance=0,
+        provenance={"fingerprint": publish_fingerprint(ready.build, tasks)},
     )  # fmt: skip
     ready.out.write(PATH, manifest.model_dump_json().encode())
     print(f"simulated workspace: {len(tasks):,} units, {sum(t.size for t in tasks):,} sites")

@@ -5,6 +5,7 @@ configuration, an input or the usage is wrong; 3 stopped, by the user or by a fa
 """
 
 import logging
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -107,7 +108,7 @@ def retry(
         raise ConfigError([Problem("--reason", ", ".join(unknown), f"one of {', '.join(known)}")])
     _finish(
         run(
-            definition(open_store(workspace)).build,
+            definition(open_store(workspace, where="WORKSPACE", read_only=True)).build,
             command=f"geoscribe retry {workspace}",
             runner=runner.value,
             scheduler=scheduler,
@@ -123,7 +124,7 @@ def status(workspace: WorkspaceArgument) -> None:
     from pipeline.workspace import read_state
     from tools.cli.tables import print_state
 
-    print_state(read_state(open_store(workspace)))
+    print_state(read_state(open_store(workspace, where="WORKSPACE", read_only=True)))
 
 
 @app.command()
@@ -132,17 +133,17 @@ def gc(workspace: WorkspaceArgument) -> None:
     from pipeline.storage import open_store
     from pipeline.workspace import collect_garbage
 
-    removed = collect_garbage(open_store(workspace))
+    removed = collect_garbage(open_store(workspace, where="WORKSPACE"))
     print(f"{len(removed)} superseded tables removed")
 
 
 @app.command()
 def verify(dataset: DatasetArgument) -> None:
-    """Check a dataset: schema, checksums, counts, pictures, licences. Names every fault; exits with 1 if there is any."""
+    """Check a dataset: schema, checksums, counts, pictures, licences. Names every fault; exit code 1 for any."""
     from pipeline.storage import open_store
     from tools.verify import verify as find_faults
 
-    faults = find_faults(open_store(dataset, where="DATASET"))
+    faults = find_faults(open_store(dataset, where="DATASET", read_only=True))
     for fault in faults:
         print(fault)
     print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
@@ -161,10 +162,10 @@ def show(
     from tools.show import describe_sample, render_sample
 
     (sample,) = open_dataset(dataset).samples([sample_id])
-    target = out or Path(f"{sample_id}.png")
+    target = out or Path(re.sub(r"[^\w.-]", "-", sample_id) + ".png")
     render_sample(sample).save(target)
-    print(describe_sample(sample))
-    print(f"\npicture: {target}")
+    print(describe_sample(sample), end="")
+    print(f"picture: {target}")
 
 
 @app.command("contact-sheet")

@@ -171,7 +171,11 @@ def _square(plot: Plot) -> None:
     kinds: tuple[PropKind, ...] = ("fountain", "statue", "kiosk")
     colours: tuple[Colour, ...] = ((150, 60, 50), (60, 96, 84), (130, 126, 118))
     plot.props.append(Prop(pick(g, kinds), float(x), float(y), 0.0, pick(g, colours)))
-    plot.scatter(14, ("round", "slim"), away=4.0)
+    for _ in range(6):
+        bench = plot.ring.mean(axis=0) + g.uniform(-24, 24, 2)
+        if shapely.contains_xy(plot.free, *bench) and float(np.hypot(*(bench - (x, y)))) > 4.0:
+            plot.props.append(Prop("bench", float(bench[0]), float(bench[1]), float(g.uniform(0, 360)), buildings.WOOD))
+    plot.scatter(22, ("round", "slim"), away=4.0)
 
 
 def _school(plot: Plot) -> None:

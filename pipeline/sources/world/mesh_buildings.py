@@ -14,14 +14,15 @@ from pipeline.sources.world.things import Building, Colour, Shop
 _PANES: tuple[Colour, ...] = ((52, 62, 74), (66, 78, 92), (40, 46, 56), (92, 104, 114), (150, 148, 138))
 _GLASS: tuple[Colour, ...] = ((60, 70, 78), (84, 88, 84), (120, 108, 82), (46, 52, 60))
 _DOORS: tuple[Colour, ...] = ((92, 58, 42), (52, 72, 62), (60, 64, 82), (120, 40, 36), (74, 68, 62))
-_COUNT_WORDS = {1: "one-storey", 2: "two-storey", 3: "three-storey", 4: "four-storey", 5: "five-storey"}
+_COUNT_WORDS = {2: "two-storey", 3: "three-storey", 4: "four-storey", 5: "five-storey"}
 
 
 def add_building(builder: MeshBuilder, building: Building) -> None:
     """A building with all that is on it."""
     g = draws("facade", building.key, *np.rint(building.footprint[0] * 100).astype(int))
     middle = building.footprint.mean(axis=0)
-    word = building.wall_word if g.random() < 0.6 else _COUNT_WORDS.get(building.storeys, building.wall_word)
+    count = _COUNT_WORDS.get(building.storeys)
+    word = count if count and not building.name and g.random() < 0.4 else building.wall_word
     builder.start(Thing(building.key, building.label, word, True, float(middle[0]), float(middle[1])))
     for side in range(4):
         wall = Wall(building.footprint[side], building.footprint[(side + 1) % 4])

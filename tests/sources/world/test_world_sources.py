@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import pipeline.sources.world as package
-from pipeline.config import QualityGates, Region, WorldMap, WorldStreet
+from pipeline.config import QualityGates, Region, WorldAerial, WorldMap, WorldStreet
 from pipeline.errors import SiteError
 from pipeline.imaging.frame import LocalFrame, bearing_deg
 from pipeline.imaging.quality import gate, measure
@@ -19,6 +19,13 @@ from pipeline.sources.world import WorldAerialSource, WorldMapSource, WorldStree
 from pipeline.sources.world.regions import within
 from schemas.reasons import Reason
 
+REGION = Region(name="harbour", centre=(52.37, 4.9), radius_m=260)
+STREET = WorldStreetSource("street", WorldStreet(type="world", panoramas=0.4), [REGION])
+AERIAL = WorldAerialSource("aerial", WorldAerial(type="world"), [REGION])
+MAP = WorldMapSource("map", WorldMap(type="world", labels=False), [REGION])
+PHOTOS = list(STREET.candidates(REGION))
+FLAT = [photo for photo in PHOTOS if photo.projection == "perspective"]
+ROUND = [photo for photo in PHOTOS if photo.projection == "equirectangular"]
 ROAD_FILLS = {(255, 255, 255), (237, 237, 237), (247, 250, 191), (252, 214, 164), (96, 96, 96), (236, 236, 236)}
 """Colours of roads on the map chip, and of the rails on or across them."""
 PARK_FILL = (200, 250, 204)
@@ -38,22 +45,22 @@ def forget_everything() -> None:
                 value.cache_clear()
 
 
-def test_photos_have_the_size_and_the_sharpness_of_photos(world):
-    flat, whole = decoded(world.street.read(world.flat[3])), decoded(world.street.read(world.round[3]))
+def test_photos_have_the_size_and_the_sharpness_of_photos() -> None:
+    flat, whole = decoded(STREET.read(FLAT[3])), decoded(STREET.read(ROUND[3]))
     assert flat.shape == (768, 1024, 3)
     assert whole.shape == (1024, 2048, 3)
     for picture in (flat, whole):
         assert gate(measure(picture), QualityGates()) is None
 
 
-def test_same_bytes_in_any_order_and_in_a_new_process(world):
-    photos = [*world.flat[:2], world.round[0]]
+def test_same_bytes_in_any_order_and_in_a_new_process() -> None:
+    photos = [*FLAT[:2], ROUND[0]]
     calls: list[Callable[[], object]] = [
-        *(lambda photo=photo: world.street.read(photo) for photo in photos),
-        *(lambda photo=photo: world.aerial.chip(photo.position, 128, 0.6).pixels.tobytes() for photo in photos),
-        *(lambda photo=photo: world.map.chip(photo.position, 128, 0.6).pixels.tobytes() for photo in photos),
-        *(lambda photo=photo: world.map.around(photo.position, 60.0) for photo in photos),
-        *(lambda photo=photo: world.street.truth(photo, Camera(20.0, 0.0, 80.0, 640, 480)) for photo in photos),
+        *(lambda photo=photo: STREET.read(photo) for photo in photos),
+        *(lambda photo=photo: AERIAL.chip(photo.position, 128, 0.6).pixels.tobytes() for photo in photos),
+        *(lambda photo=photo: MAP.chip(photo.position, 128, 0.6).pixels.tobytes() for photo in photos),
+        *(lambda photo=photo: MAP.around(photo.position, 60.0) for photo in photos),
+        *(lambda photo=photo: STREET.truth(photo, Camera(20.0, 0.0, 80.0, 640, 480)) for photo in photos),
     ]
     first = [call() for call in calls]
     forget_everything()
@@ -61,21 +68,21 @@ def test_same_bytes_in_any_order_and_in_a_new_process(world):
     assert first == backwards[::-1]
 
 
-def test_the_same_region_made_again_is_the_same_town(world):
-    again = WorldStreetSource("other name", WorldStreet(type="world", panoramas=0.4), [world.region])
-    assert list(again.candidates(world.region)) == world.photos
+def test_the_same_region_made_again_is_the_same_town() -> None:
+    again = WorldStreetSource("other name", WorldStreet(type="world", panoramas=0.4), [REGION])
+    assert list(again.candidates(REGION)) == PHOTOS
 
 
 @pytest.mark.parametrize(
     ("name", "seed"), [("harbour", 1), ("elsewhere", 0)], ids=["another seed", "another region's name"]
 )
-def test_other_towns_differ(world, name, seed):
-    other = Region(name=name, centre=world.region.centre, radius_m=260)
+def test_other_towns_differ(name: str, seed: int) -> None:
+    other = Region(name=name, centre=REGION.centre, radius_m=260)
     source = WorldStreetSource("street", WorldStreet(type="world", seed=seed, panoramas=0.4), [other])
-    assert {photo.position for photo in source.candidates(other)}.isdisjoint(photo.position for photo in world.photos)
+    assert {photo.position for photo in source.candidates(other)}.isdisjoint(photo.position for photo in PHOTOS)
 
 
-def test_share_of_panoramas():
+def test_share_of_panoramas() -> None:
     region = Region(name="shares", centre=(10.0, 10.0), radius_m=300)
 
     def places(share: float) -> tuple[set[Point], set[Point]]:
@@ -90,43 +97,43 @@ def test_share_of_panoramas():
     assert 0.2 < len(whole) / (len(whole) + len(flat)) < 0.4
 
 
-def test_ids_are_unique_and_lead_back_to_the_photo(world):
-    assert len({photo.source_id for photo in world.photos}) == len(world.photos)
-    for photo in world.photos[:40]:
-        found = world.street.near(photo.position, 1.0)
+def test_ids_are_unique_and_lead_back_to_the_photo() -> None:
+    assert len({photo.source_id for photo in PHOTOS}) == len(PHOTOS)
+    for photo in PHOTOS[:40]:
+        found = STREET.near(photo.position, 1.0)
         assert photo in found
-    assert isinstance(world.street, KnowsTruth)
+    assert isinstance(STREET, KnowsTruth)
 
 
-def test_near_lists_all_photos_within_the_radius_nearest_first(world):
-    centre = Point(*world.region.centre)
+def test_near_lists_all_photos_within_the_radius_nearest_first() -> None:
+    centre = Point(52.37, 4.9)
     frame = LocalFrame(centre.lat, centre.lon)
 
     def distance(photo: Photo) -> float:
-        x, y = frame.to_metres(photo.position.lon, photo.position.lat)
+        x, y = (float(v) for v in frame.to_metres(photo.position.lon, photo.position.lat))
         return float(np.hypot(x, y))
 
-    found = world.street.near(centre, 90.0)
+    found = STREET.near(centre, 90.0)
     assert [distance(photo) for photo in found] == sorted(distance(photo) for photo in found)
-    assert {photo.source_id for photo in found} == {p.source_id for p in world.photos if distance(p) <= 90.0}
+    assert {photo.source_id for photo in found} == {p.source_id for p in PHOTOS if distance(p) <= 90.0}
 
 
 @pytest.mark.parametrize(
     "source_id", ["harbour/0.0.0.99/0", "nowhere/0.0.0.1/0", "harbour/0.0.0.1", "", "harbour/0.0.0.1/p\n", "../../x"]
 )
-def test_an_id_of_no_photo_is_a_site_error(world, source_id):
-    photo = world.flat[0]
+def test_an_id_of_no_photo_is_a_site_error(source_id: str) -> None:
+    photo = FLAT[0]
     wrong = Photo(source_id, photo.position, 0.0, 80.0, "perspective", None, "", "", "")
     with pytest.raises(SiteError) as caught:
-        world.street.read(wrong)
+        STREET.read(wrong)
     assert caught.value.reason is Reason.READ_FAILED
 
 
-def test_outside_of_all_regions_there_is_no_town(world):
+def test_outside_of_all_regions_there_is_no_town() -> None:
     far = Point(0.0, 0.0)
-    assert world.street.near(far, 50.0) == []
-    assert world.map.around(far, 50.0) == []
-    for source in (world.aerial, world.map):
+    assert STREET.near(far, 50.0) == []
+    assert MAP.around(far, 50.0) == []
+    for source in (AERIAL, MAP):
         with pytest.raises(SiteError) as caught:
             source.chip(far, 64, 0.5)
         assert caught.value.reason is Reason.NO_OVERLAP
@@ -141,7 +148,7 @@ def test_outside_of_all_regions_there_is_no_town(world):
     ],
     ids=lambda region: region.name,
 )
-def test_photos_lie_in_the_region_and_on_a_road(region):
+def test_photos_lie_in_the_region_and_on_a_road(region: Region) -> None:
     street = WorldStreetSource("street", WorldStreet(type="world"), [region])
     plan = WorldMapSource("map", WorldMap(type="world", labels=False), [region])
     photos = list(street.candidates(region))
@@ -153,7 +160,7 @@ def test_photos_lie_in_the_region_and_on_a_road(region):
         assert street.near(photo.position, 5.0)
 
 
-def test_overlapping_regions_share_the_ground_without_disagreeing():
+def test_overlapping_regions_share_the_ground_without_disagreeing() -> None:
     first = Region(name="first", centre=(45.0, 7.0), radius_m=200)
     second = Region(name="second", centre=(45.0, 7.003), radius_m=200)
     source = WorldStreetSource("street", WorldStreet(type="world"), [first, second])
@@ -163,12 +170,12 @@ def test_overlapping_regions_share_the_ground_without_disagreeing():
     assert all(photo in source.near(photo.position, 1.0) for photo in photos[:30])
 
 
-def test_aerial_and_map_overlay(world):
+def test_aerial_and_map_overlay() -> None:
     """Roads of the map are grey from above, its parks green."""
     grey, green, parks = [], [], 0
-    for photo in world.photos[::12]:
-        above = world.aerial.chip(photo.position, 256, 0.5).pixels.astype(int)
-        plan = world.map.chip(photo.position, 256, 0.5).pixels
+    for photo in PHOTOS[::12]:
+        above = AERIAL.chip(photo.position, 256, 0.5).pixels.astype(int)
+        plan = MAP.chip(photo.position, 256, 0.5).pixels
         spread = above.max(axis=2) - above.min(axis=2)
         road = np.isin(
             plan[..., 0].astype(int) << 16 | plan[..., 1].astype(int) << 8 | plan[..., 2],
@@ -183,13 +190,15 @@ def test_aerial_and_map_overlay(world):
     assert parks == 0 or np.mean(green) > 0.8
 
 
-def test_a_shop_lies_where_the_map_says(world):
+def test_a_shop_lies_where_the_map_says() -> None:
     """Seen from the camera, the middle of a sign's polygon has the bearing of the map's shop."""
     compared = 0
-    for photo in world.flat:
+    for photo in FLAT:
+        assert photo.heading_deg is not None
+        assert photo.hfov_deg is not None
         camera = Camera(photo.heading_deg, 0.0, photo.hfov_deg, 1024, 768)
-        texts = json.loads(world.street.truth(photo, camera))["texts"]
-        shops = [fact for fact in world.map.around(photo.position, 60.0) if fact.kind == "poi"]
+        texts = json.loads(STREET.truth(photo, camera))["texts"]
+        shops = [fact for fact in MAP.around(photo.position, 60.0) if fact.kind == "poi"]
         for text in texts:
             same = [shop for shop in shops if shop.name == text["text"]]
             if len(same) != 1 or not text["lasting"]:
@@ -206,9 +215,9 @@ def test_a_shop_lies_where_the_map_says(world):
     assert compared >= 8
 
 
-def test_map_facts_are_measured_from_the_point(world):
-    photo = world.photos[10]
-    facts = world.map.around(photo.position, 80.0)
+def test_map_facts_are_measured_from_the_point() -> None:
+    photo = PHOTOS[10]
+    facts = MAP.around(photo.position, 80.0)
     assert [fact.distance_m for fact in facts] == sorted(fact.distance_m for fact in facts)
     assert facts[0].kind == "road"
     assert facts[0].distance_m < 8.0
@@ -216,7 +225,7 @@ def test_map_facts_are_measured_from_the_point(world):
     # The same thing from 30 m further north.
     frame = LocalFrame(photo.position.lat, photo.position.lon)
     lon, lat = frame.to_degrees(0.0, 30.0)
-    there = {fact.fact_id: fact for fact in world.map.around(Point(float(lat), float(lon)), 120.0)}
+    there = {fact.fact_id: fact for fact in MAP.around(Point(float(lat), float(lon)), 120.0)}
     for fact in facts:
         if fact.kind in ("poi", "junction", "crossing", "stop"):
             angle = np.radians(fact.bearing_deg)
@@ -225,10 +234,10 @@ def test_map_facts_are_measured_from_the_point(world):
             assert bearing_deg(x, y) == pytest.approx(there[fact.fact_id].bearing_deg, abs=1.0) or np.hypot(x, y) < 1.0
 
 
-def test_fingerprints_tell_settings_apart(world):
-    other = WorldStreetSource("street", WorldStreet(type="world", seed=3), [world.region])
-    assert other.fingerprint() != world.street.fingerprint()
-    assert len({source.fingerprint() for source in (world.street, world.aerial, world.map)}) == 3
-    named = WorldAerialSource("second", world.aerial._config, [world.region])
-    assert named.fingerprint() == world.aerial.fingerprint()
-    assert all(source.synthetic for source in (world.street, world.aerial, world.map))
+def test_fingerprints_tell_settings_apart() -> None:
+    other = WorldStreetSource("street", WorldStreet(type="world", seed=3), [REGION])
+    assert other.fingerprint() != STREET.fingerprint()
+    assert len({source.fingerprint() for source in (STREET, AERIAL, MAP)}) == 3
+    named = WorldAerialSource("second", AERIAL._config, [REGION])
+    assert named.fingerprint() == AERIAL.fingerprint()
+    assert all(source.synthetic for source in (STREET, AERIAL, MAP))
