@@ -1,21 +1,16 @@
 """Text in pictures: how wide it is, where lines break, and what may be shown at all.
 
-OpenCV's built-in font covers Latin, Greek, Cyrillic, Arabic, Chinese, Japanese and Hangul, so a page looks the same on
-every machine. A letter that it lacks is drawn as an empty box; `undrawable` says so beforehand, so that the picture can
-say it too.
+A letter that the font lacks is drawn as an empty box; `undrawable` says so beforehand, so that the picture can too.
 """
 
 import re
-import threading
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+
+from pipeline.imaging.font import covered, ink, line_width
 
 Colour = tuple[int, int, int]
 
@@ -28,7 +23,6 @@ PAPER: Colour = (255, 255, 255)
 _BOX = "\u25a1"
 _JOINERS = "\u200c\u200d"
 _WORD = re.compile(r"\S+")
-_lock = threading.Lock()  # a face keeps glyphs as it draws, and OpenCV does not say that it may be shared
 
 
 @dataclass(frozen=True)
@@ -61,17 +55,15 @@ def undrawable(texts: Iterable[str]) -> bool:
 
 def width_of(text: str, style: Style) -> int:
     """Pixels that a line of text takes."""
-    shown = _drawable(text)
-    with _lock:
-        return int(cv2.getTextSize((1, 1), shown, (0, 0), _face(), style.size, _weight(style))[2])
+    return line_width(_drawable(text), style.size, _weight(style))
 
 
 def draw_line(picture: Image.Image, left: float, baseline: float, text: str, style: Style) -> None:
     """Draw one line of text; `left` and `baseline` are where it starts."""
     rise, margin = round(1.4 * style.size), style.size
     shape = 2 * style.size, width_of(text, style) + 2 * margin
-    ink = _ink(_drawable(text), shape, (margin, rise), style)
-    picture.paste(style.colour, (round(left) - margin, round(baseline) - rise), Image.fromarray(ink))
+    mask = ink(_drawable(text), shape, (margin, rise), style.size, _weight(style))
+    picture.paste(style.colour, (round(left) - margin, round(baseline) - rise), Image.fromarray(mask))
 
 
 def elide(text: str, style: Style, width: float) -> str:
@@ -138,27 +130,9 @@ def _drawable(text: str) -> str:
     return "".join(char if _covered(char) else _BOX for char in printable(text))
 
 
-@lru_cache(maxsize=65_536)
 def _covered(char: str) -> bool:
-    """Whether the font has a letter: one that it lacks it draws as a question mark."""
-    if char.isspace() or char == "?" or char in _JOINERS:
-        return True
-    drawn, unknown = (_ink(text, (48, 64), (8, 32), Style(size=24)) for text in (char, "?"))
-    return not np.array_equal(drawn, unknown)
-
-
-def _ink(text: str, shape: tuple[int, int], start: tuple[int, int], style: Style) -> NDArray[np.uint8]:
-    """Coverage (0 to 255) of a line of text that starts at a pixel of a picture of height and width."""
-    ink = np.zeros(shape, np.uint8)
-    with _lock:
-        cv2.putText(ink, text, start, (255,), _face(), style.size, _weight(style))
-    return ink
+    return char in _JOINERS or covered(char)
 
 
 def _weight(style: Style) -> int:
     return 650 if style.bold else 400
-
-
-@lru_cache(maxsize=1)
-def _face() -> cv2.FontFace:
-    return cv2.FontFace("sans")

@@ -1,40 +1,16 @@
-"""Label pictures. OpenCV's built-in font covers Latin, Greek, Cyrillic, Arabic, Chinese, Japanese and Hangul."""
+"""What labels say, and their pictures."""
 
-import threading
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.imaging.font import covered, ink
 from pipeline.sources.mapfiles.features import Feature
 
 LABEL_CHARACTERS = 28
 _MARGIN = 4
 _WEIGHT = 500
-# A face caches glyphs as it draws, and OpenCV does not say that it may be shared.
-_lock = threading.Lock()
-
-
-@lru_cache(maxsize=1)
-def _face() -> cv2.FontFace:
-    return cv2.FontFace("sans")
-
-
-def _draw(text: str, size: int, width: int) -> NDArray[np.uint8]:
-    canvas = np.zeros((size * 2, width, 3), np.uint8)
-    cv2.putText(canvas, text, (_MARGIN, round(size * 1.35)), (255, 255, 255), _face(), size, _WEIGHT)
-    return canvas[:, :, 0]
-
-
-@lru_cache(maxsize=8192)
-def _covered(character: str) -> bool:
-    """Whether the font has a character; one that it lacks it draws as a question mark."""
-    if character.isspace() or character == "?":
-        return True
-    with _lock:
-        drawn = _draw(character, 24, 64)
-        return bool(drawn.any()) and not np.array_equal(drawn, _draw("?", 24, 64))
 
 
 def label_of(feature: Feature) -> str | None:
@@ -42,7 +18,7 @@ def label_of(feature: Feature) -> str | None:
     if not feature.told:
         return None
     for name in (feature.name, feature.name_en):
-        if name and all(_covered(character) for character in name):
+        if name and all(covered(character) for character in name):
             return name if len(name) <= LABEL_CHARACTERS else name[: LABEL_CHARACTERS - 1].rstrip() + "…"
     return None
 
@@ -50,8 +26,7 @@ def label_of(feature: Feature) -> str | None:
 @lru_cache(maxsize=4096)
 def text_mask(text: str, size: int) -> NDArray[np.uint8]:
     """Coverage (0 to 255) of a line of text, cut to its ink and a margin of 4 pixels for the halo."""
-    with _lock:
-        drawn = _draw(text, size, size * (len(text) + 2) + 2 * _MARGIN)
+    drawn = ink(text, (size * 2, size * (len(text) + 2) + 2 * _MARGIN), (_MARGIN, round(size * 1.35)), size, _WEIGHT)
     columns = np.flatnonzero(drawn.any(axis=0))
     rows = np.flatnonzero(drawn.any(axis=1))
     if not len(columns):

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.imaging.font import ink, line_width
 from pipeline.imaging.frame import Floats
 from pipeline.sources.world.chance import draws
 from pipeline.sources.world.things import Colour, Species
@@ -65,19 +66,17 @@ class Lettering:
 
 @lru_cache(maxsize=1024)
 def lettering(text: str, letters: Colour, board: Colour) -> Lettering:
-    """Text on a board. OpenCV's own font has the letters of all languages that `names` uses."""
-    face = cv2.FontFace("sans")  # not shared: a face keeps glyphs and is not made for threads
+    """Text on a board."""
     pad, weight = 22, 500 + 100 * (len(text) % 3)
-    _, _, width, _ = cv2.getTextSize((4096, 4096), text, (0, 0), face, LETTER_PX, weight)
-    ink = np.zeros((LETTER_PX + 2 * pad - 8, width + 2 * pad), np.uint8)
-    cv2.putText(ink, text, (pad, pad + LETTER_PX - 14), 255, face, LETTER_PX, weight)
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    share = (ink / 255.0)[..., None]
+    shape = (LETTER_PX + 2 * pad - 8, line_width(text, LETTER_PX, weight) + 2 * pad)
+    letter_mask = ink(text, shape, (pad, pad + LETTER_PX - 14), LETTER_PX, weight)
+    rows, columns = np.flatnonzero(letter_mask.any(axis=1)), np.flatnonzero(letter_mask.any(axis=0))
+    share = (letter_mask / 255.0)[..., None]
     picture = np.rint(np.array(board) * (1 - share) + np.array(letters) * share).astype(np.uint8)
     edge = tuple(int(0.8 * c) for c in board)
     cv2.rectangle(picture, (0, 0), (picture.shape[1] - 1, picture.shape[0] - 1), edge, 3)
-    opaque = np.full((*ink.shape, 1), 255, np.uint8)
-    height, width = ink.shape
+    opaque = np.full((*shape, 1), 255, np.uint8)
+    height, width = shape
     left, right = float(columns[0] / width), float((columns[-1] + 1) / width)
     top, bottom = float(rows[0] / height), float((rows[-1] + 1) / height)
     return Lettering(_sprite(np.concatenate([picture, opaque], axis=2)), (left, top, right, bottom))
