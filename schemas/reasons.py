@@ -17,6 +17,7 @@ class Reason(StrEnum):
     IMAGE_TOO_LARGE = "image_too_large"
     IMAGE_TOO_SMALL = "image_too_small"
     IMAGE_ANIMATED = "image_animated"
+    WRONG_ASPECT = "wrong_aspect"
     TOO_BLURRED = "too_blurred"
     TOO_FLAT = "too_flat"
     TOO_DARK = "too_dark"
@@ -42,6 +43,7 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.IMAGE_TOO_LARGE: "more bytes or pixels than the limits allow",
     Reason.IMAGE_TOO_SMALL: "a side is shorter than the minimum",
     Reason.IMAGE_ANIMATED: "the file holds several frames",
+    Reason.WRONG_ASPECT: "a panorama that is not twice as wide as high",
     Reason.TOO_BLURRED: "below the sharpness gate",
     Reason.TOO_FLAT: "below the contrast or entropy gate",
     Reason.TOO_DARK: "above the darkness gate",

@@ -30,11 +30,11 @@ def cut(panorama: Pixels, pano_heading_deg: float, camera: Camera) -> Pixels:
         first to the view's resolution on the optical axis, so that there is no moire.
 
     Raises:
-        SiteError: READ_FAILED, when the panorama is not twice as wide as high.
+        SiteError: WRONG_ASPECT, when the panorama is not twice as wide as high.
     """
     height, width = panorama.shape[:2]
     if abs(width - 2 * height) > 2:
-        raise SiteError(Reason.READ_FAILED, f"a panorama of {width} x {height} pixels, must be twice as wide as high")
+        raise SiteError(Reason.WRONG_ASPECT, f"a panorama of {width} x {height} pixels, must be twice as wide as high")
     axis_step = math.atan(2 * math.tan(math.radians(camera.hfov_deg) / 2) / camera.width)
     coarser = axis_step / (2 * math.pi / width)
     if coarser > 1:

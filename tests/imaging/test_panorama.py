@@ -109,4 +109,4 @@ def test_a_coarse_view_of_a_fine_panorama_has_no_moire() -> None:
 def test_what_is_not_twice_as_wide_as_high_is_refused(shape: tuple[int, int, int]) -> None:
     with pytest.raises(SiteError) as caught:
         cut(np.zeros(shape, np.uint8), 0.0, Camera(0, 0, 90, 64, 48))
-    assert caught.value.reason == Reason.READ_FAILED
+    assert caught.value.reason == Reason.WRONG_ASPECT
