@@ -15,7 +15,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.config import Build
 from pipeline.errors import BuildStopped, MachineError
-from pipeline.stopping import check_stop
+from pipeline.stopping import check_stop, request_stop
 from pipeline.storage import Store, open_store
 from pipeline.toolbox import Toolbox, toolbox
 from pipeline.units import STAGES, UnitTask
@@ -27,8 +27,9 @@ log = logging.getLogger(__name__)
 class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     """Runs one stage on unit tasks. Sources and engines are made in the worker, once a process."""
 
-    def __init__(self, stage: str, build_json: str) -> None:
+    def __init__(self, stage: str, build_json: str, *, in_process: bool) -> None:
         self._stage = stage
+        self._in_process = in_process
         self._build_json = build_json
         self._store: Store | None = None
         self._tools: Toolbox | None = None
@@ -40,18 +41,26 @@ class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         self._tools = toolbox(build)
 
     def process(self, task: UnitTask) -> Iterable[UnitTask]:
-        """Pass the task on with the stage done."""
-        check_stop()
+        """Pass the task on with the stage done; drop it where the build is to stop."""
         assert self._store is not None
         assert self._tools is not None
-        yield do_stage(self._stage, task, self._store, self._tools)
+        try:
+            check_stop()
+            done = do_stage(self._stage, task, self._store, self._tools)
+        except (MachineError, BuildStopped) as error:
+            if not self._in_process:
+                raise
+            # Beam would print the traceback of what is no bug; the driver, in the same process, says it in a line.
+            request_stop(error if isinstance(error, MachineError) else None)
+            return
+        yield done
 
 
-def attach(tasks: beam.PCollection, build: Build) -> beam.PCollection:
-    """The three stages, applied in order to a collection of unit tasks."""
+def attach(tasks: beam.PCollection, build: Build, *, in_process: bool) -> beam.PCollection:
+    """The three stages, applied in order to a collection of unit tasks; `in_process` if the driver runs them itself."""
     build_json = build.model_dump_json()
     for stage in STAGES:
-        tasks |= stage >> beam.ParDo(StageFn(stage, build_json))
+        tasks |= stage >> beam.ParDo(StageFn(stage, build_json, in_process=in_process))
     return tasks
 
 
@@ -63,7 +72,8 @@ def run_local(tasks: Sequence[UnitTask], build: Build, beam_options: Sequence[st
     """
     # Named, because Beam's default runner may try to download a runner binary.
     options = [f"--direct_num_workers={build.limits.workers}", "--direct_running_mode=multi_threading", *beam_options]
-    _run(tasks, build, FnApiRunner(), options)
+    _run(tasks, build, FnApiRunner(), options, in_process=True)
+    check_stop()
 
 
 def run_dask(
@@ -82,18 +92,24 @@ def run_dask(
     # One unit a partition: Beam's default of 128 would put a small build into one task.
     options = ["--dask_partition_size=1", *beam_options]
     if scheduler is not None:
-        _run(tasks, build, DaskRunner(), [f"--dask_client_address={scheduler}", *options])
+        _run(tasks, build, DaskRunner(), [f"--dask_client_address={scheduler}", *options], in_process=False)
         return
     with LocalCluster(n_workers=build.limits.workers, threads_per_worker=1, dashboard_address=None) as cluster:
-        _run(tasks, build, DaskRunner(), [f"--dask_client_address={cluster.scheduler_address}", *options])
+        _run(
+            tasks,
+            build,
+            DaskRunner(),
+            [f"--dask_client_address={cluster.scheduler_address}", *options],
+            in_process=False,
+        )
 
 
-def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str]) -> None:
-    logging.getLogger("apache_beam").setLevel(logging.ERROR)
+def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str], *, in_process: bool) -> None:
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failed stage is raised by `_own`
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Beam's own: an optional package of a cloud that is not used
         pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
-        attach(pipeline | "units" >> beam.Create(tasks, reshuffle=False), build)
+        attach(pipeline | "units" >> beam.Create(tasks, reshuffle=False), build, in_process=in_process)
         try:
             pipeline.run().wait_until_finish()
         except Exception as error:
@@ -101,15 +117,11 @@ def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str
 
 
 def _own(error: BaseException) -> Exception:
-    """What a stage raised, out of what the runner made of it: some keep the exception, some only its text."""
+    """What a stage raised, out of what the runner made of it."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, MachineError | BuildStopped):
             return seen
         seen = seen.__cause__ or seen.__context__
-    text = str(error)
-    if "BuildStopped" in text:
-        return BuildStopped()
-    if "MachineError: " in text:
-        return MachineError(text.split("MachineError: ", 1)[1].splitlines()[0].split(" [while running")[0])
-    return MachineError(f"a stage failed in a way it should not: {text.splitlines()[-1] if text else error!r}")
+    last = (str(error).strip() or repr(error)).splitlines()[-1]
+    return MachineError(f"a stage failed in a way it should not: {last}")

@@ -132,6 +132,19 @@ def test_dask_publishes_the_same_bytes_as_the_local_runner(small_config: Callabl
     assert verify(open_store(str(dask.parent / "dataset"))) == []
 
 
+def test_a_fault_on_a_dask_worker_stops_the_build_with_its_message(small_config: Callable[..., Path]) -> None:
+    config = small_config()
+    subprocess.run([*BUILD, str(config), "--stages", "imagery"], check=True, capture_output=True)
+    store = open_store(str(config.parent / "workspace"))
+    victim = next(file for file in list_layers(store) if file.layer == "imagery")
+    # A folder where the table of cues must go: writing it fails in the worker as a full disk would.
+    (config.parent / "workspace" / "cues").write_text("in the way")
+    result = subprocess.run([*BUILD, str(config), "--runner", "dask"], capture_output=True, text=True, check=False)
+    assert result.returncode == 3, result.stdout + result.stderr
+    assert "stopped: cannot write to" in result.stderr
+    assert victim in set(list_layers(store))
+
+
 @pytest.mark.timeout(600)
 def test_a_killed_dask_worker_loses_nothing(small_config: Callable[..., Path], tmp_path: Path) -> None:
     from distributed import Client, LocalCluster
