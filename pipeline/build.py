@@ -13,7 +13,7 @@ from pydantic import JsonValue, ValidationError
 from pipeline.config import Build
 from pipeline.digest import digest
 from pipeline.errors import MachineError
-from pipeline.layers import Counts, DamagedLayerError, LayerFile, list_layers, read, read_columns
+from pipeline.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read, read_columns
 from pipeline.progress import Progress, Watcher
 from pipeline.publishing.manifest import PATH as MANIFEST
 from pipeline.publishing.manifest import Manifest, shareable
@@ -76,9 +76,9 @@ class Prepared:
     sites: list[LayerFile]
     bases: dict[str, dict[str, str]]
 
-    def survey(self) -> list[UnitTask]:
-        """All units as they stand now."""
-        return survey(self.store, list_layers(self.store), self.sites, self.bases)
+    def survey(self, listing: Listing) -> list[UnitTask]:
+        """All units as they stand in a listing."""
+        return survey(self.store, listing, self.sites, self.bases)
 
 
 def prepare(build: Build) -> Prepared:
@@ -93,7 +93,7 @@ def prepare(build: Build) -> Prepared:
     store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
     claim(store, build, bases)
     store.sweep()
-    listing = list_layers(store)
+    listing = list_layers(store, "sites")
     sites = [ensure_sites(build, tools, r, store, listing, bases[r.name]["sites"]) for r in build.regions]
     return Prepared(build, store, out, tools, sites, bases)
 
@@ -119,13 +119,15 @@ def run_build(
     """
     clear_stop()
     ready = prepare(build)
-    before = set(list_layers(ready.store))
-    _advance(ready, _to_do(ready, stages, retry)[:limit_units], runner, scheduler, beam_options, report)
+    before = list_layers(ready.store)
+    work = _to_do(ready, before, stages, retry)[:limit_units]
+    _advance(ready, work, runner, scheduler, beam_options, report)
+    after = list_layers(ready.store) if work else before
     dataset, publish_ran = None, False
     if "publish" in stages:
-        dataset, publish_ran = _publish_mended(ready, runner, scheduler, beam_options, report)
-    made = Counter(file.layer for file in set(list_layers(ready.store)) - before)
-    tasks = ready.survey()
+        dataset, publish_ran, after = _publish_mended(ready, after, runner, scheduler, beam_options, report)
+    made = Counter(file.layer for file in set(after) - set(before))
+    tasks = ready.survey(after)
     return Outcome(
         sites=sum(task.size for task in tasks),
         counts=_counts(ready, tasks),
@@ -157,36 +159,37 @@ def _advance(
 
 def _publish_mended(
     ready: Prepared,
+    listing: Listing,
     runner: Runner,
     scheduler: str | None,
     beam_options: Sequence[str],
     report: Callable[[Progress], None],
-) -> tuple[Published, bool]:
+) -> tuple[Published, bool, Listing]:
     """Publish; a table that proves damaged when it is read is removed and made again, and publishing starts over."""
     for _ in range(_MENDS):
         try:
-            return _publish(ready)
+            return *_publish(ready, listing), listing
         except DamagedLayerError as error:
             log.warning("%s; making it again", error)
             ready.store.delete(error.file.path)
-            again = [
-                t
-                for t in _to_do(ready, STAGES, frozenset())
-                if (t.region, t.unit) == (error.file.region, error.file.unit)
-            ]
+            there = list_layers(ready.store)
+            unit = (error.file.region, error.file.unit)
+            again = [task for task in _to_do(ready, there, STAGES, frozenset()) if (task.region, task.unit) == unit]
             _advance(ready, again, runner, scheduler, beam_options, report)
         except FileNotFoundError as error:
             # Two builds publish the same bytes under the same names, but each begins by clearing the folder.
             log.warning("%s went while it was read: another build is publishing to %s", error, ready.out.url)
             time.sleep(_OTHER_PUBLISHER_S)
+        listing = list_layers(ready.store)
     raise MachineError(
-        f"{_MENDS} tables in {ready.store.url} were damaged as soon as they were written: check the disk"
+        f"{ready.out.url} could not be published in {_MENDS} attempts: tables in {ready.store.url} are damaged as soon "
+        "as they are written (check the disk), or another build keeps publishing to the same place"
     )
 
 
-def _to_do(ready: Prepared, stages: Sequence[str], retry: frozenset[str]) -> list[UnitTask]:
+def _to_do(ready: Prepared, listing: Listing, stages: Sequence[str], retry: frozenset[str]) -> list[UnitTask]:
     """Units that need work: tables to make, or failed sites to take up again (then what follows is made again too)."""
-    tasks = [with_todo(task, stages) for task in ready.survey()]
+    tasks = [with_todo(task, stages) for task in ready.survey(listing)]
     if not retry:
         return [task for task in tasks if task.todo]
     counts, _ = count_all(ready.store, [file for task in tasks for file in task.done.values()])
@@ -194,16 +197,15 @@ def _to_do(ready: Prepared, stages: Sequence[str], retry: frozenset[str]) -> lis
     return [replace(t, retry=retry) for t in tasks if t.todo or failing & set(t.done.values())]
 
 
-def _publish(ready: Prepared) -> tuple[Published, bool]:
+def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
     """Publish all finished units, unless the dataset is that already."""
     check_stop()
-    tasks = [task for task in ready.survey() if all(stage in task.done for stage in STAGES)]
+    tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in STAGES)]
     fingerprint = publish_fingerprint(ready.build, tasks)
     there = published(ready.out)
     if there is not None and there.provenance.get("fingerprint") == fingerprint:
         return Published(there.counts, there.shards), False
-    sizes = list_layers(ready.store).sizes
-    units = [_finished(ready.store, task, sizes[task.done["imagery"]]) for task in tasks]
+    units = [_finished(ready.store, task, listing.sizes[task.done["imagery"]]) for task in tasks]
     provenance: dict[str, JsonValue] = {
         "fingerprint": fingerprint,
         "ocr": ready.tools.ocr.name,

@@ -68,6 +68,7 @@ def publish(
     Raises:
         ConfigError: the folder holds something else, or there is nothing to publish.
         MachineError: the dataset's folder cannot be written.
+        FileNotFoundError: another build publishes to the folder at the same time, and cleared it.
         BuildStopped: the user stopped it; publishing again starts over.
     """
     plan = make_plan(build, units)
@@ -192,6 +193,8 @@ def _adopt(out: Store, path: str, write: Callable[[Path], None]) -> FileEntry:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         entry = FileEntry(path=path, bytes=temporary.stat().st_size, sha256=sha256)
         out.adopt(temporary, path)
+    except FileNotFoundError:
+        raise  # a shard went again: another build is publishing here
     except OSError as error:
         raise MachineError(f"cannot write {path} of {out.url}: {error}. Mend that and publish again.") from error
     finally:

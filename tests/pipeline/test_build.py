@@ -297,7 +297,7 @@ def test_a_stop_keeps_what_is_done(small_build: Callable[..., Build]) -> None:
     kept = [f for f in list_layers(open_store(build.workspace)) if f.layer == "imagery"]
     assert kept
     outcome = run_build(build)
-    assert outcome.made["imagery"] + len(kept) == len(prepare(build).survey())
+    assert outcome.made["imagery"] + len(kept) == len(prepare(build).survey(list_layers(open_store(build.workspace))))
 
 
 def test_a_fault_of_the_machine_stops_the_build_with_its_message(small_build: Callable[..., Build]) -> None:

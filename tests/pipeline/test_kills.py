@@ -124,6 +124,17 @@ def test_ctrl_c_stops_in_seconds_and_says_how_to_go_on(small_config: Callable[..
     assert list((config.parent / "workspace" / TEMPORARY).iterdir()) == []
 
 
+def test_two_builds_at_once_end_in_one_sound_dataset(small_config: Callable[..., Path], tmp_path: Path) -> None:
+    alone, shared = small_config(tmp_path / "alone"), small_config(tmp_path / "shared")
+    finish(alone)
+    both = [subprocess.Popen([*BUILD, str(shared)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
+    for process in both:
+        said, _ = process.communicate(timeout=280)
+        assert process.returncode == 0, said.decode()
+    assert shards(str(shared.parent / "dataset")) == shards(str(alone.parent / "dataset"))
+    assert verify(open_store(str(shared.parent / "dataset"))) == []
+
+
 def test_dask_publishes_the_same_bytes_as_the_local_runner(small_config: Callable[..., Path], tmp_path: Path) -> None:
     local, dask = small_config(tmp_path / "local"), small_config(tmp_path / "dask")
     finish(local)

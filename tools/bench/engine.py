@@ -25,7 +25,7 @@ from pipeline import toolbox
 from pipeline.build import prepare, publish_fingerprint, run_build
 from pipeline.config import Build, Region
 from pipeline.config_file import parse_build
-from pipeline.layers import commit
+from pipeline.layers import LayerFile, commit, list_layers
 from pipeline.publishing.manifest import PATH, Counts, Manifest
 from pipeline.sources.base import Photo, Point
 from pipeline.units import STAGES
@@ -123,23 +123,20 @@ def simulate(folder: Path, regions: int, cells: int, per_cell: int) -> None:
     """Fill a workspace as a finished build would: real names, tables that hold null rows."""
     install_null_stages()
     ready = prepare(null_build(folder, regions, cells, per_cell))
+    sites = [Site(site_id=str(n), region="r", unit="u", lat=0, lon=0, weight=1) for n in range(per_cell)]
+    contents: dict[str, str] = {}
     tables: dict[str, bytes] = {}
-    for task in ready.survey():
+    for stage, record in pipeline.work.RECORDS.items():
+        file = commit(ready.store, stage, "r", "u", "abc", record, null_rows(record, sites))
+        contents[stage], tables[stage] = file.content, ready.store.read(file.path)
+        ready.store.delete(file.path)
+    for task in ready.survey(list_layers(ready.store)):
         for stage in STAGES:
-            if stage not in tables:
-                sites = [Site(site_id=str(n), region="r", unit="u", lat=0, lon=0, weight=1) for n in range(per_cell)]
-                record = pipeline.work.RECORDS[stage]
-                file = commit(ready.store, stage, "r", "u", "abc", record, null_rows(record, sites))
-                tables[stage] = ready.store.read(file.path)
-                contents = file.content
-                ready.store.delete(file.path)
-                task_contents[stage] = contents
-            file = _named(stage, task.region, task.unit, task.recipe(stage), task_contents[stage])
-            path = folder / "workspace" / file.path
+            task.done[stage] = LayerFile(stage, task.region, task.unit, task.recipe(stage), contents[stage])
+            path = folder / "workspace" / task.done[stage].path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(tables[stage])
-            task.done[stage] = file
-    tasks = ready.survey()
+    tasks = ready.survey(list_layers(ready.store))
     nothing = Counts(
         sites=0, failed={}, excluded={}, published=0, synthetic=0, splits={}, regions={}, pictures={}, faces_blurred=0,
         absent={}, missing={}, captioners={}, languages={}, licence_classes={},
@@ -180,14 +177,6 @@ def look(what: str, folder: Path, regions: int, cells: int, per_cell: int) -> No
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"{what}: {wall:.1f} s, {peak:.0f} MB peak, {os.cpu_count()} cores")
 
-
-def _named(stage: str, region: str, unit: str, recipe: str, content: str) -> Any:
-    from pipeline.layers import LayerFile
-
-    return LayerFile(stage, region, unit, recipe, content)
-
-
-task_contents: dict[str, str] = {}
 
 if __name__ == "__main__":
     match sys.argv[1:]:
