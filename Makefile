@@ -62,7 +62,7 @@ $(VENV)/.extras: $(VENV)/.dev
 bench: dev  ## Print the figures of the README
 	$(BIN)/python -m tools.bench.engine
 	$(BIN)/python -m tools.bench.world
-	$(BIN)/python -m tools.bench.demo
+	$(BIN)/python -m tools.bench.build configs/demo.yaml
 
 constraints: extras  ## Pin what is installed now
 	( echo '# What is tested together, on Python 3.11: the base and all extras but `vlm` (vLLM wants an environment of its own).'; \

@@ -1,7 +1,7 @@
 """The Beam graph: linear, one element a unit, and only unit tasks move along it.
 
-It has no tags, state, finish_bundle, shuffle or Beam sink, so that it means the same on every runner: what a step did
-is in the workspace, and a step that is run twice finds its work done.
+It has no tags, state, finish_bundle or Beam sink, and shuffles nothing but its input, so that it means the same on every
+runner: what a step did is in the workspace, and a step that is run twice finds its work done.
 """
 
 import logging
@@ -109,7 +109,8 @@ def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Beam's own: an optional package of a cloud that is not used
         pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
-        attach(pipeline | "units" >> beam.Create(tasks, reshuffle=False), build, in_process=in_process)
+        # The local runner needs the reshuffle to share the tasks out among its threads; on Dask it would do nothing.
+        attach(pipeline | "units" >> beam.Create(tasks, reshuffle=in_process), build, in_process=in_process)
         try:
             pipeline.run().wait_until_finish()
         except Exception as error:
