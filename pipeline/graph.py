@@ -1,6 +1,6 @@
 """The Beam graph: linear, one element a unit, and only unit tasks move along it.
 
-It has no tags, state, finish_bundle or Beam sink, and shuffles nothing but its input, so that it means the same on every
+It has no tags, state, finish_bundle or Beam sink, and shuffles nothing but its input, so that it means the same on any
 runner: what a step did is in the workspace, and a step that is run twice finds its work done.
 """
 

@@ -6,10 +6,11 @@ from pipeline.config import Build
 from pipeline.toolbox import toolbox
 from pipeline.units import sample_region
 
-BYTES_PER_PIXEL = 0.28
-"""JPEG of a street or aerial photo at quality 88: mean over 109 photos of a North American town, 1024 x 768."""
-MAP_BYTES = 60_000
-"""A PNG map chip of 512 px."""
+BYTES_PER_PIXEL = 0.22
+"""JPEG of a photo at quality 88: between the means of the primary views of two builds from real photos, 0.19
+(Boulder, 35) and 0.26 (Seoul, 22)."""
+MAP_BYTES = 55_000
+"""A PNG map chip of 512 px: 57 kB (Boulder) and 48 kB (Seoul) on average in the same builds."""
 
 
 @dataclass(frozen=True)
