@@ -68,7 +68,7 @@ def test_a_second_build_says_that_nothing_was_to_do(built: Path) -> None:
 
 def test_plan_status_and_verify(built: Path) -> None:
     plan = geoscribe("plan", built / "build.yaml")
-    assert "2 regions" in plan.stdout
+    assert "2 region(s)" in plan.stdout
     assert "10 sites" in plan.stdout
     status = geoscribe("status", built / "workspace")
     assert "all units are finished" in status.stdout

@@ -30,7 +30,7 @@ def print_plan(build: Build, plans: Sequence[RegionPlan]) -> None:
     console.print(table)
     sites = sum(p.sites for p in plans)
     console.print(
-        f"{build.name}: {len(plans)} regions, {sum(p.units for p in plans):,} units, {sites:,} sites, "
+        f"{build.name}: {len(plans)} region(s), {sum(p.units for p in plans):,} units, {sites:,} sites, "
         f"at most {sum(p.ocr_images for p in plans):,} street views to read, "
         f"about {_size(sum(p.bytes for p in plans))} published",
         soft_wrap=True,
