@@ -11,7 +11,6 @@ from pipeline.layers import (
     commit,
     commit_sites,
     read,
-    read_counts,
     read_rows,
 )
 from pipeline.regions.sampling import digests_by_unit
@@ -39,16 +38,14 @@ def do_stage(stage: str, task: UnitTask, store: Store, tools: Toolbox) -> UnitTa
         if found is None:
             return _make(stage, _without(task, stage), store, tools, only=None)
         task = replace(task, done={**task.done, stage: found})
-    if task.retry & read_counts(store, found).failed.keys():
-        return _again(stage, task, store, tools)
-    return task
+    return _again(stage, task, store, tools) if task.retry else task
 
 
 def _make(stage: str, task: UnitTask, store: Store, tools: Toolbox, only: set[str] | None) -> UnitTask:
     """Run a stage over a unit (`only` some sites of it) and commit; tables below that are damaged are made first."""
     below: dict[str, Sequence[LayerRow]] = {}
     for layer in READS[stage]:
-        task, below[layer] = _rows_below(layer, task, store, tools)
+        task, below[layer] = _sound_rows(layer, task, store, tools)
     rows = _run(stage, task, below, store, tools, only)
     if only is not None:
         fresh = {row.site_id: row for row in rows}
@@ -82,15 +79,18 @@ def _run(
 def _again(stage: str, task: UnitTask, store: Store, tools: Toolbox) -> UnitTask:
     """Take up again the sites that failed for a reason to retry. The old table goes once the new one is committed."""
     old = task.done[stage]
-    rows = read_rows(store, old, RECORDS[stage])
+    task, rows = _sound_rows(stage, task, store, tools)
     failed = {row.site_id for row in rows if row.reason is not None and row.reason in task.retry}
+    if not failed:
+        return task
     task = _make(stage, task, store, tools, only=failed)
     if task.done[stage] != old:
         store.delete(old.path)
     return task
 
 
-def _rows_below(layer: str, task: UnitTask, store: Store, tools: Toolbox) -> tuple[UnitTask, Sequence[LayerRow]]:
+def _sound_rows(layer: str, task: UnitTask, store: Store, tools: Toolbox) -> tuple[UnitTask, Sequence[LayerRow]]:
+    """A table that is done, made again if it proves damaged."""
     try:
         return task, read_rows(store, task.done[layer], RECORDS[layer])
     except FileNotFoundError:

@@ -163,6 +163,20 @@ def test_failed_sites_are_rows_and_retry_mends_just_them(small_build: Callable[.
     assert shards(build) == shards(undisturbed)
 
 
+def test_a_retry_that_meets_a_damaged_table_makes_it_again(small_build: Callable[..., Build], tmp_path: Path) -> None:
+    undisturbed = small_build(tmp_path / "undisturbed", imagery__search_radius_m=1.0)
+    run_build(undisturbed)
+    build = small_build(tmp_path / "disturbed", imagery__search_radius_m=1.0)
+    with failing_photos(3, Reason.READ_FAILED):
+        run_build(build)
+    state = read_state(open_store(build.workspace))
+    file = min(file for file, counts in state.counts.items() if counts.failed)
+    path = Path(build.workspace) / file.path
+    path.write_bytes(_flipped(path.read_bytes()))
+    assert run_build(build, retry=frozenset({"read_failed"})).failed == {}
+    assert shards(build) == shards(undisturbed)
+
+
 def test_cues_are_made_again_only_where_pictures_changed(small_build: Callable[..., Build]) -> None:
     build = small_build(imagery__search_radius_m=1.0)
     run_build(build)
