@@ -28,8 +28,9 @@ lint: dev
 types: dev
 	$(BIN)/mypy
 
-check: extras  ## Every extra but vlm installs beside the others
+check: extras  ## Every extra but vlm installs beside the others, and torch reads what is published
 	$(BIN)/pip check
+	$(BIN)/pytest tests/publishing/test_readers.py
 
 base: $(VENV)/.base
 dev: $(VENV)/.dev
