@@ -17,6 +17,7 @@ from rapidfuzz import fuzz
 
 from pipeline.perception import rle
 from pipeline.perception.base import Segment, TextBox
+from pipeline.perception.lines import joined_lines
 from pipeline.perception.scripts import main_script
 from pipeline.perception.text import publishable
 from schemas.records import Cue, ImageryRow, MapFact, Position, StreetView
@@ -34,8 +35,8 @@ SAME_TEXT = 85.0
 """Texts of two views whose `rapidfuzz` ratio reaches this are one sign, read twice."""
 LEAST_TEXT_SHARE, LEAST_OBJECT_SHARE = 0.0002, 0.002
 """Smaller shares of a view are left out."""
-MOST_TEXTS, MOST_OBJECTS, MOST_MAP, MOST_OF_A_KIND = 15, 12, 13, 4
-"""Cues of a site: 40 at most, and of them at most four map cues of a kind."""
+MOST_TEXTS, MOST_OBJECTS, MOST_MAP, MOST_OF_A_KIND = 15, 12, 13, 6
+"""Cues of a site: 40 at most, and of them at most six map cues of a kind."""
 
 Bools = NDArray[np.bool_]
 Depth = Literal["near", "far"]
@@ -72,7 +73,7 @@ def fuse(
     found: list[Cue] = []
     for frame in frames:
         passing = _passing(frame, segments.get(frame.view.view_id, []))
-        for box in texts.get(frame.view.view_id, []):
+        for box in joined_lines(texts.get(frame.view.view_id, [])):
             text = publishable(box.text)
             if text is not None:
                 found.append(_text_cue(frame, box, text, ocr_name, passing))

@@ -1,0 +1,76 @@
+"""Lines of one sign: an engine reads `LITTLE` and `INDIA` apart, a person reads them together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.perception.base import TextBox
+from pipeline.perception.scripts import main_script
+
+LIKE_HEIGHT = 0.75
+"""Lettering of one sign: the lower line's height is at least this share of the other's."""
+MOST_LINES, MOST_CHARACTERS = 3, 32
+"""A notice of many lines is no name of a place, and is left as it was read."""
+
+
+@dataclass(frozen=True)
+class _Extent:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+
+def joined_lines(boxes: Sequence[TextBox]) -> list[TextBox]:
+    """One view's texts, those of one sign joined by blanks: lines under one another, words beside one another.
+
+    A joined text has the least confidence of its parts and the upright box around them. What follows upon what is
+    judged from the upright boxes, so signs seen at a steep slant stay apart.
+    """
+    groups: list[list[TextBox]] = []
+    for box in sorted(boxes, key=lambda box: (_extent(box).top, _extent(box).left, box.text)):
+        group = next((group for group in groups if _belongs(group, box)), None)
+        if group is None:
+            groups.append([box])
+        else:
+            group.append(box)
+    return [_joined(group) for group in groups]
+
+
+def _belongs(group: Sequence[TextBox], box: TextBox) -> bool:
+    length = sum(len(part.text) + 1 for part in group) + len(box.text)
+    if len(group) == MOST_LINES or length > MOST_CHARACTERS or group[0].script != box.script:
+        return False
+    return _follows(_extent(group[-1]), _extent(box))
+
+
+def _follows(a: _Extent, b: _Extent) -> bool:
+    low, high = sorted((a.height, b.height))
+    if low < LIKE_HEIGHT * high:
+        return False
+    shared = min(a.right, b.right) - max(a.left, b.left)
+    under = -0.3 * high <= b.top - a.bottom <= 0.5 * high and shared >= 0.6 * min(a.right - a.left, b.right - b.left)
+    level = abs((a.top + a.bottom) - (b.top + b.bottom)) / 2 <= 0.3 * high
+    return under or (level and -0.2 * high <= b.left - a.right <= 0.7 * high)
+
+
+def _joined(group: Sequence[TextBox]) -> TextBox:
+    if len(group) == 1:
+        return group[0]
+    extents = [_extent(box) for box in group]
+    left, top = min(e.left for e in extents), min(e.top for e in extents)
+    right, bottom = max(e.right for e in extents), max(e.bottom for e in extents)
+    text = " ".join(box.text for box in group)
+    corners = (left, top, right, top, right, bottom, left, bottom)
+    return TextBox(text, min(box.confidence for box in group), corners, main_script(text))
+
+
+def _extent(box: TextBox) -> _Extent:
+    corners = np.array(box.polygon, float).reshape(-1, 2)
+    (left, top), (right, bottom) = corners.min(axis=0).tolist(), corners.max(axis=0).tolist()
+    return _Extent(left, top, right, bottom)
