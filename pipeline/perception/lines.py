@@ -34,7 +34,7 @@ def joined_lines(boxes: Sequence[TextBox]) -> list[TextBox]:
     """
     groups: list[list[TextBox]] = []
     for box in sorted(boxes, key=lambda box: (_extent(box).top, _extent(box).left, box.text)):
-        group = next((group for group in groups if _belongs(group, box)), None)
+        group = next((group for group in groups if _belongs(group, box, boxes)), None)
         if group is None:
             groups.append([box])
         else:
@@ -42,11 +42,15 @@ def joined_lines(boxes: Sequence[TextBox]) -> list[TextBox]:
     return [_joined(group) for group in groups]
 
 
-def _belongs(group: Sequence[TextBox], box: TextBox) -> bool:
+def _belongs(group: Sequence[TextBox], box: TextBox, boxes: Sequence[TextBox]) -> bool:
     length = sum(len(part.text) + 1 for part in group) + len(box.text)
     if len(group) == MOST_LINES or length > MOST_CHARACTERS or group[0].script != box.script:
         return False
-    return _follows(_extent(group[-1]), _extent(box))
+    if not _follows(_extent(group[-1]), _extent(box)):
+        return False
+    around = _around([*group, box])
+    others = (other for other in boxes if other is not box and all(other is not part for part in group))
+    return not any(_meets(around, _extent(other)) for other in others)  # nothing is left out in between
 
 
 def _follows(a: _Extent, b: _Extent) -> bool:
@@ -54,18 +58,33 @@ def _follows(a: _Extent, b: _Extent) -> bool:
     if low < LIKE_HEIGHT * high:
         return False
     shared = min(a.right, b.right) - max(a.left, b.left)
-    under = -0.3 * high <= b.top - a.bottom <= 0.5 * high and shared >= 0.6 * min(a.right - a.left, b.right - b.left)
+    under = -0.5 * high <= b.top - a.bottom <= 0.5 * high and shared >= 0.6 * min(a.right - a.left, b.right - b.left)
     level = abs((a.top + a.bottom) - (b.top + b.bottom)) / 2 <= 0.3 * high
     return under or (level and -0.2 * high <= b.left - a.right <= 0.7 * high)
+
+
+def _meets(a: _Extent, b: _Extent) -> bool:
+    """Whether the middle of b lies in a."""
+    x, y = (b.left + b.right) / 2, (b.top + b.bottom) / 2
+    return a.left < x < a.right and a.top < y < a.bottom
+
+
+def _around(boxes: Sequence[TextBox]) -> _Extent:
+    extents = [_extent(box) for box in boxes]
+    return _Extent(
+        min(e.left for e in extents),
+        min(e.top for e in extents),
+        max(e.right for e in extents),
+        max(e.bottom for e in extents),
+    )
 
 
 def _joined(group: Sequence[TextBox]) -> TextBox:
     if len(group) == 1:
         return group[0]
-    extents = [_extent(box) for box in group]
-    left, top = min(e.left for e in extents), min(e.top for e in extents)
-    right, bottom = max(e.right for e in extents), max(e.bottom for e in extents)
+    around = _around(group)
     text = " ".join(box.text for box in group)
+    left, top, right, bottom = around.left, around.top, around.right, around.bottom
     corners = (left, top, right, top, right, bottom, left, bottom)
     return TextBox(text, min(box.confidence for box in group), corners, main_script(text))
 

@@ -37,3 +37,9 @@ def test_a_notice_of_many_lines_does_not_become_one_text() -> None:
 def test_the_order_in_which_they_were_read_does_not_matter() -> None:
     boxes = [box("SHOE", 0, 0, 90, 30), box("FLY", 0, 32, 80, 30), box("OPEN", 300, 0, 90, 30)]
     assert joined_lines(boxes) == joined_lines(boxes[::-1])
+
+
+def test_no_line_in_between_is_left_out() -> None:
+    slanted = box("LITTLE", 65, 38, 64, 32)
+    assert texts(box("CAFE", 65, 20, 25, 16), slanted, box("INDIA", 65, 60, 61, 28)) == ["CAFE", "LITTLE INDIA"]
+    assert texts(box("A", 0, 0, 60, 20), box("B", 0, 12, 60, 40), box("C", 0, 29, 60, 20)) == ["A", "B", "C"]
