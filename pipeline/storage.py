@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,7 @@ from pipeline.errors import ConfigError, MachineError, Problem
 TEMPORARY = ".tmp"
 _READ_AHEAD = 2**18
 """Bytes fetched from a bucket at once: a Parquet footer fits in one request."""
+_PROBE = timedelta(seconds=15)
 STALE_AFTER_S = 3600.0
 """A temporary file this old belongs to a killed writer: writing one file never takes an hour."""
 
@@ -201,11 +203,16 @@ def open_store(url: str, *, where: str = "workspace", read_only: bool = False) -
         except OSError as error:
             raise ConfigError([Problem(where, f"{root} ({error.strerror})", "a folder that can be written")]) from error
         return Store(url, LocalStore(root), root)
+    options: Any = {"allow_http": url_is_loopback(), "connect_timeout": "5s"}
     try:
-        backend: Any = from_url(url, client_options={"allow_http": url_is_loopback()})
-    except (BaseError, ValueError) as error:
-        raise ConfigError([Problem(where, f"{url} ({error})", "a folder, or an s3://, gs:// or az:// URL")]) from error
-    return Store(url, backend, None)
+        # Ask once and quickly: a bucket that is not there, or credentials that are missing, shall not cost any work.
+        asked: Any = from_url(url, client_options=options, retry_config={"max_retries": 1, "retry_timeout": _PROBE})
+        next(iter(obstore.list(asked, prefix=TEMPORARY, return_arrow=False)), None)
+        return Store(url, from_url(url, client_options=options), None)
+    except (BaseError, ValueError, OSError) as error:
+        found = f"{url} ({str(error).splitlines()[0]})"
+        allowed = "a folder, or an s3://, gs:// or az:// URL that the credentials in the environment can reach"
+        raise ConfigError([Problem(where, found, allowed)]) from error
 
 
 def url_is_loopback() -> bool:
@@ -230,6 +237,7 @@ def _explained(url: str, verb: str) -> Iterator[None]:
     except (FileNotFoundError, AlreadyExistsError, PreconditionError):
         raise
     except (OSError, BaseError) as error:
+        said = str(error).splitlines()[0]
         raise MachineError(
-            f"cannot {verb} {url}: {error}. Mend that and start the build again; it goes on from here."
+            f"cannot {verb} {url}: {said}. Mend that and start the build again; it goes on from here."
         ) from error

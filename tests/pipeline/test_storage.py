@@ -96,3 +96,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_an_unknown_url_is_refused() -> None:
     with pytest.raises(ConfigError, match="ftp://"):
         open_store("ftp://somewhere/else")
+
+
+def test_a_bucket_that_cannot_be_reached_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "canary")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-secret")
+    with pytest.raises(ConfigError, match=r"workspace: found s3://nowhere/at-all .*credentials") as error:
+        open_store("s3://nowhere/at-all")
+    assert "canary" not in str(error.value)
+    assert "\n" not in str(error.value)
