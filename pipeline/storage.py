@@ -7,6 +7,7 @@ Every write is atomic: a reader sees the whole file or none. Locally that is a t
 import contextlib
 import io
 import os
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -101,7 +102,7 @@ class Store:
 
     def scratch(self) -> Path:
         """A fresh path for a local temporary file, to be given to `adopt`."""
-        folder = (self.root or Path(os.environ.get("TMPDIR", "/tmp"))) / TEMPORARY  # noqa: S108 - uuid name, own folder
+        folder = (self.root or Path(tempfile.gettempdir())) / TEMPORARY
         with _explained(self.url, "write to"):
             folder.mkdir(parents=True, exist_ok=True)
         return folder / uuid.uuid4().hex
