@@ -119,7 +119,7 @@ def run_build(
     """
     clear_stop()
     ready = prepare(build)
-    before = list_layers(ready.store)
+    before = _swept_of_damage(ready, list_layers(ready.store))
     work = _to_do(ready, before, stages, retry)[:limit_units]
     _advance(ready, work, runner, scheduler, beam_options, report)
     after = list_layers(ready.store) if work else before
@@ -135,6 +135,18 @@ def run_build(
         published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
     )
+
+
+def _swept_of_damage(ready: Prepared, listing: Listing) -> Listing:
+    """The listing without tables whose footer cannot be read, such as truncated ones: they are removed, to be made again.
+
+    Damage inside a table shows when the table is read, and is met there: see `pipeline.work` and `_publish_mended`.
+    """
+    _, damaged = count_all(ready.store, [file for task in ready.survey(listing) for file in task.done.values()])
+    for file in damaged:
+        log.warning("%s; making it again", DamagedLayerError(file))
+        ready.store.delete(file.path)
+    return list_layers(ready.store) if damaged else listing
 
 
 def _advance(

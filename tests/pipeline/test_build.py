@@ -212,6 +212,21 @@ def test_a_damaged_table_is_named_and_made_again(
     assert shards(build) == before
 
 
+@pytest.mark.parametrize("layer", ["imagery", "cues", "captions"])
+def test_a_truncated_table_is_made_again_even_where_nothing_else_is_to_do(
+    small_build: Callable[..., Build], layer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    build = small_build(sampling__max_sites=4)
+    run_build(build)
+    file = min(f for f in list_layers(open_store(build.workspace)) if f.layer == layer)
+    path = Path(build.workspace) / file.path
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-100])
+    assert run_build(build).made == NOTHING | {layer: 1}
+    assert file.path in caplog.text
+    assert path.read_bytes() == whole
+
+
 def _flipped(data: bytes) -> bytes:
     middle = len(data) // 2
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]

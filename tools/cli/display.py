@@ -29,20 +29,18 @@ def progress_display() -> Iterator[Callable[[Progress], None]]:
 
 
 def _plain(started: float) -> Callable[[Progress], None]:
-    said: dict[str, object] = {"at": started, "done": set()}
+    done: set[tuple[str, str]] = set()
+    said_at = started
 
     def report(progress: Progress) -> None:
-        done = said["done"]
-        assert isinstance(done, set)
+        nonlocal said_at
         for key, stage in progress.items():
             if stage.units_done >= stage.units and key not in done:
                 done.add(key)
                 print(f"{key[0]} {key[1]}: {_words(stage)}", flush=True)
         now = time.monotonic()
-        at = said["at"]
-        assert isinstance(at, float)
-        if now - at >= PLAIN_EVERY_S and any(s.units_done < s.units for s in progress.values()):
-            said["at"] = now
+        if now - said_at >= PLAIN_EVERY_S and any(s.units_done < s.units for s in progress.values()):
+            said_at = now
             for name in STAGES:
                 stages = [stage for (_, n), stage in progress.items() if n == name]
                 if stages and any(s.units_done < s.units for s in stages):
