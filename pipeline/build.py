@@ -138,7 +138,7 @@ def run_build(
 
 
 def _swept_of_damage(ready: Prepared, listing: Listing) -> Listing:
-    """The listing without tables whose footer cannot be read, such as truncated ones: they are removed, to be made again.
+    """The listing without tables whose footer cannot be read, such as truncated ones: removed, to be made again.
 
     Damage inside a table shows when the table is read, and is met there: see `pipeline.work` and `_publish_mended`.
     """
