@@ -1,25 +1,20 @@
 """The sections of a build file. Each field says its unit and its limits. `pipeline.config_file` reads one."""
 
 import math
-from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from pipeline.config_base import Name, Section, Share
+from pipeline.config_sources import SourceKind, Sources
 from schemas.records import Latitude, Longitude
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """Base of all sections: unknown keys and non-finite numbers are refused, defaults are validated."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
 
 class Region(Section):
-    """A named area: either a bounding box, or a centre with a radius. Must name its sources if several are defined."""
+    """A named area: a bounding box, a polygon, or a centre with a radius; `- catalogue: ID` stands for one of the 225.
+
+    Must name its sources if several are defined.
+    """
 
     name: Name
     bbox: tuple[Longitude, Latitude, Longitude, Latitude] | None = None
@@ -27,15 +22,20 @@ class Region(Section):
     centre: tuple[Latitude, Longitude] | None = None
     """Latitude, longitude in degrees."""
     radius_m: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    polygon: str | None = None
+    """WKT of a polygon or multipolygon, longitude first; or a GeoJSON file, which is read when the build file is."""
+    catalogue: str | None = None
+    """Id of the catalogue's region that this is (`geoscribe regions list`)."""
     street: str | None = None
-    """Name of the street source; may be left out where only one is defined. Likewise aerial and map."""
+    """Name of the street source; may be left out where only one is defined. Likewise aerial, drone and map."""
     aerial: str | None = None
+    drone: str | None = None
     map: str | None = None
 
     @model_validator(mode="after")
     def _one_shape(self) -> "Region":
-        if (self.bbox is None) == (self.centre is None):
-            raise ValueError("a region has either bbox or centre")
+        if sum(shape is not None for shape in (self.bbox, self.centre, self.polygon)) != 1:
+            raise ValueError("a region has one of bbox, polygon, centre")
         if (self.centre is None) != (self.radius_m is None):
             raise ValueError("centre and radius_m go together")
         if self.bbox is not None and self.bbox[1] >= self.bbox[3]:
@@ -62,93 +62,35 @@ class Region(Section):
         return (south + north) / 2, (west + ((east - west) % 360.0) / 2 + 180.0) % 360.0 - 180.0
 
 
-class FolderSource(Section):
-    """Street photos in a folder, described by an index (JSON Lines, CSV or GeoParquet)."""
+class RoadWeights(Section):
+    """How often a metre of road is drawn, by its class; classes not named count as `other`, 0 leaves out."""
 
-    type: Literal["folder"]
-    index: Path
-    root: Path
-    """Folder that the index's paths are relative to."""
-
-
-class WorldStreet(Section):
-    """Street views of the synthetic world."""
-
-    type: Literal["world"]
-    seed: int = 0
-    """Which town. Give the same seed to the street, aerial and map source of a region."""
-    panoramas: Share = 0.5
-    """Share of the places that have a 360-degree photo; the others have flat photos."""
-
-
-class RasterSource(Section):
-    """Local aerial imagery: GeoTIFF or COG files, a folder of them, or an XYZ tile folder (z/x/y.jpg or .png)."""
-
-    type: Literal["raster"]
-    path: Path
-    layout: Literal["files", "xyz"] = "files"
-    zoom: Annotated[int, Field(ge=0, le=24)] | None = None
-    """XYZ only: the zoom to read; the deepest present if left out."""
-    bands: tuple[int, int, int] | None = None
-    """Which bands are red, green and blue (from 1); if left out 1,2,3, or 1,1,1 for a single band."""
-    scale: tuple[float, float] | None = None
-    """16-bit and float data: the values that become black and white; required for them."""
-    author: str
-    licence: str
-    link: str
-    captured_on: str | None = None
-    """Date of the imagery (YYYY-MM-DD), if known."""
-
-
-class WorldAerial(Section):
-    """Aerial chips of the synthetic world."""
-
-    type: Literal["world"]
-    seed: int = 0
-
-
-class MapFiles(Section):
-    """Local map files: Overpass JSON, OSM PBF or XML, Overture-style GeoJSON or GeoParquet (.gz and .bz2 allowed)."""
-
-    type: Literal["files"]
-    files: Annotated[list[Path], Field(min_length=1)]
-    labels: bool = True
-    """Whether names are drawn on the map chip."""
-    author: str = "OpenStreetMap contributors"
-    licence: str = "ODbL-1.0"
-    link: str = "https://www.openstreetmap.org/copyright"
-    extracted_on: str | None = None
-    """Date of the extract (YYYY-MM-DD); read from the file where it says so."""
-
-
-class WorldMap(Section):
-    """The map of the synthetic world."""
-
-    type: Literal["world"]
-    seed: int = 0
-    labels: bool = True
-
-
-StreetConfig = Annotated[FolderSource | WorldStreet, Field(discriminator="type")]
-AerialConfig = Annotated[RasterSource | WorldAerial, Field(discriminator="type")]
-MapConfig = Annotated[MapFiles | WorldMap, Field(discriminator="type")]
-
-
-class Sources(Section):
-    """The sources of a build, by kind and name."""
-
-    street: dict[Name, StreetConfig]
-    aerial: dict[Name, AerialConfig] = {}
-    map: dict[Name, MapConfig] = {}
+    motorway: Annotated[float, Field(ge=0, le=1_000)] = 0.0
+    trunk: Annotated[float, Field(ge=0, le=1_000)] = 0.2
+    primary: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    secondary: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    tertiary: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    residential: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    service: Annotated[float, Field(ge=0, le=1_000)] = 0.3
+    pedestrian: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    other: Annotated[float, Field(ge=0, le=1_000)] = 0.2
 
 
 class Sampling(Section):
-    """Where the sites are: imagery first, thinned to a minimum spacing in an order that depends on the seed alone."""
+    """Where the sites are. More sites, or another region, never move those that are there."""
 
+    method: Literal["imagery", "uniform", "grid", "roads"] = "imagery"
+    """`imagery`: at the street source's photos. `uniform`: anywhere on land, alike by area. `grid`: on a grid of
+    spacing_m. `roads`: along the map source's roads."""
     spacing_m: Annotated[float, Field(gt=0, le=10_000)] = 40.0
     """Least distance between two sites of a region."""
     max_sites: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """At most so many sites a region; all that the spacing allows if left out."""
+    """At most so many sites a region; all that the spacing allows if left out (`uniform` requires it)."""
+    max_per_sequence: Annotated[int, Field(ge=1)] | None = None
+    """At most so many sites of a region whose nearest photo is of one capture sequence."""
+    max_per_contributor: Annotated[int, Field(ge=1)] | None = None
+    """Likewise of one author."""
+    road_weights: RoadWeights = RoadWeights()
     unit_resolution: Annotated[int, Field(ge=5, le=11)] = 9
     """H3 resolution of a unit's cell: 9 is 0.1 km2, some 60 sites at 40 m."""
 
@@ -177,7 +119,25 @@ class Chips(Section):
     """Metres a pixel."""
     size_px: Annotated[int, Field(ge=64, le=4_096)] = 512
     min_covered: Share = 0.98
-    """Least share of an aerial chip that the source must cover."""
+    """Least share of an aerial or drone chip that the source must cover."""
+    extra_sizes_m: list[Annotated[float, Field(ge=10, le=5_000)]] = []
+    """Further aerial chips of each site with the same pixels and these sides, as [80, 120, 180]."""
+    drone_gsd_m: Annotated[float, Field(gt=0.005, le=1)] = 0.1
+    """Metres a pixel of the drone chip."""
+    map_scale: Literal["chip", "carto-z19"] = "chip"
+    """`chip`: the aerial chip's. `carto-z19`: a 256 px tile of zoom 19 over the whole chip, so 76.4 m times the cosine
+    of the latitude: what released CVG-Text models expect."""
+
+
+class Choice(Section):
+    """What makes a photo of a site better than another, by weight (see `pipeline.stages.choosing`); 0 leaves it out."""
+
+    distance: Annotated[float, Field(ge=0, le=100)] = 1.0
+    direction: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Looking towards the site, for photos more than a few metres from it."""
+    date: Annotated[float, Field(ge=0, le=100)] = 0.5
+    quality: Annotated[float, Field(ge=0, le=100)] = 0.5
+    """The source's own score."""
 
 
 class Imagery(Section):
@@ -196,6 +156,7 @@ class Imagery(Section):
     """Named things this near to the site become map cues."""
     anonymiser: Literal["centerface", "none"] = "centerface"
     """Blurs faces. `none` only where every street source is the synthetic world."""
+    choice: Choice = Choice()
     chips: Chips = Chips()
     quality: QualityGates = QualityGates()
     limits: ImageLimits = ImageLimits()
@@ -286,6 +247,50 @@ class Limits(Section):
     """More failed sites than this and the build ends with exit code 1."""
     workers: Annotated[int, Field(ge=1, le=256)] = 4
     """Units in work at once (local runner: threads; Dask: worker processes when it starts its own cluster)."""
+    sites_at_once: Annotated[int, Field(ge=1, le=256)] = 16
+    """Sites of a unit whose pictures are fetched at once, where a source is asked over the network."""
+
+
+class Network(Section):
+    """How sources are asked over the network. Nothing here changes what is written."""
+
+    contact: (
+        Annotated[str, Field(pattern=r"^(mailto:)?[^\s@]+@[^\s@]+\.[^\s@]+$|^https?://\S+$", max_length=200)] | None
+    ) = None
+    """Mail address or page that a source's operator can turn to; goes into the User-Agent. Some sources require it."""
+    cache: str | None = None
+    """Folder for answers; `geoscribe` in the user's cache folder if left out."""
+    cache_gb: Annotated[float, Field(ge=0, le=100_000)] = 20.0
+    """The least recently used answers go beyond this; 0 keeps none."""
+    at_once: Annotated[int, Field(ge=1, le=1_000)] = 64
+    """Requests under way in one process, all sources together."""
+    connect_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
+    read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """Longest pause while an answer comes in."""
+    total_timeout_s: Annotated[float, Field(gt=0, le=3_600)] = 120.0
+    """For one request, from the connection to the last byte."""
+    tries: Annotated[int, Field(ge=1, le=20)] = 5
+    longest_wait_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    """A source that asks for a longer pause (Retry-After) is given up for this request."""
+    retry_share: Share = 0.1
+    """Retries of a host over its requests; beyond this (and a first 50) faults are final until the share falls."""
+    allow_loopback: bool = False
+    """Lets sources point at this machine by plain http: for stand-ins and test servers."""
+
+
+class Assumptions(Section):
+    """What `geoscribe plan` reckons with. Change them to your own measurements."""
+
+    photo_bytes: Annotated[int, Field(ge=1_000)] = 700_000
+    """A street photo as the source sends it."""
+    tile_bytes: Annotated[int, Field(ge=100)] = 18_000
+    street_share: Share = 0.6
+    """Sites that have a street view, where sites are not drawn at photos."""
+    ocr_images_per_s: Annotated[float, Field(gt=0)] = 20.0
+    """Of one GPU."""
+    model_calls_per_site: Annotated[int, Field(ge=0)] = 6
+    """Turns of a dialogue, where the captioner asks a model."""
+    model_calls_per_gpu_s: Annotated[float, Field(gt=0)] = 4.0
 
 
 class Build(Section):
@@ -306,6 +311,8 @@ class Build(Section):
     captioner: Composer = Composer()
     publish: Publish = Publish()
     limits: Limits = Limits()
+    network: Network = Network()
+    assumptions: Assumptions = Assumptions()
 
     @field_validator("regions")
     @classmethod
@@ -317,7 +324,7 @@ class Build(Section):
         return regions
 
 
-def source_name(build: Build, region: Region, kind: Literal["street", "aerial", "map"]) -> str | None:
+def source_name(build: Build, region: Region, kind: SourceKind) -> str | None:
     """Name of the region's source of a kind: the one it names, or the only one defined, or None."""
     named: str | None = getattr(region, kind)
     defined: dict[str, object] = getattr(build.sources, kind)

@@ -8,7 +8,9 @@ from typing import Annotated, Any, get_args, get_origin
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from pipeline.config import Build, FolderSource, MapFiles, RasterSource, Section, WorldStreet
+from pipeline.config import Build
+from pipeline.config_base import Section
+from pipeline.config_sources import KINDS, FolderSource, MapFiles, RasterSource, WorldStreet
 from pipeline.errors import ConfigError, Problem
 
 
@@ -118,10 +120,7 @@ def _anchored(build: Build, base: Path) -> Build:
                 changes[key] = [(base / item).resolve() for item in value]
         return section.model_copy(update=changes)
 
-    kinds = {
-        kind: {name: source(section) for name, section in getattr(build.sources, kind).items()}
-        for kind in ("street", "aerial", "map")
-    }
+    kinds = {kind: {name: source(section) for name, section in getattr(build.sources, kind).items()} for kind in KINDS}
     return build.model_copy(
         update={
             "workspace": place(build.workspace),
@@ -139,7 +138,7 @@ def _impossible(build: Build) -> list[Problem]:
 def _unsourced_regions(build: Build) -> list[Problem]:
     problems: list[Problem] = []
     for i, region in enumerate(build.regions):
-        for kind in ("street", "aerial", "map"):
+        for kind in KINDS:
             defined = getattr(build.sources, kind)
             named = getattr(region, kind)
             if named is not None and named not in defined:

@@ -3,24 +3,41 @@
 import threading
 from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
-from typing import Any, Literal
+from typing import Any
 
 from pipeline.captioning.base import Captioner
 from pipeline.config import Build, Region, source_name
+from pipeline.config_sources import KINDS, NetworkSource, SourceKind
 from pipeline.digest import digest
+from pipeline.net.base import Client
 from pipeline.perception.base import OcrEngine, Segmenter
-from pipeline.sources.base import AerialSource, MapSource, StreetSource
+from pipeline.sources.base import AerialSource, MapSource, Networked, StreetSource
 
 STREET = {
     "folder": "pipeline.sources.folder:FolderStreetSource",
+    "google": "pipeline.sources.street.google:GoogleStreetSource",
+    "kartaview": "pipeline.sources.street.kartaview:KartaViewSource",
+    "mapillary": "pipeline.sources.street.mapillary:MapillarySource",
+    "panoramax": "pipeline.sources.street.panoramax:PanoramaxSource",
     "world": "pipeline.sources.world.street:WorldStreetSource",
 }
 AERIAL = {
+    "cog": "pipeline.sources.aerial.cog:CogSource",
+    "open": "pipeline.sources.aerial.open:OpenAerialSource",
+    "openaerialmap": "pipeline.sources.aerial.openaerialmap:OpenAerialMapSource",
+    "pmtiles": "pipeline.sources.aerial.pmtiles:PmtilesAerialSource",
     "raster": "pipeline.sources.raster:RasterSource",
+    "stac": "pipeline.sources.aerial.stac:StacSource",
+    "wms": "pipeline.sources.aerial.wms:WmsSource",
+    "wmts": "pipeline.sources.aerial.wmts:WmtsSource",
     "world": "pipeline.sources.world.aerial:WorldAerialSource",
+    "xyz": "pipeline.sources.aerial.xyz:XyzSource",
 }
 MAP = {
     "files": "pipeline.sources.mapfiles.source:MapFilesSource",
+    "overpass": "pipeline.sources.maps.overpass:OverpassSource",
+    "overture": "pipeline.sources.maps.overture:OvertureSource",
+    "pmtiles": "pipeline.sources.maps.pmtiles:PmtilesMapSource",
     "world": "pipeline.sources.world.map:WorldMapSource",
 }
 OCR = {
@@ -54,10 +71,33 @@ class Toolbox:
         source: AerialSource | None = self._source(region, "aerial", AERIAL)
         return source
 
+    def drone(self, region: str) -> AerialSource | None:
+        """The region's drone source, if it has one."""
+        source: AerialSource | None = self._source(region, "drone", AERIAL)
+        return source
+
     def map(self, region: str) -> MapSource | None:
         """The region's map source, if it has one."""
         source: MapSource | None = self._source(region, "map", MAP)
         return source
+
+    @property
+    def client(self) -> Client:
+        """The network client."""
+        from pipeline.net.client import HttpClient
+
+        client: Client = self._once("client", "http", lambda: HttpClient(self.build.network))
+        return client
+
+    def networked(self) -> list[tuple[SourceKind, str, Region, Networked]]:
+        """Each source over the network that a region uses: its kind, its name, the first such region, and itself."""
+        found: dict[tuple[SourceKind, str], tuple[Region, Networked]] = {}
+        for region in self.build.regions:
+            for kind in KINDS:
+                source = getattr(self, kind)(region.name)
+                if isinstance(source, Networked):
+                    found.setdefault((kind, source.name), (region, source))
+        return [(kind, name, region, source) for (kind, name), (region, source) in found.items()]
 
     @property
     def ocr(self) -> OcrEngine:
@@ -96,16 +136,17 @@ class Toolbox:
 
     def synthetic_sources(self) -> set[str]:
         """Names of the sources whose pictures are drawn."""
-        found = [source for r in self.regions for source in (self.street(r), self.aerial(r), self.map(r))]
+        found = [s for r in self.regions for s in (self.street(r), self.aerial(r), self.drone(r), self.map(r))]
         return {source.name for source in found if source is not None and source.synthetic}
 
-    def _source(self, region: str, kind: Literal["street", "aerial", "map"], known: Mapping[str, str]) -> Any:
+    def _source(self, region: str, kind: SourceKind, known: Mapping[str, str]) -> Any:
         name = source_name(self.build, self.regions[region], kind)
         if name is None:
             return None
         config = getattr(self.build.sources, kind)[name]
         users = [r for r in self.build.regions if source_name(self.build, r, kind) == name]
-        return self._once(kind, name, lambda: resolve_name(known[config.type])(name, config, users))
+        more = (self.client,) if isinstance(config, NetworkSource) else ()
+        return self._once(kind, name, lambda: resolve_name(known[config.type])(name, config, users, *more))
 
     def _once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
         with self._lock:
@@ -129,9 +170,10 @@ def toolbox(build: Build) -> Toolbox:
 
 def region_sources(tools: Toolbox, region: Region) -> dict[str, str | None]:
     """Fingerprint of each of a region's sources, by kind."""
-    aerial, around = tools.aerial(region.name), tools.map(region.name)
+    aerial, drone, around = tools.aerial(region.name), tools.drone(region.name), tools.map(region.name)
     return {
         "street": tools.street(region.name).fingerprint(),
         "aerial": aerial.fingerprint() if aerial else None,
+        "drone": drone.fingerprint() if drone else None,
         "map": around.fingerprint() if around else None,
     }

@@ -10,6 +10,19 @@ class Reason(StrEnum):
     NO_STREET_VIEW = "no_street_view"
     NO_REFERENCE = "no_reference"
     READ_FAILED = "read_failed"
+    BAD_POSITION = "bad_position"
+    UNUSABLE_LICENCE = "unusable_licence"
+    METADATA_ONLY = "metadata_only"
+
+    # The network.
+    UNREACHABLE = "unreachable"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    BAD_ANSWER = "bad_answer"
+    ANSWER_TOO_LARGE = "answer_too_large"
+    REFUSED = "refused"
+    GONE = "gone"
+    UNSAFE_ADDRESS = "unsafe_address"
 
     # What came was no usable picture.
     NOT_AN_IMAGE = "not_an_image"
@@ -26,6 +39,7 @@ class Reason(StrEnum):
     NO_OVERLAP = "no_overlap"
     ALL_NODATA = "all_nodata"
     PARTLY_COVERED = "partly_covered"
+    BLANK_TILE = "blank_tile"
     EMPTY_MAP = "empty_map"
 
     # Reading and describing.
@@ -38,6 +52,17 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.NO_STREET_VIEW: "no photo within the search radius",
     Reason.NO_REFERENCE: "neither an aerial chip nor a map chip could be had",
     Reason.READ_FAILED: "a file that the source names could not be read",
+    Reason.BAD_POSITION: "the source places the photo where it cannot be (0, 0, or outside what was asked for)",
+    Reason.UNUSABLE_LICENCE: "the licence is missing, or forbids a dataset",
+    Reason.METADATA_ONLY: "the source's terms allow ids and no pictures; they are noted among those considered",
+    Reason.UNREACHABLE: "the source did not answer in time, or the connection broke, at every try",
+    Reason.RATE_LIMITED: "the source asked to wait longer than the limits allow",
+    Reason.SERVER_ERROR: "the source answered with a fault of its own at every try",
+    Reason.BAD_ANSWER: "the answer was not what the source documents",
+    Reason.ANSWER_TOO_LARGE: "the answer was larger than its kind may be",
+    Reason.REFUSED: "the source, or its robots.txt, refused the request",
+    Reason.GONE: "the source does not have it any more",
+    Reason.UNSAFE_ADDRESS: "the source pointed to an address that it has no business with",
     Reason.NOT_AN_IMAGE: "not a JPEG, PNG or WebP picture",
     Reason.IMAGE_TRUNCATED: "the picture's data is cut or damaged",
     Reason.IMAGE_TOO_LARGE: "more bytes or pixels than the limits allow",
@@ -50,8 +75,14 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.NO_OVERLAP: "the raster or map does not reach the chip",
     Reason.ALL_NODATA: "the raster holds no data within the chip",
     Reason.PARTLY_COVERED: "too little of the chip is covered",
+    Reason.BLANK_TILE: "the source shows its placeholder where imagery should be",
     Reason.EMPTY_MAP: "the map has no feature within the chip",
     Reason.NO_CUES: "nothing was seen or mapped that a description could rest on",
     Reason.TOO_LONG: "no description under the token limit could be written",
     Reason.NEAR_DUPLICATE: "the same picture stands in another site",
 }
+
+TRANSIENT = frozenset(
+    {Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.BAD_ANSWER, Reason.IMAGE_TRUNCATED}
+)
+"""Reasons that the same request may not meet again: what `geoscribe retry` is likely to mend."""

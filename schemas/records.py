@@ -59,6 +59,8 @@ class Credit(Record):
     licence: str
     """SPDX identifier, or LicenseRef-..."""
     link: str
+    redistributable: bool = True
+    """False where the source's terms forbid passing the picture on, whatever agreement the build's owner has."""
 
 
 class Quality(Record):
@@ -88,6 +90,8 @@ class StreetInfo(Credit):
     hfov_deg: float | None
     """Horizontal field of view; 360 for a panorama."""
     captured_at: datetime | None
+    sequence: str | None = None
+    """The source's id of the capture sequence (drive, walk) that the photo is of."""
     width: int
     height: int
     quality: Quality
@@ -145,10 +149,29 @@ class MapFact(Record):
     """From the site to that point; for an area that holds the site, to its centroid."""
 
 
-class MissingView(Record):
-    """A reference view that the place lacks, and why."""
+class Considered(Record):
+    """A photo that was considered for a site, and what became of it."""
 
-    view: Literal["street", "aerial", "map"]
+    source_id: str
+    lat: Latitude
+    lon: Longitude
+    distance_m: float
+    heading_deg: Heading | None
+    projection: Literal["perspective", "equirectangular"]
+    captured_at: datetime | None
+    author: str
+    licence: str
+    link: str
+    score: float
+    """Penalty of `pipeline.stages.choosing`: the lowest is tried first."""
+    verdict: str
+    """`chosen`, or why not."""
+
+
+class MissingView(Record):
+    """A view that the place lacks, and why."""
+
+    view: Literal["street", "aerial", "drone", "map"]
     reason: Reason
     detail: str
 
@@ -173,8 +196,14 @@ class ImageryRow(LayerRow):
     weight: float
     views: list[StreetView]
     aerial: Chip | None
+    aerial_scales: list[Chip] = []
+    """Further aerial chips around the site, of other sizes on the ground."""
+    drone: Chip | None = None
+    """Centred on the first street view."""
     map: Chip | None
     facts: list[MapFact]
+    considered: list[Considered] = []
+    """Street photos within the search radius, best first; at most 20."""
     missing: list[MissingView]
 
 
@@ -297,6 +326,10 @@ class Sample(Record):
     panorama_view: StreetInfo | None
     aerial: Image | None
     aerial_chip: ChipInfo | None
+    aerial_scales: list[Chip]
+    """The same place from above at other sizes on the ground."""
+    drone: Image | None
+    drone_chip: ChipInfo | None
     map: Image | None
     map_chip: ChipInfo | None
     other_views: list[StreetView]
@@ -312,3 +345,5 @@ class Sample(Record):
     model: str | None
     licence_class: Literal["public-domain", "attribution", "share-alike", "other"]
     """The strictest class among the sample's pictures and map data."""
+    redistributable: bool
+    """False if any of its pictures is not."""

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from pipeline.config import Build, MapFiles, source_name
+from pipeline.config import Build, source_name
+from pipeline.config_sources import MapCredits
 from pipeline.publishing.licences import licence_class
 from pipeline.publishing.units import UnitTables
 from schemas.arrow import from_table
@@ -26,7 +27,7 @@ from schemas.records import (
     StreetView,
 )
 
-Role = Literal["street", "panorama", "other", "aerial", "map"]
+Role = Literal["street", "panorama", "other", "aerial", "drone", "map"]
 
 
 def join(tables: UnitTables, keep: Mapping[str, Split], build: Build, synthetic: set[str]) -> Iterator[Sample]:
@@ -56,6 +57,8 @@ def pictures(sample: Sample) -> Iterator[tuple[Role, Image, StreetInfo | ChipInf
         ("street", sample.street, sample.street_view),
         ("panorama", sample.panorama, sample.panorama_view),
         ("aerial", sample.aerial, sample.aerial_chip),
+        *(("aerial", chip.image, chip) for chip in sample.aerial_scales),
+        ("drone", sample.drone, sample.drone_chip),
         ("map", sample.map, sample.map_chip),
         *(("other", view.image, view) for view in sample.other_views),
     ]
@@ -69,7 +72,8 @@ def _sample(
 ) -> Sample:
     flat = [view for view in site.views if view.projection == "perspective"]
     panorama = next((view for view in site.views if view.projection == "equirectangular"), None)
-    credited: list[Credit] = [view for view in (*flat, panorama, site.aerial, site.map) if view is not None]
+    shown = (*flat, panorama, site.aerial, *site.aerial_scales, site.drone, site.map)
+    credited: list[Credit] = [view for view in shown if view is not None]
     licences = [credit.licence for credit in credited]
     if any(cue.kind == "map" for cue in cues.cues):
         licences += _map_licence(build, site.region)
@@ -92,6 +96,9 @@ def _sample(
         panorama_view=_street_info(panorama) if panorama else None,
         aerial=site.aerial.image if site.aerial else None,
         aerial_chip=_chip_info(site.aerial) if site.aerial else None,
+        aerial_scales=site.aerial_scales,
+        drone=site.drone.image if site.drone else None,
+        drone_chip=_chip_info(site.drone) if site.drone else None,
         map=site.map.image if site.map else None,
         map_chip=_chip_info(site.map) if site.map else None,
         other_views=[
@@ -108,6 +115,7 @@ def _sample(
         prompt_set=caption.prompt_set,
         model=caption.model,
         licence_class=licence_class(licences),
+        redistributable=all(credit.redistributable for credit in credited),
     )
 
 
@@ -121,7 +129,7 @@ def _map_licence(build: Build, region: str) -> list[str]:
     """The licence of the region's map data, where its source is configured with one."""
     config = next(r for r in build.regions if r.name == region)
     source = build.sources.map.get(source_name(build, config, "map") or "")
-    return [source.licence] if isinstance(source, MapFiles) else []
+    return [source.licence] if isinstance(source, MapCredits) else []
 
 
 def _street_info(view: StreetView) -> StreetInfo:

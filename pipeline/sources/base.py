@@ -8,11 +8,14 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Region
+from pipeline.config import Imagery, Region
+from pipeline.net.base import Provider
+from schemas.reasons import Reason
 from schemas.records import MapFact
 
 Pixels = NDArray[np.uint8]
 """Height x width x 3, RGB."""
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,15 @@ class Photo:
     author: str
     licence: str
     link: str
+    sequence: str | None = None
+    """The source's id of the capture sequence (drive, walk) that it is of."""
+    quality: float | None = None
+    """The source's own score, 0 to 1; None where it has none."""
+    redistributable: bool = True
+    picture: str | None = None
+    """Where its bytes are, for the source's own use; stored nowhere, as such addresses expire."""
+    unusable: tuple[Reason, str] | None = None
+    """Why it may not be used, where what the source says of it is enough to know."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,20 @@ class RasterChip:
     licence: str
     link: str
     captured_at: datetime | None
+    redistributable: bool = True
+
+
+@dataclass(frozen=True)
+class Road:
+    """A piece of road to draw sites from."""
+
+    road_id: str
+    """Unique within the source."""
+    category: str
+    """`highway` class in OSM's words."""
+    lon: Floats
+    lat: Floats
+    """Vertices, in degrees."""
 
 
 class Source(Protocol):
@@ -84,18 +110,29 @@ class StreetSource(Source, Protocol):
     """Street-level photos."""
 
     def candidates(self, region: Region) -> Iterator[Photo]:
-        """All photos of a region, in any order: what sites are sampled from."""
+        """All photos of a region, in any order: what sites are sampled from.
+
+        Raises:
+            SiteError: the source could not be asked.
+        """
         ...
 
     def near(self, point: Point, radius_m: float) -> list[Photo]:
-        """Photos within a radius, nearest first; ties by id."""
+        """Photos within a radius, nearest first; ties by id.
+
+        Photos that cannot be used for what the source says of them (licence, position) are among them, with
+        `unusable` set.
+
+        Raises:
+            SiteError: the source could not be asked.
+        """
         ...
 
     def read(self, photo: Photo) -> bytes:
         """The photo's encoded bytes, as they came.
 
         Raises:
-            SiteError: READ_FAILED.
+            SiteError: it cannot be had.
         """
         ...
 
@@ -116,7 +153,7 @@ class AerialSource(Source, Protocol):
         """A chip centred on a point.
 
         Raises:
-            SiteError: NO_OVERLAP, ALL_NODATA or READ_FAILED.
+            SiteError: NO_OVERLAP, ALL_NODATA, BLANK_TILE, READ_FAILED, or a reason of the network.
         """
         ...
 
@@ -132,6 +169,43 @@ class MapSource(Source, Protocol):
         """The map drawn in the aerial chip's frame and scale.
 
         Raises:
-            SiteError: NO_OVERLAP or EMPTY_MAP.
+            SiteError: NO_OVERLAP or EMPTY_MAP, or a reason of the network.
+        """
+        ...
+
+
+@runtime_checkable
+class HasRoads(Protocol):
+    """A map source that sites can be sampled along the roads of."""
+
+    def roads(self, region: Region) -> Iterator[Road]:
+        """The roads of a region, in an order that depends on the map alone; they may reach beyond it.
+
+        Raises:
+            SiteError: the source could not be asked.
+        """
+        ...
+
+
+@runtime_checkable
+class Networked(Protocol):
+    """A source that is asked over the network. Making one asks nothing; a wrong setting is a `ConfigError` then."""
+
+    name: str
+
+    def provider(self) -> Provider:
+        """Whom it asks, and the limits."""
+        ...
+
+    def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
+        """Upper estimate of how many requests the sites at these positions take together, with a cache."""
+        ...
+
+    def probe(self, region: Region) -> str:
+        """One cheap request: reachable, key valid, licence stated; returns what it found, in a line.
+
+        Raises:
+            SiteError: it cannot be reached, or does not answer as documented.
+            MachineError: the key is refused.
         """
         ...

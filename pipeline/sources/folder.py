@@ -28,7 +28,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import shapely
 
-from pipeline.config import FolderSource, Region
+from pipeline.config import Region
+from pipeline.config_sources import FolderSource
 from pipeline.errors import SiteError
 from pipeline.imaging.frame import LocalFrame
 from pipeline.sources.base import Photo, Point

@@ -20,7 +20,8 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window
 
-from pipeline.config import ImageLimits, RasterSource
+from pipeline.config import ImageLimits
+from pipeline.config_sources import RasterSource
 from pipeline.errors import Problem, SiteError
 from pipeline.imaging.decode import decode_rgba
 from schemas.reasons import Reason

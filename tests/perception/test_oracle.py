@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.config import OracleOcr as OcrConfig
 from pipeline.config import OracleSegments as SegmentsConfig
-from pipeline.config import Region, WorldStreet
+from pipeline.config import Region
+from pipeline.config_sources import WorldStreet
 from pipeline.errors import MachineError
 from pipeline.perception.base import View
 from pipeline.perception.oracle import OracleOcr, OracleSegmenter

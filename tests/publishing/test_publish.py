@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
-from pipeline.config import Build, MapFiles
+from pipeline.config import Build
+from pipeline.config_sources import MapFiles
 from pipeline.errors import ConfigError
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish

@@ -15,7 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from pipeline.config import FolderSource, Region
+from pipeline.config import Region
+from pipeline.config_sources import FolderSource
 from pipeline.errors import ConfigError, SiteError
 from pipeline.sources.base import Photo, Point
 from pipeline.sources.folder import FolderStreetSource

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from pyproj import CRS, Transformer
 
-from pipeline import config
+from pipeline import config_sources as config
 from pipeline.errors import ConfigError, SiteError
 from pipeline.sources.base import Point, RasterChip
 from pipeline.sources.raster import RasterSource

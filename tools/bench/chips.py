@@ -8,7 +8,7 @@ import numpy as np
 import rasterio
 from pyproj import Transformer
 
-from pipeline import config
+from pipeline import config_sources as config
 from pipeline.sources.base import Point
 from pipeline.sources.raster import RasterSource
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 import cv2
 
-from pipeline.config import Region, WorldAerial, WorldMap, WorldStreet
+from pipeline.config import Region
+from pipeline.config_sources import WorldAerial, WorldMap, WorldStreet
 from pipeline.sources.base import Camera, Photo
 from pipeline.sources.world import WorldAerialSource, WorldMapSource, WorldStreetSource
 

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import shapely
 
-from pipeline.config import MapFiles, Region
+from pipeline.config import Region
+from pipeline.config_sources import MapFiles
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.imaging.frame import LocalFrame
 from pipeline.sources.base import Point, RasterChip

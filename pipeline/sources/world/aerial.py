@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pipeline.config import Region, WorldAerial
+from pipeline.config import Region
+from pipeline.config_sources import WorldAerial
 from pipeline.errors import SiteError
 from pipeline.sources.base import Point, RasterChip
 from pipeline.sources.world.above import paint_above

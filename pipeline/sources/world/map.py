@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pipeline.config import Region, WorldMap
+from pipeline.config import Region
+from pipeline.config_sources import WorldMap
 from pipeline.errors import SiteError
 from pipeline.sources.base import Point, RasterChip
 from pipeline.sources.world.facts import facts_around

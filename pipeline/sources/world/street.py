@@ -8,7 +8,8 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from pipeline.config import Region, WorldStreet
+from pipeline.config import Region
+from pipeline.config_sources import WorldStreet
 from pipeline.errors import SiteError
 from pipeline.sources.base import Camera, Photo, Point
 from pipeline.sources.world import truth as truths

@@ -13,7 +13,8 @@ import pytest
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.config import MapFiles, Region
+from pipeline.config import Region
+from pipeline.config_sources import MapFiles
 from pipeline.imaging.frame import LocalFrame
 from pipeline.sources.base import Point
 from pipeline.sources.mapfiles.source import MapFilesSource

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import MapFiles, Region
+from pipeline.config import Region
+from pipeline.config_sources import MapFiles
 from pipeline.errors import ConfigError
 from pipeline.sources.base import Point
 from pipeline.sources.mapfiles.source import MapFilesSource

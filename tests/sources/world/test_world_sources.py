@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import pipeline.sources.world as package
-from pipeline.config import QualityGates, Region, WorldAerial, WorldMap, WorldStreet
+from pipeline.config import QualityGates, Region
+from pipeline.config_sources import WorldAerial, WorldMap, WorldStreet
 from pipeline.errors import SiteError
 from pipeline.imaging.frame import LocalFrame, bearing_deg
 from pipeline.imaging.quality import gate, measure

@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.config import Region, WorldMap, WorldStreet
+from pipeline.config import Region
+from pipeline.config_sources import WorldMap, WorldStreet
 from pipeline.imaging.panorama import cut
 from pipeline.perception.vocabulary import vocabulary
 from pipeline.sources.base import Camera, Photo, Pixels

@@ -1,0 +1,1 @@
+"""Aerial and drone sources over the network."""

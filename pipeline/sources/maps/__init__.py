@@ -1,0 +1,1 @@
+"""Map sources over the network, and map archives."""

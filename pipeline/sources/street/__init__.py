@@ -1,0 +1,1 @@
+"""Street-level sources over the network."""
