@@ -120,7 +120,9 @@ def _anchored(build: Build, base: Path) -> Build:
                 changes[key] = [(base / item).resolve() for item in value]
         return section.model_copy(update=changes)
 
-    kinds = {kind: {name: source(section) for name, section in getattr(build.sources, kind).items()} for kind in KINDS}
+    kinds: dict[str, Any] = {
+        kind: {name: source(section) for name, section in getattr(build.sources, kind).items()} for kind in KINDS
+    }
     return build.model_copy(
         update={
             "workspace": place(build.workspace),
