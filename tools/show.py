@@ -177,7 +177,21 @@ def _from_above(sample: Sample) -> Image.Image:
             shown = chip_with_camera(picture(image, ""), info, sample, sample.cues, side)
             words = f"{chip_line(info)}. Orange: camera. Blue: map cues. White: the site, if not the camera's."
         halves.append(stack([heading(name, side), shown, flow(words, side, _SMALL)], 8))
-    return beside(halves, _GAP)
+    return stack([beside(halves, _GAP), *_closer(sample)], _GAP)
+
+
+def _closer(sample: Sample) -> list[Image.Image]:
+    """The drone chip and the further aerial chips, in a strip, where there are any."""
+    width = (WIDTH - 3 * _GAP) // 4
+    drone = [("Drone", sample.drone, sample.drone_chip)] if sample.drone is not None else []
+    cells = []
+    for name, image, info in [*drone, *(("Aerial", chip.image, chip) for chip in sample.aerial_scales)]:
+        assert image is not None
+        assert info is not None
+        title = heading(f"{name}, {info.width * info.gsd_m:.0f} m", width, 18)
+        shown = fitted(picture(image, ""), width, width)
+        cells.append(stack([title, shown, flow(chip_line(info), width, _SMALL)], 6))
+    return [beside(cells[i : i + 4], _GAP) for i in range(0, len(cells), 4)]
 
 
 def _description(sample: Sample, width: int) -> Image.Image:

@@ -18,10 +18,11 @@ from pipeline.publishing.duplicates import near_duplicates
 from pipeline.publishing.layout import columns, leaves, schema_fingerprint, shard_schema
 from pipeline.publishing.manifest import FileEntry, Manifest, ShardEntry
 from pipeline.publishing.publish import MARKER
+from pipeline.publishing.samples import pictures
 from pipeline.publishing.shards import content_hash, row_digest
-from pipeline.publishing.splits import embargoed
+from pipeline.publishing.splits import embargoed, shared_sequence
 from pipeline.storage import Store
-from schemas.records import Sample
+from schemas.records import Sample, StreetInfo
 from tools.verify_rows import Finding, check_row
 
 _BLOCK = 8 * 2**20
@@ -54,6 +55,7 @@ class _Census:
     split: list[str] = field(default_factory=list)
     unit: list[int] = field(default_factory=list)
     phash: list[int] = field(default_factory=list)
+    sequences: list[list[str]] = field(default_factory=list)
     number_of: dict[str, int] = field(default_factory=dict)
     """Place in the lists, by sample_id."""
     units: dict[tuple[str, str], int] = field(default_factory=dict)
@@ -203,6 +205,8 @@ def _placing_findings(sample: Sample, shard: ShardEntry, row: int, census: _Cens
     census.split.append(sample.split)
     census.unit.append(census.units.setdefault((sample.region, sample.unit), len(census.units)))
     census.phash.append(int(sample.street_view.phash, 16))
+    views = [view for role, _, view in pictures(sample) if role in ("street", "panorama", "other")]
+    census.sequences.append([f"{v.source} {v.sequence}" for v in views if isinstance(v, StreetInfo) and v.sequence])
 
 
 def _content_faults(shard: ShardEntry, digests: dict[str, bytes]) -> Iterator[Fault]:
@@ -217,12 +221,14 @@ def _content_faults(shard: ShardEntry, digests: dict[str, bytes]) -> Iterator[Fa
 
 
 def _neighbour_faults(whole: Manifest, census: _Census) -> Iterator[Fault]:
-    """What publish leaves out: samples too near to another split, and near-duplicates of another unit's sample."""
+    """What publish leaves out: samples too near to another split or of its sequences, and near-duplicates."""
     near = embargoed(np.array(census.lat), np.array(census.lon), np.array(census.split), whole.embargo_m)
+    followed = shared_sequence(census.sequences, np.array(census.split))
     phash, unit = np.array(census.phash, dtype=np.uint64), np.array(census.unit, dtype=np.int64)
     alike = near_duplicates(phash, unit, whole.min_duplicate_distance)
     for flags, column, what in (
         (near, "split", f"within {whole.embargo_m:.0f} m of a sample of another split"),
+        (followed, "street_view.sequence", "a capture sequence that is in another split, too"),
         (alike, "street_view.phash", "nearly the same picture as in another unit"),
     ):
         for i in np.flatnonzero(flags).tolist():

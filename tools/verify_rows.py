@@ -35,6 +35,9 @@ def check_row(row: dict[str, Any]) -> tuple[Sample | None, list[Finding]]:
     return sample, [finding for check in checks for finding in check]
 
 
+_PAIRS = (("panorama", "panorama_view"), ("aerial", "aerial_chip"), ("drone", "drone_chip"), ("map", "map_chip"))
+
+
 def _place(sample: Sample) -> Iterator[Finding]:
     if not h3.is_valid_cell(sample.unit):
         yield "unit", f"{sample.unit!r} is no H3 cell"
@@ -48,7 +51,7 @@ def _place(sample: Sample) -> Iterator[Finding]:
 
 
 def _pairs(sample: Sample) -> Iterator[Finding]:
-    for image, info in (("panorama", "panorama_view"), ("aerial", "aerial_chip"), ("map", "map_chip")):
+    for image, info in _PAIRS:
         if (getattr(sample, image) is None) != (getattr(sample, info) is None):
             yield image, f"is {'absent' if getattr(sample, image) is None else 'there'}, {info} is not"
     if sample.aerial is None and sample.map is None:
@@ -64,6 +67,8 @@ def _credits(sample: Sample) -> Iterator[Finding]:
         for field in ("source", "source_id", "author", "licence", "link"):
             if not getattr(info, field).strip():
                 yield f"{role}.{field}", "is empty"
+    if sample.redistributable and not all(info.redistributable for _, _, info in pictures(sample)):
+        yield "redistributable", "true, but a picture is not"
     order = get_args(LicenceClass)
     strictest = licence_class(licences)
     if order.index(sample.licence_class) < order.index(strictest):

@@ -26,6 +26,7 @@ class Attribution(Record):
     licence: str
     link: str
     captured_at: datetime | None
+    redistributable: bool
 
 
 _CREDIT = [name for name in Attribution.model_fields if name not in ("sample_id", "role")]
@@ -33,8 +34,10 @@ _COLUMN_OF: dict[Role, str] = {
     "street": "street_view",
     "panorama": "panorama_view",
     "aerial": "aerial_chip",
+    "drone": "drone_chip",
     "map": "map_chip",
     "other": "other_views.list.element",
+    "scale": "aerial_scales.list.element",
 }
 COLUMNS = ["sample_id", *(f"{column}.{name}" for column in _COLUMN_OF.values() for name in _CREDIT)]
 """The columns of a shard that credits are taken from: no picture among them."""
@@ -51,7 +54,8 @@ def write_attribution(path: Path, shards: Iterable[pa.Table]) -> None:
 def credits_of(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Rows of `Attribution` for one row of a shard."""
     for role, column in _COLUMN_OF.items():
-        infos = sample["other_views"] if role == "other" else [sample[column]]
+        lists = {"other": sample["other_views"], "scale": sample["aerial_scales"]}
+        infos = lists[role] if role in lists else [sample[column]]
         for info in infos:
             if info is not None:
                 yield {"sample_id": sample["sample_id"], "role": role, **{name: info[name] for name in _CREDIT}}

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markupsafe import Markup
 
 from pipeline.config import Build
+from pipeline.config_sources import KINDS
 from pipeline.publishing import attribution
 from pipeline.publishing.layout import card_features
 from pipeline.publishing.licences import hub_licences, licence_class
@@ -55,6 +56,7 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry]) -> str:
             for source, by_licence in counts.pictures.items()
             for licence, count in by_licence.items()
         ],
+        agreements=_agreements(build),
         explanations={str(reason): text for reason, text in EXPLANATIONS.items()},
     )
 
@@ -92,6 +94,13 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry]) -> dict[str, 
             "dataset_size": bytes_total,
         },
     }
+
+
+def _agreements(build: Build) -> list[str]:
+    """What the build states of agreements with sources whose terms forbid datasets."""
+    sections = [(name, section) for kind in KINDS for name, section in getattr(build.sources, kind).items()]
+    stated = [(name, getattr(section, "separate_agreement", None)) for name, section in sections]
+    return [f"{name}: used under a separate agreement: {words}" for name, words in stated if words]
 
 
 def _filled(counts: Counts) -> list[Split]:

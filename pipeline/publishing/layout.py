@@ -18,7 +18,7 @@ _LOW_CARDINALITY = {
 }  # fmt: skip
 _SEARCHED = {
     "sample_id", "region", "unit", "split", "lat", "lon", "bbox.xmin", "bbox.ymin", "bbox.xmax", "bbox.ymax", "weight",
-    "synthetic", "language", "description_tokens", "description_short_tokens", "licence_class",
+    "synthetic", "language", "description_tokens", "description_short_tokens", "licence_class", "redistributable",
 }  # fmt: skip
 """Columns with statistics. On pictures and texts they would put whole values into the footer."""
 

@@ -54,7 +54,7 @@ class Counts(_Entry):
     failed: dict[str, int]
     """Sites that a stage could not finish, by reason code."""
     excluded: dict[str, int]
-    """Finished sites left out by publish: `near_duplicate`, `split_embargo`."""
+    """Finished sites left out by publish: `near_duplicate`, `split_embargo`, `sequence_embargo`."""
     published: int
     synthetic: int
     """Samples with a picture that was drawn and not taken."""
@@ -72,6 +72,8 @@ class Counts(_Entry):
     """Samples by captioner, prompt set and model."""
     languages: dict[str, int]
     licence_classes: dict[str, int]
+    not_redistributable: int = 0
+    """Samples with a picture that may not be passed on."""
 
 
 class Manifest(_Entry):

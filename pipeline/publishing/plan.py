@@ -14,12 +14,14 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.duplicates import near_duplicates
 from pipeline.publishing.layout import Bounds
 from pipeline.publishing.shards import Load, ShardPlan, pack
-from pipeline.publishing.splits import assign, block_of, embargoed
+from pipeline.publishing.splits import assign, block_of, embargoed, shared_sequence
 from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit
 from schemas.reasons import Reason
 
 EMBARGO = "split_embargo"
 """Why a site near a site of another split is left out. No `Reason`: nothing is wrong with the site."""
+SEQUENCE_EMBARGO = "sequence_embargo"
+"""Why a site is left out that shares a capture sequence with a site of another split."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,12 @@ class _Sites:
     lat: NDArray[np.float64]
     lon: NDArray[np.float64]
     phash: NDArray[np.uint64]
+    sequences: list[list[str]]
 
 
 def chip_diagonal_m(chips: Chips) -> float:
     """Chips of two sites at least this many metres apart do not meet."""
-    return chips.size_px * chips.gsd_m * math.sqrt(2)
+    return max([chips.size_px * chips.gsd_m, *chips.extra_sizes_m]) * math.sqrt(2)
 
 
 def make_plan(build: Build, units: Sequence[FinishedUnit]) -> Plan:
@@ -103,6 +106,7 @@ def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, int]]:
         lat=table["lat"].to_numpy(),
         lon=table["lon"].to_numpy(),
         phash=np.array([int(text, 16) for text in table["phash"].to_pylist()], dtype=np.uint64),
+        sequences=table["sequences"].to_pylist(),
     )
     return sites, dict(sorted(failed.items()))
 
@@ -116,7 +120,13 @@ def _choose(build: Build, ordered: Sequence[FinishedUnit], sites: _Sites) -> tup
     split = np.where(duplicate, "", of_unit[sites.home])
     near = embargoed(sites.lat, sites.lon, split, chip_diagonal_m(build.imagery.chips))
     split[near] = ""
-    return split, {Reason.NEAR_DUPLICATE.value: int(duplicate.sum()), EMBARGO: int(near.sum())}
+    followed = shared_sequence(sites.sequences, split)
+    split[followed] = ""
+    return split, {
+        Reason.NEAR_DUPLICATE.value: int(duplicate.sum()),
+        EMBARGO: int(near.sum()),
+        SEQUENCE_EMBARGO: int(followed.sum()),
+    }
 
 
 def _bounds(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Bounds:

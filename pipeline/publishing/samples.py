@@ -27,7 +27,7 @@ from schemas.records import (
     StreetView,
 )
 
-Role = Literal["street", "panorama", "other", "aerial", "drone", "map"]
+Role = Literal["street", "panorama", "other", "aerial", "scale", "drone", "map"]
 
 
 def join(tables: UnitTables, keep: Mapping[str, Split], build: Build, synthetic: set[str]) -> Iterator[Sample]:
@@ -57,7 +57,7 @@ def pictures(sample: Sample) -> Iterator[tuple[Role, Image, StreetInfo | ChipInf
         ("street", sample.street, sample.street_view),
         ("panorama", sample.panorama, sample.panorama_view),
         ("aerial", sample.aerial, sample.aerial_chip),
-        *(("aerial", chip.image, chip) for chip in sample.aerial_scales),
+        *(("scale", chip.image, chip) for chip in sample.aerial_scales),
         ("drone", sample.drone, sample.drone_chip),
         ("map", sample.map, sample.map_chip),
         *(("other", view.image, view) for view in sample.other_views),

@@ -1,4 +1,4 @@
-"""Splits by spatial block, with an embargo between them.
+"""Splits by spatial block, with an embargo between them that neither distance nor a capture sequence crosses.
 
 A block is an H3 cell that holds many units, so neighbours stay together. Each block is drawn on its own, by a hash of
 the seed and its cell: adding a region or a unit never moves another block from one split to another. Only where a
@@ -7,7 +7,7 @@ two regions overlap, what stands in both goes into one split.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import get_args
 
 import h3
@@ -79,4 +79,18 @@ def embargoed(
             nearest, _ = cKDTree(held).query(position[mine], distance_upper_bound=distance_m)
             out[mine] = nearest < distance_m
         held = np.concatenate([held, position[mine][~out[mine]]])
+    return out
+
+
+def shared_sequence(sequences: Sequence[Sequence[str]], split: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Which sites to leave out so that no capture sequence (a drive, a walk) is in two splits.
+
+    Train gives way to val and test, val gives way to test, as in `embargoed`. `sequences` has a list for each site.
+    """
+    out = np.zeros(len(split), dtype=np.bool_)
+    held: set[str] = set()
+    for name in reversed(SPLITS):
+        mine = np.flatnonzero(split == name).tolist()
+        out[mine] = [not held.isdisjoint(sequences[i]) for i in mine]
+        held.update(sequence for i in mine if not out[i] for sequence in sequences[i])
     return out

@@ -26,6 +26,7 @@ class Tally:
     captioners: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     licence_classes: Counter[str] = field(default_factory=Counter)
+    not_redistributable: int = 0
 
     def add(self, sample: Sample) -> None:
         """Count one sample."""
@@ -38,6 +39,7 @@ class Tally:
         nullable = {
             "panorama": sample.panorama,
             "aerial": sample.aerial,
+            "drone": sample.drone,
             "map": sample.map,
             "street_view.heading_deg": sample.street_view.heading_deg,
             "street_view.captured_at": sample.street_view.captured_at,
@@ -46,6 +48,7 @@ class Tally:
         self.captioners[", ".join(part for part in (sample.captioner, sample.prompt_set, sample.model) if part)] += 1
         self.languages[sample.language] += 1
         self.licence_classes[sample.licence_class] += 1
+        self.not_redistributable += not sample.redistributable
 
     def add_missing(self, imagery: pa.Table, published: Collection[str]) -> None:
         """Count why published sites of an imagery layer lack views."""
@@ -73,4 +76,5 @@ class Tally:
             captioners=dict(sorted(self.captioners.items())),
             languages=dict(sorted(self.languages.items())),
             licence_classes=dict(sorted(self.licence_classes.items())),
+            not_redistributable=self.not_redistributable,
         )

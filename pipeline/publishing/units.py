@@ -16,6 +16,8 @@ INDEX_COLUMNS: dict[str, list[str]] = {
         "lon",
         "views.list.element.projection",
         "views.list.element.phash",
+        "views.list.element.source",
+        "views.list.element.sequence",
     ],
     "cues": ["site_id", "status", "reason"],
     "captions": ["site_id", "status", "reason"],
@@ -29,9 +31,11 @@ INDEX_SCHEMA = pa.schema(
         pa.field("lon", pa.float64(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("phash", pa.string()),
+        pa.field("sequences", pa.list_(pa.string()), nullable=False),
     ]
 )
-"""One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then."""
+"""One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then. `sequences` are
+the capture sequences of its views, with their source."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ def unit_index(tables: UnitTables) -> pa.Table:
                 "lon": site["lon"],
                 "reason": reason,
                 "phash": flat[0] if reason is None else None,
+                "sequences": sorted({f"{v['source']} {v['sequence']}" for v in site["views"] if v["sequence"]}),
             }
         )
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)

@@ -11,7 +11,7 @@ from pipeline.publishing.manifest import Counts, ShardEntry
 COUNTS = Counts(
     sites=120,
     failed={"too_blurred": 12, "no_street_view": 3},
-    excluded={"near_duplicate": 2, "split_embargo": 3},
+    excluded={"near_duplicate": 2, "split_embargo": 3, "sequence_embargo": 1},
     published=100,
     synthetic=0,
     splits={"train": 90, "val": 10},

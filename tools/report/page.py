@@ -30,7 +30,10 @@ CARDS = 6
 _TEMPLATE = "report.html.jinja"
 _READING = {Reason.NO_CUES}
 _DESCRIBING = {Reason.TOO_LONG}
-_EXCLUSIONS = {"split_embargo": "too near to a site of another split"}
+_EXCLUSIONS = {
+    "split_embargo": "too near to a site of another split",
+    "sequence_embargo": "of one capture sequence with a site of another split",
+}
 """What `publish` leaves out for other reasons than the `Reason`s."""
 
 
@@ -160,7 +163,10 @@ def web_link(link: str) -> str | None:
 
 def _card(sample: Sample) -> SampleCard:
     views = [CardPicture("Street view", _uri(picture(sample.street, ""), 480, 360), street_line(sample.street_view))]
-    for title, image, info in (("Aerial", sample.aerial, sample.aerial_chip), ("Map", sample.map, sample.map_chip)):
+    above = [("Aerial", sample.aerial, sample.aerial_chip), ("Map", sample.map, sample.map_chip)]
+    if sample.drone is not None:
+        above.append(("Drone", sample.drone, sample.drone_chip))
+    for title, image, info in above:
         if image is None or info is None:
             views.append(CardPicture(title, None, f"no {title.lower()} view here"))
         else:
@@ -170,7 +176,7 @@ def _card(sample: Sample) -> SampleCard:
         place_line(sample),
         views,
         [sentence for sentence in sample.sentences if sentence.variant == "long"],
-        [(role, info) for role, _, info in pictures(sample) if role in ("street", "aerial", "map")],
+        [(role, info) for role, _, info in pictures(sample) if role in ("street", "aerial", "drone", "map")],
     )
 
 
