@@ -1,7 +1,12 @@
 """Stage `imagery`: for each site its street views, aerial chip, map chip and map facts, anonymised and checked."""
 
+import math
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Literal
+
+import mercantile
 
 from pipeline.config import Build
 from pipeline.errors import SiteError
@@ -11,7 +16,7 @@ from pipeline.imaging.frame import LocalFrame
 from pipeline.imaging.panorama import cut
 from pipeline.imaging.phash import phash
 from pipeline.imaging.quality import gate, measure
-from pipeline.sources.base import Camera, KnowsTruth, Photo, Pixels, Point, RasterChip, StreetSource
+from pipeline.sources.base import AerialSource, Camera, KnowsTruth, Photo, Pixels, Point, RasterChip, StreetSource
 from pipeline.stopping import check_stop
 from pipeline.toolbox import Toolbox
 from schemas.reasons import Reason
@@ -25,31 +30,45 @@ _UNKNOWN_HFOV_DEG = 65.0
 
 
 def imagery(sites: Iterable[Site], tools: Toolbox) -> list[ImageryRow]:
-    """One row a site, in order."""
-    rows = []
-    for site in sites:
-        check_stop()
+    """One row a site, in order. Where a source is asked over the network, several sites are in work at once."""
+    ordered = list(sites)
+    if not tools.networked():
+        return [_try(site, tools) for site in ordered]
+    with ThreadPoolExecutor(tools.build.limits.sites_at_once, thread_name_prefix="site") as threads:
+        futures = [threads.submit(_try, site, tools) for site in ordered]
         try:
-            rows.append(_row(site, tools))
-        except SiteError as error:
-            rows.append(_failed(site, error))
-    return rows
+            return [future.result() for future in futures]
+        finally:
+            for future in futures:
+                future.cancel()  # after a fault that stops the build, sites not begun are not begun
+
+
+def _try(site: Site, tools: Toolbox) -> ImageryRow:
+    check_stop()
+    try:
+        return _row(site, tools)
+    except SiteError as error:
+        return _failed(site, error)
 
 
 def _row(site: Site, tools: Toolbox) -> ImageryRow:
     point = Point(site.lat, site.lon)
     missing: list[MissingView] = []
     aerial = _aerial(point, site.region, tools, missing)
+    scales = _scales(point, site.region, tools, missing) if aerial else []
     around, facts = _map(point, site.region, tools, missing)
     if aerial is None and around is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
+    views = _street_views(point, tools.street(site.region), tools, missing)
     return ImageryRow(
         **site.model_dump(),
         status="ok",
         reason=None,
         detail=None,
-        views=_street_views(point, tools.street(site.region), tools, missing),
+        views=views,
         aerial=aerial,
+        aerial_scales=scales,
+        drone=_drone(Point(views[0].lat, views[0].lon), site.region, tools, missing),
         map=around,
         facts=facts,
         missing=missing,
@@ -182,49 +201,85 @@ def _view(
 
 def _aerial(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
     source, chips = tools.aerial(region), tools.build.imagery.chips
-    if source is None:
-        return None
+    return _photo_chip("aerial", source, point, chips.gsd_m, tools.build, missing, "aerial.jpg") if source else None
+
+
+def _scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> list[Chip]:
+    """The further aerial chips that are asked for, as far as they can be had."""
+    source, chips = tools.aerial(region), tools.build.imagery.chips
+    assert source is not None
+    wanted = ((f"aerial-{size:g}m.jpg", size / chips.size_px) for size in chips.extra_sizes_m)
+    made = (_photo_chip("aerial", source, point, gsd, tools.build, missing, path) for path, gsd in wanted)
+    return [chip for chip in made if chip is not None]
+
+
+def _drone(camera: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
+    """The drone chip around the first street view's camera, so that what the photo shows lies in its middle."""
+    source, chips = tools.drone(region), tools.build.imagery.chips
+    return (
+        _photo_chip("drone", source, camera, chips.drone_gsd_m, tools.build, missing, "drone.jpg") if source else None
+    )
+
+
+def _photo_chip(
+    view: Literal["aerial", "drone"],
+    source: AerialSource,
+    point: Point,
+    gsd_m: float,
+    build: Build,
+    missing: list[MissingView],
+    path: str,
+) -> Chip | None:
+    chips = build.imagery.chips
     try:
-        got = source.chip(point, chips.size_px, chips.gsd_m)
+        got = source.chip(point, chips.size_px, gsd_m)
     except SiteError as error:
-        missing.append(MissingView(view="aerial", reason=error.reason, detail=error.detail))
+        missing.append(MissingView(view=view, reason=error.reason, detail=error.detail))
         return None
     if got.covered < chips.min_covered:
         detail = f"{got.covered:.1%} of the chip, {chips.min_covered:.1%} asked for"
-        missing.append(MissingView(view="aerial", reason=Reason.PARTLY_COVERED, detail=detail))
+        missing.append(MissingView(view=view, reason=Reason.PARTLY_COVERED, detail=detail))
         return None
-    return _chip(
-        got, source.name, point, tools.build, encode_jpeg(got.pixels, tools.build.imagery.jpeg_quality), "aerial.jpg"
-    )
+    return _chip(got, source.name, point, gsd_m, encode_jpeg(got.pixels, build.imagery.jpeg_quality), path)
 
 
 def _map(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> tuple[Chip | None, list[MapFact]]:
     source, chips = tools.map(region), tools.build.imagery.chips
     if source is None:
         return None, []
+    gsd_m = chips.gsd_m if chips.map_scale == "chip" else carto_gsd_m(point.lat, chips.size_px)
     try:
-        got = source.chip(point, chips.size_px, chips.gsd_m)
+        got = source.chip(point, chips.size_px, gsd_m)
+        facts = source.around(point, tools.build.imagery.map_radius_m)
     except SiteError as error:
         missing.append(MissingView(view="map", reason=error.reason, detail=error.detail))
         return None, []
     # Flat colours and lettering: PNG is both smaller and free of the ringing that JPEG would put around names.
-    chip = _chip(got, source.name, point, tools.build, encode_png(got.pixels), "map.png")
-    return chip, source.around(point, tools.build.imagery.map_radius_m)
+    return _chip(got, source.name, point, gsd_m, encode_png(got.pixels), "map.png"), facts
 
 
-def _chip(got: RasterChip, source: str, point: Point, build: Build, data: bytes, path: str) -> Chip:
-    chips = build.imagery.chips
+def carto_gsd_m(lat: float, size_px: int) -> float:
+    """Metres a pixel of a map chip that shows as much as one 256 px Web Mercator tile of zoom 19 at a latitude.
+
+    The released CVG-Text models were trained on such tiles, doubled to 512 px.
+    """
+    return float(mercantile.CE) / 2**19 * math.cos(math.radians(lat)) / size_px
+
+
+def _chip(got: RasterChip, source: str, point: Point, gsd_m: float, data: bytes, path: str) -> Chip:
     frame = LocalFrame(point.lat, point.lon)
-    west, south, east, north = frame.chip_bbox(chips.size_px, chips.gsd_m)
+    height, width = got.pixels.shape[:2]
+    west, south, east, north = frame.chip_bbox(width, gsd_m)
     return Chip(
         source=source,
         source_id=got.source_id,
         author=got.author,
         licence=got.licence,
         link=got.link,
-        gsd_m=chips.gsd_m,
-        width=got.pixels.shape[1],
-        height=got.pixels.shape[0],
+        redistributable=got.redistributable,
+        gsd_m=gsd_m,
+        width=width,
+        height=height,
         west=west,
         south=south,
         east=east,
