@@ -20,6 +20,7 @@ from pipeline.publishing.manifest import Manifest, shareable
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
+from pipeline.ready import check_ready
 from pipeline.stopping import check_stop, clear_stop
 from pipeline.storage import Store, open_store
 from pipeline.toolbox import Toolbox, region_sources, toolbox
@@ -89,6 +90,7 @@ def prepare(build: Build) -> Prepared:
         MachineError: an engine is not installed.
     """
     tools = toolbox(build)
+    check_ready(build, tools)
     bases = {region.name: stage_bases(build, tools, region) for region in build.regions}
     store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
     claim(store, build, bases)

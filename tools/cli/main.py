@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError
+from tools.cli.sources import coverage, sources_app
 
 if TYPE_CHECKING:
     from pipeline.build import Outcome
@@ -28,6 +29,8 @@ app = typer.Typer(
 )
 config_app = typer.Typer(help="The build file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
+app.add_typer(sources_app, name="sources")
+app.command()(coverage)
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
 WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]

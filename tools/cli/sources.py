@@ -1,0 +1,99 @@
+"""`geoscribe sources` and `geoscribe coverage`: what sources there are, whether they answer, what they have."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+sources_app = typer.Typer(help="Public sources of imagery and maps.", no_args_is_help=True)
+
+
+@sources_app.command("list")
+def list_sources(
+    kind: Annotated[str | None, typer.Option(help="Only street, aerial, drone or map.")] = None,
+) -> None:
+    """List the public sources that geoscribe knows: area, licence, key, limits, and when that was checked."""
+    from pipeline.config_sources import KINDS
+    from pipeline.errors import ConfigError, Problem
+    from pipeline.sources.listing import listing
+
+    if kind is not None and kind not in KINDS:
+        raise ConfigError([Problem("--kind", kind, ", ".join(KINDS))])
+    table = Table("name", "kind", "area", "licence", "key", "limits", "checked on", "notes", box=None, pad_edge=False)
+    for source in listing().values():
+        if kind is not None and source.kind != kind:
+            continue
+        limits = f"{source.per_s:g}/s, {source.at_once} at once"
+        if source.per_day is not None:
+            limits += f", {source.per_day:,}/day"
+        notes = f"REFUSED: {source.refused}" if source.refused else source.notes
+        table.add_row(
+            source.name,
+            source.kind,
+            source.area,
+            source.licence,
+            source.key_env or "none",
+            "" if source.refused else limits,
+            f"{source.checked_on} ({source.checked})",
+            notes,
+        )
+    Console().print(table)
+
+
+@sources_app.command("check")
+def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]) -> None:
+    """Ask each source of a build one cheap question: reachable, key valid, licence stated. Exit code 1 if one fails."""
+    from pipeline.config_file import load_build
+    from pipeline.errors import MachineError, SiteError
+    from pipeline.ready import check_ready
+    from pipeline.toolbox import toolbox
+
+    build = load_build(config)
+    tools = toolbox(build)
+    check_ready(build, tools)
+    networked = tools.networked()
+    if not networked:
+        print(f"{config}: no source is asked over the network")
+    failed = 0
+    for kind, name, region, source in networked:
+        try:
+            print(f"ok    {kind} {name} ({region.name}): {source.probe(region)}")
+        except (SiteError, MachineError) as error:
+            failed += 1
+            print(f"FAIL  {kind} {name} ({region.name}): {error}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def coverage(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")],
+    out: Annotated[Path, typer.Option(help="Where the map goes.")] = Path("coverage.png"),
+    sites: Annotated[int, typer.Option(min=1, help="Look at so many sites of each region at most.")] = 200,
+) -> None:
+    """Say how many of a build's sites have imagery, and draw them on a map. Asks the sources; fetches no photo."""
+    from pipeline.config_file import load_build
+    from pipeline.ready import check_ready
+    from pipeline.toolbox import toolbox
+    from tools.coverage import coverage as look
+    from tools.coverage import draw_coverage
+
+    build = load_build(config)
+    check_ready(build, toolbox(build))
+    found = look(build, sites)
+    table = Table("region", "sites", "looked at", "street", "reference", "both", "what is lacking", box=None)
+    for region in found:
+        lacking = ", ".join(f"{n} {reason}" for reason, n in region.reasons().most_common())
+        table.add_row(
+            region.region.name,
+            f"{region.sampled:,}",
+            f"{len(region.sites):,}",
+            f"{region.share(lambda s: s.street):.0%}",
+            f"{region.share(lambda s: s.reference):.0%}",
+            f"{region.share(lambda s: s.street and s.reference):.0%}",
+            lacking or "nothing",
+        )
+    Console().print(table)
+    draw_coverage(found).save(out)
+    print(f"coverage map: {out}")
