@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
@@ -15,6 +16,8 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.config import Build
 from pipeline.errors import BuildStopped, MachineError
+from pipeline.net.client import cache_folder
+from pipeline.net.limits_service import serve_limits
 from pipeline.stopping import check_stop, request_stop
 from pipeline.storage import Store, open_store
 from pipeline.toolbox import Toolbox, toolbox
@@ -27,9 +30,9 @@ log = logging.getLogger(__name__)
 class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     """Runs one stage on unit tasks. Sources and engines are made in the worker, once a process."""
 
-    def __init__(self, stage: str, build_json: str, *, in_process: bool) -> None:
+    def __init__(self, stage: str, build_json: str, limits_at: str | None) -> None:
         self._stage = stage
-        self._in_process = in_process
+        self._limits_at = limits_at
         self._build_json = build_json
         self._store: Store | None = None
         self._tools: Toolbox | None = None
@@ -38,7 +41,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         """Open the workspace and the toolbox."""
         build = Build.model_validate_json(self._build_json)
         self._store = open_store(build.workspace)
-        self._tools = toolbox(build)
+        self._tools = toolbox(build, self._limits_at)
 
     def process(self, task: UnitTask) -> Iterable[UnitTask]:
         """Pass the task on with the stage done; drop it where the build is to stop."""
@@ -48,7 +51,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
             check_stop()
             done = do_stage(self._stage, task, self._store, self._tools)
         except (MachineError, BuildStopped) as error:
-            if not self._in_process:
+            if self._limits_at is not None:  # another process than the driver's
                 raise
             # Beam would print the traceback of what is no bug; the driver, in the same process, says it in a line.
             request_stop(error if isinstance(error, MachineError) else None)
@@ -56,11 +59,18 @@ class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         yield done
 
 
-def attach(tasks: beam.PCollection, build: Build, *, in_process: bool) -> beam.PCollection:
-    """The three stages, applied in order to a collection of unit tasks; `in_process` if the driver runs them itself."""
+def attach(tasks: beam.PCollection, build: Build, limits_at: str | None = None) -> beam.PCollection:
+    """The three stages, applied in order to a collection of unit tasks.
+
+    Args:
+        tasks: `UnitTask`s.
+        build: What to build.
+        limits_at: Where workers in other processes ask for the build's shared network limits; None if the driver runs
+            the stages itself.
+    """
     build_json = build.model_dump_json()
     for stage in STAGES:
-        tasks |= stage >> beam.ParDo(StageFn(stage, build_json, in_process=in_process))
+        tasks |= stage >> beam.ParDo(StageFn(stage, build_json, limits_at))
     return tasks
 
 
@@ -72,7 +82,7 @@ def run_local(tasks: Sequence[UnitTask], build: Build, beam_options: Sequence[st
     """
     # Named, because Beam's default runner may try to download a runner binary.
     options = [f"--direct_num_workers={build.limits.workers}", "--direct_running_mode=multi_threading", *beam_options]
-    _run(tasks, build, FnApiRunner(), options, in_process=True)
+    _run(tasks, build, FnApiRunner(), options, limits_at=None)
     check_stop()
 
 
@@ -91,26 +101,28 @@ def run_dask(
         raise MachineError("the Dask runner needs the extra `dask`: pip install 'geoscribe[dask]'") from error
     # One unit a partition: Beam's default of 128 would put a small build into one task.
     options = ["--dask_partition_size=1", *beam_options]
+    counts = cache_folder(build.network)
     if scheduler is not None:
-        _run(tasks, build, DaskRunner(), [f"--dask_client_address={scheduler}", *options], in_process=False)
+        near = urlsplit(scheduler).hostname or "127.0.0.1"
+        with serve_limits(counts, near) as limits_at:
+            options = [f"--dask_client_address={scheduler}", *options]
+            _run(tasks, build, DaskRunner(), options, limits_at)
         return
-    with LocalCluster(n_workers=build.limits.workers, threads_per_worker=1, dashboard_address=None) as cluster:
-        _run(
-            tasks,
-            build,
-            DaskRunner(),
-            [f"--dask_client_address={cluster.scheduler_address}", *options],
-            in_process=False,
-        )
+    with (
+        LocalCluster(n_workers=build.limits.workers, threads_per_worker=1, dashboard_address=None) as cluster,
+        serve_limits(counts) as limits_at,
+    ):
+        options = [f"--dask_client_address={cluster.scheduler_address}", *options]
+        _run(tasks, build, DaskRunner(), options, limits_at)
 
 
-def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str], *, in_process: bool) -> None:
+def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str], limits_at: str | None) -> None:
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failed stage is raised by `_own`
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Beam's own: an optional package of a cloud that is not used
         pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
         # The local runner needs the reshuffle to share the tasks out among its threads; on Dask it would do nothing.
-        attach(pipeline | "units" >> beam.Create(tasks, reshuffle=in_process), build, in_process=in_process)
+        attach(pipeline | "units" >> beam.Create(tasks, reshuffle=limits_at is None), build, limits_at)
         try:
             pipeline.run().wait_until_finish()
         except Exception as error:

@@ -55,8 +55,9 @@ one: one file, one line here, and its section in `pipeline.config`."""
 class Toolbox:
     """What a build's stages work with. Everything is made on first use, under a lock."""
 
-    def __init__(self, build: Build) -> None:
+    def __init__(self, build: Build, limits_at: str | None = None) -> None:
         self.build = build
+        self.limits_at = limits_at
         self.regions = {region.name: region for region in build.regions}
         self._lock = threading.RLock()
         self._made: dict[tuple[str, str], Any] = {}
@@ -83,10 +84,12 @@ class Toolbox:
 
     @property
     def client(self) -> Client:
-        """The network client."""
+        """The network client, with this process's own limits or those that the driver serves."""
         from pipeline.net.client import HttpClient
+        from pipeline.net.limits_service import RemotePacer
 
-        client: Client = self._once("client", "http", lambda: HttpClient(self.build.network))
+        pacer = RemotePacer(self.limits_at) if self.limits_at else None
+        client: Client = self._once("client", "http", lambda: HttpClient(self.build.network, pacer))
         return client
 
     def networked(self) -> list[tuple[SourceKind, str, Region, Networked]]:
@@ -159,13 +162,17 @@ _toolboxes: dict[str, Toolbox] = {}
 _toolboxes_lock = threading.Lock()
 
 
-def toolbox(build: Build) -> Toolbox:
-    """The process's toolbox for a build: models are loaded once however many threads and steps ask."""
+def toolbox(build: Build, limits_at: str | None = None) -> Toolbox:
+    """The process's toolbox for a build: models are loaded once however many threads and steps ask.
+
+    `limits_at` is where the network limits that all processes of a build share are served, if this is not the only one.
+    """
     mark = digest(build, length=32)
     with _toolboxes_lock:
-        if mark not in _toolboxes:
-            _toolboxes[mark] = Toolbox(build)
-        return _toolboxes[mark]
+        known = _toolboxes.get(mark)
+        if known is None or known.limits_at != limits_at:  # a cluster's worker outlives the build that it was made for
+            known = _toolboxes[mark] = Toolbox(build, limits_at)
+        return known
 
 
 def region_sources(tools: Toolbox, region: Region) -> dict[str, str | None]:
