@@ -74,6 +74,8 @@ _PLAIN_BUILDINGS = _words(
 )
 _PLAIN_GROUND = _words("grass flowerbed scrub grassland heath greenfield farmland meadow tree wetland")
 _PLAIN_WATER = _words("drain ditch swimming_pool basin")
+LAND_USES = _words("residential commercial retail industrial railway construction brownfield garages")
+"""What a stretch of ground is built up with: the map's background, drawn and never told."""
 _MINOR_WAYS = {
     "footway": _words("sidewalk crossing crosswalk traffic_island link access_aisle"),
     "service": _words("driveway parking_aisle emergency_access drive-through"),
@@ -111,7 +113,7 @@ def classify(tags: Tags, shape: Shape) -> Class | None:
     """
     if _hidden(tags):
         return None
-    for rule in (_way, _transport, _ground, _place, _landmark, _building, _foreign):
+    for rule in (_way, _transport, _ground, _place, _landmark, _building, _foreign, _land_use):
         found = rule(tags, shape)
         if found is not None:
             return found
@@ -127,9 +129,16 @@ def encloses(tags: Tags) -> bool:
     return tags.get("waterway", "riverbank") == "riverbank" and tags.get("natural") != "tree_row"
 
 
+def is_background(what: Class) -> bool:
+    """Whether a feature is the ground that others lie on."""
+    return what.kind == "other" and what.category in LAND_USES
+
+
 def worth_telling(what: Class, tags: Tags, name: str | None) -> bool:
     """Whether a feature helps a description. The others are drawn only."""
     kind, category = what
+    if is_background(what):
+        return False
     if kind == "road":
         return not any(tags.get(key) in values for key, values in _MINOR_WAYS.items())
     if name:
@@ -229,6 +238,12 @@ def _foreign(tags: Tags, _: Shape) -> Class | None:
         if word in _KIND_OF_WORD:
             return Class(_KIND_OF_WORD[word], tags.get("class") or word)
     return None
+
+
+def _land_use(tags: Tags, shape: Shape) -> Class | None:
+    built_up = tags.get("subtype") in {"residential", "developed", "construction"}  # Overture's land use
+    value = tags.get("landuse") or (tags.get("class", "") if built_up else "")
+    return Class("other", value) if value in LAND_USES and shape == "area" else None
 
 
 def _number(text: str | None) -> float:

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.sources.mapfiles.classes import Class, Shape, Tags, classify, worth_telling
+from pipeline.sources.mapfiles.classes import Class, Shape, Tags, classify, is_background, worth_telling
 from pipeline.sources.mapfiles.window import Window
 from schemas.records import FactKind
 
@@ -58,6 +58,12 @@ class Feature:
     lanes: int | None = None
     layer: int = 0
     """OSM's vertical order: bridges above 0, tunnels below."""
+    house_number: str | None = None
+
+    @property
+    def background(self) -> bool:
+        """Whether it is the ground that others lie on, and not worth a chip by itself."""
+        return is_background(Class(self.kind, self.category))
 
     @property
     def shape(self) -> Shape:
@@ -129,6 +135,7 @@ def _features(element: Element) -> list[Feature]:
         roundabout=tags.get("junction") in {"roundabout", "circular"},
         lanes=_small_integer(tags.get("lanes"), 1, 16),
         layer=_small_integer(tags.get("layer"), -10, 10) or 0,
+        house_number=clean_name(tags.get("addr:housenumber")),
     )
     if what.kind != "road" or tags.get("bridge", "no") == "no":
         return [feature]

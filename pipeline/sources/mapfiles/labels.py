@@ -1,7 +1,8 @@
 """Where labels go: names along streets, beside dots and inside areas, never over each other."""
 
+import textwrap
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,14 +13,31 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.sources.mapfiles import style
+from pipeline.sources.mapfiles.canvas import Colour
 from pipeline.sources.mapfiles.features import Feature
+from pipeline.sources.mapfiles.items import Item
 from pipeline.sources.mapfiles.text import label_of, text_mask
 
-STREET_PX = 12
-PLACE_PX = 11
-MOST_PLACES = 40  # labels beside dots: more cannot be read
 _GAP = 1.5
-_DOT_GAP = 3.5
+
+
+class Lettering(NamedTuple):
+    """How a style writes."""
+
+    street_px: int
+    place_px: int
+    weight: int
+    """Of the letters, 100 to 900."""
+    most_places: int
+    """Labels beside dots."""
+    colour: Callable[[Feature], Colour]
+    aside_px: float
+    """From a dot to its label."""
+    dot_gap_px: float
+    """No label comes nearer to a dot."""
+    wrap: int | None
+    """Labels of places are set in lines of about so many characters, below their dots; beside them in one line if
+    None."""
 
 
 class _Wish(NamedTuple):
@@ -37,47 +55,60 @@ class Label:
 
     text: str
     size: int
-    colour: style.Colour
+    weight: int
+    colour: Colour
     place: _Wish
 
 
-def place_labels(features: Sequence[Feature], shapes: Sequence[BaseGeometry], size_px: int) -> list[Label]:
+def place_labels(
+    items: Sequence[Item], size_px: int, lettering: Lettering, *, numbers: Sequence[Item] = ()
+) -> list[Label]:
     """Labels for the features of a chip: streets first, then areas, then places from the middle outwards.
 
     Args:
-        features: in any order.
-        shapes: theirs, in pixels of the chip, cut to it.
+        items: in any order, cut to the chip.
         size_px: side of the chip.
+        lettering: of the style.
+        numbers: buildings whose house numbers are written, where there is still room.
     """
-    board = _Board(size_px, [shape for shape in shapes if shape.geom_type == "Point"])
-    named = [
-        (feature, shape, text) for feature, shape in zip(features, shapes, strict=True) if (text := label_of(feature))
-    ]
-    _streets(board, [item for item in named if style.is_street(item[0]) and item[0].shape == "line"])
+    board = _Board(size_px, [shape for _, shape in items if shape.geom_type == "Point"], lettering)
+    named = [(feature, shape, text) for feature, shape in items if (text := label_of(feature))]
+    _streets(board, [item for item in named if style.is_street(item[0]) and item[0].shape == "line"], lettering)
     areas = [item for item in named if item[0].shape == "area"]
+    size, colour = lettering.place_px, lettering.colour
     for feature, shape, text in sorted(areas, key=lambda item: (-item[1].area, item[0].feature_id)):
         point = shapely.point_on_surface(shape)
         if not point.is_empty:
-            board.put(text, PLACE_PX, _colour(feature), [_Wish(point.x, point.y, 0.0)])
+            board.put(_wrapped(text, lettering), size, colour(feature), [_Wish(point.x, point.y, 0.0)])
     dots = [item for item in named if item[0].shape == "point" and item[0].kind != "junction"]
     middle = shapely.Point(size_px / 2, size_px / 2)
     dots.sort(key=lambda item: (shapely.distance(item[1], middle), item[0].feature_id))
-    for feature, shape, text in dots[:MOST_PLACES]:
-        board.put(text, PLACE_PX, style.dot_colour(feature), _beside(shape, text))
+    for feature, shape, text in dots[: lettering.most_places]:
+        written = _wrapped(text, lettering)
+        board.put(written, size, colour(feature), _beside(shape, written, lettering))
+    for feature, shape in numbers:
+        point = shapely.point_on_surface(shape)
+        board.put(feature.house_number or "", size, style.NUMBER_TEXT, [_Wish(point.x, point.y, 0.0)])
     return board.labels
 
 
-def _streets(board: "_Board", named: Sequence[tuple[Feature, BaseGeometry, str]]) -> None:
+def _wrapped(text: str, lettering: Lettering) -> str:
+    return text if lettering.wrap is None else "\n".join(textwrap.wrap(text, lettering.wrap, break_long_words=False))
+
+
+def _streets(board: "_Board", named: Sequence[tuple[Feature, BaseGeometry, str]], lettering: Lettering) -> None:
     """One label a street, or two where it is long, the longest street first."""
     pieces: dict[str, list[BaseGeometry]] = defaultdict(list)
-    for _, shape, text in named:
+    colours: dict[str, Colour] = {}
+    for feature, shape, text in named:
         pieces[text].append(shape)
+        colours.setdefault(text, lettering.colour(feature))
     merged = {text: shapely.line_merge(shapely.union_all(shapes)) for text, shapes in pieces.items()}
     for text in sorted(merged, key=lambda text: (-merged[text].length, text)):
         lines = sorted(shapely.get_parts(merged[text]), key=lambda line: (-line.length, line.wkb))
-        width = text_mask(text, STREET_PX).shape[1]
+        width = text_mask(text, lettering.street_px, lettering.weight).shape[1]
         for line in lines[:3]:
-            if board.put(text, STREET_PX, style.TEXT, _along(line, width)):
+            if board.put(text, lettering.street_px, colours[text], _along(line, width)):
                 break
 
 
@@ -100,38 +131,35 @@ def _along(line: BaseGeometry, width: float) -> list[_Wish]:
     return wishes
 
 
-def _beside(dot: BaseGeometry, text: str) -> list[_Wish]:
-    height, width = text_mask(text, PLACE_PX).shape
-    x, y, across, down = dot.x, dot.y, width / 2 + 3, height / 2 + 1
-    return [_Wish(x + across, y, 0.0), _Wish(x - across, y, 0.0), _Wish(x, y + down, 0.0), _Wish(x, y - down, 0.0)]
-
-
-def _colour(feature: Feature) -> style.Colour:
-    if feature.kind == "water":
-        return style.WATER_TEXT
-    return style.GREEN_TEXT if feature.kind == "green" else style.TEXT
+def _beside(dot: BaseGeometry, text: str, lettering: Lettering) -> list[_Wish]:
+    height, width = text_mask(text, lettering.place_px, lettering.weight).shape
+    x, y, across, down = dot.x, dot.y, width / 2 + lettering.aside_px, height / 2 + lettering.aside_px - 2
+    below = [_Wish(x, y + down, 0.0), _Wish(x, y - down, 0.0)]
+    beside = [_Wish(x + across, y, 0.0), _Wish(x - across, y, 0.0)]
+    return beside + below if lettering.wrap is None else below[:1]
 
 
 class _Board:
     """What is taken on the chip."""
 
-    def __init__(self, size_px: int, dots: Sequence[BaseGeometry]) -> None:
+    def __init__(self, size_px: int, dots: Sequence[BaseGeometry], lettering: Lettering) -> None:
         self._dots = shapely.MultiPoint(dots)
+        self._lettering = lettering
         self.labels: list[Label] = []
         self._frame = shapely.box(0, 0, size_px, size_px)
         self._taken: list[BaseGeometry] = []
 
-    def put(self, text: str, size: int, colour: style.Colour, wishes: Sequence[_Wish]) -> bool:
+    def put(self, text: str, size: int, colour: Colour, wishes: Sequence[_Wish]) -> bool:
         """Put a label at the first place that is free, off all dots and wholly on the chip."""
-        height, width = text_mask(text, size).shape
+        height, width = text_mask(text, size, self._lettering.weight).shape
         for wish in wishes:
             corners = _corners(width - 4, height - 4, wish)
             outline = shapely.Polygon(corners)
             if not self._frame.contains(outline) or any(outline.distance(other) < _GAP for other in self._taken):
                 continue
-            if self._dots.is_empty or outline.distance(self._dots) > _DOT_GAP:
+            if self._dots.is_empty or outline.distance(self._dots) > self._lettering.dot_gap_px:
                 self._taken.append(outline)
-                self.labels.append(Label(text, size, colour, wish))
+                self.labels.append(Label(text, size, self._lettering.weight, colour, wish))
                 return True
         return False
 
@@ -146,7 +174,9 @@ def _corners(width: float, height: float, wish: _Wish) -> NDArray[np.float64]:
 
 def draw_label(picture: NDArray[np.uint8], label: Label) -> None:
     """Write a label with its halo onto a picture (height x width x 3, RGB), in place."""
-    mask = text_mask(label.text, label.size * 2)  # drawn at twice the size and turned: smoother than turned at size
+    mask = text_mask(
+        label.text, label.size * 2, label.weight
+    )  # drawn at twice the size and turned: smoother than turned at size
     height, width = mask.shape
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), -label.place.angle, 0.5)
     side = int(np.hypot(height, width) / 2) + 4

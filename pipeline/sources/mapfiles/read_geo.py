@@ -11,12 +11,13 @@ from typing import Any
 import shapely
 
 from pipeline.errors import ConfigError, Problem
-from pipeline.sources.mapfiles.classes import Tags
+from pipeline.sources.mapfiles.classes import LINKS, Tags
 from pipeline.sources.mapfiles.features import Element, Extract, digest_id
 from pipeline.sources.mapfiles.geoparquet import geometry_column, is_wgs84, read_rows
 from pipeline.sources.mapfiles.window import Window
 
 _OSM_ID = re.compile(r"(node|way|relation)/([0-9]{1,18})")
+_GERS_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # Overture's stable ids
 _BUILDING_SIGNS = ("height", "height_m", "num_floors", "roof_shape")
 
 
@@ -38,7 +39,7 @@ def read_geojson(path: Path, document: dict[str, Any]) -> Extract:
     known = [feature if isinstance(feature, dict) else {} for feature in features]
     geometries = shapely.from_geojson([json.dumps(feature.get("geometry")) for feature in known], on_invalid="ignore")
     elements = [
-        _element(properties, geometry, feature.get("id"))
+        element_of(properties, geometry, feature.get("id"))
         for feature, geometry in zip(known, geometries, strict=True)
         for properties in [feature.get("properties")]
     ]
@@ -56,10 +57,11 @@ def read_geoparquet(path: Path, window: Window) -> Extract:
         raise ConfigError([Problem(str(path), "a Parquet file without geometry", "GeoParquet with WKB geometry")])
     rows = read_rows(path, window.boxes)
     geometries = shapely.from_wkb([row.pop(column) for row in rows], on_invalid="ignore")
-    return Extract([_element(row, geometry, None) for row, geometry in zip(rows, geometries, strict=True)], None)
+    return Extract([element_of(row, geometry, None) for row, geometry in zip(rows, geometries, strict=True)], None)
 
 
-def _element(properties: Any, geometry: Any, feature_id: Any) -> Element:
+def element_of(properties: Any, geometry: Any, feature_id: Any) -> Element:
+    """An element from a feature's properties: of GeoJSON, or a row of GeoParquet."""
     known = properties if isinstance(properties, dict) else {}
     area = geometry is not None and geometry.geom_type in {"Polygon", "MultiPolygon"}
     return Element(_id(known, geometry, feature_id), geometry, tags_of(known, area=area))
@@ -71,6 +73,8 @@ def _id(properties: dict[str, Any], geometry: Any, feature_id: Any) -> str:
         if osm:
             return f"osm:{osm[1][0]}{osm[2]}"
     own = feature_id if feature_id is not None else properties.get("id")
+    if isinstance(own, str) and _GERS_ID.fullmatch(own):
+        return f"overture:{own}"
     # With the geometry, since many files number each layer from 1.
     shape = "" if geometry is None else geometry.wkb_hex
     return digest_id("f", str(own), shape, *([] if own is not None else [sorted(tags_of(properties).items())]))
@@ -94,14 +98,43 @@ def tags_of(properties: dict[str, Any], *, area: bool = False) -> Tags:
     own, subtype = tags.get("class", ""), tags.get("subtype", "")
     if subtype == "road":
         tags["highway"] = own or "road"
+        if tags.get("subclass") == "link" and f"{own}_link" in LINKS:
+            tags["highway"] += "_link"
+        if tags.get("subclass") in {"driveway", "parking_aisle"}:
+            tags["service"] = tags["subclass"]
         if tags.get("subclass") in {"sidewalk", "crosswalk"}:
             tags["footway"] = tags["subclass"]
     elif subtype == "rail":
         tags["railway"] = "rail" if own in {"", "standard_gauge", "unknown"} else own
-    elif area and not category and any(properties.get(sign) is not None for sign in _BUILDING_SIGNS):
+    elif area and not category and _is_building(properties):
         tags.setdefault("building", own or subtype or "yes")
         tags.setdefault("height", tags.get("height_m", ""))
-    return tags
+        if properties.get("is_underground") is True:
+            tags["location"] = "underground"
+    return tags | _levels(properties)
+
+
+def _is_building(properties: dict[str, Any]) -> bool:
+    if (properties.get("theme"), properties.get("type")) == ("buildings", "building"):
+        return True
+    return any(properties.get(sign) is not None for sign in _BUILDING_SIGNS)
+
+
+def _levels(properties: dict[str, Any]) -> Tags:
+    """Overture's bridges, tunnels and levels, where they hold for the whole of a segment."""
+    flags: set[str] = set()
+    for key in ("road_flags", "rail_flags"):
+        values = [rule.get("values") for rule in _whole(properties.get(key))]
+        flags.update(flag for some in values if isinstance(some, list) for flag in some if isinstance(flag, str))
+    found = {key: "yes" for key in ("bridge", "tunnel") if f"is_{key}" in flags}
+    for rule in _whole(properties.get("level_rules")):
+        found["layer"] = str(rule.get("value", 0))
+    return found
+
+
+def _whole(rules: Any) -> list[dict[str, Any]]:
+    known = [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    return [rule for rule in known if rule.get("between") in (None, [0, 1])]
 
 
 def _names(names: Any) -> Tags:

@@ -7,35 +7,31 @@ import json
 import logging
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import shapely
 
 from pipeline.config import Region
 from pipeline.config_sources import MapFiles
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.imaging.frame import LocalFrame
-from pipeline.sources.base import Point, RasterChip
+from pipeline.sources.base import Point, Road
 from pipeline.sources.mapfiles import window
-from pipeline.sources.mapfiles.draw import draw
-from pipeline.sources.mapfiles.facts import facts, in_frame, without_crowds
-from pipeline.sources.mapfiles.features import Extract, Feature, as_utc, features_of
-from pipeline.sources.mapfiles.junctions import junctions
+from pipeline.sources.mapfiles.facts import in_frame
+from pipeline.sources.mapfiles.feature_map import VERSION, FeatureMap, FeatureStore, Stated, roads_of
+from pipeline.sources.mapfiles.features import Extract, Feature, features_of
 from pipeline.sources.mapfiles.read_geo import read_geojson, read_geoparquet
 from pipeline.sources.mapfiles.read_osm import read_osm
 from pipeline.sources.mapfiles.read_overpass import read_overpass
+from pipeline.sources.maps.refused import INSTEAD, refusal
 from schemas.reasons import Reason
-from schemas.records import MapFact
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
-"""Raised whenever the same files would give other facts or another picture."""
 MARGIN_M = 500.0
 """Features this far outside the regions are kept; a point further than this from all data is outside the map."""
 
@@ -44,13 +40,11 @@ _JSON = (".json", ".geojson", ".json.gz", ".geojson.gz", ".json.bz2", ".geojson.
 _PARQUET = (".parquet", ".geoparquet")
 
 
-class MapFilesSource:
+class MapFilesSource(FeatureMap):
     """Facts and chips from local map files, all held in memory. Threads may share it: nothing changes after it is made.
 
     `skipped` counts the map objects that could not be used, by what is wrong with them.
     """
-
-    synthetic = False
 
     def __init__(self, name: str, config: MapFiles, regions: Sequence[Region]) -> None:
         """Read the files.
@@ -63,9 +57,8 @@ class MapFilesSource:
         Raises:
             ConfigError: naming every file that cannot be read and what is wrong with it.
         """
-        self.name = name
+        stated = Stated.of(name, config)
         self.skipped: Counter[str] = Counter()
-        self._config = config
         wanted = window.Window.of_regions(regions, MARGIN_M)
         found: dict[str, Feature] = {}
         dates: list[datetime] = []
@@ -82,20 +75,17 @@ class MapFilesSource:
                 problems += error.problems
             else:
                 dates += [extract.extracted_at] if extract.extracted_at else []
-        stated = as_utc(config.extracted_on) if config.extracted_on else None
-        if config.extracted_on and stated is None:
-            problems.append(
-                Problem(f"sources.map.{name}.extracted_on", repr(config.extracted_on), "a date such as 2026-07-20")
-            )
+        problems += stated.problems
         if problems:
             raise ConfigError(problems)
         if self.skipped:
             log.warning(
                 "map source %s: left out %s", name, ", ".join(f"{n} ({why})" for why, n in self.skipped.items())
             )
-        self._extracted_at = min(dates) if dates else stated  # the oldest: the map is at least as new as this
-        self._features = without_crowds([*found.values(), *junctions(list(found.values()))])
-        self._tree = shapely.STRtree([feature.geometry for feature in self._features])
+        # The oldest: the map is at least as new as this.
+        super().__init__(name, config, min(dates) if dates else stated.extracted_at)
+        source_id = " ".join(path.name for path in config.files)
+        self._store = FeatureStore(list(found.values()), self._extracted_at, source_id)
         settings = [VERSION, sorted(digests), config.model_dump(mode="json", exclude={"files"}), wanted.boxes]
         self._fingerprint = hashlib.blake2b(json.dumps(settings).encode(), digest_size=16).hexdigest()
 
@@ -103,51 +93,26 @@ class MapFilesSource:
         """Of the files' contents, the settings and the area kept; see `pipeline.sources.base.Source`."""
         return self._fingerprint
 
-    def around(self, point: Point, radius_m: float) -> list[MapFact]:
-        """Things within a radius, nearest first; see `pipeline.sources.base.MapSource`."""
-        return facts(self._near(point, radius_m), point, radius_m)
+    def store(self, point: Point, radius_m: float) -> FeatureStore:  # noqa: ARG002 - all is held
+        """All that the files hold."""
+        return self._store
 
-    def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
-        """The map drawn in the aerial chip's frame and scale; see `pipeline.sources.base.MapSource`.
-
-        Raises:
-            SiteError: EMPTY_MAP if no feature lies in the chip, NO_OVERLAP if none lies within 500 m of the point.
-        """
-        half = size_px * gsd_m / 2
-        near = self._near(point, half * np.sqrt(2.0))
-        shapes = in_frame(near, LocalFrame(point.lat, point.lon)) if near else []
-        frame = shapely.box(-half, -half, half, half)
-        seen = shapely.intersects(np.array(shapes, dtype=object), frame)
-        visible = [i for i in np.flatnonzero(seen) if near[i].kind != "junction"]
-        if not visible:
-            raise self._nothing(point, size_px * gsd_m)
-        pixels = draw(
-            [near[i] for i in visible], [shapes[i] for i in visible], size_px, gsd_m, labels=self._config.labels
-        )
-        return RasterChip(
-            pixels=pixels,
-            covered=1.0,
-            source_id=" ".join(path.name for path in self._config.files),
-            author=self._config.author,
-            licence=self._config.licence,
-            link=self._config.link,
-            captured_at=self._extracted_at,
-        )
-
-    def _near(self, point: Point, radius_m: float) -> list[Feature]:
-        """Features whose bounds come near a point, in the order they were read."""
-        boxes = [shapely.box(*box) for box in window.around(point.lat, point.lon, radius_m)]
-        return [self._features[i] for i in np.unique(self._tree.query(boxes)[1])]
+    def roads(self, region: Region) -> Iterator[Road]:
+        """The roads of a region, by id; see `pipeline.sources.base.HasRoads`."""
+        return roads_of(self._store.features, region)
 
     def _nothing(self, point: Point, width_m: float) -> SiteError:
-        near = self._near(point, MARGIN_M)
+        near = self._store.near(point, MARGIN_M)
         distances = shapely.distance(shapely.Point(0, 0), in_frame(near, LocalFrame(point.lat, point.lon)))
         if near and distances.min() <= MARGIN_M:
-            return SiteError(Reason.EMPTY_MAP, f"{self.name}: no feature within the {width_m:.0f} m wide chip")
+            return super()._nothing(point, width_m)
         return SiteError(Reason.NO_OVERLAP, f"{self.name}: no feature within {MARGIN_M:.0f} m of the site")
 
 
 def _read(path: Path, wanted: window.Window) -> Extract:
+    refused = refusal(str(path))
+    if refused:
+        raise ConfigError([Problem(str(path), refused, INSTEAD)])
     name = path.name.lower()
     if name.endswith(_OSM):
         return read_osm(path)

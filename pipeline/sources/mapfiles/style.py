@@ -2,11 +2,9 @@
 
 from typing import NamedTuple
 
+from pipeline.sources.mapfiles.canvas import Colour
 from pipeline.sources.mapfiles.classes import PATHS, STREETS
 from pipeline.sources.mapfiles.features import Feature
-
-Colour = tuple[int, int, int]
-"""Red, green, blue."""
 
 
 class Road(NamedTuple):
@@ -31,6 +29,7 @@ TEXT: Colour = (58, 56, 60)
 HALO: Colour = (255, 255, 255)
 WATER_TEXT: Colour = (70, 112, 140)
 GREEN_TEXT: Colour = (66, 106, 62)
+NUMBER_TEXT: Colour = (102, 102, 102)
 
 LANE_M = 3.2
 LEAST_PX = 2.0
@@ -134,3 +133,12 @@ def dot_colour(feature: Feature) -> Colour:
         if any(word in feature.category for word in words):
             return colour
     return _OTHER_DOT
+
+
+def text_colour(feature: Feature) -> Colour:
+    """Of a feature's name."""
+    if feature.shape == "point":
+        return dot_colour(feature)
+    if feature.kind == "water":
+        return WATER_TEXT
+    return GREEN_TEXT if feature.kind == "green" else TEXT

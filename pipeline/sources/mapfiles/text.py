@@ -10,7 +10,6 @@ from pipeline.sources.mapfiles.features import Feature
 
 LABEL_CHARACTERS = 28
 _MARGIN = 4
-_WEIGHT = 500
 
 
 def label_of(feature: Feature) -> str | None:
@@ -24,15 +23,29 @@ def label_of(feature: Feature) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def text_mask(text: str, size: int) -> NDArray[np.uint8]:
-    """Coverage (0 to 255) of a line of text, cut to its ink and a margin of 4 pixels for the halo."""
-    drawn = ink(text, (size * 2, size * (len(text) + 2) + 2 * _MARGIN), (_MARGIN, round(size * 1.35)), size, _WEIGHT)
+def text_mask(text: str, size: int, weight: int) -> NDArray[np.uint8]:
+    """Coverage (0 to 255) of centred lines of text, cut to their ink and a margin of 4 pixels for the halo.
+
+    `size` is in pixels, `weight` from 100 to 900.
+    """
+    lines = [_line(line, size, weight) for line in text.split("\n")]
+    width = max(line.shape[1] for line in lines)
+    whole = np.concatenate([np.pad(line, ((0, 0), _centred(width - line.shape[1]))) for line in lines])
+    cut = np.pad(whole, _MARGIN)
+    cut.flags.writeable = False
+    return cut
+
+
+def _centred(spare: int) -> tuple[int, int]:
+    return spare // 2, spare - spare // 2
+
+
+def _line(text: str, size: int, weight: int) -> NDArray[np.uint8]:
+    drawn = ink(text, (size * 2, size * (len(text) + 2) + 2 * _MARGIN), (_MARGIN, round(size * 1.35)), size, weight)
     columns = np.flatnonzero(drawn.any(axis=0))
     rows = np.flatnonzero(drawn.any(axis=1))
     if not len(columns):
         return np.zeros((1, 1), np.uint8)
     # The height stays that of the font, so that labels of one size sit on one line.
     top, bottom = min(int(rows[0]), round(size * 0.5)), max(int(rows[-1]) + 1, round(size * 1.5))
-    cut = np.pad(drawn[top:bottom, columns[0] : columns[-1] + 1], _MARGIN)
-    cut.flags.writeable = False
-    return cut
+    return drawn[top:bottom, columns[0] : columns[-1] + 1]

@@ -28,6 +28,15 @@ def around(lat: float, lon: float, radius_m: float) -> list[Box]:
     return unwrapped(*LocalFrame(lat, lon).chip_bbox(2, radius_m))
 
 
+def padded(box: Box, margin_m: float) -> list[Box]:
+    """A box widened by a margin in metres; what is pushed over the antimeridian comes in on the other side."""
+    west, south, east, north = box
+    dlat = margin_m / METRES_PER_DEGREE
+    dlon = dlat / max(math.cos(math.radians(min(max(abs(south), abs(north)) + dlat, 89.0))), 1e-6)
+    shifted = ((max(west - dlon + s, -180.0), min(east + dlon + s, 180.0)) for s in (0.0, 360.0, -360.0))
+    return [(w, max(south - dlat, -90.0), e, min(north + dlat, 90.0)) for w, e in shifted if w <= e]
+
+
 @dataclass(frozen=True)
 class Window:
     """Where data is wanted."""
@@ -37,16 +46,7 @@ class Window:
     @classmethod
     def of_regions(cls, regions: Iterable[Region], margin_m: float) -> "Window":
         """The regions' bounds, widened by a margin in metres."""
-        boxes: list[Box] = []
-        for region in regions:
-            for west, south, east, north in unwrapped(*region.bounds()):
-                dlat = margin_m / METRES_PER_DEGREE
-                dlon = dlat / max(math.cos(math.radians(min(max(abs(south), abs(north)) + dlat, 89.0))), 1e-6)
-                # What is pushed over the antimeridian comes in on the other side.
-                for shift in (0.0, 360.0, -360.0):
-                    w, e = max(west - dlon + shift, -180.0), min(east + dlon + shift, 180.0)
-                    if w <= e:
-                        boxes.append((w, max(south - dlat, -90.0), e, min(north + dlat, 90.0)))
+        boxes = [box for region in regions for part in unwrapped(*region.bounds()) for box in padded(part, margin_m)]
         return cls(tuple(boxes))
 
     def meets(self, bounds: NDArray[np.float64]) -> NDArray[np.bool_]:

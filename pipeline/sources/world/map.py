@@ -1,17 +1,20 @@
 """The synthetic world's map: facts around a point, and a picture of them in the manner of common web maps."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+
+import numpy as np
 
 from pipeline.config import Region
 from pipeline.config_sources import WorldMap
 from pipeline.errors import SiteError
-from pipeline.sources.base import Point, RasterChip
+from pipeline.sources.base import Point, RasterChip, Road
 from pipeline.sources.world.facts import facts_around
 from pipeline.sources.world.ground import Window
 from pipeline.sources.world.regions import AUTHOR, LICENCE, LINK, WORLD_VERSION, Homes
 from pipeline.sources.world.sheet import paint_map
-from pipeline.sources.world.town import locate
+from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, stretch
+from pipeline.sources.world.town import Town, cells_near, locate
 from schemas.reasons import Reason
 from schemas.records import MapFact
 
@@ -50,3 +53,27 @@ class WorldMapSource:
         window = Window(here.x, here.y, here.north_deg, size_px, 1 / gsd_m)
         pixels = paint_map(home.town, window, labels=self._config.labels)
         return RasterChip(pixels, 1.0, f"{home.region.name}/{home.town.seed}", AUTHOR, LICENCE, LINK, _DRAWN)
+
+    def roads(self, region: Region) -> Iterator[Road]:
+        """Streets and footways, a stretch between two junctions each; see `pipeline.sources.base.HasRoads`."""
+        home = self._homes.named(region.name)
+        if home is None:
+            return
+        west, south, east, north = region.bounds()
+        for cell in _cells(home.town, region):
+            for family in (ALONG_EAST, ALONG_NORTH):
+                line = stretch(home.town, family, *cell)
+                if line.kind not in ROADS and line.kind != "footway":
+                    continue
+                lon, lat = home.town.frame.to_degrees(*line.line.T)
+                offset = (lon - west + 180.0) % 360.0 - 180.0
+                inside = offset.max() >= 0.0 and offset.min() <= (east - west) % 360.0
+                if inside and lat.max() >= south and lat.min() <= north:
+                    yield Road(f"{home.town.name}/{family}.{line.i}.{line.j}", line.kind, lon, lat)
+
+
+def _cells(town: Town, region: Region) -> list[tuple[int, int]]:
+    """Grid cells that a region's bounds may reach into."""
+    west, south, east, north = region.bounds()
+    x, y = town.frame.to_metres([west, west, east, east], [south, north, south, north])
+    return cells_near(town, 0.0, 0.0, float(np.hypot(x, y).max()) + 100.0)

@@ -94,7 +94,7 @@ def test_the_picture_depends_on_the_features_and_not_on_their_order(
     tmp_path: Path, write_town: WriteTown, source_of: SourceOf
 ) -> None:
     source = source_of(write_town(tmp_path / "town.osm", HERE), middle=HERE)
-    features = source._near(HERE, 150.0)
+    features = source.store(HERE, 0.0).near(HERE, 150.0)
     features = [feature for feature in features if feature.kind != "junction"]
     random.Random(1).shuffle(features)
     shuffled = draw(features, in_frame(features, LocalFrame(HERE.lat, HERE.lon)), 256, 0.5, labels=True)
@@ -139,7 +139,9 @@ def test_a_label_is_the_name_if_the_font_has_it(
 ) -> None:
     tags = {"highway": "residential"} | ({"name": name} if name else {}) | ({"name:en": name_en} if name_en else {})
     road: Any = ([(-50.0, 0.0), (50.0, 0.0)], tags, {})
-    (feature,) = source_of(write_town(tmp_path / "town.osm", HERE, [road]), middle=HERE)._near(HERE, 10.0)
+    (feature,) = (
+        source_of(write_town(tmp_path / "town.osm", HERE, [road]), middle=HERE).store(HERE, 0.0).near(HERE, 10.0)
+    )
     assert label_of(feature) == written
 
 

@@ -180,7 +180,8 @@ def test_a_roundabout_is_one_junction_of_all_its_streets() -> None:
         ({"highway": "construction"}, "line", None),
         ({"category": "coffee_shop"}, "point", ("poi", "coffee_shop")),
         ({"category": "park"}, "point", ("green", "park")),
-        ({"landuse": "residential"}, "area", None),
+        ({"landuse": "residential", "name": "Elm Estate"}, "area", ("other", "residential")),
+        ({"landuse": "quarry"}, "area", None),
     ],
 )
 def test_classes(tags: Tags, shape: Any, expected: tuple[str, str] | None) -> None:

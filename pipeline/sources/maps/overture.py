@@ -1,0 +1,173 @@
+"""The map source of `type: overture`: Overture Maps GeoParquet, from a bucket or a copy of one."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pyarrow as pa
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.config import Imagery, Region
+from pipeline.config_sources import Overture
+from pipeline.digest import digest
+from pipeline.errors import ConfigError, MachineError, Problem, SiteError
+from pipeline.net.base import Client, Provider
+from pipeline.sources.base import Floats, Point, Road
+from pipeline.sources.listing import listing
+from pipeline.sources.mapfiles.feature_map import VERSION as MAP_VERSION
+from pipeline.sources.mapfiles.feature_map import FeatureStore, Stated, roads_of
+from pipeline.sources.mapfiles.features import Element, Feature, features_of
+from pipeline.sources.mapfiles.read_geo import element_of
+from pipeline.sources.mapfiles.window import Window
+from pipeline.sources.maps.cells import Cell, CellMap
+from pipeline.sources.maps.held import Held
+from pipeline.sources.maps.refused import INSTEAD, refusal
+from pipeline.sources.maps.release import TYPES, Bucket, Release
+from schemas.reasons import Reason
+
+VERSION = 1
+"""Raised whenever the same release would give other features."""
+MARGIN_M = 1_100.0
+"""Things this far outside a region are read: beyond the largest `map_radius_m`."""
+_ZOOM = 15
+_SIDES = frozenset({"xmin", "ymin", "xmax", "ymax"})
+_HELD_BYTES = 2_000_000_000
+"""Of compact rows, in one process."""
+
+
+class OvertureSource(CellMap):
+    """Facts, chips and roads from a release. Threads may share it.
+
+    Of each region the rows are read once, when first needed, and held as Arrow tables, some 0.2 kB a building.
+    Features are made of them a cell at a time.
+    """
+
+    def __init__(self, name: str, config: Overture, regions: Sequence[Region], client: Client) -> None:
+        """Check the settings; a local folder must be there. Nothing is read.
+
+        Args:
+            name: of the source in the configuration.
+            config: its section.
+            regions: what is asked for later lies in one of them.
+            client: says whether the bucket's address is safe. The reading is Arrow's, see `Release`.
+
+        Raises:
+            ConfigError: naming every setting that cannot be used.
+        """
+        stated = Stated.of(name, config)
+        problems = [*stated.problems, *_problems(name, config)]
+        self._config = config
+        self._regions = {region.name: region for region in regions}
+        if problems:
+            raise ConfigError(problems)
+        bucket = Bucket(config.s3_region, config.s3_endpoint) if _in_bucket(config) else None
+        self._release = Release(config.release.removeprefix("s3://"), bucket)
+        super().__init__(name, config, stated.extracted_at or self._release.date, _ZOOM)
+        if bucket is None:
+            _check_folder(name, self._release)
+        else:
+            client.session(self.provider())  # refuses an unsafe address
+        # One value: what a reading finds is kept, a fault is not.
+        self._types: Held[str, list[str]] = Held(lambda _: self._release.types(), len, 1)
+        self._tables: Held[tuple[str, str], pa.Table] = Held(
+            self._read_table, lambda table: int(table.nbytes), _HELD_BYTES
+        )
+
+    def fingerprint(self) -> str:
+        """Of the release's name and the settings; see `pipeline.sources.base.Source`."""
+        return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
+
+    def roads(self, region: Region) -> Iterator[Road]:
+        """The roads of a region, by id; see `pipeline.sources.base.HasRoads`. Only the segments are read."""
+        if "segment" not in self._types.get("types"):
+            return
+        skipped: Counter[str] = Counter()
+        table = self._tables.get((region.name, "segment"))
+        yield from roads_of(_features(table, "segment", Window.of_regions([region], 0.0), skipped), region)
+        self._note(skipped)
+
+    def provider(self) -> Provider:
+        """The bucket's host; see `pipeline.sources.base.Networked`. No request goes to a local copy."""
+        address = urlsplit(self._config.s3_endpoint or "")
+        bucket = self._config.release.removeprefix("s3://").partition("/")[0]
+        amazon = f"https://{bucket}.s3.{self._config.s3_region}.amazonaws.com"
+        origin = f"{address.scheme}://{address.netloc}" if address.netloc else amazon
+        return listing()["overture"].provider((origin,) if _in_bucket(self._config) else (), rate=self._config.rate)
+
+    def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:  # noqa: ARG002 - by region, not by site
+        """Upper estimate of the ranges that are read: of each type some 60 footers and 40 row groups a region."""
+        return len(TYPES) * 100 * len(self._regions) if _in_bucket(self._config) else 0
+
+    def probe(self, region: Region) -> str:  # noqa: ARG002 - the release is the same for all
+        """Look for the release's folders; see `pipeline.sources.base.Networked`."""
+        date = self._extracted_at.date().isoformat() if self._extracted_at else "of an unknown date"
+        return f"{self._release.shown}: {', '.join(self._types.get('types'))}; {date}"
+
+    def _area(self, point: Point) -> str:
+        place = np.array([[point.lon, point.lat, point.lon, point.lat]])
+        for region in self._regions.values():
+            if Window.of_regions([region], 100.0).meets(place)[0]:
+                return region.name
+        raise SiteError(Reason.NO_OVERLAP, f"{self.name}: {point.lat:.6f}, {point.lon:.6f} lies in none of its regions")
+
+    def _read(self, cell: Cell) -> FeatureStore:
+        window = Window(tuple(cell.boxes()))
+        skipped: Counter[str] = Counter()
+        found: dict[str, Feature] = {}
+        for kind in self._types.get("types"):
+            for feature in _features(self._tables.get((cell.area, kind)), kind, window, skipped):
+                found.setdefault(feature.feature_id, feature)
+        self._note(skipped)
+        return FeatureStore(list(found.values()), None, self._release.where.rsplit("/", 1)[-1])
+
+    def _read_table(self, key: tuple[str, str]) -> pa.Table:
+        area, kind = key
+        window = Window.of_regions([self._regions[area]], MARGIN_M)
+        return self._release.read(kind, window.boxes)
+
+
+def _features(table: pa.Table, kind: str, window: Window, skipped: Counter[str]) -> list[Feature]:
+    """The features of a table that meet a window, in the table's order."""
+    bounds = np.column_stack([table[side].to_numpy() for side in ("xmin", "ymin", "xmax", "ymax")])
+    rows = table.take(np.flatnonzero(window.meets(bounds.astype(np.float64)))).to_pylist()
+    geometries = shapely.from_wkb([row.pop("geometry") for row in rows], on_invalid="ignore")
+    elements = [_element(row, kind, geometry) for row, geometry in zip(rows, geometries, strict=True)]
+    return features_of(elements, window, skipped)
+
+
+def _element(row: dict[str, Any], kind: str, geometry: BaseGeometry | None) -> Element:
+    known = {key: value for key, value in row.items() if value is not None and key not in _SIDES}
+    known["names"] = {"primary": known.pop("name", None), "common": known.pop("common", None)}
+    return element_of(known | {"theme": TYPES[kind][0], "type": kind}, geometry, None)
+
+
+def _in_bucket(config: Overture) -> bool:
+    return config.release.startswith("s3://")
+
+
+def _problems(name: str, config: Overture) -> list[Problem]:
+    where = f"sources.map.{name}"
+    allowed = "a folder, or s3://bucket/prefix"
+    scheme, found, path = config.release.partition("://")
+    problems = []
+    if refusal(config.release):
+        problems.append(Problem(f"{where}.release", str(refusal(config.release)), INSTEAD))
+    elif found and (scheme != "s3" or not path.strip("/")):
+        problems.append(Problem(f"{where}.release", repr(config.release), allowed))
+    if config.s3_endpoint and urlsplit(config.s3_endpoint).path.strip("/"):
+        problems.append(Problem(f"{where}.s3_endpoint", config.s3_endpoint, "https://host, without a path"))
+    return problems
+
+
+def _check_folder(name: str, release: Release) -> None:
+    where = f"sources.map.{name}.release"
+    if not Path(release.where).is_dir():
+        raise ConfigError([Problem(where, f"{release.where}, which is no folder", "the folder of a release")])
+    try:
+        release.types()
+    except MachineError as error:
+        raise ConfigError([Problem(where, str(error), "the folder that holds theme=places and its like")]) from error

@@ -1,0 +1,174 @@
+"""The map source of `type: pmtiles`: vector tiles of the Protomaps basemap in one archive."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import mercantile
+import shapely
+from pmtiles.tile import TileType
+
+from pipeline.config import Imagery, Region
+from pipeline.config_sources import PmtilesMap
+from pipeline.digest import digest
+from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.net.base import Client, Provider
+from pipeline.sources.archive import open_archive
+from pipeline.sources.base import Floats, Road
+from pipeline.sources.listing import listing
+from pipeline.sources.mapfiles.feature_map import VERSION as MAP_VERSION
+from pipeline.sources.mapfiles.feature_map import FeatureStore, Stated, roads_of
+from pipeline.sources.mapfiles.features import Element, Feature, as_utc, features_of
+from pipeline.sources.mapfiles.window import Window, unwrapped
+from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
+from pipeline.sources.maps.held import Held
+from pipeline.sources.maps.meetings import with_meetings
+from pipeline.sources.maps.protomaps import LAYERS, id_of, tags_of
+from pipeline.sources.maps.refused import INSTEAD, refusal
+from pipeline.sources.maps.vector_tile import read_tile
+from schemas.reasons import Reason
+
+VERSION = 1
+"""Raised whenever the same archive would give other features."""
+_ZOOM = 15
+_LEAST_ZOOM = 14
+"""Below, streets are left out and buildings merged."""
+_MOST_FEATURES = 100_000
+_EVERYWHERE = Window(((-180.0, -90.0, 180.0, 90.0),))
+_WRITTEN = "planetiler:osm:osmosisreplicationtime"
+"""Where Protomaps' archives say how old their data is."""
+
+
+class PmtilesMapSource(CellMap):
+    """Facts, chips and roads from an archive. Threads may share it.
+
+    Geometry is that of the archive's deepest zoom, at most 15 for the planet's: a grid of 0.3 m.
+    """
+
+    def __init__(self, name: str, config: PmtilesMap, regions: Sequence[Region], client: Client) -> None:
+        """Check the settings; a local archive must be one of vector tiles. Nothing is asked over the network.
+
+        Args:
+            name: of the source in the configuration.
+            config: its section.
+            regions: not looked at: cells are read where they are asked for.
+            client: for an archive at an address.
+
+        Raises:
+            ConfigError: naming every setting that cannot be used.
+        """
+        del regions
+        stated = Stated.of(name, config)
+        problems = [*stated.problems, *_problems(name, config)]
+        if problems:
+            raise ConfigError(problems)
+        super().__init__(name, config, stated.extracted_at, _ZOOM)
+        self._config = config
+        self._archive = open_archive(config.archive, client.session(self.provider()) if _remote(config) else None)
+        self._tiles: Held[tuple[int, int, int], list[Feature]] = Held(self._read_tile, len, _MOST_FEATURES)
+        if not _remote(config):
+            try:
+                self._check()
+            except SiteError as error:
+                raise ConfigError(
+                    [Problem(f"sources.map.{name}.archive", error.detail, "PMTiles of vector tiles")]
+                ) from error
+
+    def fingerprint(self) -> str:
+        """Of the archive's name and the settings; see `pipeline.sources.base.Source`."""
+        return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
+
+    def roads(self, region: Region) -> Iterator[Road]:
+        """The roads of a region, tile by tile, cut at the tiles' edges; see `pipeline.sources.base.HasRoads`."""
+        zoom = self._check()
+        for tile in tiles_of(region, zoom):
+            for road in roads_of(self._tiles.get((zoom, tile.x, tile.y)), region):
+                yield replace(road, road_id=f"{road.road_id}@{zoom}/{tile.x}/{tile.y}")
+
+    def provider(self) -> Provider:
+        """The archive's host; see `pipeline.sources.base.Networked`. No request goes to a local file."""
+        address = urlsplit(self._config.archive)
+        origins = (f"{address.scheme}://{address.netloc}",) if _remote(self._config) else ()
+        return listing()["protomaps"].provider(origins, rate=self._config.rate)
+
+    def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
+        """Upper estimate: for each cell its tile and eight around, and a directory."""
+        return 10 * cells_asked(lat, lon, _ZOOM, imagery) if _remote(self._config) else 0
+
+    def probe(self, region: Region) -> str:
+        """Read the header and look for the region in its bounds; see `pipeline.sources.base.Networked`."""
+        zoom = self._check()
+        lat, lon = region.middle()
+        west, south, east, north = self._archive.header.bounds
+        inside = "holds" if west <= lon <= east and south <= lat <= north else "does not hold"
+        return f"{self._archive.name}: vector tiles to zoom {zoom}, {inside} the middle of {region.name}"
+
+    def _check(self) -> int:
+        """The zoom that is read."""
+        header = self._archive.header
+        if header.tile_type is not TileType.MVT or header.max_zoom < _LEAST_ZOOM:
+            found = f"{header.tile_type.name} tiles to zoom {header.max_zoom}"
+            raise SiteError(
+                Reason.READ_FAILED, f"{self._archive.name} holds {found}; vector tiles to zoom {_LEAST_ZOOM} are needed"
+            )
+        return header.max_zoom
+
+    def _read(self, cell: Cell) -> FeatureStore:
+        zoom = self._check()
+        if not _meets(self._archive.header.bounds, cell):
+            raise SiteError(Reason.NO_OVERLAP, f"{self.name}: the archive ends before the site")
+        pieces: dict[str, list[Feature]] = {}
+        for tile in sorted({tile for box in cell.boxes() for tile in mercantile.tiles(*box, zooms=zoom)}):
+            for feature in self._tiles.get((zoom, tile.x, tile.y)):
+                pieces.setdefault(feature.feature_id, []).append(feature)
+        features = _within([_joined(found) for found in pieces.values()], Window(tuple(cell.boxes())))
+        written = self._archive.metadata.get(_WRITTEN)
+        date = as_utc(written) if isinstance(written, str) else None
+        return FeatureStore(with_meetings(features), date, self._archive.name.rsplit("/", 1)[-1])
+
+    def _read_tile(self, key: tuple[int, int, int]) -> list[Feature]:
+        data = self._archive.tile(*key)
+        if data is None:
+            return []
+        skipped: Counter[str] = Counter()
+        elements = [Element(id_of(t, *key), t.geometry, tags_of(t)) for t in read_tile(data, *key, LAYERS)]
+        features = features_of(elements, _EVERYWHERE, skipped)
+        self._note(skipped)
+        return features
+
+
+def _within(features: Sequence[Feature], window: Window) -> list[Feature]:
+    if not features:
+        return []
+    inside = window.meets(shapely.bounds([feature.geometry for feature in features]))
+    return [feature for feature, meets in zip(features, inside, strict=True) if meets]
+
+
+def _joined(pieces: Sequence[Feature]) -> Feature:
+    """One feature of the pieces that tiles have of it."""
+    if len(pieces) == 1:
+        return pieces[0]
+    same = [piece.geometry for piece in pieces if piece.shape == pieces[0].shape]
+    whole = shapely.union_all(same)
+    return replace(pieces[0], geometry=shapely.line_merge(whole) if pieces[0].shape == "line" else whole)
+
+
+def _meets(bounds: tuple[float, float, float, float], cell: Cell) -> bool:
+    known = [shapely.box(*box) for box in unwrapped(*bounds)]
+    return any(one.intersects(shapely.box(*box)) for one in known for box in cell.boxes())
+
+
+def _remote(config: PmtilesMap) -> bool:
+    return config.archive.startswith(("https://", "http://"))
+
+
+def _problems(name: str, config: PmtilesMap) -> list[Problem]:
+    where = f"sources.map.{name}.archive"
+    refused = refusal(config.archive)
+    if refused:
+        return [Problem(where, refused, INSTEAD)]
+    if not _remote(config) and not Path(config.archive).is_file():
+        return [Problem(where, f"{config.archive}, which is no file", "a .pmtiles file, or an https address")]
+    return []
