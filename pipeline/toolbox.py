@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.captioning.base import Captioner
 from pipeline.config import Build, Region, source_name
+from pipeline.config_captioning import Dialogue
 from pipeline.config_sources import KINDS, NetworkSource, SourceKind
 from pipeline.digest import digest
 from pipeline.net.base import Client
@@ -41,10 +42,14 @@ MAP = {
     "world": "pipeline.sources.world.map:WorldMapSource",
 }
 OCR = {
+    "easyocr": "pipeline.perception.easy:EasyOcrEngine",
     "rapidocr": "pipeline.perception.rapid:RapidOcrEngine",
     "oracle": "pipeline.perception.oracle:OracleOcr",
 }
 SEGMENTERS = {
+    "grounded": "pipeline.perception.grounded:GroundedSegmenter",
+    "onnx": "pipeline.perception.onnx_classes:OnnxSegmenter",
+    "sam": "pipeline.perception.sam:SamSegmenter",
     "superpixels": "pipeline.perception.superpixels:SuperpixelSegmenter",
     "oracle": "pipeline.perception.oracle:OracleSegmenter",
 }
@@ -130,12 +135,18 @@ class Toolbox:
     @property
     def captioner(self) -> Captioner:
         """The captioner."""
+        captioner: Captioner = self._once("captioner", self.build.captioner.engine, self._make_captioner)
+        return captioner
+
+    def _make_captioner(self) -> Captioner:
+        settings = self.build.captioner
+        if isinstance(settings, Dialogue):
+            from pipeline.captioning.dialogue import DialogueCaptioner
+
+            return DialogueCaptioner(settings, self.build)
         from pipeline.captioning.composer import Composer
 
-        captioner: Captioner = self._once(
-            "captioner", "composer", lambda: Composer(self.build.captioner, self.build.seed)
-        )
-        return captioner
+        return Composer(settings, self.build.seed)
 
     def synthetic_sources(self) -> set[str]:
         """Names of the sources whose pictures are drawn."""

@@ -45,6 +45,12 @@ class Reason(StrEnum):
     # Reading and describing.
     NO_CUES = "no_cues"
     TOO_LONG = "too_long"
+    UNGROUNDED = "ungrounded"
+    BAD_REPLY = "bad_reply"
+    REPLY_CUT = "reply_cut"
+    PROMPT_TOO_LONG = "prompt_too_long"
+    MODEL_UNREACHABLE = "model_unreachable"
+    MODEL_REFUSED = "model_refused"
     NEAR_DUPLICATE = "near_duplicate"
 
 
@@ -79,10 +85,23 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.EMPTY_MAP: "the map has no feature within the chip",
     Reason.NO_CUES: "nothing was seen or mapped that a description could rest on",
     Reason.TOO_LONG: "no description under the token limit could be written",
+    Reason.UNGROUNDED: "the description says what its evidence does not, and repair did not mend it",
+    Reason.BAD_REPLY: "the model's reply did not keep to its form, twice",
+    Reason.REPLY_CUT: "the model's reply ended at its token limit, twice",
+    Reason.PROMPT_TOO_LONG: "pictures and cues are more than the model takes",
+    Reason.MODEL_UNREACHABLE: "no model server answered, at every try",
+    Reason.MODEL_REFUSED: "the model server refused a picture or the request",
     Reason.NEAR_DUPLICATE: "the same picture stands in another site",
 }
 
 TRANSIENT = frozenset(
-    {Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.SERVER_ERROR, Reason.BAD_ANSWER, Reason.IMAGE_TRUNCATED}
+    {
+        Reason.UNREACHABLE,
+        Reason.RATE_LIMITED,
+        Reason.SERVER_ERROR,
+        Reason.BAD_ANSWER,
+        Reason.IMAGE_TRUNCATED,
+        Reason.MODEL_UNREACHABLE,
+    }
 )
 """Reasons that the same request may not meet again: what `geoscribe retry` is likely to mend."""

@@ -20,6 +20,8 @@ FactKind = Literal[
     "road", "junction", "crossing", "building", "poi", "green", "water", "rail", "stop", "square", "other"
 ]
 Split = Literal["train", "val", "test"]
+Variant = Literal["long", "short", "street"]
+"""Of a description: long and short tell of a place for whoever looks from above; `street` what stands before one."""
 
 
 class Record(BaseModel):
@@ -271,13 +273,48 @@ class CueRow(LayerRow):
 class Sentence(Record):
     """One sentence of a description and the cues it rests on."""
 
-    variant: Literal["long", "short"]
+    variant: Variant
     text: str
     cue_ids: list[str]
 
 
+class Verdict(Record):
+    """What a check found of one claim of a description; see `pipeline.captioning.grounding`."""
+
+    variant: Variant
+    sentence: int
+    """Which of the variant's sentences, from 0."""
+    check: str
+    """Which check: `quote`, `name`, `object`, `direction`, `map`, `place`, `view`, `style`, `language`, `length`,
+    `repetition`, `instruction`."""
+    claim: str
+    """The words that are judged."""
+    outcome: Literal["supported", "unsupported", "contradicted", "forbidden", "unknown"]
+    """`unknown`: nothing in the evidence could tell."""
+    cue_ids: list[str]
+    """What supports or contradicts it."""
+
+
+class Turn(Record):
+    """One request to a model and what it took."""
+
+    turn: str
+    """Name in the prompt set; `observe 0@90` for one of several."""
+    model: str
+    seed: int
+    temperature: float
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+    """Of the request that was answered; where the answer was kept from an earlier run, of that one."""
+    finish_reason: str
+
+
 class CaptionRow(LayerRow):
-    """Layer `captions`: the descriptions of one site. Only sites whose cues are ok have a row."""
+    """Layer `captions`: the descriptions of one site. Only sites whose cues are ok have a row.
+
+    A description that its evidence does not bear out is kept in a failed row, with the verdicts that say why.
+    """
 
     language: str
     """ISO 639-1 code; empty where nothing was written."""
@@ -285,10 +322,16 @@ class CaptionRow(LayerRow):
     """At most 300 CLIP tokens."""
     short: str | None
     """At most 77 CLIP tokens."""
+    street: str | None = None
+    """What the street view alone shows, at most 300 CLIP tokens; null where the captioner does not write it."""
     long_tokens: int
     short_tokens: int
+    street_tokens: int = 0
     """CLIP tokens, start and end marks included."""
     sentences: list[Sentence]
+    verdicts: list[Verdict] = []
+    turns: list[Turn] = []
+    """Requests to the model, in order; none where no model wrote it."""
     captioner: str
     """Who wrote it: `composer` (no model) or `dialogue`, with its version."""
     prompt_set: str

@@ -1,11 +1,12 @@
 """What a captioner is given and gives."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.errors import SiteError
-from schemas.records import Cue, ImageryRow, Sentence
+from schemas.reasons import Reason
+from schemas.records import Cue, ImageryRow, Sentence, Turn, Verdict
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class Description:
     sentences: list[Sentence]
     """Of both variants, in reading order; `long` and `short` are theirs, joined."""
     language: str
+    street: str | None = None
+    street_tokens: int = 0
+    verdicts: list[Verdict] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    fault: tuple[Reason, str] | None = None
+    """Why it may not be published, and yet is kept."""
 
 
 class Captioner(Protocol):

@@ -6,7 +6,7 @@ put in an order (`arranging`) and into words (`telling`, `wording`), which come 
 
 from collections.abc import Iterator, Sequence
 
-from pipeline import config
+from pipeline import config_captioning as config
 from pipeline.captioning.arranging import PLANS, select
 from pipeline.captioning.base import Description, Evidence
 from pipeline.captioning.facts import Fact
@@ -34,7 +34,7 @@ class Composer:
     """Writes descriptions by rule, each with choices keyed by the seed and the site."""
 
     name = "composer 1"
-    model = None
+    model: str | None = None
 
     def __init__(self, settings: config.Composer, seed: int) -> None:
         """Loads the words.

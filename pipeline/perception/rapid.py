@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pipeline.config import RapidOcr
+from pipeline.config_perception import RapidOcr
 from pipeline.errors import MachineError
 from pipeline.perception.base import TextBox, View
 from pipeline.perception.scripts import main_script

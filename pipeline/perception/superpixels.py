@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2lab
 from skimage.segmentation import slic
 
-from pipeline.config import Superpixels
+from pipeline.config_perception import Superpixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.vocabulary import vocabulary
 from pipeline.sources.base import Pixels

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import config
+from pipeline import config_captioning as config
 from pipeline.captioning.base import Description, Evidence
 from pipeline.captioning.composer import Composer
 from pipeline.captioning.facts import nameable, quotable

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config import RapidOcr
+from pipeline.config_perception import RapidOcr
 from pipeline.perception.base import View
 from pipeline.perception.rapid import RapidOcrEngine, required_confidence
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.config import Superpixels
+from pipeline.config_perception import Superpixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.superpixels import CEILING, SuperpixelSegmenter
 from pipeline.perception.vocabulary import vocabulary

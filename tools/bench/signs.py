@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 from rapidfuzz import fuzz
 
-from pipeline.config import Imagery, RapidOcr
+from pipeline.config import Imagery
+from pipeline.config_perception import RapidOcr
 from pipeline.perception.base import View
 from pipeline.perception.rapid import RapidOcrEngine
 
