@@ -1,7 +1,7 @@
 """Stage `imagery`: for each site its street views, aerial chip, map chip and map facts, anonymised and checked."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Literal
@@ -17,14 +17,13 @@ from pipeline.imaging.panorama import cut
 from pipeline.imaging.phash import phash
 from pipeline.imaging.quality import gate, measure
 from pipeline.sources.base import AerialSource, Camera, KnowsTruth, Photo, Pixels, Point, RasterChip, StreetSource
+from pipeline.stages.choosing import Chosen, choose, rank
 from pipeline.stopping import check_stop
 from pipeline.toolbox import Toolbox
 from schemas.reasons import Reason
-from schemas.records import Chip, Image, ImageryRow, MapFact, MissingView, Site, StreetView
+from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, MissingView, Site, StreetView
 
-VERSION = 1
-_NEW_DIRECTION_DEG = 45.0
-"""A second flat photo is worth its bytes only if it looks this far away from those chosen."""
+VERSION = 2
 _UNKNOWN_HFOV_DEG = 65.0
 """Assumed where nobody recorded it and the synthetic world is asked for its truth."""
 
@@ -59,23 +58,30 @@ def _row(site: Site, tools: Toolbox) -> ImageryRow:
     around, facts = _map(point, site.region, tools, missing)
     if aerial is None and around is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
-    views = _street_views(point, tools.street(site.region), tools, missing)
+    street = _street(point, tools.street(site.region), tools)
+    if not street.views:
+        return _failed(site, street.why_none(tools.build.imagery.search_radius_m), street.considered)
+    missing += [
+        MissingView(view="street", reason=error.reason, detail=f"{photo_id}: {error.detail}")
+        for photo_id, error in street.faults
+    ]
     return ImageryRow(
         **site.model_dump(),
         status="ok",
         reason=None,
         detail=None,
-        views=views,
+        views=street.views,
         aerial=aerial,
         aerial_scales=scales,
-        drone=_drone(Point(views[0].lat, views[0].lon), site.region, tools, missing),
+        drone=_drone(Point(street.views[0].lat, street.views[0].lon), site.region, tools, missing),
         map=around,
         facts=facts,
+        considered=street.considered,
         missing=missing,
     )
 
 
-def _failed(site: Site, error: SiteError) -> ImageryRow:
+def _failed(site: Site, error: SiteError, considered: list[Considered] | None = None) -> ImageryRow:
     return ImageryRow(
         **site.model_dump(),
         status="failed",
@@ -85,40 +91,17 @@ def _failed(site: Site, error: SiteError) -> ImageryRow:
         aerial=None,
         map=None,
         facts=[],
+        considered=considered or [],
         missing=[],
     )
 
 
-def _street_views(point: Point, source: StreetSource, tools: Toolbox, missing: list[MissingView]) -> list[StreetView]:
-    """Views of the nearest usable photos. The first decides: a panorama sees all round, flat photos add directions."""
+def _street(point: Point, source: StreetSource, tools: Toolbox) -> Chosen:
+    """The views of the photos that suit the site best; see `pipeline.stages.choosing`."""
     settings = tools.build.imagery
     photos = source.near(point, settings.search_radius_m)
-    if not photos:
-        raise SiteError(Reason.NO_STREET_VIEW, f"no photo within {settings.search_radius_m:g} m")
-    views: list[StreetView] = []
-    faults: list[SiteError] = []
-    for photo in photos:
-        if views and not _adds_direction(photo, views):
-            continue
-        try:
-            new = _views_of(photo, len(views), point, source, tools)
-        except SiteError as error:
-            faults.append(error)
-            missing.append(MissingView(view="street", reason=error.reason, detail=f"{photo.source_id}: {error.detail}"))
-            continue
-        views += new
-        if len(views) >= settings.max_views or views[0].projection == "equirectangular":
-            break
-    if not views:
-        raise faults[0]
-    return views
-
-
-def _adds_direction(photo: Photo, views: Sequence[StreetView]) -> bool:
-    if photo.projection != "perspective" or photo.heading_deg is None:
-        return False
-    taken = [view.heading_deg for view in views]
-    return all(h is not None and abs((photo.heading_deg - h + 180) % 360 - 180) >= _NEW_DIRECTION_DEG for h in taken)
+    ranked = rank(photos, point, settings.search_radius_m, settings.choice)
+    return choose(ranked, settings.max_views, lambda photo, number: _views_of(photo, number, point, source, tools))
 
 
 def _views_of(photo: Photo, number: int, point: Point, source: StreetSource, tools: Toolbox) -> list[StreetView]:
@@ -179,6 +162,7 @@ def _view(
         author=photo.author,
         licence=photo.licence,
         link=photo.link,
+        redistributable=photo.redistributable,
         view_id=view_id,
         projection=photo.projection,
         cut_from=cut_from,
@@ -189,6 +173,7 @@ def _view(
         pitch_deg=0.0,
         hfov_deg=360.0 if photo.projection == "equirectangular" else photo.hfov_deg,
         captured_at=photo.captured_at,
+        sequence=photo.sequence,
         width=width,
         height=height,
         quality=measure(pixels),

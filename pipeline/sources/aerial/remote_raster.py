@@ -1,0 +1,244 @@
+"""GeoTIFFs at addresses as grids that a chip can be warped from, and the chip itself."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import numpy as np
+from rasterio.enums import Resampling
+from rasterio.windows import Window
+
+from pipeline.errors import Problem, SiteError
+from pipeline.imaging.frame import LocalFrame
+from pipeline.net.base import Session
+from pipeline.sources.aerial.gdal_reading import with_raster
+from pipeline.sources.aerial.kept import Kept
+from pipeline.sources.aerial.range_file import RangeFile
+from pipeline.sources.base import Point
+from pipeline.sources.layouts import RGBA, Grid, Layout, _faults, from_degrees
+from pipeline.sources.warp import Warped, warp_chip
+from schemas.reasons import Reason
+
+V = TypeVar("V")
+_MOST_BLOCK = 4096 * 4096
+"""Pixels. GDAL unpacks a block (a tile or strip) as a whole."""
+_MOST_WINDOW = 64 * 2**20
+"""Pixels that a chip may be averaged from, after the file's overviews."""
+_KEPT_HEADERS = 5_000
+_KEPT_FILES = 32
+"""Files whose last blocks are kept in memory: at most 8 MiB each."""
+_HEADERS_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A GeoTIFF at an address."""
+
+    name: str
+    """Unique among those of a chip; stands in its `source_id`, so without spaces."""
+    url: str
+
+
+@dataclass(frozen=True)
+class _Header:
+    grid: Grid
+    bands: list[int]
+
+
+class RemoteRasters:
+    """Opens remote GeoTIFFs and remembers their headers and last blocks. Threads may share it."""
+
+    def __init__(self, session: Session, bands: tuple[int, int, int] | None, scale: tuple[float, float] | None) -> None:
+        """Ask nothing yet.
+
+        Args:
+            session: What fetches.
+            bands: As `pipeline.config_sources.RasterSource`, likewise scale.
+            scale: Values that become black and white.
+        """
+        self._session, self._bands, self._scale = session, bands, scale
+        self._files: Kept[str, RangeFile] = Kept(_KEPT_FILES)
+        self._headers: Kept[str, _Header] = Kept(_KEPT_HEADERS)
+
+    def layout(self, remotes: Sequence[Remote]) -> "RemoteLayout":
+        """Files as a layout; headers that are not known are read, several at once.
+
+        Raises:
+            SiteError: of the first file that cannot be used: READ_FAILED, or a reason of the network.
+        """
+        new = [remote for remote in remotes if remote.url not in self._headers]
+        if len(new) > 1:
+            with ThreadPoolExecutor(_HEADERS_AT_ONCE) as pool:
+                list(pool.map(self._header, new))
+        return RemoteLayout(self, [self.grid(remote) for remote in remotes], list(remotes))
+
+    def grid(self, remote: Remote) -> Grid:
+        """Where a file's pixels lie.
+
+        Raises:
+            SiteError: READ_FAILED where it is no GeoTIFF that can be used, or a reason of the network.
+        """
+        return self._header(remote).grid
+
+    def read(self, remote: Remote, window: Window, shape: tuple[int, int]) -> RGBA:
+        """A window, averaged down to `shape`.
+
+        Raises:
+            SiteError: as `grid`.
+        """
+        bands = self._header(remote).bands
+
+        def pixels(raster: Any) -> RGBA:
+            _check_window(raster, remote.name, window, shape)
+            return read_rgba(raster, bands, window, shape, self._scale)
+
+        return self._use(remote, pixels)
+
+    def _header(self, remote: Remote) -> _Header:
+        return self._headers.get(remote.url, lambda: self._use(remote, lambda raster: self._check(raster, remote.name)))
+
+    def _check(self, raster: Any, name: str) -> _Header:
+        bands = list(self._bands or ((1, 2, 3) if raster.count >= 3 else (1, 1, 1)))
+        faults = _faults(raster, bands, scaled=self._scale is not None)
+        height, width = max(raster.block_shapes, key=lambda block: block[0] * block[1])
+        if height * width > _MOST_BLOCK:
+            faults.append((f"blocks of {width} x {height} pixels", f"at most {_MOST_BLOCK} pixels a block"))
+        if faults:
+            said = "; ".join(f"found {found}, allowed: {allowed}" for found, allowed in faults)
+            raise SiteError(Reason.READ_FAILED, f"{name}: {said}")
+        place = raster.crs.to_wkt(), raster.transform, raster.width, raster.height
+        return _Header(Grid(name, *place), bands)
+
+    def _use(self, remote: Remote, action: Callable[[Any], V]) -> V:
+        file = self._files.get(remote.url, lambda: RangeFile(self._session, remote.url))
+        try:
+            return with_raster(file, action)
+        except SiteError:  # it may have changed, and what is kept of it be of two versions
+            self._files.drop(remote.url)
+            self._headers.drop(remote.url)
+            raise
+
+
+class RemoteLayout:
+    """Remote files as a `pipeline.sources.layouts.Layout`."""
+
+    def __init__(self, rasters: RemoteRasters, grids: list[Grid], remotes: list[Remote]) -> None:
+        self.grids = grids
+        self._rasters = rasters
+        self._remotes = {remote.name: remote for remote in remotes}
+
+    def read(self, grid: Grid, window: Window, shape: tuple[int, int]) -> tuple[RGBA, list[str]]:
+        """A window, averaged down to `shape`."""
+        return self._rasters.read(self._remotes[grid.name], window, shape), [grid.name]
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """None: nothing lies on disk."""
+        return iter(())
+
+
+def read_rgba(
+    raster: Any, bands: list[int], window: Window, shape: tuple[int, int], scale: tuple[float, float] | None
+) -> RGBA:
+    """A window of an open raster, averaged down to `shape`, as `RasterFiles` reads it.
+
+    Args:
+        raster: rasterio's dataset.
+        bands: Red, green and blue, from 1.
+        window: In pixels of the raster.
+        shape: Height and width of what comes.
+        scale: Values that become black and white; none for bytes.
+    """
+    out_shape = (3, *shape)
+    values = raster.read(bands, window=window, out_shape=out_shape, resampling=Resampling.average)
+    # A value that means "no data" in one band is a colour as long as another band has another value.
+    valid = raster.read_masks(bands, window=window, out_shape=out_shape).any(axis=0)
+    if np.issubdtype(values.dtype, np.floating):
+        valid &= np.isfinite(values).all(axis=0)
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    if scale is not None:
+        black, white = scale
+        values = np.clip(np.rint((values.astype(float) - black) / (white - black) * 255), 0, 255)
+    alpha = np.where(valid, 255, 0)[None]
+    return np.concatenate([values, alpha]).astype(np.uint8)
+
+
+def chip_of(layout: Layout, point: Point, size_px: int, gsd_m: float, what: str) -> Warped:
+    """A chip that shows something.
+
+    Args:
+        layout: What to read from.
+        point: The centre.
+        size_px: Side in pixels.
+        gsd_m: Metres a pixel.
+        what: The source, for messages.
+
+    Raises:
+        SiteError: NO_OVERLAP, ALL_NODATA, or as the layout raises it.
+    """
+    warped = warp_chip(layout, point, size_px, gsd_m)
+    if not warped.overlaps:
+        raise SiteError(Reason.NO_OVERLAP, f"none of {what} reaches {point.lat}, {point.lon}")
+    if not warped.covered.any():
+        raise SiteError(Reason.ALL_NODATA, f"no data in {what} at {point.lat}, {point.lon}")
+    return warped
+
+
+def ground_pixel_m(grid: Grid, point: Point) -> float:
+    """Side of a grid's pixels on the ground at a point, in metres: the longer one; infinite where it has none there."""
+    lon, lat = LocalFrame(point.lat, point.lon).to_degrees([0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    x, y = from_degrees(grid.crs).transform(lon, lat)
+    inverse = ~grid.transform
+    east, north = (np.array((x[i] - x[0], y[i] - y[0])) for i in (1, 2))
+    # Pixels along a metre east and a metre north; the inverse maps a pixel's sides back to the ground.
+    pixels = np.array([[inverse.a, inverse.b], [inverse.d, inverse.e]]) @ np.column_stack([east, north])
+    if not np.isfinite(pixels).all() or np.linalg.det(pixels) == 0:
+        return float("inf")
+    return float(np.linalg.norm(np.linalg.inv(pixels), axis=0).max())
+
+
+def _check_window(raster: Any, name: str, window: Window, shape: tuple[int, int]) -> None:
+    """Refuse to average a chip from far more pixels than it has, where the file has no overview near its scale."""
+    shrink = min(window.height / shape[0], window.width / shape[1])
+    factor = max((overview for overview in raster.overviews(1) if overview <= shrink * 1.01), default=1)
+    if window.width * window.height / factor**2 > _MOST_WINDOW:
+        found = f"a chip of {shape[1]} x {shape[0]} pixels takes {window.width} x {window.height} of it"
+        raise SiteError(Reason.READ_FAILED, f"{name}: {found}, and it has no overview near that scale")
+
+
+def joined(base: str, href: str) -> str:
+    """An address as it stands in a document at `base`.
+
+    Raises:
+        SiteError: UNSAFE_ADDRESS where it is none.
+    """
+    try:
+        return urljoin(base, href)
+    except ValueError as error:
+        raise SiteError(Reason.UNSAFE_ADDRESS, f"{href[:200]!r}: {error}") from error
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an address.
+
+    Raises:
+        SiteError: REFUSED for storage that takes signed requests; UNSAFE_ADDRESS where it is no address.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise SiteError(Reason.UNSAFE_ADDRESS, f"{url[:200]!r}: {error}") from error
+    if parts.scheme in {"s3", "gs", "az", "abfs"}:
+        found = f"{parts.scheme}://{parts.netloc}{parts.path[:100]}"
+        raise SiteError(Reason.REFUSED, f"{found}: requester-pays and signed storage is not supported; https alone is")
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        raise SiteError(Reason.UNSAFE_ADDRESS, f"{url[:200]!r} is no https address")
+    return f"{parts.scheme}://{parts.netloc.lower()}"
+
+
+def check_scale(scale: tuple[float, float] | None, where: str, problems: list[Problem]) -> None:
+    """Add a problem for a scale whose black is its white."""
+    if scale is not None and scale[0] == scale[1]:
+        problems.append(Problem(f"{where}.scale", f"{scale}", "two different values"))

@@ -1,0 +1,84 @@
+"""Coverage in vector tiles: the tiles of a region and the photos in them."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import mapbox_vector_tile  # type: ignore[import-untyped]  # ships no types
+import mercantile
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a package of their own
+
+from pipeline.config import Region
+from pipeline.errors import SiteError
+from pipeline.net.base import Answer, Request, Session
+from pipeline.sources.base import Point
+from schemas.reasons import Reason
+
+MAX_TILE_BYTES = 20_000_000
+_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Spot:
+    """A point of a vector tile."""
+
+    position: Point
+    properties: dict[str, Any]
+
+
+def cover(region: Region, zoom: int) -> Iterator[mercantile.Tile]:
+    """The tiles of a zoom that meet a region's bounds, also across the antimeridian."""
+    yield from mercantile.tiles(*region.bounds(), zooms=zoom)
+
+
+def spots(
+    session: Session, tiles: Iterator[mercantile.Tile], ask: Callable[[mercantile.Tile], Request], layer: str
+) -> Iterator[Spot]:
+    """The points of a layer in tiles, tile by tile. A tile that is not there is empty, unless none is there.
+
+    Raises:
+        SiteError: a tile cannot be had or read. Sites drawn from the others would be drawn unevenly.
+    """
+    missing: SiteError | None = None
+    any_there = False
+    while batch := list(islice(tiles, _AT_ONCE)):
+        for tile, answer in zip(batch, session.fetch_many([ask(tile) for tile in batch]), strict=True):
+            if isinstance(answer, Answer):
+                any_there = True
+                yield from points(answer.body, tile, layer)
+            elif isinstance(answer, SiteError) and answer.reason is Reason.GONE:
+                missing = answer
+            else:
+                raise answer
+    if missing is not None and not any_there:
+        raise missing
+
+
+def points(body: bytes, tile: mercantile.Tile, layer: str) -> Iterator[Spot]:
+    """The points of a layer of a Mapbox vector tile (version 2.1) that lie in the tile itself.
+
+    Those in the margin around it are left out: the neighbouring tile has them too.
+
+    Raises:
+        SiteError: BAD_ANSWER, where it is no such tile.
+    """
+    name = f"tile {tile.z}/{tile.x}/{tile.y}"
+    try:
+        decoded = mapbox_vector_tile.decode(body, default_options={"y_coord_down": True}).get(layer)
+    except (DecodeError, AssertionError, IndexError, ValueError) as error:  # what the library does with bad bytes
+        raise SiteError(Reason.BAD_ANSWER, f"{name} is no vector tile: {error or type(error).__name__}") from None
+    if decoded is None:
+        return
+    extent, side = decoded["extent"], 2**tile.z
+    if extent < 1:
+        raise SiteError(Reason.BAD_ANSWER, f"{name} has an extent of {extent}")
+    for feature in decoded["features"]:
+        if feature["geometry"]["type"] != "Point":
+            continue
+        x, y = feature["geometry"]["coordinates"]
+        if 0 <= x < extent and 0 <= y < extent:
+            lon = (tile.x + x / extent) / side * 360.0 - 180.0
+            lat = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * (tile.y + y / extent) / side))))
+            yield Spot(Point(lat, lon), feature["properties"])
