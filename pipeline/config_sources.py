@@ -234,7 +234,11 @@ class OpenAerialMap(NetworkSource):
 
     type: Literal["openaerialmap"]
     endpoint: Url = "https://api.imagery.hotosm.org/stac"
-    asset_hosts: list[str] = ["oin-hotosm-temp.s3.us-east-1.amazonaws.com", "oin-hotosm.s3.amazonaws.com"]
+    asset_hosts: list[str] = [
+        f"{bucket}.s3.{region}amazonaws.com"
+        for bucket in ("oin-hotosm-temp", "oin-hotosm")
+        for region in ("", "us-east-1.")
+    ]
     max_gsd_m: Gsd = 0.1
     """Coarser imagery is no drone view."""
 

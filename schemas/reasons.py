@@ -105,3 +105,6 @@ TRANSIENT = frozenset(
     }
 )
 """Reasons that the same request may not meet again: what `geoscribe retry` is likely to mend."""
+OUTAGES = frozenset({Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.SERVER_ERROR})
+"""Reasons that lie with a source and not with what it was asked for. A site that meets one fails, even if it could do
+without the view: else the view would be lost for good, where a retry brings it."""

@@ -93,7 +93,7 @@ class RasterFiles:
         try:
             with _open(path) as raster:
                 bands = list(self._settings.bands or ((1, 2, 3) if raster.count >= 3 else (1, 1, 1)))
-                faults = _faults(raster, bands, scaled=self._settings.scale is not None)
+                faults = raster_faults(raster, bands, scaled=self._settings.scale is not None)
                 problems += [Problem(str(path), found, allowed) for found, allowed in faults]
                 if not faults:
                     self._bands[path.name] = bands
@@ -104,22 +104,12 @@ class RasterFiles:
 
     def read(self, grid: Grid, window: Window, shape: tuple[int, int]) -> tuple[RGBA, list[str]]:
         """A window, averaged down to `shape`."""
-        bands, out_shape = self._bands[grid.name], (3, *shape)
         try:
             with _open(self._root / grid.name) as raster:
-                values = raster.read(bands, window=window, out_shape=out_shape, resampling=Resampling.average)
-                # A value that means "no data" in one band is a colour as long as another band has another value.
-                valid = raster.read_masks(bands, window=window, out_shape=out_shape).any(axis=0)
+                rgba = read_rgba(raster, self._bands[grid.name], window, shape, self._settings.scale)
         except (RasterioError, OSError) as error:
             raise SiteError(Reason.READ_FAILED, f"{grid.name}: {error}") from error
-        if np.issubdtype(values.dtype, np.floating):
-            valid &= np.isfinite(values).all(axis=0)
-            values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-        if self._settings.scale is not None:
-            black, white = self._settings.scale
-            values = np.clip(np.rint((values.astype(float) - black) / (white - black) * 255), 0, 255)
-        alpha = np.where(valid, 255, 0)[None]
-        return np.concatenate([values, alpha]).astype(np.uint8), [grid.name]
+        return rgba, [grid.name]
 
     def files(self) -> Iterator[tuple[str, Path]]:
         """Names and paths of all files, sorted."""
@@ -194,6 +184,32 @@ class TileFolder:
                 yield f"{self._folder.name}/{x}/{path.name}", path
 
 
+def read_rgba(
+    raster: Any, bands: list[int], window: Window, shape: tuple[int, int], scale: tuple[float, float] | None
+) -> RGBA:
+    """A window of an open raster, averaged down to `shape`.
+
+    Args:
+        raster: rasterio's dataset.
+        bands: Red, green and blue, from 1.
+        window: In pixels of the raster.
+        shape: Height and width of what comes.
+        scale: Values that become black and white; none for bytes.
+    """
+    out_shape = (3, *shape)
+    values = raster.read(bands, window=window, out_shape=out_shape, resampling=Resampling.average)
+    # A value that means "no data" in one band is a colour as long as another band has another value.
+    valid = raster.read_masks(bands, window=window, out_shape=out_shape).any(axis=0)
+    if np.issubdtype(values.dtype, np.floating):
+        valid &= np.isfinite(values).all(axis=0)
+        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
+    if scale is not None:
+        black, white = scale
+        values = np.clip(np.rint((values.astype(float) - black) / (white - black) * 255), 0, 255)
+    alpha = np.where(valid, 255, 0)[None]
+    return np.concatenate([values, alpha]).astype(np.uint8)
+
+
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
     """An open GeoTIFF that cannot make GDAL read any other file, or anything on the network."""
@@ -211,7 +227,7 @@ def _numbered(folder: Path) -> list[int]:
     return sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal() and p.is_dir())
 
 
-def _faults(raster: Any, bands: list[int], *, scaled: bool) -> list[tuple[str, str]]:
+def raster_faults(raster: Any, bands: list[int], *, scaled: bool) -> list[tuple[str, str]]:
     """What makes an open raster unusable: found, allowed."""
     faults = []
     if Path(f"{raster.name}.msk").exists():

@@ -29,7 +29,7 @@ from pyproj import Geod
 from pipeline.config import Choice
 from pipeline.errors import SiteError
 from pipeline.sources.base import Photo, Point
-from schemas.reasons import Reason
+from schemas.reasons import OUTAGES, Reason
 from schemas.records import Considered, StreetView
 
 MOST_CONSIDERED = 20
@@ -110,6 +110,9 @@ def choose(ranked: Sequence[Ranked], max_views: int, take: Take) -> Chosen:
 
     The first that can be had decides: a panorama sees all round, and nothing is added to it; to a flat photo those are
     added that look another way.
+
+    Raises:
+        SiteError: of `OUTAGES`; the choice would be another one than when the source answers.
     """
     chosen = Chosen()
     verdicts: dict[str, str] = {}
@@ -125,6 +128,8 @@ def choose(ranked: Sequence[Ranked], max_views: int, take: Take) -> Chosen:
             try:
                 chosen.views += take(photo, len(chosen.views))
             except SiteError as error:
+                if error.reason in OUTAGES:
+                    raise
                 chosen.faults.append((photo.source_id, error))
                 verdict = f"{error.reason}: {error.detail}"
             else:

@@ -20,7 +20,7 @@ from pipeline.sources.base import AerialSource, Camera, KnowsTruth, Photo, Pixel
 from pipeline.stages.choosing import Chosen, choose, rank
 from pipeline.stopping import check_stop
 from pipeline.toolbox import Toolbox
-from schemas.reasons import Reason
+from schemas.reasons import OUTAGES, Reason
 from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, MissingView, Site, StreetView
 
 VERSION = 2
@@ -219,7 +219,7 @@ def _photo_chip(
     try:
         got = source.chip(point, chips.size_px, gsd_m)
     except SiteError as error:
-        missing.append(MissingView(view=view, reason=error.reason, detail=error.detail))
+        _note(view, error, missing)
         return None
     if got.covered < chips.min_covered:
         detail = f"{got.covered:.1%} of the chip, {chips.min_covered:.1%} asked for"
@@ -237,10 +237,17 @@ def _map(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) 
         got = source.chip(point, chips.size_px, gsd_m)
         facts = source.around(point, tools.build.imagery.map_radius_m)
     except SiteError as error:
-        missing.append(MissingView(view="map", reason=error.reason, detail=error.detail))
+        _note("map", error, missing)
         return None, []
     # Flat colours and lettering: PNG is both smaller and free of the ringing that JPEG would put around names.
     return _chip(got, source.name, point, gsd_m, encode_png(got.pixels), "map.png"), facts
+
+
+def _note(view: Literal["aerial", "drone", "map"], error: SiteError, missing: list[MissingView]) -> None:
+    """Put a view on the list of those that the place lacks; unless it may be there, and its source is out of order."""
+    if error.reason in OUTAGES:
+        raise SiteError(error.reason, f"{view}: {error.detail}") from error
+    missing.append(MissingView(view=view, reason=error.reason, detail=error.detail))
 
 
 def carto_gsd_m(lat: float, size_px: int) -> float:

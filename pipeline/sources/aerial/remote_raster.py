@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import numpy as np
-from rasterio.enums import Resampling
 from rasterio.windows import Window
 
 from pipeline.errors import Problem, SiteError
@@ -18,7 +17,7 @@ from pipeline.sources.aerial.gdal_reading import with_raster
 from pipeline.sources.aerial.kept import Kept
 from pipeline.sources.aerial.range_file import RangeFile
 from pipeline.sources.base import Point
-from pipeline.sources.layouts import RGBA, Grid, Layout, _faults, from_degrees
+from pipeline.sources.layouts import RGBA, Grid, Layout, from_degrees, raster_faults, read_rgba
 from pipeline.sources.warp import Warped, warp_chip
 from schemas.reasons import Reason
 
@@ -102,7 +101,7 @@ class RemoteRasters:
 
     def _check(self, raster: Any, name: str) -> _Header:
         bands = list(self._bands or ((1, 2, 3) if raster.count >= 3 else (1, 1, 1)))
-        faults = _faults(raster, bands, scaled=self._scale is not None)
+        faults = raster_faults(raster, bands, scaled=self._scale is not None)
         height, width = max(raster.block_shapes, key=lambda block: block[0] * block[1])
         if height * width > _MOST_BLOCK:
             faults.append((f"blocks of {width} x {height} pixels", f"at most {_MOST_BLOCK} pixels a block"))
@@ -137,32 +136,6 @@ class RemoteLayout:
     def files(self) -> Iterator[tuple[str, Path]]:
         """None: nothing lies on disk."""
         return iter(())
-
-
-def read_rgba(
-    raster: Any, bands: list[int], window: Window, shape: tuple[int, int], scale: tuple[float, float] | None
-) -> RGBA:
-    """A window of an open raster, averaged down to `shape`, as `RasterFiles` reads it.
-
-    Args:
-        raster: rasterio's dataset.
-        bands: Red, green and blue, from 1.
-        window: In pixels of the raster.
-        shape: Height and width of what comes.
-        scale: Values that become black and white; none for bytes.
-    """
-    out_shape = (3, *shape)
-    values = raster.read(bands, window=window, out_shape=out_shape, resampling=Resampling.average)
-    # A value that means "no data" in one band is a colour as long as another band has another value.
-    valid = raster.read_masks(bands, window=window, out_shape=out_shape).any(axis=0)
-    if np.issubdtype(values.dtype, np.floating):
-        valid &= np.isfinite(values).all(axis=0)
-        values = np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0)
-    if scale is not None:
-        black, white = scale
-        values = np.clip(np.rint((values.astype(float) - black) / (white - black) * 255), 0, 255)
-    alpha = np.where(valid, 255, 0)[None]
-    return np.concatenate([values, alpha]).astype(np.uint8)
 
 
 def chip_of(layout: Layout, point: Point, size_px: int, gsd_m: float, what: str) -> Warped:

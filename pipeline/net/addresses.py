@@ -1,0 +1,161 @@
+"""Which addresses may be asked: those of the provider, on the public internet, by https."""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aiohttp import ThreadedResolver
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from pipeline.errors import SiteError
+from schemas.reasons import Reason
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+_HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
+"""A name with a dot and a last label that is no number: so no form of an IP address (0x7f.1, 017700000001)."""
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: all that is global today; neither mapped nor NAT64 addresses
+# Teredo and 6to4: their addresses hold an IPv4 address.
+_TUNNELS = (ipaddress.IPv6Network("2001::/32"), ipaddress.IPv6Network("2002::/16"))
+_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")  # RFC 7526: formerly 6to4 relays
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Scheme, host and port; `subdomains` where it stands for all names below the host."""
+
+    scheme: str
+    host: str
+    port: int
+    subdomains: bool = False
+
+    @property
+    def loopback(self) -> bool:
+        """Whether it is this machine's own."""
+        return self.host in LOOPBACK
+
+    def covers(self, other: "Origin") -> bool:
+        """Whether an address of the other origin is one of this origin."""
+        if (self.scheme, self.port) != (other.scheme, other.port):
+            return False
+        if self.subdomains:
+            return other.host.endswith("." + self.host)
+        return self.host == other.host
+
+
+def origin_of(url: URL) -> Origin:
+    """The origin of an absolute address.
+
+    Raises:
+        SiteError: UNSAFE_ADDRESS, where it holds a user, or its host is neither a public name nor loopback.
+    """
+    try:
+        host, port = (url.raw_host or "").lower(), url.port
+    except ValueError:  # parsed when first asked for
+        raise _unsafe("no address", "") from None
+    if url.scheme not in {"http", "https"} or not host or not port:
+        raise _unsafe("no web address", url.scheme or "relative")
+    if url.raw_user is not None or url.raw_password is not None:
+        raise _unsafe("an address with a user or password", host)
+    if host not in LOOPBACK and not _HOST.fullmatch(host):
+        raise _unsafe("no public host name", host)
+    return Origin(url.scheme, host, port)
+
+
+def parse_origin(text: str, *, allow_loopback: bool) -> Origin:
+    """An origin as a provider states it: `https://host`, `https://*.host`, or loopback where that is allowed.
+
+    Raises:
+        SiteError: UNSAFE_ADDRESS.
+    """
+    subdomains = text.startswith("https://*.")
+    url = parse_url(text.replace("*.", "", 1) if subdomains else text)
+    if url.raw_path not in {"", "/"} or url.raw_query_string:
+        raise _unsafe("no origin", text)
+    origin = origin_of(url)
+    if origin.loopback:
+        if subdomains:
+            raise _unsafe("no name that could have subdomains", origin.host)
+        if not allow_loopback:
+            raise _unsafe("an address of this machine, which network.allow_loopback does not open", origin.host)
+    elif origin.scheme != "https":
+        raise _unsafe("no https", origin.host)
+    return Origin(origin.scheme, origin.host, origin.port, subdomains)
+
+
+def parse_url(text: str) -> URL:
+    """An address as it stands in a document; what is quoted in it already stays as it is (signed addresses).
+
+    Raises:
+        SiteError: UNSAFE_ADDRESS, where it cannot be parsed or holds white space or control characters.
+    """
+    if _FORBIDDEN.search(text):
+        raise _unsafe("an address with white space or control characters", "")
+    try:
+        return URL(text.partition("#")[0], encoded=text.isascii())
+    except ValueError:
+        raise _unsafe("no address", "") from None
+
+
+def check(url: URL, allowed: Iterable[Origin]) -> Origin:
+    """The origin of an address that may be asked.
+
+    Raises:
+        SiteError: UNSAFE_ADDRESS.
+    """
+    origin = origin_of(url)
+    if not any(known.covers(origin) for known in allowed):
+        raise _unsafe("not an address of this source", f"{origin.scheme}://{origin.host}:{origin.port}")
+    return origin
+
+
+def is_public(address: str) -> bool:
+    """Whether an IP address belongs to the public internet and to nothing behind it."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:  # a scope id, as fe80::1%eth0
+        return False
+    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+        return False
+    if isinstance(ip, ipaddress.IPv4Address):
+        return ip not in _RELAYS
+    return ip in _UNICAST and not any(ip in net for net in _TUNNELS)
+
+
+class PublicResolver(AbstractResolver):
+    """Resolves names to public addresses only.
+
+    The connection is made to the addresses given here, so a name that resolves differently a moment later (DNS
+    rebinding) gains nothing.
+    """
+
+    def __init__(self, inner: AbstractResolver | None = None) -> None:
+        self._inner = inner or ThreadedResolver()
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a name that may be connected to.
+
+        Raises:
+            SiteError: UNSAFE_ADDRESS, where it has none but others.
+        """
+        found = await self._inner.resolve(host, port, family)
+        if host == "localhost":  # `check` lets it pass only where a provider's own origin says so
+            return [one for one in found if ipaddress.ip_address(one["host"]).is_loopback]
+        public = [one for one in found if is_public(one["host"])]
+        if found and not public:
+            raise _unsafe("a name that leads to no public address", host)
+        return public
+
+    async def close(self) -> None:
+        """Close the inner resolver."""
+        await self._inner.close()
+
+
+def _unsafe(what: str, where: str) -> SiteError:
+    return SiteError(Reason.UNSAFE_ADDRESS, f"{what}: {where}" if where else what)

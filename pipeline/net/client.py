@@ -1,0 +1,169 @@
+"""The client of everything that is fetched over the network: one a process, for all sources and threads."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import platformdirs
+from aiohttp.abc import AbstractResolver
+
+from pipeline.config import Network
+from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.net.addresses import Origin, parse_origin
+from pipeline.net.asking import Asked, Asker
+from pipeline.net.base import Answer, Key, Provider, Request
+from pipeline.net.cache import AnswerCache
+from pipeline.net.limits import LocalPacer, Pacer
+from pipeline.net.portal import Portal
+from pipeline.net.recall import Recall
+from pipeline.net.transport import Transport
+
+
+def user_agent(network: Network) -> str:
+    """What the client calls itself, with whom to turn to."""
+    contact = f" (+{network.contact})" if network.contact else ""
+    return f"geoscribe/{version('geoscribe')}{contact}"
+
+
+def cache_folder(network: Network) -> Path:
+    """Where answers, and the counts of the day's requests, are kept."""
+    return Path(network.cache) if network.cache else platformdirs.user_cache_path("geoscribe")
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What lives in one event loop."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: Transport
+    pacer: Pacer
+    recall: Recall
+
+
+class _Engine:
+    """Makes the parts with the first request; and anew in a process that was forked, which has another loop."""
+
+    def __init__(self, network: Network, pacer: Pacer | None, resolver: AbstractResolver | None) -> None:
+        self._network = network
+        self._pacer = pacer
+        self._resolver = resolver
+        self._parts: _Parts | None = None
+        self._inherited: list[_Parts] = []
+        """Of the parent process: to close them would disturb it, as they share sockets and files."""
+
+    async def fetch(self, asked: Asked) -> Answer:
+        loop = asyncio.get_running_loop()
+        if self._parts is None or self._parts.loop is not loop:
+            self._inherited += [self._parts] if self._parts else []
+            self._parts = self._make(loop)
+        return await self._parts.recall.fetch(asked)
+
+    def _make(self, loop: asyncio.AbstractEventLoop) -> _Parts:
+        network, folder = self._network, cache_folder(self._network)
+        max_bytes = int(network.cache_gb * 1e9)
+        cache = AnswerCache(folder / "answers", max_bytes) if max_bytes else None
+        pacer = self._pacer or LocalPacer(folder)
+        transport = Transport(network, user_agent(network), self._resolver)
+        return _Parts(loop, transport, pacer, Recall(Asker(network, transport, pacer), cache))
+
+    async def close(self) -> None:
+        if self._parts is not None and self._parts.loop is asyncio.get_running_loop():
+            await self._parts.transport.close()
+            await self._parts.pacer.close()
+            self._parts.recall.close()
+
+
+class HttpClient:
+    """Implements `pipeline.net.base.Client` on aiohttp. Threads share it; a process makes its own.
+
+    Args:
+        network: The build file's section.
+        pacer: Keeps the limits, and is closed with the client; by default those of this process alone.
+        resolver: Resolves names, in place of the system's.
+    """
+
+    def __init__(self, network: Network, pacer: Pacer | None = None, resolver: AbstractResolver | None = None) -> None:
+        self._network = network
+        self._engine = _Engine(network, pacer, resolver)
+        self._portal = Portal("geoscribe-network", self._engine.close)
+        self._sessions: dict[tuple[str, tuple[str, ...], Key | None], HttpSession] = {}
+        self._lock = threading.Lock()
+
+    def session(self, provider: Provider) -> "HttpSession":
+        """The session of a provider; the same one for the same name, origins and key.
+
+        Raises:
+            ConfigError: its origins are not addresses that may be asked.
+        """
+        mark = (provider.name, provider.origins, provider.key)
+        with self._lock:
+            if mark not in self._sessions:
+                origins = _origins(provider, self._network)
+                self._sessions[mark] = HttpSession(provider, origins, self._engine, self._portal)
+            return self._sessions[mark]
+
+    def close(self) -> None:
+        """Cancel what is under way and close all connections. Happens at exit by itself."""
+        self._portal.close()
+
+
+class HttpSession:
+    """Implements `pipeline.net.base.Session`."""
+
+    def __init__(self, provider: Provider, origins: tuple[Origin, ...], engine: _Engine, portal: Portal) -> None:
+        self.provider = provider
+        self.origins = origins
+        """Where it may be asked, with what `allow` took up."""
+        self._engine = engine
+        self._portal = portal
+
+    def fetch(self, request: Request) -> Answer:
+        """See `pipeline.net.base.Session.fetch`."""
+        return self._portal.run(self._engine.fetch(Asked(self.provider, self.origins, request)))
+
+    def fetch_many(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        """See `pipeline.net.base.Session.fetch_many`."""
+        return self._portal.run(self._all(requests))
+
+    def allow(self, origin: str) -> None:
+        """See `pipeline.net.base.Session.allow`."""
+        if origin.rstrip("/") in self.provider.origins:
+            return
+        more = parse_origin(origin, allow_loopback=False)
+        if more not in self.origins:
+            self.origins = (*self.origins, more)
+
+    async def _all(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        tasks = [asyncio.ensure_future(self._one(request)) for request in requests]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # where one found that no request can succeed
+                task.cancel()
+
+    async def _one(self, request: Request) -> Answer | Exception:
+        try:
+            return await self._engine.fetch(Asked(self.provider, self.origins, request))
+        except SiteError as fault:
+            return fault
+
+
+def _origins(provider: Provider, network: Network) -> tuple[Origin, ...]:
+    found, problems = [], []
+    for text in provider.origins:
+        try:
+            found.append(parse_origin(text, allow_loopback=network.allow_loopback))
+        except SiteError as fault:
+            problems.append(
+                Problem(
+                    f"addresses of {provider.name}",
+                    f"{text} ({fault.detail})",
+                    "https:// and a public host name; addresses of this machine where network.allow_loopback is true",
+                )
+            )
+    if problems:
+        raise ConfigError(problems)
+    return tuple(found)

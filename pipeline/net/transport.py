@@ -1,0 +1,174 @@
+"""One request on the wire and its answer, within time and size limits. Follows no redirect and tries once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from aiohttp.http_exceptions import ContentEncodingError
+from yarl import URL
+
+from pipeline.config import Network
+from pipeline.errors import SiteError
+from pipeline.net.addresses import PublicResolver
+from pipeline.net.base import Verdict
+from schemas.reasons import Reason
+
+LONGEST_ERROR_BODY = 65_536
+"""More of an answer that reports an error is not read."""
+_FREE_BYTES = 1_000_000
+_MOST_RATIO = 200
+"""Beyond the first megabyte, an answer that grows more than this when unpacked is a bomb; JSON grows 10 to 50 times."""
+_CODINGS = ("gzip", "deflate")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case; values of one name joined by a comma."""
+    body: bytes
+
+
+class Failed(Exception):  # noqa: N818 - never leaves the client
+    """No answer that could be judged."""
+
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.detail)
+        self.verdict = verdict
+
+
+class Transport:
+    """A pool of connections. Lives in one event loop.
+
+    Proxies of the environment (HTTPS_PROXY) are left aside on purpose: a proxy resolves names itself, so the check of
+    the addresses behind them would be void. A machine whose only way out is a proxy needs a route instead.
+    """
+
+    def __init__(self, network: Network, user_agent: str, resolver: AbstractResolver | None = None) -> None:
+        self._network = network
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=0,  # the client counts requests itself, so that waiting for one is no part of a time-out
+                resolver=PublicResolver(resolver),
+                ttl_dns_cache=60,
+            ),
+            headers={"User-Agent": user_agent, "Accept": "*/*"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=True,
+            trust_env=False,
+            max_line_size=8_190,
+            max_field_size=8_190,
+            max_headers=128,
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()
+
+    async def send(
+        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, max_bytes: int, within_s: float
+    ) -> Reply:
+        """Send a request and read the answer whole.
+
+        Args:
+            method: GET or POST.
+            url: Checked by the caller.
+            headers: Beside those that all requests have.
+            body: Of a POST.
+            max_bytes: Longest body, unpacked.
+            within_s: Seconds from the connection to the last byte.
+
+        Raises:
+            Failed: nothing, too much, or not HTTP came.
+        """
+        network = self._network
+        timeout = aiohttp.ClientTimeout(
+            total=within_s,
+            connect=network.connect_timeout_s,
+            sock_read=network.read_timeout_s,
+            ceil_threshold=3_600,  # exact time-outs: one timer a request is nothing
+        )
+        coding = "identity" if "Range" in headers else ", ".join(_CODINGS)
+        try:
+            async with self._http.request(
+                method,
+                url,
+                data=body,
+                headers={"Accept-Encoding": coding, **headers},
+                allow_redirects=False,
+                timeout=timeout,
+            ) as response:
+                got = {name.lower(): ", ".join(response.headers.getall(name)) for name in response.headers}
+                return Reply(response.status, got, await _read(response, max_bytes, "Range" in headers))
+        except SiteError as unsafe:  # from the resolver
+            raise Failed(Verdict("final", unsafe.reason, unsafe.detail)) from None
+        except aiohttp.ConnectionTimeoutError:
+            raise _again(f"no connection within {network.connect_timeout_s:g} s") from None
+        except aiohttp.SocketTimeoutError:
+            raise _again(f"nothing came for {network.read_timeout_s:g} s") from None
+        except TimeoutError:
+            raise _again(f"no whole answer within {network.total_timeout_s:g} s") from None
+        except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError) as fault:
+            raise Failed(Verdict("final", Reason.UNREACHABLE, f"no trusted connection: {_told(fault)}")) from None
+        except aiohttp.InvalidURL:
+            raise Failed(Verdict("final", Reason.UNSAFE_ADDRESS, "an address that cannot be asked")) from None
+        except aiohttp.ClientConnectorDNSError as fault:
+            raise _again(f"its name could not be resolved: {_told(fault)}") from None
+        except aiohttp.ClientPayloadError as fault:
+            if isinstance(fault.__cause__, ContentEncodingError):
+                raise _again("an answer that cannot be unpacked", Reason.BAD_ANSWER) from None
+            raise _again("the answer broke off") from None
+        except aiohttp.ClientResponseError as fault:
+            raise _again(f"an answer that is not HTTP: {_told(fault)}", Reason.BAD_ANSWER) from None
+        except (aiohttp.ClientError, OSError) as fault:
+            raise _again(f"the connection failed: {_told(fault)}") from None
+
+
+async def _read(response: aiohttp.ClientResponse, max_bytes: int, wants_range: bool) -> bytes:
+    coding = response.headers.get("Content-Encoding", "identity").lower()
+    if coding not in {"identity", *_CODINGS}:
+        raise Failed(Verdict("final", Reason.BAD_ANSWER, f"an answer packed as {coding}, which nobody asked for"))
+    kind: Literal["whole", "range", "error"] = "whole"
+    if response.status >= 300:
+        kind, max_bytes = "error", LONGEST_ERROR_BODY
+    elif wants_range:
+        kind = "range"
+        if response.status == 200:
+            raise Failed(Verdict("final", Reason.BAD_ANSWER, "the whole file in place of a range of it"))
+    length = response.content_length
+    if coding == "identity" and length is not None and length <= max_bytes:
+        return await response.read()  # no longer than it says: what follows is no part of it
+    if coding == "identity" and length is not None and kind != "error":
+        raise _too_large(f"{length} bytes; at most {max_bytes} are taken")
+    chunks, size = [], 0
+    async for chunk in response.content.iter_any():
+        size += len(chunk)
+        chunks.append(chunk)
+        if size > max_bytes:
+            if kind == "error":
+                break
+            raise _too_large(f"more than {max_bytes} bytes")
+        if size > _FREE_BYTES and size > _MOST_RATIO * response.content.total_raw_bytes:
+            raise _too_large(f"an answer that grows more than {_MOST_RATIO} times when unpacked")
+    return b"".join(chunks)
+
+
+def _too_large(what: str) -> Failed:
+    return Failed(Verdict("final", Reason.ANSWER_TOO_LARGE, what))
+
+
+def _again(what: str, reason: Reason = Reason.UNREACHABLE) -> Failed:
+    return Failed(Verdict("again", reason, what))
+
+
+def _told(fault: BaseException) -> str:
+    """An exception in words, without the address: that may hold a key."""
+    if isinstance(fault, aiohttp.ClientResponseError):
+        return fault.message or type(fault).__name__
+    if isinstance(fault, aiohttp.ClientConnectorError):
+        fault = fault.os_error
+    return str(fault) or type(fault).__name__
