@@ -1,12 +1,16 @@
 """The sections of a build file. Each field says its unit and its limits. `pipeline.config_file` reads one."""
 
-import math
 from typing import Annotated, Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.config_base import Name, Section, Share
+from pipeline.config_captioning import CaptionerConfig, Composer, Grounding
+from pipeline.config_perception import Perception
 from pipeline.config_sources import SourceKind, Sources
+from pipeline.regions import shape
 from schemas.records import Latitude, Longitude
 
 
@@ -46,20 +50,29 @@ class Region(Section):
         """West, south, east, north in degrees; west > east across the antimeridian."""
         if self.bbox is not None:
             return self.bbox
-        assert self.centre is not None
-        assert self.radius_m is not None
-        lat, lon = self.centre
-        dlat = self.radius_m / 111_195.0  # metres a degree on a sphere of 6371 km
-        dlon = dlat / max(math.cos(math.radians(min(abs(lat) + dlat, 89.0))), 1e-6)
-        west, east = ((lon + side * dlon + 180.0) % 360.0 - 180.0 for side in (-1, 1))
-        return west, max(lat - dlat, -90.0), east, min(lat + dlat, 90.0)
+        if self.polygon is not None:
+            return shape.polygon_bounds(self.polygon)
+        return shape.circle_bounds(*self._circle())
 
     def middle(self) -> tuple[float, float]:
-        """Latitude and longitude of the region's middle, in degrees."""
+        """Latitude and longitude of the region's middle (of its bounds, where it is no circle), in degrees."""
         if self.centre is not None:
             return self.centre
         west, south, east, north = self.bounds()
-        return (south + north) / 2, (west + ((east - west) % 360.0) / 2 + 180.0) % 360.0 - 180.0
+        return (south + north) / 2, shape.wrap(west + ((east - west) % 360.0) / 2)
+
+    def contains(self, lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which positions (degrees, longitude in [-180, 180]) lie in the region, its edge included."""
+        if self.bbox is not None:
+            return shape.in_box(self.bbox, lon, lat)
+        if self.polygon is not None:
+            return shape.in_polygon(self.polygon, lon, lat)
+        return shape.in_circle(*self._circle(), lon, lat)
+
+    def _circle(self) -> tuple[float, float, float]:
+        assert self.centre is not None
+        assert self.radius_m is not None
+        return *self.centre, self.radius_m
 
 
 class RoadWeights(Section):
@@ -162,55 +175,6 @@ class Imagery(Section):
     limits: ImageLimits = ImageLimits()
 
 
-class RapidOcr(Section):
-    """RapidOCR (PP-OCRv6 small; Latin, Chinese, Japanese; no Hangul)."""
-
-    engine: Literal["rapidocr"] = "rapidocr"
-    min_confidence: Share = 0.8
-    threads: Annotated[int, Field(ge=1, le=64)] = 1
-    """Per image. Images are read in parallel by the build's workers."""
-
-
-class OracleOcr(Section):
-    """The synthetic world's truth in place of OCR. Refused with any other source."""
-
-    engine: Literal["oracle"]
-
-
-class Superpixels(Section):
-    """The segmenter that needs no weights. Weak, and says so in its confidences."""
-
-    engine: Literal["superpixels"] = "superpixels"
-    min_confidence: Share = 0.5
-
-
-class OracleSegments(Section):
-    """The synthetic world's truth in place of segmentation. Refused with any other source."""
-
-    engine: Literal["oracle"]
-
-
-OcrConfig = Annotated[RapidOcr | OracleOcr, Field(discriminator="engine")]
-SegmenterConfig = Annotated[Superpixels | OracleSegments, Field(discriminator="engine")]
-
-
-class Perception(Section):
-    """Stage `cues`: the engines that read the views."""
-
-    ocr: OcrConfig = RapidOcr()
-    segmenter: SegmenterConfig = Superpixels()
-
-
-class Composer(Section):
-    """Descriptions from the cues alone, without a model."""
-
-    engine: Literal["composer"] = "composer"
-    prompt_set: Name = "composer-en-1"
-    """Folder under `prompts/` with the composer's words."""
-    long_tokens: Annotated[int, Field(ge=77, le=300)] = 300
-    short_tokens: Annotated[int, Field(ge=20, le=77)] = 77
-
-
 class SplitShares(Section):
     """Shares of the units; they sum to 1."""
 
@@ -308,7 +272,8 @@ class Build(Section):
     sampling: Sampling = Sampling()
     imagery: Imagery = Imagery()
     perception: Perception = Perception()
-    captioner: Composer = Composer()
+    captioner: CaptionerConfig = Composer()
+    grounding: Grounding = Grounding()
     publish: Publish = Publish()
     limits: Limits = Limits()
     network: Network = Network()

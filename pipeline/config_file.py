@@ -3,20 +3,26 @@
 import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError, create_model
 
-from pipeline.config import Build
+from pipeline.config import Build, Region
 from pipeline.config_base import Section
 from pipeline.config_sources import KINDS, FolderSource, MapFiles, RasterSource, WorldStreet
 from pipeline.errors import ConfigError, Problem
+from pipeline.regions.expand import CatalogueRegion, expand
 
 
 def schema_json() -> str:
-    """The JSON Schema of the build file, as checked in beside the configurations."""
-    return json.dumps(Build.model_json_schema(), indent=1, sort_keys=True) + "\n"
+    """The JSON Schema of the build file, as checked in beside the configurations.
+
+    It is `Build`'s, with the shorter forms of regions that `pipeline.regions.expand` turns into whole ones.
+    """
+    regions = Annotated[list[Region | CatalogueRegion], Field(min_length=1)] | Literal["catalogue"]
+    written: type[BaseModel] = create_model("Build", __base__=Build, __doc__=Build.__doc__, regions=(regions, ...))
+    return json.dumps(written.model_json_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def load_build(path: Path) -> Build:
@@ -42,6 +48,8 @@ def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
     Raises:
         ConfigError: naming every key that is wrong, what was found and what is allowed.
     """
+    if "regions" in raw:
+        raw = raw | {"regions": expand(raw["regions"], base)}
     try:
         build = Build.model_validate(raw)
     except ValidationError as error:

@@ -16,6 +16,7 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.config import Build
 from pipeline.errors import BuildStopped, MachineError
+from pipeline.net import redact
 from pipeline.net.client import cache_folder
 from pipeline.net.limits_service import serve_limits
 from pipeline.stopping import check_stop, request_stop
@@ -40,6 +41,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     def setup(self) -> None:
         """Open the workspace and the toolbox."""
         build = Build.model_validate_json(self._build_json)
+        redact.install()
         self._store = open_store(build.workspace)
         self._tools = toolbox(build, self._limits_at)
 

@@ -1,9 +1,8 @@
 """What must be there before a build asks anybody: keys, a contact, somewhere to keep answers."""
 
-import os
-
 from pipeline.config import Build
 from pipeline.errors import ConfigError, Problem
+from pipeline.net import keys
 from pipeline.toolbox import Toolbox
 
 
@@ -17,11 +16,6 @@ def check_ready(build: Build, tools: Toolbox) -> None:
     for kind, name, _, source in tools.networked():
         provider = source.provider()
         where = f"sources.{kind}.{name}"
-        if provider.key is not None and not os.environ.get(provider.key.env, "").strip():
-            found = f"no key: the environment variable {provider.key.env} is not set"
-            problems.append(Problem(where, found, f"export {provider.key.env}=... with a key of {provider.name}"))
-        if provider.wants_contact and build.network.contact is None:
-            found = f"nothing, and {provider.name} ({where}) asks for a contact"
-            problems.append(Problem("network.contact", found, "your mail address or a page about you"))
+        problems += [Problem(where, found, mend) for found, mend in keys.missing(provider, build.network)]
     if problems:
         raise ConfigError(problems)

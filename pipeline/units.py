@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 
 from pipeline.config import Build, Region
 from pipeline.digest import digest
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import MachineError, SiteError
 from pipeline.layers import DamagedLayerError, LayerFile, Listing, commit_sites, read_units
 from pipeline.regions import sampling
+from pipeline.regions.ground import Ground
 from pipeline.stages import captions, cues, imagery
 from pipeline.storage import Store
 from pipeline.toolbox import Toolbox, region_sources
@@ -58,9 +59,7 @@ def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
     """What each stage's tables of a region depend on, beside the tables that it reads."""
     blurrer = tools.blurrer
     return {
-        "sites": digest(
-            "sites", sampling.VERSION, region, build.sampling, build.seed, tools.street(region.name).fingerprint()
-        ),
+        "sites": digest("sites", sampling.VERSION, region, build.sampling, build.seed, *_sampled(build, tools, region)),
         "imagery": digest(
             "imagery", imagery.VERSION, build.imagery, region_sources(tools, region), blurrer and blurrer.fingerprint()
         ),
@@ -69,18 +68,47 @@ def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
     }
 
 
+def _sampled(build: Build, tools: Toolbox, region: Region) -> list[str | float]:
+    """What a region's sites depend on beside the settings of sampling: only what their sampler asks."""
+    settings, around = build.sampling, tools.map(region.name)
+    found: list[str | float] = []
+    capped = settings.max_per_sequence is not None or settings.max_per_contributor is not None
+    if settings.method == "imagery" or capped:
+        found.append(tools.street(region.name).fingerprint())
+    if settings.method == "roads" and around is not None:
+        found.append(around.fingerprint())
+    if settings.method != "imagery" and capped:
+        found.append(build.imagery.search_radius_m)
+    return found
+
+
+def ground_of(build: Build, tools: Toolbox, region: Region) -> Ground:
+    """What the sites of a region are drawn from."""
+    return Ground(
+        region=region,
+        sampling=build.sampling,
+        seed=build.seed,
+        street=tools.street(region.name),
+        map=tools.map(region.name),
+        search_radius_m=build.imagery.search_radius_m,
+        where=f"regions.{build.regions.index(region)}",
+    )
+
+
 def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
     """The sites of a region.
 
     Raises:
-        ConfigError: its street source has no photo in it.
+        ConfigError: there is nothing to draw sites from in it.
+        MachineError: a source that they are drawn from could not be asked.
     """
-    source = tools.street(region.name)
-    sites = sampling.sample(region, build.sampling, build.seed, source.candidates(region))
-    if not sites:
-        found = f"no photo of the street source {source.name} within {region.name}"
-        raise ConfigError([Problem(f"regions.{build.regions.index(region)}", found, "a region that has some")])
-    return sites
+    try:
+        return sampling.sample(ground_of(build, tools, region))
+    except SiteError as error:
+        raise MachineError(
+            f"the sites of region {region.name} cannot be drawn: {error}. Units of other regions stay as they are; run "
+            f"the same command again when the source answers, or take {region.name} out of the build file"
+        ) from error
 
 
 def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, listing: Listing, base: str) -> LayerFile:

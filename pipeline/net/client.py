@@ -117,6 +117,7 @@ class HttpSession:
         self.provider = provider
         self.origins = origins
         """Where it may be asked, with what `allow` took up."""
+        self._own = origins
         self._engine = engine
         self._portal = portal
 
@@ -132,7 +133,8 @@ class HttpSession:
         """See `pipeline.net.base.Session.allow`."""
         if origin.rstrip("/") in self.provider.origins:
             return
-        more = parse_origin(origin, allow_loopback=False)
+        # A list that a server on this machine gives may name this machine; no list from elsewhere may.
+        more = parse_origin(origin, allow_loopback=all(own.loopback for own in self._own))
         if more not in self.origins:
             self.origins = (*self.origins, more)
 

@@ -17,7 +17,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pyproj import Geod
 
 from pipeline.config import Region
 from pipeline.errors import ConfigError, Problem
@@ -145,14 +144,7 @@ def read_index(index: Path, root: Path, regions: Sequence[Region]) -> list[Index
 
 def within(region: Region, lat: Degrees, lon: Degrees) -> NDArray[np.bool_]:
     """Which positions lie in a region."""
-    west, south, east, north = region.bounds()
-    inside: NDArray[np.bool_] = (lat >= south) & (lat <= north)
-    inside &= ((lon >= west) & (lon <= east)) if west <= east else ((lon >= west) | (lon <= east))
-    if region.centre is not None and region.radius_m is not None:
-        centre_lat, centre_lon = region.centre
-        _, _, distance = Geod(ellps="WGS84").inv(np.full_like(lon, centre_lon), np.full_like(lat, centre_lat), lon, lat)
-        inside &= np.asarray(distance) <= region.radius_m
-    return inside
+    return region.contains(lon, lat)
 
 
 def _swapped(places: Sequence[str], files: Sequence[IndexedFile], regions: Sequence[Region]) -> list[Problem]:

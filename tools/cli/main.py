@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError
+from pipeline.net import redact
 from tools.cli.sources import coverage, sources_app
 
 if TYPE_CHECKING:
@@ -248,6 +249,7 @@ def _log_warnings() -> None:
     handler = logging.StreamHandler()
     handler.addFilter(lambda record: "apitools" not in record.getMessage())  # Beam on a package of a cloud not used
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[handler])
+    redact.install()
 
 
 def main() -> None:

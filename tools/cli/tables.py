@@ -1,40 +1,77 @@
 """Plans, states and outcomes in words."""
 
-from collections.abc import Sequence
-
 from rich.console import Console
 from rich.table import Table
 
 from pipeline.build import Outcome
 from pipeline.config import Build
-from pipeline.plan import RegionPlan
+from pipeline.plan import Plan
 from pipeline.workspace import State
 from schemas.reasons import EXPLANATIONS, Reason
 
 
-def print_plan(build: Build, plans: Sequence[RegionPlan]) -> None:
-    """A table of regions, and the totals."""
-    table = _table("region", "units", "sites", "requests at most", "images read", "model calls", "bytes")
-    for p in plans:
-        requests = "\n".join(f"{source}: {n:,}" for source, n in p.requests.items())
-        table.add_row(
-            p.region,
-            f"{p.units:,}",
-            f"{p.sites:,}",
-            requests,
-            f"{p.ocr_images:,}",
-            f"{p.model_calls:,}",
-            _size(p.bytes),
-        )
+def print_plan(build: Build, plan: Plan) -> None:
+    """Regions, sources, how long each provider is asked, the totals, and what was assumed."""
     console = Console()
+    estimated = any(region.estimated for region in plan.regions)
+    table = _table("region", "sites", "units", "views at most")
+    for region in plan.regions:
+        about = "~" if region.estimated else ""
+        table.add_row(region.region, f"{about}{region.sites:,}", f"{about}{region.units:,}", f"{region.views:,}")
+    units = sum(region.units for region in plan.regions)
+    table.add_row(f"all {len(plan.regions)}", f"{plan.sites:,}", f"{units:,}", f"{plan.views:,}", style="bold")
     console.print(table)
-    sites = sum(p.sites for p in plans)
-    console.print(
-        f"{build.name}: {len(plans)} region(s), {sum(p.units for p in plans):,} units, {sites:,} sites, "
-        f"at most {sum(p.ocr_images for p in plans):,} street views to read, "
-        f"about {_size(sum(p.bytes for p in plans))} published",
-        soft_wrap=True,
-    )
+    if estimated:
+        console.print(
+            "~ estimated: which sites there are depends on what a source has, and a plan asks nobody; points at random "
+            "on the region's land stand for them",
+            soft_wrap=True,
+        )
+    console.print()
+    table = _table("source", "requests", "to download", "provider", "allowed", "days")
+    asked = {one.provider.name: one for one in plan.providers}
+    for source in plan.sources:
+        if source.provider is None:
+            table.add_row(f"{source.kind} {source.name}", "none", "nothing", "on this machine", "", "")
+            continue
+        provider = source.provider
+        allowed = f"{provider.per_s:g}/s" + (f", {provider.per_day:,}/day" if provider.per_day else "")
+        days = f"{asked[provider.name].days:.2f}" if provider.name in asked else "see above"
+        asked.pop(provider.name, None)  # sources of one provider wait for each other: its days are told once
+        table.add_row(
+            f"{source.kind} {source.name}", f"{source.requests:,}", _size(source.bytes), provider.name, allowed, days
+        )
+    console.print(table)
+    console.print()
+    for line in _plan_totals(build, plan):
+        console.print(line, soft_wrap=True)
+
+
+def _plan_totals(build: Build, plan: Plan) -> list[str]:
+    assumed = build.assumptions
+    network = sum(source.requests for source in plan.sources)
+    calls = f"{plan.model_calls:,}"
+    if not plan.model_calls:
+        calls = f"none, as the captioner asks no model; one that does: {plan.dialogue_calls:,}"
+    calls += f", {plan.dialogue_gpu_hours:,.1f} GPU hours"
+    at_photos = build.sampling.method == "imagery"
+    return [
+        f"{build.name}: {plan.sites:,} sites in {len(plan.regions):,} region(s)",
+        f"requests:     {network:,} at most, {plan.days:.2f} days until the slowest provider is done",
+        f"to download:  {_size(sum(source.bytes for source in plan.sources))}",
+        f"to publish:   {_size(plan.dataset_bytes)}",
+        f"text reading: {plan.views:,} views, {plan.ocr_gpu_hours:,.1f} GPU hours",
+        f"model calls:  {calls}",
+        "assumed, to be set under `assumptions`:",
+        f"  photo_bytes            {assumed.photo_bytes:,}",
+        f"  tile_bytes             {assumed.tile_bytes:,} (every answer that is no photo)",
+        f"  street_share           {assumed.street_share:g}"
+        + (" (not used: sites are at photos)" if at_photos else ""),
+        f"  ocr_images_per_s       {assumed.ocr_images_per_s:g}",
+        f"  model_calls_per_site   {assumed.model_calls_per_site}",
+        f"  model_calls_per_gpu_s  {assumed.model_calls_per_gpu_s:g}",
+        f"and {build.imagery.max_views} views a site (imagery.max_views), {build.imagery.long_side_px} px long",
+    ]
 
 
 def print_state(state: State) -> None:
@@ -82,7 +119,7 @@ def _explain(console: Console, failed: dict[str, int]) -> None:
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        words = column in ("region", "stage", "failed", "requests at most")
+        words = column in ("region", "stage", "failed", "source", "provider")
         table.add_column(column, justify="left" if words else "right", no_wrap=words)
     return table
 
