@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import mapbox_vector_tile  # type: ignore[import-untyped]  # ships no types
+import mapbox_vector_tile
 import mercantile
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # its stubs are a package of their own
+from google.protobuf.message import DecodeError
 
 from pipeline.config import Region
 from pipeline.errors import SiteError
