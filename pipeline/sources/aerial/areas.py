@@ -1,0 +1,58 @@
+"""Where a source has imagery: boxes of west, south, east, north in degrees; west > east across the antimeridian."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.config import Region
+from pipeline.errors import Problem
+from pipeline.sources.listing import Box
+
+
+def inside(boxes: Sequence[Box], lat: ArrayLike, lon: ArrayLike) -> NDArray[np.bool_]:
+    """Whether positions lie within any box; within none at all means anywhere."""
+    lat, lon = np.asarray(lat, float), np.asarray(lon, float)
+    found = np.full(lat.shape, not boxes)
+    for box in boxes:
+        for west, south, east, north in _halves(box):
+            found |= (lat >= south) & (lat <= north) & (lon >= west) & (lon <= east)
+    return found
+
+
+def meets(boxes: Sequence[Box], region: Region) -> bool:
+    """Whether a region's bounds and any box have a point in common."""
+    return not boxes or common_point(boxes, region) is not None
+
+
+def common_point(boxes: Sequence[Box], region: Region) -> tuple[float, float] | None:
+    """Latitude and longitude of a point of both: the region's middle if it will do."""
+    middle = region.middle()
+    if inside(boxes, *middle):
+        return middle
+    for box in boxes:
+        for a in _halves(box):
+            for b in _halves(region.bounds()):
+                west, south, east, north = max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])
+                if west <= east and south <= north:
+                    return (south + north) / 2, (west + east) / 2
+    return None
+
+
+def check_regions(boxes: Sequence[Box], regions: Sequence[Region], source: str, problems: list[Problem]) -> None:
+    """Add a problem for each region that the source covers no part of."""
+    for region in regions:
+        if not meets(boxes, region):
+            bounds = ", ".join(f"{edge:.2f}" for edge in region.bounds())
+            allowed = f"a region within {'; '.join(str(box) for box in boxes)}, or another source"
+            problems.append(Problem(f"regions.{region.name}", f"{source} covers no part of {bounds}", allowed))
+
+
+def _halves(box: Box) -> Iterator[Box]:
+    """The box, or its two parts where it crosses the antimeridian."""
+    west, south, east, north = box
+    if west <= east:
+        yield box
+    else:
+        yield west, south, 180.0, north
+        yield -180.0, south, east, north

@@ -1,0 +1,73 @@
+"""Whether a source may be used at all: its licence is stated, its host is not one whose terms forbid datasets."""
+
+import re
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+
+from pipeline.config_sources import Credits
+from pipeline.errors import Problem
+from pipeline.sources.listing import Listed, listing
+
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
+_NO_LICENCE = frozenset({"proprietary", "unknown", "none", "noassertion", "various", "other", "n-a", "tbd"})
+
+
+def check_credits(given: Credits, where: str, problems: list[Problem]) -> None:
+    """Add a problem for a licence that is missing or says nothing, and for a missing author."""
+    licence = given.licence.strip()
+    if not _IDENTIFIER.fullmatch(licence) or licence.lower() in _NO_LICENCE:
+        allowed = "an SPDX identifier as CC-BY-4.0, or LicenseRef-... : without a licence the pictures may not be used"
+        problems.append(Problem(f"{where}.licence", repr(given.licence), allowed))
+    if not given.author.strip():
+        problems.append(Problem(f"{where}.author", repr(given.author), "whom to credit"))
+
+
+def closed_by(address: str) -> Listed | None:
+    """The listed source that an address belongs to, if its terms forbid datasets.
+
+    Args:
+        address: An address or a template of addresses.
+    """
+    host = _host(address)
+    for entry in listing().values():
+        if entry.refused is None or entry.tiles is None:
+            continue
+        closed = _host(entry.tiles.template)
+        if host == closed or host.endswith("." + closed):
+            return entry
+    return None
+
+
+def check_open(address: str, agreement: str | None, where: str, problems: list[Problem]) -> bool:
+    """Add a problem for an address whose owner forbids datasets, unless a separate agreement is stated.
+
+    Returns:
+        Whether pictures from there may be passed on.
+    """
+    closed = closed_by(address)
+    if closed is None:
+        return True
+    if not (agreement or "").strip():
+        allowed = "an open source (`geoscribe sources list`), or separate_agreement where the source has that key"
+        problems.append(Problem(where, f"{closed.title}: {closed.refused} ({closed.terms})", allowed))
+    return False
+
+
+def parse_date(text: str | None, where: str, problems: list[Problem]) -> datetime | None:
+    """A date of imagery as it stands in the configuration; adds a problem where it is none."""
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        problems.append(Problem(where, repr(text), "a date like 2024-06-30"))
+        return None
+
+
+def _host(address: str) -> str:
+    """Host in lower case, without `{s}.`, user and port; empty where it cannot be told."""
+    try:
+        netloc = urlsplit(address).netloc.lower().rpartition("@")[2].partition(":")[0]
+    except ValueError:  # brackets that hold no IPv6 address
+        return ""
+    return netloc.removeprefix("{s}.").rstrip(".")
