@@ -14,6 +14,9 @@ from pipeline.config_sources import KINDS, FolderSource, MapFiles, RasterSource,
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.expand import CatalogueRegion, expand
 
+_PLACES = frozenset({"archive", "cache", "release"})
+"""Keys whose value is a path, or an address."""
+
 
 def schema_json() -> str:
     """The JSON Schema of the build file, as checked in beside the configurations.
@@ -119,23 +122,29 @@ def _anchored(build: Build, base: Path) -> Build:
     def place(value: str) -> str:
         return value if "://" in value else str((base / value).resolve())
 
-    def source(section: Section) -> Section:
-        changes: dict[str, Any] = {}
-        for key, value in section:
-            if isinstance(value, Path):
-                changes[key] = (base / value).resolve()
-            elif isinstance(value, list) and value and isinstance(value[0], Path):
-                changes[key] = [(base / item).resolve() for item in value]
-        return section.model_copy(update=changes)
+    def anchored(section: Section) -> Section:
+        # Only what moves: what is copied in counts as given in the build file.
+        return section.model_copy(update={k: new for k, old in section if (new := moved(k, old)) != old})
+
+    def moved(key: str, value: Any) -> Any:
+        if isinstance(value, Path):
+            return (base / value).resolve()
+        if isinstance(value, list) and value and isinstance(value[0], Path):
+            return [(base / item).resolve() for item in value]
+        if isinstance(value, str) and key in _PLACES:
+            return place(value)
+        return anchored(value) if isinstance(value, Section) else value
 
     kinds: dict[str, Any] = {
-        kind: {name: source(section) for name, section in getattr(build.sources, kind).items()} for kind in KINDS
+        kind: {name: anchored(section) for name, section in getattr(build.sources, kind).items()} for kind in KINDS
     }
     return build.model_copy(
         update={
             "workspace": place(build.workspace),
             "dataset": place(build.dataset),
             "sources": build.sources.model_copy(update=kinds),
+            "perception": anchored(build.perception),
+            "network": anchored(build.network),
         }
     )
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 import mercantile
 import numpy as np
 
-from pipeline.config import Build, Composer, Region
+from pipeline.config import Build, Region
+from pipeline.config_captioning import Composer
 from pipeline.config_sources import KINDS, SourceKind
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.net.base import Provider

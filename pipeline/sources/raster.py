@@ -18,7 +18,7 @@ from pipeline.sources.layouts import Layout, RasterFiles, TileFolder
 from pipeline.sources.warp import warp_chip
 from schemas.reasons import Reason
 
-_VERSION = 1
+_VERSION = 2
 
 
 class RasterSource:

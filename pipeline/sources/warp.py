@@ -54,15 +54,22 @@ def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warpe
     covered = np.zeros((size_px, size_px), bool)
     names: list[str] = []
     overlaps = False
-    for grid, window, finer in _windows(layout.grids, frame, size_px, gsd_m):
+    for grid, window, finer, whole in _windows(layout.grids, frame, size_px, gsd_m):
         # Averaged on reading to 1.5 source pixels a chip pixel; the warp's cubic kernel widens for the rest.
         shrink = max(1.0, finer / 1.5)
         shape = math.ceil(window.height / shrink), math.ceil(window.width / shrink)
         rgba, files = layout.read(grid, window, shape)
         overlaps |= bool(files)
-        warped = _warp(rgba, grid, window, frame, size_px, gsd_m)
-        new = (warped[3] >= 128) & ~covered
-        if new.any():
+        if whole and rgba[3].min() == 255:  # the usual case, for which three bands and no mask do
+            warped = _warp(rgba[:3], grid, window, frame, size_px, gsd_m)
+            new = ~covered
+        else:
+            warped = _warp(rgba, grid, window, frame, size_px, gsd_m)
+            new = (warped[3] >= 128) & ~covered
+        if new.all():
+            pixels, covered = np.ascontiguousarray(warped[:3].transpose(1, 2, 0)), new
+            names += files
+        elif new.any():
             pixels[new] = warped[:3].transpose(1, 2, 0)[new]
             covered |= new
             names += files
@@ -71,8 +78,10 @@ def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warpe
     return Warped(pixels, covered, list(dict.fromkeys(names)), overlaps)
 
 
-def _windows(grids: list[Grid], frame: LocalFrame, size_px: int, gsd_m: float) -> Iterator[tuple[Grid, Window, float]]:
-    """The part of each grid that a chip needs, and how many of its pixels make a chip pixel's side.
+def _windows(
+    grids: list[Grid], frame: LocalFrame, size_px: int, gsd_m: float
+) -> Iterator[tuple[Grid, Window, float, bool]]:
+    """The part of each grid that a chip needs, how many of its pixels make a chip pixel's side, and if it is all.
 
     A grid has two parts where a chip lies across the antimeridian.
     """
@@ -89,29 +98,36 @@ def _windows(grids: list[Grid], frame: LocalFrame, size_px: int, gsd_m: float) -
         rows = inverse.d * x + inverse.e * y + inverse.f
         step = min(float(np.median(np.hypot(np.diff(columns, axis=i), np.diff(rows, axis=i)))) for i in (0, 1))
         for part in parts:
-            left, right = _reach(columns[part], grid.width)
-            top, bottom = _reach(rows[part], grid.height)
+            left, right, all_across = _reach(columns[part], grid.width, step)
+            top, bottom, all_down = _reach(rows[part], grid.height, step)
             if left < right and top < bottom:
-                yield grid, Window(left, top, right - left, bottom - top), step * _STEPS / size_px
+                whole = all_across and all_down and len(parts) == 1
+                yield grid, Window(left, top, right - left, bottom - top), step * _STEPS / size_px, whole
 
 
-def _reach(places: NDArray[np.float64], length: int) -> tuple[int, int]:
-    """First and last pixel, clipped to the grid; a step of the outline and the cubic kernel wider than the places."""
+def _reach(places: NDArray[np.float64], length: int, step: float) -> tuple[int, int, bool]:
+    """First and last pixel, clipped to the grid, and whether nothing had to be clipped.
+
+    A step of the outline and the cubic kernel wider than the places: of a chip across the antimeridian, a part's places
+    end up to a step before the meridian.
+    """
     first, last = float(places.min()), float(places.max())
     if last <= 0 or first >= length:
-        return 0, 0
-    margin = (last - first) / _STEPS + 4
-    return max(0, math.floor(first - margin)), min(length, math.ceil(last + margin))
+        return 0, 0, False
+    margin = max((last - first) / _STEPS, step) + 4
+    start, stop = math.floor(first - margin), math.ceil(last + margin)
+    return max(0, start), min(length, stop), start >= 0 and stop <= length
 
 
-def _warp(rgba: RGBA, grid: Grid, window: Window, frame: LocalFrame, size_px: int, gsd_m: float) -> RGBA:
-    """A window's pixels in the chip's frame."""
+def _warp(bands: RGBA, grid: Grid, window: Window, frame: LocalFrame, size_px: int, gsd_m: float) -> RGBA:
+    """A window's bands in the chip's frame; a fourth is alpha."""
     half = size_px * gsd_m / 2
-    across, down = window.width / rgba.shape[2], window.height / rgba.shape[1]
+    across, down = window.width / bands.shape[2], window.height / bands.shape[1]
+    alpha = 4 if len(bands) == 4 else None
     t, column, row = grid.transform, window.col_off, window.row_off
-    warped = np.zeros((4, size_px, size_px), np.uint8)
+    warped = np.zeros((len(bands), size_px, size_px), np.uint8)
     reproject(
-        rgba,
+        bands,
         warped,
         src_transform=Affine(
             *(t.a * across, t.b * down, t.a * column + t.b * row + t.c),
@@ -120,8 +136,8 @@ def _warp(rgba: RGBA, grid: Grid, window: Window, frame: LocalFrame, size_px: in
         src_crs=grid.crs,
         dst_transform=Affine(gsd_m, 0, -half, 0, -gsd_m, half),
         dst_crs=frame.crs,
-        src_alpha=4,
-        dst_alpha=4,
+        src_alpha=alpha,
+        dst_alpha=alpha,
         # Not average: that takes whole source pixels and so moves edges by up to half of one.
         resampling=Resampling.cubic,
         tolerance=_WARP_TOLERANCE_PX,

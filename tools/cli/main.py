@@ -15,6 +15,7 @@ import typer
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
+from tools.cli.regions import regions_app
 from tools.cli.sources import coverage, sources_app
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ app = typer.Typer(
 config_app = typer.Typer(help="The build file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(sources_app, name="sources")
+app.add_typer(regions_app, name="regions")
 app.command()(coverage)
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
@@ -224,8 +226,12 @@ def config_schema() -> None:
 def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names, and do nothing else."""
     from pipeline.config_file import load_build
+    from pipeline.toolbox import region_sources, toolbox
 
-    print(f"{config}: build {load_build(config).name!r} is sound")
+    build = load_build(config)
+    for region in build.regions:
+        region_sources(toolbox(build), region)  # made, and so checked; nobody is asked
+    print(f"{config}: build {build.name!r} is sound")
 
 
 def _stages(given: str | None) -> tuple[str, ...]:

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from xml.etree.ElementTree import ParseError
 
-import defusedxml.ElementTree  # type: ignore[import-untyped]  # ships no types
+import defusedxml.ElementTree
 from defusedxml import DefusedXmlException
-from lxml.etree import LxmlError  # type: ignore[import-untyped]  # ships no types
-from owslib.util import ServiceException  # type: ignore[import-untyped]  # ships no types
+from lxml.etree import LxmlError
+from owslib.util import ServiceException
 
 from pipeline.errors import MachineError, Problem, SiteError
 from pipeline.net.base import Request, Session, Verdict

@@ -7,7 +7,7 @@ of axes in all versions of the standard.
 import threading
 from typing import Any
 
-from owslib.wms import WebMapService  # type: ignore[import-untyped]  # ships no types
+from owslib.wms import WebMapService
 
 from pipeline import config_sources as config
 from pipeline.config import Imagery, Region

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from owslib.wmts import WebMapTileService  # type: ignore[import-untyped]  # ships no types
+from owslib.wmts import WebMapTileService
 
 from pipeline import config_sources as config
 from pipeline.config import Imagery, Region

@@ -8,11 +8,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import mapbox_vector_tile  # type: ignore[import-untyped]  # ships no types
+import mapbox_vector_tile
 import numpy as np
 import shapely
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # ships no types
-from mapbox_vector_tile.Mapbox import vector_tile_pb2  # type: ignore[import-untyped]  # ships no types
+from google.protobuf.message import DecodeError
+from mapbox_vector_tile.Mapbox import vector_tile_pb2
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 

@@ -7,7 +7,7 @@ from pipeline.config import Region
 from pipeline.sources.base import Point
 from pipeline.sources.world.town import Town, build_town
 
-WORLD_VERSION = 1
+WORLD_VERSION = 2
 """Raise it whenever anything in the world changes what a source gives."""
 AUTHOR = "geoscribe synthetic world"
 LICENCE = "CC0-1.0"

@@ -99,9 +99,6 @@ def test_chips_join_across_the_antimeridian(httpserver: HTTPServer, client: Http
     assert {x for _, x, _ in server.asked} == {0, 2**20 - 1} or lon == 180.0
 
 
-@pytest.mark.xfail(
-    strict=True, reason="`_windows` of pipeline/sources/warp.py leaves a step of its outline unread there"
-)
 def test_a_chip_of_the_usual_size_has_no_hole_at_the_antimeridian(httpserver: HTTPServer, client: HttpClient) -> None:
     server = TileServer(httpserver, lambda *tile: noise(tile[1]))
     for lon in (179.9999, -179.9997):

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import mapbox_vector_tile  # type: ignore[import-untyped]  # ships no types
+import mapbox_vector_tile
 import mercantile
 import numpy as np
 import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
-from mapbox_vector_tile.Mapbox import vector_tile_pb2  # type: ignore[import-untyped]  # ships no types
+from mapbox_vector_tile.Mapbox import vector_tile_pb2
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 from pytest_httpserver import HTTPServer

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import mapbox_vector_tile  # type: ignore[import-untyped]  # ships no types
+import mapbox_vector_tile
 import mercantile
 import pytest
 from pytest_httpserver import HTTPServer

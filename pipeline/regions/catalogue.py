@@ -1,0 +1,116 @@
+"""The catalogue: 225 regions on all inhabited continents, frozen in `catalogue.csv`.
+
+The file's first line holds its fingerprint: the version of the recipe that made it (`tools.regions.recipe`, from
+GeoNames) and the SHA-256 of all lines that follow. A file whose lines do not match is refused, so that an id means the
+same place for everybody. The published CORE dataset also covers 225 regions; which ones is not public, so these are
+chosen anew.
+"""
+
+import csv
+import difflib
+import hashlib
+import io
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.config_base import Name, Section
+from pipeline.errors import MachineError
+from schemas.records import Latitude, Longitude
+
+PATH = Path(__file__).parent / "catalogue.csv"
+RECIPE = 1
+"""Version of the recipe that this code reads the catalogue of."""
+SIZE = 225
+SOURCE = "GeoNames (https://www.geonames.org), CC-BY-4.0"
+"""Credit for names, positions and populations."""
+
+Continent = Literal["AF", "AS", "EU", "NA", "OC", "SA"]
+CONTINENTS: dict[Continent, str] = {
+    "AF": "Africa",
+    "AS": "Asia",
+    "EU": "Europe",
+    "NA": "North America",
+    "OC": "Oceania",
+    "SA": "South America",
+}
+_FINGERPRINT = re.compile(r"# recipe (\d+), sha256 ([0-9a-f]{64})")
+
+
+class Entry(Section):
+    """One region of the catalogue: a circle around the middle of a city or town."""
+
+    id: Name
+    """Country and name, as `jp-tokyo`."""
+    geonameid: int
+    name: str
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    """ISO 3166-1 alpha-2."""
+    continent: Continent
+    lat: Latitude
+    lon: Longitude
+    radius_m: Annotated[float, Field(gt=0)]
+    population: int
+    climate: Annotated[str, Field(pattern=r"^[A-E][A-Za-z]{1,2}$")]
+    """Koeppen-Geiger class, as `Cfa`; its first letter is the main group."""
+    script: Annotated[str, Field(pattern=r"^[A-Z][a-z]{3}$")]
+    """ISO 15924 code of the main script of street signs."""
+    stratum: Literal["city", "town"]
+    """`town`: a population of 50,000 to 500,000; `city`: more."""
+
+
+def encode(entries: Sequence[Entry]) -> str:
+    """The text of a catalogue file, with its fingerprint."""
+    out = io.StringIO(newline="")
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(Entry.model_fields)
+    rows.writerows([value for _, value in entry] for entry in entries)
+    body = out.getvalue()
+    return f"# recipe {RECIPE}, sha256 {hashlib.sha256(body.encode()).hexdigest()}\n{body}"
+
+
+def decode(text: str, where: str) -> list[Entry]:
+    """The entries of a catalogue file.
+
+    Raises:
+        MachineError: it is not what the recipe wrote.
+    """
+    head, _, body = text.partition("\n")
+    found = _FINGERPRINT.fullmatch(head)
+    mend = "the catalogue is part of the installation and is not edited: install geoscribe again, and put regions of "
+    mend += "your own into the build file (centre and radius_m, bbox or polygon)"
+    if found is None:
+        raise MachineError(f"{where}: no fingerprint in its first line; {mend}")
+    if int(found[1]) != RECIPE:
+        raise MachineError(f"{where}: made by recipe {found[1]}, this version reads recipe {RECIPE}; {mend}")
+    if hashlib.sha256(body.encode()).hexdigest() != found[2]:
+        raise MachineError(f"{where}: its lines do not match the fingerprint in its first line; {mend}")
+    return [Entry.model_validate(row) for row in csv.DictReader(body.splitlines())]
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> dict[str, Entry]:
+    """All entries by id, in the file's order.
+
+    Raises:
+        MachineError: the file is missing, or was edited.
+    """
+    try:
+        text = PATH.read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise MachineError(f"{PATH} cannot be read ({error}): install geoscribe again") from error
+    return {entry.id: entry for entry in decode(text, str(PATH))}
+
+
+def nearest_ids(wanted: str) -> str:
+    """What is allowed where an unknown id was given: those most like it, by id or name."""
+    entries = catalogue()
+    names = {entry.name.lower(): entry.id for entry in entries.values()} | {id_[3:]: id_ for id_ in entries}
+    close = [*difflib.get_close_matches(wanted.lower(), entries, n=3, cutoff=0.75)]
+    close += [names[name] for name in difflib.get_close_matches(wanted.lower(), names, n=3, cutoff=0.75)]
+    hint = f"did you mean {' or '.join(dict.fromkeys(close))}? " if close else ""
+    return f"{hint}an id of `geoscribe regions list`"

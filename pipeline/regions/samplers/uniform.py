@@ -1,0 +1,89 @@
+"""Sites anywhere on land, alike by area."""
+
+import numpy as np
+
+from pipeline.errors import ConfigError, Problem
+from pipeline.regions.ground import Drawn, Floats, Ground, rounded
+from pipeline.regions.land import land_mask
+from pipeline.regions.shape import box_area_m2
+from pipeline.regions.thinning import caps_at, thin
+
+AREA_DRAWS = 16_384
+"""Draws that the land's area is told from: within 1 % where half of the bounding box is land of the region."""
+_LEAST_DRAWS = 65_536
+_LEAST_GAIN = 0.01
+_BLOCK = 2**20
+
+
+def draw_uniformly(ground: Ground) -> Drawn:
+    """Sites at points drawn one after the other, each alike by area in the region, those at sea left out.
+
+    Point i depends on (seed, region, i) alone. A site's weight is the square metres of land that it stands for: the
+    region's land, shared by the sites (the spacing treats all places alike, but for a strip as wide as the spacing
+    along the edges); where caps refused points, their group's sites stand for more.
+
+    Fewer than `max_sites` are drawn where there is no room for more: where twice the draws bring under 1 % more sites.
+
+    Raises:
+        ConfigError: `max_sites` is not set, or the region is on open water.
+        SiteError: there are caps, and the street source could not be asked.
+    """
+    if ground.sampling.max_sites is None:
+        raise ConfigError(
+            [Problem("sampling.max_sites", "nothing", "a number: `uniform` draws until it has so many sites a region")]
+        )
+    return draw_points(ground, ground.sampling.max_sites, land_only=True)
+
+
+def draw_points(ground: Ground, most: int, *, land_only: bool) -> Drawn:
+    """As `draw_uniformly`; also at sea if not `land_only`."""
+    draws, before = AREA_DRAWS, 0
+    while True:
+        lon, lat, share = points(ground, draws, land_only=land_only)
+        if len(lon):
+            x, y = ground.frame.to_metres(lon, lat)
+            thinned = thin(x, y, ground.sampling.spacing_m, most, caps_at(ground, x, y))
+            count = len(thinned.taken)
+            if count == most or (draws >= _LEAST_DRAWS and count - before <= _LEAST_GAIN * count):
+                break
+            before = count
+        elif draws >= _LEAST_DRAWS:
+            raise open_water(ground)
+        draws *= 2
+    weight = thinned.stands_for(thinned.itself())
+    weight *= share * box_area_m2(ground.region.bounds()) / weight.sum()
+    return Drawn(lon[thinned.taken], lat[thinned.taken], weight)
+
+
+def points(ground: Ground, draws: int, *, land_only: bool) -> tuple[Floats, Floats, float]:
+    """The first `draws` points of the region's bounding box that are in the region, and the share of the box that is.
+
+    Returns:
+        Longitude and latitude of those that are in the region (and on land), and their share of the first 16,384.
+    """
+    west, south, east, north = ground.region.bounds()
+    # Alike by area, so alike by the sine of the latitude (Archimedes' hat box).
+    low, high = np.sin(np.radians([south, north]))
+    chance = ground.chance("uniform")
+    lons, lats, share = [], [], 0.0
+    for done in range(0, draws, _BLOCK):
+        across, along = chance.random((min(_BLOCK, draws - done), 2)).T
+        lat = rounded(np.degrees(np.arcsin(low + along * (high - low))))
+        lon = rounded((west + across * ((east - west) % 360.0 or 360.0) + 180.0) % 360.0 - 180.0)
+        inside = ground.region.contains(lon, lat)
+        if land_only:
+            inside[inside] = land_mask().is_land(lon[inside], lat[inside])
+        lons.append(lon[inside])
+        lats.append(lat[inside])
+        share = share or float(inside[:AREA_DRAWS].mean())
+    return np.concatenate(lons), np.concatenate(lats), share
+
+
+def open_water(ground: Ground) -> ConfigError:
+    """Why a region without land cannot be sampled by area."""
+    middle_lat, middle_lon = ground.region.middle()
+    found = f"{ground.region.name} (around {middle_lat:.4f}, {middle_lon:.4f}) is on open water"
+    if abs(middle_lon) <= 90 and bool(land_mask().is_land(np.array([middle_lat]), np.array([middle_lon]))[0]):
+        found += "; with latitude and longitude swapped it would be on land"
+    allowed = "a region with land by the 1 km land mask; where that lacks an island, sampling.method imagery or roads"
+    return ConfigError([Problem(ground.where, found, allowed)])

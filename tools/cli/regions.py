@@ -1,0 +1,90 @@
+"""`geoscribe regions`: the catalogue of 225 regions, as a table, one by one and on a map."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+regions_app = typer.Typer(help="The catalogue of regions.", no_args_is_help=True)
+
+
+@regions_app.command("list")
+def list_regions(
+    continent: Annotated[str | None, typer.Option(help="Only AF, AS, EU, NA, OC or SA.")] = None,
+    country: Annotated[str | None, typer.Option(help="Only this country (ISO 3166-1 alpha-2, as JP).")] = None,
+) -> None:
+    """List the catalogue: id, name, country, continent, population, climate, script of street signs, stratum."""
+    from pipeline.regions.catalogue import CONTINENTS, catalogue
+
+    entries = list(catalogue().values())
+    _known("--continent", continent, CONTINENTS)
+    _known("--country", country, sorted({entry.country for entry in entries}))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", no_wrap=True)
+    for column in ("name", "country", "continent"):
+        table.add_column(column)
+    table.add_column("population", justify="right", no_wrap=True)
+    for column in ("climate", "script", "stratum"):
+        table.add_column(column)
+    found = 0
+    for entry in entries:
+        if continent in (None, entry.continent) and country in (None, entry.country):
+            found += 1
+            what = (entry.id, entry.name, entry.country, CONTINENTS[entry.continent], f"{entry.population:,}")
+            table.add_row(*what, entry.climate, entry.script, entry.stratum)
+    console = Console()
+    console.print(table)
+    console.print(f"{found} of {len(entries)} regions")
+
+
+@regions_app.command("show")
+def show_region(region: Annotated[str, typer.Argument(metavar="ID", help="As `jp-tokyo`.")]) -> None:
+    """Show one region of the catalogue, and which of the listed aerial sources cover its middle."""
+    from pipeline.errors import ConfigError, Problem
+    from pipeline.regions.catalogue import CONTINENTS, SOURCE, catalogue, nearest_ids
+    from tools.regions.covering import aerial_sources_at
+
+    entry = catalogue().get(region)
+    if entry is None:
+        raise ConfigError([Problem("ID", repr(region), nearest_ids(region))])
+    aerial = aerial_sources_at(entry.lat, entry.lon)
+    rows = {
+        "id": entry.id,
+        "name": entry.name,
+        "country": entry.country,
+        "continent": CONTINENTS[entry.continent],
+        "middle": f"{entry.lat}, {entry.lon} (latitude, longitude)",
+        "radius": f"{entry.radius_m / 1000:g} km",
+        "population": f"{entry.population:,} ({entry.stratum})",
+        "climate": f"{entry.climate} (Koeppen-Geiger)",
+        "script of street signs": f"{entry.script} (ISO 15924)",
+        "aerial sources": ", ".join(aerial) or "none of those listed",
+        "place": f"https://www.geonames.org/{entry.geonameid}; data: {SOURCE}",
+        "in a build file": f"regions: [{{catalogue: {entry.id}}}]",
+    }
+    for key, value in rows.items():
+        Console().print(f"{key + ':':24}{value}", soft_wrap=True, highlight=False, markup=False)
+
+
+@regions_app.command("map")
+def map_regions(out: Annotated[Path, typer.Option(help="Folder for regions.png and regions.html.")] = Path()) -> None:
+    """Draw all regions of the catalogue on a map of the world: a picture, and a page that needs nothing else."""
+    from pipeline.regions.catalogue import catalogue
+    from tools.regions.page import write_page
+    from tools.regions.picture import draw_picture
+
+    entries = list(catalogue().values())
+    out.mkdir(parents=True, exist_ok=True)
+    draw_picture(entries).save(out / "regions.png")
+    write_page(entries, out / "regions.html")
+    print(f"map: {out / 'regions.png'}, {out / 'regions.html'}")
+
+
+def _known(option: str, given: str | None, allowed: Iterable[str]) -> None:
+    from pipeline.errors import ConfigError, Problem
+
+    if given is not None and given not in allowed:
+        raise ConfigError([Problem(option, repr(given), ", ".join(allowed))])
