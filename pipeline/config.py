@@ -227,7 +227,7 @@ class Network(Section):
     cache_gb: Annotated[float, Field(ge=0, le=100_000)] = 20.0
     """The least recently used answers go beyond this; 0 keeps none."""
     at_once: Annotated[int, Field(ge=1, le=1_000)] = 64
-    """Requests under way in one process, all sources together."""
+    """Requests under way to one host, where a source would allow more."""
     connect_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
     """Longest pause while an answer comes in."""

@@ -1,6 +1,7 @@
 """The one decoder for pictures that come from outside. Bytes in, 8-bit RGB out, or a reason why not."""
 
 import io
+import math
 import struct
 import zlib
 from collections.abc import Callable
@@ -43,11 +44,17 @@ _TO_UPRIGHT = {
 }
 
 
-def decode(data: bytes, limits: ImageLimits) -> Pixels:
+def decode(data: bytes, limits: ImageLimits, *, long_side_px: int | None = None) -> Pixels:
     """Decode a JPEG, PNG or WebP picture.
 
     Upright (EXIF orientation applied), alpha laid on white, 16-bit values scaled to 8, CMYK taken as Adobe writes it
     (inverted) and converted without its colour profile. Colour profiles of RGB pictures are ignored, too.
+
+    Args:
+        data: the encoded picture.
+        limits: what it may be, in its own size.
+        long_side_px: what it will be scaled down to. A JPEG may then come at a half, a quarter or an eighth of its
+            size, never smaller than this: the cosine transform skips what would be thrown away.
 
     Returns:
         Height x width x 3, RGB. Nothing of the file's metadata is left.
@@ -55,20 +62,25 @@ def decode(data: bytes, limits: ImageLimits) -> Pixels:
     Raises:
         SiteError: NOT_AN_IMAGE, IMAGE_TRUNCATED, IMAGE_TOO_LARGE, IMAGE_TOO_SMALL or IMAGE_ANIMATED.
     """
-    return _decode(data, limits, _rgb)
+    return _decode(data, limits, _rgb, long_side_px)
 
 
 def decode_rgba(data: bytes, limits: ImageLimits) -> NDArray[np.uint8]:
     """As `decode`, but height x width x 4 with straight alpha: for map tiles, where transparent means no data."""
-    return _decode(data, limits, _rgba)
+    return _decode(data, limits, _rgba, None)
 
 
-def _decode(data: bytes, limits: ImageLimits, convert: Callable[[Image.Image], NDArray[np.uint8]]) -> NDArray[np.uint8]:
+def _decode(
+    data: bytes, limits: ImageLimits, convert: Callable[[Image.Image], NDArray[np.uint8]], long_side_px: int | None
+) -> NDArray[np.uint8]:
     if len(data) > limits.max_bytes:
         raise SiteError(Reason.IMAGE_TOO_LARGE, f"{len(data)} bytes, at most {limits.max_bytes} allowed")
     try:
         with _opener(data)(io.BytesIO(data)) as image:
             _check_header(image, limits)
+            if long_side_px is not None and max(image.size) > long_side_px:
+                scale = long_side_px / max(image.size)
+                image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
             image.load()
             return convert(_upright(image))
     except _DAMAGED as error:

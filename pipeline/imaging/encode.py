@@ -2,6 +2,7 @@
 
 import io
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -23,10 +24,10 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def fit(pixels: Pixels, long_side_px: int) -> Pixels:
-    """Scale down (Lanczos, antialiased) to a longer side of `long_side_px`; smaller pictures stay as they are."""
+    """Scale down (by area) to a longer side of `long_side_px`; smaller pictures stay as they are."""
     height, width = pixels.shape[:2]
     if max(height, width) <= long_side_px:
         return pixels
     scale = long_side_px / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    return np.array(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

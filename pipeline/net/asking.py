@@ -77,7 +77,6 @@ class Asker:
         self._network = network
         self._transport = transport
         self._pacer = pacer
-        self._gate = asyncio.Semaphore(network.at_once)
         self._queues: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._hosts: dict[Origin, HostHealth] = {}
         self._robots = Robots(network.longest_wait_s)
@@ -161,7 +160,7 @@ class Asker:
         while True:
             probe = await health.admit()
             try:
-                async with self._pacer.slot(asked.provider, origin.host, key_mark) as slot, self._gate:
+                async with self._pacer.slot(asked.provider, origin.host, key_mark) as slot:
                     if health.down and not probe:
                         continue  # it went down while this waited for its turn
                     done = await self._send(asked, hop, origin, key, within_s)

@@ -1,7 +1,7 @@
 """Answers kept on disk, for all processes of a machine.
 
-Own code, because of what there is hishel and aiohttp-client-cache keep what has not expired, however much that is,
-requests-cache has no size limit in a release yet, and none keeps equal bodies once or checks what it reads.
+Own code: aiohttp-client-cache, the one for aiohttp, drops answers by age and not by size, and neither keeps equal
+bodies once nor checks what it reads.
 
 A body is a file named by its SHA-256; an index in SQLite says which key has which. A file is written beside its place
 and renamed, then indexed. So whatever is killed when, what is read is whole; what is left over is swept.

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -98,6 +98,7 @@ class HttpClient:
         Raises:
             ConfigError: its origins are not addresses that may be asked.
         """
+        provider = replace(provider, at_once=min(provider.at_once, self._network.at_once))
         mark = (provider.name, provider.origins, provider.key)
         with self._lock:
             if mark not in self._sessions:

@@ -107,12 +107,13 @@ def _street(point: Point, source: StreetSource, tools: Toolbox) -> Chosen:
 def _views_of(photo: Photo, number: int, point: Point, source: StreetSource, tools: Toolbox) -> list[StreetView]:
     """A flat photo as one view; a panorama as itself and its perspective cuts."""
     settings = tools.build.imagery
-    pixels = decode(source.read(photo), settings.limits)
-    if photo.projection == "perspective":
-        pixels, faces = _checked(fit(pixels, settings.long_side_px), tools)
+    flat = photo.projection == "perspective"
+    # Of a panorama, large enough that a cut has a pixel of its own for each of its.
+    long_side_px = settings.long_side_px if flat else round(settings.long_side_px * 360 / settings.cut_hfov_deg)
+    pixels = fit(decode(source.read(photo), settings.limits, long_side_px=long_side_px), long_side_px)
+    pixels, faces = _checked(pixels, tools)
+    if flat:
         return [_view(photo, str(number), pixels, faces, point, source, tools)]
-    # Large enough that a cut has a pixel of its own for each of the panorama's.
-    pixels, faces = _checked(fit(pixels, round(settings.long_side_px * 360 / settings.cut_hfov_deg)), tools)
     whole = _view(photo, str(number), fit(pixels, 2 * settings.long_side_px), faces, point, source, tools)
     base = photo.heading_deg or 0.0
     width, height = settings.long_side_px, settings.long_side_px * 3 // 4
@@ -120,14 +121,14 @@ def _views_of(photo: Photo, number: int, point: Point, source: StreetSource, too
     for n in range(settings.max_views):
         turn = 360.0 * n / settings.max_views
         camera = Camera((base + turn) % 360.0, 0.0, settings.cut_hfov_deg, width, height)
-        flat = replace(
+        piece = replace(
             photo,
             projection="perspective",
             heading_deg=None if photo.heading_deg is None else camera.heading_deg,
             hfov_deg=camera.hfov_deg,
         )
         view_id = f"{number}@{turn:g}"
-        cuts.append(_view(flat, view_id, cut(pixels, base, camera), 0, point, source, tools, cut_from=whole.view_id))
+        cuts.append(_view(piece, view_id, cut(pixels, base, camera), 0, point, source, tools, cut_from=whole.view_id))
     return [whole, *cuts]
 
 

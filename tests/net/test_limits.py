@@ -192,6 +192,20 @@ def test_a_host_on_hold_does_not_keep_the_key_from_other_hosts() -> None:
     assert done["a"] >= 1060.0
 
 
+def test_a_hold_is_kept_by_who_already_waits_for_the_key() -> None:
+    async def play(loop: JumpingLoop, pacer: LocalPacer) -> None:
+        whom = provider(per_s=1)
+        async with pacer.slot(whom, "b", "key"):
+            pass
+        waiting = asyncio.create_task(Log().request(loop, pacer, whom, "a", "key", 0.0))
+        await asyncio.sleep(0.5)
+        await pacer.hold(whom, "a", 10.0)
+        await waiting
+        assert loop.time() >= 1010.5
+
+    run(play)
+
+
 def test_those_who_give_up_leave_nothing_behind() -> None:
     async def play(loop: JumpingLoop, pacer: LocalPacer) -> None:
         whom = provider(per_s=5, at_once=2)

@@ -71,7 +71,7 @@ def test_the_same_build_elsewhere_gives_the_same_bytes(small_build: Callable[...
 @pytest.mark.parametrize(
     ("change", "expected"),
     [
-        ({"captioner__short_tokens": 40}, {"captions", "publish"}),
+        ({"captioner": {"engine": "composer", "short_tokens": 40}}, {"captions", "publish"}),
         ({"publish__shard_mb": 5.0}, {"publish"}),
         ({"publish__title": "Another"}, {"publish"}),
         ({"imagery__map_radius_m": 30.0}, {"imagery", "cues", "captions", "publish"}),
@@ -266,7 +266,7 @@ def test_two_builds_at_once_do_no_harm(small_build: Callable[..., Build], tmp_pa
 
 def test_what_an_earlier_configuration_left_is_stale_and_swept(small_build: Callable[..., Build]) -> None:
     run_build(small_build())
-    build = small_build(captioner__short_tokens=40)
+    build = small_build(captioner={"engine": "composer", "short_tokens": 40})
     run_build(build)
     store = open_store(build.workspace)
     stale = read_state(store).stale
