@@ -8,12 +8,16 @@ from types import MappingProxyType
 from typing import Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from prompts.replies import TURNS, Turn
 
 FOLDER = Path(__file__).resolve().parent
 """Where the prompt sets lie."""
 
 _MANIFEST = "manifest.yaml"
+STANDING = ("system", "picture", "ask")
+"""Templates that every dialogue has beside one a turn: the rules, a picture's caption, and a turn's question."""
 
 
 class PromptSetError(ValueError):
@@ -35,6 +39,18 @@ class _Manifest(BaseModel):
     version: str
     language: str = Field(pattern=r"^[a-z]{2}$")
     kind: Literal["composer", "dialogue"]
+    turns: tuple[Turn, ...] = ()
+    cues: bool = True
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "_Manifest":
+        if self.kind == "dialogue" and "compose" not in self.turns:
+            raise ValueError("a dialogue has the turn compose")
+        if list(self.turns) != [turn for turn in TURNS if turn in self.turns]:
+            raise ValueError(f"turns stand in this order, each once: {', '.join(TURNS)}")
+        if "ground" in self.turns and not self.cues:
+            raise ValueError("the turn ground rules on cues, and cues is false")
+        return self
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,10 @@ class PromptSet:
     """Text of every other file, by its path in the folder."""
     digest: str
     """Hexadecimal digest of the names and bytes of all files, the manifest among them."""
+    turns: tuple[Turn, ...] = ()
+    """Of a dialogue, in order."""
+    cues: bool = True
+    """Whether the model is given the cues; false is for ablations."""
 
 
 def prompt_sets() -> list[str]:
@@ -73,11 +93,25 @@ def load_prompt_set(name: str) -> PromptSet:
         manifest = _Manifest.model_validate(yaml.safe_load(content[_MANIFEST]))
         files = {path: data.decode() for path, data in content.items() if path != _MANIFEST}
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PromptSetError(f"{name}/{_MANIFEST}: {error}", "name, version, language and kind, in UTF-8") from error
+        raise PromptSetError(
+            f"{name}/{_MANIFEST}: {error}", "name, version, language, kind and turns, in UTF-8"
+        ) from error
     if manifest.name != name:
         raise PromptSetError(f"the name {manifest.name!r} in {name}/{_MANIFEST}", f"the folder's name, {name!r}")
+    if manifest.kind == "dialogue":
+        wanted = {f"{part}.jinja" for part in (*STANDING, *manifest.turns)}
+        if set(files) != wanted:
+            found = f"{name} with the files {', '.join(sorted(files))}"
+            raise PromptSetError(found, f"one template a turn and no other: {', '.join(sorted(wanted))}")
     return PromptSet(
-        manifest.name, manifest.version, manifest.language, manifest.kind, MappingProxyType(files), _digest(content)
+        manifest.name,
+        manifest.version,
+        manifest.language,
+        manifest.kind,
+        MappingProxyType(files),
+        _digest(content),
+        manifest.turns,
+        manifest.cues,
     )
 
 

@@ -264,10 +264,22 @@ class Cue(Record):
     """False for what will be gone tomorrow (people, cars) and for text on it: never described."""
 
 
+class Signature(Record):
+    """A description of a picture's looks that needs no learning; see `pipeline.perception.signatures`."""
+
+    view_id: str
+    """Of the street view, or `aerial`."""
+    kind: Literal["colour", "orientation", "spectrum"]
+    values: list[float]
+    """48 for colour, 18 for orientation, 32 for the spectrum."""
+
+
 class CueRow(LayerRow):
     """Layer `cues`: what was read off the views of one site. Only sites whose imagery is ok have a row."""
 
     cues: list[Cue]
+    signatures: list[Signature] = []
+    """Of the perspective street views, in their order, then of the aerial chip: colour, orientation, spectrum."""
 
 
 class Sentence(Record):

@@ -14,23 +14,17 @@ import numpy as np
 from pipeline.config_perception import RapidOcr
 from pipeline.errors import MachineError
 from pipeline.perception.base import TextBox, View
-from pipeline.perception.scripts import main_script
-from pipeline.perception.text import publishable
+from pipeline.perception.noise import text_box
 from pipeline.sources.base import Pixels
 
 SHORT_SIDE_PX = 960
 """Views are scaled up to this: on 1024 x 768 photos it finds more small signs than 736 or 1280, at 0.5 s a view."""
 LONG_SIDE_PX = 2000
 """And never beyond this, which bounds memory for views of any shape."""
-EDGE_SHARE = 0.004
-"""Text nearer than this to the left or right edge is most often the rest of a word: `IRD` of a FREEBIRD."""
 
-_RULES = 1  # raise when the filters below or in `pipeline.perception.text` change
+_RULES = 1  # raise when the filters in `pipeline.perception.noise` or `.text` change
 _WEIGHTS = {"Det": "PP-OCRv6_det_small.onnx", "Rec": "PP-OCRv6_rec_small.onnx"}
 _MEND = "pip install 'rapidocr>=3.10' 'onnxruntime>=1.31'"
-
-# Bars, frames, hoops and windows are read as these, with confidences up to 0.99.
-_STROKES = frozenset("Il1i|oO0一二三丨口十工厂日田目回门")
 
 
 class RapidOcrEngine:
@@ -95,36 +89,8 @@ class RapidOcrEngine:
         if answer.boxes is None:
             return []
         ratio = np.array([width / bgr.shape[1], height / bgr.shape[0]])
-        edge = EDGE_SHARE * width
-        found = []
-        for words, confidence, corners in zip(answer.txts, answer.scores, answer.boxes, strict=True):
-            text = publishable(words)
-            if text is None or confidence < required_confidence(text):
-                continue
-            polygon = np.clip(np.asarray(corners, float) * ratio, 0.0, (width, height))
-            if polygon[:, 0].min() < edge or polygon[:, 0].max() > width - edge:
-                continue
-            found.append(
-                TextBox(
-                    text=text,
-                    confidence=round(float(min(confidence, 1.0)), 4),
-                    polygon=tuple(polygon.round(2).ravel().tolist()),
-                    script=main_script(text),
-                )
-            )
-        return found
-
-
-def required_confidence(text: str) -> float:
-    """How sure the engine must be of a text, beyond the configured minimum; above 1 for what is always noise.
-
-    Pictograms, masonry and letters of a script that the model does not know are read as a few Han characters at up to
-    0.88, and as single Latin letters and digits at up to 0.89 (corpus photos).
-    """
-    marks = [character for character in text if character.isalnum()]
-    east_asian = sum(main_script(character) in ("Hani", "Hira", "Kana") for character in marks)
-    if not marks or (len(marks) == 1 and marks[0] in _STROKES):
-        return 1.1
-    if len(marks) == 1:
-        return 0.97 if east_asian else 0.9
-    return 0.9 if 0 < east_asian < 5 else 0.0
+        boxes = (
+            text_box(words, float(confidence), np.asarray(corners, float) * ratio, width, height)
+            for words, confidence, corners in zip(answer.txts, answer.scores, answer.boxes, strict=True)
+        )
+        return [box for box in boxes if box is not None]

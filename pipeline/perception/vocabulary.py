@@ -3,13 +3,18 @@
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import ConfigError, Problem
+
+Word = Annotated[str, Field(pattern=r"^[^\W\d_][\w'-]*( [\w'-]+)*$", max_length=40)]
+"""What may stand in a sentence and in a question to a model: words parted by single blanks."""
+VOCABULARY_KEY = "perception.segmenter.vocabulary"
 
 
 class Term(BaseModel):
@@ -17,9 +22,9 @@ class Term(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    one: str
+    one: Word
     """The label, which is also the word for one."""
-    many: str | None = None
+    many: Word | None = None
     """None where the thing is not counted."""
     lasting: bool
     """False for what will be gone tomorrow."""
@@ -32,19 +37,38 @@ def vocabulary() -> Mapping[str, Term]:
     return MappingProxyType(parse(text, where="vocabulary.yaml"))
 
 
+def read_vocabulary(path: Path | None) -> Mapping[str, Term]:
+    """The classes of a file that a build names, or the package's own.
+
+    Raises:
+        ConfigError: the file cannot be read, or what `parse` finds.
+    """
+    if path is None:
+        return vocabulary()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(VOCABULARY_KEY, f"{path}: {error}", "a text file, UTF-8")]) from error
+    return MappingProxyType(parse(text, where=str(path)))
+
+
 def parse(text: str, *, where: str) -> dict[str, Term]:
     """Classes from YAML: lists `lasting` and `passing` of `{one, many}`.
 
     Raises:
-        ConfigError: naming every entry that is malformed or stands twice. `where` is the file's name in it.
+        ConfigError: naming every entry that is malformed or stands twice, in whatever case. `where` is the file's name.
     """
     groups: tuple[tuple[Literal["lasting", "passing"], bool], ...] = (("lasting", True), ("passing", False))
-    raw = yaml.safe_load(text)
+    try:
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError([Problem(where, f"no YAML: {error}", "the two lists lasting and passing")]) from error
     if not (
         isinstance(raw, dict) and set(raw) == {g for g, _ in groups} and all(isinstance(v, list) for v in raw.values())
     ):
         raise ConfigError([Problem(where, "other keys", "the two lists lasting and passing")])
     terms: dict[str, Term] = {}
+    seen: set[str] = set()
     problems: list[Problem] = []
     for group, lasting in groups:
         for i, entry in enumerate(raw[group]):
@@ -55,9 +79,12 @@ def parse(text: str, *, where: str) -> dict[str, Term]:
                     Problem(f"{where}: {group}.{i}", repr(entry), "{one: word} or {one: word, many: words}")
                 )
                 continue
-            if term.one in terms:
+            if term.one.casefold() in seen:
                 problems.append(Problem(f"{where}: {group}.{i}", f"{term.one} again", "each class once"))
+            seen.add(term.one.casefold())
             terms[term.one] = term
+    if not terms and not problems:
+        problems.append(Problem(where, "no class", "at least one"))
     if problems:
         raise ConfigError(problems)
     return terms

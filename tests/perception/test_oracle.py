@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.config import Region
 from pipeline.config_perception import OracleOcr as OcrConfig
 from pipeline.config_perception import OracleSegments as SegmentsConfig
-from pipeline.config import Region
 from pipeline.config_sources import WorldStreet
 from pipeline.errors import MachineError
 from pipeline.perception.base import View

@@ -9,7 +9,8 @@ from PIL import Image
 
 from pipeline.config_perception import RapidOcr
 from pipeline.perception.base import View
-from pipeline.perception.rapid import RapidOcrEngine, required_confidence
+from pipeline.perception.noise import required_confidence
+from pipeline.perception.rapid import RapidOcrEngine
 
 
 @pytest.fixture(scope="module")

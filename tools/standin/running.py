@@ -48,13 +48,17 @@ class Running:
 
 
 @contextmanager
-def running(plan: Plan | None = None, *, seed: int = SEED, corpus: Path | None = None) -> Iterator[Running]:
-    """Run a stand-in on free ports of this machine until the block ends.
+def running(
+    plan: Plan | None = None, *, seed: int = SEED, corpus: Path | None = None, port: int = 0
+) -> Iterator[Running]:
+    """Run a stand-in on this machine until the block ends.
 
     Args:
         plan: What goes wrong; nothing if left out.
         seed: Of the towns and the faults.
         corpus: Folder with real photos and tiles.
+        port: The first of three; any free ones if left out. Builds tell addresses in their rows, so those that are to
+            be compared need one port.
 
     Raises:
         RuntimeError: it did not start.
@@ -62,7 +66,7 @@ def running(plan: Plan | None = None, *, seed: int = SEED, corpus: Path | None =
     with tempfile.TemporaryDirectory(prefix="geoscribe-standin-") as folder:
         log, faults = Path(folder) / "requests.jsonl", Path(folder) / "plan.yaml"
         faults.write_text((plan or Plan()).model_dump_json(), "utf-8")  # JSON is YAML
-        command = [sys.executable, "-m", "tools.standin", "--port", "0", "--seed", str(seed)]
+        command = [sys.executable, "-m", "tools.standin", "--port", str(port), "--seed", str(seed)]
         command += ["--log", str(log), "--faults", str(faults), "--key", DEFAULT_KEY]
         command += ["--corpus", str(corpus)] if corpus else []
         root = Path(__file__).resolve().parents[2]

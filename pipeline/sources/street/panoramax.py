@@ -142,9 +142,9 @@ class PanoramaxSource:
 
     def provider(self) -> Provider:
         """The endpoint; the instances join it when their first picture is read."""
-        return listing()["panoramax"].provider(
-            (origin(self._endpoint), *STORES), rate=self._config.rate, judge=judges.panoramax
-        )
+        here = origin(self._endpoint)
+        stores = STORES if here.startswith("https://") else ()  # not of a server on this machine, by plain http
+        return listing()["panoramax"].provider((here, *stores), rate=self._config.rate, judge=judges.panoramax)
 
     def candidates(self, region: Region) -> Iterator[Photo]:
         """All photos of a region, from coverage tiles.
