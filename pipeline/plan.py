@@ -18,7 +18,7 @@ from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
 from pipeline.regions.sampling import draw, units
 from pipeline.regions.shape import box_area_m2
-from pipeline.sources.base import Networked
+from pipeline.sources.base import AsksSeveral, Networked
 from pipeline.toolbox import Toolbox, toolbox
 from pipeline.units import ground_of
 
@@ -183,6 +183,10 @@ def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float)
         # All at once, since what regions share is asked for once.
         lat = np.concatenate([drawn[i].lat for i in users])
         lon = np.concatenate([drawn[i].lon for i in users])
+        if isinstance(source, AsksSeveral):
+            for provider, count in source.requests_by_provider(lat, lon, build.imagery):
+                plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
+            continue
         requests = source.requests(lat, lon, build.imagery)
         if kind == "street" and build.sampling.method == "imagery":
             requests += sum(_coverage_tiles(build.regions[i]) for i in users)

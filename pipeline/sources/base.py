@@ -209,3 +209,12 @@ class Networked(Protocol):
             MachineError: the key is refused.
         """
         ...
+
+
+@runtime_checkable
+class AsksSeveral(Protocol):
+    """A source over the network that asks several providers."""
+
+    def requests_by_provider(self, lat: Floats, lon: Floats, imagery: Imagery) -> list[tuple[Provider, int]]:
+        """As `Networked.requests`, provider by provider."""
+        ...

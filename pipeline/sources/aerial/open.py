@@ -1,5 +1,7 @@
 """The checked-in open aerial sources together: for each place the first that covers it."""
 
+import numpy as np
+
 from pipeline import config_sources as config
 from pipeline.config import Imagery, Region
 from pipeline.digest import digest
@@ -82,8 +84,19 @@ class OpenAerialSource:
         return [source.provider for source in self._sources]
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
-        """How many different tiles the sites take, as if each of the sources that cover a site were asked."""
-        return sum(service.requests(source.matrices, lat, lon, imagery) for source, service in self._services)
+        """How many different tiles the sites take; see `requests_by_provider`."""
+        return sum(count for _, count in self.requests_by_provider(lat, lon, imagery))
+
+    def requests_by_provider(self, lat: Floats, lon: Floats, imagery: Imagery) -> list[tuple[Provider, int]]:
+        """How many different tiles the sites take, each of the first source that covers it, and of which that is."""
+        open_still = np.ones(lat.shape, bool)
+        found = []
+        for source, service in self._services:
+            mine = open_still & inside(source.boxes, lat, lon)
+            open_still &= ~mine
+            if mine.any():
+                found.append((source.provider, service.requests(source.matrices, lat[mine], lon[mine], imagery)))
+        return found
 
     def probe(self, region: Region) -> str:
         """Fetch one tile of the first source that covers a part of the region."""
