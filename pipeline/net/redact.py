@@ -46,6 +46,11 @@ def clean(text: str) -> str:
     return _PATTERNS.sub(MASK, finder.sub(MASK, text) if finder else text)
 
 
+def looks_secret(text: str) -> bool:
+    """Whether there is something in the text that looks like a key."""
+    return _PATTERNS.search(text) is not None
+
+
 def holds_secret(data: bytes) -> bool:
     """Whether a remembered key stands in the data, quoted or not."""
     finder = _known.finder

@@ -16,7 +16,17 @@ from pipeline.imaging.frame import LocalFrame
 from pipeline.imaging.panorama import cut
 from pipeline.imaging.phash import phash
 from pipeline.imaging.quality import gate, measure
-from pipeline.sources.base import AerialSource, Camera, KnowsTruth, Photo, Pixels, Point, RasterChip, StreetSource
+from pipeline.sources.base import (
+    AerialSource,
+    Camera,
+    KnowsTruth,
+    Networked,
+    Photo,
+    Pixels,
+    Point,
+    RasterChip,
+    StreetSource,
+)
 from pipeline.stages.choosing import Chosen, choose, rank
 from pipeline.stopping import check_stop
 from pipeline.toolbox import Toolbox
@@ -31,7 +41,7 @@ _UNKNOWN_HFOV_DEG = 65.0
 def imagery(sites: Iterable[Site], tools: Toolbox) -> list[ImageryRow]:
     """One row a site, in order. Where a source is asked over the network, several sites are in work at once."""
     ordered = list(sites)
-    if not tools.networked():
+    if not any(_over_network(region, tools) for region in {site.region for site in ordered}):
         return [_try(site, tools) for site in ordered]
     with ThreadPoolExecutor(tools.build.limits.sites_at_once, thread_name_prefix="site") as threads:
         futures = [threads.submit(_try, site, tools) for site in ordered]
@@ -40,6 +50,11 @@ def imagery(sites: Iterable[Site], tools: Toolbox) -> list[ImageryRow]:
         finally:
             for future in futures:
                 future.cancel()  # after a fault that stops the build, sites not begun are not begun
+
+
+def _over_network(region: str, tools: Toolbox) -> bool:
+    sources = tools.street(region), tools.aerial(region), tools.drone(region), tools.map(region)
+    return any(isinstance(source, Networked) for source in sources)
 
 
 def _try(site: Site, tools: Toolbox) -> ImageryRow:

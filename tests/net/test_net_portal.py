@@ -10,8 +10,11 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.config import Network
+from pipeline.errors import ConfigError, SiteError
 from pipeline.net.base import Provider, Request
 from pipeline.net.client import HttpClient
+from pipeline.net.verdicts import OK
+from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said, silent
 
 START = """
@@ -55,6 +58,26 @@ def test_a_session_is_the_same_for_the_same_provider(server: RawServer, make_ses
     first = client.session(Provider("test", (server.origin,), 1, 1))
     assert client.session(Provider("test", (server.origin,), 1, 1)) is first
     assert client.session(Provider("other", (server.origin,), 1, 1)) is not first
+
+
+def test_two_sources_of_a_host_judge_its_answers_each_in_its_own_way(server: RawServer) -> None:
+    client = HttpClient(Network(allow_loopback=True, cache_gb=0))
+    lenient = client.session(Provider("test", (server.origin,), 100, 10, judge=lambda *_: OK))
+    strict = client.session(Provider("test", (server.origin,), 100, 10, documented_api=True))
+    request = Request(server.on("/a", said(404)))
+    assert lenient.fetch(request).status == 404
+    with pytest.raises(SiteError) as caught:
+        strict.fetch(request)
+    assert caught.value.reason is Reason.GONE
+    client.close()
+
+
+def test_two_sources_of_one_provider_cannot_have_different_limits(server: RawServer) -> None:
+    client = HttpClient(Network(allow_loopback=True, cache_gb=0))
+    client.session(Provider("test", (server.origin,), 1, 1))
+    with pytest.raises(ConfigError, match="rate of test: found 5 a second, 1 at once beside 1 a second, 1 at once"):
+        client.session(Provider("test", (server.origin, "https://pictures.example.org"), 5, 1))
+    client.session(Provider("test", ("https://elsewhere.example.org",), 5, 1))
 
 
 @pytest.mark.filterwarnings("error")

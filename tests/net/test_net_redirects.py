@@ -3,6 +3,7 @@
 import socket
 import time
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -113,6 +114,19 @@ def test_the_key_stays_with_its_origin(
     assert session.fetch(Request(server.origin + "/a")).body == b"here"
     assert [CANARY in str(one) for one in server.seen] == told
     assert [CANARY in str(one) for one in other.seen] == [False, False]
+
+
+def test_a_redirect_that_would_put_the_key_into_an_address_is_not_followed(
+    server: RawServer, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANARY", CANARY)
+    url = server.on("/a", to(f"/b?access_token={quote(CANARY, safe='')}"))
+    server.on("/b", said(200, b"here"))
+    session = make_session(key=Key("CANARY", header="Authorization"))
+    with pytest.raises(SiteError, match="redirected to an address with the key in it") as caught:
+        session.fetch(Request(url))
+    assert caught.value.reason is Reason.UNSAFE_ADDRESS
+    assert len(server.seen) == 1
 
 
 def test_waiting_for_its_turn_is_no_part_of_a_time_out(server: RawServer, make_session: MakeSession) -> None:

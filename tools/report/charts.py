@@ -3,10 +3,12 @@
 import math
 from dataclasses import dataclass
 
+from tools.metrics.intervals import Estimate
 from tools.report.statistics import Lengths, Positions
 
 HISTOGRAM_SIZE = (460, 150)
 MAP_SIZE = 320
+WHISKER_SIZE = (100, 8)
 _MOST_BARS = 24
 _GRID = 3
 """Dots nearer to each other than this are drawn as one: a map of a million sites stays small."""
@@ -49,6 +51,25 @@ def histogram(lengths: Lengths) -> list[Bar]:
         )
         for i, count in enumerate(counts)
     ]
+
+
+@dataclass(frozen=True)
+class Whisker:
+    """A figure and its interval on a line from 0 to `WHISKER_SIZE`'s width."""
+
+    x: float
+    low: float
+    high: float
+
+
+def whisker(estimate: Estimate | None, top: float) -> Whisker | None:
+    """Where a figure lies between 0 and `top`."""
+    if estimate is None:
+        return None
+    x, low, high = (
+        round(WHISKER_SIZE[0] * min(value / top, 1.0), 1) for value in (estimate.value, estimate.low, estimate.high)
+    )
+    return Whisker(x, low, high)
 
 
 @dataclass(frozen=True)

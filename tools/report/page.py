@@ -19,17 +19,24 @@ from schemas.reasons import EXPLANATIONS, Reason
 from schemas.records import Credit, Sample, Sentence
 from tools.contact_sheet import pick
 from tools.dataset import Dataset
+from tools.metrics.claims import LEGIBLE_CONFIDENCE, LEGIBLE_SHARE
+from tools.metrics.intervals import Estimate, rate
 from tools.pictures.drawing import fitted
 from tools.pictures.lettering import printable
 from tools.pictures.views import picture
-from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, histogram, region_map
-from tools.report.statistics import OPENING_WORDS, gather
+from tools.report.captions import EVIDENCE, REPETITION, WORDS, Captions, Measure, measure
+from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, WHISKER_SIZE, histogram, region_map, whisker
+from tools.report.statistics import gather
 from tools.show import chip_line, place_line, street_line
 
 CARDS = 6
 _TEMPLATE = "report.html.jinja"
+BEST, WORST = 2, 3
 _READING = {Reason.NO_CUES}
-_DESCRIBING = {Reason.TOO_LONG}
+_DESCRIBING = {
+    Reason.TOO_LONG, Reason.UNGROUNDED, Reason.BAD_REPLY, Reason.REPLY_CUT, Reason.PROMPT_TOO_LONG,
+    Reason.MODEL_UNREACHABLE, Reason.MODEL_REFUSED,
+}  # fmt: skip
 _EXCLUSIONS = {
     "split_embargo": "too near to a site of another split",
     "sequence_embargo": "of one capture sequence with a site of another split",
@@ -56,6 +63,28 @@ class Loss:
     reason: str
     explanation: str
     count: int
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why descriptions were not published."""
+
+    reason: str
+    explanation: str
+    count: int
+    share: Estimate
+    """Of the sites that were read."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A figure beside the one that was published for another dataset."""
+
+    title: str
+    figure: str
+    published: str
+    comparable: str
+    """How far, and why."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +116,10 @@ def write_report(dataset: Dataset, out: Path) -> None:
 def render_report(dataset: Dataset) -> str:
     """The report as HTML."""
     found = gather(dataset)
+    captions = measure(dataset)
     counts = dataset.manifest.counts
+    worst = [judged for judged in captions.ranked[:WORST] if judged.groundedness < 1]
+    best = [judged for judged in reversed(captions.ranked) if judged not in worst][:BEST]
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -96,7 +128,8 @@ def render_report(dataset: Dataset) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"shown": printable, "web_link": web_link, "number": lambda value: f"{value:,}"}
-    environment.filters |= {"percent": lambda share: f"{share:.1%}", "ground": _ground}
+    environment.filters |= {"percent": lambda share: f"{share:.1%}", "ground": _ground, "figure": figure}
+    environment.filters["interval"] = lambda e, measure: f"{_number(e.low, measure)} to {_number(e.high, measure)}"
     anonymiser = dataset.manifest.provenance.get("anonymiser")
     return environment.get_template(_TEMPLATE).render(
         manifest=dataset.manifest,
@@ -113,7 +146,23 @@ def render_report(dataset: Dataset) -> str:
             ("Short descriptions, CLIP tokens", found.short_tokens, histogram(found.short_tokens)),
         ],
         anonymiser=anonymiser if isinstance(anonymiser, str) else None,
-        opening_words=OPENING_WORDS,
+        captions=captions,
+        tables=[
+            ("Claims of the long descriptions against the cues of their samples", EVIDENCE),
+            ("Length and variety of words", WORDS),
+            ("Repetition from description to description", REPETITION),
+        ],
+        whisker=lambda key, row: whisker(row.figures[key], _top(captions, key)),
+        whisker_size=WHISKER_SIZE,
+        grounded_bars=histogram(captions.groundedness),
+        comparisons=comparisons(captions),
+        rejections=rejections(counts),
+        legible=(LEGIBLE_CONFIDENCE, LEGIBLE_SHARE),
+        judged=[
+            (heading, list(zip(chosen, map(_card, dataset.samples([j.sample_id for j in chosen])), strict=True)))
+            for heading, chosen in (("The least borne out", worst), ("The best borne out", best))
+            if chosen
+        ],
         maps=[region_map(region, positions) for region, positions in sorted(found.positions.items())],
         cards=[_card(sample) for sample in pick(dataset, CARDS)],
         histogram_size=HISTOGRAM_SIZE,
@@ -152,6 +201,46 @@ def losses(counts: Counts) -> list[Loss]:
     return sorted(rows, key=lambda row: (-row.count, row.reason))
 
 
+def rejections(counts: Counts) -> list[Rejection]:
+    """Sites whose description was not published, by reason, the commonest first; shares are of the sites read."""
+    reached = next(step.count for step in funnel(counts) if step.title == "read")
+    shares = [(loss, rate(loss.count, reached)) for loss in losses(counts) if loss.reason in _DESCRIBING]
+    return [Rejection(loss.reason, loss.explanation, loss.count, share) for loss, share in shares if share is not None]
+
+
+def comparisons(captions: Captions) -> list[Comparison]:
+    """The figures that Ye et al. publish for CVG-Text (arXiv:2412.17007), and how far ours may be held against them."""
+    figures = captions.rows[0].figures if captions.rows else {}
+    measures = {measure.key: measure for measure in WORDS}
+    return [
+        Comparison(
+            "length, tokens",
+            figure(figures.get("tokens"), measures["tokens"]),
+            "126",
+            "Roughly. Ours are CLIP tokens with start and end marks; the tokenizer of theirs is not known here.",
+        ),
+        Comparison(
+            "type-token ratio",
+            figure(figures.get("ratio"), measures["ratio"]),
+            "0.76",
+            "Only between texts of like length: the ratio falls as a text grows. Ours is the mean of the ratios within "
+            "each description, case folded; how theirs cuts words is not known here.",
+        ),
+        Comparison(
+            "inter-text similarity",
+            f"{captions.similarity.value:.3f}" if captions.similarity else "\u2013",
+            "0.17",
+            "Not as numbers: the measure of theirs is not known here. Ours is the mean cosine of tf-idf word vectors "
+            "over all pairs; compare it between builds of this tool.",
+        ),
+    ]
+
+
+def figure(estimate: Estimate | None, measure: Measure) -> str:
+    """A figure as its column shows it; a dash where there is none."""
+    return "\u2013" if estimate is None else _number(estimate.value, measure)
+
+
 def web_link(link: str) -> str | None:
     """The link, if a browser may be sent there: http or https, and nothing invisible in it."""
     try:
@@ -159,6 +248,15 @@ def web_link(link: str) -> str | None:
     except ValueError:
         return None
     return link if scheme in ("http", "https") and printable(link) == link else None
+
+
+def _number(value: float, measure: Measure) -> str:
+    return f"{value:.1%}" if measure.percent else f"{value:.{measure.decimals}f}"
+
+
+def _top(captions: Captions, key: str) -> float:
+    """Where a column's intervals end: at 1 for shares, else at the greatest bound."""
+    return max([1.0, *(estimate.high for row in captions.rows if (estimate := row.figures[key]) is not None)])
 
 
 def _card(sample: Sample) -> SampleCard:

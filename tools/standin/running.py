@@ -49,7 +49,12 @@ class Running:
 
 @contextmanager
 def running(
-    plan: Plan | None = None, *, seed: int = SEED, corpus: Path | None = None, port: int = 0
+    plan: Plan | None = None,
+    *,
+    seed: int = SEED,
+    corpus: Path | None = None,
+    port: int = 0,
+    key: str = DEFAULT_KEY,
 ) -> Iterator[Running]:
     """Run a stand-in on this machine until the block ends.
 
@@ -59,6 +64,7 @@ def running(
         corpus: Folder with real photos and tiles.
         port: The first of three; any free ones if left out. Builds tell addresses in their rows, so those that are to
             be compared need one port.
+        key: The key that is accepted.
 
     Raises:
         RuntimeError: it did not start.
@@ -67,7 +73,7 @@ def running(
         log, faults = Path(folder) / "requests.jsonl", Path(folder) / "plan.yaml"
         faults.write_text((plan or Plan()).model_dump_json(), "utf-8")  # JSON is YAML
         command = [sys.executable, "-m", "tools.standin", "--port", str(port), "--seed", str(seed)]
-        command += ["--log", str(log), "--faults", str(faults), "--key", DEFAULT_KEY]
+        command += ["--log", str(log), "--faults", str(faults), "--key", key]
         command += ["--corpus", str(corpus)] if corpus else []
         root = Path(__file__).resolve().parents[2]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:  # noqa: S603 - our own
@@ -77,7 +83,7 @@ def running(
                 if not line:
                     raise RuntimeError(f"the stand-in ended with {process.wait(_STOP_S)} before it was up")
                 where = json.loads(line)
-                yield Running(where["api"], where["pictures"], where["trap"], log)
+                yield Running(where["api"], where["pictures"], where["trap"], log, key)
             finally:
                 process.terminate()
                 try:

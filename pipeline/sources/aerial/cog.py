@@ -9,9 +9,10 @@ from pipeline.config import Imagery, Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.net.base import Client, Provider
-from pipeline.sources.aerial.remote_raster import Remote, RemoteRasters, check_scale, chip_of, origin_of
+from pipeline.sources.aerial.remote_raster import Remote, RemoteRasters, check_scale, chip_of
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
 from pipeline.sources.base import Floats, Point, RasterChip
+from pipeline.sources.origins import origin_of
 
 _VERSION = 1
 _RATE = config.Rate(per_s=20, at_once=8)

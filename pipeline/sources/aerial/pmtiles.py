@@ -15,13 +15,14 @@ from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.imaging.decode import decode_rgba
 from pipeline.net.base import Client, Provider
 from pipeline.sources.aerial.kept import Kept
-from pipeline.sources.aerial.remote_raster import chip_of, origin_of
+from pipeline.sources.aerial.remote_raster import chip_of
 from pipeline.sources.aerial.service import LIMITS
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
 from pipeline.sources.aerial.tiles import MAX_LATITUDE, Matrix, TileGrid, choose, count_tiles, web_mercator
 from pipeline.sources.archive import Archive, open_archive
 from pipeline.sources.base import Floats, Point, RasterChip
 from pipeline.sources.layouts import RGBA
+from pipeline.sources.origins import origin_of
 from schemas.reasons import Reason
 
 _VERSION = 1

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 import numpy as np
 from rasterio.windows import Window
@@ -191,24 +191,6 @@ def joined(base: str, href: str) -> str:
         return urljoin(base, href)
     except ValueError as error:
         raise SiteError(Reason.UNSAFE_ADDRESS, f"{href[:200]!r}: {error}") from error
-
-
-def origin_of(url: str) -> str:
-    """Scheme, host and port of an address.
-
-    Raises:
-        SiteError: REFUSED for storage that takes signed requests; UNSAFE_ADDRESS where it is no address.
-    """
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise SiteError(Reason.UNSAFE_ADDRESS, f"{url[:200]!r}: {error}") from error
-    if parts.scheme in {"s3", "gs", "az", "abfs"}:
-        found = f"{parts.scheme}://{parts.netloc}{parts.path[:100]}"
-        raise SiteError(Reason.REFUSED, f"{found}: requester-pays and signed storage is not supported; https alone is")
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        raise SiteError(Reason.UNSAFE_ADDRESS, f"{url[:200]!r} is no https address")
-    return f"{parts.scheme}://{parts.netloc.lower()}"
 
 
 def check_scale(scale: tuple[float, float] | None, where: str, problems: list[Problem]) -> None:

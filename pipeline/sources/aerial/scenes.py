@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 from pipeline.config_sources import Credits
 from pipeline.errors import SiteError
-from pipeline.sources.aerial.remote_raster import Remote, joined, origin_of
+from pipeline.sources.aerial.remote_raster import Remote, joined
 from pipeline.sources.aerial.stac_search import Asset, Catalogue, Item, Party
+from pipeline.sources.origins import origin_of
 from schemas.reasons import Reason
 
 _MOST_CLOUD = 10.0

@@ -16,13 +16,13 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.imaging.frame import LocalFrame
 from pipeline.net.base import Client, Provider
-from pipeline.sources.aerial.remote_raster import RemoteRasters, check_scale, ground_pixel_m, origin_of
+from pipeline.sources.aerial.remote_raster import RemoteRasters, check_scale, ground_pixel_m
 from pipeline.sources.aerial.scenes import Rules, Scene, scene_of
 from pipeline.sources.aerial.stac_search import CELL_DEG, Catalogue, Query
 from pipeline.sources.aerial.terms import check_credits, check_open
 from pipeline.sources.base import Floats, Point, RasterChip
 from pipeline.sources.layouts import RGBA, Grid
-from pipeline.sources.street.places import host_origins
+from pipeline.sources.origins import host_origins, origin
 from pipeline.sources.warp import Warped, warp_chip
 from schemas.reasons import TRANSIENT, Reason
 
@@ -76,6 +76,8 @@ class StacSource:
         if settings.credits is not None:
             check_credits(settings.credits, f"{where}.credits", problems)
         check_open(settings.endpoint, None, f"{where}.endpoint", problems)
+        for host in settings.asset_hosts:
+            check_open(host, None, f"{where}.asset_hosts", problems)
         check_scale(settings.scale, where, problems)
         if settings.datetime is not None and not _INTERVAL.fullmatch(settings.datetime):
             allowed = "a STAC interval like 2021-01-01/2023-12-31, 2021-01-01/.. or one date"
@@ -224,8 +226,8 @@ class _Mosaic:
 
 def origins(settings: config.StacSource | config.OpenAerialMap) -> tuple[str, ...]:
     """Where the API and its assets may lie."""
-    hosts = [origin for host in settings.asset_hosts for origin in host_origins(host)]
-    return tuple(dict.fromkeys([origin_of(settings.endpoint), *hosts]))
+    hosts = [one for host in settings.asset_hosts for one in host_origins(host)]
+    return tuple(dict.fromkeys([origin(settings.endpoint), *hosts]))
 
 
 def _unless_transient(fault: SiteError) -> None:

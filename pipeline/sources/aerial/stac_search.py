@@ -18,8 +18,9 @@ from pystac_client.stac_api_io import StacApiIO
 from pipeline.errors import SiteError
 from pipeline.net.base import Request, Session
 from pipeline.sources.aerial.kept import Kept
-from pipeline.sources.aerial.remote_raster import joined, origin_of
-from pipeline.sources.street.answers import Moment, Number, Text, Wire, each, parse
+from pipeline.sources.aerial.remote_raster import joined
+from pipeline.sources.answers import Moment, Number, Text, Wire, each, parse
+from pipeline.sources.origins import origin_of
 from schemas.reasons import Reason
 
 CELL_DEG = 0.05

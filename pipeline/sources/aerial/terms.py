@@ -2,11 +2,11 @@
 
 import re
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 from pipeline.config_sources import Credits
 from pipeline.errors import Problem
-from pipeline.sources.listing import Listed, listing
+from pipeline.sources.closed import closed_by
+from pipeline.sources.origins import address_faults
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")
 _NO_LICENCE = frozenset({"proprietary", "unknown", "none", "noassertion", "various", "other", "n-a", "tbd"})
@@ -22,28 +22,15 @@ def check_credits(given: Credits, where: str, problems: list[Problem]) -> None:
         problems.append(Problem(f"{where}.author", repr(given.author), "whom to credit"))
 
 
-def closed_by(address: str) -> Listed | None:
-    """The listed source that an address belongs to, if its terms forbid datasets.
-
-    Args:
-        address: An address or a template of addresses.
-    """
-    host = _host(address)
-    for entry in listing().values():
-        if entry.refused is None or entry.tiles is None:
-            continue
-        closed = _host(entry.tiles.template)
-        if host == closed or host.endswith("." + closed):
-            return entry
-    return None
-
-
 def check_open(address: str, agreement: str | None, where: str, problems: list[Problem]) -> bool:
     """Add a problem for an address whose owner forbids datasets, unless a separate agreement is stated.
+
+    Likewise for one that is none, and for a key in it.
 
     Returns:
         Whether pictures from there may be passed on.
     """
+    problems += [Problem(where, found, allowed) for found, allowed in address_faults(address)]
     closed = closed_by(address)
     if closed is None:
         return True
@@ -62,12 +49,3 @@ def parse_date(text: str | None, where: str, problems: list[Problem]) -> datetim
     except ValueError:
         problems.append(Problem(where, repr(text), "a date like 2024-06-30"))
         return None
-
-
-def _host(address: str) -> str:
-    """Host in lower case, without `{s}.`, user and port; empty where it cannot be told."""
-    try:
-        netloc = urlsplit(address).netloc.lower().rpartition("@")[2].partition(":")[0]
-    except ValueError:  # brackets that hold no IPv6 address
-        return ""
-    return netloc.removeprefix("{s}.").rstrip(".")

@@ -56,6 +56,8 @@ class Listed(Section):
     """How the limits and the licence are known."""
     refused: str | None = None
     """Why it is not used: its terms. A source's `separate_agreement` lifts it."""
+    hosts: list[str] = []
+    """Of a refused source: hosts beside that of its tiles, `*` for any characters; each with its subdomains."""
     notes: str = ""
     tiles: Tiles | None = None
 

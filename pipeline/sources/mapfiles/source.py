@@ -20,6 +20,7 @@ from pipeline.config_sources import MapFiles
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.imaging.frame import LocalFrame
 from pipeline.sources.base import Point, Road
+from pipeline.sources.closed import INSTEAD, refusal
 from pipeline.sources.mapfiles import window
 from pipeline.sources.mapfiles.facts import in_frame
 from pipeline.sources.mapfiles.feature_map import VERSION, FeatureMap, FeatureStore, Stated, roads_of
@@ -27,7 +28,6 @@ from pipeline.sources.mapfiles.features import Extract, Feature, features_of
 from pipeline.sources.mapfiles.read_geo import read_geojson, read_geoparquet
 from pipeline.sources.mapfiles.read_osm import read_osm
 from pipeline.sources.mapfiles.read_overpass import read_overpass
-from pipeline.sources.maps.refused import INSTEAD, refusal
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)

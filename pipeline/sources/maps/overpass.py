@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -19,6 +19,7 @@ from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.net.base import Client, Provider, Request, Verdict
 from pipeline.net.verdicts import by_status
 from pipeline.sources.base import Floats
+from pipeline.sources.closed import INSTEAD, refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.mapfiles.classes import KEYS
 from pipeline.sources.mapfiles.feature_map import VERSION as MAP_VERSION
@@ -27,7 +28,7 @@ from pipeline.sources.mapfiles.features import Feature, features_of
 from pipeline.sources.mapfiles.read_overpass import read_overpass
 from pipeline.sources.mapfiles.window import Box, Window
 from pipeline.sources.maps.cells import Cell, CellMap, cells_asked
-from pipeline.sources.maps.refused import INSTEAD, refusal
+from pipeline.sources.origins import address_faults, origin
 from schemas.reasons import Reason
 
 VERSION = 1
@@ -83,6 +84,7 @@ class OverpassSource(CellMap):
         refused = refusal(config.endpoint)
         where = f"sources.map.{name}.endpoint"
         problems = [*stated.problems, *([Problem(where, refused, INSTEAD)] if refused else [])]
+        problems += [Problem(where, found, allowed) for found, allowed in address_faults(config.endpoint)]
         if problems:
             raise ConfigError(problems)
         super().__init__(name, config, stated.extracted_at, _ZOOM)
@@ -95,10 +97,7 @@ class OverpassSource(CellMap):
 
     def provider(self) -> Provider:
         """The server; see `pipeline.sources.base.Networked`."""
-        address = urlsplit(self._config.endpoint)
-        return listing()["overpass"].provider(
-            (f"{address.scheme}://{address.netloc}",), rate=self._config.rate, judge=judge
-        )
+        return listing()["overpass"].provider((origin(self._config.endpoint),), rate=self._config.rate, judge=judge)
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
         """One for each cell."""

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +16,7 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.net.base import Client, Provider
 from pipeline.sources.base import Floats, Point, Road
+from pipeline.sources.closed import INSTEAD, refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.mapfiles.feature_map import VERSION as MAP_VERSION
 from pipeline.sources.mapfiles.feature_map import FeatureStore, Stated, roads_of
@@ -25,8 +25,8 @@ from pipeline.sources.mapfiles.read_geo import element_of
 from pipeline.sources.mapfiles.window import Window
 from pipeline.sources.maps.cells import Cell, CellMap
 from pipeline.sources.maps.held import Held
-from pipeline.sources.maps.refused import INSTEAD, refusal
 from pipeline.sources.maps.release import TYPES, Bucket, Release
+from pipeline.sources.origins import origin
 from schemas.reasons import Reason
 
 VERSION = 1
@@ -92,11 +92,10 @@ class OvertureSource(CellMap):
 
     def provider(self) -> Provider:
         """The bucket's host; see `pipeline.sources.base.Networked`. No request goes to a local copy."""
-        address = urlsplit(self._config.s3_endpoint or "")
         bucket = self._config.release.removeprefix("s3://").partition("/")[0]
         amazon = f"https://{bucket}.s3.{self._config.s3_region}.amazonaws.com"
-        origin = f"{address.scheme}://{address.netloc}" if address.netloc else amazon
-        return listing()["overture"].provider((origin,) if _in_bucket(self._config) else (), rate=self._config.rate)
+        bucket_at = origin(self._config.s3_endpoint) if self._config.s3_endpoint else amazon
+        return listing()["overture"].provider((bucket_at,) if _in_bucket(self._config) else (), rate=self._config.rate)
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:  # noqa: ARG002 - by region, not by site
         """Upper estimate of the ranges that are read: of each type some 60 footers and 40 row groups a region."""
@@ -158,7 +157,7 @@ def _problems(name: str, config: Overture) -> list[Problem]:
         problems.append(Problem(f"{where}.release", str(refusal(config.release)), INSTEAD))
     elif found and (scheme != "s3" or not path.strip("/")):
         problems.append(Problem(f"{where}.release", repr(config.release), allowed))
-    if config.s3_endpoint and urlsplit(config.s3_endpoint).path.strip("/"):
+    if config.s3_endpoint and config.s3_endpoint.rstrip("/") != origin(config.s3_endpoint):
         problems.append(Problem(f"{where}.s3_endpoint", config.s3_endpoint, "https://host, without a path"))
     return problems
 

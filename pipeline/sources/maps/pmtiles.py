@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import mercantile
 import shapely
@@ -17,6 +16,7 @@ from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.net.base import Client, Provider
 from pipeline.sources.archive import open_archive
 from pipeline.sources.base import Floats, Road
+from pipeline.sources.closed import INSTEAD, refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.mapfiles.feature_map import VERSION as MAP_VERSION
 from pipeline.sources.mapfiles.feature_map import FeatureStore, Stated, roads_of
@@ -26,8 +26,8 @@ from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
 from pipeline.sources.maps.held import Held
 from pipeline.sources.maps.meetings import with_meetings
 from pipeline.sources.maps.protomaps import LAYERS, id_of, tags_of
-from pipeline.sources.maps.refused import INSTEAD, refusal
 from pipeline.sources.maps.vector_tile import read_tile
+from pipeline.sources.origins import address_faults, origin
 from schemas.reasons import Reason
 
 VERSION = 1
@@ -89,8 +89,7 @@ class PmtilesMapSource(CellMap):
 
     def provider(self) -> Provider:
         """The archive's host; see `pipeline.sources.base.Networked`. No request goes to a local file."""
-        address = urlsplit(self._config.archive)
-        origins = (f"{address.scheme}://{address.netloc}",) if _remote(self._config) else ()
+        origins = (origin(self._config.archive),) if _remote(self._config) else ()
         return listing()["protomaps"].provider(origins, rate=self._config.rate)
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
@@ -169,6 +168,8 @@ def _problems(name: str, config: PmtilesMap) -> list[Problem]:
     refused = refusal(config.archive)
     if refused:
         return [Problem(where, refused, INSTEAD)]
-    if not _remote(config) and not Path(config.archive).is_file():
+    if _remote(config):
+        return [Problem(where, found, allowed) for found, allowed in address_faults(config.archive)]
+    if not Path(config.archive).is_file():
         return [Problem(where, f"{config.archive}, which is no file", "a .pmtiles file, or an https address")]
     return []

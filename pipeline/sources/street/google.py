@@ -17,11 +17,12 @@ from pipeline.config_sources import GoogleStreet
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.net.base import Client, Key, Provider, Request
+from pipeline.sources.answers import Id, Moment, Text, Wire, parse
 from pipeline.sources.base import Floats, Photo, Point
 from pipeline.sources.listing import listing
+from pipeline.sources.origins import origin
 from pipeline.sources.street import judges
-from pipeline.sources.street.answers import Id, Moment, Text, Wire, parse
-from pipeline.sources.street.places import near_first, origin, position
+from pipeline.sources.street.places import near_first, position
 from schemas.reasons import Reason
 
 VERSION = 1

@@ -7,7 +7,7 @@ from pydantic_core import from_json
 
 from pipeline.net.base import Judge, Verdict
 from pipeline.net.verdicts import OK, by_status
-from pipeline.sources.street.answers import one_line
+from pipeline.sources.answers import one_line
 from schemas.reasons import Reason
 
 _LONGEST_FAULT = 20_000

@@ -21,12 +21,14 @@ from pipeline.digest import digest
 from pipeline.errors import SiteError
 from pipeline.imaging.frame import LocalFrame
 from pipeline.net.base import Client, Provider, Request
+from pipeline.sources.answers import Id, Moment, Number, Text, Wire, each, parse
 from pipeline.sources.base import Floats, Photo, Point
 from pipeline.sources.listing import listing
 from pipeline.sources.mapfiles.window import Box, around
+from pipeline.sources.origins import host_origins, origin
 from pipeline.sources.street import boxes, judges, pictures
-from pipeline.sources.street.answers import Id, Moment, Number, Text, Wire, each, heading, parse
-from pipeline.sources.street.places import host_origins, near_first, of_region, origin, position
+from pipeline.sources.street.camera import heading
+from pipeline.sources.street.places import near_first, of_region, position
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ pictures expire: they are stored nowhere, and asked for once more where one is r
 import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 import mercantile
 from pydantic import Field, model_validator
@@ -18,22 +18,14 @@ from pipeline.config_sources import Mapillary
 from pipeline.digest import digest
 from pipeline.errors import SiteError
 from pipeline.net.base import Client, Key, Provider, Request
+from pipeline.sources.answers import Id, Moment, Number, Text, Wire, each, one_by_one, parse
 from pipeline.sources.base import Floats, Photo, Point
 from pipeline.sources.listing import listing
 from pipeline.sources.mapfiles.window import Box, around
+from pipeline.sources.origins import host_origins, origin
 from pipeline.sources.street import boxes, judges, pictures, tiles
-from pipeline.sources.street.answers import (
-    Id,
-    Moment,
-    Number,
-    Text,
-    Wire,
-    each,
-    heading,
-    hfov_of_focal,
-    parse,
-)
-from pipeline.sources.street.places import Fault, host_origins, near_first, of_region, origin, position
+from pipeline.sources.street.camera import heading, hfov_of_focal
+from pipeline.sources.street.places import Fault, near_first, of_region, position
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -118,7 +110,8 @@ class _Paging(Wire):
         """Where the next page starts. The address given for it is never followed: it may carry a token."""
         if self.next is None:
             return None
-        return self.cursors.after or next(iter(parse_qs(urlsplit(self.next).query).get("after", [])), None)
+        query = self.next.partition("#")[0].partition("?")[2]
+        return self.cursors.after or next(iter(parse_qs(query).get("after", [])), None)
 
 
 class _Found(Wire):
@@ -175,7 +168,7 @@ class MapillarySource:
             SiteError: the tiles cannot be had or read.
         """
         found = tiles.spots(self._tiles, tiles.cover(region, _ZOOM), self._tile, "image")
-        spots = each(
+        spots = one_by_one(
             (spot.properties | {"lat": spot.position.lat, "lon": spot.position.lon} for spot in found),
             _Spot,
             self.name,

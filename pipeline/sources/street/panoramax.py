@@ -23,12 +23,14 @@ from pipeline.digest import digest
 from pipeline.errors import SiteError
 from pipeline.net.base import Client, Provider, Request
 from pipeline.publishing.licences import licence_class
+from pipeline.sources.answers import Id, Moment, Number, Text, Wire, each, one_by_one, one_line, parse
 from pipeline.sources.base import Floats, Photo, Point
 from pipeline.sources.listing import listing
 from pipeline.sources.mapfiles.window import around
+from pipeline.sources.origins import origin
 from pipeline.sources.street import boxes, judges, pictures, tiles
-from pipeline.sources.street.answers import Id, Moment, Number, Text, Wire, each, heading, one_line, parse
-from pipeline.sources.street.places import Fault, near_first, of_region, origin, position
+from pipeline.sources.street.camera import heading
+from pipeline.sources.street.places import Fault, near_first, of_region, position
 from schemas.reasons import TRANSIENT, Reason
 
 log = logging.getLogger(__name__)
@@ -156,7 +158,7 @@ class PanoramaxSource:
             SiteError: the tiles cannot be had or read.
         """
         found = tiles.spots(self._session, tiles.cover(region, _ZOOM), self._tile, "pictures")
-        spots = each(
+        spots = one_by_one(
             (spot.properties | {"lat": spot.position.lat, "lon": spot.position.lon} for spot in found),
             _Spot,
             self.name,

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from urllib.parse import urlsplit
+from itertools import islice
 
 import numpy as np
 from pyproj import Geod
@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 FAR_M = 1_000.0
 """A photo this much further off than what was asked for is not where the source says. Nearer ones are what providers
 give when they round a box; they are left out without a word."""
+_AT_ONCE = 10_000
+"""A city's photos are millions: so many are looked at together."""
 
 _GEOD = Geod(ellps="WGS84")
 
@@ -57,33 +59,20 @@ def near_first(photos: Iterable[Photo], point: Point, radius_m: float) -> list[P
 
 def of_region(photos: Iterable[Photo], region: Region, source: str) -> Iterator[Photo]:
     """Photos that lie in a region, each id once. Those placed where they cannot be are logged."""
-    found = list(photos)
-    misplaced = sum(photo.unusable is not None for photo in found)
-    if misplaced:
-        log.warning(
-            "%s: %d of %d photos asked for in %s are placed nowhere", source, misplaced, len(found), region.name
-        )
-    lon = np.array([photo.position.lon for photo in found], float)
-    inside = region.contains(lon, np.array([photo.position.lat for photo in found], float))
+    asked, misplaced = 0, 0
     seen: set[str] = set()
-    for photo, there in zip(found, inside.tolist(), strict=True):
-        if there and photo.unusable is None and photo.source_id not in seen:
-            seen.add(photo.source_id)
-            yield photo
-
-
-def origin(url: str) -> str:
-    """Scheme, host and port of an address."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def host_origins(host: str) -> tuple[str, ...]:
-    """The origins that a picture host in a build file stands for: itself and its subdomains.
-
-    One with a port is a test server, asked by plain http.
-    """
-    return (f"http://{host}",) if ":" in host else (f"https://{host}", f"https://*.{host}")
+    rest = iter(photos)
+    while part := list(islice(rest, _AT_ONCE)):
+        asked += len(part)
+        misplaced += sum(photo.unusable is not None for photo in part)
+        lon = np.array([photo.position.lon for photo in part], float)
+        inside = region.contains(lon, np.array([photo.position.lat for photo in part], float))
+        for photo, there in zip(part, inside.tolist(), strict=True):
+            if there and photo.unusable is None and photo.source_id not in seen:
+                seen.add(photo.source_id)
+                yield photo
+    if misplaced:
+        log.warning("%s: %d of %d photos asked for in %s are placed nowhere", source, misplaced, asked, region.name)
 
 
 def _far(position: Point, point: Point, distance: float) -> str:

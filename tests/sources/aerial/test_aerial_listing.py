@@ -10,8 +10,9 @@ from pipeline.publishing.licences import licence_class
 from pipeline.sources.aerial.areas import inside
 from pipeline.sources.aerial.open import default_presets
 from pipeline.sources.aerial.templates import Template, faults
-from pipeline.sources.aerial.terms import check_credits, closed_by
+from pipeline.sources.aerial.terms import check_credits
 from pipeline.sources.aerial.xyz import presets
+from pipeline.sources.closed import closed_by
 
 # Name, a place in its area (latitude, longitude), zoom, and the address of the tile that holds the place.
 KNOWN = [
@@ -132,7 +133,9 @@ def test_american_towns_are(place: tuple[float, float]) -> None:
     ["https://mt1.google.com/vt/lyrs=s&x={x}&y={y}&z={z}", "https://khms0.google.com/kh", "https://GOOGLE.com./",
      "https://tile.googleapis.com/v1/2dtiles/{z}/{x}/{y}", "https://services.arcgisonline.com/arcgis/rest",
      "https://{s}.maptiles.arcgis.com/arcgis", "https://ecn.t3.tiles.virtualearth.net/tiles/a{q}.jpeg",
-     "https://api.mapbox.com/v4", "https://{s}.tile.openstreetmap.org/{z}/{x}/{y}.png", "https://x@tile.openstreetmap.org"],
+     "https://api.mapbox.com/v4", "https://{s}.tile.openstreetmap.org/{z}/{x}/{y}.png", "https://x@tile.openstreetmap.org",
+     "https://tile.osm.org/{z}/{x}/{y}.png", "https://www.google.cn/maps/vt?x={x}", "https://khms0.googleapis.com/kh",
+     "mt1.google.com", "https://maps.googleapis.com/maps/api/staticmap"],
 )  # fmt: skip
 def test_closed_hosts_are_known_by_any_of_their_names(address: str) -> None:
     closed = closed_by(address)
@@ -142,7 +145,8 @@ def test_closed_hosts_are_known_by_any_of_their_names(address: str) -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["https://storage.googleapis.com/bucket/a.tif", "https://notgoogle.com/", "https://google.com.example.org/",
+    ["https://storage.googleapis.com/bucket/a.tif", "https://e.org/google.com/", "/data/mt1.google.com.pmtiles",
+      "https://notgoogle.com/", "https://google.com.example.org/",
      "https://tiles.arcgis.com/tiles/x", "https://tile.openstreetmap.fr/", "https://[", "nonsense"],
 )  # fmt: skip
 def test_other_hosts_are_not(address: str) -> None:

@@ -360,6 +360,8 @@ def test_settings_are_checked_and_nothing_is_asked(api: StacApi, tmp_path: Path)
     with pytest.raises(ConfigError) as caught:
         stac(api, tmp_path, datetime="last summer", scale=(0, 0), credits={**CREDITS, "author": " "})
     assert len(caught.value.problems) == 3
+    with pytest.raises(ConfigError, match="asset_hosts: found Google Maps"):
+        stac(api, tmp_path, asset_hosts=["mt1.google.com"])
 
 
 def test_a_probe_tells_what_is_there(api: StacApi, tmp_path: Path, grey: Any) -> None:

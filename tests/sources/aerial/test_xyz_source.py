@@ -231,6 +231,7 @@ def test_a_refused_key_stops_the_build_and_stands_nowhere(
         ({"captured_on": "June"}, "2024-06-30"),
         ({"template": "https://mt1.google.com/vt/lyrs=s&x={x}&y={y}&z={z}"}, "train or test models"),
         ({"template": "https://server.arcgisonline.com/W/tile/{z}/{y}/{x}"}, "Esri"),
+        ({"template": "https://e.org/{z}/{x}/{y}?token=abcdefgh"}, "a key or signature"),
         ({"template": "https://ecn.t0.tiles.virtualearth.net/tiles/a{q}.jpeg"}, "Bing"),
         ({"template": "https://api.mapbox.com/v4/mapbox.satellite/{z}/{x}/{y}.jpg"}, "Mapbox"),
         ({"template": "https://{s}.tile.openstreetmap.org/{z}/{x}/{y}.png", "subdomains": ["a"]}, "bulk download"),

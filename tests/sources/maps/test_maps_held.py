@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pyproj import Geod
 
 from pipeline.config import Region
+from pipeline.sources.closed import refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.maps.cells import Cell, tiles_of
 from pipeline.sources.maps.held import Held
-from pipeline.sources.maps.refused import refusal
 
 GEOD = Geod(ellps="WGS84")
 
@@ -78,6 +78,7 @@ def test_a_failure_is_not_kept() -> None:
         "https://vector.openstreetmap.org/shortbread_v1/{z}/{x}/{y}.mvt",
         "tile.openstreetmap.org/{z}/{x}/{y}.png",
         "https:/tile.openstreetmap.org/x.pbf",
+        "https://tile.osm.org/{z}/{x}/{y}.png",
     ],
 )
 def test_the_public_tile_servers_are_refused_with_the_reason(url: str) -> None:

@@ -202,3 +202,5 @@ def test_the_public_tile_server_is_refused(client: HttpClient) -> None:
     config = Overpass(type="overpass", endpoint="https://tile.openstreetmap.org/api")
     with pytest.raises(ConfigError, match="forbids bulk download"):
         OverpassSource("o", config, [QUIET], client)
+    with pytest.raises(ConfigError, match="a key or signature"):
+        OverpassSource("o", Overpass(type="overpass", endpoint="https://e.org/api?key=abcdefgh"), [QUIET], client)

@@ -250,6 +250,8 @@ def test_archives_that_cannot_be_used_are_refused(
 def test_the_public_tile_server_is_refused(client: HttpClient) -> None:
     with pytest.raises(ConfigError, match="forbids bulk download"):
         source("https://vector.openstreetmap.org/planet.pmtiles", client)
+    with pytest.raises(ConfigError, match="a key or signature"):
+        source("https://e.org/planet.pmtiles?sig=abcdefgh", client)
 
 
 @given(st.binary(max_size=300))

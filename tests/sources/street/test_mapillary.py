@@ -11,7 +11,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config import Imagery
+from pipeline.config import Imagery, Network
 from pipeline.config_sources import Mapillary
 from pipeline.errors import MachineError, SiteError
 from pipeline.net.client import HttpClient
@@ -146,10 +146,11 @@ def test_a_box_too_dense_for_the_server_is_quartered(source: MapillarySource, se
     assert one(source.near(HERE, 20)).source_id == "1"
 
 
+@pytest.mark.parametrize("host", ["evil.example", "[evil"])
 def test_pages_are_followed_by_their_cursor_and_never_by_their_address(
-    source: MapillarySource, serve: Serve, httpserver: HTTPServer
+    host: str, source: MapillarySource, serve: Serve, httpserver: HTTPServer
 ) -> None:
-    elsewhere = "https://evil.example/images?access_token=MLY%7C1%7Cabc&after=two"
+    elsewhere = f"https://{host}/images?access_token=MLY%7C1%7Cabc&after=two"
 
     def search(request: Request) -> dict[str, Any]:
         if request.args.get("after") == "two":
@@ -320,8 +321,9 @@ def test_a_probe_says_what_it_found(source: MapillarySource, serve: Serve, https
     assert source.requests(np.zeros(10), np.zeros(10), Imagery(max_views=4)) == 50
 
 
-def test_the_fingerprint_leaves_out_how_fast_and_by_which_key(source: MapillarySource, client: HttpClient) -> None:
+def test_the_fingerprint_leaves_out_how_fast_and_by_which_key() -> None:
     def mark(**more: Any) -> str:
+        client = HttpClient(Network(cache_gb=0))  # one each, as two rates in one build are refused
         return MapillarySource("photos", Mapillary(type="mapillary", **more), [], client).fingerprint()
 
     assert mark() == mark(rate={"per_s": 1, "at_once": 1}) == mark(key_env="OTHER", picture_hosts=["a.example"])

@@ -201,7 +201,7 @@ def test_pictures_of_the_endpoint_are_read_without_a_list_of_instances(
 INSTANCES = {
     "instances": [
         {"id": "a", "name": "osm-fr", "url": "https://panoramax.openstreetmap.fr/", "configuration": {}},
-        {"id": "b", "name": "this machine", "url": "https://127.0.0.1/"},
+        {"id": "b", "name": "inside", "url": "https://10.0.0.1/"},
         {"id": "c", "name": "no url"},
         {"id": "d", "name": "ign", "url": "https://panoramax.ign.fr"},
     ]
@@ -228,10 +228,10 @@ def test_origins_grow_by_the_list_of_instances_alone(
         faults = [future.exception() for future in [threads.submit(source.read, photo) for photo in photos * 4]]
     assert {fault.reason for fault in faults if isinstance(fault, SiteError)} == {Reason.UNSAFE_ADDRESS}
     assert len(asked(httpserver, "/api/instances")) == 1
-    assert allowed == ["https://127.0.0.1", "https://panoramax.ign.fr", "https://panoramax.openstreetmap.fr"]
+    assert allowed == ["https://10.0.0.1", "https://panoramax.ign.fr", "https://panoramax.openstreetmap.fr"]
     origins = {origin.host for origin in session.origins}
     assert {"panoramax.ign.fr", "panoramax.openstreetmap.fr"} < origins
-    assert "127.0.0.1" not in origins
+    assert "10.0.0.1" not in origins
     assert "unlisted.example" not in origins
 
 
@@ -245,6 +245,14 @@ def test_without_a_list_of_instances_only_the_endpoint_counts(
             source.read(photo)
         assert caught.value.reason is Reason.UNSAFE_ADDRESS
     assert len(asked(httpserver, "/api/instances")) == 1
+
+
+def test_a_picture_at_what_is_no_address_is_a_fault_of_the_site(source: PanoramaxSource, serve: Serve) -> None:
+    serve("/api/search", found(item(href="https://[x/1.jpg")))
+    serve("/api/instances", lambda _: {"instances": [{"url": "https://[x/"}]})
+    with pytest.raises(SiteError) as caught:
+        source.read(one(source.near(HERE, 20)))
+    assert caught.value.reason is Reason.UNSAFE_ADDRESS
 
 
 def test_a_list_of_instances_that_fails_for_now_is_asked_for_again(

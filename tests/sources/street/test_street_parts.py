@@ -4,6 +4,8 @@ import contextlib
 import json
 import logging
 import math
+import re
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -16,9 +18,11 @@ from hypothesis import strategies as st
 
 from pipeline.config import Region
 from pipeline.errors import SiteError
+from pipeline.net.addresses import parse_origin
+from pipeline.sources import answers, origins
 from pipeline.sources.base import Photo, Point
 from pipeline.sources.mapfiles.window import Box
-from pipeline.sources.street import answers, boxes, places, tiles
+from pipeline.sources.street import boxes, camera, places, tiles
 from schemas.reasons import Reason
 from tests.sources.street.conftest import HERE, vector_tile
 
@@ -87,16 +91,16 @@ def test_dates_are_in_utc_and_unknown_where_no_camera_can_have_them(stated: Any,
 
 @given(st.floats(-720, 1080, allow_nan=False))
 def test_headings_are_within_the_circle(degrees: float) -> None:
-    found = answers.heading(degrees)
+    found = camera.heading(degrees)
     assert found is not None
     assert 0 <= found < 360
     assert math.cos(math.radians(found)) == pytest.approx(math.cos(math.radians(degrees)), abs=1e-9)
 
 
 def test_field_of_view_of_a_focal_length() -> None:
-    assert answers.hfov_of_focal(0.5, 4000, 3000) == pytest.approx(90)
-    assert answers.hfov_of_focal(0.5, 3000, 4000) == pytest.approx(2 * math.degrees(math.atan(0.75)))
-    assert answers.hfov_of_focal(0.0, 4000, 3000) is None
+    assert camera.hfov_of_focal(0.5, 4000, 3000) == pytest.approx(90)
+    assert camera.hfov_of_focal(0.5, 3000, 4000) == pytest.approx(2 * math.degrees(math.atan(0.75)))
+    assert camera.hfov_of_focal(0.0, 4000, 3000) is None
 
 
 @given(st.floats(-90, 90), st.floats(-540, 540))
@@ -241,6 +245,56 @@ def test_the_tiles_of_a_region_cover_it_across_the_antimeridian() -> None:
 
 
 def test_picture_hosts_stand_for_their_subdomains_too() -> None:
-    assert places.host_origins("fbcdn.net") == ("https://fbcdn.net", "https://*.fbcdn.net")
-    assert places.host_origins("127.0.0.1:80") == ("http://127.0.0.1:80",)
-    assert places.origin("https://a.example:8443/x?y") == "https://a.example:8443"
+    assert origins.host_origins("fbcdn.net") == ("https://fbcdn.net", "https://*.fbcdn.net")
+    assert origins.host_origins("127.0.0.1:80") == ("http://127.0.0.1:80",)
+    assert origins.origin("https://a.example:8443/x?y") == "https://a.example:8443"
+
+
+def test_coverage_is_read_without_holding_it(caplog: pytest.LogCaptureFixture) -> None:
+    read: list[int] = []
+
+    def items() -> Iterator[dict[str, Any]]:
+        for n in range(5):
+            read.append(n)
+            yield {"id": n} if n != 2 else {"id": None}
+
+    found = answers.one_by_one(items(), Thing, "source")
+    assert next(found).id == "0"
+    assert read == [0]
+    with caplog.at_level(logging.WARNING):
+        assert [thing.id for thing in found] == ["1", "3", "4"]
+    assert "1 of 5 items" in caplog.text
+    with pytest.raises(SiteError, match="none of 2 items"):
+        list(answers.one_by_one([{}, {}], Thing, "source"))
+
+
+def test_photos_of_a_region_are_given_once_over_all_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "_AT_ONCE", 2)
+    region = Region(name="r", centre=(HERE.lat, HERE.lon), radius_m=100)
+    photos = [replace(PHOTO, source_id=one) for one in "abcab"] + [replace(PHOTO, source_id="d", position=Point(0, 1))]
+    assert [photo.source_id for photo in places.of_region(iter(photos), region, "source")] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("address", ["https://[x/a.jpg", "https://[::1/", "//", ""])
+def test_an_origin_of_what_is_no_address_is_left_to_the_client(address: str) -> None:
+    with pytest.raises(SiteError) as caught:
+        parse_origin(origins.origin(address), allow_loopback=True)
+    assert caught.value.reason is Reason.UNSAFE_ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("https://[x/wms", "https://\\[x/wms \\("),
+        ("https://e.org/{z}/{x}/{y}?token=abcdefgh", "a key or signature"),
+        ("https://e.org/a.tif?sig=abc%2F", "a key or signature"),
+    ],
+)
+def test_addresses_that_no_build_file_may_hold(address: str, found: str) -> None:
+    ((told, _),) = origins.address_faults(address)
+    assert re.search(found, told)
+    assert "abc" not in told
+
+
+def test_an_address_may_say_where_a_key_goes() -> None:
+    assert origins.address_faults("https://e.org/{z}/{x}/{y}?token={key}&v=1") == []

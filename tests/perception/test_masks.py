@@ -1,0 +1,67 @@
+"""Masks become segments that do not overlap."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.perception.masks import LEAST_SHARE, Bools, Marked, parts, segments
+from pipeline.perception.vocabulary import vocabulary
+
+SIDE = 100
+WORDS = vocabulary()
+
+
+def box(top: int, left: int, bottom: int, right: int) -> Bools:
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[top:bottom, left:right] = True
+    return mask
+
+
+@st.composite
+def marks(draw: st.DrawFn) -> Marked:
+    top, left = draw(st.integers(0, SIDE - 2)), draw(st.integers(0, SIDE - 2))
+    mask = box(top, left, draw(st.integers(top + 1, SIDE)), draw(st.integers(left + 1, SIDE)))
+    return Marked(draw(st.sampled_from(["building", "door", "sky", "car"])), mask, draw(st.floats(0, 1)))
+
+
+@given(st.lists(marks(), max_size=12))
+def test_no_pixel_is_in_two_and_none_is_invented(marked: list[Marked]) -> None:
+    found = segments(marked, WORDS)
+    if not marked:
+        assert found == []
+        return
+    covered = np.sum([segment.mask for segment in found], axis=0) if found else np.zeros((SIDE, SIDE))
+    assert np.max(covered) <= 1
+    for segment in found:
+        of_class = np.logical_or.reduce([mark.mask for mark in marked if mark.label == segment.label])
+        assert (of_class | ~segment.mask).all()
+        assert segment.mask.mean() >= LEAST_SHARE
+        assert segment.lasting == (segment.label != "car")
+    shares = [segment.mask.sum() for segment in found]
+    assert shares == sorted(shares, reverse=True)
+
+
+def test_the_smaller_lies_in_front() -> None:
+    house, door = Marked("building", box(10, 10, 90, 90), 0.9), Marked("door", box(60, 40, 90, 55), 0.6)
+    found = {segment.label: segment.mask for segment in segments([door, house], WORDS)}
+    assert found["door"].sum() == 30 * 15
+    assert not found["building"][70, 45]
+    assert segments([house, door], WORDS)[1].mask.sum() == 30 * 15
+
+
+def test_one_thing_marked_twice_is_one() -> None:
+    whole, again = Marked("car", box(10, 10, 50, 50), 0.8), Marked("car", box(12, 12, 48, 48), 0.9)
+    beside = Marked("car", box(10, 60, 30, 90), 0.7)
+    assert [segment.mask.sum() for segment in segments([whole, again, beside], WORDS)] == [1600, 600]
+
+
+def test_stretches_are_joined_with_the_mean_confidence_of_their_pixels() -> None:
+    left, right = Marked("sky", box(0, 0, 30, 20), 0.9), Marked("sky", box(0, 80, 30, 90), 0.6)
+    (sky,) = segments([left, right], WORDS)
+    assert sky.mask.sum() == 900
+    assert sky.confidence == 0.8
+
+
+def test_crumbs_are_no_parts() -> None:
+    mask = box(0, 0, 20, 20) | box(50, 50, 70, 70) | box(90, 90, 92, 92)
+    assert [part.sum() for part in parts(mask)] == [400, 400]
