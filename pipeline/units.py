@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from pipeline.captioning import grounding
 from pipeline.config import Build, Region
 from pipeline.digest import digest
 from pipeline.errors import MachineError, SiteError
@@ -64,7 +65,9 @@ def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
             "imagery", imagery.VERSION, build.imagery, region_sources(tools, region), blurrer and blurrer.fingerprint()
         ),
         "cues": digest("cues", cues.VERSION, tools.ocr.fingerprint(), tools.segmenter.fingerprint()),
-        "captions": digest("captions", captions.VERSION, tools.captioner.fingerprint()),
+        "captions": digest(
+            "captions", captions.VERSION, tools.captioner.fingerprint(), grounding.VERSION, build.grounding
+        ),
     }
 
 

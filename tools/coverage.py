@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from pipeline.config import Build, Region
 from pipeline.errors import SiteError
 from pipeline.imaging.frame import LocalFrame
-from pipeline.sources.base import Point
+from pipeline.sources.base import Pixels, Point
 from pipeline.stopping import check_stop
 from pipeline.toolbox import Toolbox, toolbox
 from pipeline.units import sample_region
@@ -21,6 +21,7 @@ from tools.pictures.drawing import beside, heading, on_paper, stack
 from tools.pictures.lettering import LINE, MUTED, PAPER, Colour, Style, flow
 
 _PANEL = 560
+_BEYOND: Colour = (236, 236, 232)
 _COLOURS: dict[str, Colour] = {
     "street and reference": (34, 139, 84),
     "street only": (66, 120, 200),
@@ -134,21 +135,30 @@ def draw_coverage(regions: Sequence[RegionCoverage]) -> Image.Image:
 
 def _panel(found: RegionCoverage) -> Image.Image:
     frame = LocalFrame(*found.region.middle())
-    x, y = frame.to_metres([s.site.lon for s in found.sites], [s.site.lat for s in found.sites])
-    reach = float(max(np.ptp(x), np.ptp(y), 1.0)) * 1.08
-    left, top = float(x.min() + x.max()) / 2 - reach / 2, float(y.min() + y.max()) / 2 + reach / 2
-    panel = Image.new("RGB", (_PANEL, _PANEL), PAPER)
+    west, south, east, north = found.region.bounds()
+    x, y = frame.to_metres([west, east, west, east], [south, south, north, north])
+    reach = 1.04 * float(max(np.ptp(x), np.ptp(y), 1.0))
+    panel = Image.fromarray(_ground(found.region, frame, reach))
     draw = ImageDraw.Draw(panel)
     draw.rectangle((0, 0, _PANEL - 1, _PANEL - 1), outline=LINE)
     radius = 4 if len(found.sites) < 1_000 else 2
-    for site, east, north in zip(found.sites, x.tolist(), y.tolist(), strict=True):
-        across, down = (east - left) / reach * _PANEL, (top - north) / reach * _PANEL
-        draw.ellipse((across - radius, down - radius, across + radius, down + radius), fill=_COLOURS[site.kind])
+    x, y = frame.to_metres([s.site.lon for s in found.sites], [s.site.lat for s in found.sites])
+    across, down = (x / reach + 0.5) * _PANEL, (0.5 - y / reach) * _PANEL
+    for site, i, j in zip(found.sites, across.tolist(), down.tolist(), strict=True):
+        draw.ellipse((i - radius, j - radius, i + radius, j + radius), fill=_COLOURS[site.kind])
     words = (
         f"{found.share(lambda s: s.street):.0%} street, {found.share(lambda s: s.reference):.0%} reference, of "
         f"{len(found.sites)} sites looked at ({found.sampled} sampled). {reach / 1000:.1f} km across, north up."
     )
     return stack([heading(found.region.name, _PANEL, 20), panel, flow(words, _PANEL, Style(size=15, colour=MUTED))], 8)
+
+
+def _ground(region: Region, frame: LocalFrame, reach: float) -> Pixels:
+    """The square of the panel, the region in another shade than what lies beyond."""
+    metres = ((np.arange(_PANEL) + 0.5) / _PANEL - 0.5) * reach
+    lon, lat = frame.to_degrees(*(side.ravel() for side in np.meshgrid(metres, -metres)))
+    inside = region.contains(lon, lat).reshape(_PANEL, _PANEL, 1)
+    return np.where(inside, np.array(PAPER, np.uint8), np.array(_BEYOND, np.uint8))
 
 
 def _dot(colour: Colour) -> Image.Image:

@@ -99,17 +99,25 @@ class Manifest(_Entry):
     provenance: dict[str, JsonValue]
 
 
+_OWN = {"workspace", "dataset", "network", "assumptions"}
+
+
 def shareable(build: Build) -> dict[str, JsonValue]:
-    """The build's settings for others to read: workspace and dataset left out, of local files only the names."""
-    settings: dict[str, JsonValue] = _named(build.model_dump(exclude={"workspace", "dataset"}))
+    """The build's settings for others to read: of local files only the names, and nothing of how and where it ran."""
+    settings: dict[str, JsonValue] = _named(build.model_dump(exclude=_OWN))
     return settings
+
+
+def _is_local(key: str, value: Any) -> bool:
+    """Whether it is a file or folder of this machine, given as text."""
+    return key in ("archive", "release") and isinstance(value, str) and "://" not in value
 
 
 def _named(value: Any) -> Any:
     if isinstance(value, Path):
         return value.name
     if isinstance(value, dict):
-        return {key: _named(item) for key, item in value.items()}
+        return {key: Path(item).name if _is_local(key, item) else _named(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_named(item) for item in value]
     return value

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
 sources_app = typer.Typer(help="Public sources of imagery and maps.", no_args_is_help=True)
 
@@ -13,6 +15,7 @@ sources_app = typer.Typer(help="Public sources of imagery and maps.", no_args_is
 @sources_app.command("list")
 def list_sources(
     kind: Annotated[str | None, typer.Option(help="Only street, aerial, drone or map.")] = None,
+    notes: Annotated[bool, typer.Option(help="Say more of each, and why some are refused.")] = False,
 ) -> None:
     """List the public sources that geoscribe knows: area, licence, key, limits, and when that was checked."""
     from pipeline.config_sources import KINDS
@@ -21,25 +24,32 @@ def list_sources(
 
     if kind is not None and kind not in KINDS:
         raise ConfigError([Problem("--kind", kind, ", ".join(KINDS))])
-    table = Table("name", "kind", "area", "licence", "key", "limits", "checked on", "notes", box=None, pad_edge=False)
-    for source in listing().values():
-        if kind is not None and source.kind != kind:
-            continue
+    chosen = [source for source in listing().values() if kind in (None, source.kind)]
+    table = Table("name", "kind", "area", "licence", "key", "limits", "checked on", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"  # a name that is cut cannot be copied
+    for source in chosen:
         limits = f"{source.per_s:g}/s, {source.at_once} at once"
         if source.per_day is not None:
             limits += f", {source.per_day:,}/day"
-        notes = f"REFUSED: {source.refused}" if source.refused else source.notes
         table.add_row(
             source.name,
             source.kind,
             source.area,
             source.licence,
             source.key_env or "none",
-            "" if source.refused else limits,
+            "refused for its terms" if source.refused else limits,
             f"{source.checked_on} ({source.checked})",
-            notes,
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if not notes:
+        print("--notes says more of each, and why some are refused")
+        return
+    for source in chosen:
+        refused = f"refused: {source.refused}. " if source.refused else ""
+        console.print(f"\n{source.name} ({source.terms})", soft_wrap=True, highlight=False)
+        console.print(Padding(Text(refused + source.notes), (0, 0, 0, 2)))
 
 
 @sources_app.command("check")
