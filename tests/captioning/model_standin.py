@@ -1,0 +1,210 @@
+"""A stand-in for a model server: no model, but the interface of one, told what to reply or how to fail.
+
+It sees of a request what a model sees, so it can play a good writer (`write_well`) that writes from the cues that it is
+given, and one that obeys whatever it reads (`Obedient`).
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+NAME = "stand-in"
+WHERE = {
+    "left": "on the left",
+    "ahead-left": "ahead on the left",
+    "ahead": "straight ahead",
+    "ahead-right": "ahead on the right",
+    "right": "on the right",
+    "behind": "behind",
+}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as a model sees it."""
+
+    turn: str
+    system: str
+    texts: list[str]
+    """Of the user's message."""
+    pictures: int
+    data: dict[str, Any]
+    body: dict[str, Any]
+
+
+Writer = Callable[[Seen], Any]
+Fault = Callable[[int, Seen], web.StreamResponse | None]
+
+
+@dataclass
+class StandIn:
+    """A running stand-in and what it was asked."""
+
+    write: Writer
+    url: str = ""
+    seen: list[Seen] = field(default_factory=list)
+    fault: Fault = lambda _number, _seen: None
+    """Given the request's number from 0: an answer in place of a reply."""
+    delay_s: float = 0.0
+    at_once: int = 0
+    most_at_once: int = 0
+    keeps: set[str] | None = None
+    """Pictures by `uuid`; None for a server that does not know of them."""
+    models: Any = None
+    """What stands under `data` of /models, in place of the usual."""
+
+    def turns(self) -> list[str]:
+        """Names of the turns that were asked, in order."""
+        return [seen.turn for seen in self.seen]
+
+
+def reply(text: str, finish_reason: str = "stop") -> web.Response:
+    """A chat completion."""
+    choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
+    return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 100, "completion_tokens": 20}})
+
+
+def refusal(message: str, param: str | None = None, status: int = 400) -> web.Response:
+    """An error as vLLM words it."""
+    error = {"message": message, "type": "BadRequestError", "param": param, "code": status}
+    return web.json_response({"error": error}, status=status)
+
+
+@contextmanager
+def serving(write: Writer, port: int = 0, **settings: Any) -> Iterator[StandIn]:
+    """A stand-in, from its start until the end of the block."""
+    standin = StandIn(write, **settings)
+    loop = asyncio.new_event_loop()
+    ready: threading.Event = threading.Event()
+    ended = asyncio.Event()
+
+    async def run() -> None:
+        app = web.Application(client_max_size=2**26)
+        app.router.add_get("/v1/models", _models(standin))
+        app.router.add_post("/v1/chat/completions", _chat(standin))
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", port, reuse_address=True)
+        await site.start()
+        standin.url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+        ready.set()
+        await ended.wait()
+        await runner.cleanup()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield standin
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join(10)
+        loop.close()
+
+
+def _models(standin: StandIn) -> Callable[[web.Request], Any]:
+    async def models(_: web.Request) -> web.StreamResponse:
+        owner = "someone" if standin.keeps is None else "vllm"
+        usual = [{"id": NAME, "owned_by": owner, "max_model_len": 32_768}]
+        return web.json_response({"object": "list", "data": usual if standin.models is None else standin.models})
+
+    return models
+
+
+def _chat(standin: StandIn) -> Callable[[web.Request], Any]:
+    async def chat(request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        seen = _seen(body)
+        number = len(standin.seen)
+        standin.seen.append(seen)
+        standin.at_once += 1
+        standin.most_at_once = max(standin.most_at_once, standin.at_once)
+        try:
+            await asyncio.sleep(standin.delay_s)
+            if (answer := standin.fault(number, seen)) is not None:
+                return answer
+            if body["model"] != NAME:
+                return refusal(f"The model `{body['model']}` does not exist.", "model", 404)
+            if _missed(standin, body):
+                return refusal("Cache miss for image at index 0 but data is not provided.")
+            return reply(json.dumps(standin.write(seen), ensure_ascii=False))
+        finally:
+            standin.at_once -= 1
+
+    return chat
+
+
+def _missed(standin: StandIn, body: dict[str, Any]) -> bool:
+    pictures = [part for part in body["messages"][-1]["content"] if part["type"] == "image_url"]
+    for part in pictures:
+        if part["image_url"] is None and part["uuid"] not in (standin.keeps or ()):
+            return True
+        if standin.keeps is not None and "uuid" in part:
+            standin.keeps.add(part["uuid"])
+    return False
+
+
+def _seen(body: dict[str, Any]) -> Seen:
+    system, user = body["messages"]
+    texts = [part["text"] for part in user["content"] if part["type"] == "text"]
+    inside = texts[-1].partition("<data>")[2].partition("</data>")[0]
+    return Seen(
+        turn=body["response_format"]["json_schema"]["name"],
+        system=system["content"],
+        texts=texts,
+        pictures=sum(part["type"] == "image_url" for part in user["content"]),
+        data=json.loads(inside) if inside else {},
+        body=body,
+    )
+
+
+def write_well(seen: Seen) -> Any:
+    """What a good model would reply: it accepts every cue and says what the cues say, each in a sentence."""
+    cues = seen.data.get("cues", [])
+    if seen.turn == "observe":
+        thing = {"what": "building", "looks": "brick", "side": "left", "depth": "near"}
+        return {"scene": "street", "road": "a straight road", "things": [thing], "writing": []}
+    if seen.turn == "ground":
+        return {"cues": {cue["id"]: "clear" for cue in cues}}
+    if seen.turn == "relate":
+        nothing = dict.fromkeys(("left", "ahead", "right", "behind", "doubtful"), "")
+        return {"shared": [], "roads": {"layout": "straight", "detail": ""}, **nothing}
+    if seen.turn == "review":
+        return {"faults": []}
+    said = [{"text": sentence(cue), "cues": [cue["id"]]} for cue in cues]
+    said = said or [{"text": "There is a road.", "cues": []}]
+    return {"long": (said + said)[: max(2, len(said))][:8], "short": said[:1], "street": said[:2]}
+
+
+def sentence(cue: dict[str, Any]) -> str:
+    """What a cue says, as a sentence."""
+    where = WHERE.get(cue.get("where", ""), "nearby")
+    if cue["is"] == "sign":
+        return f'A sign {where} reads "{cue["words"]}".'
+    what = cue["what"].split()[-1] if cue["is"] == "on the map" else cue["what"]
+    return f"There is a {what} {where}."
+
+
+@dataclass(frozen=True)
+class Obedient:
+    """Does what words tell it to: words in the data, and words that stand on a sign in the picture (`painted`)."""
+
+    orders: tuple[str, ...]
+    """Beginnings of what it takes for orders."""
+    wanted: str
+    """What the orders make it write."""
+    painted: bool
+
+    def __call__(self, seen: Seen) -> Any:
+        words = json.dumps(seen.data, ensure_ascii=False)
+        told = self.painted or any(order in words for order in self.orders)
+        if not told or seen.turn not in ("compose", "repair"):
+            return write_well(seen)
+        said = [{"text": self.wanted, "cues": []}, {"text": self.wanted, "cues": []}]
+        return {"long": said, "short": said[:1], "street": said}
