@@ -28,7 +28,8 @@ test-slow: dev  ## What takes minutes: builds killed again and again, a Dask clu
 
 test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real servers: Panoramax with PostgreSQL, TiTiler
 	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { \
-	  if [ $$(id -u) = 0 ]; then apt-get update -qq && apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3; \
+	  if [ $$(id -u) = 0 ]; then apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3 || { apt-get update -qq && \
+	      apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3; }; \
 	  else echo "PostgreSQL with PostGIS is needed: sudo apt-get install postgresql-15-postgis-3" >&2; exit 1; fi; }
 	GEOSCRIBE_SERVERS=$(SERVERS) $(BIN)/pytest -m servers
 

@@ -16,6 +16,7 @@ import typer
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
 from tools.cli.regions import regions_app
+from tools.cli.serve import serve
 from tools.cli.sources import coverage, sources_app
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ app.add_typer(config_app, name="config")
 app.add_typer(sources_app, name="sources")
 app.add_typer(regions_app, name="regions")
 app.command()(coverage)
+app.command()(serve)
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
 WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]
