@@ -151,8 +151,8 @@ def _of(name: str, checks: str, mutate: Mutate) -> Mutation:
 
 
 MUTATIONS = [
-    _of("left and right untruths.swapped in a sentence", "direction", untruths.swap_sides),
-    _of("left and right untruths.swapped throughout", "direction", untruths.swap_all_sides),
+    _of("left and right swapped in a sentence", "direction", untruths.swap_sides),
+    _of("left and right swapped throughout", "direction", untruths.swap_all_sides),
     _of("behind told as ahead", "direction", untruths.swap_front_and_back),
     _of("compass turned round", "direction", untruths.turn_compass),
     _of("absent object added", "object map", untruths.add_absent),

@@ -95,7 +95,8 @@ def _left(row: _Row, i: int, at: int, before: dict[Place, bool]) -> Place | None
     if not before[place]:
         return None
     # Of several things it is the one next to the distance that is so far away.
-    return place if at == i - 1 else replace(place, metres=None)
+    near = at == i - 1 or (at == i - 2 and row.said(row.items[i]))
+    return place if near else replace(place, metres=None)
 
 
 def _right(row: _Row, i: int, at: int, before: dict[Place, bool]) -> Place | None:

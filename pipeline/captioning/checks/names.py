@@ -140,7 +140,7 @@ def _is_capital(token: str, english: English) -> bool:
     plain = token.rstrip(".")
     if plain in english.raw.plain_capitals or re.split("['\u2019]", plain)[0] == "I":
         return False
-    if first.isalpha() and main_script(token) not in ("Latn", COMMON):
+    if not token.isascii() and first.isalpha() and main_script(token) not in ("Latn", COMMON):
         return True
     return first.isupper() and not re.fullmatch(r"[A-Z]-[a-z]+", token)
 
