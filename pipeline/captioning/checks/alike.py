@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 
 from rapidfuzz import fuzz, process
 
@@ -11,6 +12,7 @@ _SHORT = 4
 """Up to so many characters a text must be the same: one letter is a quarter of it."""
 
 
+@lru_cache(maxsize=8_192)
 def folded(text: str) -> str:
     """How a text is compared: compatible forms, case and Latin accents folded, punctuation gone, words spaced."""
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())

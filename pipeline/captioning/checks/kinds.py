@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Literal
 
@@ -67,7 +67,7 @@ class Kinds:
         for parent, children in things.kinds.items():
             for child in children:
                 self._above[child].add(parent)
-        for kind in {*things.kinds, *self._above, *things.distinct, *things.same}:
+        for kind in sorted({*things.kinds, *self._above, *things.distinct, *things.same}):
             self._add(kind, kind, "thing")
         for kind, others in things.same.items():
             for spec in others:
@@ -81,7 +81,9 @@ class Kinds:
         for term in vocabulary().values():
             spec = f"{term.one}|{term.many}" if term.many else f"~{term.one}"
             self._add(term.one, spec, "thing" if term.lasting else "passing")
-        self._known_above: dict[str, frozenset[str]] = {}
+        # Kept, but not all: maps bring kinds of their own.
+        self.above = lru_cache(maxsize=16_384)(self._above_all)
+        self.bond = lru_cache(maxsize=131_072)(self._bond)
         self.longest = max(map(len, self._words))
         self._signed: dict[str, set[str]] = defaultdict(set)
         for kind, marks in things.signed.items():
@@ -124,28 +126,25 @@ class Kinds:
             spec = plain if self._nouns.speakable(plain) else self._nouns.fallback.get(group, "")
         return self.named(spec.lstrip("~").partition("|")[0]) if spec else None
 
-    def above(self, kind: str) -> frozenset[str]:
+    def _above_all(self, kind: str) -> frozenset[str]:
         """The kind itself and every kind that it belongs to."""
-        known = self._known_above.get(kind)
-        if known is None:
-            found, waiting = {kind}, [kind]
-            while waiting:
-                here = waiting.pop()
-                # `toy shop` is a shop, unless the list says what it is or it stands alone, as `car park` does.
-                alone = here in self._above or here in self._things.distinct
-                head = None if alone else self.word(here.split()[-1:])
-                up = self._above.get(here, set()) | ({head.kind} if head and head.role == "thing" else set())
-                waiting += up - found
-                found |= up
-            known = self._known_above[kind] = frozenset(found)
-        return known
+        found, waiting = {kind}, [kind]
+        while waiting:
+            here = waiting.pop()
+            # `toy shop` is a shop, unless the list says what it is or it stands alone, as `car park` does.
+            alone = here in self._above or here in self._things.distinct
+            head = None if alone else self.word(here.split()[-1:])
+            up = self._above.get(here, set()) | ({head.kind} if head and head.role == "thing" else set())
+            waiting += up - found
+            found |= up
+        return frozenset(found)
 
     def shown_by(self, kind: str) -> frozenset[str]:
         """What is there where a thing of that kind is: all that it is, and what it brings with it."""
         up = self.above(kind)
         return up.union(*(self._things.shows.get(k, ()) for k in up))
 
-    def bond(self, claim: str, found: str) -> Bond | None:
+    def _bond(self, claim: str, found: str) -> Bond | None:
         """How a thing of kind `found` bears on the claim that there is one of kind `claim`."""
         if claim in self.shown_by(found):
             return "same"

@@ -50,7 +50,9 @@ def judge_language(unquoted: str, plain: str, english: English) -> Finding | Non
         plain: with its names masked too, for its words.
         english: words.
     """
-    letters = [word for word in _WORD.findall(unquoted) if not word.isascii() and main_script(word) not in ("Latn", COMMON)]
+    letters = [
+        word for word in _WORD.findall(unquoted) if not word.isascii() and main_script(word) not in ("Latn", COMMON)
+    ]
     if 5 * len(letters) > len(_WORD.findall(unquoted)):
         return finding("language", " ".join(letters[:8]), "forbidden")
     words = _words(plain)
