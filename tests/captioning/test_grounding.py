@@ -168,6 +168,17 @@ def test_the_name_of_a_street_must_be_legible_whatever_the_policy() -> None:
     assert not failed(judge(told, with_sign, POLICY, "en"))
 
 
+def test_a_town_in_the_name_of_a_shop_may_not_be_told_alone() -> None:
+    here = place("mall")
+    shop = cue(
+        {"id": "m20", "map": "poi", "category": "museum", "text": "Boulder Museum", "metres": 20, "bearing": 131}
+    )
+    there = Evidence(here.site, [*here.cues, shop])
+    for text, ok in {"Boulder Museum is straight ahead.": True, "I am in the middle of Boulder.": False}.items():
+        told = [Sentence(variant="short", text=text, cue_ids=[])]
+        assert bool(failed(judge(told, there, POLICY, "en"))) is not ok
+
+
 def test_absence_is_never_borne_out() -> None:
     there, absent = verdicts("mall", "There are no trees here."), verdicts("mall", "There is no church here.")
     assert [v.outcome for v in there if v.outcome in FAULTY] == ["contradicted"]

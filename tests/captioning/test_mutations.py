@@ -16,8 +16,8 @@ from tools.bench.grounding import cases
 
 POLICY = Grounding()
 SITES = 12
-MAY_MISS = 0.15
-"""Of each mutation on so few sites; the whole suite misses far less."""
+MAY_MISS = 2
+"""Of each mutation's spoilt descriptions, at most a dozen here; on many sites fewer than 1 in 20 are missed."""
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_spoilt_descriptions_are_noticed_by_their_check(mutation: Mutation, good
             for v in judged(case, spoilt)
         )
     ]
-    assert len(missed) <= MAY_MISS * len(made), missed
+    assert len(missed) <= MAY_MISS, missed
 
 
 def test_most_mutations_find_an_occasion(good: list[Case]) -> None:

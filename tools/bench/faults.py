@@ -188,10 +188,13 @@ def is_harmless(fault: Fault) -> bool:
 def fate_of_photo(photo_id: str, clean: Rows, mended: Rows) -> str:
     """What became of a photo that cannot be had, or not be used."""
     near = [mended[site] for site, row in clean.items() if any(p.source_id == photo_id for p in row.considered)]
-    failed = [row for row in near if row.status == "failed"]
-    if failed:
-        return f"row: {failed[0].reason}"
-    return ANOTHER if near else "not needed"
+    failed = next((row for row in near if row.status == "failed"), None)
+    if failed is None:
+        return ANOTHER if near else "not needed"
+    own = next((p.verdict.split(":")[0] for p in failed.considered if p.source_id == photo_id), None)
+    if own == failed.reason or (own is None and not failed.considered):
+        return f"row: {failed.reason}"
+    return f"passed over{f' ({own})' if own else ''}, as were the site's others"
 
 
 def fate_of_tile(tile: str, fault: Fault, clean: Rows, mended: Rows) -> str:
@@ -203,8 +206,11 @@ def fate_of_tile(tile: str, fault: Fault, clean: Rows, mended: Rows) -> str:
     failed = [row for row in near if row.reason is not None and "aerial" in (row.detail or "")]
     if failed:
         return f"row: {failed[0].reason}"
-    lacking = [view.reason for row in near for view in row.missing if view.view == "aerial"]
-    return f"no aerial chip: {lacking[0]}" if lacking else WHOLE
+    lacking = [view for row in near for view in row.missing if view.view == "aerial"]
+    own = [view.reason for view in lacking if tile in view.detail or view.reason is Reason.PARTLY_COVERED]
+    if own:
+        return f"no aerial chip: {own[0]}"
+    return "its chips lacked another tile, too" if lacking else WHOLE
 
 
 def fate_of_search(entry: Entry, clean: Rows, mended: Rows) -> str:

@@ -82,10 +82,10 @@ def world_tile(homes: Sequence[Home], tile: mercantile.Tile) -> bytes | None:
     return data.tobytes()
 
 
-def blank_tile() -> bytes:
-    """The picture that means `no imagery here`."""
+def blank_tile(words: str) -> bytes:
+    """A picture that means `no imagery here`: one colour, and words that say so."""
     pixels = np.full((TILE_PX, TILE_PX, 3), 204, np.uint8)
-    cv2.putText(pixels, "Map data not yet available", (24, 132), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (150, 150, 150), 1)
+    cv2.putText(pixels, words, (24, 132), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (150, 150, 150), 1)
     done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     assert done
     return data.tobytes()
@@ -94,8 +94,10 @@ def blank_tile() -> bytes:
 def layer_tile(ask: Ask, layer: str, tile: mercantile.Tile) -> Reply:
     """A tile of a layer as an answer."""
     data: bytes | None = None
-    if layer == "blank" or ask.fault is Fault.BLANK:
-        data = blank_tile()
+    if ask.fault is Fault.BLANK:
+        data = blank_tile("")
+    elif layer == "blank":
+        data = blank_tile("Map data not yet available")
     elif layer == "world":
         data = world_tile(ask.scene.homes, tile)
     elif layer == "kampala" and ask.scene.corpus is not None:

@@ -50,8 +50,7 @@ def likeness(claimed: str, known: str) -> float:
 
 def _is_part(claimed: str, known: str) -> bool:
     if claimed.isascii():
-        letters = sum(c.isalnum() for c in claimed)
-        return letters >= _SHORT and f" {claimed} " in f" {known} "
+        return f" {claimed} " in f" {known} " and sum(c.isalnum() for c in claimed) >= _SHORT
     return len(claimed) >= 2 and claimed in known
 
 

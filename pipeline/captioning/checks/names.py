@@ -137,6 +137,8 @@ def _runs(sentence: str, english: English) -> list[Span]:
 
 def _is_capital(token: str, english: English) -> bool:
     first = token[0]
+    if token.isascii() and not first.isupper():
+        return False
     plain = token.rstrip(".")
     if plain in english.raw.plain_capitals or re.split("['\u2019]", plain)[0] == "I":
         return False

@@ -72,15 +72,18 @@ def _judge_name(
         if item.group not in _STREETS and (item.distance_m or 0.0) <= policy.names_within_m and policy.names == "mapped"
     ]
     streets = [item for item in mapped if item.group in _STREETS]
+    region = region_words(evidence.region, kinds, english)
+    town = is_place(text.split()) or not region.isdisjoint(folded(text).split())
+    if town:
+        near = [item for item in near if folded(text) in item.words]  # a town is no part of a shop's name
+        mapped = [item for item in mapped if item in near]
     if near and not (streets and is_street(text, english)):
         return [finding(check, text, "supported", near), *placed(text, places, near, ())]
     if mapped:
         return [finding("place" if streets else check, text, "forbidden", mapped)]
-    words = text.split()
-    region = region_words(evidence.region, kinds, english)
-    if is_street(text, english) or is_place(words) or not region.isdisjoint(folded(text).split()):
-        return [finding("place", text, "forbidden")]
-    return [finding(check, text, "unsupported")]
+    return [
+        finding("place", text, "forbidden") if town or is_street(text, english) else finding(check, text, "unsupported")
+    ]
 
 
 def alike(text: str, items: Iterable[Item], least: float, kinds: Kinds) -> list[Item]:
