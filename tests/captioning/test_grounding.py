@@ -170,9 +170,7 @@ def test_the_name_of_a_street_must_be_legible_whatever_the_policy() -> None:
 
 def test_a_town_in_the_name_of_a_shop_may_not_be_told_alone() -> None:
     here = place("mall")
-    shop = cue(
-        {"id": "m20", "map": "poi", "category": "museum", "text": "Boulder Museum", "metres": 20, "bearing": 131}
-    )
+    shop = cue({"id": "m20", "map": "poi", "category": "museum", "text": "Boulder Museum", "metres": 20})
     there = Evidence(here.site, [*here.cues, shop])
     for text, ok in {"Boulder Museum is straight ahead.": True, "I am in the middle of Boulder.": False}.items():
         told = [Sentence(variant="short", text=text, cue_ids=[])]

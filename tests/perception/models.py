@@ -9,8 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from pipeline.perception.devices import load_library, load_torch
 
+pytest.importorskip("torch", reason="the extra perception is not installed: make test-models")
 torch = load_torch()
 open_clip = load_library("open_clip")
 sam_parts = load_library("segment_anything.modeling")

@@ -14,6 +14,7 @@ from pipeline.errors import MachineError
 from pipeline.perception import devices
 from pipeline.perception.devices import GROW_AFTER, BatchSize, chosen, load_torch
 
+pytest.importorskip("torch", reason="the extra perception is not installed: make test-models")
 torch = load_torch()
 
 

