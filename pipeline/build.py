@@ -4,7 +4,7 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.config import Build
 from pipeline.digest import digest
-from pipeline.errors import MachineError
+from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read, read_columns
 from pipeline.progress import Progress, Watcher
 from pipeline.publishing.manifest import PATH as MANIFEST
@@ -21,10 +21,12 @@ from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
 from pipeline.ready import check_ready
+from pipeline.regions.ground import NothingThereError
+from pipeline.regions.sampling import asked_over_network
 from pipeline.stopping import check_stop, clear_stop
 from pipeline.storage import Store, open_store
 from pipeline.toolbox import Toolbox, region_sources, toolbox
-from pipeline.units import STAGES, UnitTask, ensure_sites, stage_bases, survey, with_todo
+from pipeline.units import STAGES, NotDrawnError, UnitTask, ensure_sites, ground_of, stage_bases, survey, with_todo
 from pipeline.workspace import claim, count_all
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ class Outcome:
     published: Published | None
     """None when publishing was not asked for."""
     allowed_failed_share: float
+    empty: list[str] = field(default_factory=list)
+    """Why regions have no sites, a line each."""
 
     @property
     def failed(self) -> dict[str, int]:
@@ -76,6 +80,8 @@ class Prepared:
     tools: Toolbox
     sites: list[LayerFile]
     bases: dict[str, dict[str, str]]
+    empty: list[str]
+    """Why regions have no sites, a line each."""
 
     def survey(self, listing: Listing) -> list[UnitTask]:
         """All units as they stand in a listing."""
@@ -85,8 +91,10 @@ class Prepared:
 def prepare(build: Build) -> Prepared:
     """Check everything that can be checked before any work, claim the workspace, and sample the sites.
 
+    A region in which a source over the network has nothing is left out, and asked for again by the next build.
+
     Raises:
-        ConfigError: an input or a place to write cannot be used.
+        ConfigError: an input or a place to write cannot be used, or no region has a site.
         MachineError: an engine is not installed.
     """
     tools = toolbox(build)
@@ -96,8 +104,46 @@ def prepare(build: Build) -> Prepared:
     claim(store, build, bases)
     store.sweep()
     listing = list_layers(store, "sites")
-    sites = [ensure_sites(build, tools, r, store, listing, bases[r.name]["sites"]) for r in build.regions]
-    return Prepared(build, store, out, tools, sites, bases)
+    sites, empty = _all_sites(build, tools, store, listing, bases)
+    return Prepared(build, store, out, tools, sites, bases, empty)
+
+
+def _all_sites(
+    build: Build, tools: Toolbox, store: Store, listing: Listing, bases: dict[str, dict[str, str]]
+) -> tuple[list[LayerFile], list[str]]:
+    """The sites of all regions, and why some have none: `NothingThereError`.
+
+    The regions whose sites can be drawn without a network come first, so that all that is wrong with them is told
+    before anybody is asked.
+
+    Raises:
+        ConfigError: naming every region that has none for a reason that lies here, or all regions where none has any.
+        MachineError: naming every region for which a source could not be asked. The sites of the others are committed.
+    """
+    asking = {r.name: bool(asked_over_network(ground_of(build, tools, r))) for r in build.regions}
+    sites: dict[str, LayerFile] = {}
+    problems: list[Problem] = []
+    empty: list[Problem] = []
+    not_drawn: list[str] = []
+    for over_network in (False, True):
+        for region in (r for r in build.regions if asking[r.name] is over_network):
+            check_stop()
+            try:
+                sites[region.name] = ensure_sites(build, tools, region, store, listing, bases[region.name]["sites"])
+            except NothingThereError as error:
+                empty += error.problems
+                log.warning("region %s has no sites: found %s", region.name, error.problems[0].found)
+            except ConfigError as error:
+                problems += error.problems
+            except NotDrawnError as error:
+                not_drawn.append(str(error))
+        if problems:
+            raise ConfigError(list(dict.fromkeys([*problems, *empty])))
+    if not_drawn:
+        raise MachineError("\n".join(not_drawn))
+    if not sites:
+        raise ConfigError(empty)
+    return [sites[r.name] for r in build.regions if r.name in sites], [problem.found for problem in empty]
 
 
 def run_build(
@@ -136,6 +182,7 @@ def run_build(
         made={stage: made[stage] for stage in STAGES} | {"publish": int(publish_ran)},
         published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
+        empty=ready.empty,
     )
 
 

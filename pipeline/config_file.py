@@ -13,24 +13,10 @@ from pipeline.config_base import Section
 from pipeline.config_sources import KINDS, FolderSource, MapFiles, RasterSource, WorldStreet
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.expand import CatalogueRegion, expand
+from pipeline.strict_yaml import parse_yaml
 
 _PLACES = frozenset({"archive", "cache", "release"})
 """Keys whose value is a path, or an address."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: YAML forbids it, and PyYAML would take the last without a word."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for name, _ in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.tag != "tag:yaml.org,2002:merge":
-                if name.value in seen:
-                    raise yaml.constructor.ConstructorError(
-                        "while reading a section", node.start_mark, f"found {name.value} twice", name.start_mark
-                    )
-                seen.add(name.value)
-        return super().construct_mapping(node, deep)
 
 
 def schema_json() -> str:
@@ -50,7 +36,7 @@ def load_build(path: Path) -> Build:
         ConfigError: naming every key that is wrong, what was found and what is allowed.
     """
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
+        raw = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([Problem(str(path), error.strerror or str(error), "a readable YAML file")]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

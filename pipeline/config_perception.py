@@ -12,6 +12,11 @@ Device = Literal["auto", "cpu", "cuda"]
 Batch = Annotated[int, Field(ge=1, le=1_024)]
 
 
+def _check_pinned(model: str, revision: str | None) -> None:
+    if revision is None and "/" in model and not Path(model).is_dir():
+        raise ValueError("a model of the hub needs its revision, so that the same build gets the same model")
+
+
 class RapidOcr(Section):
     """RapidOCR (PP-OCRv6 small; Latin, Chinese, Japanese; no Hangul)."""
 
@@ -50,19 +55,38 @@ class OracleOcr(Section):
 
 
 class Superpixels(Section):
-    """The segmenter that needs no weights. Weak, and says so in its confidences."""
+    """The segmenter that needs no weights. Weak, and says so in its confidences.
+
+    It knows neither vehicles nor people, so text on them is taken for a sign's.
+    """
 
     engine: Literal["superpixels"] = "superpixels"
     min_confidence: Share = 0.5
 
 
-class ClipLabels(Section):
+class OpenClipLabels(Section):
     """An image-text model of open_clip that names what a mask shows."""
 
+    library: Literal["open_clip"] = "open_clip"
     model: str = "ViT-B-32"
     """Architecture, as open_clip calls it."""
     weights: str = "laion2b_s34b_b79k"
     """A tag that open_clip can download, or a local file."""
+
+
+class TransformersLabels(Section):
+    """The same of transformers: CLIP, SigLIP and others of its zero-shot image classification models."""
+
+    library: Literal["transformers"]
+    model: str
+    """Folder, or name on the Hugging Face hub."""
+    revision: str | None = None
+    """Commit of the hub's model; required with a name."""
+
+    @model_validator(mode="after")
+    def _pinned(self) -> "TransformersLabels":
+        _check_pinned(self.model, self.revision)
+        return self
 
 
 class SamSegments(Section):
@@ -73,7 +97,7 @@ class SamSegments(Section):
     """Of segment-anything, .pth."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
     points_per_side: Annotated[int, Field(ge=2, le=64)] = 16
-    labels: ClipLabels = ClipLabels()
+    labels: Annotated[OpenClipLabels | TransformersLabels, Field(discriminator="library")] = OpenClipLabels()
     vocabulary: Path | None = None
     """Classes to choose from, in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
     min_confidence: Share = 0.4
@@ -99,13 +123,12 @@ class GroundedSegments(Section):
 
     @model_validator(mode="after")
     def _pinned(self) -> "GroundedSegments":
-        if self.revision is None and "/" in self.detector and not Path(self.detector).is_dir():
-            raise ValueError("a model of the hub needs its revision, so that the same build gets the same model")
+        _check_pinned(self.detector, self.revision)
         return self
 
 
 class OnnxSegments(Section):
-    """A closed-set semantic segmentation model in ONNX."""
+    """A closed-set semantic segmentation model in ONNX. A GPU needs the package onnxruntime-gpu."""
 
     engine: Literal["onnx"]
     model: Path
@@ -118,6 +141,7 @@ class OnnxSegments(Section):
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     vocabulary: Path | None = None
     min_confidence: Share = 0.5
+    device: Device = "auto"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
 

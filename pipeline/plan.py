@@ -6,19 +6,19 @@ All counts are upper bounds: a site may have fewer views, or none.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import mercantile
 import numpy as np
 
-from pipeline.config import Build, Region
+from pipeline.config import Build, Imagery, Region
 from pipeline.config_captioning import Composer
 from pipeline.config_sources import KINDS, SourceKind
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.net.base import Provider
+from pipeline.ready import check_sources
 from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
-from pipeline.regions.sampling import draw, units
+from pipeline.regions.sampling import asked_over_network, draw, units
 from pipeline.regions.shape import box_area_m2
-from pipeline.sources.base import AsksSeveral, Networked
+from pipeline.sources.base import AerialSource, AsksSeveral, KnowsArea, Lists, Networked
 from pipeline.toolbox import Toolbox, toolbox
 from pipeline.units import ground_of
 
@@ -27,8 +27,6 @@ BYTES_PER_PIXEL = 0.22
 (Boulder, 35) and 0.26 (Seoul, 22)."""
 MAP_BYTES = 55_000
 """A PNG map chip of 512 px: 57 kB (Boulder) and 48 kB (Seoul) on average in the same builds."""
-COVERAGE_ZOOM = 15
-"""Of the tiles that a source's coverage is read in: the finest in use (Mapillary's are of zoom 14)."""
 MOST_SITES = 1_000_000
 """Sites of a region that are planned for where `max_sites` does not limit them."""
 
@@ -45,6 +43,8 @@ class RegionPlan:
     stand for them."""
     views: int
     """Street views."""
+    aerial: int
+    """Sites in the area of the aerial source, as far as its area is known before it is asked."""
 
 
 @dataclass(frozen=True)
@@ -112,15 +112,23 @@ def plan(build: Build) -> Plan:
         MachineError: a local source could not be read.
     """
     tools, assumed = toolbox(build), build.assumptions
+    check_sources(build, tools)
     share = 1.0 if build.sampling.method == "imagery" else assumed.street_share
-    regions, drawn = [], []
+    regions, drawn, problems = [], [], list[Problem]()
     for region in build.regions:
         ground = ground_of(build, tools, region)
-        sites, estimated = _sites(ground)
+        try:
+            sites, estimated = _sites(ground)
+        except ConfigError as error:
+            problems += error.problems
+            continue
         drawn.append(sites)
         count = len(sites.lon)
         views = round(count * share) * build.imagery.max_views
-        regions.append(RegionPlan(region.name, count, len(set(units(ground, sites))), estimated, views))
+        reached = _in_area(tools.aerial(region.name), sites)
+        regions.append(RegionPlan(region.name, count, len(set(units(ground, sites))), estimated, views, reached))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
     sources = _sources(build, tools, drawn, share)
     views = sum(region.views for region in regions)
     calls = sum(round(region.sites * share) for region in regions) * assumed.model_calls_per_site
@@ -138,11 +146,7 @@ def plan(build: Build) -> Plan:
 
 def _sites(ground: Ground) -> tuple[Drawn, bool]:
     """The sites of a region, and whether they are an estimate."""
-    sampling = ground.sampling
-    capped = sampling.max_per_sequence is not None or sampling.max_per_contributor is not None
-    asks_street = (sampling.method == "imagery" or capped) and isinstance(ground.street, Networked)
-    asks_map = sampling.method == "roads" and isinstance(ground.map, Networked)
-    if asks_street or asks_map:
+    if asked_over_network(ground):
         return _estimate(ground), True
     try:
         return draw(ground), False
@@ -168,6 +172,12 @@ def _estimate(ground: Ground) -> Drawn:
     return Drawn(lon, lat, np.full(len(lon), sampling.spacing_m**2))
 
 
+def _in_area(aerial: AerialSource | None, sites: Drawn) -> int:
+    if aerial is None:
+        return 0
+    return int(aerial.covers(sites.lat, sites.lon).sum()) if isinstance(aerial, KnowsArea) else len(sites.lat)
+
+
 def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
     found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
     for i, region in enumerate(build.regions):
@@ -187,23 +197,37 @@ def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float)
             for provider, count in source.requests_by_provider(lat, lon, build.imagery):
                 plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
             continue
-        requests = source.requests(lat, lon, build.imagery)
-        if kind == "street" and build.sampling.method == "imagery":
-            requests += sum(_coverage_tiles(build.regions[i]) for i in users)
+        requests = source.requests(lat, lon, _of_drone(build.imagery) if kind == "drone" else build.imagery)
+        listing = _listing(build, tools, source, [build.regions[i] for i in users])
+        if listing is not None:
+            provider, count = listing
+            if provider.name == source.provider().name:
+                requests += count
+            else:
+                plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
         size = _download_bytes(build, kind, requests, lat, share)
         plans.append(SourcePlan(kind, name, source.provider(), requests, size))
     return plans
+
+
+def _of_drone(imagery: Imagery) -> Imagery:
+    """The settings of aerial chips as they are for drone chips: of one size, at a scale of their own."""
+    chips = imagery.chips.model_copy(update={"gsd_m": imagery.chips.drone_gsd_m, "extra_sizes_m": []})
+    return imagery.model_copy(update={"chips": chips})
+
+
+def _listing(build: Build, tools: Toolbox, source: Networked, users: Sequence[Region]) -> tuple[Provider, int] | None:
+    """Who is asked for what a source has in regions, and how many requests that takes, if their sites depend on it."""
+    if not isinstance(source, Lists):
+        return None
+    asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, tools, r))]
+    return (asked[0][0], sum(count for _, count in asked)) if asked else None
 
 
 def _download_bytes(build: Build, kind: SourceKind, requests: int, lat: Floats, share: float) -> int:
     """Photos at their size, all other answers at a tile's."""
     photos = min(len(lat) * build.imagery.max_views, requests) if kind == "street" else 0
     return round(photos * share * build.assumptions.photo_bytes + (requests - photos) * build.assumptions.tile_bytes)
-
-
-def _coverage_tiles(region: Region) -> int:
-    """How many tiles hold a region's coverage."""
-    return sum(1 for _ in mercantile.tiles(*region.bounds(), zooms=COVERAGE_ZOOM))
 
 
 def _providers(sources: Sequence[SourcePlan]) -> list[ProviderPlan]:
@@ -221,12 +245,10 @@ def _dataset_bytes(build: Build, tools: Toolbox, region: RegionPlan) -> int:
     """Pictures that are published: views, chips from above, maps."""
     imagery = build.imagery
     size = region.views * imagery.long_side_px * imagery.long_side_px * 3 // 4 * BYTES_PER_PIXEL
-    chips = 0
-    if tools.aerial(region.region) is not None:
-        chips += 1 + len(imagery.chips.extra_sizes_m)
+    chips = region.aerial * (1 + len(imagery.chips.extra_sizes_m))
     if tools.drone(region.region) is not None:
-        chips += 1
-    size += region.sites * chips * imagery.chips.size_px**2 * BYTES_PER_PIXEL
+        chips += region.sites
+    size += chips * imagery.chips.size_px**2 * BYTES_PER_PIXEL
     if tools.map(region.region) is not None:
         size += region.sites * MAP_BYTES
     return round(size)

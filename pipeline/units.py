@@ -98,17 +98,21 @@ def ground_of(build: Build, tools: Toolbox, region: Region) -> Ground:
     )
 
 
+class NotDrawnError(MachineError):
+    """A source that a region's sites are drawn from could not be asked. Another region's may be drawn."""
+
+
 def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
     """The sites of a region.
 
     Raises:
         ConfigError: there is nothing to draw sites from in it.
-        MachineError: a source that they are drawn from could not be asked.
+        NotDrawnError: a source that they are drawn from could not be asked.
     """
     try:
         return sampling.sample(ground_of(build, tools, region))
     except SiteError as error:
-        raise MachineError(
+        raise NotDrawnError(
             f"the sites of region {region.name} cannot be drawn: {error}. Units of other regions stay as they are; run "
             f"the same command again when the source answers, or take {region.name} out of the build file"
         ) from error

@@ -1,7 +1,7 @@
 """Doing a unit's stages: read the tables below, make the stage's table, commit it. Idempotent, so safe to do twice."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -21,6 +21,7 @@ from pipeline.storage import Store
 from pipeline.toolbox import Toolbox
 from pipeline.units import READS, UnitTask, sample_region
 from schemas.arrow import from_table
+from schemas.reasons import REDRAWN
 from schemas.records import CaptionRow, CueRow, ImageryRow, LayerRow, Site
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,11 @@ def do_stage(stage: str, task: UnitTask, store: Store, tools: Toolbox) -> UnitTa
     return _again(stage, task, store, tools) if task.retry else task
 
 
-def _make(stage: str, task: UnitTask, store: Store, tools: Toolbox, only: set[str] | None) -> UnitTask:
-    """Run a stage over a unit (`only` some sites of it) and commit; tables below that are damaged are made first."""
+def _make(stage: str, task: UnitTask, store: Store, tools: Toolbox, only: Mapping[str, int] | None) -> UnitTask:
+    """Run a stage over a unit and commit; tables below that are damaged are made first.
+
+    `only` some of its sites, if given, each with how often a model is to have replied anew on it.
+    """
     below: dict[str, Sequence[LayerRow]] = {}
     for layer in READS[stage]:
         task, below[layer] = _sound_rows(layer, task, store, tools)
@@ -61,7 +65,7 @@ def _run(
     below: dict[str, Sequence[LayerRow]],
     store: Store,
     tools: Toolbox,
-    only: set[str] | None,
+    only: Mapping[str, int] | None,
 ) -> Sequence[LayerRow]:
     def wanted(rows: Sequence[LayerRow]) -> list[LayerRow]:
         return [row for row in rows if only is None or row.site_id in only]
@@ -73,20 +77,24 @@ def _run(
     if stage == "cues":
         return cues([row for row in wanted(views) if isinstance(row, ImageryRow)], tools)
     read_off = [row for row in wanted(below["cues"]) if isinstance(row, CueRow)]
-    return captions(views, read_off, tools)
+    return captions(views, read_off, tools, only or {})
 
 
 def _again(stage: str, task: UnitTask, store: Store, tools: Toolbox) -> UnitTask:
     """Take up again the sites that failed for a reason to retry. The old table goes once the new one is committed."""
     old = task.done[stage]
     task, rows = _sound_rows(stage, task, store, tools)
-    failed = {row.site_id for row in rows if row.reason is not None and row.reason in task.retry}
+    failed = {row.site_id: _next_draw(row) for row in rows if row.reason is not None and row.reason in task.retry}
     if not failed:
         return task
     task = _make(stage, task, store, tools, only=failed)
     if task.done[stage] != old:
         store.delete(old.path)
     return task
+
+
+def _next_draw(row: LayerRow) -> int:
+    return row.draw + (row.reason in REDRAWN) if isinstance(row, CaptionRow) else 0
 
 
 def _sound_rows(layer: str, task: UnitTask, store: Store, tools: Toolbox) -> tuple[UnitTask, Sequence[LayerRow]]:

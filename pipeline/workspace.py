@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from pipeline.captioning import replies
 from pipeline.config import Build
 from pipeline.errors import ConfigError, Problem
 from pipeline.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read_counts, read_units
@@ -178,3 +179,11 @@ def collect_garbage(store: Store) -> list[LayerFile]:
         store.delete(file.path)
     store.sweep()
     return stale
+
+
+def discard_replies(store: Store) -> int:
+    """Remove what models replied, which is kept so that no request is paid for twice; returns how many files."""
+    kept = [entry.path for entry in store.entries(replies.FOLDER)]
+    for path in kept:
+        store.delete(path)
+    return len(kept)

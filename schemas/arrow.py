@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import pyarrow as pa
 from pydantic import BaseModel
 
+from schemas.records import Float32
+
 RecordT = TypeVar("RecordT", bound=BaseModel)
 
 _PRIMITIVES: dict[type, pa.DataType] = {
@@ -48,12 +50,14 @@ def _optional(annotation: Any) -> tuple[Any, bool]:
 
 
 def _bare(annotation: Any) -> Any:
-    while get_origin(annotation) is Annotated:
+    while get_origin(annotation) is Annotated and annotation != Float32:
         annotation = get_args(annotation)[0]
     return annotation
 
 
 def _type(kind: Any) -> pa.DataType:
+    if kind == Float32:
+        return pa.float32()
     if kind in _PRIMITIVES:
         return _PRIMITIVES[kind]
     if get_origin(kind) is Literal:

@@ -108,3 +108,6 @@ TRANSIENT = frozenset(
 OUTAGES = frozenset({Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.SERVER_ERROR})
 """Reasons that lie with a source and not with what it was asked for. A site that meets one fails, even if it could do
 without the view: else the view would be lost for good, where a retry brings it."""
+REDRAWN = frozenset({Reason.BAD_REPLY, Reason.REPLY_CUT, Reason.TOO_LONG, Reason.UNGROUNDED})
+"""Reasons that lie with what a model said: a retry has it reply anew, with other seeds. After all other reasons the
+replies that are kept are still good."""

@@ -20,14 +20,16 @@ FactKind = Literal[
     "road", "junction", "crossing", "building", "poi", "green", "water", "rail", "stop", "square", "other"
 ]
 Split = Literal["train", "val", "test"]
+Float32 = Annotated[float, "float32"]
+"""A number of which four bytes are kept; see `schemas.arrow`."""
 Variant = Literal["long", "short", "street"]
 """Of a description: long and short tell of a place for whoever looks from above; `street` what stands before one."""
 
 
 class Record(BaseModel):
-    """Base of all records: immutable, unknown fields refused."""
+    """Base of all records: immutable, unknown fields refused. What is said of a field goes into the JSON Schema."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Image(Record):
@@ -116,6 +118,9 @@ class ChipInfo(Credit):
 
     gsd_m: float
     """Ground sample distance: metres a pixel."""
+    native_gsd_m: float | None = None
+    """Metres a pixel, here, of what the chip was made from; more than `gsd_m` where that was enlarged. Of several files
+    the coarsest. Null for what is drawn (a map, the synthetic world)."""
     width: int
     height: int
     west: Longitude
@@ -274,6 +279,22 @@ class Signature(Record):
     """48 for colour, 18 for orientation, 32 for the spectrum."""
 
 
+class Signatures(Record):
+    """The signatures of one picture, as vectors of fixed length; see `pipeline.perception.signatures`.
+
+    PLANET (CORE) holds such vectors of the picture from above against what a text says of colours, layout and texture.
+    """
+
+    colour: list[Float32]
+    """48: histograms of R, G and B, 16 bins each, one after the other; each has the sum 1."""
+    orientation: list[Float32]
+    """18: in which directions edges run, weighted by their strength, with the sum 1 (0 where the picture is flat). Bin
+    i is centred on 10 i degrees clockwise from the picture's top (north, in a chip), either end of an edge alike."""
+    spectrum: list[Float32]
+    """32: log10 of each ring's share of the power of the grey picture at 256 x 256 pixels, its mean taken off; ring i
+    holds 4 i to 4 (i + 1) cycles a picture. -9 is the floor."""
+
+
 class CueRow(LayerRow):
     """Layer `cues`: what was read off the views of one site. Only sites whose imagery is ok have a row."""
 
@@ -313,8 +334,10 @@ class Turn(Record):
     turn: str
     """Name in the prompt set; `observe 0@90` for one of several."""
     model: str
+    revision: str | None
     seed: int
     temperature: float
+    top_p: float
     prompt_tokens: int
     completion_tokens: int
     latency_s: float
@@ -343,7 +366,9 @@ class CaptionRow(LayerRow):
     sentences: list[Sentence]
     verdicts: list[Verdict] = []
     turns: list[Turn] = []
-    """Requests to the model, in order; none where no model wrote it."""
+    """Requests to the model, in order, of a failed dialogue as well; none where no model was asked."""
+    draw: int = 0
+    """How often a retry had the model reply anew; the seeds of its requests depend on it."""
     captioner: str
     """Who wrote it: `composer` (no model) or `dialogue`, with its version."""
     prompt_set: str
@@ -389,12 +414,23 @@ class Sample(Record):
     map_chip: ChipInfo | None
     other_views: list[StreetView]
     description: str
+    """The place from the standpoint of `street`, for whoever looks for it from above: at most 300 CLIP tokens."""
     description_short: str
+    """The same in at most 77 CLIP tokens."""
+    description_street: str | None
+    """What the street views alone show, at most 300 CLIP tokens; null where the captioner does not write it."""
     description_tokens: int
     description_short_tokens: int
+    description_street_tokens: int
+    """CLIP tokens, start and end marks included."""
     language: str
+    """ISO 639-1 code."""
     sentences: list[Sentence]
     cues: list[Cue]
+    street_signatures: Signatures
+    """Of `street`."""
+    aerial_signatures: Signatures | None
+    """Of `aerial`, null with it."""
     captioner: str
     prompt_set: str
     model: str | None

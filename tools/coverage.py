@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from pipeline.config import Build, Region
 from pipeline.errors import SiteError
 from pipeline.imaging.frame import LocalFrame
+from pipeline.regions.ground import NothingThereError
 from pipeline.sources.base import Pixels, Point
 from pipeline.stopping import check_stop
 from pipeline.toolbox import Toolbox, toolbox
@@ -57,10 +58,12 @@ class RegionCoverage:
     sampled: int
     """Sites that the build would have."""
     sites: list[Covered]
+    empty: str | None = None
+    """Why it would have none."""
 
     def share(self, of: Callable[[Covered], bool]) -> float:
-        """Share of the sites looked at."""
-        return sum(map(of, self.sites)) / len(self.sites)
+        """Share of the sites looked at; 0 where there are none."""
+        return sum(map(of, self.sites)) / max(1, len(self.sites))
 
     def reasons(self) -> Counter[str]:
         """How often each reason was met."""
@@ -71,7 +74,7 @@ def coverage(build: Build, most: int) -> list[RegionCoverage]:
     """Ask the sources about up to `most` sites of each region: photos near them, and an aerial or map chip.
 
     No photo is fetched; aerial chips are, as whether there is imagery shows only in the tiles. The sites are spread
-    evenly over those of the build.
+    evenly over those of the build. A region in which a source over the network has nothing has none.
 
     Raises:
         ConfigError, MachineError: as a build does.
@@ -79,7 +82,11 @@ def coverage(build: Build, most: int) -> list[RegionCoverage]:
     tools = toolbox(build)
     found = []
     for region in build.regions:
-        sites = sample_region(build, tools, region)
+        try:
+            sites = sample_region(build, tools, region)
+        except NothingThereError as error:
+            found.append(RegionCoverage(region, 0, [], error.problems[0].found))
+            continue
         chosen = [sites[i] for i in np.unique(np.linspace(0, len(sites) - 1, min(most, len(sites))).astype(int))]
         with ThreadPoolExecutor(build.limits.sites_at_once) as threads:
             found.append(RegionCoverage(region, len(sites), list(threads.map(lambda site: _look(site, tools), chosen))))
@@ -146,7 +153,7 @@ def _panel(found: RegionCoverage) -> Image.Image:
     across, down = (x / reach + 0.5) * _PANEL, (0.5 - y / reach) * _PANEL
     for site, i, j in zip(found.sites, across.tolist(), down.tolist(), strict=True):
         draw.ellipse((i - radius, j - radius, i + radius, j + radius), fill=_COLOURS[site.kind])
-    words = (
+    words = found.empty or (
         f"{found.share(lambda s: s.street):.0%} street, {found.share(lambda s: s.reference):.0%} reference, of "
         f"{len(found.sites)} sites looked at ({found.sampled} sampled). {reach / 1000:.1f} km across, north up."
     )

@@ -73,6 +73,8 @@ def describe_sample(sample: Sample) -> str:
         lines += [f"{role}: {info}"]
     lines += ["", *_plain_sentences("Description", sample.description_tokens, 300, sample, "long"), ""]
     lines += [*_plain_sentences("Short", sample.description_short_tokens, 77, sample, "short"), ""]
+    if sample.description_street:
+        lines += [*_plain_sentences("Street alone", sample.description_street_tokens, 300, sample, "street"), ""]
     lines += ["Cues", *_plain_table(_CUE_COLUMNS, [_cue_cells(cue) for cue in sample.cues]), ""]
     lines += ["Credits", *_plain_table(_CREDIT_COLUMNS, _credit_cells(sample))]
     return "\n".join(printable(line).rstrip() for line in lines) + "\n"
@@ -199,7 +201,10 @@ def _description(sample: Sample, width: int) -> Image.Image:
     for title, text, tokens, limit, variant in (
         ("Description", sample.description, sample.description_tokens, 300, "long"),
         ("Short description", sample.description_short, sample.description_short_tokens, 77, "short"),
+        ("Description of the street alone", sample.description_street, sample.description_street_tokens, 300, "street"),
     ):
+        if text is None:
+            continue
         pieces: list[tuple[str, Style]] = []
         for sentence in _sentences(sample, variant) or [Sentence(variant="long", text=text, cue_ids=[])]:
             pieces.append((sentence.text, Style(size=20)))
@@ -276,6 +281,6 @@ def _plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> li
 
 def _texts(sample: Sample) -> Iterator[str]:
     """All texts that the picture shows and that somebody else wrote."""
-    yield from (sample.sample_id, sample.description, sample.description_short)
+    yield from (sample.sample_id, sample.description, sample.description_short, sample.description_street or "")
     for row in (*map(_cue_cells, sample.cues), *_credit_cells(sample)):
         yield from row

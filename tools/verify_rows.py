@@ -100,12 +100,16 @@ def _words(sample: Sample) -> Iterator[Finding]:
         if not getattr(sample, column).strip():
             yield column, "is empty"
     known = {cue.cue_id for cue in sample.cues}
+    wholes = {
+        "long": sample.description,
+        "short": sample.description_short,
+        "street": sample.description_street or "",
+    }
     for i, sentence in enumerate(sample.sentences):
         for cue_id in sentence.cue_ids:
             if cue_id not in known:
                 yield f"sentences.{i}.cue_ids", f"{cue_id!r} is no cue of this sample"
-        whole = sample.description if sentence.variant == "long" else sample.description_short
-        if sentence.text not in whole:
+        if sentence.text not in wholes[sentence.variant]:
             yield f"sentences.{i}.text", f"does not stand in the {sentence.variant} description"
 
 

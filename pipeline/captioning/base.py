@@ -15,6 +15,8 @@ class Evidence:
 
     site: ImageryRow
     cues: list[Cue]
+    draw: int = 0
+    """How often a retry wants the description written anew, and not as it was."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,14 @@ class Description:
     turns: list[Turn] = field(default_factory=list)
     fault: tuple[Reason, str] | None = None
     """Why it may not be published, and yet is kept."""
+
+
+class NotDescribedError(SiteError):
+    """No description; what the model was asked is on record all the same."""
+
+    def __init__(self, reason: Reason, detail: str, turns: list[Turn]) -> None:
+        super().__init__(reason, detail)
+        self.turns = turns
 
 
 class Captioner(Protocol):

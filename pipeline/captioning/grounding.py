@@ -27,7 +27,7 @@ from pipeline.config_captioning import Grounding
 from schemas.reasons import Reason
 from schemas.records import Sentence, Variant, Verdict
 
-VERSION = 1
+VERSION = 2
 LANGUAGES = ("en",)
 """ISO 639-1 codes of the languages that can be judged."""
 _FAULTY = ("contradicted", "unsupported", "forbidden")

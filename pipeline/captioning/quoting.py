@@ -44,8 +44,9 @@ def quoted(text: str) -> str:
 
 
 def usable(cues: Iterable[Cue]) -> list[Cue]:
-    """The cues that a description may rest on: lasting ones whose words are no order and nobody's data."""
-    return [cue for cue in cues if cue.lasting and not any(map(_unfit, (cue.text, cue.text_en, cue.category)))]
+    """The cues that a description may rest on: lasting ones whose words are no order and nobody's data; and no sky."""
+    kept = [cue for cue in cues if cue.lasting and not any(map(_unfit, (cue.text, cue.text_en, cue.category)))]
+    return [cue for cue in kept if cue.label != "sky"]  # every place has one
 
 
 def _unfit(text: str | None) -> bool:

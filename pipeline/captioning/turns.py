@@ -6,12 +6,12 @@ never as its own words, whatever it may have been talked into.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pipeline.captioning import grounding
-from pipeline.captioning.base import Description, Evidence
+from pipeline.captioning.base import Description, Evidence, NotDescribedError
 from pipeline.captioning.model_servers import Home
 from pipeline.captioning.pictures import Picture, pictures_of
 from pipeline.captioning.quoting import cue_data, model_words, to_json, usable
@@ -65,8 +65,9 @@ async def describe(craft: Craft, ask: Ask, evidence: Evidence) -> Description:
     With everything first; with fewer views, then fewer cues, where that is more than the model takes.
 
     Raises:
-        SiteError: BAD_REPLY, REPLY_CUT or TOO_LONG at the second attempt of a turn, PROMPT_TOO_LONG, MODEL_REFUSED,
-            MODEL_UNREACHABLE, or what is wrong with a picture.
+        NotDescribedError: BAD_REPLY, REPLY_CUT or TOO_LONG at the second attempt of a turn, PROMPT_TOO_LONG,
+            MODEL_REFUSED, MODEL_UNREACHABLE.
+        SiteError: what is wrong with a picture.
         MachineError: no model server that can be used.
     """
     pictures = await asyncio.to_thread(pictures_of, evidence.site, craft.settings)
@@ -78,7 +79,8 @@ async def describe(craft: Craft, ask: Ask, evidence: Evidence) -> Description:
     try:
         while True:
             try:
-                return await _Dialogue(craft, ask, evidence, *loads[at], home, turns).run()
+                answer = await _Dialogue(craft, ask, evidence, *loads[at], home, turns).run()
+                return replace(answer, turns=_in_order(turns.values(), pictures))
             except TooLongError as error:
                 # Our own estimate costs nothing and may be met again; the server is asked only once more.
                 at = at + 1 if error.estimated else (at + len(loads)) // 2
@@ -87,6 +89,8 @@ async def describe(craft: Craft, ask: Ask, evidence: Evidence) -> Description:
                 refused = refused or not error.estimated
             except RefusedError as error:
                 raise SiteError(Reason.MODEL_REFUSED, str(error)) from error
+    except SiteError as error:
+        raise NotDescribedError(error.reason, error.detail, _in_order(turns.values(), pictures)) from error
     finally:
         home.move(None)
 
@@ -193,12 +197,13 @@ class _Dialogue:
         offered: Sequence[str],
     ) -> ReplyT:
         craft = self._craft
+        asked = (craft.seed, self._evidence.site.site_id, self._evidence.draw, name)
         fault: BadReplyError | None = None
         for attempt in range(_ATTEMPTS):
             request = Request(
                 name=name,
                 sampling=craft.sampling,
-                seed=int(digest(craft.seed, self._evidence.site.site_id, name, attempt), 16) % 2**31,
+                seed=int(digest(*asked, attempt), 16) % 2**31,
                 system=craft.templates.system,
                 parts=parts,
                 schema=reply_schema(turn, offered),
@@ -207,9 +212,11 @@ class _Dialogue:
             reply = await self._ask(request, self._home)
             self._turns[request.key()] = Turn(
                 turn=name,
-                model=craft.settings.model,
+                model=request.sampling.model,
+                revision=request.sampling.revision,
                 seed=request.seed,
-                temperature=craft.settings.temperature,
+                temperature=request.sampling.temperature,
+                top_p=request.sampling.top_p,
                 prompt_tokens=reply.prompt_tokens,
                 completion_tokens=reply.completion_tokens,
                 latency_s=reply.latency_s,
@@ -256,14 +263,19 @@ class _Dialogue:
             sentences=sentences,
             language=self._craft.prompt_set.language,
             verdicts=verdicts,
-            turns=sorted(self._turns.values(), key=self._order),
             fault=grounding.fault_of(verdicts, self._craft.policy),
         )
 
-    def _order(self, turn: Turn) -> tuple[int, int]:
-        """As turns are taken; photos are observed at once, so they are put in the order of their numbers."""
+
+def _in_order(turns: Iterable[Turn], pictures: Sequence[Picture]) -> list[Turn]:
+    """As turns are taken; photos are observed at once, so they are put in the order in which they were shown."""
+    views = [picture.view_id for picture in pictures]
+
+    def order(turn: Turn) -> tuple[int, int]:
         name, _, view = turn.turn.partition(" ")
-        return _ORDER[name], self._numbers.get(view, 0)
+        return _ORDER[name], views.index(view) if view else 0
+
+    return sorted(turns, key=order)
 
 
 def _accepted(cue: Cue, rulings: Rulings) -> bool:

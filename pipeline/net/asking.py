@@ -121,7 +121,7 @@ class Asker:
     async def _hold(self, provider: Provider, origin: Origin, seconds: float, what: str) -> None:
         longest = self._network.longest_wait_s
         if seconds > longest:
-            self._health(origin).hold(seconds)
+            await self._pacer.hold(provider, origin.host, seconds, waited=False)
             raise SiteError(
                 Reason.RATE_LIMITED,
                 f"{what}; it asks to wait {seconds:.0f} s, more than network.longest_wait_s ({longest:g})",

@@ -12,12 +12,10 @@ FREE_RETRIES = 50
 """Retries of a host that its share does not limit."""
 LONGEST_PAUSE_S = 60.0
 """Between two probes of a host that is down."""
-LONGEST_HOLD_S = 86_400.0
-"""A longer Retry-After is taken for this: the next day somebody may ask again."""
 
 
 class HostHealth:
-    """A circuit breaker and a retry budget for one host. Lives in one event loop.
+    """A circuit breaker and a retry budget for one host. Lives in one event loop, so each process has its own.
 
     After `FAILURES` failures in a row the host counts as down. Requests then wait, while one at a time probes it after
     a pause that doubles. Once it has been down for `patience_s` nothing waits any more: every request fails at once,
@@ -37,7 +35,6 @@ class HostHealth:
         self._probe_at = 0.0
         self._pause = 0.0
         self._probing = False
-        self._held_until = 0.0
         self._news = asyncio.Event()
 
     @property
@@ -49,14 +46,10 @@ class HostHealth:
         """Wait until the host may be asked. True: the caller is the probe, and must tell what came, or `give_up`.
 
         Raises:
-            SiteError: UNREACHABLE, it has been down too long; RATE_LIMITED, it asked to be left alone for longer.
+            SiteError: UNREACHABLE, it has been down too long.
         """
         while True:
             now = time.monotonic()
-            if self._held_until > now:
-                raise SiteError(
-                    Reason.RATE_LIMITED, f"{self._host} asked for a pause that ends in {self._held_until - now:.0f} s"
-                )
             if self._down_since is None:
                 return False
             if not self._probing and now >= self._probe_at:
@@ -107,10 +100,6 @@ class HostHealth:
         """The probe was not made."""
         self._probing = False
         self._tell()
-
-    def hold(self, seconds: float) -> None:
-        """It asked for a pause that no request waits for."""
-        self._held_until = time.monotonic() + min(seconds, LONGEST_HOLD_S)
 
     def may_retry(self) -> bool:
         """Whether its budget has another retry; counts it."""

@@ -12,13 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from pipeline.errors import SiteError
 from pipeline.net.base import Provider
 from pipeline.net.quota import DayQuota
+from schemas.reasons import Reason
 
 LATE_S = 0.02
 """By so much a request that came too late may bring the next ones forward: timers are no more exact under load."""
 LONGEST_DELAY_S = 60.0
 """Between two requests, however slow or unwilling a host is."""
+LONGEST_HOLD_S = 86_400.0
+"""A longer Retry-After is taken for this: the next day somebody may ask again."""
 _PUSHES_BACK = frozenset({429, 503})
 _RECOVERY = 0.9
 
@@ -40,13 +44,13 @@ class Pacer(Protocol):
         Limits are of a provider's host and, where a key is sent, also of the key over all hosts of the provider.
 
         Raises:
-            SiteError: RATE_LIMITED, the day's requests are used up.
+            SiteError: RATE_LIMITED, the day's requests are used up, or the host is on a hold that nobody waits for.
             MachineError: the limits cannot be known.
         """
         ...
 
-    async def hold(self, provider: Provider, host: str, seconds: float) -> None:
-        """Nobody starts a request of this host before so many seconds have passed."""
+    async def hold(self, provider: Provider, host: str, seconds: float, *, waited: bool = True) -> None:
+        """Nobody starts a request of this host before so many seconds have passed; not `waited`: nor waits for it."""
         ...
 
     async def close(self) -> None:
@@ -119,6 +123,8 @@ class _Limit:
     places: asyncio.Semaphore
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held by the one that waits for the throttle; the others queue up here, in order."""
+    barred_until: float = float("-inf")
+    """Before, nobody asks, and nobody waits."""
 
 
 @dataclass(frozen=True)
@@ -156,17 +162,28 @@ class LocalPacer:
         of_host = self._limit(provider, "host", host)
         of_key = self._limit(provider, "key", key_mark) if key_mark is not None else None
         async with of_host.places:
+            self._admit(host, of_host)
             self._quota.take(provider, key_mark)
             async with await self._turn(of_host, of_key):
+                self._admit(host, of_host)
                 yield _LocalSlot(of_host.throttle, self._clock(), self._clock)
 
-    async def hold(self, provider: Provider, host: str, seconds: float) -> None:
+    async def hold(self, provider: Provider, host: str, seconds: float, *, waited: bool = True) -> None:
         """See `Pacer`."""
-        self._limit(provider, "host", host).throttle.hold(self._clock() + seconds)
+        limit, now = self._limit(provider, "host", host), self._clock()
+        if waited:
+            limit.throttle.hold(now + seconds)
+        else:
+            limit.barred_until = max(limit.barred_until, now + min(seconds, LONGEST_HOLD_S))
 
     async def close(self) -> None:
         """See `Pacer`."""
         self._quota.close()
+
+    def _admit(self, host: str, limit: _Limit) -> None:
+        left = limit.barred_until - self._clock()
+        if left > 0.0:
+            raise SiteError(Reason.RATE_LIMITED, f"{host} asked for a pause that ends in {left:.0f} s")
 
     async def _turn(self, of_host: _Limit, of_key: _Limit | None) -> AsyncExitStack:
         """Wait until both limits let a request start. What comes back gives the key's place back when closed."""

@@ -62,6 +62,7 @@ class _Ask(_Whom):
 class _Hold(_Whom):
     op: Literal["hold"] = "hold"
     seconds: Annotated[float, Field(ge=0)]
+    waited: bool
 
 
 class _Seen(_Message):
@@ -198,7 +199,7 @@ class _Worker:
             task = self._tasks[message.number] = asyncio.create_task(self._keep(message))
             task.add_done_callback(lambda _: self._tasks.pop(message.number))
         elif isinstance(message, _Hold):
-            await self._pacer.hold(message.to_provider(), message.host, message.seconds)
+            await self._pacer.hold(message.to_provider(), message.host, message.seconds, waited=message.waited)
         elif isinstance(message, _Seen):
             if message.number in self._slots:
                 self._slots[message.number].seen(message.status, message.seconds)
@@ -274,10 +275,10 @@ class RemotePacer:
             link.waiting.pop(number, None)
             link.send(_Over(number=number))
 
-    async def hold(self, provider: Provider, host: str, seconds: float) -> None:
+    async def hold(self, provider: Provider, host: str, seconds: float, *, waited: bool = True) -> None:
         """See `Pacer`."""
         link = await self._linked()
-        link.send(_Hold(seconds=seconds, **_whom(provider, host)))
+        link.send(_Hold(seconds=seconds, waited=waited, **_whom(provider, host)))
 
     async def close(self) -> None:
         """See `Pacer`."""

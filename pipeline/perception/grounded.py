@@ -8,22 +8,20 @@ import threading
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pipeline.config_perception import GroundedSegments
 from pipeline.digest import digest, digest_file
-from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.perception.base import Segment, View
 from pipeline.perception.devices import BatchSize, chosen, load_library, load_torch
 from pipeline.perception.masks import Bools, Marked, segments
-from pipeline.perception.torch_models import DAMAGED, load_sam, unusable
+from pipeline.perception.torch_models import load_sam, load_transformers, weights_digest
 from pipeline.perception.vocabulary import read_vocabulary
 from pipeline.sources.base import Pixels
 
-VERSION = 1
+VERSION = 2
 LABELS_AT_ONCE = 40
 """Grounding DINO reads at most 256 tokens; a class of the vocabulary takes at most five, with its full stop."""
 BOX_OVERLAP = 0.7
@@ -57,21 +55,19 @@ class GroundedSegmenter:
         self._torch = load_torch()
         self._words = read_vocabulary(config.vocabulary)
         self._device = chosen(config.device)
-        self._processor, self._detector = _detector(config)
-        self._detector.to(self._device)
+        self._processor, detector = load_transformers(
+            "AutoModelForZeroShotObjectDetection", config.detector, config.revision, "perception.segmenter.detector",
+            "a zero-shot object detection model of transformers, safetensors",
+        )  # fmt: skip
+        self._detector = detector.to(self._device)
         sam = load_sam(config.checkpoint, config.model, self._device)
         self._predictor = load_library("segment_anything").SamPredictor(sam)
         self._views = BatchSize(config.batch, "view to be searched")
         self._boxes = BatchSize(config.batch, "box of a view")
         self._lock = threading.Lock()
         self.name = f"grounded {self._detector.config.model_type} segment-anything {version('segment-anything')}"
-        folder = Path(config.detector)
-        detector = (
-            [digest_file(path) for path in sorted(folder.iterdir()) if path.is_file()]
-            if folder.is_dir()
-            else [config.detector, config.revision]
-        )
-        weights = digest(detector, digest_file(config.checkpoint), list(self._words.values()))
+        words = list(self._words.values())
+        weights = digest(weights_digest(config.detector, config.revision), digest_file(config.checkpoint), words)
         self._fingerprint = (
             f"{self.name} {config.model} rules {VERSION} {weights} {config.min_confidence:g} {self._device} "
             f"torch {version('torch')} transformers {version('transformers')}"
@@ -162,31 +158,3 @@ def named(phrase: str, labels: Collection[str]) -> str | None:
     words = set(phrase.split())
     holding = [label for label in labels if words and words <= set(label.split())]
     return holding[0] if len(holding) == 1 else None
-
-
-def _detector(config: GroundedSegments) -> tuple[Any, Any]:
-    """Processor and model of the detector, every weight of it loaded."""
-    transformers = load_library("transformers")
-    transformers.utils.logging.disable_progress_bar()
-    folder = Path(config.detector)
-    local = folder.is_dir()
-    where, allowed = "perception.segmenter.detector", "a zero-shot object detection model of transformers, safetensors"
-    if not local and config.revision is None:
-        raise ConfigError([Problem(where, f"no folder {folder}", f"a folder with {allowed}")])
-    options = {"revision": config.revision or "main", "local_files_only": local, "trust_remote_code": False}
-    try:
-        processor = transformers.AutoProcessor.from_pretrained(config.detector, **options)
-        model, loaded = transformers.AutoModelForZeroShotObjectDetection.from_pretrained(
-            config.detector, use_safetensors=True, output_loading_info=True, **options
-        )
-    except (*DAMAGED, load_library("safetensors").SafetensorError) as error:
-        if local:
-            raise unusable(where, folder, error, allowed) from error
-        raise MachineError(
-            f"{config.detector} at {config.revision} could not be had from the Hugging Face hub ({error}); where it "
-            "cannot be reached, set detector to a folder that holds the model"
-        ) from error
-    absent = sorted(loaded["missing_keys"])  # transformers would go on with random numbers in their place
-    if absent:
-        raise ConfigError([Problem(where, f"{config.detector}: no weights for {', '.join(absent[:3])}", allowed)])
-    return processor, model.eval()

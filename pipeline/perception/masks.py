@@ -1,7 +1,7 @@
 """From what a model marked and named to a view's segments: no pixel in two of them, no crumbs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from pipeline.perception.vocabulary import Term
 LEAST_SHARE = 0.001
 """Smaller parts of a view are no segments. Below what a cue needs: a far van may still carry a text."""
 SAME_THING = 0.8
-"""Of a mask within a larger one of its class: it is the same thing, marked twice."""
+"""Of a mask within a larger one: of its class, it is the same thing marked twice; of a vehicle, a part of it."""
 
 Bools = NDArray[np.bool_]
 
@@ -30,9 +30,11 @@ class Marked:
 def segments(marked: Iterable[Marked], words: Mapping[str, Term]) -> list[Segment]:
     """Segments that do not overlap, the largest first.
 
-    Where masks overlap the smaller one lies in front: a door before its house, a lamp before the sky. Stretches (what
-    the vocabulary does not count: sky, grass) become one segment a class; things stay apart.
+    Where masks overlap the smaller one lies in front: a door before its house, a lamp before the sky. What stands
+    within a passing thing moves with it and is no segment of its own: the windows and the lettering of a bus. Stretches
+    (what the vocabulary does not count: sky, grass) become one segment a class; things stay apart.
     """
+    marked = [replace(mark, mask=_filled(mark.mask)) if _moves(mark, words) else mark for mark in marked]
     ordered = sorted(marked, key=lambda m: (-int(m.mask.sum()), -m.confidence, m.label))
     if not ordered:
         return []
@@ -40,8 +42,8 @@ def segments(marked: Iterable[Marked], words: Mapping[str, Term]) -> list[Segmen
     kept: list[Marked] = []
     for mark in ordered:
         area = mark.mask.sum()
-        alike = [other for other in kept if other.label == mark.label]
-        if not area or any((other.mask & mark.mask).sum() >= SAME_THING * area for other in alike):
+        holders = [o for o in kept if o.label == mark.label or (words[mark.label].lasting and _moves(o, words))]
+        if not area or any((other.mask & mark.mask).sum() >= SAME_THING * area for other in holders):
             continue
         front[mark.mask] = len(kept)
         kept.append(mark)
@@ -52,6 +54,17 @@ def segments(marked: Iterable[Marked], words: Mapping[str, Term]) -> list[Segmen
         if mark.mask.mean() >= LEAST_SHARE
     ]
     return sorted(found, key=lambda s: (-int(s.mask.sum()), int(np.flatnonzero(s.mask.any(axis=0))[0]), s.label))
+
+
+def _moves(mark: Marked, words: Mapping[str, Term]) -> bool:
+    """Whether it is a passing thing; snow is none, but a stretch, and what stands in it stays."""
+    return not words[mark.label].lasting and words[mark.label].many is not None
+
+
+def _filled(mask: Bools) -> Bools:
+    """Without holes: a model may leave out the windows of a bus, or the board that it carries."""
+    outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return np.asarray(cv2.drawContours(mask.astype(np.uint8), outlines, -1, 1, cv2.FILLED), bool)
 
 
 def _joined(visible: Sequence[Marked], words: Mapping[str, Term]) -> list[Marked]:

@@ -2,23 +2,23 @@
 
 from collections.abc import Sequence
 from functools import cached_property
-from importlib.metadata import version
 from typing import Any
 
 import cv2
 import numpy as np
+import onnxruntime
 import yaml
 from numpy.typing import NDArray
 
 from pipeline.config_perception import OnnxSegments
 from pipeline.digest import digest, digest_file
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.perception.base import Segment, View
 from pipeline.perception.masks import Marked, parts, segments
 from pipeline.perception.vocabulary import read_vocabulary
 from pipeline.sources.base import Pixels
 
-VERSION = 1
+VERSION = 2
 MULTIPLE_PX = 32
 """Models halve their input up to five times, and many refuse what cannot be halved so often."""
 MODEL_KEY, CLASSES_KEY = "perception.segmenter.model", "perception.segmenter.classes"
@@ -39,6 +39,7 @@ class OnnxSegmenter:
         Raises:
             ConfigError: a file is absent or damaged, a class is not in the vocabulary, or the model takes or gives
                 something else than this engine understands.
+            MachineError: a GPU is asked for and absent.
         """
         self._config = config
         self._words = read_vocabulary(config.vocabulary)
@@ -65,10 +66,11 @@ class OnnxSegmenter:
     def _fingerprint(self) -> str:
         c = self._config
         made = digest(digest_file(c.model), self._classes, list(self._words.values()), c.side_px, c.mean, c.std)
-        return f"{self.name} rules {VERSION} onnxruntime {version('onnxruntime')} {made} {c.min_confidence:g}"
+        runtime = f"onnxruntime {onnxruntime.__version__} {self._session.get_providers()[0]}"
+        return f"{self.name} rules {VERSION} {runtime} {made} {c.min_confidence:g}"
 
     def fingerprint(self) -> str:
-        """The model's bytes, runtime, classes, vocabulary and settings; not the threads, which change no answer."""
+        """The model's bytes, what runs it, classes, vocabulary, settings; not the threads, which change no answer."""
         return self._fingerprint
 
     def segment(self, views: Sequence[View]) -> list[list[Segment]]:
@@ -118,16 +120,18 @@ class OnnxSegmenter:
         return raw
 
     def _load(self) -> Any:
-        import onnxruntime
-
         path = self._config.model
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self._config.threads
         options.log_severity_level = 4
+        there = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+        if self._config.device == "cuda" and not there:
+            raise MachineError("device: cuda was asked for, and onnxruntime finds no GPU: install onnxruntime-gpu")
+        providers = ["CUDAExecutionProvider"] if there and self._config.device != "cpu" else []
         if not path.is_file():
             raise ConfigError([Problem(MODEL_KEY, f"no file {path}", "a model in ONNX")])
         try:
-            return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(path, options, providers=[*providers, "CPUExecutionProvider"])
         except _failures() as error:
             raise ConfigError([Problem(MODEL_KEY, f"{path}: {_said(error)}", "a model in ONNX")]) from error
 

@@ -14,11 +14,12 @@ from pipeline.digest import digest, digest_file
 from pipeline.perception.base import Segment, View
 from pipeline.perception.devices import BatchSize, chosen, load_library
 from pipeline.perception.masks import LEAST_SHARE, Bools, Marked, segments
-from pipeline.perception.torch_models import ClipNamer, blur, crop, load_sam
+from pipeline.perception.namer import Namer, blur, crop
+from pipeline.perception.torch_models import load_sam
 from pipeline.perception.vocabulary import read_vocabulary
 from pipeline.sources.base import Pixels
 
-VERSION = 1
+VERSION = 2
 
 
 class SamSegmenter:
@@ -36,7 +37,7 @@ class SamSegmenter:
         self._words = read_vocabulary(config.vocabulary)
         device = chosen(config.device)
         self._sam = load_sam(config.checkpoint, config.model, device)
-        self._namer = ClipNamer(config.labels, self._words, device, config.batch)
+        self._namer = Namer(config.labels, self._words, device, config.batch)
         self._points = BatchSize(config.batch, "point of a view")
         self._lock = threading.Lock()
         self.name = f"segment-anything {version('segment-anything')} {config.model}"

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pipeline.sources.base import Pixels
 from schemas.records import Signature
 
+AERIAL = "aerial"
+"""Stands for the aerial chip where a street view's id would stand."""
 COLOUR_BINS = 16
 """For each of R, G and B."""
 DIRECTIONS = 18
@@ -27,7 +29,7 @@ Floats = NDArray[np.float32]
 
 
 def signatures(view_id: str, pixels: Pixels) -> list[Signature]:
-    """The three signatures of a picture; `view_id` is the street view's, or `aerial`."""
+    """The three signatures of a picture; `view_id` is the street view's, or `AERIAL`."""
     found = {"colour": colours(pixels), "orientation": directions(pixels), "spectrum": spectrum(pixels)}
     return [Signature(view_id=view_id, kind=kind, values=values.tolist()) for kind, values in found.items()]
 

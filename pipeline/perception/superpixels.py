@@ -2,9 +2,9 @@
 
 It knows sky, vegetation, grass, road, paved ground and building, and would rather say nothing than something wrong: a
 dark or flat picture gets no segments. It never claims water, since by such rules wet asphalt, glass and a blue wall
-look like it, and gives a building no colour: windows, shade and haze outvote the wall. A confidence is the mean
-membership of the segment's superpixels, scaled to at most `CEILING`; the ceilings were set by eye on some 160 street
-photos and are no measured precision.
+look like it, and gives a building no colour: windows, shade and haze outvote the wall. It knows neither vehicles nor
+people, so text on them passes for a sign's. A confidence is the mean membership of the segment's superpixels, scaled to
+at most `CEILING`; the ceilings were set by eye on some 160 street photos and are no measured precision.
 """
 
 from collections.abc import Sequence

@@ -11,6 +11,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.strict_yaml import parse_yaml
 
 Word = Annotated[str, Field(pattern=r"^[^\W\d_][\w'-]*( [\w'-]+)*$", max_length=40)]
 """What may stand in a sentence and in a question to a model: words parted by single blanks."""
@@ -60,9 +61,11 @@ def parse(text: str, *, where: str) -> dict[str, Term]:
     """
     groups: tuple[tuple[Literal["lasting", "passing"], bool], ...] = (("lasting", True), ("passing", False))
     try:
-        raw = yaml.safe_load(text)
+        raw = parse_yaml(text)
     except yaml.YAMLError as error:
-        raise ConfigError([Problem(where, f"no YAML: {error}", "the two lists lasting and passing")]) from error
+        raise ConfigError(
+            [Problem(where, " ".join(str(error).split()), "YAML, the two lists lasting and passing")]
+        ) from error
     if not (
         isinstance(raw, dict) and set(raw) == {g for g, _ in groups} and all(isinstance(v, list) for v in raw.values())
     ):

@@ -18,7 +18,8 @@ _LOW_CARDINALITY = {
 }  # fmt: skip
 _SEARCHED = {
     "sample_id", "region", "unit", "split", "lat", "lon", "bbox.xmin", "bbox.ymin", "bbox.xmax", "bbox.ymax", "weight",
-    "synthetic", "language", "description_tokens", "description_short_tokens", "licence_class", "redistributable",
+    "synthetic", "language", "description_tokens", "description_short_tokens", "description_street_tokens",
+    "licence_class", "redistributable",
 }  # fmt: skip
 """Columns with statistics. On pictures and texts they would put whole values into the footer."""
 
@@ -145,5 +146,5 @@ def _card_feature(kind: pa.DataType) -> dict[str, Any]:
     return {"dtype": _DTYPES.get(kind, str(kind))}
 
 
-_DTYPES = {pa.float64(): "float64"}
+_DTYPES = {pa.float64(): "float64", pa.float32(): "float32"}
 """Where `datasets` calls a type by another name than Arrow does."""

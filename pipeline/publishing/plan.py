@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from pipeline.config import Build, Chips
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.duplicates import near_duplicates
 from pipeline.publishing.layout import Bounds
+from pipeline.publishing.manifest import FINISHED
 from pipeline.publishing.shards import Load, ShardPlan, pack
 from pipeline.publishing.splits import assign, block_of, embargoed, shared_sequence
 from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit
@@ -33,8 +34,14 @@ class Plan:
     """Ids of the sites to publish, by region and unit."""
     bounds: dict[str, Bounds]
     """Of each shard's sites, by path."""
-    failed: dict[str, int]
+    outcomes: dict[str, dict[str, int]]
+    """Sites of each region by the reason why they failed, or `FINISHED`."""
     excluded: dict[str, int]
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Failed sites of all regions by reason."""
+        return _failed(self.outcomes)
 
 
 @dataclass(frozen=True)
@@ -63,10 +70,10 @@ def make_plan(build: Build, units: Sequence[FinishedUnit]) -> Plan:
         ValueError: two sites have one id.
     """
     ordered = sorted(units, key=lambda unit: (unit.region, unit.unit))
-    sites, failed = _read(ordered)
+    sites, outcomes = _read(ordered)
     split, excluded = _choose(build, ordered, sites)
     if not (split != "").any():
-        found = ", ".join(f"{count} {reason}" for reason, count in (failed | excluded).items() if count)
+        found = ", ".join(f"{count} {reason}" for reason, count in (_failed(outcomes) | excluded).items() if count)
         allowed = "at least one site that is ok in all three layers; see `geoscribe status`"
         raise ConfigError([Problem("publish", f"no site to publish ({found or 'no site at all'})", allowed)])
 
@@ -86,11 +93,11 @@ def make_plan(build: Build, units: Sequence[FinishedUnit]) -> Plan:
     for shard in shards:
         west, south, east, north = np.array([corners[shard.region, unit] for unit in shard.units]).T
         bounds[shard.path] = _bounds(np.concatenate([west, east]), np.concatenate([south, north]))
-    return Plan(shards, kept, bounds, failed, excluded)
+    return Plan(shards, kept, bounds, outcomes, excluded)
 
 
-def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, int]]:
-    """The finished sites, and how many others failed for which reason."""
+def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, int]]]:
+    """The finished sites, and what became of all, region by region."""
     indexes = [unit.load_index().sort_by("site_id") for unit in ordered]
     table = pa.concat_tables([INDEX_SCHEMA.empty_table(), *indexes])
     home = np.repeat(np.arange(len(ordered)), np.array([index.num_rows for index in indexes], dtype=np.int64))
@@ -98,7 +105,9 @@ def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, int]]:
     if twice:
         raise ValueError(f"several sites are called {twice[0]}")
     finished = table["reason"].is_null()
-    failed = Counter(table["reason"].drop_null().to_pylist())
+    outcomes: dict[str, Counter[str]] = {unit.region: Counter() for unit in ordered}
+    for at, reason in zip(home.tolist(), table["reason"].to_pylist(), strict=True):
+        outcomes[ordered[at].region][reason or FINISHED] += 1
     table = table.filter(finished)
     sites = _Sites(
         ids=table["site_id"].to_numpy(),
@@ -108,7 +117,14 @@ def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, int]]:
         phash=np.array([int(text, 16) for text in table["phash"].to_pylist()], dtype=np.uint64),
         sequences=table["sequences"].to_pylist(),
     )
-    return sites, dict(sorted(failed.items()))
+    return sites, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}
+
+
+def _failed(outcomes: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counts in outcomes.values():
+        total.update({reason: count for reason, count in counts.items() if reason != FINISHED})
+    return dict(sorted(total.items()))
 
 
 def _choose(build: Build, ordered: Sequence[FinishedUnit], sites: _Sites) -> tuple[NDArray[np.str_], dict[str, int]]:

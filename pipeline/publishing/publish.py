@@ -31,7 +31,7 @@ from pipeline.stopping import check_stop
 from pipeline.storage import Store
 from schemas.records import Sample, Split
 
-VERSION = 1
+VERSION = 2
 """Raised when the same tables would be published otherwise."""
 
 MARKER = "_publishing.json"
@@ -81,7 +81,9 @@ def publish(
         cells = [(shard.region, unit) for unit in shard.units]
         tables = (_unit_table(build, by_cell[c], shard.split, plan.sites[c], synthetic, tally) for c in cells)
         shards.append(_write_shard(build, shard, plan, tables, out))
-    counts = tally.counts(sites=sum(unit.rows for unit in units), failed=plan.failed, excluded=plan.excluded)
+    counts = tally.counts(
+        sites=sum(unit.rows for unit in units), failed=plan.failed, outcomes=plan.outcomes, excluded=plan.excluded
+    )
     files = [
         _adopt(out, attribution.PATH, lambda path: attribution.write_attribution(path, _credited(out, shards))),
         _write(out, JSON_SCHEMA, json.dumps(Sample.model_json_schema(), indent=2) + "\n"),

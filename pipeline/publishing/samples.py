@@ -9,6 +9,7 @@ import shapely
 
 from pipeline.config import Build, source_name
 from pipeline.config_sources import MapCredits
+from pipeline.perception.signatures import AERIAL
 from pipeline.publishing.licences import licence_class
 from pipeline.publishing.units import UnitTables
 from schemas.arrow import from_table
@@ -22,6 +23,7 @@ from schemas.records import (
     Image,
     ImageryRow,
     Sample,
+    Signatures,
     Split,
     StreetInfo,
     StreetView,
@@ -77,6 +79,8 @@ def _sample(
     licences = [credit.licence for credit in credited]
     if any(cue.kind == "map" for cue in cues.cues):
         licences += _map_licence(build, site.region)
+    street_looks = _signatures(cues, flat[0].view_id)
+    assert street_looks is not None
     assert caption.long is not None
     assert caption.short is not None
     return Sample(
@@ -106,11 +110,15 @@ def _sample(
         ],
         description=caption.long,
         description_short=caption.short,
+        description_street=caption.street,
         description_tokens=caption.long_tokens,
         description_short_tokens=caption.short_tokens,
+        description_street_tokens=caption.street_tokens,
         language=caption.language,
         sentences=caption.sentences,
         cues=cues.cues,
+        street_signatures=street_looks,
+        aerial_signatures=_signatures(cues, AERIAL),
         captioner=caption.captioner,
         prompt_set=caption.prompt_set,
         model=caption.model,
@@ -130,6 +138,12 @@ def _map_licence(build: Build, region: str) -> list[str]:
     config = next(r for r in build.regions if r.name == region)
     source = build.sources.map.get(source_name(build, config, "map") or "")
     return [source.licence] if isinstance(source, MapCredits) else []
+
+
+def _signatures(cues: CueRow, view_id: str) -> Signatures | None:
+    """Those of one picture; None where there is no such picture."""
+    found = {signature.kind: signature.values for signature in cues.signatures if signature.view_id == view_id}
+    return Signatures.model_validate(found) if found else None
 
 
 def _street_info(view: StreetView) -> StreetInfo:

@@ -10,7 +10,10 @@ from pipeline.publishing.manifest import Counts
 from pipeline.publishing.samples import Role, pictures
 from schemas.records import Sample
 
-_KIND: dict[Role, str] = {"street": "street", "panorama": "street", "other": "street", "aerial": "aerial", "map": "map"}
+_KIND: dict[Role, str] = {
+    "street": "street", "panorama": "street", "other": "street", "aerial": "aerial", "scale": "aerial",
+    "drone": "drone", "map": "map",
+}  # fmt: skip
 
 
 @dataclass
@@ -56,7 +59,9 @@ class Tally:
             if row["site_id"] in published:
                 self.missing.update({f"{view['view']}: {view['reason']}" for view in row["missing"]})
 
-    def counts(self, *, sites: int, failed: dict[str, int], excluded: dict[str, int]) -> Counts:
+    def counts(
+        self, *, sites: int, failed: dict[str, int], outcomes: dict[str, dict[str, int]], excluded: dict[str, int]
+    ) -> Counts:
         """The finished counts, every table in the order of its keys."""
         splits: Counter[str] = Counter()
         for by_split in self.regions.values():
@@ -64,6 +69,7 @@ class Tally:
         return Counts(
             sites=sites,
             failed=failed,
+            outcomes=outcomes,
             excluded=excluded,
             published=splits.total(),
             synthetic=self.synthetic,

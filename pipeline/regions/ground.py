@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from pipeline.config import Region, Sampling
 from pipeline.digest import digest
+from pipeline.errors import ConfigError, Problem
 from pipeline.imaging.frame import LocalFrame
-from pipeline.sources.base import MapSource, Photo, StreetSource
+from pipeline.sources.base import MapSource, Networked, Photo, StreetSource
 
 Floats = NDArray[np.float64]
 DECIMALS = 7
@@ -59,6 +60,20 @@ class Drawn:
     """What each stands for, see `pipeline.regions.samplers`."""
     keys: list[str] = field(default_factory=list)
     """What each was drawn at (a photo's id); a site without one is known by its position."""
+
+
+class NothingThereError(ConfigError):
+    """A source over the network has nothing to draw a region's sites from.
+
+    Only asking shows it, and it may change: a build of several regions goes on without this one. What lies on this
+    machine, and the land mask, can be known before; that nothing is there is an error of the configuration then.
+    """
+
+
+def nothing_in(ground: Ground, source: StreetSource | MapSource, found: str) -> ConfigError:
+    """The error that a source has nothing to draw a region's sites from."""
+    kind = NothingThereError if isinstance(source, Networked) else ConfigError
+    return kind([Problem(ground.where, found, "a region that has some")])
 
 
 def rounded(degrees: Floats) -> Floats:

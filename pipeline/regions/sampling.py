@@ -8,6 +8,7 @@ import h3
 from pipeline.digest import digest
 from pipeline.regions.ground import DECIMALS, Drawn, Ground
 from pipeline.regions.samplers import SAMPLERS
+from pipeline.sources.base import Networked
 from schemas.records import Site
 
 VERSION = 2
@@ -21,6 +22,23 @@ def draw(ground: Ground) -> Drawn:
         SiteError: a source could not be asked.
     """
     return SAMPLERS[ground.sampling.method](ground)
+
+
+def lists_photos(ground: Ground) -> bool:
+    """Whether drawing a region's sites takes the list of all its photos."""
+    sampling = ground.sampling
+    capped = sampling.max_per_sequence is not None or sampling.max_per_contributor is not None
+    return sampling.method == "imagery" or capped
+
+
+def asked_over_network(ground: Ground) -> list[Networked]:
+    """The sources over the network without which a region's sites cannot be drawn."""
+    asked: list[Networked] = []
+    if lists_photos(ground) and isinstance(ground.street, Networked):
+        asked.append(ground.street)
+    if ground.sampling.method == "roads" and isinstance(ground.map, Networked):
+        asked.append(ground.map)
+    return asked
 
 
 def sample(ground: Ground) -> list[Site]:

@@ -78,6 +78,8 @@ class RasterChip:
     link: str
     captured_at: datetime | None
     redistributable: bool = True
+    native_gsd_m: float | None = None
+    """Metres a pixel of what it was made from, see `schemas.records.ChipInfo`; None where it is drawn."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,24 @@ class Networked(Protocol):
             SiteError: it cannot be reached, or does not answer as documented.
             MachineError: the key is refused.
         """
+        ...
+
+
+@runtime_checkable
+class Lists(Protocol):
+    """A source over the network that can be asked for all it has in a region: its photos, or the map's roads."""
+
+    def listing_requests(self, region: Region) -> tuple[Provider, int]:
+        """Whom `candidates` or `roads` asks for a region, and an upper estimate of how many requests that takes."""
+        ...
+
+
+@runtime_checkable
+class KnowsArea(Protocol):
+    """An aerial source that is known to have imagery in some places and none in others."""
+
+    def covers(self, lat: Floats, lon: Floats) -> NDArray[np.bool_]:
+        """Whether positions in degrees lie in its area; asks nobody."""
         ...
 
 

@@ -79,6 +79,7 @@ class RasterSource:
             licence=self._settings.licence,
             link=self._settings.link,
             captured_at=self._captured_at,
+            native_gsd_m=warped.native_gsd_m,
         )
 
 

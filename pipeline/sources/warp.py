@@ -35,6 +35,8 @@ class Warped:
     """Files or tiles that gave a pixel, in order."""
     overlaps: bool
     """Whether any file or tile lies within the chip, be it without data."""
+    native_gsd_m: float | None
+    """Side of the sources' own pixels on the ground, the coarsest of those that gave a pixel; None if none did."""
 
 
 def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warped:
@@ -53,6 +55,7 @@ def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warpe
     pixels = np.zeros((size_px, size_px, 3), np.uint8)
     covered = np.zeros((size_px, size_px), bool)
     names: list[str] = []
+    natives: list[float] = []
     overlaps = False
     for grid, window, finer, whole in _windows(layout.grids, frame, size_px, gsd_m):
         # Averaged on reading to 1.5 source pixels a chip pixel; the warp's cubic kernel widens for the rest.
@@ -68,14 +71,15 @@ def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warpe
             new = (warped[3] >= 128) & ~covered
         if new.all():
             pixels, covered = np.ascontiguousarray(warped[:3].transpose(1, 2, 0)), new
-            names += files
         elif new.any():
             pixels[new] = warped[:3].transpose(1, 2, 0)[new]
             covered |= new
+        if new.any():
             names += files
+            natives.append(gsd_m / finer)
         if covered.all():
             break
-    return Warped(pixels, covered, list(dict.fromkeys(names)), overlaps)
+    return Warped(pixels, covered, list(dict.fromkeys(names)), overlaps, max(natives, default=None))
 
 
 def _windows(

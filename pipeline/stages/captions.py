@@ -1,8 +1,9 @@
 """Stage `captions`: the descriptions of a site, each sentence with the cues it rests on, judged whoever wrote them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from pipeline.captioning.base import Captioner, Description, Evidence
+from pipeline.captioning.base import Captioner, Description, Evidence, NotDescribedError
 from pipeline.captioning.grounding import fault_of, judge
 from pipeline.config_captioning import Grounding
 from pipeline.errors import SiteError
@@ -13,11 +14,20 @@ from schemas.records import CaptionRow, CueRow, ImageryRow
 VERSION = 2
 
 
-def captions(sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox) -> list[CaptionRow]:
-    """One row a site whose cues are ok, in order. What its evidence does not bear out fails, and keeps its text."""
+def captions(
+    sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox, draws: Mapping[str, int]
+) -> list[CaptionRow]:
+    """One row a site whose cues are ok, in order. What its evidence does not bear out fails, and keeps its text.
+
+    Args:
+        sites: with their pictures.
+        cues: of those to describe.
+        tools: the captioner is one of them.
+        draws: by site id, how often a description was drawn anew; a site that is not named was not.
+    """
     check_stop()
     by_id = {site.site_id: site for site in sites}
-    evidence = [Evidence(by_id[row.site_id], row.cues) for row in cues if row.status == "ok"]
+    evidence = [Evidence(by_id[row.site_id], row.cues, draws.get(row.site_id, 0)) for row in cues if row.status == "ok"]
     answers = tools.captioner.describe(evidence)
     policy = tools.build.grounding
     return [_row(asked, answer, tools.captioner, policy) for asked, answer in zip(evidence, answers, strict=True)]
@@ -25,7 +35,12 @@ def captions(sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox
 
 def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner, policy: Grounding) -> CaptionRow:
     site_id = asked.site.site_id
-    by = {"captioner": captioner.name, "prompt_set": captioner.prompt_set, "model": captioner.model}
+    by: dict[str, Any] = {
+        "captioner": captioner.name,
+        "prompt_set": captioner.prompt_set,
+        "model": captioner.model,
+        "draw": asked.draw,
+    }
     if isinstance(answer, SiteError):
         return CaptionRow(
             site_id=site_id,
@@ -38,10 +53,13 @@ def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner,
             long_tokens=0,
             short_tokens=0,
             sentences=[],
+            turns=answer.turns if isinstance(answer, NotDescribedError) else [],
             **by,
         )
-    verdicts = judge(answer.sentences, asked, policy, answer.language)
-    fault = answer.fault or fault_of(verdicts, policy)
+    verdicts, fault = answer.verdicts, answer.fault
+    if fault is None:  # else it was found with less evidence: with what the model itself accepted
+        verdicts = judge(answer.sentences, asked, policy, answer.language)
+        fault = fault_of(verdicts, policy)
     return CaptionRow(
         site_id=site_id,
         status="failed" if fault else "ok",

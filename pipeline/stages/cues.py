@@ -1,59 +1,85 @@
 """Stage `cues`: what the engines read off the views, fused with the map into one list a site."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.config import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
-from pipeline.perception.base import View
+from pipeline.perception.base import Segment, TextBox, View
 from pipeline.perception.cues import fuse
-from pipeline.perception.signatures import signatures
+from pipeline.perception.signatures import AERIAL, signatures
 from pipeline.stopping import check_stop
 from pipeline.toolbox import Toolbox
 from schemas.reasons import Reason
-from schemas.records import Cue, CueRow, ImageryRow, Signature
+from schemas.records import CueRow, ImageryRow, Signature
 
 VERSION = 2
+SITES_AT_ONCE = 4
+"""Sites whose views the engines are given together; more fill a GPU no better, and masks take memory."""
 _OWN = ImageLimits(min_side_px=16)
 """The pictures are the stage below's own: as small as the configuration asked for."""
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """A site with its pictures decoded."""
+
+    site: ImageryRow
+    views: list[View]
+    looks: list[Signature]
+
+
 def cues(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
     """One row a site whose imagery is ok, in order."""
+    ok = [site for site in sites if site.status == "ok"]
     rows = []
-    for site in sites:
+    for start in range(0, len(ok), SITES_AT_ONCE):
         check_stop()
-        if site.status == "ok":
-            rows.append(_row(site, tools))
+        rows += _rows(ok[start : start + SITES_AT_ONCE], tools)
     return rows
 
 
-def _row(site: ImageryRow, tools: Toolbox) -> CueRow:
+def _rows(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
+    opened = [_opened(site) for site in sites]
+    views = [view for one in opened if isinstance(one, _Opened) for view in one.views]
+    texts, segments = iter(tools.ocr.read(views)), iter(tools.segmenter.segment(views))
+    return [
+        one
+        if isinstance(one, CueRow)
+        else _row(one, list(islice(texts, len(one.views))), list(islice(segments, len(one.views))), tools)
+        for one in opened
+    ]
+
+
+def _opened(site: ImageryRow) -> _Opened | CueRow:
+    """The site's pictures, or the row that says what is wrong with them."""
     try:
         views = [
             View(view.view_id, decode(view.image.bytes, _OWN), view.truth)
             for view in site.views
             if view.projection == "perspective"  # a panorama's perspective cuts show the same, undistorted
         ]
-        found = _read(site, views, tools)
-        looks = _looks(site, views)
+        pictures = {view.view_id: view.pixels for view in views}
+        if site.aerial is not None:
+            pictures[AERIAL] = decode(site.aerial.image.bytes, _OWN)
     except SiteError as error:
         return CueRow(site_id=site.site_id, status="failed", reason=error.reason, detail=error.detail, cues=[])
+    return _Opened(site, views, [s for name, pixels in pictures.items() for s in signatures(name, pixels)])
+
+
+def _row(one: _Opened, texts: list[list[TextBox]], segments: list[list[Segment]], tools: Toolbox) -> CueRow:
+    ids = [view.view_id for view in one.views]
+    found = fuse(
+        one.site,
+        dict(zip(ids, texts, strict=True)),
+        dict(zip(ids, segments, strict=True)),
+        tools.ocr.name,
+        tools.segmenter.name,
+    )
+    site_id = one.site.site_id
     if not any(cue.lasting for cue in found):
         detail = f"{len(found)} cues, none of a lasting thing"
-        return CueRow(site_id=site.site_id, status="failed", reason=Reason.NO_CUES, detail=detail, cues=found)
-    return CueRow(site_id=site.site_id, status="ok", reason=None, detail=None, cues=found, signatures=looks)
-
-
-def _read(site: ImageryRow, views: Sequence[View], tools: Toolbox) -> list[Cue]:
-    ids = [view.view_id for view in views]
-    texts = dict(zip(ids, tools.ocr.read(views), strict=True))
-    segments = dict(zip(ids, tools.segmenter.segment(views), strict=True))
-    return fuse(site, texts, segments, tools.ocr.name, tools.segmenter.name)
-
-
-def _looks(site: ImageryRow, views: Sequence[View]) -> list[Signature]:
-    pictures = {view.view_id: view.pixels for view in views}
-    if site.aerial is not None:
-        pictures["aerial"] = decode(site.aerial.image.bytes, _OWN)
-    return [signature for name, pixels in pictures.items() for signature in signatures(name, pixels)]
+        return CueRow(site_id=site_id, status="failed", reason=Reason.NO_CUES, detail=detail, cues=found)
+    return CueRow(site_id=site_id, status="ok", reason=None, detail=None, cues=found, signatures=one.looks)

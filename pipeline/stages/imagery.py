@@ -33,7 +33,7 @@ from pipeline.toolbox import Toolbox
 from schemas.reasons import OUTAGES, Reason
 from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, MissingView, Site, StreetView
 
-VERSION = 2
+VERSION = 3
 _UNKNOWN_HFOV_DEG = 65.0
 """Assumed where nobody recorded it and the synthetic world is asked for its truth."""
 
@@ -59,27 +59,28 @@ def _over_network(region: str, tools: Toolbox) -> bool:
 
 def _try(site: Site, tools: Toolbox) -> ImageryRow:
     check_stop()
-    try:
-        return _row(site, tools)
-    except SiteError as error:
-        return _failed(site, error)
-
-
-def _row(site: Site, tools: Toolbox) -> ImageryRow:
-    point = Point(site.lat, site.lon)
     missing: list[MissingView] = []
+    try:
+        return _row(site, tools, missing)
+    except SiteError as error:
+        return _failed(site, error, missing)
+
+
+def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
+    """A site's row; views that it lacks are added to `missing`, so that they are known even if the site fails."""
+    point = Point(site.lat, site.lon)
     aerial = _aerial(point, site.region, tools, missing)
     scales = _scales(point, site.region, tools, missing) if aerial else []
     around, facts = _map(point, site.region, tools, missing)
     if aerial is None and around is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
     street = _street(point, tools.street(site.region), tools)
-    if not street.views:
-        return _failed(site, street.why_none(tools.build.imagery.search_radius_m), street.considered)
     missing += [
         MissingView(view="street", reason=error.reason, detail=f"{photo_id}: {error.detail}")
         for photo_id, error in street.faults
     ]
+    if not street.views:
+        return _failed(site, street.why_none(tools.build.imagery.search_radius_m), missing, street.considered)
     return ImageryRow(
         **site.model_dump(),
         status="ok",
@@ -96,7 +97,9 @@ def _row(site: Site, tools: Toolbox) -> ImageryRow:
     )
 
 
-def _failed(site: Site, error: SiteError, considered: list[Considered] | None = None) -> ImageryRow:
+def _failed(
+    site: Site, error: SiteError, missing: list[MissingView], considered: list[Considered] | None = None
+) -> ImageryRow:
     return ImageryRow(
         **site.model_dump(),
         status="failed",
@@ -107,7 +110,7 @@ def _failed(site: Site, error: SiteError, considered: list[Considered] | None = 
         map=None,
         facts=[],
         considered=considered or [],
-        missing=[],
+        missing=missing,
     )
 
 
@@ -209,8 +212,12 @@ def _scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView
     """The further aerial chips that are asked for, as far as they can be had."""
     source, chips = tools.aerial(region), tools.build.imagery.chips
     assert source is not None
-    wanted = ((f"aerial-{size:g}m.jpg", size / chips.size_px) for size in chips.extra_sizes_m)
-    made = (_photo_chip("aerial", source, point, gsd, tools.build, missing, path) for path, gsd in wanted)
+    made = []
+    for size in chips.extra_sizes_m:
+        why: list[MissingView] = []
+        path = f"aerial-{size:g}m.jpg"
+        made.append(_photo_chip("aerial", source, point, size / chips.size_px, tools.build, why, path))
+        missing += [view.model_copy(update={"detail": f"the chip of {size:g} m: {view.detail}"}) for view in why]
     return [chip for chip in made if chip is not None]
 
 
@@ -286,6 +293,7 @@ def _chip(got: RasterChip, source: str, point: Point, gsd_m: float, data: bytes,
         link=got.link,
         redistributable=got.redistributable,
         gsd_m=gsd_m,
+        native_gsd_m=None if got.native_gsd_m is None else round(got.native_gsd_m, 4),
         width=width,
         height=height,
         west=west,

@@ -177,18 +177,22 @@ def write_well(seen: Seen) -> Any:
         return {"shared": [], "roads": {"layout": "straight", "detail": ""}, **nothing}
     if seen.turn == "review":
         return {"faults": []}
-    said = [{"text": sentence(cue), "cues": [cue["id"]]} for cue in cues]
+    once = {sentence(cue, i): cue["id"] for i, cue in enumerate(cues)}
+    said = [{"text": text, "cues": [cue_id]} for text, cue_id in once.items()]
     said = said or [{"text": "There is a road.", "cues": []}]
     return {"long": (said + said)[: max(2, len(said))][:8], "short": said[:1], "street": said[:2]}
 
 
-def sentence(cue: dict[str, Any]) -> str:
-    """What a cue says, as a sentence."""
+FORMS = ("There is a {} {}.", "I have a {} {}.", "One can see a {} {}.", "From here, a {} can be seen {}.")
+
+
+def sentence(cue: dict[str, Any], number: int = 0) -> str:
+    """What a cue says, as a sentence in one of several forms."""
     where = WHERE.get(cue.get("where", ""), "nearby")
     if cue["is"] == "sign":
         return f'A sign {where} reads "{cue["words"]}".'
     what = cue["what"].split()[-1] if cue["is"] == "on the map" else cue["what"]
-    return f"There is a {what} {where}."
+    return FORMS[number % len(FORMS)].format(what, where)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def row(answer: Description | SiteError) -> CaptionRow:
     here = place("mall")
     tools: Any = SimpleNamespace(captioner=Writer(answer), build=SimpleNamespace(grounding=Grounding()))
     cues = CueRow(site_id="mall", status="ok", reason=None, detail=None, cues=here.cues)
-    (found,) = captions([here.site], [cues], cast(Toolbox, tools))
+    (found,) = captions([here.site], [cues], cast(Toolbox, tools), {})
     return from_table(CaptionRow, to_table(CaptionRow, [found]))[0]
 
 

@@ -10,9 +10,9 @@ import pytest
 from pipeline.captioning.grounding import fault_of, judge
 from pipeline.config_captioning import Grounding
 from schemas.records import Sentence, Verdict
-from tests.captioning.mutations import MUTATIONS
-from tests.captioning.spoiling import Case, Mutation
 from tools.bench.grounding import cases
+from tools.mutations.spoiling import Case, Mutation
+from tools.mutations.suite import MUTATIONS
 
 POLICY = Grounding()
 SITES = 12

@@ -173,6 +173,30 @@ def test_a_hold_is_a_minimum_for_everybody() -> None:
     assert min(at_a) >= 1040.0
 
 
+def test_a_hold_that_nobody_waits_for_fails_those_who_ask_and_those_who_queue() -> None:
+    async def play(loop: JumpingLoop, pacer: LocalPacer) -> None:
+        whom = provider(per_s=1, at_once=2)
+
+        async def one(host: str) -> None:
+            async with pacer.slot(whom, host, None):
+                pass
+
+        await one("a")
+        queued = [asyncio.create_task(one("a")) for _ in range(4)]
+        await asyncio.sleep(0.5)
+        await pacer.hold(whom, "a", 1e9, waited=False)
+        ends = await asyncio.gather(*queued, return_exceptions=True)
+        assert [getattr(end, "reason", None) for end in ends] == [Reason.RATE_LIMITED] * 4
+        assert loop.time() < 1005.0
+        await one("b")
+        with pytest.raises(SiteError, match=r"a asked for a pause that ends in 86\d{3} s"):
+            await one("a")
+        await asyncio.sleep(86_400.0)
+        await one("a")
+
+    run(play)
+
+
 def test_a_host_on_hold_does_not_keep_the_key_from_other_hosts() -> None:
     done: dict[str, float] = {}
 

@@ -125,6 +125,21 @@ def test_one_who_gives_up_waiting_frees_the_place() -> None:
         asyncio.run(play(address))
 
 
+def test_what_one_worker_was_told_to_leave_alone_no_other_asks() -> None:
+    async def play(address: str) -> None:
+        one, other = RemotePacer(address), RemotePacer(address)
+        assert await enters(other, provider())
+        await one.hold(provider(), "host", 3_600.0, waited=False)
+        for pacer in one, other:  # the first asks after the hold, on the same connection
+            with pytest.raises(SiteError, match="host asked for a pause that ends in 3600 s") as caught:
+                await enters(pacer, provider())
+            assert caught.value.reason is Reason.RATE_LIMITED
+            await pacer.close()
+
+    with serve_limits() as address:
+        asyncio.run(play(address))
+
+
 def test_a_hold_of_one_worker_holds_all() -> None:
     async def play(address: str) -> None:
         one, other = RemotePacer(address), RemotePacer(address)

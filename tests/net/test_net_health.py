@@ -86,17 +86,6 @@ def test_nobody_waits_for_a_host_that_stays_down() -> None:
     asyncio.run(scenario())
 
 
-def test_a_long_hold_fails_at_once() -> None:
-    async def scenario() -> None:
-        health = HostHealth("h", 1.0, 0.1)
-        health.hold(1e9)
-        with pytest.raises(SiteError, match="ends in 86400 s") as caught:
-            await health.admit()
-        assert caught.value.reason is Reason.RATE_LIMITED
-
-    asyncio.run(scenario())
-
-
 def test_retries_are_a_share_of_the_requests() -> None:
     health = HostHealth("h", 1.0, 0.1)
     assert sum(health.may_retry() for _ in range(200)) == FREE_RETRIES

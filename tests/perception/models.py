@@ -99,19 +99,48 @@ def grounding_dino(folder: Path, words: list[str], seed: int = 0) -> Path:
 
 
 def owlv2(folder: Path, seed: int = 0) -> Path:
-    """A small OWLv2 with random weights and a tokenizer of single letters, as transformers saves it."""
+    """A small OWLv2 with random weights, as transformers saves it."""
     transformers = load_library("transformers")
     torch.manual_seed(seed)
-    letters = [chr(c) for c in range(97, 123)]
-    marks = ["!", "<|startoftext|>", "<|endoftext|>"]
-    vocabulary = {piece: i for i, piece in enumerate([*marks, *letters, *(letter + "</w>" for letter in letters)])}
-    tokenizer = transformers.CLIPTokenizer(vocab=vocabulary, merges=[], pad_token="!", model_max_length=16)
-    text = {"vocab_size": len(vocabulary), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
-            "num_attention_heads": 2, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}  # fmt: skip
-    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
-              "image_size": 64, "patch_size": 16}  # fmt: skip
-    config = transformers.Owlv2Config(text_config=text, vision_config=vision, projection_dim=16)
+    config = transformers.Owlv2Config(text_config=_TEXT, vision_config=_VISION, projection_dim=16)
     transformers.Owlv2ForObjectDetection(config).save_pretrained(folder)
     pictures = transformers.Owlv2ImageProcessor(size={"height": 64, "width": 64})
-    transformers.Owlv2Processor(pictures, tokenizer).save_pretrained(folder)
+    transformers.Owlv2Processor(pictures, _letters()).save_pretrained(folder)
     return folder
+
+
+def clip(folder: Path, seed: int = 0) -> Path:
+    """A small CLIP with random weights, as transformers saves it."""
+    transformers = load_library("transformers")
+    torch.manual_seed(seed)
+    config = transformers.CLIPConfig(text_config=_TEXT, vision_config=_VISION, projection_dim=16)
+    transformers.CLIPModel(config).save_pretrained(folder)
+    pictures = transformers.CLIPImageProcessor(size={"shortest_edge": 64}, crop_size={"height": 64, "width": 64})
+    transformers.CLIPProcessor(pictures, _letters()).save_pretrained(folder)
+    return folder
+
+
+def siglip(folder: Path, seed: int = 0) -> Path:
+    """A small SigLIP with random weights, as transformers saves it."""
+    transformers = load_library("transformers")
+    torch.manual_seed(seed)
+    config = transformers.SiglipConfig(text_config=_TEXT, vision_config=_VISION)
+    transformers.SiglipModel(config).save_pretrained(folder)
+    pictures = transformers.SiglipImageProcessor(size={"height": 64, "width": 64})
+    transformers.SiglipProcessor(pictures, _letters()).save_pretrained(folder)
+    return folder
+
+
+_MARKS, _ALPHABET = ["!", "<|startoftext|>", "<|endoftext|>"], [chr(c) for c in range(97, 123)]
+_PIECES = [*_MARKS, *_ALPHABET, *(letter + "</w>" for letter in _ALPHABET)]
+_TEXT = {"vocab_size": len(_PIECES), "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+         "num_attention_heads": 2, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}  # fmt: skip
+_VISION = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+           "image_size": 64, "patch_size": 16}  # fmt: skip
+
+
+def _letters() -> Any:
+    """A tokenizer of single letters."""
+    vocabulary = {piece: i for i, piece in enumerate(_PIECES)}
+    tokenizer = load_library("transformers").CLIPTokenizer
+    return tokenizer(vocab=vocabulary, merges=[], pad_token="!", model_max_length=16)

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,12 @@ from PIL import Image
 from pipeline.config_perception import GroundedSegments
 from pipeline.errors import ConfigError, MachineError
 from pipeline.perception.base import View
-from pipeline.perception.grounded import GroundedSegmenter, named
+from pipeline.perception.cues import fuse
+from pipeline.perception.grounded import Box, GroundedSegmenter, named
+from pipeline.perception.masks import Bools
 from pipeline.sources.base import Pixels
 from tests.perception.models import TINY, grounding_dino, owlv2, register, sam_checkpoint
+from tests.perception.test_cues import HEIGHT, WIDTH, site, text, view
 
 WORDS = "lasting: [{one: tower, many: towers}, {one: sky}]\npassing: [{one: car, many: cars}]"
 ONE_WORD = "lasting: [{one: building, many: buildings}]\npassing: []"  # random weights see all words everywhere
@@ -59,8 +62,8 @@ def test_what_is_found_is_in_the_vocabulary_and_apart(folder: Path, photo: Pixel
     views = [View("0", photo, None), View("1", photo[:100], None), View("2", photo[:, :80], None)]
     found = segmenter.segment(views)
     assert any(found)
-    for view, segments in zip(views, found, strict=True):
-        assert all(segment.mask.shape == view.pixels.shape[:2] for segment in segments)
+    for shown, segments in zip(views, found, strict=True):
+        assert all(segment.mask.shape == shown.pixels.shape[:2] for segment in segments)
         assert not segments or np.sum([segment.mask for segment in segments], axis=0).max() == 1
         assert {(segment.label, segment.lasting) for segment in segments} <= {
             ("tower", True), ("sky", True), ("car", False), ("building", True),
@@ -68,6 +71,27 @@ def test_what_is_found_is_in_the_vocabulary_and_apart(folder: Path, photo: Pixel
     again = segmenter.segment(views[2:])[0]
     assert [segment.label for segment in again] == [segment.label for segment in found[2]]
     assert detector in segmenter.fingerprint().replace("grounding-", "")
+
+
+def test_text_on_a_detected_vehicle_is_passing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Boxes and masks are given, since random weights find no car; the rest is the engine's own way."""
+    boxes = [Box("car", 0.9, (20, 60, 150, 160)), Box("tower", 0.8, (80, 70, 140, 110))]  # a board taken for a tower
+
+    def masks(some: Sequence[Box], shape: tuple[int, ...]) -> list[Bools]:
+        drawn = np.zeros((len(some), *shape), bool)
+        for mask, box in zip(drawn, some, strict=True):
+            left, top, right, bottom = map(int, box.corners)
+            mask[top:bottom, left:right] = True
+        return list(drawn)
+
+    segmenter = GroundedSegmenter(config(folder))
+    monkeypatch.setattr(segmenter, "_detect", lambda pictures: [boxes for _ in pictures])
+    monkeypatch.setattr(segmenter, "_masks", masks)
+    found = segmenter.segment([View("0", np.zeros((HEIGHT, WIDTH, 3), np.uint8), None)])[0]
+    assert [segment.label for segment in found] == ["car"]
+    texts = [text("CITY LINE", 110, 90), text("BAKERY", 205, 90)]
+    cues = fuse(site(view()), {"0": texts}, {"0": found}, "r", "s")
+    assert {cue.text: cue.lasting for cue in cues if cue.kind == "text"} == {"CITY LINE": False, "BAKERY": True}
 
 
 def test_a_high_threshold_finds_nothing(folder: Path, photo: Pixels) -> None:

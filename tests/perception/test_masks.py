@@ -55,6 +55,25 @@ def test_one_thing_marked_twice_is_one() -> None:
     assert [segment.mask.sum() for segment in segments([whole, again, beside], WORDS)] == [1600, 600]
 
 
+def test_what_stands_within_a_passing_thing_is_part_of_it() -> None:
+    bus, hole = box(10, 10, 60, 90), box(20, 20, 40, 70)
+    board, pole = Marked("sign", hole, 0.9), Marked("pole", box(5, 50, 95, 53), 0.9)
+    rider, beside = Marked("person", box(20, 30, 50, 40), 0.9), Marked("bench", box(55, 88, 90, 99), 0.8)
+    marked = [Marked("bus", bus & ~hole, 0.8), board, pole, rider, beside]
+    found = {segment.label: segment.mask for segment in segments(marked, WORDS)}
+    assert set(found) == {"bus", "pole", "person", "bench"}  # a pole reaches beyond the bus
+    assert found["bus"][25, 25]
+    assert not found["bus"][25, 51]
+    house = Marked("building", bus & ~hole, 0.8)
+    assert {segment.label for segment in segments([house, board], WORDS)} == {"building", "sign"}
+
+
+def test_what_stands_in_the_snow_stays() -> None:
+    snow, sign = box(50, 0, 100, 100) & ~box(60, 40, 80, 60), box(60, 40, 80, 60)
+    found = {s.label: s for s in segments([Marked("snow", snow, 0.9), Marked("sign", sign, 0.9)], WORDS)}
+    assert found["sign"].mask.sum() == sign.sum()
+
+
 def test_stretches_are_joined_with_the_mean_confidence_of_their_pixels() -> None:
     left, right = Marked("sky", box(0, 0, 30, 20), 0.9), Marked("sky", box(0, 80, 30, 90), 0.6)
     (sky,) = segments([left, right], WORDS)

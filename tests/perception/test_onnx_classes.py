@@ -3,13 +3,14 @@
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.config_perception import OnnxSegments, RapidOcr
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, MachineError
 from pipeline.perception.base import Segment, View
 from pipeline.perception.cues import fuse
 from pipeline.perception.onnx_classes import OnnxSegmenter, seen_size, shares_by_label
@@ -113,6 +114,15 @@ def test_the_threshold_is_the_configured_one(tmp_path: Path) -> None:
     blend = np.full((96, 96, 3), np.mean([COLOURS["road"], COLOURS["building"]], axis=0), np.uint8)
     assert len(segments(written(tmp_path, min_confidence=0.0), blend)) == 1
     assert segments(written(tmp_path, min_confidence=0.9), blend) == []
+
+
+def test_a_gpu_asked_for_by_name_must_be_there(tmp_path: Path) -> None:
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        assert "CUDAExecutionProvider" in OnnxSegmenter(written(tmp_path, device="cuda")).fingerprint()
+    else:
+        assert "CPUExecutionProvider" in OnnxSegmenter(written(tmp_path)).fingerprint()
+        with pytest.raises(MachineError, match="onnxruntime-gpu"):
+            OnnxSegmenter(written(tmp_path, device="cuda"))
 
 
 def test_what_changes_answers_changes_the_fingerprint(tmp_path: Path) -> None:

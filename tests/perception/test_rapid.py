@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.config_perception import RapidOcr
+from pipeline.perception import noise
 from pipeline.perception.base import View
 from pipeline.perception.noise import required_confidence
 from pipeline.perception.rapid import RapidOcrEngine
@@ -55,6 +56,24 @@ def test_pictograms_and_masonry_are_no_characters(engine: RapidOcrEngine, corpus
     assert engine.read([photo(corpus, name)]) == [[]]
 
 
+@pytest.mark.parametrize(
+    ("name", "rubbish"),
+    [
+        ("boulder_co/239581627924116.jpg", "司"),
+        ("boulder_co/1112831649184919.jpg", "m"),
+        ("boulder_co/1785686708269484.jpg", "i"),
+    ],
+    ids=["a Han character", "a letter", "a stroke"],
+)
+def test_single_characters_are_kept_only_when_sure(
+    engine: RapidOcrEngine, corpus: Path, monkeypatch: pytest.MonkeyPatch, name: str, rubbish: str
+) -> None:
+    view = photo(corpus, name)
+    assert rubbish not in [box.text for box in engine.read([view])[0]]
+    monkeypatch.setattr(noise, "required_confidence", lambda _: 0.0)
+    assert rubbish in [box.text for box in engine.read([view])[0]]  # so it is the rule that keeps it out
+
+
 def test_a_word_cut_by_the_edge_of_the_view_is_left_out(engine: RapidOcrEngine, corpus: Path) -> None:
     texts = [box.text for box in engine.read([photo(corpus, "boulder_co/1542334890481505.jpg")])[0]]
     assert "IRD" not in texts
@@ -80,9 +99,9 @@ def test_settings_that_change_answers_change_the_fingerprint(engine: RapidOcrEng
 def test_odd_shapes_and_empty_pictures_are_read_as_nothing(
     engine: RapidOcrEngine, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    shapes = [(1, 1), (8, 1024), (1024, 8), (200, 200)]
-    views = [View(str(shape), np.full((*shape, 3), 90, np.uint8), None) for shape in shapes]
-    assert engine.read(views) == [[], [], [], []]
+    shapes = [(1, 1), (8, 1024), (1024, 8), (200, 200), (768, 1024)]
+    views = [View("", np.full((*shape, 3), value, np.uint8), None) for shape in shapes for value in (0, 90)]
+    assert engine.read(views) == [[]] * 10
     assert capfd.readouterr() == ("", "")
 
 

@@ -5,13 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pipeline import toolbox
-from pipeline.config import Build, Imagery
+from pipeline.config import Build, Imagery, Region
 from pipeline.config_file import load_build, parse_build
 from pipeline.errors import ConfigError
 from pipeline.net.base import Provider
@@ -35,6 +36,7 @@ class Faraway:
     """A networked street source that must not be asked."""
 
     name, synthetic = "photos", False
+    lists_by = "faraway"
 
     def __init__(self, name: str, *_: Any) -> None:
         self.name = name
@@ -44,6 +46,9 @@ class Faraway:
 
     def requests(self, lat: Floats, _: Floats, imagery: Imagery) -> int:
         return len(lat) * (1 + imagery.max_views)
+
+    def listing_requests(self, _: Region) -> tuple[Provider, int]:
+        return replace(self.provider(), name=self.lists_by, per_day=None), 70
 
     def fingerprint(self) -> str:
         return "faraway"
@@ -83,13 +88,60 @@ def test_sites_of_a_source_over_the_network_are_estimated_on_land(tmp_path: Path
 def test_requests_days_and_bytes(tmp_path: Path) -> None:
     found = planned(tmp_path, assumptions={"photo_bytes": 1_000_000, "tile_bytes": 1_000})
     street, around = found.sources
-    coverage = street.requests - 100 * (1 + 4)
-    assert 50 < coverage < 400  # tiles of about a kilometre over two circles of 6 and 3 km
-    assert street.bytes == 100 * 4 * 1_000_000 + (100 + coverage) * 1_000
+    assert street.requests == 100 * (1 + 4) + 2 * 70  # what sites are drawn from is listed region by region
+    assert street.bytes == 100 * 4 * 1_000_000 + (100 + 2 * 70) * 1_000
     assert (around.provider, around.requests, around.bytes) == (None, 0, 0)
     (asked,) = found.providers
     assert asked.days == pytest.approx(street.requests / 1_000)  # the day's limit is the narrower one
     assert found.days == asked.days
+
+
+def test_lists_of_photos_count_with_whom_they_are_asked_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Faraway, "lists_by", "faraway-lists")
+    listing, street, _ = planned(tmp_path).sources
+    assert (listing.provider and listing.provider.name, listing.requests) == ("faraway-lists", 2 * 70)
+    assert (street.provider and street.provider.name, street.requests) == ("faraway", 100 * (1 + 4))
+
+
+@pytest.mark.parametrize(("sampling", "listed"), [({}, 0), ({"max_per_sequence": 3}, 70)])
+def test_photos_are_listed_only_where_sites_depend_on_them(
+    sampling: dict[str, Any], listed: int, tmp_path: Path
+) -> None:
+    found = planned(tmp_path, sampling={"method": "uniform"} | sampling, regions=[{"catalogue": "jp-tokyo"}])
+    assert found.sources[0].requests == 50 * (1 + 4) + listed
+
+
+def test_aerial_chips_are_planned_where_the_source_has_imagery(tmp_path: Path) -> None:
+    regions = [{"catalogue": "fr-paris"}, {"catalogue": "ke-nairobi"}]
+    sources = RAW["sources"] | {"aerial": {"above": {"type": "open", "presets": ["ign", "usgs"]}}}
+    found = planned(tmp_path, sources=sources, regions=regions)
+    assert [region.aerial for region in found.regions] == [50, 0]
+    without = planned(tmp_path, regions=regions)
+    assert [region.aerial for region in without.regions] == [0, 0]
+    assert found.dataset_bytes - without.dataset_bytes == pytest.approx(50 * 512**2 * 0.22, rel=0.01)
+
+
+def test_drone_chips_count_at_their_own_scale(tmp_path: Path) -> None:
+    credits_ = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
+    above = {"type": "xyz", "template": "https://tiles.example.org/{z}/{x}/{y}", "max_zoom": 21, "credits": credits_}
+    imagery = {"chips": {"gsd_m": 0.5, "drone_gsd_m": 0.1, "extra_sizes_m": [100.0], "size_px": 512}}
+    sources = RAW["sources"] | {"aerial": {"above": above}, "drone": {"low": above}}
+    found = {s.kind: s.requests for s in planned(tmp_path, sources=sources, imagery=imagery).sources}
+    assert found["aerial"] > 50 * 2
+    alone = planned(tmp_path, sources=RAW["sources"] | {"aerial": {"above": above}}, imagery={"chips": {"gsd_m": 0.1}})
+    assert found["drone"] == next(s.requests for s in alone.sources if s.kind == "aerial")
+
+
+def test_all_faults_of_all_sources_and_regions_are_told_at_once(tmp_path: Path) -> None:
+    wrong = {"above": {"type": "xyz", "preset": "usg"}, "low": {"type": "open", "presets": ["nowhere"]}}
+    sources = {"aerial": {"above": wrong["above"]}, "drone": {"low": wrong["low"]}}
+    with pytest.raises(ConfigError) as caught:
+        planned(tmp_path, sources=RAW["sources"] | sources)
+    assert {"sources.aerial.above.preset", "sources.drone.low.presets"} <= {p.where for p in caught.value.problems}
+    seas = [{"name": f"sea-{i}", "centre": [40.0, -40.0 + i], "radius_m": 2_000} for i in range(3)]
+    with pytest.raises(ConfigError) as caught:
+        planned(tmp_path, regions=[*seas, {"catalogue": "jp-tokyo"}], sampling={"method": "grid"})
+    assert [problem.where for problem in caught.value.problems] == ["regions.0", "regions.1", "regions.2"]
 
 
 def test_sources_of_one_provider_share_its_limits(tmp_path: Path) -> None:

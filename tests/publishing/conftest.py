@@ -11,10 +11,12 @@ import h3
 import numpy as np
 import PIL.Image
 import pytest
+from numpy.typing import NDArray
 
 from pipeline.config import Build
 from pipeline.config_file import parse_build
 from pipeline.imaging.frame import LocalFrame
+from pipeline.perception.signatures import AERIAL, signatures
 from pipeline.publishing.units import FinishedUnit, UnitTables, unit_index
 from schemas.arrow import to_table
 from schemas.reasons import Reason
@@ -160,7 +162,14 @@ def site_rows(region: str, unit: str, number: int) -> tuple[ImageryRow, CueRow, 
         prompt_set="composer-en-1",
         model=None,
     )
-    return imagery, CueRow(**ok, cues=cues([view for view in views if view.projection == "perspective"])), caption
+    flat = [view for view in views if view.projection == "perspective"]
+    pictures = {view.view_id: view.image for view in flat} | ({AERIAL: imagery.aerial.image} if imagery.aerial else {})
+    looks = [s for name, image in pictures.items() for s in signatures(name, pixels_of(image))]
+    return imagery, CueRow(**ok, cues=cues(flat), signatures=looks), caption
+
+
+def pixels_of(image: Image) -> NDArray[np.uint8]:
+    return np.asarray(PIL.Image.open(io.BytesIO(image.bytes)).convert("RGB"))
 
 
 def failed(row: ImageryRow, reason: Reason) -> ImageryRow:

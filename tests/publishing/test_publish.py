@@ -12,15 +12,17 @@ from obstore.store import LocalStore, MemoryStore
 from pipeline.config import Build
 from pipeline.config_sources import MapFiles
 from pipeline.errors import ConfigError
+from pipeline.perception.signatures import AERIAL
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
-from schemas.records import ImageryRow, Sample
+from schemas.records import CueRow, ImageryRow, Sample, Signatures
 from tools.verify import verify
 
 SMALL = {"shard_mb": 0.08, "row_group_mb": 0.03}
+KINDS = list(Signatures.model_fields)
 MakeUnit = Callable[..., FinishedUnit]
 MakeBuild = Callable[..., Build]
 
@@ -51,6 +53,10 @@ def test_the_whole_way(units: list[FinishedUnit], make_build: MakeBuild, tmp_pat
     assert len(published) == manifest.counts.published == 40
     assert manifest.counts.sites == 43
     assert manifest.counts.failed == {"no_street_view": 3}
+    assert manifest.counts.outcomes == {
+        "north": {"finished": 30, "no_street_view": 1},
+        "south": {"finished": 10, "no_street_view": 2},
+    }
     assert {sample.split for sample in published} == {"train", "val", "test"}
     assert len(manifest.shards) > 4
 
@@ -149,6 +155,44 @@ def test_what_stands_in_two_regions_goes_into_one_split(
     units = [make_unit(region, cell, sites=1) for region in ("north", "south") for cell in cells]
     published = samples(tmp_path, put(make_build(), units, tmp_path))
     assert len({(sample.unit, sample.split) for sample in published}) == len(cells)
+
+
+def test_every_picture_has_its_signatures(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
+    published = samples(tmp_path, put(make_build(**SMALL), units, tmp_path))
+    cues = {row.site_id: row for unit in units for row in from_table(CueRow, unit.load().cues)}
+    for sample in published:
+        found: dict[tuple[str, str], list[float]] = {
+            (s.view_id, s.kind): s.values for s in cues[sample.sample_id].signatures
+        }
+        assert sample.street_signatures.model_dump() == {
+            kind: found[sample.street_view.view_id, kind] for kind in KINDS
+        }
+        if sample.aerial is None:
+            assert sample.aerial_signatures is None
+        else:
+            assert sample.aerial_signatures is not None
+            assert sample.aerial_signatures.model_dump() == {kind: found[AERIAL, kind] for kind in KINDS}
+    assert any(sample.aerial is None for sample in published)
+
+
+def test_further_chips_and_drone_views_are_counted(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
+    def seen_from_above(row: ImageryRow) -> ImageryRow:
+        return row.model_copy(update={"aerial_scales": [row.aerial] if row.aerial else [], "drone": row.aerial})
+
+    unit = make_unit("north", h3.latlng_to_cell(52.5, 13.5, 9), change=seen_from_above)
+    manifest = put(make_build(), [unit], tmp_path)
+    assert verify(open_store(str(tmp_path))) == []
+    chips = {source: sum(counts.values()) for source, counts in manifest.counts.pictures.items() if "ortho" in source}
+    assert chips == {"aerial ortho": 6, "drone ortho": 3}
+
+
+def test_the_json_schema_says_what_columns_mean(
+    units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
+) -> None:
+    put(make_build(), units, tmp_path)
+    schema = json.loads((tmp_path / "sample.schema.json").read_text(encoding="utf-8"))
+    assert schema["properties"]["aerial_signatures"]["description"] == "Of `aerial`, null with it."
+    assert schema["$defs"]["Signatures"]["properties"]["colour"]["description"].startswith("48: histograms")
 
 
 def test_drawn_samples_say_so(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:

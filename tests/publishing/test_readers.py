@@ -45,10 +45,17 @@ def check_row(row: dict[str, object], number: str) -> None:
     street = row["street"]
     assert isinstance(street, PIL.Image.Image)
     assert street.size == (96, 72)
+    assert signature_lengths(row["street_signatures"]) == (48, 18, 32)
+    assert number == "002" or signature_lengths(row["aerial_signatures"]) == (48, 18, 32)
     views = row["other_views"]
     assert isinstance(views, list)
     assert len(views) == (2 if number == "001" else 0)
     assert all(isinstance(view["image"], PIL.Image.Image) for view in views)
+
+
+def signature_lengths(found: object) -> tuple[int, ...]:
+    assert isinstance(found, dict)
+    return len(found["colour"]), len(found["orientation"]), len(found["spectrum"])
 
 
 def test_datasets(folder: Path, cache: str) -> None:

@@ -108,6 +108,8 @@ def test_chip_pixels_lie_where_pyproj_says(
     path = write(tmp_path / "ramp.tif", ramp(point, crs, transform, side_px), transform, crs)
     chip = source(path, scale=(-RAMP_M, RAMP_M)).chip(point, SIZE_PX, GSD_M)
     assert chip.covered == 1.0
+    if system != "geographic":  # whose pixels are not square on the ground
+        assert chip.native_gsd_m == pytest.approx(pixel_m, rel=0.02)
     assert worst_error_m(chip) < 0.1
 
 
@@ -203,6 +205,18 @@ def test_holes_of_one_file_are_filled_from_the_next(tmp_path: Path) -> None:
     grey(tmp_path / "b.tif", 100)
     chip = source(tmp_path).chip(HERE, SIZE_PX, GSD_M)
     assert set(np.unique(chip.pixels)) == {50, 100}  # and nothing mixed with the hole's zero
+
+
+def test_the_native_gsd_is_that_of_the_coarsest_file_that_gave_a_pixel(tmp_path: Path) -> None:
+    coarse = grey(tmp_path / "b.tif", 10, nodata=0)
+    assert source(coarse).chip(HERE, SIZE_PX, GSD_M).native_gsd_m == pytest.approx(1.0, rel=0.01)
+    x, y = Transformer.from_crs("OGC:CRS84", "EPSG:32632", always_xy=True).transform(HERE.lon, HERE.lat)
+    fine = np.full((3, 200, 200), 10, np.uint8)
+    write(tmp_path / "a.tif", fine, Affine(0.2, 0, x - 20, 0, -0.2, y + 20), "EPSG:32632", nodata=0)
+    assert source(tmp_path).chip(HERE, SIZE_PX, GSD_M).native_gsd_m == pytest.approx(0.2, rel=0.01)
+    fine[:, 90:110, 90:110] = 0
+    write(tmp_path / "a.tif", fine, Affine(0.2, 0, x - 20, 0, -0.2, y + 20), "EPSG:32632", nodata=0)
+    assert source(tmp_path).chip(HERE, SIZE_PX, GSD_M).native_gsd_m == pytest.approx(1.0, rel=0.01)
 
 
 def test_a_colour_with_one_nodata_valued_band_is_a_colour(tmp_path: Path) -> None:

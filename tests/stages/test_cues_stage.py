@@ -2,6 +2,8 @@
 
 import io
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from PIL import Image
 
 from pipeline.config_file import parse_build
 from pipeline.stages.cues import cues
-from pipeline.toolbox import Toolbox
+from pipeline.toolbox import Toolbox, toolbox
 from schemas import records
 from schemas.arrow import from_table, to_table
 from schemas.reasons import Reason
@@ -91,3 +93,39 @@ def test_a_damaged_picture_is_that_site_s_fault(tools: Toolbox) -> None:
     rows = cues([site(bad), site(view("1"))], tools)
     assert [row.status for row in rows] == ["failed", "ok"]
     assert rows[0].signatures == []
+
+
+def test_sites_read_together_are_read_as_alone(tools: Toolbox) -> None:
+    whole = [site(*(view(str(10 * i + k)) for k in range(1 + i % 3)), aerial=chip()) for i in range(6)]
+    damaged = view("0").model_copy(update={"image": records.Image(bytes=b"GIF89a", path="x")})
+    mixed = [*whole[:2], site(damaged), *whole[2:]]
+    rows = cues(mixed, tools)
+    assert [row.status for row in rows] == ["ok", "ok", "failed", *["ok"] * 4]
+    assert rows == [row for one in mixed for row in cues([one], tools)]
+
+
+def test_black_photos_and_a_flat_chip_are_a_site_without_cues(tmp_path: Path) -> None:
+    """With the engines that read pixels."""
+    build = {
+        "name": "test", "workspace": "workspace", "dataset": "dataset",
+        "regions": [{"name": "r", "centre": [0.0, 0.0], "radius_m": 100}],
+        "sources": {"street": {"w": {"type": "world"}}, "map": {"w": {"type": "world"}}},
+    }  # fmt: skip
+    file = io.BytesIO()
+    Image.new("RGB", (320, 240)).save(file, "PNG")
+    black = records.Image(bytes=file.getvalue(), path="0.png")
+    shown = view("0").model_copy(update={"image": black, "width": 320, "height": 240, "truth": None})
+    (row,) = cues([site(shown)], Toolbox(parse_build(build, base=tmp_path)))
+    assert (row.status, row.reason, row.cues) == ("failed", Reason.NO_CUES, [])
+
+
+def test_engines_are_made_once_a_process_however_many_threads_ask(tools: Toolbox) -> None:
+    start = threading.Barrier(8)
+
+    def ask(_: int) -> tuple[int, int, int]:
+        start.wait()
+        mine = toolbox(tools.build)
+        return id(mine), id(mine.ocr), id(mine.segmenter)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(ask, range(8)))) == 1

@@ -14,11 +14,12 @@ from PIL import Image, ImageDraw
 
 from pipeline.imaging.frame import LocalFrame
 from pipeline.perception.rle import encode
+from pipeline.perception.signatures import signatures
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
 from pipeline.publishing.samples import point_wkb
 from schemas import records
 from schemas.arrow import to_table
-from schemas.records import BBox, ChipInfo, Cue, Position, Quality, Sample, Sentence, Split, StreetInfo
+from schemas.records import BBox, ChipInfo, Cue, Position, Quality, Sample, Sentence, Signatures, Split, StreetInfo
 
 MakeSample = Callable[..., Sample]
 
@@ -84,6 +85,11 @@ def _cue(cue_id: str, kind: str, label: str, **changes: Any) -> Cue:
     return Cue(**(fields | changes))
 
 
+def _signatures(number: int) -> Signatures:
+    pixels = np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
+    return Signatures.model_validate({s.kind: s.values for s in signatures("0", pixels)})
+
+
 @pytest.fixture(scope="session")
 def make_sample() -> MakeSample:
     """A function that makes a sample of a number; keyword arguments replace fields."""
@@ -139,11 +145,15 @@ def make_sample() -> MakeSample:
             "other_views": [],
             "description": " ".join(s.text for s in sentences if s.variant == "long"),
             "description_short": sentences[2].text,
+            "description_street": None,
             "description_tokens": 24 + number,
             "description_short_tokens": 8,
+            "description_street_tokens": 0,
             "language": "en",
             "sentences": sentences,
             "cues": cues,
+            "street_signatures": _signatures(number),
+            "aerial_signatures": _signatures(number + 1),
             "captioner": "composer 1",
             "prompt_set": "composer-en-1",
             "model": None,

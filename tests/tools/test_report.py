@@ -165,7 +165,13 @@ def test_descriptions_that_were_rejected_are_a_share_of_the_sites_read(small_dat
         ("ungrounded", 3, 14),
         ("bad_reply", 1, 14),
     ]
-    assert [(step.title, step.count) for step in funnel(counts)][2:4] == [("read", 14), ("described", 10)]
+    outcomes = {"town": {"finished": 7, "ungrounded": 3, "too_dark": 2}, "village": {"bad_reply": 1, "no_cues": 7}}
+    by_region = rejections(counts.model_copy(update={"outcomes": outcomes}))[2:]
+    assert [(row.region, row.reason, row.count, row.share.of) for row in by_region] == [
+        ("town", "ungrounded", 3, 10),
+        ("village", "bad_reply", 1, 1),
+    ]
+    assert [(step.title, step.count) for step in funnel(counts)][2:4] == [("has cues", 14), ("described", 10)]
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))

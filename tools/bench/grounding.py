@@ -30,8 +30,8 @@ from pipeline.perception.oracle import OracleOcr, OracleSegmenter
 from pipeline.sources.base import Camera, Photo
 from pipeline.sources.world import WorldMapSource, WorldStreetSource
 from schemas.records import Image, ImageryRow, Quality, StreetView
-from tests.captioning.mutations import MUTATIONS
-from tests.captioning.spoiling import Case
+from tools.mutations.spoiling import Case
+from tools.mutations.suite import MUTATIONS
 
 SIZE = (640, 480)
 TOWNS = ((59.33, 18.06), (-33.45, -70.66), (41.9, 12.5), (48.85, 2.35), (52.52, 13.4))

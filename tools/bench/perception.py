@@ -21,7 +21,7 @@ import numpy as np
 import yaml
 from pydantic import TypeAdapter
 
-from pipeline.config_perception import ClipLabels, OcrConfig, SegmenterConfig
+from pipeline.config_perception import OcrConfig, OpenClipLabels, SegmenterConfig
 from pipeline.perception.base import View
 from pipeline.perception.devices import load_library, load_torch
 from pipeline.perception.signatures import signatures
@@ -64,7 +64,7 @@ def bench(name: str, views: Sequence[View]) -> None:
 
 
 def naming(views: Sequence[View]) -> None:
-    from pipeline.perception.torch_models import ClipNamer
+    from pipeline.perception.namer import Namer
 
     torch = load_torch()
     crops = [np.ascontiguousarray(views[i % len(views)].pixels[:300, i * 10 : i * 10 + 200]) for i in range(32)]
@@ -73,7 +73,7 @@ def naming(views: Sequence[View]) -> None:
         weights = Path(folder) / "random.pt"
         torch.save(load_library("open_clip").create_model("ViT-B-32").state_dict(), weights)
         for batch in (1, 32):
-            namer = ClipNamer(ClipLabels(weights=str(weights)), vocabulary(), "cpu", batch)
+            namer = Namer(OpenClipLabels(weights=str(weights)), vocabulary(), "cpu", batch)
             namer.names(crops[:1])
             measured(f"batches of {batch}", len(crops), lambda namer=namer: namer.names(crops))  # type: ignore[misc]  # mypy cannot infer a lambda with a default
 

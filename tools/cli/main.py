@@ -103,7 +103,10 @@ def retry(
     runner: RunnerOption = RunnerName.LOCAL,
     scheduler: SchedulerOption = None,
 ) -> None:
-    """Take up failed sites again, then bring all that follows up to date. Sites that are ok are left alone."""
+    """Take up failed sites again, then bring all that follows up to date. Sites that are ok are left alone.
+
+    Where a model's reply was at fault (ungrounded, bad_reply, reply_cut, too_long), it is asked anew with other seeds.
+    """
     from pipeline.errors import Problem
     from pipeline.storage import open_store
     from pipeline.workspace import definition
@@ -136,13 +139,21 @@ def status(workspace: WorkspaceArgument) -> None:
 
 
 @app.command()
-def gc(workspace: WorkspaceArgument) -> None:
+def gc(
+    workspace: WorkspaceArgument,
+    replies: Annotated[
+        bool,
+        typer.Option("--replies", help="Remove the model's kept replies too: asked again, they are paid for again."),
+    ] = False,
+) -> None:
     """Remove the tables that an earlier configuration left behind. Not while a build runs on the workspace."""
     from pipeline.storage import open_store
-    from pipeline.workspace import collect_garbage
+    from pipeline.workspace import collect_garbage, discard_replies
 
-    removed = collect_garbage(open_store(workspace, where="WORKSPACE"))
-    print(f"{len(removed)} superseded tables removed")
+    store = open_store(workspace, where="WORKSPACE")
+    print(f"{len(collect_garbage(store))} superseded tables removed")
+    if replies:
+        print(f"{discard_replies(store)} kept replies removed")
 
 
 @app.command()
@@ -228,9 +239,11 @@ def config_schema() -> None:
 def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names, and do nothing else."""
     from pipeline.config_file import load_build
+    from pipeline.ready import check_sources
     from pipeline.toolbox import region_sources, toolbox
 
     build = load_build(config)
+    check_sources(build, toolbox(build))
     for region in build.regions:
         region_sources(toolbox(build), region)  # made, and so checked; nobody is asked
     print(f"{config}: build {build.name!r} is sound")

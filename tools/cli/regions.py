@@ -8,6 +8,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from tools.cli.console import table_console
+
 regions_app = typer.Typer(help="The catalogue of regions.", no_args_is_help=True)
 
 
@@ -25,17 +27,17 @@ def list_regions(
     table = Table(box=None, pad_edge=False)
     table.add_column("id", no_wrap=True)
     for column in ("name", "country", "continent"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     table.add_column("population", justify="right", no_wrap=True)
     for column in ("climate", "script", "stratum"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     found = 0
     for entry in entries:
         if continent in (None, entry.continent) and country in (None, entry.country):
             found += 1
             what = (entry.id, entry.name, entry.country, CONTINENTS[entry.continent], f"{entry.population:,}")
             table.add_row(*what, entry.climate, entry.script, entry.stratum)
-    console = Console()
+    console = table_console()
     console.print(table)
     console.print(f"{found} of {len(entries)} regions")
 

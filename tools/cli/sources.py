@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from tools.cli.console import table_console
 
 sources_app = typer.Typer(help="Public sources of imagery and maps.", no_args_is_help=True)
 
@@ -41,7 +42,7 @@ def list_sources(
             "refused for its terms" if source.refused else limits,
             f"{source.checked_on} ({source.checked})",
         )
-    console = Console()
+    console = table_console()
     console.print(table)
     if not notes:
         print("--notes says more of each, and why some are refused")
@@ -102,8 +103,8 @@ def coverage(
             f"{region.share(lambda s: s.street):.0%}",
             f"{region.share(lambda s: s.reference):.0%}",
             f"{region.share(lambda s: s.street and s.reference):.0%}",
-            lacking or "nothing",
+            region.empty or lacking or "nothing",
         )
-    Console().print(table)
+    table_console().print(table)
     draw_coverage(found).save(out)
     print(f"coverage map: {out}")

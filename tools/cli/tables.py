@@ -8,18 +8,23 @@ from pipeline.config import Build
 from pipeline.plan import Plan
 from pipeline.workspace import State
 from schemas.reasons import EXPLANATIONS, Reason
+from tools.cli.console import table_console
 
 
 def print_plan(build: Build, plan: Plan) -> None:
     """Regions, sources, how long each provider is asked, the totals, and what was assumed."""
-    console = Console()
+    console = table_console()
     estimated = any(region.estimated for region in plan.regions)
-    table = _table("region", "sites", "units", "views at most")
+    table = _table("region", "sites", "units", "views at most", "aerial at most")
     for region in plan.regions:
         about = "~" if region.estimated else ""
-        table.add_row(region.region, f"{about}{region.sites:,}", f"{about}{region.units:,}", f"{region.views:,}")
+        counts = f"{region.views:,}", f"{about if region.aerial else ''}{region.aerial:,}"
+        table.add_row(region.region, f"{about}{region.sites:,}", f"{about}{region.units:,}", *counts)
     units = sum(region.units for region in plan.regions)
-    table.add_row(f"all {len(plan.regions)}", f"{plan.sites:,}", f"{units:,}", f"{plan.views:,}", style="bold")
+    aerial = sum(region.aerial for region in plan.regions)
+    table.add_row(
+        f"all {len(plan.regions)}", f"{plan.sites:,}", f"{units:,}", f"{plan.views:,}", f"{aerial:,}", style="bold"
+    )
     console.print(table)
     if estimated:
         console.print(
@@ -80,7 +85,7 @@ def print_state(state: State) -> None:
     for s in state.stages:
         failed = ", ".join(f"{n} {reason}" for reason, n in s.counts.failed.items()) or "-"
         table.add_row(s.region, s.stage, f"{s.done}/{s.units}", str(s.counts.total), str(s.counts.ok), failed)
-    console = Console()
+    console = table_console()
     console.print(table)
     _explain(console, {reason: n for s in state.stages for reason, n in s.counts.failed.items()})
     open_units = sum(s.units - s.done for s in state.stages if s.stage == "captions")
@@ -93,13 +98,15 @@ def print_state(state: State) -> None:
 
 def print_outcome(build: Build, outcome: Outcome) -> None:
     """What a build came to, and where things are."""
-    console = Console()
+    console = table_console()
     made = ", ".join(f"{n} {stage}" for stage, n in outcome.made.items() if n and stage != "publish")
     console.print(f"tables made: {made or 'none, all were up to date'}", soft_wrap=True)
     for stage, counts in outcome.counts.items():
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
         console.print(f"{stage}: {counts.ok} sites ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True)
     _explain(console, outcome.failed)
+    for why in outcome.empty:
+        console.print(f"a region without sites: {why}", soft_wrap=True)
     if outcome.published is not None:
         how = "published" if outcome.made["publish"] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
@@ -120,7 +127,9 @@ def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         words = column in ("region", "stage", "failed", "source", "provider")
-        table.add_column(column, justify="left" if words else "right", no_wrap=words)
+        # Names stay whole; the reasons of failure, which may be many, are broken before anything else goes.
+        whole = words and column != "failed"
+        table.add_column(column, justify="left" if words else "right", no_wrap=whole)
     return table
 
 

@@ -14,7 +14,7 @@ _SITE = ("unit", "lat", "lon", "weight", "region")
 COLUMNS = (
     *("sample_id", "split", "synthetic", "language", "description", "description_tokens", "sentences", *_SITE),
     *(f"street_view.{name}" for name in StreetInfo.model_fields),
-    *(f"other_views.list.element.{name}" for name in StreetInfo.model_fields),
+    *(f"other_views.list.element.{name}" for name in (*StreetInfo.model_fields, "truth")),
     *(f"cues.list.element.{name}" for name in Cue.model_fields if name != "mask"),
 )
 """What `described` reads: everything but pictures and masks."""
@@ -78,4 +78,4 @@ def described(row: Mapping[str, Any]) -> Described:
 
 
 def _view(info: Mapping[str, Any]) -> StreetView:
-    return StreetView(**info, image=Image(bytes=b"", path=""), truth=None)
+    return StreetView(**{"truth": None, **info}, image=Image(bytes=b"", path=""))

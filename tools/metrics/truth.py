@@ -1,7 +1,8 @@
 """Descriptions of the synthetic world, judged by what is truly there instead of by what was read.
 
-The truth of a view follows from the world's settings, which stand in the manifest, the photo's id and the camera, which
-stand in the sample. Map cues are the world's own, hence true.
+The truth of a sample's further views is published with them. That of its first view follows from the world's settings,
+which stand in the manifest, the photo's id and the camera, which stand in the sample. Map cues are the world's own,
+hence true.
 """
 
 import math
@@ -75,7 +76,7 @@ def true_cues(view: StreetView, world: WorldStreetSource) -> list[Cue]:
         link=view.link,
     )
     camera = Camera(heading, view.pitch_deg, hfov, view.width, view.height)
-    truth = Truth.model_validate_json(world.truth(photo, camera))
+    truth = Truth.model_validate_json(view.truth or world.truth(photo, camera))
     return list(_cues(truth, view, heading, hfov))
 
 

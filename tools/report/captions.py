@@ -22,8 +22,8 @@ from tools.report.statistics import Lengths
 MOST_IN_ALL, MOST_OF_A_SPLIT, LEAST_OF_A_SPLIT = 6_000, 300, 20
 """Samples that are drawn: so many in all, shared among the splits of all regions, within these bounds."""
 MOST_COMPARED = 1_000
-MOST_AGAINST_TRUTH = 40
-"""The world's truth takes about half a second a sample."""
+MOST_AGAINST_TRUTH = 24
+"""The truth of a view takes the synthetic world about a sixth of a second."""
 
 
 @dataclass(frozen=True)

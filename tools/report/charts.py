@@ -46,7 +46,7 @@ def histogram(lengths: Lengths) -> list[Bar]:
             width=round(width - 2, 1),
             height=round(count * height, 1),
             low=least + i * step,
-            high=least + (i + 1) * step - 1,
+            high=min(least + (i + 1) * step - 1, longest),
             count=count,
         )
         for i, count in enumerate(counts)

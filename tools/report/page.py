@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
-from pipeline.publishing.manifest import Counts
+from pipeline.publishing.manifest import FINISHED, Counts
 from pipeline.publishing.samples import pictures
 from schemas.reasons import EXPLANATIONS, Reason
 from schemas.records import Credit, Sample, Sentence
@@ -69,6 +69,8 @@ class Loss:
 class Rejection:
     """Why descriptions were not published."""
 
+    region: str
+    """Or `all`."""
     reason: str
     explanation: str
     count: int
@@ -180,7 +182,7 @@ def funnel(counts: Counts) -> list[Step]:
     for title, lost in (
         ("sampled", 0),
         ("has imagery", failed["imagery"]),
-        ("read", failed["cues"]),
+        ("has cues", failed["cues"]),
         ("described", failed["captions"]),
         ("published", sum(counts.excluded.values())),
     ):
@@ -202,10 +204,22 @@ def losses(counts: Counts) -> list[Loss]:
 
 
 def rejections(counts: Counts) -> list[Rejection]:
-    """Sites whose description was not published, by reason, the commonest first; shares are of the sites read."""
-    reached = next(step.count for step in funnel(counts) if step.title == "read")
-    shares = [(loss, rate(loss.count, reached)) for loss in losses(counts) if loss.reason in _DESCRIBING]
-    return [Rejection(loss.reason, loss.explanation, loss.count, share) for loss, share in shares if share is not None]
+    """Sites whose description was not published, of all regions and of each, by reason, the commonest first.
+
+    Shares are of the sites that were read.
+    """
+    tables = [("all", counts.sites, counts.failed)]
+    tables += [(region, sum(table.values()), table) for region, table in counts.outcomes.items()]
+    found = []
+    for region, sites, table in tables:
+        failed = {reason: count for reason, count in table.items() if reason != FINISHED}
+        refused = {Reason(reason): count for reason, count in failed.items() if reason in _DESCRIBING and count}
+        reached = sites - sum(failed.values()) + sum(refused.values())
+        for reason, count in sorted(refused.items(), key=lambda item: (-item[1], item[0])):
+            share = rate(count, reached)
+            assert share is not None
+            found.append(Rejection(region, reason.value, EXPLANATIONS[reason], count, share))
+    return found
 
 
 def comparisons(captions: Captions) -> list[Comparison]:

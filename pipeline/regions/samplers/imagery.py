@@ -5,8 +5,7 @@ from collections import Counter
 import numpy as np
 
 from pipeline.digest import digest
-from pipeline.errors import ConfigError, Problem
-from pipeline.regions.ground import Drawn, Ground
+from pipeline.regions.ground import Drawn, Ground, nothing_in
 from pipeline.regions.thinning import caps_of_photos, thin
 
 
@@ -17,7 +16,8 @@ def draw_at_photos(ground: Ground) -> Drawn:
     where `max_sites` ended the visit early. Photos that the source itself calls unusable are left out.
 
     Raises:
-        ConfigError: the source has no photo in the region, or none that may be used.
+        ConfigError: the source has no photo in the region, or none that may be used; `NothingThereError` where it is
+            one over the network.
         SiteError: the source could not be asked.
     """
     name = ground.region.name
@@ -27,7 +27,7 @@ def draw_at_photos(ground: Ground) -> Drawn:
         if ground.photos:
             unusable = Counter(photo.unusable[0] for photo in ground.photos if photo.unusable)
             found += " that may be used (" + ", ".join(f"{n} {reason}" for reason, n in sorted(unusable.items())) + ")"
-        raise ConfigError([Problem(ground.where, found, "a region that has some")])
+        raise nothing_in(ground, ground.street, found)
     photos.sort(key=lambda photo: (digest(ground.seed, name, photo.source_id, length=32), photo.source_id))
     lon, lat = np.array([p.position.lon for p in photos]), np.array([p.position.lat for p in photos])
     thinned = thin(

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.config import RoadWeights
 from pipeline.errors import ConfigError, Problem
-from pipeline.regions.ground import Drawn, Floats, Ground, rounded
+from pipeline.regions.ground import Drawn, Floats, Ground, nothing_in, rounded
 from pipeline.regions.thinning import caps_at, thin
 from pipeline.sources.base import HasRoads
 
@@ -24,7 +24,8 @@ def draw_along_roads(ground: Ground) -> Drawn:
     but for chance, to the length of all roads whose class's weight is not 0.
 
     Raises:
-        ConfigError: the region's map source has no roads, or none that count.
+        ConfigError: the region's map source knows no roads, or has none here that count; the latter is a
+            `NothingThereError` where it is a source over the network.
         SiteError: a source could not be asked.
     """
     if not isinstance(ground.map, HasRoads):
@@ -48,7 +49,7 @@ def draw_along_roads(ground: Ground) -> Drawn:
         inside = ground.region.contains(lon, lat)
     if not places or not inside.any():
         found = f"no road of {ground.map.name} within {ground.region.name} whose class counts (sampling.road_weights)"
-        raise ConfigError([Problem(ground.where, found, "a region that has some")])
+        raise nothing_in(ground, ground.map, found)
     length, rate_, arrival = (np.concatenate(values)[inside] for values in (lengths, rates, arrivals))
     order = np.argsort(arrival, kind="stable")
     return _thinned(ground, lon[inside][order], lat[inside][order], length[order], rate_[order], arrival[order])

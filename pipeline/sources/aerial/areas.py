@@ -9,6 +9,9 @@ from pipeline.config import Region
 from pipeline.errors import Problem
 from pipeline.sources.listing import Box
 
+_MOST_SHOWN = 3
+"""Boxes in a message; a country with its islands has dozens."""
+
 
 def inside(boxes: Sequence[Box], lat: ArrayLike, lon: ArrayLike) -> NDArray[np.bool_]:
     """Whether positions lie within any box; within none at all means anywhere."""
@@ -44,7 +47,9 @@ def check_regions(boxes: Sequence[Box], regions: Sequence[Region], source: str, 
     for region in regions:
         if not meets(boxes, region):
             bounds = ", ".join(f"{edge:.2f}" for edge in region.bounds())
-            allowed = f"a region within {'; '.join(str(box) for box in boxes)}, or another source"
+            shown = [str(box) for box in boxes[:_MOST_SHOWN]]
+            shown += [f"{len(boxes) - _MOST_SHOWN} boxes more"] if len(boxes) > _MOST_SHOWN else []
+            allowed = f"a region within {'; '.join(shown)} (west, south, east, north), or another source"
             problems.append(Problem(f"regions.{region.name}", f"{source} covers no part of {bounds}", allowed))
 
 

@@ -85,6 +85,7 @@ class CogSource:
             licence=credits_.licence,
             link=credits_.link,
             captured_at=self._captured_at,
+            native_gsd_m=warped.native_gsd_m,
         )
 
 

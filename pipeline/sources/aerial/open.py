@@ -1,6 +1,7 @@
 """The checked-in open aerial sources together: for each place the first that covers it."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import config_sources as config
 from pipeline.config import Imagery, Region
@@ -74,6 +75,13 @@ class OpenAerialSource:
                 tried.append(f"{source.name}: {error.reason}")
         found = f"tried {', '.join(tried)}" if tried else "no listed open source covers it"
         raise SiteError(Reason.NO_OVERLAP, f"{point.lat}, {point.lon}: {found}")
+
+    def covers(self, lat: Floats, lon: Floats) -> NDArray[np.bool_]:
+        """Whether positions lie in the boxes of any of its sources; see `pipeline.sources.base.KnowsArea`."""
+        found = np.zeros(lat.shape, bool)
+        for source in self._sources:
+            found |= inside(source.boxes, lat, lon)
+        return found
 
     def provider(self) -> Provider:
         """The first source's; each has its own limits. See `providers`."""

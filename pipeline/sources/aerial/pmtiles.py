@@ -123,6 +123,7 @@ class PmtilesAerialSource:
             licence=credits_.licence,
             link=credits_.link,
             captured_at=self._captured_at,
+            native_gsd_m=warped.native_gsd_m,
         )
 
     def _levels(self) -> list[Matrix]:

@@ -126,6 +126,7 @@ class TileService:
             link=self._attribution.link,
             captured_at=self._attribution.captured_at,
             redistributable=self._attribution.redistributable,
+            native_gsd_m=warped.native_gsd_m,
         )
 
     def requests(self, matrices: Sequence[Matrix], lat: Floats, lon: Floats, imagery: Imagery) -> int:

@@ -144,6 +144,7 @@ class StacSource:
             licence=used[0].licence,
             link=used[0].link,
             captured_at=used[0].captured_at,
+            native_gsd_m=warped.native_gsd_m,
         )
 
     def _scenes(self, point: Point, size_px: int, gsd_m: float) -> tuple[list[Scene], list[SiteError]]:

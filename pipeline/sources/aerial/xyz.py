@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline import config_sources as config
 from pipeline.config import Imagery, Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.net.base import Client, Judge, Key, Provider, Request
-from pipeline.sources.aerial.areas import check_regions
+from pipeline.sources.aerial.areas import check_regions, inside
 from pipeline.sources.aerial.service import LIMITS, MEDIA, Attribution, TileMemory, TileService, tile_verdict
 from pipeline.sources.aerial.templates import Template, faults
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
@@ -97,6 +100,10 @@ class XyzSource:
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
         """A chip centred on a point; see `TileService.chip`."""
         return self._service.chip(self._tiles.matrices, point, size_px, gsd_m)
+
+    def covers(self, lat: Floats, lon: Floats) -> NDArray[np.bool_]:
+        """Whether positions lie in its boxes; see `pipeline.sources.base.KnowsArea`."""
+        return inside(self._tiles.boxes, lat, lon)
 
     def provider(self) -> Provider:
         """Whom it asks."""

@@ -27,7 +27,7 @@ from pipeline.sources.mapfiles.feature_map import FeatureStore, Stated
 from pipeline.sources.mapfiles.features import Feature, features_of
 from pipeline.sources.mapfiles.read_overpass import read_overpass
 from pipeline.sources.mapfiles.window import Box, Window
-from pipeline.sources.maps.cells import Cell, CellMap, cells_asked
+from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
 from pipeline.sources.origins import address_faults, origin
 from schemas.reasons import Reason
 
@@ -102,6 +102,10 @@ class OverpassSource(CellMap):
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
         """One for each cell."""
         return cells_asked(lat, lon, _ZOOM, imagery)
+
+    def listing_requests(self, region: Region) -> tuple[Provider, int]:
+        """One for each cell; see `pipeline.sources.base.Lists`."""
+        return self.provider(), len(tiles_of(region, _ZOOM))
 
     def probe(self, region: Region) -> str:
         """Ask for the streets within 50 m of the region's middle; see `pipeline.sources.base.Networked`."""

@@ -96,6 +96,10 @@ class PmtilesMapSource(CellMap):
         """Upper estimate: for each cell its tile and eight around, and a directory."""
         return 10 * cells_asked(lat, lon, _ZOOM, imagery) if _remote(self._config) else 0
 
+    def listing_requests(self, region: Region) -> tuple[Provider, int]:
+        """Tiles of the deepest zoom that is common, and a directory for each; see `pipeline.sources.base.Lists`."""
+        return self.provider(), 2 * len(tiles_of(region, _ZOOM)) if _remote(self._config) else 0
+
     def probe(self, region: Region) -> str:
         """Read the header and look for the region in its bounds; see `pipeline.sources.base.Networked`."""
         zoom = self._check()

@@ -43,14 +43,7 @@ def gather(box: Box, ask: Callable[[Box], list[T]], most_deg2: float = math.inf,
 
 def squares(region: Region, side_m: float) -> Iterator[Box]:
     """A region's bounds in boxes of at most a side in metres, row by row from the south west."""
-    for west, south, east, north in unwrapped(*region.bounds()):
-        if west == east:  # what is left of a box that ends at the antimeridian
-            continue
-        rows = max(1, math.ceil((north - south) * METRES_PER_DEGREE / side_m))
-        # The row nearest to the equator is the widest on the ground.
-        widest = 0.0 if south <= 0 <= north else min(abs(south), abs(north))
-        width_m = (east - west) * METRES_PER_DEGREE * math.cos(math.radians(widest))
-        columns = max(1, math.ceil(width_m / side_m))
+    for (west, south, east, north), rows, columns in _grids(region, side_m):
         dlat, dlon = (north - south) / rows, (east - west) / columns
         for row in range(rows):
             for column in range(columns):
@@ -60,6 +53,23 @@ def squares(region: Region, side_m: float) -> Iterator[Box]:
                     west + (column + 1) * dlon,
                     south + (row + 1) * dlat,
                 )
+
+
+def count_squares(region: Region, side_m: float) -> int:
+    """How many boxes `squares` gives."""
+    return sum(rows * columns for _, rows, columns in _grids(region, side_m))
+
+
+def _grids(region: Region, side_m: float) -> Iterator[tuple[Box, int, int]]:
+    """The region's bounds, in two parts across the antimeridian, with the rows and columns that each is cut into."""
+    for west, south, east, north in unwrapped(*region.bounds()):
+        if west == east:  # what is left of a box that ends at the antimeridian
+            continue
+        rows = max(1, math.ceil((north - south) * METRES_PER_DEGREE / side_m))
+        # The row nearest to the equator is the widest on the ground.
+        widest = 0.0 if south <= 0 <= north else min(abs(south), abs(north))
+        width_m = (east - west) * METRES_PER_DEGREE * math.cos(math.radians(widest))
+        yield (west, south, east, north), rows, max(1, math.ceil(width_m / side_m))
 
 
 def text(box: Box) -> str:

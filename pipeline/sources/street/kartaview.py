@@ -121,6 +121,10 @@ class KartaViewSource:
         """A list, once more by point and radius for the first, and at most `max_views` pictures a site."""
         return lat.size * (1 + imagery.max_views) + 1
 
+    def listing_requests(self, region: Region) -> tuple[Provider, int]:
+        """A list for each box; more where a box holds more than a page. See `pipeline.sources.base.Lists`."""
+        return self.provider(), boxes.count_squares(region, _SIDE_M)
+
     def probe(self, region: Region) -> str:
         """A list of the region's middle; see `pipeline.sources.base.Networked`."""
         found = len(self._list(around(*region.middle(), 50.0)[0]))

@@ -141,11 +141,7 @@ class MapillarySource:
         self._endpoint = config.endpoint.rstrip("/")
         self._key = Key(config.key_env, header="Authorization", scheme="OAuth ")
         self._session = client.session(self.provider())
-        self._tiles = client.session(
-            listing()["mapillary-tiles"].provider(
-                (origin(config.tiles_endpoint),), key=self._key, judge=judges.mapillary_tiles(_mend(config.key_env))
-            )
-        )
+        self._tiles = client.session(self._tiles_provider())
 
     def fingerprint(self) -> str:
         """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
@@ -159,6 +155,13 @@ class MapillarySource:
             rate=self._config.rate,
             key=self._key,
             judge=judges.mapillary(_mend(self._config.key_env)),
+        )
+
+    def _tiles_provider(self) -> Provider:
+        return listing()["mapillary-tiles"].provider(
+            (origin(self._config.tiles_endpoint),),
+            key=self._key,
+            judge=judges.mapillary_tiles(_mend(self._config.key_env)),
         )
 
     def candidates(self, region: Region) -> Iterator[Photo]:
@@ -196,6 +199,10 @@ class MapillarySource:
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:  # noqa: ARG002 - `Networked`
         """A search and at most `max_views` pictures a site."""
         return lat.size * (1 + imagery.max_views)
+
+    def listing_requests(self, region: Region) -> tuple[Provider, int]:
+        """The coverage tiles; see `pipeline.sources.base.Lists`."""
+        return self._tiles_provider(), tiles.count(region, _ZOOM)
 
     def probe(self, region: Region) -> str:
         """A search for one photo around the region's middle; see `pipeline.sources.base.Networked`."""

@@ -201,6 +201,10 @@ class PanoramaxSource:
         """Two searches and at most `max_views` pictures a site, and the list of instances."""
         return lat.size * (2 + imagery.max_views) + 1
 
+    def listing_requests(self, region: Region) -> tuple[Provider, int]:
+        """The coverage tiles; see `pipeline.sources.base.Lists`."""
+        return self.provider(), tiles.count(region, _ZOOM)
+
     def probe(self, region: Region) -> str:
         """A search for one photo around the region's middle; see `pipeline.sources.base.Networked`."""
         items = self._search(("bbox", boxes.text(around(*region.middle(), 500.0)[0])), ("limit", "1"))

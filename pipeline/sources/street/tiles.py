@@ -33,6 +33,11 @@ def cover(region: Region, zoom: int) -> Iterator[mercantile.Tile]:
     yield from mercantile.tiles(*region.bounds(), zooms=zoom)
 
 
+def count(region: Region, zoom: int) -> int:
+    """How many tiles `cover` gives."""
+    return sum(1 for _ in cover(region, zoom))
+
+
 def spots(
     session: Session, tiles: Iterator[mercantile.Tile], ask: Callable[[mercantile.Tile], Request], layer: str
 ) -> Iterator[Spot]:

@@ -124,6 +124,20 @@ def test_zoom_is_the_coarsest_that_is_fine_enough(lat: float, gsd_m: float, tile
     assert choose(matrices[:10], lat, gsd_m).z == min(z, 9)
 
 
+@pytest.mark.parametrize(("max_zoom", "native_m"), [(20, 0.1493), (17, 1.1943)])
+@pytest.mark.parametrize("lat", [0.5, 60.0])
+def test_a_chip_says_how_coarse_the_tiles_are_that_it_was_made_from(
+    httpserver: HTTPServer, client: HttpClient, max_zoom: int, native_m: float, lat: float
+) -> None:
+    """Where the finest zoom is coarser than asked for, the chip is enlarged and does not pretend to be sharp."""
+    server = TileServer(httpserver, lambda *_: noise(1))
+    chip = source(server.template, client, max_zoom=max_zoom).chip(Point(lat, 11.5), SIZE_PX, GSD_M)
+    zoom = min(max_zoom, 19 if lat == 60.0 else 20)  # Mercator's pixels shrink towards the poles
+    assert {z for z, *_ in server.asked} == {zoom}
+    expected = native_m * 2 ** (max_zoom - zoom) * np.cos(np.radians(lat))
+    assert chip.native_gsd_m == pytest.approx(expected, rel=0.01)
+
+
 def test_neighbours_share_tiles(httpserver: HTTPServer, client: HttpClient) -> None:
     server = TileServer(httpserver, lambda *tile: noise(sum(tile)))
     photos = source(server.template, client)

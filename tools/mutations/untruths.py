@@ -11,7 +11,7 @@ import numpy as np
 
 from pipeline.captioning.base import Evidence
 from schemas.records import Cue, Position, Sentence
-from tests.captioning.spoiling import (
+from tools.mutations.spoiling import (
     Case,
     Mutate,
     into_sentence,

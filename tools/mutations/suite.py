@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from schemas.records import Sentence
-from tests.captioning import untruths
-from tests.captioning.spoiling import Case, Mutate, Mutation, long_of, pick, texts_of, with_more, with_text
+from tools.mutations import untruths
+from tools.mutations.spoiling import Case, Mutate, Mutation, long_of, pick, texts_of, with_more, with_text
 
 CITIES = ["Paris", "Chicago", "Stockholm", "Buenos Aires", "Seoul", "New York", "Kampala", "Berlin"]
 

@@ -1,4 +1,4 @@
-"""What every mutation of a description is made with; the mutations are in `mutations`."""
+"""What every mutation of a description is made with; the mutations are in `suite`."""
 
 import hashlib
 from collections.abc import Callable, Sequence

@@ -1,0 +1,111 @@
+"""The imagery stage on the synthetic world: which views a site gets, where they lie, and what it says it lacks."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+
+from pipeline.config_file import parse_build
+from pipeline.imaging.frame import LocalFrame
+from pipeline.stages.imagery import imagery
+from pipeline.toolbox import Toolbox
+from pipeline.units import sample_region
+from schemas.records import Chip, ImageryRow, Site
+from tests.pipeline.conftest import SMALL
+
+TOWN = {"type": "world", "seed": 3}
+
+
+def rows_of(folder: Path, at: tuple[float, float] | None = None, **changes: Any) -> list[ImageryRow]:
+    """Rows of the first region's sites, or of one site at a latitude and longitude; changes as dotted keys."""
+    raw = copy.deepcopy(SMALL)
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        here: Any = raw
+        for part in path:
+            here = here.setdefault(part, {})
+        here[last] = value
+    build = parse_build(raw, base=folder)
+    tools = Toolbox(build)
+    sites = sample_region(build, tools, build.regions[0])
+    if at is not None:
+        sites = [Site(site_id="one", region="north", unit=sites[0].unit, lat=at[0], lon=at[1], weight=1.0)]
+    return imagery(sites, tools)
+
+
+def off_m(chip: Chip, lat: float, lon: float) -> float:
+    """From a position to the middle of a chip's bounds, in metres."""
+    x, y = LocalFrame(lat, lon).to_metres((chip.west + chip.east) / 2, (chip.south + chip.north) / 2)
+    return float(np.hypot(x, y))
+
+
+def test_further_chips_show_the_same_place_at_the_sizes_asked_for(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, imagery__chips__extra_sizes_m=[40.0, 180.0])
+    assert all(row.status == "ok" for row in rows)
+    for row in rows:
+        assert [chip.width * chip.gsd_m for chip in row.aerial_scales] == [pytest.approx(40), pytest.approx(180)]
+        assert [chip.image.path for chip in row.aerial_scales] == ["aerial-40m.jpg", "aerial-180m.jpg"]
+        assert row.aerial is not None
+        for chip in (row.aerial, *row.aerial_scales):
+            assert off_m(chip, row.lat, row.lon) < 0.05
+            assert chip.native_gsd_m is None  # drawn at the scale asked for
+
+
+def test_the_drone_chip_lies_around_the_camera_of_the_first_view(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, sources__drone={"low": TOWN}, imagery__chips__drone_gsd_m=0.1, sampling__method="uniform")
+    seen = [row for row in rows if row.drone is not None]
+    assert len(seen) > 2
+    for row in seen:
+        camera = row.views[0]
+        assert row.drone is not None
+        assert row.drone.gsd_m == 0.1
+        assert off_m(row.drone, camera.lat, camera.lon) < 0.05
+    assert max(off_m(row.drone, row.lat, row.lon) for row in seen if row.drone) > 1.0  # elsewhere than the site
+
+
+def test_a_panorama_is_kept_whole_with_cuts_and_flat_photos_look_different_ways(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path, imagery__max_views=3, imagery__search_radius_m=40)
+    kinds = {row.views[0].projection for row in rows if row.views}
+    assert kinds == {"equirectangular", "perspective"}
+    for row in rows:
+        first, *others = row.views
+        if first.projection == "equirectangular":
+            turns = [(view.heading_deg or 0) - (first.heading_deg or 0) for view in others]
+            assert [turn % 360 for turn in turns] == pytest.approx([0, 120, 240])
+            assert {view.cut_from for view in others} == {first.view_id}
+        else:
+            assert len(row.views) <= 3
+            headings = [view.heading_deg or 0.0 for view in row.views]
+            apart = [abs((a - b + 180) % 360 - 180) for i, a in enumerate(headings) for b in headings[:i]]
+            assert all(turn >= 45 for turn in apart)
+
+
+def test_a_further_chip_that_is_lacking_says_which(tmp_path: Path) -> None:
+    (site, *_) = rows_of(tmp_path)
+    frame = LocalFrame(site.lat, site.lon)
+    ground = np.random.default_rng(1).integers(0, 255, (3, 200, 200), np.uint8)
+    path = tmp_path / "small.tif"  # 100 m across: enough for the chip of 76.8 m and not for that of 180 m
+    shape = {"count": 3, "width": 200, "height": 200, "dtype": "uint8", "crs": frame.crs}
+    with rasterio.open(path, "w", driver="GTiff", transform=Affine(0.5, 0, -50, 0, -0.5, 50), **shape) as file:
+        file.write(ground)
+    credits_ = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
+    above = {"above": {"type": "raster", "path": str(path), **credits_}}
+    (row,) = rows_of(tmp_path, (site.lat, site.lon), sources__aerial=above, imagery__chips__extra_sizes_m=[60.0, 180.0])
+    assert row.status == "ok"
+    assert row.aerial is not None
+    assert row.aerial.native_gsd_m == pytest.approx(0.5, rel=0.01)
+    assert [chip.native_gsd_m for chip in row.aerial_scales] == [pytest.approx(0.5, rel=0.01)]
+    (lacking,) = row.missing
+    assert (lacking.view, lacking.reason) == ("aerial", "partly_covered")
+    assert lacking.detail.startswith("the chip of 180 m: ")
+
+
+def test_a_site_without_any_reference_fails_and_tells_why_of_each_view(tmp_path: Path) -> None:
+    (row,) = rows_of(tmp_path, (10.0, 10.0))
+    assert (row.status, row.reason) == ("failed", "no_reference")
+    assert [(view.view, view.reason) for view in row.missing] == [("aerial", "no_overlap"), ("map", "no_overlap")]
+    assert all(view.detail in (row.detail or "") for view in row.missing)

@@ -1,0 +1,168 @@
+"""Drawing the sites of builds over the network: what a plan says that it takes, and regions where nothing is."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from pipeline.build import prepare
+from pipeline.config_file import load_build
+from pipeline.layers import list_layers
+from pipeline.plan import plan
+from pipeline.stopping import clear_stop
+from pipeline.storage import open_store
+from tests.standin_builds.builds import (
+    KEY_ENV,
+    geoscribe,
+    imagery_rows,
+    mapillary,
+    overpass,
+    panoramax,
+    tiles,
+    write_build,
+)
+from tools.standin import Fault, Match, Part, Plan, Rule, Running, running
+
+HERE: dict[str, Any] = {"name": "vieux-port", "centre": [46.1591, -1.1520], "radius_m": 450}
+EMPTY: dict[str, Any] = {"name": "sahara", "centre": [22.0, 10.0], "radius_m": 500}
+"""Land, where the stand-in has no photo."""
+SEA = [{"name": f"sea-{i}", "centre": [40.0, -40.0 - i], "radius_m": 500} for i in range(2)]
+FEW = {"spacing_m": 60, "max_sites": 6}
+DRAWN = {"map": {"type": "world", "seed": 3}}
+
+
+@pytest.fixture(scope="module")
+def standin() -> Iterator[Running]:
+    """Without faults."""
+    with running() as server:
+        yield server
+
+
+def kartaview(server: Running) -> dict[str, Any]:
+    """A section of a street source."""
+    return {
+        "type": "kartaview",
+        "endpoint": f"{server.api}/kartaview",
+        "picture_hosts": [server.pictures_host],
+        "rate": {"per_s": 50, "at_once": 8},
+    }
+
+
+def planned_and_asked(kind: str, method: str, folder: Path, standin: Running, **changes: Any) -> tuple[int, int]:
+    """Requests that a plan counts for drawing sites by a method, and those that drawing them then takes."""
+    clear_stop()
+
+    def build(how: str) -> Any:
+        few = changes | {"regions": [HERE], "sampling": FEW | {"method": how}}
+        return load_build(write_build(folder / how, standin, **few))
+
+    def counted(how: str) -> int:
+        return sum(source.requests for source in plan(build(how)).sources if source.kind == kind)
+
+    before = len(standin.log())
+    planned = counted(method) - counted("grid")  # which takes none
+    assert len(standin.log()) == before
+    assert len(prepare(build(method)).sites) == 1
+    return planned, len(standin.log()) - before
+
+
+@pytest.mark.parametrize("street", [panoramax, mapillary, kartaview])
+def test_a_plan_counts_what_drawing_at_photos_asks(
+    street: Callable[[Running], dict[str, Any]], standin: Running, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_ENV, standin.key)
+    photos = {"photos": street(standin)}
+    planned, asked = planned_and_asked("street", "imagery", tmp_path, standin, sources__street=photos)
+    assert 0 < asked == planned
+
+
+def test_a_plan_counts_what_drawing_along_roads_asks(standin: Running, tmp_path: Path) -> None:
+    around = {"map": overpass(standin)}
+    planned, asked = planned_and_asked("map", "roads", tmp_path, standin, sources__map=around)
+    assert 0 < asked == planned
+
+
+def test_a_region_where_the_network_has_nothing_is_told_and_the_others_are_built(
+    standin: Running, tmp_path: Path
+) -> None:
+    file = write_build(tmp_path, standin, regions=[EMPTY, HERE], sources__map=DRAWN, sampling=FEW)
+    why = "a region without sites: no photo of the street source street within sahara"
+    first = geoscribe("build", file, "--stages", "imagery")
+    assert first.returncode == 0, first.stderr
+    assert why in first.stdout
+    assert "region sahara has no sites" in first.stderr
+    rows = list(imagery_rows(tmp_path).values())
+    assert Counter(row.region for row in rows) == {"vieux-port": 6}
+    natives = [row.aerial.native_gsd_m for row in rows if row.aerial]
+    assert natives
+    assert natives == [pytest.approx(0.414, abs=0.003)] * len(
+        natives
+    )  # zoom 18, the coarsest as fine as the 0.6 m asked for
+    assert {row.map.native_gsd_m for row in rows if row.map} == {None}  # drawn
+    again = geoscribe("build", file, "--stages", "imagery")
+    assert again.returncode == 0
+    assert "none, all were up to date" in again.stdout
+    assert why in again.stdout  # it was asked again: it may have photos by then
+
+
+def test_a_build_without_a_site_is_refused_and_names_all_its_regions(standin: Running, tmp_path: Path) -> None:
+    regions = [EMPTY, EMPTY | {"name": "tibesti", "centre": [21.0, 17.0]}]
+    said = geoscribe("build", write_build(tmp_path, standin, regions=regions, sampling=FEW))
+    assert said.returncode == 2
+    assert "2 thing(s) to mend" in said.stderr
+    assert "within sahara" in said.stderr
+    assert "within tibesti" in said.stderr
+
+
+def test_regions_whose_source_is_out_of_order_are_all_named_and_the_others_drawn(tmp_path: Path) -> None:
+    broken = Plan(rules=[Rule(match=Match(part=Part.VECTOR), fault=Fault.SERVER_ERROR)])
+    with running() as sound, running(broken) as server:
+        street = {"street": panoramax(server), "other": panoramax(sound)}
+        of = {"a": "street", "b": "other", "c": "street"}
+        regions = [HERE | {"name": name, "street": source} for name, source in of.items()]
+        changes = {"sources__street": street, "sources__map": DRAWN, "sampling": FEW, "network__tries": 2}
+        said = geoscribe("build", write_build(tmp_path, server, regions=regions, **changes))
+    assert said.returncode == 3
+    assert "the sites of region a cannot be drawn" in said.stderr
+    assert "the sites of region c cannot be drawn" in said.stderr
+    assert [file.region for file in list_layers(open_store(str(tmp_path / "workspace")), "sites")] == ["b"]
+
+
+def test_regions_on_open_water_are_all_named_before_anybody_is_asked(standin: Running, tmp_path: Path) -> None:
+    sampling = FEW | {"method": "uniform"}
+    file = write_build(tmp_path, standin, regions=[HERE, *SEA], sources__map=DRAWN, sampling=sampling)
+    before = len(standin.log())
+    said = geoscribe("build", file)
+    assert said.returncode == 2
+    assert "regions.1: found sea-0" in said.stderr
+    assert "regions.2: found sea-1" in said.stderr
+    assert len(standin.log()) == before
+
+
+def test_coverage_tells_shares_reasons_and_regions_without_sites(standin: Running, tmp_path: Path) -> None:
+    file = write_build(tmp_path, standin, regions=[HERE, EMPTY], sources__map=DRAWN, sampling=FEW)
+    before = len(standin.log())
+    said = geoscribe("coverage", file, "--out", tmp_path / "coverage.png", "--sites", "4")
+    assert said.returncode == 0, said.stderr
+    rows = {line.split()[0]: line.split() for line in said.stdout.splitlines() if line.strip()}
+    assert rows["vieux-port"][1:3] == ["6", "4"]
+    assert rows["vieux-port"][4] == "100%"
+    assert rows["sahara"][1:6] == ["0", "0", "0%", "0%", "0%"]
+    assert "no photo of the street source street within sahara" in said.stdout
+    picture = Image.open(tmp_path / "coverage.png").convert("RGB")
+    assert (34, 139, 84) in {colour for _, colour in picture.getcolors(1 << 24) or []}  # of sites that have everything
+    assert Part.PICTURE not in {entry.part for entry in standin.log()[before:]}
+
+
+def test_a_failed_site_keeps_why_it_lacks_other_views(tmp_path: Path) -> None:
+    nowhere = Plan(rules=[Rule(match=Match(part=Part.ITEM), fault=Fault.ZERO_POSITION)])
+    with running(nowhere) as server:
+        corner = {"aerial": tiles(server) | {"bbox": [-1.1470, 46.1591, -1.1400, 46.1700]}}
+        file = write_build(tmp_path, server, regions=[HERE], sources__map=DRAWN, sources__aerial=corner, sampling=FEW)
+        assert geoscribe("build", file, "--stages", "imagery").returncode == 0
+    rows = list(imagery_rows(tmp_path).values())
+    assert {row.reason for row in rows} == {"bad_position"}
+    assert ("aerial", "no_overlap") in {(view.view, view.reason) for row in rows for view in row.missing}
