@@ -27,13 +27,13 @@ from pipeline.sources.base import (
     RasterChip,
     StreetSource,
 )
-from pipeline.stages.choosing import Chosen, choose, rank
+from pipeline.stages.choosing import choose, rank
 from pipeline.stopping import check_stop
 from pipeline.toolbox import Toolbox
 from schemas.reasons import OUTAGES, Reason
 from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, MissingView, Site, StreetView
 
-VERSION = 3
+VERSION = 4
 _UNKNOWN_HFOV_DEG = 65.0
 """Assumed where nobody recorded it and the synthetic world is asked for its truth."""
 
@@ -69,18 +69,23 @@ def _try(site: Site, tools: Toolbox) -> ImageryRow:
 def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
     """A site's row; views that it lacks are added to `missing`, so that they are known even if the site fails."""
     point = Point(site.lat, site.lon)
+    source, settings = tools.street(site.region), tools.build.imagery
+    ranked = rank(source.near(point, settings.search_radius_m), point, settings.search_radius_m, settings.choice)
+    if all(one.photo.unusable is not None for one in ranked):  # chips would be asked for in vain
+        none = choose(ranked, 0, lambda _photo, _number: [])
+        return _failed(site, none.why_none(settings.search_radius_m), missing, none.considered)
     aerial = _aerial(point, site.region, tools, missing)
     scales = _scales(point, site.region, tools, missing) if aerial else []
     around, facts = _map(point, site.region, tools, missing)
     if aerial is None and around is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
-    street = _street(point, tools.street(site.region), tools)
+    street = choose(ranked, settings.max_views, lambda photo, n: _views_of(photo, n, point, source, tools))
     missing += [
         MissingView(view="street", reason=error.reason, detail=f"{photo_id}: {error.detail}")
         for photo_id, error in street.faults
     ]
     if not street.views:
-        return _failed(site, street.why_none(tools.build.imagery.search_radius_m), missing, street.considered)
+        return _failed(site, street.why_none(settings.search_radius_m), missing, street.considered)
     return ImageryRow(
         **site.model_dump(),
         status="ok",
@@ -112,14 +117,6 @@ def _failed(
         considered=considered or [],
         missing=missing,
     )
-
-
-def _street(point: Point, source: StreetSource, tools: Toolbox) -> Chosen:
-    """The views of the photos that suit the site best; see `pipeline.stages.choosing`."""
-    settings = tools.build.imagery
-    photos = source.near(point, settings.search_radius_m)
-    ranked = rank(photos, point, settings.search_radius_m, settings.choice)
-    return choose(ranked, settings.max_views, lambda photo, number: _views_of(photo, number, point, source, tools))
 
 
 def _views_of(photo: Photo, number: int, point: Point, source: StreetSource, tools: Toolbox) -> list[StreetView]:

@@ -11,6 +11,7 @@ from affine import Affine
 
 from pipeline.config_file import parse_build
 from pipeline.imaging.frame import LocalFrame
+from pipeline.sources.world import WorldAerialSource, WorldMapSource
 from pipeline.stages.imagery import imagery
 from pipeline.toolbox import Toolbox
 from pipeline.units import sample_region
@@ -104,8 +105,26 @@ def test_a_further_chip_that_is_lacking_says_which(tmp_path: Path) -> None:
     assert lacking.detail.startswith("the chip of 180 m: ")
 
 
-def test_a_site_without_any_reference_fails_and_tells_why_of_each_view(tmp_path: Path) -> None:
-    (row,) = rows_of(tmp_path, (10.0, 10.0))
+def test_a_site_without_any_reference_fails_and_tells_why(tmp_path: Path) -> None:
+    (site, *_) = rows_of(tmp_path)
+    path = tmp_path / "elsewhere.tif"
+    shape = {"count": 3, "width": 8, "height": 8, "dtype": "uint8", "crs": LocalFrame(10.0, 10.0).crs}
+    with rasterio.open(path, "w", driver="GTiff", transform=Affine(20, 0, -80, 0, -20, 80), **shape) as file:
+        file.write(np.full((3, 8, 8), 90, np.uint8))
+    above = {
+        "above": {"type": "raster", "path": str(path), "author": "a", "licence": "CC0-1.0", "link": "https://a.org"}
+    }
+    (row,) = rows_of(tmp_path, (site.lat, site.lon), sources__aerial=above, sources__map={})
     assert (row.status, row.reason) == ("failed", "no_reference")
-    assert [(view.view, view.reason) for view in row.missing] == [("aerial", "no_overlap"), ("map", "no_overlap")]
+    assert [(view.view, view.reason) for view in row.missing] == [("aerial", "no_overlap")]
     assert all(view.detail in (row.detail or "") for view in row.missing)
+
+
+def test_where_no_photo_is_no_chip_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def chip(*_: object) -> None:
+        raise AssertionError("asked for in vain")
+
+    for source in WorldAerialSource, WorldMapSource:
+        monkeypatch.setattr(source, "chip", chip)
+    (row,) = rows_of(tmp_path, (10.0, 10.0))
+    assert (row.status, row.reason, row.missing) == ("failed", "no_street_view", [])
