@@ -78,7 +78,7 @@ def install_null_stages() -> None:
     stages: dict[str, Callable[..., list[Any]]] = {
         "imagery": lambda sites, _: null_rows(ImageryRow, list(sites)),
         "cues": lambda sites, _: null_rows(CueRow, sites),
-        "captions": lambda _, cues, __: null_rows(CaptionRow, cues),
+        "captions": lambda _, cues, *__: null_rows(CaptionRow, cues),
     }
     for name, stage in stages.items():
         setattr(pipeline.work, name, stage)

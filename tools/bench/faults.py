@@ -6,6 +6,7 @@ does not bring up get a build of a few sites each.
 """
 
 import logging
+import os
 import re
 import shutil
 import sys
@@ -108,6 +109,7 @@ def build_twice(
     """The rows of a build without faults, of one with a plan's, and of that after a retry; and what these two asked."""
     shutil.rmtree(folder, ignore_errors=True)
     with running(port=PORT) as server:
+        os.environ["STANDIN_KEY"] = server.key  # the stand-in's own, the same each time
         run_build(configured(folder / "clean", server, street, sites, overpass=overpass), stages=("imagery",))
         clean = rows(folder / "clean")
     with running(plan, port=PORT) as server:
