@@ -2,17 +2,22 @@
 
 Both send the same kind of request (the one turn of `plain-en-1`, three pictures, a JSON schema) to a running server,
 started by `geoscribe serve`, with the same number in flight; PYTHON is of the environment that vLLM is in. Compared
-are generated tokens a second, as replies differ in length. Then 10,000 places are queued, to see what the client holds.
+are generated tokens a second by the server's own count, as replies differ in length, in the middle of each run: a reply
+that is refused is asked for once more, so that the last places of ours are on the way when most of the room is empty,
+which in a build of thousands does not count. Then 10,000 places are queued, to see what the client holds.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, overload
 
@@ -38,6 +43,7 @@ AT_ONCE = 16
 ROUNDS = 2
 QUEUED = 10_000
 WATCH_S = 20.0
+_GENERATED = re.compile(r"^vllm:generation_tokens_total\{[^}]*\} (\S+)$", re.MULTILINE)
 _CREDIT: dict[str, Any] = {
     "source": "s",
     "source_id": "1",
@@ -122,18 +128,47 @@ def build_for(endpoint: str, model: str, workspace: Path) -> Build:
     return parse_build(raw, base=workspace)
 
 
-def ours(build: Build, places: Places) -> tuple[int, float]:
-    """Generated tokens and seconds of the captioner."""
-    captioner = _captioner(build)
-    started = time.monotonic()
-    captioner.describe(places)
-    seconds = time.monotonic() - started
-    kept = [json.loads(file.read_text()) for file in (Path(build.workspace) / "replies").rglob("*.json")]
-    return sum(file["reply"]["completion_tokens"] for file in kept if file["reply"]), seconds
+class Meter:
+    """Reads the server's count of generated tokens twice a second."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._url = endpoint.removesuffix("/v1") + "/metrics"
+        self._read: list[tuple[float, float]] = []
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch)
+
+    def __enter__(self) -> "Meter":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def rate(self) -> tuple[float, float]:
+        """All tokens, and tokens a second from a tenth to seven tenths of the time in which there were any."""
+        seconds, counts = np.array(self._read).T
+        busy = np.flatnonzero(np.diff(counts))
+        start, end = seconds[busy[0]], seconds[busy[-1] + 1]
+        low, high = start + 0.1 * (end - start), start + 0.7 * (end - start)
+        tokens = np.interp(high, seconds, counts) - np.interp(low, seconds, counts)
+        return counts[-1] - counts[0], float(tokens / (high - low))
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.5):
+            with urllib.request.urlopen(self._url, timeout=10) as answer:
+                found = _GENERATED.search(answer.read().decode())
+            if found is not None:
+                self._read.append((time.monotonic(), float(found[1])))
 
 
-def theirs(build: Build, places: Places, python: Path, folder: Path) -> tuple[int, float]:
-    """The same of vLLM's benchmark."""
+def ours(build: Build, places: Places) -> None:
+    """Have the captioner describe them."""
+    _captioner(build).describe(list(places))
+
+
+def theirs(build: Build, places: Places, python: Path, folder: Path) -> None:
+    """Have vLLM's benchmark send what the captioner would."""
     settings = _settings(build)
     templates = Templates(load_prompt_set(PROMPTS), settings)
     lines = []
@@ -150,7 +185,8 @@ def theirs(build: Build, places: Places, python: Path, folder: Path) -> tuple[in
         lines.append(json.dumps({"content": parts}))
     (folder / "requests.jsonl").write_text("\n".join(lines))
     schema = {"name": "compose", "strict": True, "schema": reply_schema("compose", [])}
-    body = {"response_format": {"type": "json_schema", "json_schema": schema}, "top_p": settings.top_p, "seed": 1}
+    # No seed: with the same one all replies would be of one length, and ours are not.
+    body = {"response_format": {"type": "json_schema", "json_schema": schema}, "top_p": settings.top_p}
     options = {
         "--backend": "openai-chat",
         "--base-url": settings.endpoints[0].removesuffix("/v1"),
@@ -164,16 +200,12 @@ def theirs(build: Build, places: Places, python: Path, folder: Path) -> tuple[in
         "--custom-output-len": settings.reply_tokens,
         "--temperature": settings.temperature,
         "--extra-body": json.dumps(body),
-        "--result-dir": folder,
-        "--result-filename": "result.json",
     }
-    flags = ["--save-result", "--disable-shuffle", "--custom-ensure-client-side-data", "--skip-tokenizer-init"]
+    flags = ["--disable-shuffle", "--custom-ensure-client-side-data", "--skip-tokenizer-init"]
     command = [str(python), "-c", _THEIRS, *(str(part) for option in options.items() for part in option), *flags]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"vLLM's benchmark failed:\n{done.stderr[-2_000:]}")
-    result = json.loads((folder / "result.json").read_text())
-    return result["total_output_tokens"], result["duration"]
 
 
 def queued(build: Build) -> tuple[float, float, int]:
@@ -226,12 +258,18 @@ def main() -> None:
             work = Path(folder) / str(turn)
             (work / "theirs").mkdir(parents=True)
             build = build_for(endpoint, model, work)
-            for name, (tokens, seconds) in (
-                ("geoscribe", ours(build, Places(2 * turn * count, count))),
-                ("vllm bench serve", theirs(build, Places((2 * turn + 1) * count, count), python, work / "theirs")),
+            for name, send in (
+                ("geoscribe", partial(ours, build, Places(2 * turn * count, count))),
+                (
+                    "vllm bench serve",
+                    partial(theirs, build, Places((2 * turn + 1) * count, count), python, work / "theirs"),
+                ),
             ):
-                rates[name].append(tokens / seconds)
-                print(f"{name}: {count} places, {tokens:,} tokens, {seconds:.1f} s, {tokens / seconds:,.0f} tokens/s")
+                with Meter(endpoint) as meter:
+                    send()
+                tokens, rate = meter.rate()
+                rates[name].append(rate)
+                print(f"{name}: {count} places, {tokens:,.0f} tokens, {rate:,.0f} tokens/s")
         share = sum(rates["geoscribe"]) / sum(rates["vllm bench serve"])
         print(f"geoscribe over vllm bench serve, {AT_ONCE} at once: {share:.0%}")
         before, most, sent = queued(build_for(endpoint, model, Path(folder) / "queue"))
