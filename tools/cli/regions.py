@@ -18,7 +18,7 @@ def list_regions(
     continent: Annotated[str | None, typer.Option(help="Only AF, AS, EU, NA, OC or SA.")] = None,
     country: Annotated[str | None, typer.Option(help="Only this country (ISO 3166-1 alpha-2, as JP).")] = None,
 ) -> None:
-    """List the catalogue: id, name, country, continent, population, climate, script of street signs, stratum."""
+    """List the catalogue: id (country first), name, continent, population, climate, script of street signs, stratum."""
     from pipeline.regions.catalogue import CONTINENTS, catalogue
 
     entries = list(catalogue().values())
@@ -26,16 +26,14 @@ def list_regions(
     _known("--country", country, sorted({entry.country for entry in entries}))
     table = Table(box=None, pad_edge=False)
     table.add_column("id", no_wrap=True)
-    for column in ("name", "country", "continent"):
-        table.add_column(column, overflow="fold")
-    table.add_column("population", justify="right", no_wrap=True)
-    for column in ("climate", "script", "stratum"):
-        table.add_column(column, overflow="fold")
+    table.add_column("name", overflow="fold")  # gives way where the window is small: the id has it, too
+    for column in ("in", "population", "climate", "script", "stratum"):
+        table.add_column(column, no_wrap=True, justify="right" if column == "population" else "left")
     found = 0
     for entry in entries:
         if continent in (None, entry.continent) and country in (None, entry.country):
             found += 1
-            what = (entry.id, entry.name, entry.country, CONTINENTS[entry.continent], f"{entry.population:,}")
+            what = (entry.id, entry.name, entry.continent, f"{entry.population:,}")
             table.add_row(*what, entry.climate, entry.script, entry.stratum)
     console = table_console()
     console.print(table)
