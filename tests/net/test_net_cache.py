@@ -338,6 +338,21 @@ def start(folder: Path, max_bytes: int, seed: int, rounds: int) -> subprocess.Po
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
+def test_it_waits_for_another_process_that_is_setting_it_up(tmp_path: Path) -> None:
+    made = AnswerCache(tmp_path, BIG)
+    made.close()
+    (index,) = tmp_path.glob("index-*.sqlite")
+    index.unlink()
+    other = sqlite3.connect(index, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE other (x)")
+    other.execute("BEGIN IMMEDIATE")  # for which SQLite itself does not wait when the journal is changed
+    done = threading.Timer(0.3, other.execute, ["COMMIT"])
+    done.start()
+    AnswerCache(tmp_path, BIG).close()
+    done.join()
+    other.close()
+
+
 def test_processes_share_it(tmp_path: Path) -> None:
     limit = 80 * (20_000 + ENTRY_BYTES)
     processes = [start(tmp_path / "cache", limit, seed, 150) for seed in range(4)]

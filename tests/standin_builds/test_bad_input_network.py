@@ -282,8 +282,10 @@ def test_an_aerial_host_that_never_answers_costs_its_patience_and_not_every_site
     assert built.code == 1
     assert "unreachable: the source did not answer in time" in built.out
     assert "100.0% of the sites failed; limits.allowed_failed_share is 20.0%" in built.out
-    rows = imagery_rows(tmp_path).values()
-    assert len(rows) == 40
+    every = imagery_rows(tmp_path).values()
+    assert len(every) == 40
+    rows = [row for row in every if row.reason != "unusable_licence"]  # of which no chip is asked for
+    assert len(rows) > 30
     assert {row.reason for row in rows} == {"unreachable"}
     assert all((row.detail or "").startswith("aerial: 127.0.0.1/") for row in rows)
     assert any("has not answered 1" in (row.detail or "") for row in rows)
