@@ -24,6 +24,7 @@ from typing import TypeVar
 from pipeline.errors import MachineError
 from pipeline.net.base import Answer
 from pipeline.net.freshness import fresh_for
+from pipeline.net.shared_sqlite import set_up
 
 KEPT = frozenset(
     {"age", "cache-control", "content-range", "content-type", "date", "etag", "expires", "last-modified", "vary"}
@@ -329,7 +330,7 @@ class AnswerCache:
             )
             with self._lock:
                 self._connections.append(index)
-            _set_up(index)
+            set_up(index, _SCHEMA, _PATIENCE_S)
             self._local.index = generation, index
         return index
 
@@ -362,22 +363,6 @@ class AnswerCache:
 
 def _mark(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-
-
-def _set_up(index: sqlite3.Connection) -> None:
-    """Journal and tables, while other processes may be doing the same."""
-    deadline = time.monotonic() + _PATIENCE_S
-    while True:
-        try:
-            # No fsync with each answer: a power cut may lose the last ones, and that is all.
-            index.executescript(f"PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; {_SCHEMA}")
-        except sqlite3.OperationalError as fault:
-            # To change the journal, SQLite waits for nobody, whatever the connection's time-out: it says busy at once.
-            if fault.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-        else:
-            return
-        time.sleep(0.02)
 
 
 def _used(index: sqlite3.Connection) -> int:

@@ -9,11 +9,15 @@ from pathlib import Path
 
 from pipeline.errors import MachineError, SiteError
 from pipeline.net.base import Provider
+from pipeline.net.shared_sqlite import set_up
 from schemas.reasons import Reason
 
 RESERVED = 50
 """Requests that are written down at once, so that counting costs nothing. A killed process loses what it had left."""
 _DAY_S = 86_400
+_PATIENCE_S = 30.0
+_SCHEMA = """CREATE TABLE IF NOT EXISTS taken (provider TEXT, key_mark TEXT, day INTEGER, requests INTEGER,
+PRIMARY KEY (provider, key_mark, day)) WITHOUT ROWID;"""
 
 
 class DayQuota:
@@ -91,14 +95,9 @@ class DayQuota:
         if self._opened is None:
             if self._file is not None:
                 self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            opened = sqlite3.connect(self._file or ":memory:", timeout=30, check_same_thread=False)
+            opened = sqlite3.connect(self._file or ":memory:", timeout=_PATIENCE_S, check_same_thread=False)
             try:
-                opened.execute("PRAGMA journal_mode = WAL")
-                opened.execute("PRAGMA synchronous = NORMAL")
-                opened.execute(
-                    "CREATE TABLE IF NOT EXISTS taken (provider TEXT, key_mark TEXT, day INTEGER, requests INTEGER,"
-                    " PRIMARY KEY (provider, key_mark, day)) WITHOUT ROWID"
-                )
+                set_up(opened, _SCHEMA, _PATIENCE_S)
             except sqlite3.Error:
                 opened.close()
                 raise
