@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Literal, Protocol
 
-from pipeline.errors import SiteError
+from pipeline.errors import ConfigError, Problem, SiteError
+from prompts.loader import PromptSet, PromptSetError, load_prompt_set
 from schemas.reasons import Reason
 from schemas.records import Cue, ImageryRow, Sentence, Turn, Verdict
 
@@ -62,3 +63,19 @@ class Captioner(Protocol):
     def describe(self, sites: Sequence[Evidence]) -> list[Description | SiteError]:
         """A description a site, in order, or the reason why there is none."""
         ...
+
+
+def prompt_set_of(name: str, kind: Literal["composer", "dialogue"]) -> PromptSet:
+    """The prompt set that a build names for a captioner of a kind.
+
+    Raises:
+        ConfigError: there is no such prompt set, it is malformed, or made for another kind.
+    """
+    try:
+        found = load_prompt_set(name)
+    except PromptSetError as error:
+        raise ConfigError([Problem("captioner.prompt_set", error.found, error.allowed)]) from error
+    if found.kind != kind:
+        given = f"{name}, made for a {found.kind}"
+        raise ConfigError([Problem("captioner.prompt_set", given, f"a prompt set of kind {kind}")])
+    return found

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from pipeline import config_captioning as config
 from pipeline.captioning.arranging import PLANS, select
-from pipeline.captioning.base import Description, Evidence
+from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.facts import Fact
 from pipeline.captioning.merging import facts_of
 from pipeline.captioning.standpoint import Standpoint, standpoint_of
@@ -17,8 +17,7 @@ from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.captioning.wording import Choices
 from pipeline.captioning.words import Voice, load_words
 from pipeline.digest import digest
-from pipeline.errors import ConfigError, Problem, SiteError
-from prompts.loader import PromptSetError, load_prompt_set
+from pipeline.errors import SiteError
 from schemas.reasons import Reason
 from schemas.records import Sentence
 
@@ -42,13 +41,7 @@ class Composer:
         Raises:
             ConfigError: there is no such prompt set, it is not a composer's, or its words are malformed.
         """
-        try:
-            prompt_set = load_prompt_set(settings.prompt_set)
-        except PromptSetError as error:
-            raise ConfigError([Problem("captioner.prompt_set", error.found, error.allowed)]) from error
-        if prompt_set.kind != "composer":
-            found = f"{settings.prompt_set}, made for a {prompt_set.kind}"
-            raise ConfigError([Problem("captioner.prompt_set", found, "a prompt set of kind composer")])
+        prompt_set = prompt_set_of(settings.prompt_set, "composer")
         self.prompt_set = prompt_set.name
         self._digest = prompt_set.digest
         self._language = prompt_set.language

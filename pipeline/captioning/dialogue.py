@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pipeline import config_captioning as config
 from pipeline.captioning import grounding
-from pipeline.captioning.base import Description, Evidence
+from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.model_client import ModelClient
 from pipeline.captioning.model_servers import Home
 from pipeline.captioning.replies import ReplyCache
@@ -19,10 +19,9 @@ from pipeline.captioning.templates import Templates
 from pipeline.captioning.turns import Craft, describe, together
 from pipeline.config import Build
 from pipeline.digest import digest
-from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.errors import SiteError
 from pipeline.net.portal import Portal
 from pipeline.storage import open_store
-from prompts.loader import PromptSetError, load_prompt_set
 
 _ELSEWHERE = {"endpoints", "key_env", "at_once", "connect_timeout_s", "reply_timeout_s", "tries", "serve"}
 """Settings on which no word depends."""
@@ -39,13 +38,7 @@ class DialogueCaptioner:
         Raises:
             ConfigError: there is no such prompt set, it is not a dialogue's, or a template is malformed.
         """
-        try:
-            prompt_set = load_prompt_set(settings.prompt_set)
-        except PromptSetError as error:
-            raise ConfigError([Problem("captioner.prompt_set", error.found, error.allowed)]) from error
-        if prompt_set.kind != "dialogue":
-            found = f"{settings.prompt_set}, made for a {prompt_set.kind}"
-            raise ConfigError([Problem("captioner.prompt_set", found, "a prompt set of kind dialogue")])
+        prompt_set = prompt_set_of(settings.prompt_set, "dialogue")
         self.prompt_set = prompt_set.name
         self.model: str | None = settings.model + (f"@{settings.revision}" if settings.revision else "")
         self._fingerprint = digest(

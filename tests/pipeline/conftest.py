@@ -1,7 +1,7 @@
 """A small build of the synthetic world with oracle engines: seconds, no model."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,18 +41,24 @@ SMALL: dict[str, Any] = {
 SmallBuild = Callable[..., Build]
 
 
+def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A build file's content with changes, whose keys are paths: `sources__street`. The one given stays as it is."""
+    made: dict[str, Any] = copy.deepcopy(dict(raw))
+    for key, value in changes.items():
+        *path, last = key.split("__")
+        here: Any = made
+        for part in path:
+            here = here.setdefault(part, {})
+        here[last] = value
+    return made
+
+
 @pytest.fixture
 def small_config(tmp_path: Path) -> Callable[..., Path]:
     """Writes the small build's file, with changes given as dotted keys, and returns its path."""
 
     def write(folder: Path = tmp_path, **changes: Any) -> Path:
-        raw = copy.deepcopy(SMALL)
-        for key, value in changes.items():
-            *path, last = key.split("__")
-            here: Any = raw
-            for part in path:
-                here = here.setdefault(part, {})
-            here[last] = value
+        raw = changed(SMALL, changes)
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "build.yaml"
         file.write_text(yaml.safe_dump(raw))

@@ -1,6 +1,5 @@
 """The imagery stage on the synthetic world: which views a site gets, where they lie, and what it says it lacks."""
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +15,14 @@ from pipeline.stages.imagery import imagery
 from pipeline.toolbox import Toolbox
 from pipeline.units import sample_region
 from schemas.records import Chip, ImageryRow, Site
-from tests.pipeline.conftest import SMALL
+from tests.pipeline.conftest import SMALL, changed
 
 TOWN = {"type": "world", "seed": 3}
 
 
 def rows_of(folder: Path, at: tuple[float, float] | None = None, **changes: Any) -> list[ImageryRow]:
     """Rows of the first region's sites, or of one site at a latitude and longitude; changes as dotted keys."""
-    raw = copy.deepcopy(SMALL)
-    for key, value in changes.items():
-        *path, last = key.split("__")
-        here: Any = raw
-        for part in path:
-            here = here.setdefault(part, {})
-        here[last] = value
-    build = parse_build(raw, base=folder)
+    build = parse_build(changed(SMALL, changes), base=folder)
     tools = Toolbox(build)
     sites = sample_region(build, tools, build.regions[0])
     if at is not None:

@@ -14,6 +14,7 @@ import yaml
 from pipeline.layers import list_layers, read_rows
 from pipeline.storage import open_store
 from schemas.records import ImageryRow
+from tests.pipeline.conftest import changed
 from tools.standin import Entry, Provider, Running
 from tools.standin.running import DEFAULT_KEY
 
@@ -96,12 +97,7 @@ def write_build(folder: Path, server: Running, **changes: Any) -> Path:
         "map": {"map": overpass(server)},
     }
     raw["network"]["cache"] = str(folder / "cache")
-    for key, value in changes.items():
-        *path, last = key.split("__")
-        here: Any = raw
-        for part in path:
-            here = here.setdefault(part, {})
-        here[last] = value
+    raw = changed(raw, changes)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "build.yaml"
     file.write_text(yaml.safe_dump(raw))
