@@ -6,7 +6,7 @@ right and y down. Arrow schemas are derived from these classes (`schemas.arrow`)
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,10 @@ Float32 = Annotated[float, "float32"]
 """A number of which four bytes are kept; see `schemas.arrow`."""
 Variant = Literal["long", "short", "street"]
 """Of a description: long and short tell of a place for whoever looks from above; `street` what stands before one."""
+
+
+AERIAL = "aerial"
+"""Stands for the aerial chip where a street view's id would stand."""
 
 
 class Record(BaseModel):
@@ -186,6 +190,9 @@ class MissingView(Record):
 class LayerRow(Record):
     """What each row of each layer starts with."""
 
+    layer: ClassVar[str]
+    """Name of the layer that has these rows."""
+
     site_id: str
     status: Status
     reason: Reason | None
@@ -195,6 +202,8 @@ class LayerRow(Record):
 
 class ImageryRow(LayerRow):
     """Layer `imagery`: the views of one site. A failed site has empty lists and null chips."""
+
+    layer: ClassVar[str] = "imagery"
 
     region: str
     unit: str
@@ -298,6 +307,8 @@ class Signatures(Record):
 class CueRow(LayerRow):
     """Layer `cues`: what was read off the views of one site. Only sites whose imagery is ok have a row."""
 
+    layer: ClassVar[str] = "cues"
+
     cues: list[Cue]
     signatures: list[Signature] = []
     """Of the perspective street views, in their order, then of the aerial chip: colour, orientation, spectrum."""
@@ -312,7 +323,7 @@ class Sentence(Record):
 
 
 class Verdict(Record):
-    """What a check found of one claim of a description; see `pipeline.captioning.grounding`."""
+    """What a check found of one claim of a description; see `pipeline.captioning.grounding.grounding`."""
 
     variant: Variant
     sentence: int
@@ -350,6 +361,8 @@ class CaptionRow(LayerRow):
 
     A description that its evidence does not bear out is kept in a failed row, with the verdicts that say why.
     """
+
+    layer: ClassVar[str] = "captions"
 
     language: str
     """ISO 639-1 code; empty where nothing was written."""

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from pipeline.config import Build, source_name
-from pipeline.config_sources import MapCredits
-from pipeline.perception.signatures import AERIAL
-from pipeline.publishing.licences import licence_class
+from pipeline.config.build import Build, source_name
+from pipeline.config.sources import MapCredits
 from pipeline.publishing.units import UnitTables
 from schemas.arrow import from_table
+from schemas.licences import licence_class
 from schemas.records import (
+    AERIAL,
     BBox,
     CaptionRow,
     Chip,

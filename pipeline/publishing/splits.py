@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pyproj import Transformer
 from scipy.spatial import cKDTree  # type: ignore[import-untyped]  # scipy ships no types
 
-from pipeline.config import SplitShares
+from pipeline.config.build import SplitShares
 from schemas.records import Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.captioning.base import Captioner, Description, Evidence, NotDescribedError
-from pipeline.captioning.grounding import fault_of, judge
-from pipeline.config_captioning import Grounding
+from pipeline.captioning.grounding import grounding
+from pipeline.captioning.grounding.grounding import fault_of, judge
+from pipeline.config.build import Build, Region
+from pipeline.config.captioning import Grounding
 from pipeline.errors import SiteError
+from pipeline.registry.toolbox import Toolbox
+from pipeline.stages.base import Stage, StageInput
 from pipeline.stopping import check_stop
-from pipeline.toolbox import Toolbox
 from schemas.records import CaptionRow, CueRow, ImageryRow
-
-VERSION = 2
 
 
 def captions(
@@ -77,3 +78,14 @@ def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner,
         turns=answer.turns,
         **by,
     )
+
+
+def _depends_on(build: Build, tools: Toolbox, _region: Region) -> list[object]:
+    return [tools.captioner.fingerprint(), grounding.VERSION, build.grounding]
+
+
+def _run(given: StageInput, tools: Toolbox) -> list[CaptionRow]:
+    return captions(given.rows(ImageryRow), given.rows(CueRow), tools, given.draws)
+
+
+STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=2, depends_on=_depends_on, run=_run)

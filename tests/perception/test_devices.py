@@ -102,7 +102,7 @@ import pipeline.perception.easy, pipeline.perception.sam, pipeline.perception.gr
 from pipeline.config_perception import EasyOcr
 from pipeline.errors import MachineError
 try:
-    pipeline.perception.easy.EasyOcrEngine(EasyOcr(engine="easyocr"))
+    pipeline.perception.easyocr.EasyOcrEngine(EasyOcr(engine="easyocr"))
 except MachineError as error:
     print(error)
 """

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.captioning.checks.kinds import kinds
+from pipeline.captioning.language.en.kinds import kinds
 from pipeline.errors import ConfigError
 from pipeline.perception.vocabulary import Term, parse, read_vocabulary, vocabulary
 

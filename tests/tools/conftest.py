@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.imaging.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame
 from pipeline.perception.rle import encode
 from pipeline.perception.signatures import signatures
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry

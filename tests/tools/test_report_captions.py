@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from pipeline.config_captioning import Grounding
+from pipeline.config.captioning import Grounding
+from pipeline.geo.point import Point
+from pipeline.imaging.types import Camera
 from pipeline.perception.oracle import Truth
-from pipeline.sources.base import Camera, Point
 from schemas.records import Sample, Sentence
 from tools.dataset import open_dataset
 from tools.metrics.described import COLUMNS, described

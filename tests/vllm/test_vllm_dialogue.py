@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.captioning import requests
 from pipeline.captioning.base import Description, Evidence
-from pipeline.captioning.dialogue import DialogueCaptioner
-from pipeline.captioning.replies import ReplyCache
-from pipeline.captioning.requests import Reply, Request
+from pipeline.captioning.dialogue import requests
+from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
+from pipeline.captioning.dialogue.replies import ReplyCache
+from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.errors import SiteError
 from tests.captioning.hostile import KNOWN, signposted
 from tests.vllm.conftest import Talk, Vllm
@@ -67,7 +67,7 @@ def test_signs_with_orders_reach_neither_the_prompt_nor_the_dataset(vllm: Vllm, 
             return super().find(request)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.captioning.dialogue.ReplyCache", Listening)
+        patch.setattr("pipeline.captioning.dialogue.dialogue.ReplyCache", Listening)
         (answer,) = talk(vllm).describe([signposted([*KNOWN.values(), "ISLAND FARM"])])
     assert reason(answer) in NOISE
     told = "".join(part for request in asked for part in (request.system, *request.parts) if isinstance(part, str))

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from pipeline.captioning.base import Evidence
-from pipeline.captioning.model_client import ModelClient
-from pipeline.captioning.model_servers import Home
-from pipeline.captioning.pictures import Picture, pictures_of
-from pipeline.captioning.reading import read_reply
-from pipeline.captioning.requests import RefusedError, Reply, Request, Sampling, TooLongError
-from pipeline.captioning.templates import Templates
+from pipeline.captioning.dialogue.model_client import ModelClient
+from pipeline.captioning.dialogue.model_servers import Home
+from pipeline.captioning.dialogue.pictures import Picture, pictures_of
+from pipeline.captioning.dialogue.reading import read_reply
+from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling, TooLongError
+from pipeline.captioning.dialogue.templates import Templates
 from pipeline.errors import MachineError
 from prompts.loader import load_prompt_set
 from prompts.replies import TURNS, Turn, reply_schema
@@ -154,7 +154,7 @@ def marks(server: Vllm, body: dict[str, Any]) -> int:
 @pytest.fixture
 def hostile() -> Callable[[], tuple[str, str]]:
     """A system message and a question about cues that try to be messages."""
-    from pipeline.captioning.quoting import cue_data, model_words, to_json
+    from pipeline.captioning.dialogue.quoting import cue_data, model_words, to_json
     from tests.captioning.places import cue
 
     def make() -> tuple[str, str]:

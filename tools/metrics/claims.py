@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.captioning.grounding import LANGUAGES, judge
-from pipeline.config_captioning import Grounding
+from pipeline.captioning.grounding.grounding import LANGUAGES, judge
+from pipeline.config.captioning import Grounding
 from schemas.records import Cue, Verdict
 from tools.metrics.described import Described
 

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pydantic import JsonValue, TypeAdapter
 
 from pipeline.captioning.base import Evidence
-from pipeline.captioning.grounding import LANGUAGES, judge
-from pipeline.config import Region
-from pipeline.config_captioning import Grounding
-from pipeline.config_sources import WorldStreet
+from pipeline.captioning.grounding.grounding import LANGUAGES, judge
+from pipeline.config.build import Region
+from pipeline.config.captioning import Grounding
+from pipeline.config.sources import WorldStreet
+from pipeline.geo.point import Point
+from pipeline.imaging.types import Camera
 from pipeline.perception.oracle import Truth
-from pipeline.sources.base import Camera, Photo, Point
+from pipeline.sources.base import Photo
 from pipeline.sources.world import WorldStreetSource
 from schemas.records import Cue, StreetView
 from tools.metrics.claims import Claims, counted

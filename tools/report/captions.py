@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from pipeline.config_captioning import Grounding
+from pipeline.config.captioning import Grounding
 from pipeline.errors import MachineError, SiteError
 from pipeline.sources.world import WorldStreetSource
 from tools.dataset import Dataset

@@ -1,0 +1,1 @@
+"""Checks on a description that do not trust its writer, one module a check."""
