@@ -30,7 +30,10 @@ class CachedClient:
         self._disk = ThreadPoolExecutor(_THREADS, "geoscribe-cache")
 
     async def fetch(self, asked: Asked) -> Answer:
-        """The answer, kept or new. Raises what `RetryingClient.ask` raises; MachineError where the cache cannot be used."""
+        """The answer, kept or new.
+
+        Raises what `RetryingClient.ask` raises, and MachineError where the cache cannot be used.
+        """
         if asked.request.cache == "never":
             return await self._client.ask(asked)
         key = _key(asked)

@@ -75,8 +75,8 @@ def adopt_or_die(self, temporary, path):
         os.kill(os.getpid(), signal.SIGKILL)
     adopt(self, temporary, path)
 Store.adopt = adopt_or_die
-from pipeline.build import run_build
-from pipeline.config_file import load_build
+from pipeline.engine.build import run_build
+from pipeline.engine.build_file import load_build
 from pathlib import Path
 run_build(load_build(Path(sys.argv[1])))
 """

@@ -59,7 +59,7 @@ def only_here(self, address):
     return connect(self, address)
 socket.socket.connect = only_here
 from pipeline.engine.build import run_build
-from pipeline.config_file import load_build
+from pipeline.engine.build_file import load_build
 run_build(load_build(Path(sys.argv[1])), limit_units=1)
 assert "apache_beam.runners.portability.prism_runner" not in sys.modules
 """

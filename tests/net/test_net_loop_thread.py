@@ -19,7 +19,7 @@ from tests.net.rawserver import MakeSession, RawServer, said, silent
 
 START = """
 import os, sys, threading, time
-from pipeline.config import Network
+from pipeline.config.build import Network
 from pipeline.errors import BuildStopped
 from pipeline.net.base import Provider, Request
 from pipeline.net.client import HttpClient

@@ -23,7 +23,7 @@ from schemas.reasons import Reason
 WORKER = """
 import asyncio, sys, time
 from pipeline.net.base import Provider
-from pipeline.net.limits_service import RemoteRateLimiter
+from pipeline.net.rate_limit_service import RemoteRateLimiter
 address, requests, per_s, at_once, takes = sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:])
 whom = Provider("p", (), per_s, int(at_once))
 

