@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from pipeline.errors import SiteError
 from schemas.reasons import Reason
@@ -21,10 +22,19 @@ class CircuitBreaker:
     a pause that doubles. Once it has been down for `patience_s` nothing waits any more: every request fails at once,
     but for a probe now and then. So a host that never answers delays a build by little more than `patience_s`, however
     many requests there are.
+
+    Args:
+        host: Its name, for messages.
+        patience_s: How long a host may be down before requests fail at once.
+        retry_share: Retries that are allowed for each request, beyond the first `FREE_RETRIES`.
+        clock: Seconds that never go back; the event loop must count them alike.
     """
 
-    def __init__(self, host: str, patience_s: float, retry_share: float) -> None:
+    def __init__(
+        self, host: str, patience_s: float, retry_share: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._host = host
+        self._clock = clock
         self._patience = patience_s
         self._share = retry_share
         self._requests = 0
@@ -49,7 +59,7 @@ class CircuitBreaker:
             SiteError: UNREACHABLE, it has been down too long.
         """
         while True:
-            now = time.monotonic()
+            now = self._clock()
             if self._down_since is None:
                 return False
             if not self._probing and now >= self._probe_at:
@@ -79,7 +89,7 @@ class CircuitBreaker:
 
     def failed(self, what: str, *, probe: bool) -> None:
         """The connection or the server failed."""
-        now = time.monotonic()
+        now = self._clock()
         self._requests += 1
         self._failures += 1
         self._last = what

@@ -1,7 +1,6 @@
 """The limits of one process, by a clock that jumps to whatever is waited for."""
 
 import asyncio
-import selectors
 from bisect import bisect_left
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -17,35 +16,13 @@ from pipeline.net.base import Provider
 from pipeline.net.quota import RESERVED, DayQuota
 from pipeline.net.rate_limit import LATE_S, LONGEST_DELAY_S, LocalRateLimiter, Throttle
 from schemas.reasons import Reason
+from tests.net.virtual_time import JumpingLoop, run_jumping
 
 DAY = 86_400.0
 
 
-class Jumping(selectors.DefaultSelector):
-    """Waits no time at all: moves the loop's clock instead."""
-
-    now = 1000.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.now += max(timeout or 0.0, 0.0)
-        return super().select(0)
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.jumping = Jumping()
-        super().__init__(self.jumping)
-
-    def time(self) -> float:
-        return float(self.jumping.now)
-
-
 def run(play: Callable[[JumpingLoop, LocalRateLimiter], Coroutine[Any, Any, None]]) -> None:
-    loop = JumpingLoop()
-    try:
-        loop.run_until_complete(play(loop, LocalRateLimiter(clock=loop.time)))
-    finally:
-        loop.close()
+    run_jumping(lambda loop: play(loop, LocalRateLimiter(clock=loop.time)))
 
 
 def provider(name: str = "p", per_s: float = 10.0, at_once: int = 4, per_day: int | None = None) -> Provider:

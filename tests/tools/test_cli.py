@@ -4,7 +4,6 @@ import copy
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -52,12 +51,10 @@ def write(folder: Path, **changes: Any) -> Path:
     return file
 
 
-def test_help_comes_at_once_and_without_beam() -> None:
-    started = time.process_time()
+def test_help_comes_without_beam_and_numpy() -> None:
     script = "import sys, tools.cli.main; sys.exit('apache_beam' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
     assert geoscribe("--help").returncode == 0
-    assert time.process_time() - started < 5
 
 
 def test_a_second_build_says_that_nothing_was_to_do(built: Path) -> None:
