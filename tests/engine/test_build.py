@@ -1,10 +1,10 @@
 """Builds of the small world from start to end, on the local runner."""
 
 import hashlib
+import itertools
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -165,6 +165,48 @@ def test_failed_sites_are_rows_and_retry_mends_just_them(small_build: Callable[.
     assert shards(build) == shards(undisturbed)
 
 
+def test_where_every_site_fails_nothing_is_published_and_the_commonest_details_are_told(
+    small_build: Callable[..., Build],
+) -> None:
+    gates = {"imagery__quality__min_sharpness": 1e9}
+    outcome = run_build(small_build(**gates))
+    assert outcome.failed == {"too_blurred": outcome.sites}
+    assert outcome.published is None
+    assert outcome.made == outcome.made | {"publish": 0}
+    assert outcome.too_many_failed
+    ((reason, common),) = outcome.fatal.items()
+    assert (reason, common.of) == ("too_blurred", outcome.sites)
+    assert common.detail.startswith("sharpness ")
+    again = run_build(small_build(**gates))
+    assert again.made == NOTHING
+    assert again.fatal == outcome.fatal
+
+
+def test_a_revision_of_which_every_site_fails_leaves_the_dataset_as_it_was(small_build: Callable[..., Build]) -> None:
+    before = run_build(small_build())
+    there = shards(small_build())
+    outcome = run_build(small_build(imagery__quality__min_sharpness=1e9, limits__allowed_failed_share=1.0))
+    assert outcome.published is None
+    assert outcome.too_many_failed
+    assert shards(small_build()) == there
+    assert verify(open_store(small_build().dataset)) == []
+    assert run_build(small_build()).published == before.published
+
+
+def test_the_commonest_detail_is_that_of_most_sites(small_build: Callable[..., Build]) -> None:
+    def read(_: WorldStreetSource, photo: Any) -> bytes:
+        nth = int(hashlib.sha256(photo.source_id.encode()).hexdigest(), 16) % 4
+        raise SiteError(Reason.READ_FAILED, "the disk hums" if nth else f"photo {photo.source_id} is torn")
+
+    build = small_build(imagery__search_radius_m=1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorldStreetSource, "read", read)
+        outcome = run_build(build)
+    common = outcome.fatal["read_failed"]
+    assert common.detail.endswith("the disk hums")
+    assert 1 < common.sites < common.of == outcome.sites
+
+
 def test_a_retry_that_meets_a_damaged_table_makes_it_again(small_build: Callable[..., Build], tmp_path: Path) -> None:
     undisturbed = small_build(tmp_path / "undisturbed", imagery__search_radius_m=1.0)
     run_build(undisturbed)
@@ -310,19 +352,21 @@ def replace_region(build: Build, **changes: Any) -> Build:
 
 def test_a_stop_keeps_what_is_done(small_build: Callable[..., Build]) -> None:
     build = small_build()
-    seen = []
+    taken_up, stop_asked = itertools.count(), threading.Event()
 
     def stop_after_the_first(progress: Any) -> None:
-        seen.append(progress)
         if any(stage.units_done for stage in progress.values()):
             request_stop()
+            stop_asked.set()
 
-    def slow(*args: Any) -> Any:
-        time.sleep(0.5)
+    def held(*args: Any) -> Any:
+        """The first unit goes through, the others wait for the stop."""
+        if next(taken_up):
+            stop_asked.wait()
         return imagery(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline.stages.imagery, "imagery", slow)
+        patch.setattr(pipeline.stages.imagery, "imagery", held)
         with pytest.raises(BuildStopped):
             run_build(build, report=stop_after_the_first)
     kept = [f for f in list_layers(open_store(build.workspace)) if f.layer == "imagery"]

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -116,6 +117,17 @@ def test_too_many_failed_sites_exit_with_1(tmp_path: Path) -> None:
     assert result.returncode == 1
     assert "too_blurred: below the sharpness gate" in result.stdout
     assert "100.0% of the sites failed" in result.stdout
+
+
+def test_a_build_of_which_every_site_fails_exits_with_1_and_says_why(tmp_path: Path) -> None:
+    gates = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "quality": {"min_sharpness": 1e9}}
+    limits = {"allowed_failed_share": 1.0}  # which allows failures, but a build that ends in nothing is none
+    result = geoscribe("build", write(tmp_path, imagery=gates, limits=limits))
+    assert result.returncode == 1, result.stderr
+    assert "every site that was taken up failed: nothing is published" in result.stdout
+    assert re.search(r"too_blurred: \d+ of 10 say: sharpness \d+", result.stdout)
+    assert "cannot go on" not in result.stderr
+    assert not (tmp_path / "dataset" / "manifest.json").exists()
 
 
 def test_options_for_beam_follow_two_dashes(built: Path) -> None:
