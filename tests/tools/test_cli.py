@@ -11,20 +11,20 @@ from typing import Any
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-COMMAND = [sys.executable, "-m", "tools.cli.main"]
+from tests.command import ROOT, run_here
+from tests.drawn_once import drawn_once
+
+__all__ = ["drawn_once"]
+WIDE = {"COLUMNS": "200"}
 
 
-def geoscribe(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, args)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-        cwd=ROOT,
-        env={**os.environ, **environment, "COLUMNS": "200"},
-    )
+def geoscribe(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    return run_here(*args, environment=WIDE)
+
+
+def geoscribe_process(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tools.cli.main", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT, env={**os.environ, **WIDE})
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small build of the synthetic world, with oracle engines, built by the command."""
     folder = tmp_path_factory.mktemp("build")
     write(folder)
-    result = geoscribe("build", folder / "build.yaml")
+    result = geoscribe_process("build", folder / "build.yaml")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert "captions" in result.stdout
@@ -55,7 +55,7 @@ def write(folder: Path, **changes: Any) -> Path:
 def test_help_comes_without_beam_and_numpy() -> None:
     script = "import sys, tools.cli.main; sys.exit('apache_beam' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=False).returncode == 0
-    assert geoscribe("--help").returncode == 0
+    assert geoscribe_process("--help").returncode == 0
 
 
 def test_a_second_build_says_that_nothing_was_to_do(built: Path) -> None:

@@ -172,7 +172,7 @@ def funnel(counts: Counts) -> list[Step]:
     """How many sites are left after each step."""
     failed: Counter[str] = Counter()
     for reason, count in counts.failed.items():
-        failed[ABOUT[Reason(reason)].stage] += count
+        failed[_stage(reason)] += count
     steps = []
     left = counts.sites
     for title, lost in (
@@ -185,6 +185,11 @@ def funnel(counts: Counts) -> list[Step]:
         left -= lost
         steps.append(Step(title, left, lost, left / max(counts.sites, 1)))
     return steps
+
+
+def _stage(reason: str) -> str:
+    """The stage that gives a reason; the first for one that this version does not know."""
+    return ABOUT[Reason(reason)].stage if reason in EXPLANATIONS else ImageryRow.layer
 
 
 def losses(counts: Counts) -> list[Loss]:
@@ -212,7 +217,7 @@ def rejections(counts: Counts) -> list[Rejection]:
         refused = {
             Reason(reason): count
             for reason, count in failed.items()
-            if ABOUT[Reason(reason)].stage == CaptionRow.layer and count
+            if _stage(reason) == CaptionRow.layer and count
         }
         reached = sites - sum(failed.values()) + sum(refused.values())
         for reason, count in sorted(refused.items(), key=lambda item: (-item[1], item[0])):
