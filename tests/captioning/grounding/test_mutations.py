@@ -22,7 +22,7 @@ MAY_MISS = 2
 
 @pytest.fixture(scope="module")
 def good() -> list[Case]:
-    return cases(SITES)
+    return cases(SITES, radius_m=400.0)
 
 
 def judged(case: Case, sentences: Sequence[Sentence]) -> list[Verdict]:

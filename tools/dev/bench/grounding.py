@@ -44,10 +44,10 @@ WITHOUT_HEADING = 5
 SHOWN = 20
 
 
-def places(count: int) -> Iterator[Evidence]:
+def places(count: int, radius_m: float = 1_500.0) -> Iterator[Evidence]:
     """Evidence of sites of the synthetic world, as the stages would make it, but without drawing a picture."""
     for number, centre in enumerate(TOWNS):
-        region = Region(name=f"town-{number}", centre=centre, radius_m=1_500)
+        region = Region(name=f"town-{number}", centre=centre, radius_m=radius_m)
         street = WorldStreetSource("world", WorldStreet(type="world", seed=3, panoramas=0.0), [region])
         around = WorldMapSource("world", WorldMap(type="world", seed=3), [region])
         spots: dict[tuple[float, float], list[Photo]] = defaultdict(list)
@@ -118,9 +118,14 @@ def _view(view_id: str, photo: Photo, street: WorldStreetSource, *, blind: bool)
     )
 
 
-def cases(count: int) -> list[Case]:
-    """Sites with the composer's descriptions; each knows the others, to take foreign matter from."""
-    found = list(places(count))
+def cases(count: int, radius_m: float = 1_500.0) -> list[Case]:
+    """Sites with the composer's descriptions; each knows the others, to take foreign matter from.
+
+    Args:
+        count: How many sites.
+        radius_m: Of the towns that they are drawn from: listing the photos of larger ones takes longer.
+    """
+    found = list(places(count, radius_m))
     answers = Composer(ComposerConfig(), seed=1).describe(found)
     plain = [
         Case(site, answer.sentences)
