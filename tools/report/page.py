@@ -215,9 +215,7 @@ def rejections(counts: Counts) -> list[Rejection]:
     for region, sites, table in tables:
         failed = {reason: count for reason, count in table.items() if reason != FINISHED}
         refused = {
-            Reason(reason): count
-            for reason, count in failed.items()
-            if _stage(reason) == CaptionRow.layer and count
+            Reason(reason): count for reason, count in failed.items() if _stage(reason) == CaptionRow.layer and count
         }
         reached = sites - sum(failed.values()) + sum(refused.values())
         for reason, count in sorted(refused.items(), key=lambda item: (-item[1], item[0])):

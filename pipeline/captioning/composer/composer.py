@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.composer.document_planning import PLANS, select
-from pipeline.captioning.composer.facts import Fact
 from pipeline.captioning.composer.fusion import facts_of
 from pipeline.captioning.composer.realisation import Told, tell, tell_short
 from pipeline.captioning.composer.standpoint import Standpoint, standpoint_of
-from pipeline.captioning.composer.words import Voice, load_words
 from pipeline.captioning.language.en.grammar import Choices
+from pipeline.captioning.language.facts import Fact
+from pipeline.captioning.language.words import Voice, load_words
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config import captioning as config
 from pipeline.digest import digest
