@@ -187,11 +187,6 @@ def funnel(counts: Counts) -> list[Step]:
     return steps
 
 
-def _stage(reason: str) -> str:
-    """The stage that gives a reason; the first for one that this version does not know."""
-    return ABOUT[Reason(reason)].stage if reason in EXPLANATIONS else ImageryRow.layer
-
-
 def losses(counts: Counts) -> list[Loss]:
     """Failed and excluded sites by reason, the commonest first."""
     explanations = {**{reason.value: words for reason, words in EXPLANATIONS.items()}, **_EXCLUSIONS}
@@ -202,6 +197,11 @@ def losses(counts: Counts) -> list[Loss]:
         if count
     ]
     return sorted(rows, key=lambda row: (-row.count, row.reason))
+
+
+def _stage(reason: str) -> str:
+    """The stage that a reason is of; a manifest may come from anywhere and have reasons that are none."""
+    return ABOUT[Reason(reason)].stage if reason in ABOUT else ImageryRow.layer
 
 
 def rejections(counts: Counts) -> list[Rejection]:
@@ -215,9 +215,7 @@ def rejections(counts: Counts) -> list[Rejection]:
     for region, sites, table in tables:
         failed = {reason: count for reason, count in table.items() if reason != FINISHED}
         refused = {
-            Reason(reason): count
-            for reason, count in failed.items()
-            if _stage(reason) == CaptionRow.layer and count
+            Reason(reason): count for reason, count in failed.items() if _stage(reason) == CaptionRow.layer and count
         }
         reached = sites - sum(failed.values()) + sum(refused.values())
         for reason, count in sorted(refused.items(), key=lambda item: (-item[1], item[0])):
