@@ -24,7 +24,7 @@ class CommonDetail(NamedTuple):
 def commonest_details(store: Store, files: Iterable[LayerFile]) -> dict[str, CommonDetail]:
     """The commonest detail of each reason for which sites failed; of several equally common the first by name.
 
-    Reads two columns of every table, so it takes some milliseconds for each. Damaged tables are left out with a warning.
+    Reads two columns of every table, which takes some milliseconds each. Damaged tables are left out with a warning.
 
     Args:
         store: The workspace.

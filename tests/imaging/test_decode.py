@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.ImageFile import ImageFile
@@ -17,6 +17,7 @@ from pipeline.config.build import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode, decode_rgba
 from schemas.reasons import Reason
+from tests.examples import examples
 
 LIMITS = ImageLimits()
 SMALL = ImageLimits(min_side_px=16)
@@ -236,7 +237,7 @@ def test_all_modes_become_rgb(mode: str) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, derandomize=True)
+@examples(150)
 def test_damage_gives_pixels_or_a_reason(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(["JPEG", "PNG", "WEBP", "palette", "exif"]))
     exif = Image.Exif()

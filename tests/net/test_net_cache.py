@@ -15,13 +15,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import MachineError
 from pipeline.net import cache as module
 from pipeline.net.base import Answer
 from pipeline.net.cache import ENTRY_BYTES, AnswerCache
+from tests.examples import examples
 
 BIG = 10**9
 
@@ -207,7 +208,7 @@ def test_what_another_process_used_counts(tmp_path: Path, clock: Clock) -> None:
     cache.close()
 
 
-@settings(max_examples=25, deadline=None)
+@examples(25)
 @given(
     st.integers(0, 20_000),
     st.lists(st.tuples(st.integers(0, 9), st.integers(0, 5), st.integers(0, 6000), st.booleans()), max_size=40),

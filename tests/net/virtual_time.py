@@ -86,7 +86,13 @@ class ScriptedTransport(Transport):
     """Path and time of each request."""
 
     async def send(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, max_bytes: int, within_s: float
+        self,
+        method: str,  # noqa: ARG002 - as `Transport.send`
+        url: URL,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes | None,  # noqa: ARG002
+        max_bytes: int,  # noqa: ARG002
+        within_s: float,
     ) -> Reply:
         self.seen.append((url.path, self.loop.time()))
         left = self.reactions[url.path]

@@ -107,9 +107,7 @@ def write_build(folder: Path, server: Running, **changes: Any) -> Path:
 def geoscribe(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command, with the stand-in's key in the environment."""
     given = {"PATH": "/usr/bin:/bin", "COLUMNS": "200", "HOME": "/nonexistent", KEY_ENV: DEFAULT_KEY, **environment}
-    return subprocess.run(
-        [*COMMAND, *map(str, args)], capture_output=True, text=True, check=False, cwd=ROOT, env=given
-    )
+    return subprocess.run([*COMMAND, *map(str, args)], capture_output=True, text=True, check=False, cwd=ROOT, env=given)
 
 
 def geoscribe_here(*args: str | Path) -> subprocess.CompletedProcess[str]:
