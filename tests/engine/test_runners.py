@@ -45,7 +45,7 @@ def test_waiting_of_one_unit_overlaps_computing_of_another(
 
     monkeypatch.setattr(pipeline.stages.imagery, "imagery", fetching)
     monkeypatch.setattr(pipeline.stages.cues, "cues", reading)
-    run_build(small_build(limits__workers=4), stages=("imagery", "cues"))
+    run_build(small_build(limits__workers=4, sampling__max_sites=3), stages=("imagery", "cues"))
     assert overlapped == [True]
 
 
@@ -63,9 +63,8 @@ from pipeline.engine.build_file import load_build
 run_build(load_build(Path(sys.argv[1])), limit_units=1)
 assert "apache_beam.runners.portability.prism_runner" not in sys.modules
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(small_config())], capture_output=True, text=True, check=False
-    )
+    config = small_config(sampling__max_sites=2)
+    done = subprocess.run([sys.executable, "-c", script, str(config)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -85,11 +84,11 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_build_in_a_bucket_is_the_same_as_one_in_a_folder(
-    small_build: Callable[..., Build], bucket: str, tmp_path: Path
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], bucket: str, tmp_path: Path
 ) -> None:
-    local = small_build(tmp_path / "local")
-    run_build(local)
-    build = small_build(tmp_path / "s3", workspace=f"{bucket}/workspace", dataset=f"{bucket}/dataset")
+    few = {"sampling__max_sites": 4}  # sites a region
+    local = small_finished(tmp_path / "local", **few)
+    build = small_build(tmp_path / "s3", workspace=f"{bucket}/workspace", dataset=f"{bucket}/dataset", **few)
     run_build(build, stages=("imagery", "cues"))
     first = run_build(build)
     assert first.made["imagery"] == 0

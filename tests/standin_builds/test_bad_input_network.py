@@ -16,10 +16,11 @@ import pytest
 
 from pipeline.regions import catalogue
 from pipeline.stopping import clear_stop
+from tests.dev.standin.here import running_here
 from tests.standin_builds.builds import CREDITS, KEY_ENV, imagery_rows, mapillary, panoramax, tiles, write_build
 from tests.standin_builds.front import Asked, Given, front_of
 from tools.cli.main import main
-from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running, running
+from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running
 
 HERE = [{"name": "vieux-port", "centre": [46.1591, -1.1520], "radius_m": 150}]
 ELSEWHERE = [{"name": "north", "centre": [59.33, 18.06], "radius_m": 150}]
@@ -61,7 +62,7 @@ def geoscribe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 @pytest.fixture(scope="module")
 def standin() -> Iterator[Running]:
     """Without faults."""
-    with running() as server:
+    with running_here() as server:
         yield server
 
 
@@ -317,7 +318,7 @@ def test_a_server_whose_clock_is_off_by_a_day(
 
 def test_photos_placed_at_0_0(config: Callable[..., Path], geoscribe: Command, tmp_path: Path) -> None:
     plan = Plan(rules=[Rule(match=Match(part=Part.ITEM), fault=Fault.ZERO_POSITION)])
-    with running(plan) as server:
+    with running_here(plan) as server:
         file = config(sources__street={"photos": panoramax(server)})
         built = geoscribe("build", file, "--stages", "imagery")
         status = geoscribe("status", tmp_path / "workspace")
@@ -367,7 +368,7 @@ def test_photos_without_a_licence_or_with_a_proprietary_one(
             Rule(match=Match(part=Part.ITEM), fault=Fault.PROPRIETARY),
         ]
     )
-    with running(plan) as server:
+    with running_here(plan) as server:
         file = config(sources__street={"photos": panoramax(server)})
         built = geoscribe("build", file, "--stages", "imagery")
     assert built.code == 1

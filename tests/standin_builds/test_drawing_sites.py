@@ -14,6 +14,7 @@ from pipeline.engine.cost import plan
 from pipeline.engine.layers import list_layers
 from pipeline.stopping import clear_stop
 from pipeline.storage import open_store
+from tests.dev.standin.here import running_here
 from tests.standin_builds.builds import (
     KEY_ENV,
     geoscribe_here,
@@ -24,7 +25,7 @@ from tests.standin_builds.builds import (
     tiles,
     write_build,
 )
-from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running, running
+from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running
 
 HERE: dict[str, Any] = {"name": "vieux-port", "centre": [46.1591, -1.1520], "radius_m": 450}
 EMPTY: dict[str, Any] = {"name": "sahara", "centre": [22.0, 10.0], "radius_m": 500}
@@ -37,7 +38,7 @@ DRAWN = {"map": {"type": "world", "seed": 3}}
 @pytest.fixture(scope="module")
 def standin() -> Iterator[Running]:
     """Without faults."""
-    with running() as server:
+    with running_here() as server:
         yield server
 
 
@@ -119,7 +120,7 @@ def test_a_build_without_a_site_is_refused_and_names_all_its_regions(standin: Ru
 
 def test_regions_whose_source_is_out_of_order_are_all_named_and_the_others_drawn(tmp_path: Path) -> None:
     broken = Plan(rules=[Rule(match=Match(part=Part.VECTOR), fault=Fault.SERVER_ERROR)])
-    with running() as sound, running(broken) as server:
+    with running_here() as sound, running_here(broken) as server:
         street = {"street": panoramax(server), "other": panoramax(sound)}
         of = {"a": "street", "b": "other", "c": "street"}
         regions = [HERE | {"name": name, "street": source} for name, source in of.items()]
@@ -159,7 +160,7 @@ def test_coverage_tells_shares_reasons_and_regions_without_sites(standin: Runnin
 
 def test_a_failed_site_keeps_why_it_lacks_other_views(tmp_path: Path) -> None:
     taken_down = Plan(rules=[Rule(match=Match(part=Part.PICTURE), fault=Fault.NOT_FOUND)])
-    with running(taken_down) as server:
+    with running_here(taken_down) as server:
         corner = {"aerial": tiles(server) | {"bbox": [-1.1470, 46.1591, -1.1400, 46.1700]}}
         file = write_build(tmp_path, server, regions=[HERE], sources__map=DRAWN, sources__aerial=corner, sampling=FEW)
         assert geoscribe_here("build", file, "--stages", "imagery").returncode == 0

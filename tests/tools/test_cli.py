@@ -16,6 +16,7 @@ from tests.drawn_once import drawn_once
 
 __all__ = ["drawn_once"]
 WIDE = {"COLUMNS": "200"}
+CHIPS = {"gsd_m": 0.6, "size_px": 128}
 
 
 def geoscribe(*args: str | Path) -> subprocess.CompletedProcess[str]:
@@ -45,7 +46,7 @@ def write(folder: Path, **changes: Any) -> Path:
     raw |= {"name": "cli", "workspace": "workspace", "dataset": "dataset"}
     raw["perception"] = {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}}
     raw["sampling"] = {"spacing_m": 60, "max_sites": 5, "unit_resolution": 10}
-    raw["imagery"] = {"max_views": 2, "long_side_px": 480, "anonymiser": "none"}
+    raw["imagery"] = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "chips": CHIPS}
     raw = {**copy.deepcopy(raw), **changes}
     file = folder / "build.yaml"
     file.write_text(yaml.safe_dump(raw))
@@ -112,7 +113,7 @@ def test_a_bad_configuration_exits_with_2_and_names_the_key(tmp_path: Path) -> N
 
 
 def test_too_many_failed_sites_exit_with_1(tmp_path: Path) -> None:
-    gates = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "quality": {"min_sharpness": 1e9}}
+    gates = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "chips": CHIPS, "quality": {"min_sharpness": 1e9}}
     result = geoscribe("build", write(tmp_path, imagery=gates), "--stages", "imagery")
     assert result.returncode == 1
     assert "too_blurred: below the sharpness gate" in result.stdout
@@ -120,7 +121,7 @@ def test_too_many_failed_sites_exit_with_1(tmp_path: Path) -> None:
 
 
 def test_a_build_of_which_every_site_fails_exits_with_1_and_says_why(tmp_path: Path) -> None:
-    gates = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "quality": {"min_sharpness": 1e9}}
+    gates = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "chips": CHIPS, "quality": {"min_sharpness": 1e9}}
     limits = {"allowed_failed_share": 1.0}  # which allows failures, but a build that ends in nothing is none
     result = geoscribe("build", write(tmp_path, imagery=gates, limits=limits))
     assert result.returncode == 1, result.stderr

@@ -17,6 +17,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from PIL import Image, UnidentifiedImageError
 
+from tests.dev.standin.here import running_here
 from tests.dev.standin.plain import Got, PlainClient
 from tests.net.virtual_time import JumpingLoop, run_jumping
 from tools.dev.standin import (
@@ -30,7 +31,6 @@ from tools.dev.standin import (
     Rule,
     Running,
     fault_responses,
-    running,
 )
 from tools.dev.standin.buckets import Buckets
 from tools.dev.standin.library import Library, Shot
@@ -67,7 +67,7 @@ def faulty() -> Iterator[Running]:
     rules.append(Rule(match=Match(provider=Provider.OVERPASS, part=Part.MAP, tries=[1]), fault=Fault.REMARK))
     rules.append(Rule(match=Match(provider=Provider.OVERPASS, part=Part.MAP, tries=[2]), fault=Fault.GATEWAY_TIMEOUT))
     rules.append(Rule(match=Match(part=Part.PICTURE, provider=Provider.MAPILLARY, tries=[1]), fault=Fault.EXPIRED))
-    with running(Plan(rules=rules, slow_s=SLOW_S)) as server:
+    with running_here(Plan(rules=rules, slow_s=SLOW_S)) as server:
         yield server
 
 
@@ -195,7 +195,7 @@ def test_redirects(faulty: Running, tile: Get, ask: PlainClient) -> None:
 
 
 def test_rows_counted_from_the_south(ask: PlainClient) -> None:
-    with running(Plan(rules=[Rule(fault=Fault.TMS_ROWS)])) as server:
+    with running_here(Plan(rules=[Rule(fault=Fault.TMS_ROWS)])) as server:
         x, y, _ = mercantile.tile(-1.1520, 46.1591, 18)
         right, wrong = (f"{server.api}/tiles/world/18/{x}/{row}.jpg" for row in (y, 2**18 - 1 - y))
         assert (ask(right).status, ask(wrong).status) == (404, 200)
@@ -247,7 +247,7 @@ def test_listings(faulty: Running, ask: PlainClient, box: str, provider: Provide
 
 
 def test_a_paging_loop_of_a_plan_never_ends(box: str) -> None:
-    with running(Plan(rules=[Rule(match=Match(part=Part.LISTING), fault=Fault.PAGING_LOOP)])) as server:
+    with running_here(Plan(rules=[Rule(match=Match(part=Part.LISTING), fault=Fault.PAGING_LOOP)])) as server:
         graph = PlainClient(headers={"Authorization": f"OAuth {server.key}"})
         url = f"{server.api}/mapillary/graph/images?bbox={box}&limit=5"
         pages = [graph(url + after).json for after in ("", "&after=again", "&after=again")]
@@ -288,7 +288,7 @@ def flawed() -> Iterator[tuple[Running, dict[Fault, Shot]]]:
         chosen[fault] = shot
         ids = (shot.uuid, shot.mapillary_id, shot.kartaview_id)
         rules += [Rule(match=Match(path=photo_id, part=Part.ITEM), fault=fault) for photo_id in ids]
-    with running(Plan(rules=rules)) as server:
+    with running_here(Plan(rules=rules)) as server:
         yield server, chosen
 
 
@@ -363,7 +363,7 @@ def test_a_bucket_fills_up_again() -> None:
 
 def test_who_asks_too_much_is_told_so(ask: PlainClient) -> None:
     limits = {Provider.MAPILLARY: Limit(per_s=1e-6, burst=3), Provider.TILES: Limit(per_s=1_000, burst=1)}
-    with running(Plan(limits=limits)) as server:
+    with running_here(Plan(limits=limits)) as server:
         url = f"{server.api}/mapillary/graph/images?bbox=1,1,1.01,1.01"
         asked = [ask(url, Authorization=f"OAuth {server.key}") for _ in range(5)]
         assert [got.status for got in asked] == [200, 200, 200, 429, 429]

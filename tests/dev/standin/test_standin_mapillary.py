@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from pyproj import Geod
 
+from tests.dev.standin.here import running_here
 from tests.dev.standin.plain import PlainClient
-from tools.dev.standin import Plan, Running, running
+from tools.dev.standin import Plan, Running
 from tools.dev.standin.scene import Thumbs
 
 GEOD = Geod(ellps="WGS84")
@@ -118,7 +119,7 @@ def test_addresses_of_pictures_differ_each_time_and_are_signed(
 
 
 def test_addresses_expire_by_time_and_by_use(ask: PlainClient, graph: PlainClient, box: str) -> None:
-    with running(Plan(thumb_ttl_s=7_200.0, thumb_uses=1)) as server:
+    with running_here(Plan(thumb_ttl_s=7_200.0, thumb_uses=1)) as server:
         url = f"{server.api}/mapillary/graph/images?bbox={box}&limit=1&fields=thumb_256_url"
         asked = time.time()
         fresh = graph(url).json["data"][0]["thumb_256_url"]
