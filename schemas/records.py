@@ -87,16 +87,21 @@ class StreetInfo(Credit):
     """Unique within the site: the source's picture number, and for a cut its direction (`0`, `0@90`)."""
     projection: Literal["perspective", "equirectangular"]
     cut_from: str | None
-    """`view_id` of the panorama that this perspective view was cut from."""
+    """`view_id` of the panorama that this perspective view was cut from; null for one cut from a fisheye."""
     lat: Latitude
     lon: Longitude
     distance_m: float
     """From the site to the camera."""
     heading_deg: Heading | None
     """Of the optical axis; of the image centre for a panorama."""
+    heading_source: Literal["stated", "confirmed", "corrected", "unreliable"] | None = None
+    """`stated` by the source and not checked; `confirmed` by the picture's lines or the capture's track; `corrected`
+    where both agree on another; `unreliable` where one of them speaks against it. Null where there is no heading."""
     heading_error_deg: float | None = None
-    """By how much the heading may be off, two standard deviations; 180 where it is known to be unreliable, null where
-    nothing is known of it."""
+    """By how much the heading may be off, two standard deviations; 180 where it is unreliable, null where nothing is
+    known of it."""
+    position_error_m: float | None = None
+    """By how much the position may be off, as the source says; null where it says nothing."""
     pitch_deg: float
     hfov_deg: float | None
     """Horizontal field of view; 360 for a panorama."""
@@ -161,6 +166,10 @@ class MapFact(Record):
     """From the site to the nearest point of the thing; 0 inside an area."""
     bearing_deg: Heading
     """From the site to that point; for an area that holds the site, to its centroid."""
+    axis_deg: Annotated[float, Field(ge=0, lt=180)] | None = None
+    """Direction in which a road runs where it is nearest, degrees clockwise from north; null of other things."""
+    in_sight: bool | None = None
+    """Whether no building on the map stands between the site and the thing; null where the map has no buildings."""
 
 
 class Considered(Record):
@@ -171,7 +180,7 @@ class Considered(Record):
     lon: Longitude
     distance_m: float
     heading_deg: Heading | None
-    projection: Literal["perspective", "equirectangular"]
+    projection: Literal["perspective", "equirectangular", "fisheye"]
     captured_at: datetime | None
     author: str
     licence: str
