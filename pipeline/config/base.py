@@ -6,6 +6,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+IS_FILE, IS_FOLDER = "file", "folder"
+"""Annotations of a source's paths (`Annotated[Path, IS_FILE]`), which must exist before a build starts. A path without
+one may be a file or a folder."""
 
 
 class Section(BaseModel):

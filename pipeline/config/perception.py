@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Section, Share
+from pipeline.config.by_name import ByName
+from pipeline.config.names import OCR, SEGMENTERS
 
 Device = Literal["auto", "cpu", "cuda"]
 """`auto`: a GPU if there is one."""
@@ -17,7 +19,13 @@ def _check_pinned(model: str, revision: str | None) -> None:
         raise ValueError("a model of the hub needs its revision, so that the same build gets the same model")
 
 
-class RapidOcr(Section):
+class EngineSection(Section):
+    """Base of the sections of engines."""
+
+    engine: str
+
+
+class RapidOcr(EngineSection):
     """RapidOCR (PP-OCRv6 small; Latin, Chinese, Japanese; no Hangul)."""
 
     engine: Literal["rapidocr"] = "rapidocr"
@@ -26,7 +34,7 @@ class RapidOcr(Section):
     """Per image. Images are read in parallel by the build's workers."""
 
 
-class EasyOcr(Section):
+class EasyOcr(EngineSection):
     """EasyOCR: many scripts, meant for a GPU. Needs the extra `perception`."""
 
     engine: Literal["easyocr"]
@@ -48,13 +56,13 @@ class EasyOcr(Section):
         return self
 
 
-class OracleOcr(Section):
+class OracleOcr(EngineSection):
     """The synthetic world's truth in place of OCR. Refused with any other source."""
 
     engine: Literal["oracle"]
 
 
-class Superpixels(Section):
+class Superpixels(EngineSection):
     """The segmenter that needs no weights. Weak, and says so in its confidences.
 
     It knows neither vehicles nor people, so text on them is taken for a sign's.
@@ -89,7 +97,7 @@ class TransformersLabels(Section):
         return self
 
 
-class SamSegments(Section):
+class SamSegments(EngineSection):
     """segment-anything's automatic masks, named by an image-text model. Needs the extra `perception` and weights."""
 
     engine: Literal["sam"]
@@ -106,7 +114,7 @@ class SamSegments(Section):
     """Points, and crops to be named, at once; halved where memory does not suffice."""
 
 
-class GroundedSegments(Section):
+class GroundedSegments(EngineSection):
     """An open-vocabulary detector of transformers, its boxes refined to masks by segment-anything."""
 
     engine: Literal["grounded"]
@@ -127,7 +135,7 @@ class GroundedSegments(Section):
         return self
 
 
-class OnnxSegments(Section):
+class OnnxSegments(EngineSection):
     """A closed-set semantic segmentation model in ONNX. A GPU needs the package onnxruntime-gpu."""
 
     engine: Literal["onnx"]
@@ -145,16 +153,14 @@ class OnnxSegments(Section):
     threads: Annotated[int, Field(ge=1, le=64)] = 1
 
 
-class OracleSegments(Section):
+class OracleSegments(EngineSection):
     """The synthetic world's truth in place of segmentation. Refused with any other source."""
 
     engine: Literal["oracle"]
 
 
-OcrConfig = Annotated[RapidOcr | EasyOcr | OracleOcr, Field(discriminator="engine")]
-SegmenterConfig = Annotated[
-    Superpixels | SamSegments | GroundedSegments | OnnxSegments | OracleSegments, Field(discriminator="engine")
-]
+OcrConfig = Annotated[EngineSection, ByName("engine", OCR)]
+SegmenterConfig = Annotated[EngineSection, ByName("engine", SEGMENTERS)]
 
 
 class Perception(Section):

@@ -5,7 +5,9 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Name, Section, Share
+from pipeline.config.base import IS_FILE, IS_FOLDER, Name, Section, Share
+from pipeline.config.by_name import ByName
+from pipeline.config.names import AERIAL, MAP, STREET
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=2_000)]
 """http only where `network.allow_loopback` opens this machine's own addresses."""
@@ -24,7 +26,13 @@ class Rate(Section):
     per_day: Annotated[int, Field(ge=1)] | None = None
 
 
-class NetworkSource(Section):
+class SourceSection(Section):
+    """Base of the sections of sources."""
+
+    type: str
+
+
+class NetworkSource(SourceSection):
     """Base of the sources that are asked over the network."""
 
     rate: Rate | None = None
@@ -40,16 +48,16 @@ class Credits(Section):
     link: Url
 
 
-class FolderSource(Section):
+class FolderSource(SourceSection):
     """Street photos in a folder, described by an index (JSON Lines, CSV or GeoParquet)."""
 
     type: Literal["folder"]
-    index: Path
-    root: Path
+    index: Annotated[Path, IS_FILE]
+    root: Annotated[Path, IS_FOLDER]
     """Folder that the index's paths are relative to."""
 
 
-class WorldStreet(Section):
+class WorldStreet(SourceSection):
     """Street views of the synthetic world."""
 
     type: Literal["world"]
@@ -99,7 +107,7 @@ class GoogleStreet(NetworkSource):
     and marked as not redistributable."""
 
 
-class RasterSource(Section):
+class RasterSource(SourceSection):
     """Local aerial imagery: GeoTIFF or COG files, a folder of them, or an XYZ tile folder (z/x/y.jpg or .png)."""
 
     type: Literal["raster"]
@@ -118,7 +126,7 @@ class RasterSource(Section):
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
-class WorldAerial(Section):
+class WorldAerial(SourceSection):
     """Aerial chips of the synthetic world."""
 
     type: Literal["world"]
@@ -243,7 +251,7 @@ class OpenAerialMap(NetworkSource):
     """Coarser imagery is no drone view."""
 
 
-class MapLook(Section):
+class MapLook(SourceSection):
     """How a map chip is drawn."""
 
     labels: bool = True
@@ -266,7 +274,7 @@ class MapFiles(MapLook, MapCredits):
     """Local map files: Overpass JSON, OSM PBF or XML, Overture-style GeoJSON or GeoParquet (.gz and .bz2 allowed)."""
 
     type: Literal["files"]
-    files: Annotated[list[Path], Field(min_length=1)]
+    files: Annotated[list[Path], Field(min_length=1), IS_FILE]
 
 
 class Overture(MapLook, MapCredits, NetworkSource):
@@ -297,7 +305,7 @@ class PmtilesMap(MapLook, MapCredits, NetworkSource):
     """A file, or an address read in ranges."""
 
 
-class WorldMap(Section):
+class WorldMap(SourceSection):
     """The map of the synthetic world."""
 
     type: Literal["world"]
@@ -305,23 +313,9 @@ class WorldMap(Section):
     labels: bool = True
 
 
-StreetConfig = Annotated[
-    FolderSource | WorldStreet | Panoramax | Mapillary | KartaView | GoogleStreet, Field(discriminator="type")
-]
-AerialConfig = Annotated[
-    RasterSource
-    | WorldAerial
-    | XyzSource
-    | OpenAerial
-    | WmtsSource
-    | WmsSource
-    | CogSource
-    | StacSource
-    | PmtilesAerial
-    | OpenAerialMap,
-    Field(discriminator="type"),
-]
-MapConfig = Annotated[MapFiles | WorldMap | Overture | Overpass | PmtilesMap, Field(discriminator="type")]
+StreetConfig = Annotated[SourceSection, ByName("type", STREET)]
+AerialConfig = Annotated[SourceSection, ByName("type", AERIAL)]
+MapConfig = Annotated[SourceSection, ByName("type", MAP)]
 SourceKind = Literal["street", "aerial", "drone", "map"]
 KINDS: tuple[SourceKind, ...] = get_args(SourceKind)
 

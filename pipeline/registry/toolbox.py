@@ -8,11 +8,11 @@ from typing import Any
 from pipeline.captioning.base import Captioner
 from pipeline.config.build import Build, Region, source_name
 from pipeline.config.captioning import Dialogue
+from pipeline.config.names import AERIAL, MAP, OCR, SEGMENTERS, STREET
 from pipeline.config.sources import KINDS, NetworkSource, SourceKind
 from pipeline.digest import digest
 from pipeline.net.base import Client
 from pipeline.perception.base import OcrEngine, Segmenter
-from pipeline.registry.names import AERIAL, MAP, OCR, SEGMENTERS, STREET
 from pipeline.sources.base import AerialSource, MapSource, Networked, StreetSource
 
 
