@@ -1,4 +1,4 @@
-"""What every section of a build file is made of."""
+"""Types that all sections of a build file share."""
 
 from typing import Annotated
 
@@ -12,6 +12,11 @@ one may be a file or a folder."""
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys and non-finite numbers are refused, defaults are validated."""
+    """Base of all sections. Unknown keys and non-finite numbers are refused, and defaults are validated.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+    The docstring of a key is its description in the JSON Schema (`geoscribe config schema`) and in docs/build-file.md.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

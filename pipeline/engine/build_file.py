@@ -20,14 +20,28 @@ _PLACES = frozenset({"archive", "cache", "release"})
 """Keys whose value is a path, or an address."""
 
 
-def schema_json() -> str:
-    """The JSON Schema of the build file, as checked in beside the configurations.
+def build_schema() -> dict[str, Any]:
+    """The JSON Schema of the build file, with a description of every key.
 
     It is `Build`'s, with the shorter forms of regions that `pipeline.regions.expand` turns into whole ones.
     """
     regions = Annotated[list[Region | CatalogueRegion], Field(min_length=1)] | Literal["catalogue"]
-    written: type[BaseModel] = create_model("Build", __base__=Build, __doc__=Build.__doc__, regions=(regions, ...))
-    return json.dumps(written.model_json_schema(), indent=1, sort_keys=True) + "\n"
+    about = Build.model_fields["regions"].description
+    whole = Annotated[regions, Field(description=about)]
+    written: type[BaseModel] = create_model("Build", __base__=Build, __doc__=Build.__doc__, regions=(whole, ...))
+    schema = written.model_json_schema()
+    for section in schema["$defs"].values():
+        for key, value in section["properties"].items():
+            if "const" in value:
+                value.setdefault(
+                    "description", f"`{value['const']}` selects this {'source' if key == 'type' else key}."
+                )
+    return schema
+
+
+def schema_json() -> str:
+    """The JSON Schema of the build file, as checked in beside the configurations."""
+    return json.dumps(build_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def load_build(path: Path) -> Build:

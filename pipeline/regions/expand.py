@@ -14,16 +14,20 @@ _SHAPES = ("bbox", "centre", "radius_m", "polygon")
 
 
 class CatalogueRegion(Section):
-    """One of the catalogue's regions. Its name, if left out, is its id."""
+    """A region of the catalogue."""
 
     catalogue: str
-    """Id, see `geoscribe regions list`."""
+    """Id of the region (`geoscribe regions list`)."""
     name: Name | None = None
+    """Name of the region; its id if left out."""
     street: str | None = None
-    """Name of the street source; may be left out where only one is defined. Likewise aerial, drone and map."""
+    """Name of the street source to use. May be left out where the build has only one."""
     aerial: str | None = None
+    """Name of the aerial source to use. May be left out where the build has only one."""
     drone: str | None = None
+    """Name of the drone source to use. May be left out where the build has only one."""
     map: str | None = None
+    """Name of the map source to use. May be left out where the build has only one."""
 
 
 def expand(regions: Any, base: Path) -> Any:
