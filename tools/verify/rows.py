@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import h3
@@ -31,8 +31,7 @@ def check_row(row: dict[str, Any]) -> tuple[Sample | None, list[Finding]]:
         return None, [(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
     if not re.fullmatch("[0-9a-f]{16}", sample.street_view.phash):
         return None, [("street_view.phash", f"{sample.street_view.phash!r}, not 16 hexadecimal digits")]
-    checks = (_place(sample), _pairs(sample), _credits(sample), _images(sample), _words(sample), _cues(sample))
-    return sample, [finding for check in checks for finding in check]
+    return sample, [finding for check in CHECKS for finding in check(sample)]
 
 
 _PAIRS = (("panorama", "panorama_view"), ("aerial", "aerial_chip"), ("drone", "drone_chip"), ("map", "map_chip"))
@@ -122,3 +121,14 @@ def _cues(sample: Sample) -> Iterator[Finding]:
         seen.add(cue.cue_id)
         if cue.view_id is not None and cue.view_id not in views:
             yield f"cues.{i}.view_id", f"{cue.view_id!r} is no view of this sample"
+
+
+CHECKS: tuple[Callable[[Sample], Iterator[Finding]], ...] = (
+    _place,
+    _pairs,
+    _credits,
+    _images,
+    _words,
+    _cues,
+)
+"""What is checked of each row. To add a check: a function above, and a line here."""
