@@ -1,4 +1,4 @@
-"""Reading a build file: YAML to `Build`, with every mistake named by its key, what was found and what is allowed."""
+"""Reads build files. Each mistake is reported with its key, what was found and what is allowed."""
 
 import difflib
 import json
@@ -17,7 +17,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.regions.expand import CatalogueRegion, expand
 
 _PLACES = frozenset({"archive", "cache", "release"})
-"""Keys whose value is a path, or an address."""
+"""Keys whose value is a path or a URL."""
 
 
 def build_schema() -> dict[str, Any]:
@@ -45,7 +45,7 @@ def schema_json() -> str:
 
 
 def load_build(path: Path) -> Build:
-    """Read and check a build file. Relative paths in it are taken from its own folder.
+    """Read and check a build file. Relative paths are relative to its folder.
 
     Raises:
         ConfigError: naming every key that is wrong, what was found and what is allowed.
@@ -62,7 +62,7 @@ def load_build(path: Path) -> Build:
 
 
 def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
-    """Check a build given as a mapping; relative paths are taken from `base`.
+    """Check a build given as a mapping. Relative paths are relative to `base`.
 
     Raises:
         ConfigError: naming every key that is wrong, what was found and what is allowed.
@@ -99,7 +99,7 @@ def _problem(detail: Any, raw: dict[str, Any]) -> Problem:
 
 
 def _siblings(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:
-    """The keys allowed where an unknown one was found, with the nearest first."""
+    """The keys allowed where an unknown one was found, most similar first."""
     kind: Any = Build
     value: Any = raw
     for part in loc[:-1]:
@@ -140,7 +140,7 @@ def _sections(union: Any) -> list[type[BaseModel]]:
 
 
 def _anchored(build: Build, base: Path) -> Build:
-    """The same build with relative paths made absolute from `base`."""
+    """The same build with absolute paths."""
 
     def place(value: str) -> str:
         return value if "://" in value else str((base / value).resolve())
@@ -173,7 +173,7 @@ def _anchored(build: Build, base: Path) -> Build:
 
 
 def _impossible(build: Build) -> list[Problem]:
-    """Combinations that no single section can see, and files that are not there."""
+    """Errors that concern several sections, and missing files."""
     return [*_unsourced_regions(build), *_missing_files(build), *_misused_engines(build)]
 
 
@@ -207,7 +207,7 @@ def _unsourced_regions(build: Build) -> list[Problem]:
 
 
 def _missing_files(build: Build) -> list[Problem]:
-    """Paths in the sections of sources that do not exist, or are a file where a folder belongs, or the reverse."""
+    """Paths of sources that do not exist, or are a file instead of a folder, or the reverse."""
     problems: list[Problem] = []
     for kind in KINDS:
         for name, section in getattr(build.sources, kind).items():
