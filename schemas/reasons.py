@@ -1,4 +1,4 @@
-"""Why a site, a view or a description is not there: the one list used in rows, counters, messages and docs."""
+"""Reason codes: why a site, a view or a description is missing. Used in rows, counters, messages and docs."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Literal
 
 
 class Reason(StrEnum):
-    """A reason code. The value is what stands in a row; `ABOUT` says where it comes from and what it means."""
+    """A reason code. The value is stored in rows; `ABOUT` has its stage and meaning."""
 
     # Getting pictures.
     NO_STREET_VIEW = "no_street_view"
@@ -58,20 +58,20 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a reason, whatever the site."""
+    """Properties of a reason."""
 
     stage: Literal["imagery", "cues", "captions", "publish"]
     """The stage that gives it."""
     meaning: str
     """What `geoscribe status` prints."""
     passing: bool = False
-    """The same request may not meet it again: `geoscribe retry` is likely to mend it."""
+    """Whether the same request may succeed later, so that `geoscribe retry` is worthwhile."""
     outage: bool = False
-    """It lies with a source and not with what it was asked for. A site that meets it fails, even if it could do without
-    the view: else the view would be lost for good, where a retry brings it."""
+    """Whether the source is the cause and not what was requested. Such a site fails even if it could do without the
+    view; otherwise the view would be lost for good."""
     redrawn: bool = False
-    """It lies with what a model said: a retry has it reply anew, with other seeds. After all other reasons the replies
-    that are kept are still good."""
+    """Whether a model's reply is the cause, so that a retry asks the model again with other seeds. After other reasons
+    the stored replies are reused."""
 
 
 ABOUT: dict[Reason, About] = {

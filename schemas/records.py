@@ -58,7 +58,7 @@ class Site(Record):
     lon: Longitude
     """Longitude of the site, degrees."""
     weight: float
-    """Inclusion weight: how many candidates of the region this site stands for."""
+    """Inclusion weight: the photos, square metres of land or metres of road that the site stands for."""
 
 
 class Credit(Record):
@@ -512,7 +512,7 @@ class Sample(Record):
     bbox: BBox
     """Bounding box of `geometry` (GeoParquet 1.1 covering)."""
     weight: float
-    """Inclusion weight: how many candidates of the region this site stands for."""
+    """Inclusion weight: the photos, square metres of land or metres of road that the site stands for."""
     synthetic: bool
     """True if any picture is drawn and not taken (the synthetic world)."""
     street: Image

@@ -28,7 +28,7 @@ def check_sources(build: Build, tools: Toolbox) -> None:
 
 
 def _of_drone(problem: Problem) -> Problem:
-    """Problems with the key of a drone source: as an aerial source it does not know that it is one."""
+    """The problem under its drone key: an aerial source does not know that it is used as a drone source."""
     aerial, drone = "sources.aerial.", "sources.drone."
     return replace(problem, where=problem.where.replace(aerial, drone), found=problem.found.replace(aerial, drone))
 

@@ -1,4 +1,4 @@
-"""Stage `captions`: the descriptions of a site, each sentence with the cues it rests on, judged whoever wrote them."""
+"""Stage `captions`: the descriptions of a site, each sentence with its cues, checked whoever wrote them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from schemas.records import CaptionRow, CueRow, ImageryRow
 def captions(
     sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox, draws: Mapping[str, int]
 ) -> list[CaptionRow]:
-    """One row a site whose cues are ok, in order. What its evidence does not bear out fails, and keeps its text.
+    """One row per site whose cues are ok, in order. A description without sufficient evidence fails and keeps its text.
 
     Args:
         sites: with their pictures.

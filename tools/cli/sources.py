@@ -93,7 +93,7 @@ def coverage(
     build = load_build(config)
     check_ready(build, toolbox(build))
     found = look(build, sites)
-    table = Table("region", "sites", "looked at", "street", "reference", "both", "missing", box=None)
+    table = Table("region", "sites", "examined", "street", "reference", "both", "missing", box=None)
     for region in found:
         lacking = ", ".join(f"{n} {reason}" for reason, n in region.reasons().most_common())
         table.add_row(

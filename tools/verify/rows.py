@@ -1,4 +1,4 @@
-"""What one row of a shard must satisfy, beyond its columns' types."""
+"""Checks of one row of a shard, beyond the types of its columns."""
 
 import io
 import re
@@ -17,14 +17,14 @@ from schemas.licences import LicenceClass, licence_class
 from schemas.records import Image, Sample
 
 _LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=300_000_000, min_side_px=16)
-"""As wide as the configuration can set them."""
+"""The widest limits that a build file can set."""
 
 Finding = tuple[str, str]
-"""Column and what is wrong with it."""
+"""Column, and what is wrong with it."""
 
 
 def check_row(row: dict[str, Any]) -> tuple[Sample | None, list[Finding]]:
-    """The sample in a row of a shard, if it is one, and everything wrong with it; pictures are decoded."""
+    """The sample in a row of a shard, if it is one, and all faults of it. Decodes the pictures."""
     try:
         sample = Sample.model_validate(row)
     except ValidationError as error:
@@ -131,4 +131,4 @@ CHECKS: tuple[Callable[[Sample], Iterator[Finding]], ...] = (
     _words,
     _cues,
 )
-"""What is checked of each row. To add a check: a function above, and a line here."""
+"""The checks of a row. To add one: a function above, and a line here."""
