@@ -25,6 +25,8 @@ Float32 = Annotated[float, "float32"]
 """A number that is stored in four bytes (`schemas.arrow`)."""
 Variant = Literal["long", "short", "street"]
 """Kind of description: `long` and `short` are for a reader who looks from above, `street` tells of the street views."""
+
+
 AERIAL = "aerial"
 """Takes the place of a street view's id where the aerial chip is meant."""
 
@@ -109,6 +111,9 @@ class StreetInfo(Credit):
     heading_deg: Heading | None
     """Heading of the optical axis (of the image centre for a panorama), degrees clockwise from north; null if
     unknown."""
+    heading_error_deg: float | None = None
+    """Uncertainty of the heading: two standard deviations, degrees; 180 if it is known to be unreliable, null if
+    nothing is known."""
     pitch_deg: float
     """Pitch of the optical axis, degrees above the horizon."""
     hfov_deg: float | None
@@ -386,33 +391,96 @@ class CueRow(LayerRow):
     """Signatures of the perspective street views, in their order, then of the aerial chip."""
 
 
+class Note(Record):
+    """A thing or lettering that a model noted on one photo, before it knew any cue or draft: a witness."""
+
+    note_id: str
+    """Unique within the site: `n1` for a thing, `w1` for lettering."""
+    kind: Literal["thing", "lettering"]
+    """Thing or lettering."""
+    view_id: str
+    """The street view that it was noted on."""
+    what: str
+    """The thing; for lettering what it is on."""
+    looks: str
+    """Colour, material, storeys, shape, in the model's words; empty if it noted none."""
+    text: str | None
+    """The words, for lettering."""
+    side: Literal["left", "middle", "right"]
+    """Third of the photo that it is in."""
+    position: Position | None
+    """Direction relative to the main view, computed from the angles of the views; null if unknown."""
+    bearing_deg: Heading | None
+    """Bearing from the site, degrees clockwise from north; null if unknown."""
+    depth: Literal["near", "far"] | None
+    """Whether it is near or far."""
+
+
+ClaimKind = Literal["thing", "look", "count", "side", "depth", "relation", "sign", "name", "road", "map"]
+Outcome = Literal["supported", "contradicted", "not_witnessed"]
+Answer = Literal["yes", "no", "cannot"]
+Shows = Literal["from_above", "on_map", "street_only"]
+"""Whether what is told can be seen from above, is only on the map, or shows from the street only."""
+
+
+class Claim(Record):
+    """A statement of a sentence that stands by itself, with the result of its check."""
+
+    text: str
+    """The statement."""
+    kind: ClaimKind
+    """Kind of statement."""
+    cites: list[str]
+    """Ids of the evidence that the writer names: cues and notes."""
+    outcome: Outcome
+    """Result. Only a witness that is entitled to can contradict; silence is `not_witnessed`."""
+    witnesses: list[str]
+    """Who supports it: ids of cues, notes and map facts, and `verifier`."""
+    detail: str | None = None
+    """What a witness says otherwise, in words."""
+
+
 class Sentence(Record):
-    """A sentence of a description, with the cues that it rests on."""
+    """A sentence of a description, with the evidence that it rests on."""
 
     variant: Variant
     """Which description it belongs to."""
     text: str
     """The sentence."""
     cue_ids: list[str]
-    """Ids of the cues that it rests on."""
+    """Ids of the cues and notes that its claims cite."""
+    claims: list[Claim] = []
+    """Its claims, each with its witnesses."""
+    shows: Shows = "street_only"
+    """Whether what it tells can be seen from above, is only on the map, or shows from the street only."""
 
 
-class Verdict(Record):
-    """The result of a check of one claim of a description (`pipeline.captioning.grounding.grounding`)."""
+class Dropped(Record):
+    """A sentence that was written and is not published."""
 
     variant: Variant
-    """Which description."""
-    sentence: int
-    """Index of the sentence within the description, from 0."""
-    check: str
-    """Which check: `quote`, `name`, `object`, `direction`, `map`, `place`, `view`, `style`, `language`, `length`,
-    `repetition`, `instruction`."""
-    claim: str
-    """The words that were judged."""
-    outcome: Literal["supported", "unsupported", "contradicted", "forbidden", "unknown"]
-    """Result; `unknown` if the evidence cannot tell."""
-    cue_ids: list[str]
-    """Ids of the cues that support or contradict the claim."""
+    """Which description it was written for."""
+    text: str
+    """The sentence."""
+    claims: list[Claim]
+    """Its claims, each with its witnesses."""
+    why: list[str]
+    """Why it is not published, one line per reason."""
+
+
+class Control(Record):
+    """A statement with known truth, given to the verifier among the claims."""
+
+    kind: ClaimKind
+    """Kind of statement."""
+    text: str
+    """The statement."""
+    holds: bool
+    """Whether it is true."""
+    answer: Answer
+    """The verifier's answer."""
+    counted: bool
+    """False if its truth is not certain after all, because what it was made from was not confirmed."""
 
 
 class Turn(Record):
@@ -444,7 +512,7 @@ class Turn(Record):
 class CaptionRow(LayerRow):
     """A row of the layer `captions`: the descriptions of one site. Only sites whose cues are ok have a row.
 
-    A description that its evidence does not support is kept in a failed row, with the verdicts that say why.
+    A description that is not published is kept in a failed row: its sentences in `dropped`, each with the reason.
     """
 
     layer: ClassVar[str] = "captions"
@@ -464,9 +532,13 @@ class CaptionRow(LayerRow):
     street_tokens: int = 0
     """Length of the street description in CLIP tokens, start and end tokens included."""
     sentences: list[Sentence]
-    """Sentences of all descriptions, in reading order."""
-    verdicts: list[Verdict] = []
-    """Results of the checks."""
+    """Sentences of all descriptions as published, in reading order: without the dropped ones."""
+    dropped: list[Dropped] = []
+    """Sentences that were written and are not published."""
+    notes: list[Note] = []
+    """What a model noted on each photo."""
+    controls: list[Control] = []
+    """Statements put to the verifier to measure its reliability; empty without a verifier."""
     turns: list[Turn] = []
     """Requests to the model, in order, also those of a failed dialogue; empty if no model was asked."""
     draw: int = 0
@@ -555,9 +627,11 @@ class Sample(Record):
     language: str
     """ISO 639-1 code of the descriptions."""
     sentences: list[Sentence]
-    """Sentences of all descriptions, each with the cues that it rests on."""
+    """Sentences of all descriptions, each with its evidence and claims."""
     cues: list[Cue]
     """Evidence: text read, objects seen, map features."""
+    notes: list[Note]
+    """What a model noted on each photo; empty without a model."""
     street_signatures: Signatures
     """Signatures of `street`."""
     aerial_signatures: Signatures | None

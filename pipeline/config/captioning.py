@@ -44,12 +44,29 @@ class Serve(Section):
     """Further arguments of `vllm serve`, passed on unchanged."""
 
 
+class Verifier(Section):
+    """Another model that judges what the first one wrote, on its own servers."""
+
+    model: str
+    """Name under which the servers serve the model."""
+    revision: str | None = None
+    """Revision of the weights."""
+    endpoints: Annotated[list[Url], Field(min_length=1)]
+    """Base URLs of servers of the same model."""
+    key_env: EnvName | None = None
+    """Name of the environment variable that holds the API key."""
+    at_once: Annotated[int, Field(ge=1, le=4_096)] = 64
+    """Concurrent requests per server."""
+    temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Sampling temperature."""
+
+
 class Dialogue(Section):
     """Descriptions written by a vision-language model on an OpenAI-compatible server, in several turns."""
 
     engine: Literal["dialogue"]
     """`dialogue`: a vision-language model."""
-    prompt_set: Name = "progressive-en-1"
+    prompt_set: Name = "progressive-en-2"
     """Folder under `prompts/` with the templates of the turns."""
     model: str
     """Name under which the servers serve the model."""
@@ -83,13 +100,30 @@ class Dialogue(Section):
     """Maximum length of the long description, in CLIP tokens."""
     short_tokens: Annotated[int, Field(ge=20, le=77)] = 77
     """Maximum length of the short description, in CLIP tokens."""
+    verifier: Verifier | None = None
+    """Model that judges the claims. If left out, the same model with another seed."""
     serve: Serve = Serve()
     """How `geoscribe serve` starts a server."""
 
 
-class Grounding(Section):
-    """What a description must satisfy, whoever wrote it (`pipeline.captioning.grounding.grounding`)."""
+class VerifierFloor(Section):
+    """Limits of the verifier's errors on its controls. A build whose verifier is worse stops (exit code 3)."""
 
+    false_accept: Share = 0.2
+    """Maximum share of the false controls that it accepts."""
+    false_refuse: Share = 0.5
+    """Maximum share of the true controls that it refuses."""
+    least_controls: Annotated[int, Field(ge=1, le=100_000)] = 60
+    """Minimum number of controls of either sort before the verifier is judged."""
+
+
+class Grounding(Section):
+    """What a description must satisfy, whoever wrote it (`pipeline.captioning.grounding`)."""
+
+    level: Literal["lenient", "witnessed", "strict"] = "witnessed"
+    """`lenient`: a sentence is dropped if a witness contradicts one of its claims. `witnessed`: also if nobody but its
+    writer witnesses a claim. `strict`: also if the verifier is the only witness of a claim about lettering, names,
+    numbers or the map."""
     names: Literal["legible", "mapped"] = "mapped"
     """Which names of shops and places a description may contain: `legible`, only those read off a picture; `mapped`,
     also those on the map within `names_within_m`. Streets, districts, cities and countries must be legible in both
@@ -97,13 +131,22 @@ class Grounding(Section):
     names_within_m: Annotated[float, Field(gt=0, le=1_000)] = 80.0
     """Radius around the site for names on the map, in metres."""
     text_likeness: Share = 0.8
-    """Minimum similarity of a quoted string and the cue that supports it."""
+    """Minimum similarity of the letters of a quoted string and of the sign that supports it. Digits must be the
+    same."""
     least_words: Annotated[int, Field(ge=1, le=100)] = 12
     """Minimum length of a long description, in words."""
     most_repeated: Share = 0.3
     """Maximum share of a description's trigrams that may be repetitions."""
-    unknown_claims: Share = 0.34
-    """Maximum share of a description's claims that cannot be checked."""
+    most_contradicted: Share = 0.5
+    """Maximum share of a description's claims that may be contradicted; above it nothing of the description is
+    published."""
+    controls: Annotated[int, Field(ge=0, le=30)] = 8
+    """Number of false statements that the verifier is given with the claims of each site, together with a third as many
+    true ones."""
+    believed_above: Share = 0.7
+    """Minimum share of a site's own controls that a verifier must judge correctly to be believed there."""
+    verifier_floor: VerifierFloor = VerifierFloor()
+    """How unreliable the verifier may be."""
 
 
 CaptionerConfig = Annotated[Composer | Dialogue, Field(discriminator="engine")]

@@ -26,8 +26,8 @@ _CUE_COLUMNS = (
     Column("where", 140),
     Column("bearing", 90),
     Column("distance", 96),
-    Column("confidence", 66),
-    Column("source", 256),
+    Column("confidence", 104),
+    Column("source", 218),
     Column("lasting", 80),
     Column("view", 120),
 )
