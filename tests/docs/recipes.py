@@ -33,7 +33,7 @@ def files(page: Path) -> list[Block]:
 
 
 def changes(page: Path) -> list[Block]:
-    """The blocks that change a file: lines to add, beside lines that are there."""
+    """The blocks that change a file: lines to add and to take away, beside lines that stay."""
     return [block for block in blocks(page) if block.title and block.language == "diff"]
 
 
@@ -68,4 +68,5 @@ def _changed(text: str, block: Block) -> str:
     found = [i for i in range(len(lines)) if lines[i : i + len(context)] == context]
     assert len(found) == 1, f"{block.title}: {len(found)} places for\n{block.text}"
     (start,) = found
-    return "\n".join([*lines[:start], *(line[1:] for line in change), *lines[start + len(context) :], ""])
+    changed = [line[1:] for line in change if not line.startswith("-")]
+    return "\n".join([*lines[:start], *changed, *lines[start + len(context) :], ""])

@@ -39,6 +39,26 @@ def run(copy: Path, *arguments: str) -> str:
     return done.stdout
 
 
+FRENCH = """
+from pipeline.captioning.base import prompt_set_of
+from pipeline.captioning.language import language_of
+
+print(language_of(prompt_set_of("progressive-fr-1", "dialogue").language).rules.code)
+"""
+
+
+def add_french(copy: Path) -> None:
+    """What a translator would write, as a copy of what is there in English."""
+    rules = copy / "pipeline" / "captioning" / "language"
+    (rules / "fr").mkdir()
+    (rules / "fr" / "rules.yaml").write_text((rules / "en" / "rules.yaml").read_text().replace("code: en", "code: fr"))
+    prompts = copy / "prompts"
+    shutil.copytree(prompts / "progressive-en-2", prompts / "progressive-fr-1")
+    manifest = prompts / "progressive-fr-1" / "manifest.yaml"
+    content = yaml.safe_load(manifest.read_text())
+    manifest.write_text(yaml.safe_dump(content | {"name": "progressive-fr-1", "language": "fr"}))
+
+
 @pytest.mark.slow
 def test_a_build_with_all_recipes(tmp_path: Path) -> None:
     copy = tmp_path / "copy"
@@ -53,6 +73,9 @@ def test_a_build_with_all_recipes(tmp_path: Path) -> None:
     sections = json.loads(run(copy, *geoscribe, "config", "schema"))["$defs"]
     assert "`heading`" in sections["GeoJsonPhotos"]["properties"]["index"]["description"]
     assert "QrCodes" in sections
+
+    add_french(copy)
+    assert run(copy, "-c", FRENCH).split() == ["fr"]
 
     raw = changed(SMALL, {"perception__ocr": {"engine": "qrcode"}, "regions": SMALL["regions"][:1]})
     (copy / "small.yaml").write_text(yaml.safe_dump(raw))
