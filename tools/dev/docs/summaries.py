@@ -17,11 +17,15 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def rooms() -> str:
-    """The folders of `pipeline`, from the import contract: each may import those in the rows below its own."""
+    """The folders of `pipeline` by floor, from the import contract: each may import those on the floors below."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract.get("containers") == ["pipeline"])
-    rows = [[code(room), _first_line(f"pipeline.{room}")] for layer in layers for room in layer.split(" | ")]
-    return table(["Room", "What it holds"], rows)
+    rows = [
+        [str(floor), code(room), _first_line(f"pipeline.{room}")]
+        for floor, layer in zip(range(len(layers), 0, -1), layers, strict=True)
+        for room in layer.split(" | ")
+    ]
+    return table(["Floor", "Room", "What it holds"], rows)
 
 
 def folders() -> str:
