@@ -37,7 +37,11 @@ class Sight:
     @classmethod
     def among(cls, features: Sequence[Feature], frame: LocalFrame) -> "Sight":
         """The buildings among a map's features."""
-        found = [feature for feature in features if (feature.building or feature.kind == "building") and feature.shape == "area"]
+        found = [
+            feature
+            for feature in features
+            if (feature.building or feature.kind == "building") and feature.shape == "area"
+        ]
         shapes = in_frame(found, frame) if found else []
         site = shapely.Point(0.0, 0.0)
         kept = [

@@ -1,4 +1,4 @@
-"""Stage `imagery`: for each site its street views, aerial chip, map chip and map facts, anonymised and checked."""
+"""Stage `imagery`: street views, aerial chip, map chip and map facts of each site, anonymised and checked."""
 
 import math
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, Missin
 
 
 def imagery(sites: Iterable[Site], tools: Toolbox) -> list[ImageryRow]:
-    """One row a site, in order. Where a source is asked over the network, several sites are in work at once."""
+    """One row per site, in order. With sources on the network, several sites are processed at once."""
     ordered = list(sites)
     if not any(_over_network(region, tools) for region in {site.region for site in ordered}):
         return [_try(site, tools) for site in ordered]
@@ -51,7 +51,7 @@ def _try(site: Site, tools: Toolbox) -> ImageryRow:
 
 
 def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
-    """A site's row; views that it lacks are added to `missing`, so that they are known even if the site fails."""
+    """A site's row. Missing views are added to `missing`, so that they are known even if the site fails."""
     point = Point(site.lat, site.lon)
     source, settings = tools.street(site.region), tools.build.imagery
     ranked = rank(source.near(point, settings.search_radius_m), point, settings.search_radius_m, settings.choice)
@@ -112,7 +112,7 @@ def _aerial(point: Point, region: str, tools: Toolbox, missing: list[MissingView
 
 
 def _scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> list[Chip]:
-    """The further aerial chips that are asked for, as far as they can be had."""
+    """The further aerial chips that are requested and available."""
     source, chips = tools.aerial(region), tools.build.imagery.chips
     assert source is not None
     made = []
@@ -125,7 +125,7 @@ def _scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView
 
 
 def _drone(camera: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
-    """The drone chip around the first street view's camera, so that what the photo shows lies in its middle."""
+    """The drone chip, centred on the first street view's camera, so that what the photo shows is in its middle."""
     source, chips = tools.drone(region), tools.build.imagery.chips
     return (
         _photo_chip("drone", source, camera, chips.drone_gsd_m, tools.build, missing, "drone.jpg") if source else None
@@ -170,14 +170,14 @@ def _map(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) 
 
 
 def _note(view: Literal["aerial", "drone", "map"], error: SiteError, missing: list[MissingView]) -> None:
-    """Put a view on the list of those that the place lacks; unless it may be there, and its source is out of order."""
+    """Record a missing view, unless it may exist and its source is unavailable."""
     if error.reason in OUTAGES:
         raise SiteError(error.reason, f"{view}: {error.detail}") from error
     missing.append(MissingView(view=view, reason=error.reason, detail=error.detail))
 
 
 def carto_gsd_m(lat: float, size_px: int) -> float:
-    """Metres a pixel of a map chip that shows as much as one 256 px Web Mercator tile of zoom 19 at a latitude.
+    """Metres per pixel of a map chip that covers the same ground as a 256 px Web Mercator tile of zoom 19.
 
     The released CVG-Text models were trained on such tiles, doubled to 512 px.
     """

@@ -24,7 +24,7 @@ from schemas.records import Image, MapFact, Quality, StreetView
 _LEAST_SHOWN = 0.98
 """Share of a view cut from a part of a sphere or from a fisheye that must lie on it."""
 _UNKNOWN_HFOV_DEG = 65.0
-"""Assumed where nobody recorded it and the synthetic world is asked for its truth."""
+"""Field of view that is assumed if it is unknown and the synthetic world's truth is requested."""
 
 
 def views_of(
@@ -151,7 +151,7 @@ def _cuts(
 
 
 def _checked(pixels: Pixels, tools: Toolbox) -> tuple[Pixels, Quality, int]:
-    """The photo with its faces blurred, its scores, and the number of faces, if it passes the quality gates."""
+    """The photo with blurred faces, its scores, and the number of faces, if it passes the quality gates."""
     scores = measure(pixels)
     reason = gate(scores, tools.build.imagery.quality)
     if reason is not None:

@@ -40,7 +40,7 @@ def test_lines_of_a_street_tell_its_direction(angle: float, hfov: float) -> None
 def test_what_has_no_lines_tells_nothing() -> None:
     noise = np.random.default_rng(3).integers(0, 255, (SIZE[1], SIZE[0], 3), np.uint8)
     assert vanishing_point(np.full((SIZE[1], SIZE[0], 3), 90, np.uint8), 70.0) is None
-    assert vanishing_point(cv2.GaussianBlur(noise, (0, 0), 12), 70.0) is None
+    assert vanishing_point(np.asarray(cv2.GaussianBlur(noise, (0, 0), 12), np.uint8), 70.0) is None
 
 
 def test_two_streets_that_are_told_alike_tell_nothing() -> None:
