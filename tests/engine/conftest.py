@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {
         "aerial": {"above": {"type": "world", "seed": 3}},
         "map": {"plan": {"type": "world", "seed": 3}},
     },
-    "sampling": {"spacing_m": 60, "max_sites": 10, "unit_resolution": 10},
+    "sampling": {"spacing_m": 60, "max_sites": 6, "unit_resolution": 10},
     "imagery": {
         "max_views": 2,
         "long_side_px": 320,

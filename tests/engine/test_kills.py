@@ -117,7 +117,7 @@ def test_ctrl_c_stops_and_says_how_to_go_on(small_config: Callable[..., Path]) -
     _, said = process.communicate()
     assert process.returncode == 3
     assert any(stage.done < stage.units for stage in read_state(store).stages)  # it did not go on to the end
-    assert f"To go on: geoscribe build {config}" in said
+    assert f"To resume: geoscribe build {config}" in said
     assert "Traceback" not in said
     assert list((config.parent / "workspace" / TEMPORARY).iterdir()) == []
 
