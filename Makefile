@@ -9,7 +9,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geoscribe
 SERVERS := $(CACHE)/servers
 VLLM := $(CACHE)/vllm/cpu
 
-.PHONY: demo test test-slow test-servers test-vllm lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo test test-slow check-all test-servers test-vllm lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -24,7 +24,10 @@ test: dev  ## The fast suite
 	$(BIN)/pytest -m "not slow and not servers and not vllm" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not seldom" -n 2
+
+check-all: extras  ## What is slow and seldom broken, and property tests with many new examples. Notes its run in docs/contributing/check-all.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check-all
 
 test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real servers: Panoramax with PostgreSQL, TiTiler
 	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { \

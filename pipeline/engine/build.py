@@ -65,7 +65,7 @@ class Outcome:
     empty: list[str] = field(default_factory=list)
     """Why regions have no sites, one line per region."""
     fatal: dict[str, CommonDetail] = field(default_factory=dict)
-    """The commonest detail of each reason, if every site failed, so that there was nothing to publish. Otherwise empty."""
+    """The commonest detail of each reason, if every site failed and nothing could be published. Otherwise empty."""
 
     @property
     def failed(self) -> dict[str, int]:
