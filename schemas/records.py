@@ -158,6 +158,8 @@ class MapFact(Record):
     """From the site to the nearest point of the thing; 0 inside an area."""
     bearing_deg: Heading
     """From the site to that point; for an area that holds the site, to its centroid."""
+    confidence: float | None = None
+    """The map's own confidence that the thing exists, 0 to 1; null where it states none."""
 
 
 class Considered(Record):
@@ -218,6 +220,9 @@ class ImageryRow(LayerRow):
     """Centred on the first street view."""
     map: Chip | None
     facts: list[MapFact]
+    charted: list[FactKind] = []
+    """Kinds that the place's map has a layer of, sorted; that it names nothing of another kind says nothing. Of these
+    kinds, too, only what is worth telling becomes a fact: no plain houses, no driveways."""
     considered: list[Considered] = []
     """Street photos within the search radius, best first; at most 20."""
     missing: list[MissingView]

@@ -83,6 +83,7 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
                 name_en=feature.name_en,
                 distance_m=float(distances[i]),
                 bearing_deg=bearing_deg(x, y),
+                confidence=feature.confidence,
             )
         )
     return found

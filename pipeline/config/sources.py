@@ -262,14 +262,21 @@ class MapCredits(Section):
     """Date of the extract (YYYY-MM-DD); read from the data where it says so."""
 
 
-class MapFiles(MapLook, MapCredits):
+class MapTrust(Section):
+    """How far a map is believed that states for each thing how sure it is of it, as Overture's places do."""
+
+    min_confidence: Share = 0.5
+    """Things of less confidence are left out; 0 takes all. Whatever is closed, gone or planned is left out anyway."""
+
+
+class MapFiles(MapLook, MapCredits, MapTrust):
     """Local map files: Overpass JSON, OSM PBF or XML, Overture-style GeoJSON or GeoParquet (.gz and .bz2 allowed)."""
 
     type: Literal["files"]
     files: Annotated[list[Path], Field(min_length=1)]
 
 
-class Overture(MapLook, MapCredits, NetworkSource):
+class Overture(MapLook, MapCredits, MapTrust, NetworkSource):
     """Overture Maps GeoParquet: a release in a bucket, or a copy of one."""
 
     type: Literal["overture"]

@@ -1,5 +1,6 @@
 """What a source must offer. A source is made once a process from its configuration and shared by threads."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from pipeline.geo.point import Floats, Point
 from pipeline.imaging.types import Camera, Pixels
 from pipeline.net.base import Provider
 from schemas.reasons import Reason
-from schemas.records import MapFact
+from schemas.records import FactKind, MapFact
 
 
 @dataclass(frozen=True)
@@ -146,6 +147,14 @@ class MapSource(Source, Protocol):
         """Things within a radius, nearest first. Names are given as the map has them."""
         ...
 
+    def charted(self) -> frozenset[FactKind]:
+        """The kinds of fact that it has a layer of; see `schemas.records.ImageryRow`. Asked after `chip`.
+
+        Raises:
+            SiteError: the source could not be asked.
+        """
+        ...
+
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
         """The map drawn in the aerial chip's frame and scale.
 
@@ -153,6 +162,15 @@ class MapSource(Source, Protocol):
             SiteError: NO_OVERLAP or EMPTY_MAP, or a reason of the network.
         """
         ...
+
+
+@runtime_checkable
+class LeavesOut(Protocol):
+    """A map source that counts what of its data it does not use, by why."""
+
+    name: str
+    left_out: Counter[str]
+    """Of what was read so far. A thing that lies in several of the cells that were read counts in each."""
 
 
 @runtime_checkable
