@@ -66,8 +66,8 @@ def _rules(properties: dict[str, Any]) -> list[_Rule]:
     for column in ("road_flags", "rail_flags"):
         for rule in _dicts(properties.get(column)):
             values = rule.get("values")
-            flags = [_TAGS[flag] for flag in values if flag in _TAGS] if isinstance(values, list) else []
-            found += [_Rule(key, "yes", _between(rule)) for key in flags]
+            flags = [flag for flag in values if isinstance(flag, str)] if isinstance(values, list) else []
+            found += [_Rule(_TAGS[flag], "yes", _between(rule)) for flag in flags if flag in _TAGS]
     for rule in _dicts(properties.get("level_rules")):
         value = rule.get("value", 0)
         if type(value) is int:
