@@ -1,6 +1,5 @@
 """What a source must offer. A source is made once a process from its configuration and shared by threads."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -162,15 +161,6 @@ class MapSource(Source, Protocol):
             SiteError: NO_OVERLAP or EMPTY_MAP, or a reason of the network.
         """
         ...
-
-
-@runtime_checkable
-class LeavesOut(Protocol):
-    """A map source that counts what of its data it does not use, by why."""
-
-    name: str
-    left_out: Counter[str]
-    """Of what was read so far. A thing that lies in several of the cells that were read counts in each."""
 
 
 @runtime_checkable

@@ -55,15 +55,11 @@ def list_sources(
 
 @sources_app.command("check")
 def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]) -> None:
-    """Ask each source of a build one cheap question: reachable, key valid, licence stated. Exit code 1 if one fails.
-
-    Of map files it says as well what of them is left out, and why.
-    """
+    """Ask each source of a build one cheap question: reachable, key valid, licence stated. Exit code 1 if one fails."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_ready
     from pipeline.errors import MachineError, SiteError
     from pipeline.registry.toolbox import toolbox
-    from pipeline.sources.base import LeavesOut
 
     build = load_build(config)
     tools = toolbox(build)
@@ -71,11 +67,6 @@ def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help=
     networked = tools.networked()
     if not networked:
         print(f"{config}: no source is asked over the network")
-    maps = {source.name: source for region in build.regions if (source := tools.map(region.name)) is not None}
-    for source_name, around in maps.items():
-        if isinstance(around, LeavesOut) and around.left_out:
-            told = ", ".join(f"{number:,} {why}" for why, number in around.left_out.most_common())
-            print(f"note  map {source_name}: left out {told}")
     failed = 0
     for kind, name, region, source in networked:
         try:

@@ -13,7 +13,6 @@ from pipeline.config.build import Region
 from pipeline.config.sources import MapFiles, Overture
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
-from pipeline.sources.base import LeavesOut
 from pipeline.sources.maps.files import MapFilesSource
 from pipeline.sources.maps.overture import OvertureSource
 from pipeline.sources.maps.segments import pieces
@@ -71,7 +70,6 @@ def test_only_what_is_open_and_believed_is_told(tmp_path: Path, write_type: Writ
             ("Open Pharmacy", "pharmacy", 0.97),
             ("Basic Books", "bookstore", 0.7),
         ]
-        assert isinstance(source, LeavesOut)
         assert source.left_out == {CLOSED: 2, DOUBTED: 1}
         assert source.charted() == {"poi"}
 
