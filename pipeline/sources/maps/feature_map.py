@@ -92,7 +92,7 @@ class FeatureMap(ABC):
         """
         self.name = name
         self.left_out: Counter[str] = Counter()
-        """What was read so far and not used, by why. What lies in several of the cells that were read counts in each."""
+        """What was read so far and not used, by why. What lies in several cells that were read counts in each."""
         self._section = section
         self._extracted_at = extracted_at
         self._counting = threading.Lock()
