@@ -99,18 +99,31 @@ class GoogleStreet(NetworkSource):
     and marked as not redistributable."""
 
 
-class RasterSource(Section):
-    """Local aerial imagery: GeoTIFF or COG files, a folder of them, or an XYZ tile folder (z/x/y.jpg or .png)."""
+class RasterLook(Section):
+    """How the values of GeoTIFFs become a picture."""
+
+    bands: tuple[int, int, int] | None = None
+    """Which bands are red, green and blue (from 1); if left out 1,2,3, or 1,1,1 for a single band."""
+    scale: tuple[float, float] | None = None
+    """16-bit and float data: the values that become black and white; required for them."""
+    nodata: float | None = None
+    """The value that stands for no data, where all the bands read have it and the file does not say so."""
+    mask: Literal["auto", "file"] | Annotated[int, Field(ge=1)] = "auto"
+    """What tells where there is data. `auto`: what the file says, and if it says nothing a last band that holds only 0
+    and its largest value; beyond that, black and white collars count as no data. `file`: what the file says. A number:
+    this band, 0 where there is none."""
+
+
+class RasterSource(RasterLook):
+    """Local aerial imagery: GeoTIFF or COG files, a folder of them, or a folder of tiles (z/x/y.jpg or .png)."""
 
     type: Literal["raster"]
     path: Path
     layout: Literal["files", "xyz"] = "files"
     zoom: Annotated[int, Field(ge=0, le=24)] | None = None
-    """XYZ only: the zoom to read; the deepest present if left out."""
-    bands: tuple[int, int, int] | None = None
-    """Which bands are red, green and blue (from 1); if left out 1,2,3, or 1,1,1 for a single band."""
-    scale: tuple[float, float] | None = None
-    """16-bit and float data: the values that become black and white; required for them."""
+    """Tiles only: the zoom to read; the deepest present if left out."""
+    tms: bool | None = None
+    """Tiles only: whether rows count from the south. If left out, that way is taken that reaches the regions."""
     author: str
     licence: str
     link: str
@@ -189,18 +202,16 @@ class WmsSource(NetworkSource):
     captured_on: str | None = None
 
 
-class CogSource(NetworkSource):
+class CogSource(RasterLook, NetworkSource):
     """Cloud-optimised GeoTIFFs by address, read in windows."""
 
     type: Literal["cog"]
     urls: Annotated[list[Url], Field(min_length=1)]
-    bands: tuple[int, int, int] | None = None
-    scale: tuple[float, float] | None = None
     credits: Credits
     captured_on: str | None = None
 
 
-class StacSource(NetworkSource):
+class StacSource(RasterLook, NetworkSource):
     """Cloud-optimised GeoTIFFs that a STAC search finds for each place; the newest first."""
 
     type: Literal["stac"]
@@ -213,8 +224,6 @@ class StacSource(NetworkSource):
     datetime: str | None = None
     """STAC interval, as 2021-01-01/2023-12-31."""
     max_gsd_m: Gsd | None = None
-    bands: tuple[int, int, int] | None = None
-    scale: tuple[float, float] | None = None
     credits: Credits | None = None
     """Where left out, each item must state its licence and its provider."""
 

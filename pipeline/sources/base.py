@@ -59,6 +59,8 @@ class RasterChip:
     redistributable: bool = True
     native_gsd_m: float | None = None
     """Metres a pixel of what it was made from, see `schemas.records.ChipInfo`; None where it is drawn."""
+    datum_accuracy_m: float | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,15 @@ from pipeline.config.build import Region
 from pipeline.digest import digest, digest_file
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.point import Point
-from pipeline.sources.aerial.layouts import Layout, RasterFiles, TileFolder
+from pipeline.sources.aerial.areas import check_reach, grid_box
+from pipeline.sources.aerial.layouts import Layout
+from pipeline.sources.aerial.raster_files import RasterFiles
+from pipeline.sources.aerial.tile_folder import TileFolder
 from pipeline.sources.aerial.warp import warp_chip
 from pipeline.sources.base import RasterChip
 from schemas.reasons import Reason
 
-_VERSION = 2
+_VERSION = 3
 
 
 class RasterSource:
@@ -27,8 +30,13 @@ class RasterSource:
 
     synthetic = False
 
-    def __init__(self, name: str, settings: config.RasterSource, _regions: list[Region]) -> None:
+    def __init__(self, name: str, settings: config.RasterSource, regions: list[Region]) -> None:
         """Read all headers.
+
+        Args:
+            name: Of the source in the configuration.
+            settings: Its section.
+            regions: Those that use it: imagery that reaches none of them is refused.
 
         Raises:
             ConfigError: for every file that cannot be used, and why.
@@ -40,9 +48,10 @@ class RasterSource:
         self._captured_at = _date(settings.captured_on, f"{where}.captured_on", problems)
         self._layout: Layout
         if settings.layout == "xyz":
-            self._layout = TileFolder(settings, where, problems)
+            self._layout = TileFolder(settings, regions, where, problems)
         else:
             self._layout = RasterFiles(settings, where, problems)
+            check_reach([grid_box(grid) for grid in self._layout.grids], regions, f"{where}.path", problems)
         if problems:
             raise ConfigError(problems)
 
@@ -81,6 +90,7 @@ class RasterSource:
             link=self._settings.link,
             captured_at=self._captured_at,
             native_gsd_m=warped.native_gsd_m,
+            datum_accuracy_m=warped.datum_accuracy_m,
         )
 
 
