@@ -99,8 +99,9 @@ def test_a_further_chip_that_is_lacking_says_which(tmp_path: Path) -> None:
 
 def test_a_site_without_any_reference_fails_and_tells_why(tmp_path: Path) -> None:
     (site, *_) = rows_of(tmp_path)
-    path = tmp_path / "elsewhere.tif"
-    shape = {"count": 3, "width": 8, "height": 8, "dtype": "uint8", "crs": LocalFrame(10.0, 10.0).crs}
+    path = tmp_path / "elsewhere.tif"  # it reaches the other region
+    crs = LocalFrame(*SMALL["regions"][1]["centre"]).crs
+    shape = {"count": 3, "width": 8, "height": 8, "dtype": "uint8", "crs": crs}
     with rasterio.open(path, "w", driver="GTiff", transform=Affine(20, 0, -80, 0, -20, 80), **shape) as file:
         file.write(np.full((3, 8, 8), 90, np.uint8))
     above = {

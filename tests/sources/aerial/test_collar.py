@@ -39,7 +39,8 @@ def ground(seed: int = 1, side_px: int = SIDE) -> Bands:
     """Something like imagery: smooth shapes, edges and noise, without extremes."""
     chance = np.random.Generator(np.random.Philox(key=seed))
     shapes = cv2.resize(chance.uniform(50, 190, (side_px // 20, side_px // 20, 3)), (side_px, side_px))
-    return np.clip(shapes + chance.normal(0, 6, shapes.shape), 20, 235).astype(np.uint8).transpose(2, 0, 1).copy()
+    levels: Bands = np.clip(shapes + chance.normal(0, 6, shapes.shape), 20, 235).astype(np.uint8)
+    return levels.transpose(2, 0, 1).copy()
 
 
 def beyond(angle_deg: float, share: float, side_px: int = SIDE) -> NDArray[np.bool_]:
@@ -131,7 +132,7 @@ def test_water_that_the_scale_makes_black_is_data(tmp_path: Path) -> None:
 
 
 def blurred(area: NDArray[Any], px: float) -> NDArray[np.float64]:
-    return cv2.GaussianBlur(area.astype(np.float64), (0, 0), px)
+    return np.asarray(cv2.GaussianBlur(area.astype(np.float64), (0, 0), px), np.float64)
 
 
 def scenes() -> dict[str, Bands]:
