@@ -46,6 +46,9 @@ def test_further_chips_show_the_same_place_at_the_sizes_asked_for(tmp_path: Path
         for chip in (row.aerial, *row.aerial_scales):
             assert off_m(chip, row.lat, row.lon) < 0.05
             assert chip.native_gsd_m is None  # drawn at the scale asked for
+            assert chip.datum_accuracy_m is None
+        assert row.charted == sorted(row.charted)
+        assert {"road", "junction"} <= set(row.charted)
 
 
 def test_the_drone_chip_lies_around_the_camera_of_the_first_view(tmp_path: Path) -> None:

@@ -1,4 +1,8 @@
-"""The kinds of fact that a map has a layer of, by what the map is made of; see `schemas.records.ImageryRow.charted`."""
+"""The kinds of fact that a map has a layer of, by what the map is made of; see `schemas.records.ImageryRow.charted`.
+
+Not `junction` where roundabouts are not marked as such, and not `water` where the sea is no area: a map must not be
+taken for a witness against what its data cannot show.
+"""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,10 +15,11 @@ Kinds = frozenset[FactKind]
 
 _BY_THE_WAY = 0.02
 """Of an extract's things."""
-EVERY: Kinds = frozenset(get_args(FactKind))
+OSM: Kinds = frozenset(get_args(FactKind)) - {"water"}
+"""All of OSM, of whose sea there is only the coastline, which is not read."""
 OVERTURE: dict[str, Kinds] = {
     "place": frozenset({"poi"}),
-    "segment": frozenset({"road", "junction", "rail"}),
+    "segment": frozenset({"road", "rail"}),
     "building": frozenset({"building"}),
     "infrastructure": frozenset({"crossing", "stop", "other"}),
     "land": frozenset(),  # woods and trees: parks and gardens are in land_use
@@ -23,7 +28,7 @@ OVERTURE: dict[str, Kinds] = {
 }
 """By type."""
 PROTOMAPS: dict[str, Kinds] = {
-    "roads": frozenset({"road", "junction", "rail"}),
+    "roads": frozenset({"road", "rail"}),
     "transit": frozenset({"rail"}),
     "buildings": frozenset({"building"}),
     "landuse": frozenset({"green"}),
@@ -45,4 +50,4 @@ def of_osm(features: Iterable[Feature]) -> Kinds:
     """
     counts = Counter(feature.kind for feature in features if feature.feature_id.startswith("osm:"))
     kinds: set[FactKind] = {kind for kind, number in counts.items() if number >= _BY_THE_WAY * counts.total()}
-    return frozenset(kinds | {"junction"}) if "road" in kinds else frozenset(kinds)
+    return OSM & (kinds | {"junction"} if "road" in kinds else kinds)

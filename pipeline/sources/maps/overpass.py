@@ -25,7 +25,7 @@ from pipeline.net.status import by_status
 from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
-from pipeline.sources.maps.charted import EVERY
+from pipeline.sources.maps.charted import OSM
 from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
 from pipeline.sources.maps.feature_map import FeatureStore, Stated
 from pipeline.sources.maps.read_overpass import read_overpass
@@ -98,8 +98,8 @@ class OverpassSource(CellMap):
         return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
 
     def charted(self) -> frozenset[FactKind]:
-        """Every kind: all are asked for."""
-        return EVERY
+        """All that OSM has: every kind is asked for."""
+        return OSM
 
     def provider(self) -> Provider:
         """The server; see `pipeline.sources.base.Networked`."""

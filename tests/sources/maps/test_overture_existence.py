@@ -90,7 +90,7 @@ def test_segments_that_are_gone_hidden_or_ferries_are_not_told(
         assert [(fact.kind, fact.name) for fact in source.around(HERE, 100.0)] == [("road", "High Street")]
         assert source.left_out == {CLOSED: 2, PLANNED: 1, HIDDEN: 1, FERRY: 1}
         assert [road.road_id for road in source.roads(TOWN)] == ["overture:00000001-0000-4000-8000-000000000000"]
-        assert source.charted() == {"road", "junction", "rail"}
+        assert source.charted() == {"road", "rail"}
 
 
 def test_a_rule_for_a_part_of_a_segment_holds_for_that_part(
