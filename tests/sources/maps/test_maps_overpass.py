@@ -100,7 +100,7 @@ def test_what_is_gone_is_left_out_and_the_reasons_are_logged_once(
         source.around(Point(51.0, lon), 100.0)
     assert {fact.name for fact in source.around(Point(51.0, 4.0), 100.0)} == {"Stille Straat", "Brood"}
     assert source.left_out == {CLOSED: 1, GONE: 1, PLANNED: 1, HIDDEN: 1}
-    assert [message.count("left out") for message in caplog.messages] == [1]
+    assert sum("left out" in message for message in caplog.messages) == 1
     assert source.charted() >= {"road", "junction", "rail", "poi"}
 
 
@@ -146,7 +146,7 @@ def test_one_bad_item_loses_no_other(
     httpserver: HTTPServer, client: HttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = ["text", {"type": "node", "id": 5, "lat": 99, "lon": 4.0, "tags": {"shop": "books"}}, {"type": "way"}]
-    answering(httpserver, REPLY | {"elements": [*bad, *REPLY["elements"]]})  # type: ignore[misc]  # a list
+    answering(httpserver, REPLY | {"elements": [*bad, *REPLY["elements"]]})
     assert len(overpass(httpserver, client).around(Point(51.0, 4.0), 50.0)) == 2
     assert "left out" in caplog.text
 
