@@ -52,30 +52,45 @@ class Collar:
     """Whether they are not of one value each."""
 
 
-def suspects(
-    raw: NDArray[np.generic], levels: NDArray[np.uint8], valid: Bools, *, noisy: bool = False, coarse: bool = False
-) -> Bools:
-    """Pixels of squares that are of one extreme colour.
+def suspects(levels: NDArray[np.uint8], valid: Bools, *, coarse: bool = False) -> Bools:
+    """Pixels of squares that are black or white all over.
 
     Args:
-        raw: bands x height x width, as the file has them.
-        levels: the same as 8-bit red, green, blue.
+        levels: red, green, blue x height x width.
         valid: where there is data for all that is said; nothing else is looked at.
-        noisy: whether values may differ by some levels.
         coarse: whether pixels were left out in between.
     """
-    extreme = valid & ((levels <= _EXTREME).all(axis=0) | (levels >= 255 - _EXTREME).all(axis=0))
-    if not extreme.any():
-        return extreme
-    side = _COARSE_SQUARE_PX if coarse else _SQUARE_PX
-    square = np.ones((side, side), np.uint8)
-    flat = cv2.erode(extreme.astype(np.uint8), square, borderType=cv2.BORDER_REPLICATE).astype(bool)
-    for band in () if noisy or not flat.any() else raw:
+    red, green, blue = levels
+    lightest, darkest = cv2.max(cv2.max(red, green), blue), cv2.min(cv2.min(red, green), blue)
+    extreme = valid & ((lightest <= _EXTREME) | (darkest >= 255 - _EXTREME))
+    if np.count_nonzero(extreme) < _LEAST_PX:  # of nearly all imagery
+        return np.zeros(valid.shape, bool)
+    square = _square(coarse=coarse)
+    centres = cv2.erode(extreme.astype(np.uint8), square, borderType=cv2.BORDER_REPLICATE)
+    return cv2.dilate(centres, square).astype(bool)
+
+
+def of_one_value(found: Bools, raw: NDArray[np.generic], *, coarse: bool = False) -> Bools:
+    """Those of `suspects` whose squares are of one value in each band.
+
+    Args:
+        found: what `suspects` gave.
+        raw: bands x height x width, as the file has them.
+        coarse: as there.
+    """
+    square = _square(coarse=coarse)
+    centres = cv2.erode(found.astype(np.uint8), square, borderType=cv2.BORDER_REPLICATE).astype(bool)
+    for band in raw if centres.any() else ():
         values = band if band.dtype in (np.uint8, np.uint16, np.int16, np.float32) else band.astype(np.float64)
         low, high = cv2.erode(values, square), cv2.dilate(values, square)
         slack = 1e-6 * np.abs(high) if band.dtype.kind == "f" else 0  # what averaging leaves of one value
-        flat &= high.astype(np.float64) - low <= slack
-    return cv2.dilate(flat.astype(np.uint8), square).astype(bool)
+        centres &= high.astype(np.float64) - low <= slack
+    return cv2.dilate(centres.astype(np.uint8), square).astype(bool)
+
+
+def _square(*, coarse: bool) -> NDArray[np.uint8]:
+    side = _COARSE_SQUARE_PX if coarse else _SQUARE_PX
+    return np.ones((side, side), np.uint8)
 
 
 def find_collar(
@@ -84,15 +99,18 @@ def find_collar(
     """The collars of a whole picture, if it has any.
 
     Args:
-        raw: as `suspects`, likewise levels and valid.
-        levels: red, green, blue.
+        raw: bands x height x width, as the file has them.
+        levels: the same as 8-bit red, green, blue.
         valid: elsewhere there is no data anyway, and a collar may lie beside it.
         step: how many of the picture's own pixels one of these stands for, in a row.
     """
     eight_bit = raw.dtype == np.uint8
     coarse = step >= _SQUARE_PX / _COARSE_SQUARE_PX
+    likely = suspects(levels, valid, coarse=coarse)
+    if np.count_nonzero(likely) < _LEAST_SHARE * likely.size:
+        return None
     for noisy in (False, True) if eight_bit else (False,):
-        flat = suspects(raw, levels, valid, noisy=noisy, coarse=coarse)
+        flat = likely if noisy else of_one_value(likely, raw, coarse=coarse)
         found = np.zeros(valid.shape, bool)
         for part, blank, dark in _parts(flat, levels, valid, _LEAST_NOISY_SHARE if noisy else _LEAST_SHARE):
             # More bits have noise everywhere: there one value over a square can only be a filling.

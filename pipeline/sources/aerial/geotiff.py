@@ -14,7 +14,7 @@ from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.windows import Window
 
 from pipeline.config.sources import RasterLook
-from pipeline.sources.aerial.collar import Bools, Collar, find_collar, grown, suspects
+from pipeline.sources.aerial.collar import Bools, Collar, find_collar, grown, of_one_value, suspects
 from pipeline.sources.aerial.datum import from_degrees, way
 from pipeline.sources.aerial.layouts import RGBA, Grid
 
@@ -144,11 +144,11 @@ def _collar(
     whole: Callable[[], Whole],
 ) -> Bools:
     """The part of the file's collar that lies in a window."""
-    likely = suspects(values, levels, valid, noisy=True)
-    collar = whole().collar if likely.sum() > _WORTH_A_GLANCE * likely.size else None
+    likely = suspects(levels, valid)
+    collar = whole().collar if np.count_nonzero(likely) > _WORTH_A_GLANCE * likely.size else None
     if collar is None:
         return np.zeros(valid.shape, bool)
-    found = likely if collar.noisy else suspects(values, levels, valid)
+    found = likely if collar.noisy else of_one_value(likely, values)
     rows, columns = (
         ((first + (np.arange(n) + 0.5) * length / n) / total * size).astype(int)
         for first, length, n, total, size in (
