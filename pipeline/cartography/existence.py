@@ -33,7 +33,7 @@ _LESSER_WORKS = frozenset({"minor", "widening"})
 _MAIN_KEYS = frozenset(KEYS) - {"landuse"}  # landuse=construction is ground that is there
 _TENANTS = frozenset({"amenity", "shop", "tourism", "office", "craft", "healthcare", "leisure"})
 """Keys of what is in a building, whose name the building bears."""
-_IN_TUNNEL = frozenset({"yes", "culvert", "flooded", "cave"})  # not building_passage or avalanche_protector: open
+_IN_TUNNEL = frozenset({"yes", "true", "culvert", "flooded", "cave"})  # building_passage, avalanche_protector are open
 _YEAR = re.compile(r"(?<![0-9])([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])")
 _CENTURY = re.compile(r"\bC([0-9]{1,2})\b")
 _SPAN = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)(?:\s*-\s*(-?[0-9]+(?:\.[0-9]+)?))?\s*")
@@ -93,9 +93,9 @@ def hidden(tags: Tags, what: Class) -> bool:
 
     Streams and greens with a negative layer are seen: the layer only says that something else crosses above them.
     """
-    if tags.get("indoor", "no") != "no" or tags.get("location") in {"underground", "indoor"}:
+    if tags.get("indoor", "no").lower() not in _NO or tags.get("location") in {"underground", "indoor"}:
         return True
-    in_tunnel = tags.get("tunnel") in _IN_TUNNEL
+    in_tunnel = tags.get("tunnel", "").lower() in _IN_TUNNEL
     if what.kind == "water":
         return in_tunnel
     if what.kind in {"building", "green", "other", "junction"} and what.category != "tunnel":

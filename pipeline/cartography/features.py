@@ -143,12 +143,9 @@ def _features(element: Element, trust: Trust) -> list[Feature] | str:
     shape = _SHAPES[geometry.geom_type]
     absent = absence(tags, trust)
     if absent is not None:
-        stands = absent == CLOSED and shape == "area" and tags.get("building", "no") != "no"
-        return (
-            [Feature(element.element_id, geometry, *_SHELL, None, None, told=False, building=True)]
-            if stands
-            else absent
-        )
+        if absent != CLOSED or shape != "area" or tags.get("building", "no") == "no":
+            return absent
+        return [Feature(element.element_id, geometry, *_SHELL, None, None, told=False, building=True)]
     what = classify(tags, shape)
     category = clean_name(what.category) if what else None
     if what is None or category is None:

@@ -108,7 +108,7 @@ class RasterLook(Section):
     """16-bit and float data: the values that become black and white; required for them."""
     nodata: float | None = None
     """The value that stands for no data, where all the bands read have it and the file does not say so."""
-    mask: Literal["auto", "file"] | Annotated[int, Field(ge=1)] = "auto"
+    mask: Literal["auto", "file"] | Annotated[int, Field(ge=1, strict=True)] = "auto"
     """What tells where there is data. `auto`: what the file says, and if it says nothing a last band that holds only 0
     and its largest value; beyond that, black and white collars count as no data. `file`: what the file says. A number:
     this band, 0 where there is none."""

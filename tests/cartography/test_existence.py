@@ -109,6 +109,8 @@ def test_any_tags_are_judged(tags: Tags, day: date) -> None:
         ({"highway": "footway", "tunnel": "yes"}, "line", True),
         ({"highway": "footway", "level": "1;2"}, "line", False),
         ({"highway": "footway", "indoor": "yes"}, "line", True),
+        ({"highway": "footway", "indoor": "False", "tunnel": "False"}, "line", False),
+        ({"railway": "rail", "tunnel": "True"}, "line", True),
         ({"railway": "subway", "layer": "-2"}, "line", True),
         ({"railway": "rail", "tunnel": "yes"}, "line", True),
         ({"railway": "rail", "layer": "1"}, "line", False),

@@ -26,7 +26,7 @@ _ODD = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError,
 """What OWSLib raises on documents that lack what the standard requires, found by reading it."""
 FORMATS = ("image/jpeg", "image/jpg", "image/webp", "image/png")
 """Of pictures, the preferred first."""
-_DECODED = re.compile(r"image/[a-z0-9.+-]*(jpe?g|png|webp)[a-z0-9.+-]*")
+_DECODED = re.compile(r"image/(x-|vnd\.)?(pjpeg|webp|jpe?g|(jpe?g-?)?png(8|24|32)?)")
 """Other names that servers have for what the decoder takes: `image/png8`, `image/vnd.jpg-png`, `image/jpgpng`."""
 _MERCATOR = re.compile(r"(.*[^0-9])?(3857|900913|3785|102100|102113|41001)|.*googlemapscompatible.*", re.IGNORECASE)
 """EPSG:3857, in the spellings of OGC's standards, and what else it was called before and beside EPSG."""

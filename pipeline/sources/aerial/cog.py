@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import rasterio
+from pyproj import proj_version_str
 
 from pipeline.config import sources as config
 from pipeline.config.build import Imagery, Region
@@ -52,8 +53,13 @@ class CogSource:
         self._rasters = RemoteRasters(client.session(self.provider()), settings)
 
     def fingerprint(self) -> str:
-        """Of the settings and GDAL's version."""
-        return digest(_VERSION, rasterio.__gdal_version__, self._settings.model_dump(mode="json", exclude={"rate"}))
+        """Of the settings and the versions of GDAL and PROJ."""
+        return digest(
+            _VERSION,
+            rasterio.__gdal_version__,
+            proj_version_str,
+            self._settings.model_dump(mode="json", exclude={"rate"}),
+        )
 
     def provider(self) -> Provider:
         """The hosts of the files."""

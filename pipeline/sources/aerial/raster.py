@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 import rasterio
+from pyproj import proj_version_str
 
 from pipeline.config import sources as config
 from pipeline.config.build import Region
@@ -56,14 +57,16 @@ class RasterSource:
             raise ConfigError(problems)
 
     def fingerprint(self) -> str:
-        """Of the settings, GDAL's version, and every file's name, size and content."""
+        """Of the settings, GDAL's and PROJ's versions, and every file's name, size and content."""
         return self._fingerprint
 
     @cached_property
     def _fingerprint(self) -> str:
         files = [(name, digest_file(path)) for name, path in self._layout.files()]
         settings = self._settings.model_dump(mode="json", exclude={"path"})
-        return digest(_VERSION, rasterio.__gdal_version__, settings, files)
+        # A shift grid that is installed later moves what chips show.
+        ways = [grid.datum_accuracy_m for grid in self._layout.grids]
+        return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, files, ways)
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
         """A chip centred on a point, north up; black where there is no data.

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import rasterio
+from pyproj import proj_version_str
 from rasterio.windows import Window
 
 from pipeline.config import sources as config
@@ -91,9 +92,9 @@ class StacSource:
         self._rasters = RemoteRasters(session, settings)
 
     def fingerprint(self) -> str:
-        """Of the settings, the rules and GDAL's version."""
+        """Of the settings, the rules and the versions of GDAL and PROJ."""
         settings = self._settings.model_dump(mode="json", exclude={"rate", "asset_hosts"})
-        return digest(_VERSION, rasterio.__gdal_version__, settings, asdict(self._rules))
+        return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, asdict(self._rules))
 
     def provider(self) -> Provider:
         """The API's host and those of the assets."""

@@ -227,6 +227,7 @@ def test_tiles_on_another_host_are_refused(server: Server, client: HttpClient) -
         ({"matrix_set": "national"}, {}, "25832; allowed: a matrix set in EPSG:3857"),
         ({}, {"system": "urn:ogc:def:crs:EPSG::4326"}, "a matrix set in EPSG:3857"),
         ({}, {"format": "<Format>image/tiff</Format>"}, "image/tiff"),
+        ({}, {"format": "<Format>image/jpeg2000</Format><Format>image/svg+xml</Format>"}, "image/jpeg2000"),
         ({}, {"resource": "", "operations": ""}, "no address"),
         (
             {},
