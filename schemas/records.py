@@ -129,7 +129,7 @@ class ChipInfo(Credit):
     """Metres a pixel, here, of what the chip was made from; more than `gsd_m` where that was enlarged. Of several files
     the coarsest. Null for what is drawn (a map, the synthetic world)."""
     datum_accuracy_m: float | None = None
-    """Metres within which the coordinate system of what the chip was made from is brought to WGS 84, as the EPSG registry
+    """Metres within which the coordinate system that the chip was made from is brought to WGS 84, as the EPSG registry
     states it; 0 where it is WGS 84. Null where nobody states it, and for what is drawn."""
     width: int
     height: int
