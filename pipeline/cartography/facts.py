@@ -77,6 +77,7 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
                 bearing_deg=bearing_deg(x, y),
                 axis_deg=axis,
                 in_sight=sight.reaches(x, y, feature.feature_id),
+                confidence=feature.confidence,
             )
         )
     return found

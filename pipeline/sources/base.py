@@ -14,7 +14,7 @@ from pipeline.imaging.lens import Crop, Fisheye
 from pipeline.imaging.types import Camera, Pixels
 from pipeline.net.base import Provider
 from schemas.reasons import Reason
-from schemas.records import MapFact
+from schemas.records import FactKind, MapFact
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,8 @@ class RasterChip:
     redistributable: bool = True
     native_gsd_m: float | None = None
     """Metres a pixel of what it was made from, see `schemas.records.ChipInfo`; None where it is drawn."""
+    datum_accuracy_m: float | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,14 @@ class MapSource(Source, Protocol):
 
     def around(self, point: Point, radius_m: float) -> list[MapFact]:
         """Things within a radius, nearest first. Names are given as the map has them."""
+        ...
+
+    def charted(self) -> frozenset[FactKind]:
+        """The kinds of fact that it has a layer of; see `schemas.records.ImageryRow`. Asked after `chip`.
+
+        Raises:
+            SiteError: the source could not be asked.
+        """
         ...
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:

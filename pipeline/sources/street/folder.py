@@ -8,7 +8,7 @@ UTF-8, one row a photo:
 | `path` | file, relative to the source's `root`, with `/`; must stay below it, symbolic links followed | required |
 | `id` | unique within the index | default: `path` |
 | `lat`, `lon` | camera's WGS84 position, degrees; in GeoParquet the point of the geometry column instead | required |
-| `heading` | degrees clockwise from north: of the optical axis, or of the image centre of a panorama | optional |
+| `heading` | degrees clockwise from north of the optical axis, or a panorama's image centre; -1: unknown | optional |
 | `hfov_deg` | horizontal field of view, degrees; below 180, for a panorama 360 | optional |
 | `projection` | `perspective`, `equirectangular` or `fisheye` | default: `perspective` |
 | `camera_parameters` | of a fisheye: focal length in units of the longer side, k1, k2 (OpenSfM's model) | optional |

@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pipeline.config.build import Region
 from pipeline.errors import ConfigError, Problem
 from pipeline.sources.geoparquet import geometry_column, read_rows
+from pipeline.sources.street.camera import UNKNOWN_HEADING
 
 Degrees = NDArray[np.float64]
 MOST_PROBLEMS = 50
@@ -50,9 +51,11 @@ class IndexRow(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, row: dict[str, Any]) -> dict[str, Any]:
-        """Empty cells are missing ones; the id is the path; a panorama flag is a projection."""
+        """Empty cells are missing ones, a heading of -1 too; the id is the path; a panorama flag is a projection."""
         known = {key: value for key, value in row.items() if value is not None and value != ""}
         known.setdefault("id", known.get("path", ""))
+        if _is_unknown(known.get("heading")):
+            del known["heading"]
         flag = known.pop("panorama", None)
         if flag is None:
             return known
@@ -100,6 +103,14 @@ class IndexRow(BaseModel):
         if self.projection == "perspective" and self.hfov_deg is not None and self.hfov_deg >= 180:
             raise ValueError(f"hfov_deg of a perspective photo is below 180, not {self.hfov_deg:g}")
         return self
+
+
+def _is_unknown(heading: Any) -> bool:
+    """Whether a heading, perhaps as text, is the number that stands for none."""
+    try:
+        return float(heading) == UNKNOWN_HEADING
+    except (TypeError, ValueError):
+        return False
 
 
 @dataclass(frozen=True)
