@@ -45,6 +45,7 @@ class Reason(StrEnum):
     EMPTY_MAP = "empty_map"
 
     # Reading and describing.
+    ENGINE_FAILED = "engine_failed"
     NO_CUES = "no_cues"
     TOO_LONG = "too_long"
     UNGROUNDED = "ungrounded"
@@ -94,7 +95,9 @@ ABOUT: dict[Reason, About] = {
     Reason.SERVER_ERROR: About(
         "imagery", "the source answered with a fault of its own at every try", passing=True, outage=True
     ),
-    Reason.BAD_ANSWER: About("imagery", "the answer was not what the source documents", passing=True),
+    Reason.BAD_ANSWER: About(
+        "imagery", "the answer was not what the source documents, or could not be processed", passing=True
+    ),
     Reason.ANSWER_TOO_LARGE: About("imagery", "the answer was larger than its kind may be"),
     Reason.REFUSED: About("imagery", "the source, or its robots.txt, refused the request"),
     Reason.GONE: About("imagery", "the source does not have it any more"),
@@ -113,6 +116,10 @@ ABOUT: dict[Reason, About] = {
     Reason.PARTLY_COVERED: About("imagery", "too little of the chip is covered"),
     Reason.BLANK_TILE: About("imagery", "the source shows its placeholder where imagery should be"),
     Reason.EMPTY_MAP: About("imagery", "the map has no feature within the chip"),
+    Reason.ENGINE_FAILED: About(
+        "cues",
+        "an engine (face blurring, text reading, segmentation, captioning) failed on it unexpectedly: see the log",
+    ),
     Reason.NO_CUES: About("cues", "nothing was seen or mapped that a description could rest on"),
     Reason.TOO_LONG: About("captions", "no description under the token limit could be written", redrawn=True),
     Reason.UNGROUNDED: About(

@@ -8,6 +8,7 @@ from typing import Literal
 
 import mercantile
 
+from pipeline.boundary import on_site
 from pipeline.config.build import Build, Region
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame
@@ -53,7 +54,8 @@ def _try(site: Site, tools: Toolbox) -> ImageryRow:
     check_stop()
     missing: list[MissingView] = []
     try:
-        return _row(site, tools, missing)
+        with on_site(site.site_id), tools.boundary("imagery", Reason.BAD_ANSWER).guard():
+            return _row(site, tools, missing)
     except SiteError as error:
         return _failed(site, error, missing)
 
@@ -145,7 +147,11 @@ def _checked(pixels: Pixels, tools: Toolbox) -> tuple[Pixels, int]:
     reason = gate(scores, tools.build.imagery.quality)
     if reason is not None:
         raise SiteError(reason, ", ".join(f"{name} {value:.3g}" for name, value in scores))
-    return tools.blurrer.blur(pixels) if tools.blurrer else (pixels, 0)
+    if tools.blurrer is None:
+        return pixels, 0
+    with tools.boundary("anonymiser", Reason.ENGINE_FAILED).guard():
+        blurred: tuple[Pixels, int] = tools.blurrer.blur(pixels)
+    return blurred
 
 
 def _view(
