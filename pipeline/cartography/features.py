@@ -165,9 +165,9 @@ def as_utc(text: str) -> datetime | None:
     """A moment from ISO 8601; without a zone it is UTC. None if it is no date."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter where its zone leads before year 1 or beyond 9999
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _small_integer(text: str | None, least: int, most: int) -> int | None:

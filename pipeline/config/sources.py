@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Name, Section, Share
+from pipeline.config.base import DateText, Name, Section, Share
 
 Url = Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=2_000)]
 """http only where `network.allow_loopback` opens this machine's own addresses."""
@@ -114,7 +114,7 @@ class RasterSource(Section):
     author: str
     licence: str
     link: str
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -141,7 +141,7 @@ class XyzSource(NetworkSource):
     bbox: tuple[float, float, float, float] | None = None
     """West, south, east, north: where the source has imagery; anywhere if left out."""
     key_env: EnvName | None = None
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     blank_sha256: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = []
     """Tiles that mean `no imagery here`, by the digest of their bytes."""
     separate_agreement: str | None = None
@@ -175,7 +175,7 @@ class WmtsSource(NetworkSource):
     style: str | None = None
     credits: Credits
     key_env: EnvName | None = None
-    captured_on: str | None = None
+    captured_on: DateText | None = None
 
 
 class WmsSource(NetworkSource):
@@ -186,7 +186,7 @@ class WmsSource(NetworkSource):
     layers: Annotated[list[str], Field(min_length=1)]
     credits: Credits
     key_env: EnvName | None = None
-    captured_on: str | None = None
+    captured_on: DateText | None = None
 
 
 class CogSource(NetworkSource):
@@ -197,7 +197,7 @@ class CogSource(NetworkSource):
     bands: tuple[int, int, int] | None = None
     scale: tuple[float, float] | None = None
     credits: Credits
-    captured_on: str | None = None
+    captured_on: DateText | None = None
 
 
 class StacSource(NetworkSource):
@@ -210,7 +210,7 @@ class StacSource(NetworkSource):
     asset: str = "visual"
     asset_hosts: list[str] = []
     """Hosts beside the endpoint's that assets may lie on, subdomains included."""
-    datetime: str | None = None
+    datetime: DateText | None = None
     """STAC interval, as 2021-01-01/2023-12-31."""
     max_gsd_m: Gsd | None = None
     bands: tuple[int, int, int] | None = None
@@ -226,7 +226,7 @@ class PmtilesAerial(NetworkSource):
     archive: str
     """A file, or an address read in ranges."""
     credits: Credits
-    captured_on: str | None = None
+    captured_on: DateText | None = None
 
 
 class OpenAerialMap(NetworkSource):
@@ -258,7 +258,7 @@ class MapCredits(Section):
     author: str = "OpenStreetMap contributors"
     licence: str = "ODbL-1.0"
     link: str = "https://www.openstreetmap.org/copyright"
-    extracted_on: str | None = None
+    extracted_on: DateText | None = None
     """Date of the extract (YYYY-MM-DD); read from the data where it says so."""
 
 

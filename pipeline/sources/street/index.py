@@ -8,7 +8,7 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -66,9 +66,14 @@ class IndexRow(BaseModel):
     def _iso(cls, value: Any) -> Any:
         """ISO 8601 only (no bare numbers); without a zone it is UTC."""
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if type(moment) is date:  # a column of dates
+            moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
         if not isinstance(moment, datetime):
             raise ValueError("must be ISO 8601, such as 2026-04-02T04:00:06Z")  # noqa: TRY004 - pydantic wants it
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except OverflowError as error:
+            raise ValueError("must be a moment that lies between years 1 and 9999 also in UTC") from error
 
     @field_validator("licence")
     @classmethod
