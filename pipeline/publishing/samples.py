@@ -117,6 +117,7 @@ def _sample(
         language=caption.language,
         sentences=caption.sentences,
         cues=cues.cues,
+        notes=caption.notes,
         street_signatures=street_looks,
         aerial_signatures=_signatures(cues, AERIAL),
         captioner=caption.captioner,
