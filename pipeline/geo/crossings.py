@@ -13,8 +13,6 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.errors import SiteError
 from schemas.reasons import Reason
 
-_PAIRS = 2_000_000
-"""Segments are looked up so many together that there are no more pairs, should each meet all others."""
 _SORTED = 64
 """Sorting so many segments costs about as much as one meeting."""
 
@@ -41,10 +39,12 @@ def count_meetings(geometries: Sequence[BaseGeometry], most: int) -> int:
         return count
     segments = shapely.linestrings(np.stack([coordinates[:-1][follows], coordinates[1:][follows]], axis=1))
     tree = shapely.STRtree(segments)
-    at_once = max(1, min(256, _PAIRS // max(number, 1)))
+    line = owner[:-1][follows]
+    at_once = max(16, min(256, 8 * most // max(number, 1)))  # together they may meet all others
     for start in range(0, number, at_once):
         one, other = tree.query(segments[start : start + at_once], predicate="intersects")
-        count += int((other > one + start + 1).sum())
+        one += start
+        count += int(((other > one + 1) | ((other == one + 1) & (line[other] != line[one]))).sum())
         if count > most:
             break
     return count

@@ -1,7 +1,7 @@
 """GeoParquet tables, checked to hold WGS84 geometry, and to unpack to no more than fits their size.
 
 A few hundred bytes of Parquet can stand for gigabytes: a text that is stored once may be named in a million rows. So
-texts are kept as they are stored, once each, until it is known how long they are together.
+texts are counted before rows are made of them.
 """
 
 import json
@@ -27,8 +27,9 @@ _FREE_VALUES = 2_000_000
 _VALUES_PER_BYTE = 20
 """Beyond that, for each byte of the file. Wide tables of map features are mostly nulls, some 5 a byte."""
 _ROWS_AT_ONCE = 4_096
-_FEW_ROWS_AT_ONCE = 64
-"""Where texts are stored as what they add to the one before, which cannot be kept so."""
+_LEAST_ROWS_AT_ONCE = 16
+_BYTES_AT_ONCE = 256_000_000
+"""Of one column, should each row have all the text that the file holds."""
 
 
 def geometry_column(path: Path) -> str | None:
@@ -71,16 +72,20 @@ def read_rows(path: Path, boxes: Sequence[Box] | None = None) -> list[dict[str, 
         ConfigError: it cannot be read, or unpacks to more than its size allows.
     """
     with reading(path, _SOUND):
-        file = pq.ParquetFile(path)
-        texts = [column.path for column in _leaves(file) if column.physical_type == "BYTE_ARRAY"]
-        file = pq.ParquetFile(path, read_dictionary=texts)
+        metadata = pq.read_metadata(path)
+        texts = [chunk for chunk in _chunks(metadata) if chunk.physical_type == "BYTE_ARRAY"]
+        # Arrow cannot keep texts below lists and structs, or stored as what they add to the one before: of such few
+        # rows are read at a time.
+        others = {c.path_in_schema for c in texts if "." in c.path_in_schema or "DELTA_BYTE_ARRAY" in c.encodings}
+        longest = max((c.total_uncompressed_size for c in texts if c.path_in_schema in others), default=1)
+        at_once = max(_LEAST_ROWS_AT_ONCE, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(longest, 1)))
+        file = pq.ParquetFile(path, read_dictionary=sorted({c.path_in_schema for c in texts} - others))
         bounded = bool(boxes) and _has_bounds(file.schema_arrow)
         groups = [i for i in range(file.num_row_groups) if not bounded or _may_meet(file.metadata.row_group(i), boxes)]
         _check_size(path, file.metadata, groups)
         columns = [name for name in file.schema_arrow.names if name != "bbox"]
         rows: list[dict[str, Any]] = []
         left = most = allowed_bytes(path)
-        at_once = _FEW_ROWS_AT_ONCE if _has_deltas(file.metadata, groups) else _ROWS_AT_ONCE
         for batch in file.iter_batches(at_once, groups, columns=[*columns, "bbox"] if bounded else columns):
             if bounded:
                 batch = batch.filter(_meet(batch.column("bbox"), boxes or ()))  # noqa: PLW2901
@@ -102,13 +107,9 @@ def is_wgs84(crs: Any) -> bool:
     return any(known.equals(CRS(code), ignore_axis_order=True) for code in ("OGC:CRS84", "EPSG:4326", "EPSG:4979"))
 
 
-def _leaves(file: Any) -> Iterator[Any]:
-    return (file.schema.column(i) for i in range(len(file.schema)))
-
-
-def _chunks(metadata: Any, groups: Sequence[int]) -> Iterator[Any]:
-    """The column chunks of some row groups."""
-    for number in groups:
+def _chunks(metadata: Any, groups: Sequence[int] | None = None) -> Iterator[Any]:
+    """The column chunks of some row groups, or of all."""
+    for number in range(metadata.num_row_groups) if groups is None else groups:
         group = metadata.row_group(number)
         yield from (group.column(i) for i in range(group.num_columns))
 
@@ -121,10 +122,6 @@ def _check_size(path: Path, metadata: Any, groups: Sequence[int]) -> None:
         raise ConfigError([Problem(str(path), found, f"at most {_VALUES_PER_BYTE} for each byte")])
     if sum(chunk.total_uncompressed_size for chunk in _chunks(metadata, groups)) > most:
         raise too_large(path, most)
-
-
-def _has_deltas(metadata: Any, groups: Sequence[int]) -> bool:
-    return any("DELTA_BYTE_ARRAY" in chunk.encodings for chunk in _chunks(metadata, groups))
 
 
 def _has_bounds(schema: pa.Schema) -> bool:

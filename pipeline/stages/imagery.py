@@ -119,6 +119,9 @@ def _views_of(photo: Photo, number: int, point: Point, source: StreetSource, too
     flat = photo.projection == "perspective"
     # Of a panorama, large enough that a cut has a pixel of its own for each of its.
     long_side_px = settings.long_side_px if flat else round(settings.long_side_px * 360 / settings.cut_hfov_deg)
+    if photo.size_bytes is not None and photo.size_bytes > settings.limits.max_bytes:
+        detail = f"{photo.size_bytes} bytes, at most {settings.limits.max_bytes} allowed"
+        raise SiteError(Reason.IMAGE_TOO_LARGE, detail)
     pixels = fit(decode(source.read(photo), settings.limits, long_side_px=long_side_px), long_side_px)
     pixels, faces = _checked(pixels, tools)
     if flat:

@@ -27,7 +27,7 @@ from pipeline.imaging.decode import decode_rgba
 from schemas.reasons import Reason
 
 _TILE_SUFFIXES = (".jpg", ".png")
-_TILE_LIMITS = ImageLimits(max_pixels=2048 * 2048, min_side_px=64)
+_TILE_LIMITS = ImageLimits(max_bytes=20_000_000, max_pixels=2048 * 2048, min_side_px=64)
 _SUFFIXES = (".tif", ".tiff")
 _ALLOWED = f"GeoTIFF files ({', '.join(_SUFFIXES)})"
 _GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
@@ -135,7 +135,7 @@ class TileFolder:
             problems.append(Problem(f"{where}.path", found, "an XYZ tile folder with tiles of that zoom"))
             return
         try:
-            self._side = len(decode_rgba(first[1].read_bytes(), _TILE_LIMITS))
+            self._side = len(_decoded(first[1]))
         except (SiteError, OSError) as error:
             problems.append(Problem(str(first[1]), str(error), "a JPEG or PNG tile"))
             return
@@ -168,7 +168,7 @@ class TileFolder:
             return None
         name = f"{self._zoom}/{x}/{path.name}"
         try:
-            rgba = decode_rgba(path.read_bytes(), _TILE_LIMITS).transpose(2, 0, 1)
+            rgba = _decoded(path).transpose(2, 0, 1)
         except (SiteError, OSError) as error:
             raise SiteError(Reason.READ_FAILED, f"tile {name}: {error}") from error
         if rgba.shape != (4, self._side, self._side):
@@ -182,6 +182,14 @@ class TileFolder:
             column = self._folder / str(x)
             for path in sorted(p for p in column.iterdir() if p.suffix in _TILE_SUFFIXES and p.stem.isdecimal()):
                 yield f"{self._folder.name}/{x}/{path.name}", path
+
+
+def _decoded(tile: Path) -> NDArray[np.uint8]:
+    """Height x width x 4."""
+    size = tile.stat().st_size
+    if size > _TILE_LIMITS.max_bytes:  # before it is read
+        raise SiteError(Reason.IMAGE_TOO_LARGE, f"{size} bytes, at most {_TILE_LIMITS.max_bytes} allowed")
+    return decode_rgba(tile.read_bytes(), _TILE_LIMITS)
 
 
 def read_rgba(
