@@ -5,7 +5,7 @@ assembly that needs no temporary file.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -33,7 +33,8 @@ class _Objects:
 
     nodes: dict[int, tuple[float, float]] = field(default_factory=dict)
     ways: dict[int, list[int]] = field(default_factory=dict)
-    members: dict[int, list[str]] = field(default_factory=dict)
+    members: dict[int, dict[int, str]] = field(default_factory=dict)
+    """Of each relation: its ways, as OPL writes them."""
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     invented: dict[tuple[float, float], int] = field(default_factory=dict)
     loose: list[Element] = field(default_factory=list)
@@ -113,7 +114,7 @@ def _add_relation(objects: _Objects, number: int, element: dict[str, Any]) -> No
         members[member["ref"]] = f"w{member['ref']}@{_escaped(role) if isinstance(role, str) else ''}"  # each once
         if member["ref"] not in objects.ways and member.get("geometry"):
             _add_way(objects, member["ref"], member)
-    objects.members[number] = list(members.values())
+    objects.members[number] = members
 
 
 def _invented(objects: _Objects, place: tuple[float, float]) -> int:
@@ -154,27 +155,22 @@ def _leave_out_tangles(objects: _Objects) -> None:
     It compares each segment with all that lie above or below it.
     """
     left = _MOST_PAIRS
-    for letter, members in (("w", {way: [way] for way in objects.ways}), ("r", _member_ways(objects))):
-        known: dict[int, Any] = objects.ways if letter == "w" else objects.members
-        for number, ways in members.items():
-            nodes = sum(len(objects.ways[way]) for way in ways)
-            if nodes < _FEW_NODES:
-                continue
-            cost = nodes
-            if cost <= left:
-                cost += _pairs_above([objects.ways[way] for way in ways], objects.nodes)
-            if cost <= left:
-                left -= cost
-                continue
-            del known[number]
-            objects.loose.append(Element(f"osm:{letter}{number}", None, objects.tags.get(f"{letter}{number}", {})))
-
-
-def _member_ways(objects: _Objects) -> dict[int, list[int]]:
-    refs = {
-        number: [int(member[1:].partition("@")[0]) for member in found] for number, found in objects.members.items()
-    }
-    return {number: [ref for ref in found if ref in objects.ways] for number, found in refs.items()}
+    areas: list[tuple[str, int, Iterable[int]]] = [
+        *(("w", number, [number]) for number in objects.ways),
+        *(("r", number, members) for number, members in objects.members.items()),
+    ]
+    for letter, number, refs in areas:
+        ways = [objects.ways[ref] for ref in refs if ref in objects.ways]
+        cost = sum(map(len, ways))
+        if cost < _FEW_NODES:
+            continue
+        if cost <= left:
+            cost += _pairs_above(ways, objects.nodes)
+        if cost <= left:
+            left -= cost
+            continue
+        del (objects.ways if letter == "w" else objects.members)[number]
+        objects.loose.append(Element(f"osm:{letter}{number}", None, objects.tags.get(f"{letter}{number}", {})))
 
 
 def _pairs_above(ways: Sequence[Sequence[int]], nodes: dict[int, tuple[float, float]]) -> int:
@@ -196,7 +192,7 @@ def _opl(objects: _Objects) -> Iterator[str]:
     for number, refs in sorted(objects.ways.items()):
         yield f"w{number} v1{_tags(objects, f'w{number}')} N{','.join(f'n{ref}' for ref in refs)}\n"
     for number, members in sorted(objects.members.items()):
-        yield f"r{number} v1{_tags(objects, f'r{number}')} M{','.join(members)}\n"
+        yield f"r{number} v1{_tags(objects, f'r{number}')} M{','.join(members.values())}\n"
 
 
 def _tags(objects: _Objects, ref: str) -> str:
