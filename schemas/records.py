@@ -34,7 +34,8 @@ AERIAL = "aerial"
 class Record(BaseModel):
     """Base of all records. They are immutable and refuse unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # A limit on texts, of which Arrow takes 2 GiB, makes pydantic refuse lone surrogates too: no file could hold them.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, str_max_length=2**31 - 1)
 
 
 class Image(Record):

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import ConfigError, Problem
+from tools.output import writing
 
 _LINK = re.compile(r"https?://\S+")
 _HFOV = re.compile(r"\bhfov_deg=([0-9.]+)\b")
@@ -124,6 +125,8 @@ def index_manifest(
         raise ConfigError([Problem(str(manifest), f"no street photo of a group {group}*", "a group of the manifest")])
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    with writing(out):
+        out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     typer.echo(f"{len(rows)} photos in {out}; their paths are relative to {manifest.parent}")
 
 

@@ -24,11 +24,16 @@ from pipeline.cartography.existence import (
     is_drawn_hidden,
     lost_its_tenant,
 )
+from pipeline.geo.crossings import count_meetings
 from pipeline.geo.window import Window
 from schemas.records import FactKind
 
 NAME_CHARACTERS = 120
 NO_KIND = "of no kind that is told or drawn"
+_TYPES = (0, 1, 3, 5, 6)
+"""Points, lines and areas, as shapely numbers types."""
+_LARGE = 2_000
+"""Corners."""
 
 
 class Element(NamedTuple):
@@ -127,13 +132,25 @@ def _faults(geometries: NDArray[np.object_]) -> NDArray[np.str_]:
     coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
     far = owner[(np.abs(coordinates) > [180.0, 90.0]).any(axis=1)]
     broken = owner[~np.isfinite(coordinates).all(axis=1)]
-    faults[~np.isin(shapely.get_type_id(geometries), [0, 1, 3, 5, 6])] = "neither point, line nor area"
-    faults[~shapely.is_valid(geometries)] = "invalid geometry"
+    faults[~_valid(geometries)] = "invalid geometry"
+    faults[~np.isin(shapely.get_type_id(geometries), list(_TYPES))] = "neither point, line nor area"
     faults[np.unique(far)] = "beyond 180 or 90 degrees"
     faults[np.unique(broken)] = "coordinates that are no numbers"
     faults[shapely.is_empty(geometries)] = "empty geometry"
     faults[shapely.is_missing(geometries)] = "no readable geometry"
     return faults
+
+
+def _valid(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Which geometries are valid; none that is neither point, line nor area."""
+    known = np.isin(shapely.get_type_id(geometries), list(_TYPES))
+    areas = np.isin(shapely.get_type_id(geometries), [3, 6])
+    corners = shapely.get_num_coordinates(geometries)
+    for i in np.flatnonzero(areas & (corners > _LARGE)).tolist():
+        # An outline that meets itself more often than it has corners is no outline; to find out how could take hours.
+        known[i] = count_meetings([geometries[i]], corners[i]) <= corners[i]
+    known[known] = shapely.is_valid(geometries[known])
+    return known
 
 
 def _features(element: Element, trust: Trust) -> list[Feature] | str:
@@ -199,9 +216,9 @@ def as_utc(text: str) -> datetime | None:
     """A moment from ISO 8601; without a zone it is UTC. None if it is no date."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter where its zone leads before year 1 or beyond 9999
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _small_integer(text: str | None, least: int, most: int) -> int | None:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import IS_FILE, IS_FOLDER, Name, Section, Share
+from pipeline.config.base import IS_FILE, IS_FOLDER, DateText, Name, Section, Share
 from pipeline.config.by_name import ByName
 from pipeline.config.names import AERIAL, MAP, STREET
 
@@ -155,7 +155,7 @@ class RasterSource(RasterLook, SourceSection):
     """SPDX identifier, or LicenseRef-..."""
     link: str
     """Page of the source."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -187,7 +187,7 @@ class XyzSource(NetworkSource):
     """West, south, east, north, in degrees, of the area with imagery; everywhere if left out."""
     key_env: EnvName | None = None
     """Name of the environment variable that holds the API key."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
     blank_sha256: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = []
     """SHA-256 digests of tiles that mean "no imagery here"."""
@@ -227,7 +227,7 @@ class WmtsSource(NetworkSource):
     """Author, licence and link of the imagery."""
     key_env: EnvName | None = None
     """Name of the environment variable that holds the API key."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -243,7 +243,7 @@ class WmsSource(NetworkSource):
     """Author, licence and link of the imagery."""
     key_env: EnvName | None = None
     """Name of the environment variable that holds the API key."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -255,7 +255,7 @@ class CogSource(RasterLook, NetworkSource):
     """URLs of the files."""
     credits: Credits
     """Author, licence and link of the imagery."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -271,7 +271,7 @@ class StacSource(RasterLook, NetworkSource):
     """Name of the asset to read."""
     asset_hosts: list[str] = []
     """Hosts that assets may lie on beside the endpoint's, including their subdomains."""
-    datetime: str | None = None
+    datetime: DateText | None = None
     """Interval as in STAC, such as 2021-01-01/2023-12-31."""
     max_gsd_m: Gsd | None = None
     credits: Credits | None = None
@@ -286,7 +286,7 @@ class PmtilesAerial(NetworkSource):
     """Path, or address that is read in ranges."""
     credits: Credits
     """Author, licence and link of the imagery."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -325,7 +325,7 @@ class MapCredits(Section):
     """SPDX identifier, or LicenseRef-..."""
     link: str = "https://www.openstreetmap.org/copyright"
     """Page about the copyright."""
-    extracted_on: str | None = None
+    extracted_on: DateText | None = None
     """Date of the extract (YYYY-MM-DD). Read from the data where it states one."""
 
 

@@ -1,7 +1,7 @@
 """What a source must offer. A source is made once a process from its configuration and shared by threads."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -47,6 +47,8 @@ class Photo:
     redistributable: bool = True
     picture: str | None = None
     """Where its bytes are, for the source's own use; stored nowhere, as such addresses expire."""
+    size_bytes: int | None = field(default=None, compare=False)
+    """Of its file, where that is known before it is read."""
     unusable: tuple[Reason, str] | None = None
     """Why it may not be used, where what the source says of it is enough to know."""
 

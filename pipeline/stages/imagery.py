@@ -7,6 +7,7 @@ from typing import Literal
 
 import mercantile
 
+from pipeline.boundary import on_site
 from pipeline.config.build import Build, Region
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame
@@ -45,7 +46,8 @@ def _try(site: Site, tools: Toolbox) -> ImageryRow:
     check_stop()
     missing: list[MissingView] = []
     try:
-        return _row(site, tools, missing)
+        with on_site(site.site_id), tools.boundary("imagery", Reason.BAD_ANSWER).guard():
+            return _row(site, tools, missing)
     except SiteError as error:
         return _failed(site, error, missing)
 

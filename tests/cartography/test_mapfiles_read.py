@@ -1,7 +1,10 @@
 """Reading map files: every format gives the same town, and what is broken is refused or counted."""
 
+import contextlib
+import copy
 import gzip
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -300,3 +303,77 @@ def test_windows_reach_over_the_antimeridian(lon: float) -> None:
     window = Window.of([Region(name="fiji", centre=(-17.0, lon), radius_m=1_000).bounds()], margin_m=500.0)
     sides = shapely.bounds([shapely.Point(x, -17.0) for x in (-179.995, 179.995, 0.0)])
     assert window.meets(sides).tolist() == [True, True, False]
+
+
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    2**70,
+    float("inf"),
+    "",
+    "way",
+    "\ud800",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    [None, 5, {"lat": "x"}],
+]
+WAY: dict[str, Any] = {
+    "type": "way", "id": 7, "tags": {"highway": "residential", "name": "Mill Lane"}, "nodes": [1, 2],
+    "geometry": [{"lat": 47.3769, "lon": 8.5417}, {"lat": 47.3770, "lon": 8.5418}],
+}  # fmt: skip
+RELATION: dict[str, Any] = {
+    "type": "relation", "id": 8, "tags": {"type": "multipolygon", "natural": "water"},
+    "members": [{"type": "way", "ref": 9, "role": "outer", "geometry": WAY["geometry"]}],
+}  # fmt: skip
+
+
+def spoilt(value: Any, path: tuple[Any, ...], to: Any) -> Any:
+    """A copy with another value at a path."""
+    if not path:
+        return to
+    copied = copy.copy(value)
+    copied[path[0]] = spoilt(value[path[0]], path[1:], to)
+    return copied
+
+
+PATHS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
+    *((WAY, (key,)) for key in WAY), (WAY, ("tags", "highway")), (WAY, ("nodes", 0)), (WAY, ("geometry", 0)),
+    (WAY, ("geometry", 0, "lat")), *((RELATION, (key,)) for key in RELATION), (RELATION, ("members", 0)),
+    *((RELATION, ("members", 0, key)) for key in RELATION["members"][0]), (RELATION, ("members", 0, "geometry", 0)),
+    ({**node(5, 47.3769, 8.5417), "center": {"lat": 1.0, "lon": 2.0}}, ("center",)),
+    *((node(5, 47.3769, 8.5417), (key,)) for key in ("type", "id", "lat", "lon", "tags")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("element", "path"), PATHS, ids=[".".join(map(str, path)) for _, path in PATHS])
+def test_a_field_of_any_type_spoils_its_element_at_most(element: dict[str, Any], path: tuple[Any, ...]) -> None:
+    sound = node(1, 47.3769, 8.5417, amenity="cafe", name="Sound")
+    window = Window(((8.0, 47.0, 9.0, 48.0),))
+    for value in ODD:
+        extract = read_overpass(Path("answer"), elements(spoilt(element, path, value), sound))
+        found = features_of(extract.elements, window, Counter())
+        assert "Sound" in {feature.name for feature in found}
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_reply_of_any_type_is_read_or_refused(value: Any) -> None:
+    for document in ({"elements": value}, elements() | {"osm3s": value}, elements() | {"remark": value}):
+        with contextlib.suppress(ConfigError):
+            list(read_overpass(Path("answer"), document).elements)
+
+
+def test_an_outline_of_thousands_of_corners_that_crosses_itself_is_left_out_at_once() -> None:
+    some = random.Random(1)
+    places = [{"lat": 47.0 + some.random() / 100, "lon": 8.0 + some.random() / 100} for _ in range(20_000)]
+    way = {"type": "way", "id": 1, "tags": {"building": "yes"}, "geometry": [*places, places[0]]}
+    members = [{"type": "way", "ref": 1, "role": "outer"}] * 50
+    lake = {"type": "relation", "id": 2, "tags": {"type": "multipolygon", "natural": "water"}, "members": members}
+    skipped: Counter[str] = Counter()
+    extract = read_overpass(Path("answer"), elements(way, lake))
+    assert features_of(extract.elements, Window(((8.0, 47.0, 9.0, 48.0),)), skipped) == []
+    assert skipped == {"no readable geometry": 2}  # the relation, which lost its member, too

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 finished, but more sites failed than the build file allows
 file, an input or the usage is wrong; 3 stopped, by the user or by an error of the machine.
 """
 
+import io
 import logging
 import re
 import sys
@@ -18,6 +19,7 @@ from pipeline.net import redact
 from tools.cli.regions import regions_app
 from tools.cli.serve import serve
 from tools.cli.sources import coverage, sources_app
+from tools.output import writing
 
 if TYPE_CHECKING:
     from pipeline.engine.build import Outcome
@@ -183,7 +185,9 @@ def show(
 
     (sample,) = open_dataset(dataset).samples([sample_id])
     target = out or Path(re.sub(r"[^\w.-]", "-", sample_id) + ".png")
-    render_sample(sample).save(target)
+    picture = render_sample(sample)
+    with writing(target):
+        picture.save(target)
     print(describe_sample(sample), end="")
     print(f"picture: {target}")
 
@@ -199,7 +203,9 @@ def contact_sheet(
     from tools.inspect.contact_sheet import contact_sheet as draw
     from tools.inspect.contact_sheet import pick
 
-    draw(pick(open_dataset(dataset), places)).save(out)
+    picture = draw(pick(open_dataset(dataset), places))
+    with writing(out):
+        picture.save(out)
     print(f"contact sheet: {out}")
 
 
@@ -277,6 +283,8 @@ def _log_warnings() -> None:
 def main() -> None:
     """Run the command. Errors become one message and an exit code."""
     _log_warnings()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a path need not be valid text
     try:
         app()
     except ConfigError as error:

@@ -23,7 +23,7 @@ from schemas.reasons import Reason
 log = logging.getLogger(__name__)
 
 _SUFFIXES = (".jpg", ".png")
-_LIMITS = ImageLimits(max_pixels=2048 * 2048, min_side_px=64)
+_LIMITS = ImageLimits(max_bytes=20_000_000, max_pixels=2048 * 2048, min_side_px=64)
 _NOT_FOR_TILES = ("bands", "scale", "nodata")
 Edges = NDArray[np.float64]
 """Rows of west, south, east, north in degrees."""
@@ -60,7 +60,7 @@ class TileFolder:
             return
         first = next(self.files())[1]
         try:
-            self._side = len(decode_rgba(first.read_bytes(), _LIMITS))
+            self._side = len(_decoded(first))
         except (SiteError, OSError) as error:
             problems.append(Problem(str(first), str(error), "a JPEG or PNG tile"))
             return
@@ -122,7 +122,7 @@ class TileFolder:
             return None
         name = f"{self._zoom}/{x}/{path.name}"
         try:
-            rgba = decode_rgba(path.read_bytes(), _LIMITS).transpose(2, 0, 1)
+            rgba = _decoded(path).transpose(2, 0, 1)
         except (SiteError, OSError) as error:
             raise SiteError(Reason.READ_FAILED, f"tile {name}: {error}") from error
         if rgba.shape != (4, self._side, self._side):
@@ -158,3 +158,11 @@ def _numbered(folder: Path) -> list[int]:
     if not folder.is_dir():
         return []
     return sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal() and p.is_dir())
+
+
+def _decoded(tile: Path) -> NDArray[np.uint8]:
+    """Height x width x 4."""
+    size = tile.stat().st_size
+    if size > _LIMITS.max_bytes:  # before it is read
+        raise SiteError(Reason.IMAGE_TOO_LARGE, f"{size} bytes, at most {_LIMITS.max_bytes} allowed")
+    return decode_rgba(tile.read_bytes(), _LIMITS)

@@ -1,10 +1,7 @@
 """The map source of `type: files`."""
 
-import bz2
-import gzip
 import hashlib
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -13,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import shapely
+from pydantic_core import from_json
 
+from pipeline.boundary import reading
 from pipeline.cartography.features import Extract, Feature, features_of
 from pipeline.cartography.sight import in_frame
 from pipeline.config.build import Region
@@ -29,6 +28,7 @@ from pipeline.sources.maps.feature_map import VERSION, FeatureMap, FeatureStore,
 from pipeline.sources.maps.read_geo import read_geojson, read_geoparquet
 from pipeline.sources.maps.read_osm import read_osm
 from pipeline.sources.maps.read_overpass import read_overpass
+from pipeline.sources.unpacking import check_unpacked, read_unpacked
 from schemas.reasons import Reason
 from schemas.records import FactKind
 
@@ -68,12 +68,13 @@ class MapFilesSource(FeatureMap):
         digests: list[str] = []
         for path in config.files:
             try:
-                extract = _read(path, wanted)
-                features = features_of(extract.elements, wanted, left_out, self._trust(extract.extracted_at))
-                charted |= extract.charted | of_osm(features)
-                for feature in features:  # files may overlap: what has the same id is the same thing
-                    found.setdefault(feature.feature_id, feature)
-                digests.append(_digest(path))
+                with reading(path, "a whole map file"):
+                    extract = _read(path, wanted)
+                    features = features_of(extract.elements, wanted, left_out, self._trust(extract.extracted_at))
+                    charted |= extract.charted | of_osm(features)
+                    for feature in features:  # files may overlap: what has the same id is the same thing
+                        found.setdefault(feature.feature_id, feature)
+                    digests.append(_digest(path))
             except ConfigError as error:
                 problems += error.problems
             else:
@@ -86,7 +87,12 @@ class MapFilesSource(FeatureMap):
         # The oldest: the map is at least as new as this.
         self._extracted_at = min(dates) if dates else stated.extracted_at
         source_id = " ".join(path.name for path in config.files)
-        self._store = FeatureStore(list(found.values()), self._extracted_at, source_id)
+        try:
+            self._store = FeatureStore(list(found.values()), self._extracted_at, source_id)
+        except SiteError as error:
+            raise ConfigError(
+                [Problem(f"sources.map.{name}.files", error.detail, "map data as it is drawn")]
+            ) from error
         # What is left out can depend on the day, where nobody says how old the map is.
         settings = [VERSION, sorted(digests), config.model_dump(mode="json", exclude={"files"}), wanted.boxes]
         settings.append(sorted(left_out.items()))
@@ -122,6 +128,7 @@ def _read(path: Path, wanted: window.Window) -> Extract:
         raise ConfigError([Problem(str(path), refused, INSTEAD)])
     name = path.name.lower()
     if name.endswith(_OSM):
+        check_unpacked(path)
         return read_osm(path)
     if name.endswith(_PARQUET):
         return read_geoparquet(path, wanted)
@@ -135,13 +142,9 @@ def _read(path: Path, wanted: window.Window) -> Extract:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
     try:
-        with opener(path, "rb") as file:
-            document = json.load(file)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError([Problem(str(path), f"a file that cannot be read ({error})", "a whole file")]) from error
-    except (ValueError, RecursionError) as error:
+        document = from_json(read_unpacked(path))
+    except ValueError as error:
         raise ConfigError([Problem(str(path), f"broken JSON ({error})", "Overpass JSON or GeoJSON")]) from error
     if not isinstance(document, dict):
         raise ConfigError([Problem(str(path), f"JSON that is a {type(document).__name__}", "an object")])

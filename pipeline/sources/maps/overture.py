@@ -22,12 +22,13 @@ from pipeline.net.base import Client, Provider
 from pipeline.sources.base import Road
 from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
+from pipeline.sources.maps.bucket import Bucket, file_system, s3_verdict
 from pipeline.sources.maps.cells import Cell, CellMap
 from pipeline.sources.maps.charted import OVERTURE, of_layers
 from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
 from pipeline.sources.maps.feature_map import FeatureStore, Stated, roads_of
 from pipeline.sources.maps.read_geo import elements_of
-from pipeline.sources.maps.release import TYPES, Bucket, Release
+from pipeline.sources.maps.release import TYPES, Release
 from pipeline.sources.origins import origin
 from schemas.reasons import Reason
 from schemas.records import FactKind
@@ -56,7 +57,7 @@ class OvertureSource(CellMap):
             name: of the source in the configuration.
             config: its section.
             regions: what is asked for later lies in one of them.
-            client: says whether the bucket's address is safe. The reading is Arrow's, see `Release`.
+            client: for a release in a bucket.
 
         Raises:
             ConfigError: naming every setting that cannot be used.
@@ -67,13 +68,12 @@ class OvertureSource(CellMap):
         self._regions = {region.name: region for region in regions}
         if problems:
             raise ConfigError(problems)
-        bucket = Bucket(config.s3_region, config.s3_endpoint) if _in_bucket(config) else None
-        self._release = Release(config.release.removeprefix("s3://"), bucket)
+        bucket = _bucket(config)
+        files = file_system(client.session(self.provider()), bucket) if bucket else None
+        self._release = Release(config.release.removeprefix("s3://"), files)
         super().__init__(name, config, stated.extracted_at or self._release.date, _ZOOM)
-        if bucket is None:
+        if files is None:
             _check_folder(name, self._release)
-        else:
-            client.session(self.provider())  # refuses an unsafe address
         self._known_types: LruMemo[None, list[str]] = LruMemo(1)
         self._tables: LruMemo[tuple[str, str], pa.Table] = LruMemo(_HELD_BYTES, lambda table: int(table.nbytes))
 
@@ -94,14 +94,13 @@ class OvertureSource(CellMap):
 
     def provider(self) -> Provider:
         """The bucket's host; see `pipeline.sources.base.Networked`. No request goes to a local copy."""
-        bucket = self._config.release.removeprefix("s3://").partition("/")[0]
-        amazon = f"https://{bucket}.s3.{self._config.s3_region}.amazonaws.com"
-        bucket_at = origin(self._config.s3_endpoint) if self._config.s3_endpoint else amazon
-        return listing()["overture"].provider((bucket_at,) if _in_bucket(self._config) else (), rate=self._config.rate)
+        bucket = _bucket(self._config)
+        origins = (origin(bucket.address),) if bucket else ()
+        return listing()["overture"].provider(origins, rate=self._config.rate, judge=s3_verdict)
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:  # noqa: ARG002 - by region, not by site
-        """Upper estimate of the ranges that are read: of each type some 60 footers and 40 row groups a region."""
-        return len(TYPES) * 100 * len(self._regions) if _in_bucket(self._config) else 0
+        """Upper estimate of the ranges that are read: of each type some 100 footers and 20 row groups a region."""
+        return len(TYPES) * 200 * len(self._regions) if _bucket(self._config) else 0
 
     def probe(self, region: Region) -> str:  # noqa: ARG002 - the release is the same for all
         """Look for the release's folders; see `pipeline.sources.base.Networked`."""
@@ -152,8 +151,12 @@ def _elements(row: dict[str, Any], kind: str, geometry: BaseGeometry | None) -> 
     return elements_of(known | {"theme": TYPES[kind][0], "type": kind}, geometry, None)
 
 
-def _in_bucket(config: Overture) -> bool:
-    return config.release.startswith("s3://")
+def _bucket(config: Overture) -> Bucket | None:
+    """Where a release lies that is not in a folder."""
+    scheme, found, path = config.release.partition("://")
+    if not found or scheme != "s3":
+        return None
+    return Bucket.at(path.partition("/")[0], config.s3_region, config.s3_endpoint)
 
 
 def _problems(name: str, config: Overture) -> list[Problem]:

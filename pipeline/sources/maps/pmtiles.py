@@ -14,6 +14,7 @@ from pipeline.config.build import Imagery, Region
 from pipeline.config.sources import PmtilesMap
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo.crossings import check_meetings
 from pipeline.geo.point import Floats
 from pipeline.geo.window import Window, unwrapped
 from pipeline.memo import LruMemo
@@ -33,13 +34,15 @@ from pipeline.sources.origins import address_faults, origin
 from schemas.reasons import Reason
 from schemas.records import FactKind
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same archive would give other features."""
 _ZOOM = 15
 _LEAST_ZOOM = 14
 """Below, streets are left out and buildings merged."""
 _MOST_FEATURES = 100_000
 _EVERYWHERE = Window(((-180.0, -90.0, 180.0, 90.0),))
+_MOST_MEETINGS = 20_000
+"""Of the outlines of one thing's pieces; where tiles overlap, they run along each other for some dozen points."""
 _WRITTEN = "planetiler:osm:osmosisreplicationtime"
 """Where Protomaps' archives say how old their data is."""
 
@@ -162,9 +165,14 @@ def _within(features: Sequence[Feature], window: Window) -> list[Feature]:
 
 
 def _joined(pieces: Sequence[Feature]) -> Feature:
-    """One feature of the pieces that tiles have of it."""
+    """One feature of the pieces that tiles have of it.
+
+    Raises:
+        SiteError: BAD_ANSWER, the pieces take too much work.
+    """
     if len(pieces) == 1:
         return pieces[0]
+    check_meetings([piece.geometry for piece in pieces], _MOST_MEETINGS, f"the pieces of {pieces[0].feature_id}")
     same = [piece.geometry for piece in pieces if piece.shape == pieces[0].shape]
     whole = shapely.union_all(same)
     return replace(pieces[0], geometry=shapely.line_merge(whole) if pieces[0].shape == "line" else whole)
