@@ -12,6 +12,7 @@ from pydantic import JsonValue, ValidationError
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
+from pipeline.engine.failures import CommonDetail, commonest_details
 from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read, read_columns
 from pipeline.engine.progress import Progress, Watcher
 from pipeline.engine.ready import check_ready
@@ -59,10 +60,13 @@ class Outcome:
     made: dict[str, int]
     """Number of tables made, by stage; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
     published: Published | None
-    """None if publishing was not requested."""
+    """None when publishing was not asked for, or every site of the finished units failed."""
     allowed_failed_share: float
     empty: list[str] = field(default_factory=list)
-    """Why regions have no sites, one line per region."""
+    """Why regions have no sites, a line each."""
+    fatal: dict[str, CommonDetail] = field(default_factory=dict)
+    """Where every site failed, so that there was nothing to publish: the commonest detail of each reason. Empty
+    otherwise."""
 
     @property
     def failed(self) -> dict[str, int]:
@@ -76,8 +80,8 @@ class Outcome:
 
     @property
     def too_many_failed(self) -> bool:
-        """Whether the share of failed sites exceeds the limit of the build file."""
-        return self.failed_share > self.allowed_failed_share
+        """Whether more sites failed than the configuration allows, or so many that none was left to publish."""
+        return self.failed_share > self.allowed_failed_share or bool(self.fatal)
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,7 @@ def run_build(
         dataset, publish_ran, after = _publish_mended(ready, after, runner, scheduler, beam_options, report)
     made = Counter(file.layer for file in set(after) - set(before))
     tasks = ready.survey(after)
+    none_left = "publish" in stages and dataset is None
     return Outcome(
         sites=sum(task.size for task in tasks),
         counts=_counts(ready, tasks),
@@ -193,6 +198,7 @@ def run_build(
         published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
         empty=ready.empty,
+        fatal=commonest_details(ready.store, _finished_files(tasks)) if none_left else {},
     )
 
 
@@ -235,8 +241,8 @@ def _publish_mended(
     scheduler: str | None,
     beam_options: Sequence[str],
     report: Callable[[Progress], None],
-) -> tuple[Published, bool, Listing]:
-    """Publish. A table that proves damaged is removed and made again, and publishing starts over."""
+) -> tuple[Published | None, bool, Listing]:
+    """Publish; a table that proves damaged when it is read is removed and made again, and publishing starts over."""
     for _ in range(_MENDS):
         try:
             return *_publish(ready, listing), listing
@@ -268,14 +274,16 @@ def _to_do(ready: Prepared, listing: Listing, stages: Sequence[str], retry: froz
     return [replace(t, retry=retry) for t in tasks if t.todo or failing & set(t.done.values())]
 
 
-def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
-    """Publish all finished units, unless the dataset is up to date."""
+def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]:
+    """Publish all finished units, unless the dataset is that already, or every site of theirs failed."""
     check_stop()
-    tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
+    tasks = [task for task in ready.survey(listing) if _is_finished(task)]
     fingerprint = publish_fingerprint(ready.build, tasks)
     there = published(ready.out)
     if there is not None and there.provenance.get("fingerprint") == fingerprint:
         return Published(there.counts, there.shards), False
+    if tasks and not _any_site_ok(ready, tasks):
+        return None, False
     units = [_finished(ready.store, task, listing.sizes[task.done[STAGES[0].name]]) for task in tasks]
     provenance: dict[str, JsonValue] = {
         "fingerprint": fingerprint,
@@ -287,6 +295,20 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
     }
     synthetic = ready.tools.synthetic_sources()
     return publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance), True
+
+
+def _is_finished(task: UnitTask) -> bool:
+    return all(stage in task.done for stage in _NAMES)
+
+
+def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
+    """Whether any site came through all stages. Damaged tables may hold one: publishing has them made again."""
+    counts, damaged = count_all(ready.store, [task.done[_NAMES[-1]] for task in finished])
+    return bool(damaged) or any(found.ok for found in counts.values())
+
+
+def _finished_files(tasks: Sequence[UnitTask]) -> list[LayerFile]:
+    return [file for task in tasks if _is_finished(task) for file in task.done.values()]
 
 
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:

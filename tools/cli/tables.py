@@ -109,6 +109,12 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     _explain(console, outcome.failed)
     for why in outcome.empty:
         console.print(f"region without sites: {why}", soft_wrap=True)
+    if outcome.fatal:
+        console.print("every site that was taken up failed: nothing is published", style="bold", soft_wrap=True)
+        for reason, common in outcome.fatal.items():
+            # Details hold words of servers and files: no markup.
+            says = f"{common.sites} of {common.of} say: {common.detail}"
+            console.print(f"  {reason}: {says}", soft_wrap=True, markup=False, highlight=False)
     if outcome.published is not None:
         how = "published" if outcome.made["publish"] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
