@@ -1,5 +1,7 @@
 """`manifest.json`: what the dataset consists of and where it comes from. Readers may trust what it lists."""
 
+import json
+import re
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -8,11 +10,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from pipeline.config.build import Build
+from pipeline.digest import digest_bytes
+from pipeline.errors import ConfigError, Problem
 from schemas.records import Split
 
 PATH = "manifest.json"
-FORMAT: Literal["geoscribe-dataset-1"] = "geoscribe-dataset-1"
-"""Stands in every manifest; another number when a field changes its meaning."""
+CARD = "README.md"
+FORMAT: Literal[2] = 2
+"""Stands in every manifest as `geoscribe-dataset-2`; another number when a field changes its meaning."""
 FINISHED = "finished"
 """Stands among reasons for the sites that every stage finished."""
 _PACKAGES = (
@@ -27,26 +32,49 @@ class _Entry(BaseModel):
 
 
 class FileEntry(_Entry):
-    """A file of the dataset."""
+    """A file of the dataset. No file that a manifest lists is ever changed in place."""
 
     path: str
     bytes: int
     sha256: str
 
 
-class ShardEntry(FileEntry):
-    """A shard. The same samples written by other library versions have another `sha256` and the same `content`."""
+class ShardCounts(_Entry):
+    """What is counted in a shard."""
+
+    regions: dict[str, int] = {}
+    """Samples by region."""
+    synthetic: int = 0
+    pictures: dict[str, dict[str, int]] = {}
+    faces_blurred: int = 0
+    absent: dict[str, int] = {}
+    missing: dict[str, int] = {}
+    captioners: dict[str, int] = {}
+    languages: dict[str, int] = {}
+    licence_classes: dict[str, int] = {}
+    not_redistributable: int = 0
+
+
+class ShardContent(_Entry):
+    """What is in a shard. It stands in the shard's own footer as well, so that a shard can be taken for what it is."""
 
     split: Split
-    region: str
     units: int
     rows: int
-    row_groups: int
     first_id: str
     """Least and greatest `sample_id`."""
     last_id: str
     content: str
     """Hash of the rows, see `pipeline.publishing.shards.content_hash`."""
+    counts: ShardCounts
+
+
+class ShardEntry(FileEntry, ShardContent):
+    """A shard. The same samples written by other library versions have another `sha256` and the same `content`."""
+
+    row_groups: int
+    recipe: str
+    """Digest of all that the shard was made from: what has the same recipe need not be made again."""
 
 
 class Counts(_Entry):
@@ -83,9 +111,15 @@ class Counts(_Entry):
 class Manifest(_Entry):
     """The whole manifest."""
 
-    format: Literal["geoscribe-dataset-1"] = FORMAT
+    format: Literal["geoscribe-dataset-1", "geoscribe-dataset-2"] = "geoscribe-dataset-2"
     name: str
     """The build that owns the folder."""
+    revision: int
+    """From 1, one more with each revision."""
+    digest: str
+    """Names the revision by its content: everything but its number and its time."""
+    previous: str | None
+    """Digest of the revision that this one replaced."""
     created_at: datetime
     """The only timestamp in the dataset that is not a picture's."""
     schema_fingerprint: str
@@ -95,12 +129,71 @@ class Manifest(_Entry):
     """Perceptual hashes of two units' street views differ in at least this many bits."""
     counts: Counts
     shards: list[ShardEntry]
+    """In the order of their paths."""
     files: list[FileEntry]
-    """Everything else that was written: card, attribution, JSON Schema."""
+    """Everything else that was written: the revision's card, its tables, the JSON Schema."""
     config: dict[str, JsonValue]
     """The build's settings, without folders of the machine that it ran on."""
     packages: dict[str, str]
     provenance: dict[str, JsonValue]
+
+    @property
+    def older(self) -> bool:
+        """Whether an older version of geoscribe wrote it, whose columns were others."""
+        return self.format != f"geoscribe-dataset-{FORMAT}"
+
+    @property
+    def card_sha256(self) -> str | None:
+        """Of the revision's card."""
+        return next((file.sha256 for file in self.files if file.path.rpartition("/")[2] == CARD), None)
+
+    @property
+    def listed(self) -> list[FileEntry]:
+        """Everything that the dataset consists of."""
+        return [*self.files, *self.shards]
+
+
+def format_of(data: bytes, where: str) -> int | None:
+    """The number of a manifest's (or marker's) format; None where it is none.
+
+    Raises:
+        ConfigError: a newer version of geoscribe wrote it.
+    """
+    try:
+        content = json.loads(data)
+    except ValueError:
+        return None
+    said = content.get("format") if isinstance(content, dict) else None
+    match = re.fullmatch(r"geoscribe-dataset-([1-9]\d{0,5})", said) if isinstance(said, str) else None
+    if match is None:
+        return None
+    if int(match[1]) > FORMAT:
+        allowed = f"up to {FORMAT}: this version of geoscribe is older than what wrote the dataset"
+        raise ConfigError([Problem(where, f"format {match[1]}", allowed)])
+    return int(match[1])
+
+
+def read_manifest(data: bytes, where: str) -> Manifest:
+    """A manifest of this format, or of an older one brought into the shape of this one.
+
+    Raises:
+        ConfigError: it is of a newer format.
+        pydantic.ValidationError: it is no manifest.
+    """
+    if format_of(data, where) == 1:
+        return Manifest.model_validate(_from_format_1(json.loads(data)) | {"digest": digest_bytes(data)})
+    return Manifest.model_validate_json(data)
+
+
+def _from_format_1(content: dict[str, Any]) -> dict[str, Any]:
+    """Shards had one region each and no recipe; there was one revision, which each publish replaced."""
+    shards = content.get("shards")
+    if isinstance(shards, list):
+        for shard in shards:
+            if isinstance(shard, dict) and "region" in shard:
+                shard["counts"] = {"regions": {shard.pop("region"): shard.get("rows")}}
+                shard["recipe"] = ""
+    return content | {"revision": 0, "previous": None}
 
 
 _OWN = {"workspace", "dataset", "network", "assumptions"}
