@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from pipeline.config.build import Build
@@ -31,18 +32,8 @@ _SIZES = [
 
 def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: str) -> str:
     """The card's text. Same arguments, same text. `folder` is the revision's, with a slash at its end."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=select_autoescape(),
-        undefined=StrictUndefined,
-        finalize=_escaped,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["code"] = Markup  # our own names, in a code span
     yaml_header = yaml.safe_dump(header(build, counts, shards, folder), sort_keys=False, allow_unicode=True)
-    return environment.get_template("card.md.jinja").render(
+    return _template().render(
         header=Markup(yaml_header),  # noqa: S704 - YAML has its own quoting
         build=build,
         counts=counts,
@@ -59,6 +50,21 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         agreements=_agreements(build),
         explanations={str(reason): text for reason, text in EXPLANATIONS.items()},
     )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        finalize=_escaped,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["code"] = Markup  # our own names, in a code span
+    return environment.get_template("card.md.jinja")
 
 
 def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) -> dict[str, Any]:

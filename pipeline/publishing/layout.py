@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel
 
+from pipeline.publishing.units import Bounds
 from schemas.arrow import arrow_schema
 from schemas.records import Image, Sample
 
@@ -24,9 +25,6 @@ _SEARCHED = {
     "licence_class", "redistributable",
 }  # fmt: skip
 """Columns with statistics. On pictures and texts they would put whole values into the footer."""
-
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees."""
 
 
 def columns(record: type[BaseModel] = Sample) -> pa.Schema:
@@ -51,15 +49,12 @@ def published_row(value: Any) -> Any:
     return value
 
 
-def shard_schema() -> pa.Schema:
-    """`columns` with the footer key of `datasets`."""
+def shard_schema(bounds: Bounds) -> pa.Schema:
+    """`columns` with the footer keys of GeoParquet and `datasets`."""
     features = {field.name: _feature(field.type) for field in columns()}
-    return columns().with_metadata({"huggingface": json.dumps({"info": {"features": features}})})
-
-
-def geo_key(bounds: Bounds) -> str:
-    """The footer key `geo` of a shard's sites: GeoParquet 1.1 file metadata (https://geoparquet.org/releases/v1.1.0/)."""
-    return json.dumps(_geo(bounds))
+    return columns().with_metadata(
+        {"geo": json.dumps(_geo(bounds)), "huggingface": json.dumps({"info": {"features": features}})}
+    )
 
 
 def schema_fingerprint() -> str:
@@ -118,7 +113,7 @@ def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
 
 
 def _geo(bounds: Bounds) -> dict[str, Any]:
-    """Without a `crs`, which stands for OGC:CRS84."""
+    """GeoParquet 1.1 file metadata (https://geoparquet.org/releases/v1.1.0/); OGC:CRS84 is the default CRS."""
     return {
         "version": "1.1.0",
         "primary_column": "geometry",

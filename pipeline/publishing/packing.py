@@ -82,7 +82,7 @@ def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) 
     for unit, start, end in zip(ordered, edges[:-1], edges[1:], strict=True):
         mine = start + np.flatnonzero(split[start:end] != "")
         if len(mine):
-            part = _part(build, unit, regions[unit.region], sites.ids[mine].tolist(), synthetic)
+            part = _part(build, unit, regions[unit.region], sites, mine, synthetic)
             size = unit.size * len(mine) / (end - start)
             loads.append(Load(part, str(split[mine[0]]), size))  # type: ignore[arg-type]  # one of Split
     publish = build.publish
@@ -90,14 +90,18 @@ def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) 
     return Plan([ShardTask(found, publish.row_group_mb * 1e6) for found in groups], outcomes, excluded)
 
 
-def _part(build: Build, unit: FinishedUnit, region: Region, sites: list[str], synthetic: set[str]) -> UnitPart:
+def _part(
+    build: Build, unit: FinishedUnit, region: Region, sites: _Sites, mine: NDArray[np.int64], synthetic: set[str]
+) -> UnitPart:
+    lon, lat = sites.lon[mine], sites.lat[mine]
     names = {kind: source_name(build, region, kind) for kind in KINDS}
     plan = build.sources.map.get(names["map"] or "")
     return UnitPart(
         region=unit.region,
         unit=unit.unit,
         content=unit.content,
-        sites=tuple(sites),
+        sites=tuple(sites.ids[mine].tolist()),
+        bounds=(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())),
         map_licence=plan.licence if isinstance(plan, MapCredits) else None,
         synthetic=tuple(sorted(name for name in names.values() if name in synthetic)),
     )

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 from pydantic import JsonValue
@@ -32,6 +33,8 @@ VERSION = 3
 """Raised when the same tables would be published otherwise."""
 
 JSON_SCHEMA = "sample.schema.json"
+_PLACEHOLDER = revisions.folder("0" * 16)
+"""Stands for the revision's folder, which is named by what the card says beside this."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,8 @@ def _reusable(out: Store, standing: Standing, wanted: set[str]) -> dict[str, Sha
                 left = read_entry(file, path)
             if left is not None:
                 found[left.recipe] = left
+            else:  # in the way of the sound one, which may have its name
+                out.delete(path)
     return found
 
 
@@ -149,7 +154,7 @@ def _revision(
     try:
         for kind in TABLES:
             write_table(kind, scratch[kind.file], shards, out, before)
-        scratch[JSON_SCHEMA].write_text(json.dumps(Sample.model_json_schema(), indent=2) + "\n", encoding="utf-8")
+        scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
         entries = {name: _entry(path) for name, path in scratch.items()}
         settings = {
             "name": build.name,
@@ -160,12 +165,11 @@ def _revision(
             "packages": manifest.package_versions(),
             "provenance": provenance,
         }
-        name = digest(
-            settings, found, shards, sorted(entries.items()), card.render(build, found, shards, folder=""), length=16
-        )
+        text = card.render(build, found, shards, folder=_PLACEHOLDER)
+        name = digest(settings, found, shards, sorted(entries.items()), text, length=16)
         folder = revisions.folder(name)
-        text = card.render(build, found, shards, folder=folder)
-        out.write(folder + manifest.CARD, text.encode())
+        text = text.replace(_PLACEHOLDER, folder)
+        out.create(folder + manifest.CARD, text.encode())
         for file, path in scratch.items():
             out.adopt_new(path, folder + file)
     except FileNotFoundError:
@@ -178,10 +182,11 @@ def _revision(
     data = text.encode()
     files = [FileEntry(path=folder + manifest.CARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())]
     files += [entry.model_copy(update={"path": folder + file}) for file, entry in entries.items()]
+    again = before is not None and before.digest == name  # the revision that is in force, mended
     revision = Manifest(
-        revision=before.revision + 1 if before is not None else 1,
+        revision=before.revision + (not again) if before is not None else 1,
         digest=name,
-        previous=before.digest if before is not None else None,
+        previous=None if before is None else before.previous if again else before.digest,
         created_at=datetime.now(UTC),
         counts=found,
         shards=shards,
@@ -189,6 +194,11 @@ def _revision(
         **settings,
     )
     return revision, text
+
+
+@cache
+def _json_schema() -> str:
+    return json.dumps(Sample.model_json_schema(), indent=2) + "\n"
 
 
 def _entry(path: Path) -> FileEntry:

@@ -152,6 +152,8 @@ def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) 
     out.write(archive(revision.digest), data)
     out.write(manifest.CARD, text.encode())
     out.write(manifest.PATH, data)
+    if MARKER in standing.entries or previous is None:
+        out.delete(MARKER)  # the manifest says whose the place is
     there = look(out)
     missing = there.missing(there.current) if there.current is not None else [manifest.PATH]
     if missing:
@@ -182,6 +184,10 @@ def tidy(out: Store, keep: int, *, alone: bool) -> int:
     # A manifest goes before what it lists: at no time is one there that lists what is gone.
     for path in sorted(gone, key=lambda path: (re.fullmatch(_ARCHIVED, path) is None, path)):
         out.delete(path)
+    if alone and out.root is not None:
+        for emptied in {(out.root / path).parent for path in gone}:
+            with contextlib.suppress(OSError):  # not empty
+                emptied.rmdir()
     return len(gone)
 
 

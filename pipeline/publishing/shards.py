@@ -18,7 +18,6 @@ from pipeline.publishing.counts import Tally
 from pipeline.publishing.grouping import Group
 from pipeline.publishing.layout import (
     columns,
-    geo_key,
     published_row,
     schema_fingerprint,
     shard_schema,
@@ -70,7 +69,6 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
     """
     tally = Tally()
     digests: dict[str, bytes] = {}
-    places: list[tuple[float, float]] = []
 
     def unit_tables() -> Iterator[pa.Table]:
         for part, layers in zip(task.group.parts, tables, strict=True):
@@ -84,12 +82,13 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
             for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
                 for row in batch.to_pylist():  # not `rows`: what is read back counts, such as numbers of four bytes
                     digests[row["sample_id"]] = row_digest(row)
-                    places.append((row["lon"], row["lat"]))
             yield table
 
     rows = sum(len(part.sites) for part in task.group.parts)
-    with pq.ParquetWriter(path, shard_schema(), **writer_options(rows)) as writer:
-        for row_group in _row_groups(unit_tables(), task.row_group_bytes):
+    west, south, east, north = zip(*(part.bounds for part in task.group.parts), strict=True)
+    schema = shard_schema((min(west), min(south), max(east), max(north)))
+    with pq.ParquetWriter(path, schema, **writer_options(rows)) as writer:
+        for row_group in row_groups(unit_tables(), task.row_group_bytes):
             writer.write_table(row_group, row_group_size=row_group.num_rows)
         content = ShardContent(
             split=task.group.split,
@@ -100,9 +99,7 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
             content=content_hash(digests),
             counts=tally.counts(),
         )
-        lon, lat = zip(*places, strict=True)
-        bounds = min(lon), min(lat), max(lon), max(lat)
-        writer.add_key_value_metadata({"geo": geo_key(bounds), _CONTENT_KEY: content.model_dump_json()})
+        writer.add_key_value_metadata({_CONTENT_KEY: content.model_dump_json()})
 
 
 def read_entry(file: BinaryIO, path: str) -> ShardEntry | None:
@@ -138,15 +135,15 @@ def file_entry(file: BinaryIO, path: str) -> FileEntry:
     return FileEntry(path=path, bytes=size, sha256=sha256.hexdigest())
 
 
-def _row_groups(tables: Iterable[pa.Table], row_group_bytes: float) -> Iterator[pa.Table]:
-    """Cut and join tables so that each piece has about `row_group_bytes`, and one row at the least."""
+def row_groups(tables: Iterable[pa.Table], most_bytes: float) -> Iterator[pa.Table]:
+    """Cut and join tables so that each piece has at most `most_bytes`, and one row at the least."""
     pending: list[pa.Table] = []
     size = 0
     for table in tables:
         start = 0
         for row in range(table.num_rows):
             row_size = table.slice(row, 1).nbytes
-            if size and size + row_size > row_group_bytes:
+            if size and size + row_size > most_bytes:
                 yield pa.concat_tables([*pending, table.slice(start, row - start)])
                 pending, start, size = [], row, 0
             size += row_size

@@ -38,6 +38,10 @@ INDEX_SCHEMA = pa.schema(
 the capture sequences of its views, with their source."""
 
 
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
+
+
 @dataclass(frozen=True)
 class UnitTables:
     """The three layers of one unit, with the schemas of `ImageryRow`, `CueRow` and `CaptionRow`."""
@@ -75,6 +79,8 @@ class UnitPart:
     """Digest of the unit's tables."""
     sites: tuple[str, ...]
     """Ids of the sites to publish."""
+    bounds: Bounds
+    """Of these sites."""
     map_licence: str | None
     """Of the region's map data, where its source is configured with one: map cues carry it even without a map chip."""
     synthetic: tuple[str, ...]
