@@ -448,6 +448,8 @@ class Sample(Record):
     prompt_set: str
     model: str | None
     licence_class: Literal["public-domain", "attribution", "share-alike", "other"]
-    """The strictest class among the sample's pictures and map data."""
+    """The strictest class among the sample's pictures and map data: what it asks of those who pass it on is nothing,
+    credit, credit and the same licence for what is adapted from it, or something else. Most street photos and all of
+    OpenStreetMap are `share-alike`."""
     redistributable: bool
     """False if any of its pictures is not."""

@@ -16,7 +16,7 @@ from pipeline.publishing.layout import card_features
 from pipeline.publishing.manifest import Counts, ShardEntry
 from pipeline.publishing.splits import SPLITS
 from pipeline.publishing.tables import ATTRIBUTION, TABLES
-from schemas.licences import hub_licences, licence_class
+from schemas.licences import CLASSES, hub_licences, licence_class
 from schemas.reasons import EXPLANATIONS
 from schemas.records import Split
 
@@ -47,6 +47,7 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
             for source, by_licence in counts.pictures.items()
             for licence, count in by_licence.items()
         ],
+        classes=CLASSES,
         agreements=_agreements(build),
         explanations={str(reason): text for reason, text in EXPLANATIONS.items()},
     )

@@ -13,6 +13,7 @@ from pipeline.config.build import Build
 from pipeline.config.sources import MapFiles
 from pipeline.errors import ConfigError
 from pipeline.publishing.publish import publish
+from pipeline.publishing.samples import pictures
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
@@ -105,15 +106,7 @@ def test_no_two_pictures_have_one_name(make_unit: MakeUnit, make_build: MakeBuil
 
     unit = make_unit("north", h3.latlng_to_cell(52.5, 13.5, 9), change=more)
     published = samples(tmp_path, put(make_build(), [unit], tmp_path))
-    names = [
-        image.path
-        for sample in published
-        for image in (
-            *(sample.street, sample.panorama, sample.aerial, sample.drone, sample.map),
-            *(view.image for view in (*sample.other_views, *sample.aerial_scales)),
-        )
-        if image is not None
-    ]
+    names = [image.path for sample in published for _, image, _ in pictures(sample)]
     assert len(set(names)) == len(names) == 4 * 3 + 3 * 2 + 2
     assert f"{published[1].sample_id}-other-2.jpg" in names
     assert verify(open_store(str(tmp_path))) == []

@@ -106,14 +106,20 @@ def file_faults(store: Store, entry: FileEntry) -> Iterator[Fault]:
 
 
 def card_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[Fault]:
-    """A card in force that is no revision's. For a moment it may be that of another revision than the manifest's."""
-    known = {whole.card_sha256, *(revision.card_sha256 for revision in standing.archived.values())}
+    """A card in force that is no revision's, or lists what is not there.
+
+    For a moment, or for long if a publish was killed in it, it may be that of another revision than the manifest's.
+    """
     if standing.card is None:
         yield Fault(manifest.CARD, None, None, "no such file")
         return
-    if standing.card in known:
-        return
-    yield Fault(manifest.CARD, None, None, f"has SHA-256 {standing.card}, should have {whole.card_sha256}")
+    if standing.card != whole.card_sha256:
+        other = next((one for one in standing.archived.values() if one.card_sha256 == standing.card), None)
+        if other is not None:
+            for path in standing.missing(other):
+                yield Fault(path, None, None, f"is listed by {manifest.CARD} but not there")
+            return
+        yield Fault(manifest.CARD, None, None, f"has SHA-256 {standing.card}, should have {whole.card_sha256}")
     text = store.read(manifest.CARD).decode(errors="replace")
     try:
         header = yaml.safe_load(text.split("---\n")[1])
