@@ -295,8 +295,7 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
     """What a dataset is made from: the settings, which its card and manifest tell, and the tables of each unit."""
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
-    settings = {key: value for key, value in shareable(build).items() if key != "limits"}
-    return digest(PUBLISH_VERSION, settings, contents, length=32)
+    return digest(PUBLISH_VERSION, shareable(build), contents, length=32)
 
 
 def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:

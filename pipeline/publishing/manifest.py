@@ -196,7 +196,7 @@ def _from_format_1(content: dict[str, Any]) -> dict[str, Any]:
     return content | {"revision": 0, "previous": None}
 
 
-_OWN = {"workspace", "dataset", "network", "assumptions"}
+_OWN = {"workspace", "dataset", "limits", "network", "assumptions"}
 
 
 def shareable(build: Build) -> dict[str, JsonValue]:
