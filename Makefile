@@ -44,6 +44,7 @@ test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, wi
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: dev
 	$(BIN)/mypy

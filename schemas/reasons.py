@@ -48,6 +48,7 @@ class Reason(StrEnum):
     NO_CUES = "no_cues"
     TOO_LONG = "too_long"
     UNGROUNDED = "ungrounded"
+    TOO_LITTLE_TO_SAY = "too_little_to_say"
     BAD_REPLY = "bad_reply"
     REPLY_CUT = "reply_cut"
     PROMPT_TOO_LONG = "prompt_too_long"
@@ -116,7 +117,14 @@ ABOUT: dict[Reason, About] = {
     Reason.NO_CUES: About("cues", "nothing was seen or mapped that a description could rest on"),
     Reason.TOO_LONG: About("captions", "no description under the token limit could be written", redrawn=True),
     Reason.UNGROUNDED: About(
-        "captions", "the description says what its evidence does not, and repair did not mend it", redrawn=True
+        "captions",
+        "most of what the description says is contradicted by the evidence",
+        redrawn=True,
+    ),
+    Reason.TOO_LITTLE_TO_SAY: About(
+        "captions",
+        "too little is left to tell of the place once what nobody witnesses is left out",
+        redrawn=True,
     ),
     Reason.BAD_REPLY: About("captions", "the model's reply did not keep to its form, twice", redrawn=True),
     Reason.REPLY_CUT: About("captions", "the model's reply ended at its token limit, twice", redrawn=True),

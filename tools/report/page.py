@@ -172,7 +172,7 @@ def funnel(counts: Counts) -> list[Step]:
     """How many sites are left after each step."""
     failed: Counter[str] = Counter()
     for reason, count in counts.failed.items():
-        failed[ABOUT[Reason(reason)].stage] += count
+        failed[_stage(reason)] += count
     steps = []
     left = counts.sites
     for title, lost in (
@@ -199,6 +199,11 @@ def losses(counts: Counts) -> list[Loss]:
     return sorted(rows, key=lambda row: (-row.count, row.reason))
 
 
+def _stage(reason: str) -> str:
+    """The stage that a reason is of; a manifest may come from anywhere and have reasons that are none."""
+    return ABOUT[Reason(reason)].stage if reason in ABOUT else ImageryRow.layer
+
+
 def rejections(counts: Counts) -> list[Rejection]:
     """Sites whose description was not published, of all regions and of each, by reason, the commonest first.
 
@@ -210,9 +215,7 @@ def rejections(counts: Counts) -> list[Rejection]:
     for region, sites, table in tables:
         failed = {reason: count for reason, count in table.items() if reason != FINISHED}
         refused = {
-            Reason(reason): count
-            for reason, count in failed.items()
-            if ABOUT[Reason(reason)].stage == CaptionRow.layer and count
+            Reason(reason): count for reason, count in failed.items() if _stage(reason) == CaptionRow.layer and count
         }
         reached = sites - sum(failed.values()) + sum(refused.values())
         for reason, count in sorted(refused.items(), key=lambda item: (-item[1], item[0])):
