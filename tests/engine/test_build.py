@@ -30,15 +30,15 @@ from pipeline.stopping import request_stop
 from pipeline.storage import open_store
 from prompts import loader
 from schemas.reasons import Reason
+from tests.publishing.folders import listed, seen_by_card, seen_by_manifest
 from tools.verify.verify import verify
 
 NOTHING = {"imagery": 0, "cues": 0, "captions": 0, "publish": 0}
 
 
 def shards(build: Build) -> dict[str, str]:
-    """Digest of every published Parquet file, by its path."""
-    root = Path(build.dataset)
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*.parquet")}
+    """Digest of every published file, by its path."""
+    return listed(Path(build.dataset))
 
 
 def made_stages(outcome: Outcome) -> set[str]:
@@ -373,6 +373,32 @@ def test_a_dataset_on_a_full_disk_is_never_half_published(small_build: Callable[
     with pytest.raises(MachineError, match="No space left on device"):
         run_build(build)
     assert verify(open_store(build.dataset)) != []
+
+
+def test_a_revision_on_a_full_disk_leaves_the_dataset_as_it_was(
+    small_build: Callable[..., Build], small_disk: Path
+) -> None:
+    build = small_build(dataset=str(small_disk / "dataset"))
+    run_build(build)
+    store = open_store(build.dataset)
+    before = listed(small_disk / "dataset")
+    seen = seen_by_card(store)
+    (small_disk / "filler").write_bytes(bytes(free_bytes(small_disk) - 150_000))
+    with pytest.raises(MachineError, match="No space left on device"):
+        run_build(small_build(dataset=str(small_disk / "dataset"), publish__row_group_mb=0.01))
+    assert listed(small_disk / "dataset") == before
+    assert seen_by_card(store) == seen_by_manifest(store) == seen
+    assert verify(store) == []
+    (small_disk / "filler").unlink()
+    roomy = small_build(dataset=str(small_disk / "dataset"), publish__row_group_mb=0.01, publish__keep_revisions=0)
+    run_build(roomy)
+    assert verify(store) == []
+    assert not listed(small_disk / "dataset").keys() & before.keys()
+
+
+def free_bytes(folder: Path) -> int:
+    free: int = shutil.disk_usage(folder).free
+    return free
 
 
 def test_a_read_only_workspace_is_refused(small_build: Callable[..., Build], small_disk: Path) -> None:

@@ -41,10 +41,10 @@ def tree(folder: Path) -> dict[str, str]:
     return {path: _digest(path, (folder / path).read_bytes()) for path in files(folder)}
 
 
-def in_force(folder: Path) -> dict[str, str]:
-    """`tree` of the revision in force alone."""
-    listed = {entry.path for entry in manifest_of(folder).listed} | {"README.md", "manifest.json"}
-    return {path: digest for path, digest in tree(folder).items() if path in listed}
+def listed(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file that the manifest lists, taken of the file."""
+    paths = [entry.path for entry in manifest_of(folder).listed]
+    return {path: hashlib.sha256((folder / path).read_bytes()).hexdigest() for path in paths}
 
 
 def _digest(path: str, data: bytes) -> str:

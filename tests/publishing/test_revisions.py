@@ -19,7 +19,7 @@ from pipeline.publishing.units import FinishedUnit
 from pipeline.stopping import clear_stop, request_stop
 from pipeline.storage import Entry, Store, open_store
 from schemas.records import ImageryRow
-from tests.publishing.folders import SMALL, files, in_force, manifest_of, put, seen_by_card, seen_by_manifest, tree
+from tests.publishing.folders import SMALL, files, listed, manifest_of, put, seen_by_card, seen_by_manifest, tree
 from tools.verify.verify import verify
 
 MakeUnit = Callable[..., FinishedUnit]
@@ -77,7 +77,7 @@ def test_a_revision_writes_what_changed_beside_what_is_there(
     assert added == others
     assert sound(tmp_path)
     put(build, changed, tmp_path / "fresh")
-    assert in_force(tmp_path) == in_force(tmp_path / "fresh")
+    assert listed(tmp_path) == listed(tmp_path / "fresh")
 
 
 def test_shards_are_not_even_made_anew(
@@ -124,9 +124,9 @@ def test_as_many_older_revisions_are_kept_as_asked_for(
     build = make_build(**SMALL, keep_revisions=keep)
     made = [put(build, units[start:], tmp_path) for start in range(4)]
     kept = made[3 - keep :]
-    listed = {entry.path for manifest in kept for entry in manifest.listed}
+    wanted = {entry.path for manifest in kept for entry in manifest.listed}
     archives = {f"revisions/{manifest.digest}/manifest.json" for manifest in kept}
-    assert files(tmp_path) == listed | archives | {"README.md", "manifest.json"}
+    assert files(tmp_path) == wanted | archives | {"README.md", "manifest.json"}
     for manifest in kept:
         shutil.copytree(tmp_path, tmp_path / "old")  # what a reader has who opened it then
         for name in ("manifest.json", "README.md"):
@@ -248,9 +248,9 @@ def test_what_a_killed_publish_left_goes_if_it_is_not_wanted(
     assert sound(tmp_path)
     assert len(files(tmp_path)) > len(manifest_of(tmp_path).listed) + 3
     put(build, units[1:], tmp_path)
-    listed = {entry.path for entry in manifest_of(tmp_path).listed}
+    wanted = {entry.path for entry in manifest_of(tmp_path).listed}
     archive = f"revisions/{manifest_of(tmp_path).digest}/manifest.json"
-    assert files(tmp_path) == listed | {archive, "README.md", "manifest.json"}
+    assert files(tmp_path) == wanted | {archive, "README.md", "manifest.json"}
     assert [path.name for path in (tmp_path / ".tmp").iterdir()] == ["publish.lock"]
 
 
@@ -276,7 +276,7 @@ def test_damaged_files_are_mended_once_they_are_removed(
         path.unlink()
     (tmp_path / "README.md").write_text("edited")
     put(build, units, tmp_path)
-    assert in_force(tmp_path).items() <= whole.items()
+    assert listed(tmp_path).items() <= whole.items()
     assert manifest_of(tmp_path).revision == 2
     assert (tmp_path / f"revisions/{manifest_of(tmp_path).previous}").is_dir()
     assert sound(tmp_path)
@@ -293,7 +293,7 @@ def test_tables_of_a_damaged_revision_are_read_off_the_shards(
         path.write_bytes(data if number else b"")
     put(build, changed, tmp_path)
     put(build, changed, tmp_path / "fresh")
-    assert in_force(tmp_path) == in_force(tmp_path / "fresh")
+    assert listed(tmp_path) == listed(tmp_path / "fresh")
 
 
 def test_files_of_others_stay_and_are_named(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
