@@ -498,7 +498,7 @@ class Sample(Record):
     """ISO 639-1 code."""
     sentences: list[Sentence]
     cues: list[Cue]
-    notes: list[Note]
+    notes: list[Note] = []
     """What a model noted on each photo, where one wrote the description."""
     street_signatures: Signatures
     """Of `street`."""

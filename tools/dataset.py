@@ -13,8 +13,9 @@ from pydantic import ValidationError
 from rapidfuzz import process
 
 from pipeline.errors import ConfigError, MachineError, Problem
-from pipeline.publishing.manifest import FORMAT, PATH, Manifest, ShardEntry, read_manifest
-from pipeline.publishing.shards import FORMAT_1_NAME, SHARD_NAME
+from pipeline.publishing.formats import SHARD_NAME_1, read_manifest
+from pipeline.publishing.manifest import FORMAT, PATH, Manifest, ShardEntry
+from pipeline.publishing.shards import SHARD_NAME
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
 from schemas.records import Sample, Split
@@ -112,7 +113,7 @@ def open_dataset(where: str) -> Dataset:
         faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
         found = f"a {PATH} that cannot be read ({'; '.join(faults)})"
         raise ConfigError([Problem("dataset", found, "one written by this version of geoscribe")]) from error
-    pattern = FORMAT_1_NAME if manifest.older else SHARD_NAME
+    pattern = SHARD_NAME_1 if manifest.older else SHARD_NAME
     outside = [shard.path for shard in manifest.shards if not re.fullmatch(pattern, shard.path)]
     if outside:
         raise ConfigError([Problem(PATH, f"shard {path!r}", f"a path like {pattern}") for path in outside])

@@ -1,7 +1,5 @@
 """`manifest.json`: what the dataset consists of and where it comes from. Readers may trust what it lists."""
 
-import json
-import re
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -10,8 +8,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from pipeline.config.build import Build
-from pipeline.digest import digest_bytes
-from pipeline.errors import ConfigError, Problem
 from schemas.records import Split
 
 PATH = "manifest.json"
@@ -151,49 +147,6 @@ class Manifest(_Entry):
     def listed(self) -> list[FileEntry]:
         """Everything that the dataset consists of."""
         return [*self.files, *self.shards]
-
-
-def format_of(data: bytes, where: str) -> int | None:
-    """The number of a manifest's (or marker's) format; None where it is none.
-
-    Raises:
-        ConfigError: a newer version of geoscribe wrote it.
-    """
-    try:
-        content = json.loads(data)
-    except ValueError:
-        return None
-    said = content.get("format") if isinstance(content, dict) else None
-    match = re.fullmatch(r"geoscribe-dataset-([1-9]\d{0,5})", said) if isinstance(said, str) else None
-    if match is None:
-        return None
-    if int(match[1]) > FORMAT:
-        allowed = f"up to {FORMAT}: this version of geoscribe is older than what wrote the dataset"
-        raise ConfigError([Problem(where, f"format {match[1]}", allowed)])
-    return int(match[1])
-
-
-def read_manifest(data: bytes, where: str) -> Manifest:
-    """A manifest of this format, or of an older one brought into the shape of this one.
-
-    Raises:
-        ConfigError: it is of a newer format.
-        pydantic.ValidationError: it is no manifest.
-    """
-    if format_of(data, where) == 1:
-        return Manifest.model_validate(_from_format_1(json.loads(data)) | {"digest": digest_bytes(data)})
-    return Manifest.model_validate_json(data)
-
-
-def _from_format_1(content: dict[str, Any]) -> dict[str, Any]:
-    """Shards had one region each and no recipe; there was one revision, which each publish replaced."""
-    shards = content.get("shards")
-    if isinstance(shards, list):
-        for shard in shards:
-            if isinstance(shard, dict) and "region" in shard:
-                shard["counts"] = {"regions": {shard.pop("region"): shard.get("rows")}}
-                shard["recipe"] = ""
-    return content | {"revision": 0, "previous": None}
 
 
 _OWN = {"workspace", "dataset", "limits", "network", "assumptions"}

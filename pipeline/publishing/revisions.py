@@ -26,8 +26,9 @@ from pydantic import ValidationError
 
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing import manifest
-from pipeline.publishing.manifest import FORMAT, Manifest, format_of, read_manifest
-from pipeline.publishing.shards import FORMAT_1_NAME, SHARD_NAME
+from pipeline.publishing.formats import FILES_1, SHARD_NAME_1, format_of, name_shards_in_card_1, read_manifest
+from pipeline.publishing.manifest import FORMAT, Manifest
+from pipeline.publishing.shards import SHARD_NAME
 from pipeline.stopping import check_stop
 from pipeline.storage import Entry, Store
 
@@ -36,13 +37,7 @@ log = logging.getLogger(__name__)
 MARKER = "_publishing.json"
 """Says whose a place is in which the first publish has not finished."""
 _ARCHIVED = r"revisions/(?P<digest>[0-9a-f]{16})/manifest\.json"
-_OWN = (
-    SHARD_NAME,
-    FORMAT_1_NAME,
-    r"revisions/[0-9a-f]{16}/[a-zA-Z.]+",
-    r"attribution\.parquet|sample\.schema\.json",
-    MARKER,
-)
+_OWN = (SHARD_NAME, r"revisions/[0-9a-f]{16}/[a-zA-Z.]+", MARKER, SHARD_NAME_1, FILES_1)
 """Patterns of what publishing writes, in this format and in format 1, and may remove. Other files are left alone."""
 _GRACE = timedelta(days=1)
 _LOOK_AGAIN_S = 0.2
@@ -117,6 +112,8 @@ def take_over(out: Store, standing: Standing, name: str) -> None:
     if standing.current is None:
         content = {"format": f"geoscribe-dataset-{FORMAT}", "name": name}
         out.write(MARKER, (json.dumps(content) + "\n").encode())
+    elif standing.current.older:
+        name_shards_in_card_1(out, standing.current)
 
 
 @contextlib.contextmanager

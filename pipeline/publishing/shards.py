@@ -32,8 +32,6 @@ VERSION = 3
 """Raised when the same tables would make another shard."""
 SHARD_NAME = r"data/(?P<split>[a-z_]+)/(?P<name>[a-z0-9-]+)-(?P<recipe>[0-9a-f]{16})-(?P<content>[0-9a-f]{16})\.parquet"
 """Pattern of a shard's path. `content` begins the file's own SHA-256."""
-FORMAT_1_NAME = r"data/(?P<split>train|val|test)/(?P<name>[a-z0-9-]+)-\d{5}-of-\d{5}\.parquet"
-"""Pattern of a shard's path in format 1, whose shards are replaced in place."""
 _CONTENT_KEY = b"geoscribe"
 """Footer key of a shard's `ShardContent`, as JSON."""
 _DIGESTED_AT_ONCE = 8

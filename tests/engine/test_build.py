@@ -378,27 +378,29 @@ def test_a_dataset_on_a_full_disk_is_never_half_published(small_build: Callable[
 def test_a_revision_on_a_full_disk_leaves_the_dataset_as_it_was(
     small_build: Callable[..., Build], small_disk: Path
 ) -> None:
-    build = small_build(dataset=str(small_disk / "dataset"))
-    run_build(build)
-    store = open_store(build.dataset)
-    before = listed(small_disk / "dataset")
-    seen = seen_by_card(store)
+    resize(small_disk, "16m")
+    place, store = small_disk / "dataset", open_store(str(small_disk / "dataset"))
+    run_build(small_build(dataset=str(place)))
+    before, seen = listed(place), seen_by_card(store)
     (small_disk / "filler").write_bytes(bytes(free_bytes(small_disk) - 150_000))
+    revised = small_build(dataset=str(place), publish__row_group_mb=0.01, publish__keep_revisions=0)
     with pytest.raises(MachineError, match="No space left on device"):
-        run_build(small_build(dataset=str(small_disk / "dataset"), publish__row_group_mb=0.01))
-    assert listed(small_disk / "dataset") == before
+        run_build(revised)
+    assert listed(place) == before
     assert seen_by_card(store) == seen_by_manifest(store) == seen
     assert verify(store) == []
     (small_disk / "filler").unlink()
-    roomy = small_build(dataset=str(small_disk / "dataset"), publish__row_group_mb=0.01, publish__keep_revisions=0)
-    run_build(roomy)
+    run_build(revised)
     assert verify(store) == []
-    assert not listed(small_disk / "dataset").keys() & before.keys()
+    assert not listed(place).keys() & before.keys()
+
+
+def resize(disk: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
 
 
 def free_bytes(folder: Path) -> int:
-    free: int = shutil.disk_usage(folder).free
-    return free
+    return shutil.disk_usage(folder).free
 
 
 def test_a_read_only_workspace_is_refused(small_build: Callable[..., Build], small_disk: Path) -> None:

@@ -119,7 +119,8 @@ def card_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[F
             for path in standing.missing(other):
                 yield Fault(path, None, None, f"is listed by {manifest.CARD} but not there")
             return
-        yield Fault(manifest.CARD, None, None, f"has SHA-256 {standing.card}, should have {whole.card_sha256}")
+        if not whole.older:  # the next publish rewrites the card of an older format before it begins
+            yield Fault(manifest.CARD, None, None, f"has SHA-256 {standing.card}, should have {whole.card_sha256}")
     text = store.read(manifest.CARD).decode(errors="replace")
     try:
         header = yaml.safe_load(text.split("---\n")[1])

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from pipeline.publishing import manifest, revisions
 from pipeline.publishing.duplicates import near_duplicates
+from pipeline.publishing.formats import read_manifest
 from pipeline.publishing.layout import columns, leaves, shard_schema
-from pipeline.publishing.manifest import Manifest, ShardEntry, read_manifest
+from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.publishing.samples import pictures
 from pipeline.publishing.shards import content_hash, row_digest
 from pipeline.publishing.splits import embargoed, shared_sequence
