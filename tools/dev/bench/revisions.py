@@ -194,16 +194,18 @@ def kills(count: int = 100) -> None:
         sides = [layers, [changed(store, files) if n % 3 == 0 else files for n, files in enumerate(layers)]]
         views = []
         for side in sides:
-            started = time.perf_counter()
             put(build, [finished(store, files) for files in side])
-            whole = time.perf_counter() - started
             views.append(by_manifest(root))
-        in_force, moments, found, killed = 1, random.Random(5), Counter[str](), 0
         watching = Watching(root)
         watching.start()
+        undisturbed = _publisher(Path(folder), sides[0])
+        started = time.perf_counter()
+        undisturbed.wait()
+        whole = time.perf_counter() - started
+        in_force, moments, found, killed = 0, random.Random(5), Counter[str](), 0
         while killed < count:
             process = _publisher(Path(folder), sides[1 - in_force])
-            time.sleep(moments.uniform(0, 1.3 * whole))
+            time.sleep(moments.uniform(0, whole))
             process.kill()
             killed += process.wait() != 0
             card, manifest = by_card(root), by_manifest(root)
@@ -220,9 +222,8 @@ def kills(count: int = 100) -> None:
         for state, times in found.most_common():
             print(f"  {times:4} times {state}")
         odd = {what: n for what, n in watching.seen.items() if what not in views}
-        print(
-            f"a reader beside them looked {watching.seen.total()} times, and saw something else {sum(odd.values())} times"
-        )
+        looks, others = watching.seen.total(), sum(odd.values())
+        print(f"a reader beside them looked {looks} times, and saw something else {others} times")
         for what, times in odd.items():
             print(f"  {times} times {what}")
 
