@@ -152,7 +152,7 @@ class Store:
             return 0
         swept = 0
         for leftover in self._temporary.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # another build may sweep at the same time
+            with contextlib.suppress(FileNotFoundError, PermissionError):  # swept by another build, or another user's
                 if leftover.suffix != _LOCK and time.time() - leftover.stat().st_mtime > older_than_s:
                     leftover.unlink()
                     swept += 1

@@ -89,7 +89,7 @@ def publish(
             outcomes=plan.outcomes,
             excluded=plan.excluded,
         )
-        revision, text = _revision(build, found, shards, provenance, out, standing)
+        revision, text = _revision(build, found, shards, provenance, out, standing.current)
         if standing.sound is None or standing.sound.digest != revision.digest:
             revisions.put_in_force(out, revision, text, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
@@ -146,25 +146,24 @@ def _revision(
     shards: list[ShardEntry],
     provenance: dict[str, JsonValue],
     out: Store,
-    standing: Standing,
+    before: Manifest | None,
 ) -> tuple[Manifest, str]:
     """The manifest and the card of a revision, whose other files are put in place."""
-    before = standing.current
+    settings = {
+        "name": build.name,
+        "schema_fingerprint": schema_fingerprint(),
+        "embargo_m": chip_diagonal_m(build.imagery.chips),
+        "min_duplicate_distance": build.publish.min_duplicate_distance,
+        "config": manifest.shareable(build),
+        "packages": manifest.package_versions(),
+        "provenance": provenance,
+    }
     scratch = {kind.file: out.scratch() for kind in TABLES} | {JSON_SCHEMA: out.scratch()}
     try:
         for kind in TABLES:
             write_table(kind, scratch[kind.file], shards, out, before)
         scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
         entries = {name: _entry(path) for name, path in scratch.items()}
-        settings = {
-            "name": build.name,
-            "schema_fingerprint": schema_fingerprint(),
-            "embargo_m": chip_diagonal_m(build.imagery.chips),
-            "min_duplicate_distance": build.publish.min_duplicate_distance,
-            "config": manifest.shareable(build),
-            "packages": manifest.package_versions(),
-            "provenance": provenance,
-        }
         text = card.render(build, found, shards, folder=_PLACEHOLDER)
         name = digest(settings, found, shards, sorted(entries.items()), text, length=16)
         folder = revisions.folder(name)

@@ -15,8 +15,8 @@ from pipeline.config.build import Build
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
+from tests.publishing.failing import Failing, Killed, kill
 from tests.publishing.folders import files, manifest_of, put, seen_by_card, seen_by_manifest
-from tests.publishing.test_revisions import Failing, Killed, kill
 from tools.dataset import open_dataset
 from tools.verify.verify import verify
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import MemoryStore
 
 from pipeline.config.build import Build
 from pipeline.errors import BuildStopped, ConfigError, MachineError
@@ -19,6 +19,7 @@ from pipeline.publishing.units import FinishedUnit
 from pipeline.stopping import clear_stop, request_stop
 from pipeline.storage import Entry, Store, open_store
 from schemas.records import ImageryRow
+from tests.publishing.failing import Failing, Killed, kill
 from tests.publishing.folders import SMALL, files, listed, manifest_of, put, seen_by_card, seen_by_manifest, tree
 from tools.verify.verify import verify
 
@@ -142,41 +143,6 @@ def test_back_to_an_older_revision_and_on(units: list[FinishedUnit], make_build:
     fourth = put(build, units[2:], tmp_path)
     assert fourth.previous == first.digest
     assert {path.name for path in (tmp_path / "revisions").iterdir()} == {first.digest, fourth.digest}
-
-
-class Killed(BaseException):
-    pass
-
-
-class Failing(Store):
-    """A store on which the nth change fails, by what `fail` does before or after it."""
-
-    def __init__(self, folder: Path, changes: int, fail: Callable[[], None], *, after: bool = False) -> None:
-        super().__init__(str(folder), LocalStore(folder), folder)
-        self.left = changes
-        self.fail, self.after = fail, after
-
-    def _change(self, change: Callable[[], object]) -> None:
-        if self.left == 0 and not self.after:
-            self.fail()
-        change()
-        if self.left == 0 and self.after:
-            self.fail()
-        self.left -= 1
-
-    def write(self, path: str, data: bytes) -> None:
-        self._change(lambda: super(Failing, self).write(path, data))
-
-    def adopt_new(self, temporary: Path, path: str) -> bool:
-        self._change(lambda: super(Failing, self).adopt_new(temporary, path))
-        return True
-
-    def delete(self, path: str) -> None:
-        self._change(lambda: super(Failing, self).delete(path))
-
-
-def kill() -> None:
-    raise Killed
 
 
 def disk_full() -> None:
