@@ -1,6 +1,8 @@
 """The limits of one process, by a clock that jumps to whatever is waited for."""
 
 import asyncio
+import contextlib
+import sqlite3
 from bisect import bisect_left
 from collections.abc import Callable, Coroutine
 from contextlib import suppress

@@ -170,6 +170,7 @@ def verify(dataset: DatasetArgument) -> None:
         print(fault)
     print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
     if faults:
+        print("to mend damaged files of a build of yours, remove them and build again: only what is missing is made")
         raise typer.Exit(1)
 
 
