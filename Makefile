@@ -11,7 +11,7 @@ VLLM := $(CACHE)/vllm/cpu
 READERS := $(CACHE)/datasets
 READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
-.PHONY: demo test test-slow test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo test test-slow check-all test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -23,10 +23,13 @@ demo: base  ## Build the demo dataset from the synthetic world: no key, no netwo
 	@echo "contact sheet: out/demo/contact-sheet.png"
 
 test: dev  ## The fast suite
-	$(BIN)/pytest -m "not slow and not servers and not readers and not vllm" -n 2
+	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not vllm" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not seldom"
+
+check-all: test test-slow  ## These two, and what is slow and seldom broken
+	$(BIN)/pytest -m seldom
 
 test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real servers: Panoramax with PostgreSQL, TiTiler
 	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { \

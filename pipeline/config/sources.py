@@ -274,6 +274,7 @@ class StacSource(RasterLook, NetworkSource):
     datetime: DateText | None = None
     """Interval as in STAC, such as 2021-01-01/2023-12-31."""
     max_gsd_m: Gsd | None = None
+    """Maximum ground sample distance of an item, in metres per pixel."""
     credits: Credits | None = None
     """Author, licence and link of the imagery. If left out, each item must state its licence and its provider."""
 

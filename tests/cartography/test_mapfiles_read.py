@@ -356,7 +356,7 @@ def test_a_field_of_any_type_spoils_its_element_at_most(element: dict[str, Any],
     window = Window(((8.0, 47.0, 9.0, 48.0),))
     for value in ODD:
         extract = read_overpass(Path("answer"), elements(spoilt(element, path, value), sound))
-        found = features_of(extract.elements, window, Counter())
+        found = features_of(extract.elements, window, Counter(), Trust(date(2026, 7, 20)))
         assert "Sound" in {feature.name for feature in found}
 
 
@@ -375,5 +375,5 @@ def test_an_outline_of_thousands_of_corners_that_crosses_itself_is_left_out_at_o
     lake = {"type": "relation", "id": 2, "tags": {"type": "multipolygon", "natural": "water"}, "members": members}
     skipped: Counter[str] = Counter()
     extract = read_overpass(Path("answer"), elements(way, lake))
-    assert features_of(extract.elements, Window(((8.0, 47.0, 9.0, 48.0),)), skipped) == []
+    assert features_of(extract.elements, Window(((8.0, 47.0, 9.0, 48.0),)), skipped, Trust(date(2026, 7, 20))) == []
     assert skipped == {"no readable geometry": 2}  # the relation, which lost its member, too
