@@ -4,7 +4,7 @@ from collections.abc import Set
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tools.retrieval.embeddings import Floats32
@@ -82,6 +82,7 @@ def test_the_first_one_decides_the_distance() -> None:
     assert found.within[150].tolist() == [1, 0, 1]
 
 
+@settings(max_examples=10)
 @given(st.integers(2, 300), st.integers(1, 8))
 def test_chance_is_that_of_a_random_order(gallery: int, right: int) -> None:
     right = min(right, gallery - 1)

@@ -43,7 +43,9 @@ def shown(name: str, value: float) -> str:
         return f"{value:.3f} km"
     if name == "MRR":
         return f"{value:.4f}"
-    return f"{value:,.1f}" if name == "median rank" else f"{value:.1%}"
+    if name == "median rank":
+        return f"{value:,.1f}"
+    return f"{value:.1%}" if value == 0 or value >= 0.001 else f"{100 * value:.2g}%"
 
 
 def _line(figure: Figure) -> str:
