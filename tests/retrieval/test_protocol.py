@@ -9,8 +9,8 @@ import pytest
 from pipeline.errors import ConfigError
 from tests.retrieval.conftest import make_gallery
 from tools.retrieval.embeddings import Embeddings, embeddings
-from tools.retrieval.evaluate.figures import Measured
 from tools.retrieval.evaluate import protocol
+from tools.retrieval.evaluate.figures import Measured
 from tools.retrieval.evaluate.protocol import Gallery, evaluate
 from tools.retrieval.evaluate.ranking import Ranks, rank
 from tools.retrieval.evaluate.selftest import self_test

@@ -1,0 +1,105 @@
+"""The loader: what is in a batch, where it goes on, several workers, several processes."""
+
+import itertools
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.errors import ConfigError
+
+torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
+
+from tools.retrieval.data.batches import Input  # noqa: E402
+from tools.retrieval.data.index import Index, read_index  # noqa: E402
+from tools.retrieval.data.order import Mixing  # noqa: E402
+from tools.retrieval.data.pictures import picture  # noqa: E402
+from tools.retrieval.data.select import Selection  # noqa: E402
+from tools.retrieval.data.stream import Loader, Plan, Position  # noqa: E402
+
+
+def letters(texts: list[str]) -> np.ndarray:
+    """Stands for a tokenizer: the first 16 characters."""
+    return np.array([[ord(c) for c in text[:16].ljust(16)] for text in texts], np.int64)
+
+
+WANTED = Input("description", ("aerial", "street"), 24, heading_up=True, signatures=True, tokens=letters)
+
+
+@pytest.fixture(scope="module")
+def index(fields_dataset: str) -> Index:
+    return read_index([fields_dataset], Selection(), heading_up=True)
+
+
+def plan(index: Index, lanes: int = 1, batch: int = 8) -> Plan:
+    return Plan(index, Mixing(batch, window=5, lanes=lanes, seed=3))
+
+
+def rows(loader: Loader, count: int) -> list[list[int]]:
+    return [batch["row"].tolist() for batch in itertools.islice(loader, count)]
+
+
+def test_a_batch_is_what_stands_in_the_shards(index: Index, fields_dataset: str) -> None:
+    batch = next(Loader(plan(index), WANTED, Position()))
+    assert batch["aerial"].dtype == torch.uint8
+    assert batch["aerial"].shape == batch["street"].shape == (8, 3, 24, 24)
+    for i, row in enumerate(batch["row"].tolist()):
+        group = index.groups[index.group[row]]
+        file = pq.ParquetFile(Path(fields_dataset) / group.shard.path)
+        found: dict[str, Any] = file.read_row_group(group.number).to_pylist()[index.place[row]]
+        assert found["sample_id"] == index.ids[row]
+        heading = found["street_view"]["heading_deg"]
+        assert np.array_equal(batch["aerial"][i].numpy(), picture(found["aerial"]["bytes"], 24, heading))
+        assert np.array_equal(batch["street"][i].numpy(), picture(found["street"]["bytes"], 24))
+        assert batch["text"][i].tolist() == letters([found["description"]])[0].tolist()
+        assert batch["colour"][i].numpy() == pytest.approx(found["aerial_signatures"]["colour"])
+        assert batch["orientation"][i].sum() == pytest.approx(1, abs=1e-4)
+    assert batch["has_aerial"].all()
+
+
+def test_it_goes_on_where_another_stood(index: Index) -> None:
+    whole = rows(Loader(plan(index), WANTED, Position()), 45)
+    first = Loader(plan(index), WANTED, Position())
+    for taken in (0, 1, 7, 19, 20, 21, 33):
+        while first.position.epoch * 20 + first.position.batch < taken:
+            next(first)
+        assert rows(Loader(plan(index), WANTED, first.position), 12) == whole[taken : taken + 12]
+    assert len({tuple(sorted(itertools.chain(*whole[i : i + 20]))) for i in (0, 20)}) == 1  # 160 rows, 20 batches
+    assert whole[:20] != whole[20:40]
+
+
+@pytest.mark.slow
+def test_workers_give_the_same_and_go_on(index: Index) -> None:
+    two = plan(index, lanes=2)
+    whole = rows(Loader(two, WANTED, Position(), workers=2), 30)
+    lanes = [two.epoch(epoch) for epoch in (0, 1, 2)]
+    per_epoch = 2 * len(lanes[0][0])
+    assert whole[:per_epoch] == [lanes[0][i % 2][i // 2].tolist() for i in range(per_epoch)]
+    loader = Loader(two, WANTED, Position(), workers=2)
+    for _ in range(5):
+        next(loader)
+    assert loader.position == Position(epoch=0, batch=5)
+    assert rows(Loader(two, WANTED, loader.position, workers=2), 20) == whole[5:25]
+
+
+def test_processes_share_an_epoch(index: Index) -> None:
+    two = plan(index, lanes=2)
+    loaders = [Loader(two, WANTED, Position(), rank=rank, world=2) for rank in (0, 1)]
+    taken = [set(itertools.chain(*rows(loader, loader.epoch_length))) for loader in loaders]
+    assert not taken[0] & taken[1]
+    assert len(taken[0]) == len(taken[1]) >= 64
+    assert loaders[0].position == Position(epoch=1)
+
+
+def test_other_rows_or_another_batch_are_another_plan(index: Index) -> None:
+    assert plan(index).digest() == plan(index).digest()
+    assert len({plan(index).digest(), plan(index, batch=4).digest(), plan(index.take(np.arange(80))).digest()}) == 3
+    with pytest.raises(ConfigError, match=r"train\.batch.*200 rows for each of 1 lanes, of 160 rows"):
+        Loader(plan(index, batch=200), WANTED, Position())
+
+
+def test_a_plan_passes_to_another_process(index: Index) -> None:
+    assert pickle.loads(pickle.dumps(plan(index))).digest() == plan(index).digest()
