@@ -77,7 +77,7 @@ def _shares(a: Chips, at_a: Floats, b: Chips, at_b: Floats) -> Floats:
     smaller, mean = np.minimum(a.side_m, b.side_m), (a.side_m + b.side_m) / 2
     far = np.linalg.norm(d, axis=1) > 2 * np.maximum(a.side_m, b.side_m)  # the plane says nothing of the far side
     across, along = (np.clip(mean - np.abs(offset), 0, smaller) for offset in (east, north))
-    return np.where(far, 0.0, across * along / smaller**2)
+    return np.where(far, 0.0, across * along / np.maximum(smaller, 1e-9) ** 2)
 
 
 @dataclass(frozen=True)

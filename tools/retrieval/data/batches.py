@@ -55,28 +55,39 @@ def make_batch(index: Index, rows: NDArray[np.int64], found: Sequence[Row], want
     Raises:
         MachineError: a picture is damaged.
     """
-    batch: Batch = {"row": np.asarray(rows, np.int64)}
-    batch["text"] = wanted.tokens([text_of(wanted.text, row) for row in found])
-    turns = index.heading_deg[rows] if wanted.heading_up else None
+    texts = wanted.tokens([text_of(wanted.text, row) for row in found])
+    return stack(
+        [
+            _item(index, int(row), one, wanted) | {"text": text}
+            for row, one, text in zip(rows, found, texts, strict=True)
+        ]
+    )
+
+
+def stack(items: Sequence[Batch]) -> Batch:
+    """A batch of single rows' arrays."""
+    return {name: np.stack([item[name] for item in items]) for name in items[0]}
+
+
+def unstack(batch: Batch) -> list[Batch]:
+    """The single rows' arrays of a batch."""
+    return [{name: values[at] for name, values in batch.items()} for at in range(len(batch["row"]))]
+
+
+def _item(index: Index, number: int, row: Row, wanted: Input) -> Batch:
+    heading = float(index.heading_deg[number]) if wanted.heading_up else None
+    item: Batch = {"row": np.asarray(number, np.int64)}
     for view in wanted.views:
-        pictures = np.zeros((len(found), 3, wanted.size_px, wanted.size_px), np.uint8)
-        has = np.zeros(len(found), np.bool_)
-        for at, row in enumerate(found):
-            if row[view] is not None:
-                turn = float(turns[at]) if turns is not None and view in REFERENCES else None
-                pictures[at], has[at] = picture(row[view]["bytes"], wanted.size_px, turn), True
-        batch[view], batch[f"has_{view}"] = pictures, has
+        has = row[view] is not None
+        turn = heading if view in REFERENCES else None
+        side = wanted.size_px
+        item[view] = picture(row[view]["bytes"], side, turn) if has else np.zeros((3, side, side), np.uint8)
+        item[f"has_{view}"] = np.asarray(has)
     if wanted.signatures:
-        batch |= _signatures(found, turns)
-    return batch
-
-
-def _signatures(found: Sequence[Row], turns: NDArray[np.float64] | None) -> Batch:
-    batch: Batch = {name: np.zeros((len(found), length), np.float32) for name, length in SIGNATURES.items()}
-    batch["has_signatures"] = np.array([row["aerial_signatures"] is not None for row in found], np.bool_)
-    for at, row in enumerate(found):
-        for name, values in (row["aerial_signatures"] or {}).items():
-            batch[name][at] = values
-        if turns is not None:
-            batch["orientation"][at] = turned_orientation(batch["orientation"][at], float(turns[at]))
-    return batch
+        looks = row["aerial_signatures"]
+        item["has_signatures"] = np.asarray(looks is not None)
+        for name, length in SIGNATURES.items():
+            item[name] = np.asarray(looks[name], np.float32) if looks else np.zeros(length, np.float32)
+        if heading is not None:
+            item["orientation"] = turned_orientation(item["orientation"], heading)
+    return item

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -15,7 +16,7 @@ from pipeline.publishing.manifest import ShardEntry
 from tools.dataset import open_dataset
 from tools.retrieval.data.select import REFERENCES, Reference, Selection, View
 from tools.retrieval.data.stated import same_chips, stated_overlaps
-from tools.retrieval.data.texts import TextChoice, has_text, text_columns
+from tools.retrieval.data.texts import PUBLISHED, TextChoice, has_text, text_columns
 from tools.retrieval.overlaps import Chips, Overlaps, find_overlaps
 
 Ints = NDArray[np.int64]
@@ -25,6 +26,7 @@ Strings = NDArray[np.object_]
 SMALL = (
     "sample_id", "region", "unit", "split", "lat", "lon", "licence_class", "redistributable", "language",
     "street_view.heading_deg", "panorama_view.heading_deg", "panorama_view.view_id",
+    *(f"{text}_tokens" for text in PUBLISHED),
     *(f"{reference}_chip.{name}" for reference in REFERENCES for name in ("gsd_m", "width")),
 )  # fmt: skip
 
@@ -58,6 +60,8 @@ class Index:
     panorama: NDArray[np.bool_]
     texts: NDArray[np.bool_]
     """Which rows have the text that was asked for."""
+    tokens: NDArray[np.int64]
+    """CLIP tokens of the published texts, n x 3, in the order of `tools.retrieval.data.texts.PUBLISHED`."""
     group: Ints
     """Which of `groups` a row is in, and where in it (`place`)."""
     place: Ints
@@ -75,6 +79,10 @@ class Index:
     def chips(self, reference: Reference) -> Chips:
         """Where the rows' chips lie."""
         return Chips(self.lat, self.lon, self.side_m[reference])
+
+    def longer_than(self, text: TextChoice, context: int) -> int:
+        """How many rows' texts have more tokens; 0 for texts that are made anew, whose length is not known."""
+        return int((self.tokens[:, PUBLISHED.index(text)] > context).sum()) if text in PUBLISHED else 0
 
     def overlaps_of(self, reference: Reference) -> Overlaps:
         """As the datasets state them, or else by distance."""
@@ -182,7 +190,7 @@ def _arrays(tables: list[pa.Table], groups: tuple[Group, ...], where: Sequence[s
         return np.array(table[name].to_pylist(), dtype=np.object_)
 
     def numbers(struct: str, name: str) -> Floats:
-        inside = pa.compute.struct_field(table[struct], name)
+        inside = pc.struct_field(table[struct], name)
         return np.array([np.nan if v is None else float(v) for v in inside.to_pylist()], dtype=np.float64)
 
     sides = {r: numbers(f"{r}_chip", "gsd_m") * numbers(f"{r}_chip", "width") for r in REFERENCES}
@@ -191,7 +199,7 @@ def _arrays(tables: list[pa.Table], groups: tuple[Group, ...], where: Sequence[s
     if twice:
         found = f"{len(twice)} sample ids that stand twice, such as {twice[0]}"
         raise ConfigError([Problem("datasets", found, "datasets that share no sample")])
-    panorama = pa.compute.struct_field(table["panorama_view"], "view_id")
+    panorama = pc.struct_field(table["panorama_view"], "view_id")
     return Index(
         ids=ids,
         region=strings("region"),
@@ -206,6 +214,7 @@ def _arrays(tables: list[pa.Table], groups: tuple[Group, ...], where: Sequence[s
         side_m=sides,
         panorama=np.array([view is not None for view in panorama.to_pylist()], dtype=np.bool_),
         texts=texts,
+        tokens=np.column_stack([table[f"{text}_tokens"].to_numpy() for text in PUBLISHED]).astype(np.int64),
         group=np.repeat(np.arange(len(counts)), counts),
         place=np.concatenate([np.arange(count) for count in counts]),
         groups=groups,

@@ -4,7 +4,7 @@ Which rows stand in which batch follows from the seed, the epoch and the number 
 loader made at the `Position` of another one gives what that one would have given next.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,12 +14,14 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
-from tools.retrieval.data.batches import Batch, Input, make_batch
+from tools.retrieval.data.batches import Batch, Input, make_batch, stack, unstack
 from tools.retrieval.data.index import Index
 from tools.retrieval.data.order import Closeness, Hardness, Mixing, epoch_batches, hardness_at
-from tools.retrieval.data.rows import RowReader
+from tools.retrieval.data.rows import Row, RowReader
 from tools.retrieval.data.select import Reference
 from tools.retrieval.torch_parts import torch
+
+Ints = NDArray[np.int64]
 
 _AHEAD = 2
 """Batches that each worker makes before they are asked for."""
@@ -51,7 +53,7 @@ class Plan:
         """Changes with the rows, their order and the way that batches are made."""
         return digest(self.index.ids.tolist(), vars(self.mixing), self.schedule, self.reference, length=16)
 
-    def epoch(self, epoch: int) -> list[list[NDArray[np.int64]]]:
+    def epoch(self, epoch: int) -> list[list[Ints]]:
         """The batches of an epoch, by lane.
 
         Raises:
@@ -76,9 +78,10 @@ class Plan:
 class Stream(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch is an extra, and untyped here
     """Batches of one process without end, by one worker or by one a lane."""
 
-    def __init__(self, plan: Plan, wanted: Input, position: Position, rank: int, world: int) -> None:
-        """`rank` is this process's number among `world`; each has as many lanes."""
+    def __init__(self, plan: Plan, wanted: Input, position: Position, rank: int, world: int, *, keep: bool) -> None:
+        """`rank` is this process's number among `world`; each has as many lanes. `keep`: see `Loader`."""
         self._plan, self._wanted, self._position = plan, wanted, position
+        self._kept: dict[int, Batch] | None = {} if keep else None
         self._rank, self._own = rank, plan.mixing.lanes // world
 
     def __iter__(self) -> Iterator[Batch]:
@@ -96,19 +99,42 @@ class Stream(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch i
             ordered = self._plan.epoch(epoch)[self._rank * self._own : (self._rank + 1) * self._own]
             # Of each lane what is at or after the start.
             left = {lane: ordered[lane][-(-(start - lane) // self._own) if start > lane else 0 :] for lane in lanes}
-            rows = {lane: zip(batches, reader.read(batches), strict=True) for lane, batches in left.items()}
+            rows = {lane: self._read(reader, batches) for lane, batches in left.items()}
             for number in range(start, self._own * len(ordered[0])):
                 lane = number % self._own
                 if lane in rows:
-                    yield make_batch(self._plan.index, *next(rows[lane]), self._wanted)
+                    yield self._batch(*next(rows[lane]))
             epoch, start = epoch + 1, 0
+
+    def _read(self, reader: RowReader, batches: Sequence[Ints]) -> Iterator[tuple[Ints, list[Row]]]:
+        """Batches with the rows of theirs that are to be read: those that are not kept."""
+        kept: Container[int] = self._kept if self._kept is not None else ()
+        unread = [batch[[row not in kept for row in batch.tolist()]] for batch in batches]
+        yield from zip(batches, reader.read(unread), strict=True)
+
+    def _batch(self, rows: Ints, found: list[Row]) -> Batch:
+        if self._kept is None:
+            return make_batch(self._plan.index, rows, found, self._wanted)
+        fresh = rows[[row not in self._kept for row in rows.tolist()]]
+        if len(fresh):
+            made = make_batch(self._plan.index, fresh, found, self._wanted)
+            self._kept |= dict(zip(fresh.tolist(), unstack(made), strict=True))
+        return stack([self._kept[row] for row in rows.tolist()])
 
 
 class Loader:
     """Batches as torch tensors, and where it stands."""
 
     def __init__(
-        self, plan: Plan, wanted: Input, position: Position, *, rank: int = 0, world: int = 1, workers: int = 0
+        self,
+        plan: Plan,
+        wanted: Input,
+        position: Position,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        workers: int = 0,
+        keep: bool = False,
     ) -> None:
         """Nothing is read before the first batch is asked for.
 
@@ -119,6 +145,7 @@ class Loader:
             rank: this process's number.
             world: how many processes train together.
             workers: worker processes of this process; 0: it reads itself.
+            keep: keep what was made of each row in memory, so that only the first epoch reads and decodes.
         """
         if plan.mixing.lanes != world * max(1, workers):
             raise ValueError(f"{plan.mixing.lanes} lanes for {world} processes with {workers} workers each")
@@ -126,8 +153,10 @@ class Loader:
         """Of the next batch."""
         self._plan, self._own = plan, max(1, workers)
         self._length = self._count()
-        stream = Stream(plan, wanted, position, rank, world)
+        stream = Stream(plan, wanted, position, rank, world, keep=keep)
         options: dict[str, Any] = {"multiprocessing_context": "spawn", "prefetch_factor": _AHEAD} if workers else {}
+        # A generator of its own: making a loader draws from it, and the training's must not depend on how often.
+        options["generator"] = torch.Generator()
         loader = torch.utils.data.DataLoader(stream, batch_size=None, num_workers=workers, **options)
         self._batches: Iterator[dict[str, Any]] = iter(loader)
 

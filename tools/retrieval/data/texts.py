@@ -14,7 +14,8 @@ TextChoice = Literal[
 """`from_above`: the sentences that rest on something that shows from above. `no_names`, `no_read`: the description
 without names of the map, or without words read off photos. `tags`: the bare kinds of the things that it tells of."""
 
-_PUBLISHED = ("description", "description_short", "description_street")
+PUBLISHED = ("description", "description_short", "description_street")
+"""Texts that are columns of their own."""
 _CUE = ("cue_id", "kind", "label", "category", "text", "text_en", "from_above")
 _CUES = tuple(f"cues.list.element.{name}" for name in _CUE)
 _SENTENCES = tuple(f"sentences.list.element.{name}" for name in ("variant", "text", "cue_ids", "from_above"))
@@ -33,7 +34,7 @@ _BEFORE_MARK = re.compile(r"\s+([.,;:!?])")
 
 def text_columns(choice: TextChoice) -> tuple[str, ...]:
     """The columns that a text is made of, as Parquet paths."""
-    if choice in _PUBLISHED:
+    if choice in PUBLISHED:
         return (choice,)
     if choice in ("from_above", "tags"):
         return (*_SENTENCES, *_CUES)
@@ -42,7 +43,7 @@ def text_columns(choice: TextChoice) -> tuple[str, ...]:
 
 def text_of(choice: TextChoice, row: Mapping[str, Any]) -> str:
     """The text of a row with the columns `text_columns`; empty where it has none."""
-    if choice in _PUBLISHED:
+    if choice in PUBLISHED:
         return row[choice] or ""
     if choice == "from_above":
         return " ".join(s["text"] for s in _long(row["sentences"]) if from_above(s, row["cues"]))
@@ -55,7 +56,7 @@ def text_of(choice: TextChoice, row: Mapping[str, Any]) -> str:
 
 def has_text(choice: TextChoice, table: pa.Table) -> NDArray[np.bool_]:
     """Which rows of a table with the columns `text_columns` have a text."""
-    if choice in _PUBLISHED:
+    if choice in PUBLISHED:
         return np.array([bool(text) for text in table[choice].to_pylist()], dtype=np.bool_)
     return np.array([bool(text_of(choice, row)) for row in table.to_pylist()], dtype=np.bool_)
 
