@@ -1,6 +1,5 @@
 """Training: it learns, it goes on bit for bit where it stood, and it says what it cannot do."""
 
-import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -111,17 +110,15 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(whole: Path, fields_
 
 
 def test_it_learns_to_find_places_it_has_not_seen(fields_dataset: str, tmp_path: Path) -> None:
-    raw = settings(
-        fields_dataset, tmp_path / "run", epochs=24, learning_rate=4e-3, optimizer="adamw", validate_epochs=8
-    )
-    folder = run(raw)
-    found = [line["figures"]["aerial"] for line in read_log(folder) if line["kind"] == "val"]
-    assert max(figures["R@5"] for figures in found) > 3 * 5 / 40
-    shuffled = json.loads(json.dumps(raw))
-    shuffled["train"] |= {"texts": "shuffled", "epochs": 8}
-    shuffled["run"] = str(tmp_path / "shuffled")
-    control = [line["figures"]["aerial"]["R@5"] for line in read_log(run(shuffled)) if line["kind"] == "val"]
-    assert control[-1] < 3 * 5 / 40
+    resnet = SHAPE | {"image_px": 32, "vision_layers": [1, 1, 1, 1], "vision_width": 16}
+    found = {}
+    for texts in ("own", "shuffled"):
+        raw = settings(fields_dataset, tmp_path / texts, epochs=16, learning_rate=2e-3, validate_epochs=8, texts=texts)
+        raw["model"]["clip"] = resnet
+        found[texts] = [line["figures"]["aerial"]["R@5"] for line in read_log(run(raw)) if line["kind"] == "val"][-1]
+    chance = 5 / 40
+    assert found["own"] > 3 * chance
+    assert found["shuffled"] < 2.5 * chance
 
 
 def test_hard_negatives_are_sought_and_survive_a_stop(fields_dataset: str, tmp_path: Path) -> None:
@@ -219,6 +216,6 @@ def test_other_rows_in_the_same_dataset_s_place_are_refused(tmp_path: Path, make
         run(raw)
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [CONFIGS / f"{name}.yaml" for name in ("crosstext2loc", "geobridge", "planet")])
 def test_the_papers_files_are_sound(path: Path) -> None:
     assert load_retrieval(path).train.epochs > 0

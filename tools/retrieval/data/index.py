@@ -107,7 +107,8 @@ def read_index(
     *,
     views: Sequence[View] = ("aerial",),
     heading_up: bool = False,
-    text: TextChoice | None = "description",
+    text: TextChoice = "description",
+    textless: bool = False,
 ) -> Index:
     """The rows of some datasets that are selected and can be used.
 
@@ -116,7 +117,8 @@ def read_index(
         selection: which rows.
         views: what a row must have one of: a row with none of these views is left out.
         heading_up: leave out rows whose heading is not known.
-        text: leave out rows without this text; None: a text is not needed.
+        text: which one is asked for.
+        textless: keep rows without it, too, as distractors of a gallery; `Index.texts` tells which have it.
 
     Raises:
         ConfigError: a dataset is absent, of another format, or its chips are of another size than the first one's; the
@@ -126,7 +128,7 @@ def read_index(
     datasets = tuple(open_dataset(url) for url in where)
     same_chips(datasets)
     splits = {{"validation": "val"}.get(split, split) for split in selection.splits}
-    columns = [*SMALL, *(text_columns(text) if text is not None else ())]
+    columns = [*SMALL, *text_columns(text)]
     groups: list[Group] = []
     tables: list[pa.Table] = []
     texts: list[NDArray[np.bool_]] = []
@@ -145,9 +147,8 @@ def read_index(
         raise ConfigError([Problem("splits", ", ".join(sorted(splits)), "a split that has samples")])
     index = _arrays(tables, tuple(groups), where, np.concatenate(texts))
     _known("regions", {*(selection.regions or ()), *selection.not_regions}, set(index.region.tolist()))
-    return _usable(
-        replace(index, overlaps=stated_overlaps(index.ids.tolist(), datasets)), selection, views, heading_up, text
-    )
+    stated = replace(index, overlaps=stated_overlaps(index.ids.tolist(), datasets))
+    return _usable(stated, selection, views, heading_up, None if textless else text)
 
 
 def require(file: pq.ParquetFile, columns: Iterable[str], path: str) -> None:
@@ -176,9 +177,7 @@ def _tops(names: Iterable[str]) -> list[str]:
     return [name.partition(".")[0] for name in names]
 
 
-def _texts(table: pa.Table, choice: TextChoice | None) -> NDArray[np.bool_]:
-    if choice is None:
-        return np.ones(table.num_rows, np.bool_)
+def _texts(table: pa.Table, choice: TextChoice) -> NDArray[np.bool_]:
     return has_text(choice, table.select(list(dict.fromkeys(_tops(text_columns(choice))))))
 
 
@@ -241,7 +240,7 @@ def _usable(
     lacking = {
         f"no {', '.join(views)}": ~_has_view(index, views),
         "no heading": np.isnan(index.heading_deg) & heading_up,
-        f"no {text}": ~index.texts,
+        f"no {text}": ~index.texts & (text is not None),
     }
     left_out: dict[str, int] = {}
     for reason, bad in lacking.items():

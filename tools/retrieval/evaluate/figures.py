@@ -76,13 +76,13 @@ def figures(
     expected = _expected(ranks.overlapping[pick], counting, len(chips))
     found = [
         *(
-            _shares(f"R@{k}", (rank <= k).astype(float), block, chance_at)
+            share_figure(f"R@{k}", (rank <= k).astype(float), block, chance_at)
             for k, chance_at in zip(RECALL_AT, expected.recall, strict=True)
         ),
         _means("MRR", 1 / rank, block, expected.reciprocal),
         _medians("median rank", rank, block, expected.median),
         *(
-            _shares(f"L@{metres}", inside[pick], block, float(chance.within(own[pick], chips, metres).mean()))
+            share_figure(f"L@{metres}", inside[pick], block, float(chance.within(own[pick], chips, metres).mean()))
             for metres, inside in ranks.within.items()
         ),
         _means("mean deviation", ranks.deviation_km[pick], block, chance.deviation_km(own[pick], chips)),
@@ -118,7 +118,8 @@ def _sums(values: Floats, block: Ints) -> tuple[Floats, Floats]:
     return np.bincount(block, values).astype(float), np.bincount(block).astype(float)
 
 
-def _shares(name: str, hits: Floats, block: Ints, expected: float) -> Figure:
+def share_figure(name: str, hits: Floats, block: Ints, expected: float) -> Figure:
+    """A share of queries with its interval, given each one's hit (0 to 1) and the number of its block."""
     part, whole = _sums(hits, block)
     return _figure(name, float(hits.mean()), len(whole), lambda: share(part.tolist(), whole.tolist()), expected)
 

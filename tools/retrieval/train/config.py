@@ -48,7 +48,8 @@ class Hard(Section):
 class Train(Section):
     """How to train."""
 
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = 40
+    epochs: Annotated[int, Field(ge=0, le=10_000)] = 40
+    """0: keep the model as it starts, to look at its figures."""
     batch: Annotated[int, Field(ge=2, le=65_536)] = 128
     """Rows of all processes together."""
     optimizer: Literal["adam", "adamw"] = "adam"

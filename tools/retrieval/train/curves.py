@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from tools.retrieval.train.log import read_log
 
@@ -34,7 +35,9 @@ class Chart:
     lines: tuple[Line, ...]
     low: str
     high: str
-    steps: int
+    last: int
+    """Where the curves end."""
+    unit: str
 
 
 def write_curves(folder: Path, name: str) -> None:
@@ -44,7 +47,7 @@ def write_curves(folder: Path, name: str) -> None:
     )
     rows = list(read_log(folder))
     page = environment.get_template("curves.html.jinja").render(
-        name=name, charts=charts(rows), width=WIDTH, height=HEIGHT, best=_best(rows)
+        name=name, charts=[drawn(one) for one in charts(rows)], best=_best(rows)
     )
     (folder / FILE).write_text(page, encoding="utf-8", newline="\n")
 
@@ -74,8 +77,8 @@ def charts(rows: Sequence[dict[str, Any]]) -> list[Chart]:
     return [one for one in found if one is not None]
 
 
-def chart(title: str, curves: dict[str, list[tuple[int, float]]]) -> Chart | None:
-    """One chart; None where there is nothing to draw."""
+def chart(title: str, curves: dict[str, list[tuple[int, float]]], unit: str = "step") -> Chart | None:
+    """One chart of curves over steps, or another unit; None where there is nothing to draw."""
     known = {name: points for name, points in curves.items() if points}
     if not known:
         return None
@@ -86,12 +89,35 @@ def chart(title: str, curves: dict[str, list[tuple[int, float]]]) -> Chart | Non
     for number, (name, points) in enumerate(known.items()):
         kept = points[:: max(1, len(points) // _MOST_POINTS)]
         kept = kept if kept[-1] == points[-1] else [*kept, points[-1]]
-        drawn = " ".join(
+        path = " ".join(
             f"{round(WIDTH * step / max(last, 1), 1)},{round(HEIGHT - HEIGHT * (value - low) / span, 1)}"
             for step, value in kept
         )
-        lines.append(Line(name, _COLOURS[number % len(_COLOURS)], drawn, f"{points[-1][1]:.4g}"))
-    return Chart(title, tuple(lines), f"{low:.3g}", f"{high:.3g}", last)
+        lines.append(Line(name, _COLOURS[number % len(_COLOURS)], path, f"{points[-1][1]:.4g}"))
+    return Chart(title, tuple(lines), f"{low:.3g}", f"{high:.3g}", last, unit)
+
+
+def drawn(one: Chart) -> Markup:
+    """A chart as an SVG picture that stands on its own, its curves named below it."""
+    below = 46 + 18 * len(one.lines)
+    frame = Markup(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-6 -40 {w} {h}" role="img" aria-label="{title}" '
+        'font-family="system-ui, sans-serif" font-size="13" fill="#54606b">'
+        '<text x="0" y="-22" font-size="15" fill="#1d2329">{title}</text><text x="0" y="-5">{high}</text>'
+        '<path d="M0 0H{x}M0 {y}H{x}" stroke="#d6dce2" fill="none"/><text x="0" y="{under}">{low}</text>'
+        '<text x="{x}" y="{under}" text-anchor="end">{unit} {last}</text>'
+    ).format(
+        w=WIDTH + 12, h=HEIGHT + 40 + below, title=one.title, high=one.high, low=one.low, x=WIDTH, y=HEIGHT,
+        under=HEIGHT + 17, unit=one.unit, last=one.last,
+    )  # fmt: skip
+    curve = Markup('<polyline points="{}" fill="none" stroke="{}" stroke-width="2" stroke-linejoin="round"/>')
+    key = Markup('<circle cx="5" cy="{}" r="5" fill="{}"/><text x="16" y="{}">{}: {}</text>')
+    curves = [curve.format(line.points, line.colour) for line in one.lines]
+    keys = [
+        key.format(HEIGHT + 35 + 18 * at, line.colour, HEIGHT + 39 + 18 * at, line.name, line.last)
+        for at, line in enumerate(one.lines)
+    ]
+    return Markup("").join([frame, *curves, *keys, Markup("</svg>\n")])
 
 
 def _series(rows: Sequence[dict[str, Any]], name: str) -> list[tuple[int, float]]:

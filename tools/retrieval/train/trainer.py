@@ -79,6 +79,8 @@ class _Trainer:
         """All epochs, or so many steps."""
         settings, start = self._config.train, self._progress.step
         self._model.train()
+        if settings.epochs == 0 and self._place.first:
+            self._validate(0)
         while self._loader.position.epoch < settings.epochs:
             if steps is not None and self._progress.step - start >= steps:
                 self._keep()
