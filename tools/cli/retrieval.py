@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from tools.retrieval.checkpoint import Trained
     from tools.retrieval.data.index import Index
-    from tools.retrieval.data.select import Selection
+    from tools.retrieval.data.select import Reference, Selection
     from tools.retrieval.embeddings import Embeddings
 
 retrieval_app = typer.Typer(help="Find places from descriptions: train, evaluate, explain.", no_args_is_help=True)
@@ -101,7 +102,7 @@ def evaluate(
         raise ConfigError([Problem("options", "not one model", "either --checkpoint, or --texts and --chips")])
     selection = _selection(split, region)
     if checkpoint is not None:
-        found, index = _encoded(checkpoint, dataset, selection, view=view.value)
+        found, index = _encoded(checkpoint, dataset, selection, view=view)
         asked, shown = found["text"], found[view.value]
     else:
         assert texts is not None
@@ -160,6 +161,98 @@ def study(
         print(f"written: {path}")
 
 
+@retrieval_app.command()
+def explain(
+    checkpoint: CheckpointArgument,
+    dataset: DatasetArgument,
+    sample: Annotated[list[str] | None, typer.Option(help="Ids to explain; some of the split if left out.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many, where no ids are given.")] = 20,
+    view: ViewOption = ViewName.AERIAL,
+    split: SplitOption = ["test"],  # noqa: B006 - typer reads it
+    region: RegionOption = None,
+    last: Annotated[bool, typer.Option("--last", help="The last block of each tower alone, as CVG-Text does.")] = False,
+    out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("explained.html"),
+) -> None:
+    """Show which words and which parts of the chip carry a text's similarity, judged against random orders."""
+    from tools.retrieval.checkpoint import load_trained
+    from tools.retrieval.data.index import read_index
+    from tools.retrieval.explain.page import write_page
+    from tools.retrieval.explain.samples import explain as explained
+    from tools.retrieval.explain.samples import gains
+
+    trained = load_trained(checkpoint)
+    data = trained.config.data
+    index = read_index(
+        [dataset], _selection(split, region), views=(_trained_view(trained, view),), heading_up=data.heading_up,
+        text=data.text,
+    )  # fmt: skip
+    found = explained(trained, index, view.value, sample or index.ids[:count].tolist(), last=last)
+    words, picture = gains(found)
+    for name, gain in (("words", words), ("picture", picture)):
+        if gain is None:
+            print(f"{name}: no relevance, its tower has no attention to parts")
+        else:
+            print(
+                f"{name}: {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) over random orders, {gain.of} samples"
+            )
+    write_page(out, found, words, picture)
+    print(f"page: {out}")
+
+
+@retrieval_app.command()
+def rerank(
+    checkpoint: CheckpointArgument,
+    dataset: DatasetArgument,
+    build: Annotated[Path, typer.Option(help="A build file whose captioner is the model that judges.")],
+    replies: Annotated[str, typer.Option(help="Folder or URL in which the model's replies are kept.")],
+    out: Annotated[Path, typer.Option(help="Where orders, confidences and reasons go (JSON Lines).")],
+    top: Annotated[int, typer.Option(min=2, max=20, help="How many chips of each search it judges.")] = 5,
+    most: Annotated[int, typer.Option(min=1, help="How many texts.")] = 200,
+    weight: Annotated[float, typer.Option(min=0, max=1, help="Of its confidence against the similarity.")] = 0.5,
+    view: ViewOption = ViewName.AERIAL,
+    split: SplitOption = ["test"],  # noqa: B006 - typer reads it
+    region: RegionOption = None,
+) -> None:
+    """Have a vision-language model judge the first chips of each search, with reasons, and order them by that."""
+    from pipeline.config_captioning import Dialogue
+    from pipeline.config_file import load_build
+    from pipeline.errors import ConfigError, Problem
+    from tools.retrieval.checkpoint import load_trained
+    from tools.retrieval.data.index import read_index
+    from tools.retrieval.explain.rerank import rerank as judge
+    from tools.retrieval.explain.search import as_lines, first_chips, first_right, shown_metres
+
+    captioner = load_build(build).captioner
+    if not isinstance(captioner, Dialogue):
+        raise ConfigError([Problem("captioner.engine", captioner.engine, "dialogue, the one that asks a model")])
+    trained = load_trained(checkpoint)
+    data = trained.config.data
+    index = read_index(
+        [dataset], _selection(split, region), views=(_trained_view(trained, view),), heading_up=data.heading_up,
+        text=data.text, textless=True,
+    )  # fmt: skip
+    queries = first_chips(trained, index, view.value, top=top, most=most)
+    metres = shown_metres(trained, index, view.value)
+    found = judge(queries, captioner, replies, heading_up=data.heading_up, metres=metres, weight=weight)
+    out.write_text(as_lines(found), encoding="utf-8")
+    for name, share in zip(("before", "after"), first_right(found), strict=True):
+        assert share is not None
+        print(f"own chip first {name}: {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) of {share.of} texts")
+    faults = [one.fault for one in found if one.fault is not None]
+    if faults:
+        print(f"left in the old order: {len(faults)} texts, such as for {faults[0]}")
+    print(f"judged: {out}")
+
+
+def _trained_view(trained: "Trained", view: ViewName) -> "Reference":
+    from pipeline.errors import ConfigError, Problem
+
+    if view.value not in trained.config.views:
+        known = ", ".join(trained.config.views)
+        raise ConfigError([Problem("--view", view.value, f"one that the model was trained on: {known}")])
+    return view.value
+
+
 def _selection(splits: list[str], regions: list[str] | None) -> "Selection":
     from tools.retrieval.data.select import Selection
 
@@ -167,10 +260,9 @@ def _selection(splits: list[str], regions: list[str] | None) -> "Selection":
 
 
 def _encoded(
-    checkpoint: Path, dataset: str, selection: "Selection", view: str | None = None
+    checkpoint: Path, dataset: str, selection: "Selection", view: ViewName | None = None
 ) -> "tuple[dict[str, Embeddings], Index]":
     """Vectors of the texts and views of some rows by a model of ours, and the rows."""
-    from pipeline.errors import ConfigError, Problem
     from tools.retrieval.checkpoint import load_trained
     from tools.retrieval.data.index import read_index
     from tools.retrieval.encode import encode, model_encoders
@@ -178,9 +270,7 @@ def _encoded(
     trained = load_trained(checkpoint)
     views = trained.config.views
     if view is not None:
-        if view not in views:
-            raise ConfigError([Problem("--view", view, f"one that the model was trained on: {', '.join(views)}")])
-        views = tuple(one for one in views if one == view)
+        views = (_trained_view(trained, view),)
     data = trained.config.data
     index = read_index([dataset], selection, views=views, heading_up=data.heading_up, text=data.text, textless=True)
     text, pictures = model_encoders(trained.model, trained.device, views)
