@@ -2,6 +2,7 @@
 
 import itertools
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +10,18 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, MachineError
+from schemas.records import Sample
+from tests.retrieval.conftest import field_sample
+from tests.tools.conftest import publish
 
 torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
 
+from tools.retrieval.data import batches  # noqa: E402
 from tools.retrieval.data.batches import Input  # noqa: E402
 from tools.retrieval.data.index import Index, read_index  # noqa: E402
 from tools.retrieval.data.order import Mixing  # noqa: E402
-from tools.retrieval.data.pictures import picture  # noqa: E402
+from tools.retrieval.data.pictures import Pixels, picture  # noqa: E402
 from tools.retrieval.data.select import Selection  # noqa: E402
 from tools.retrieval.data.stream import Loader, Plan, Position  # noqa: E402
 
@@ -103,3 +108,36 @@ def test_other_rows_or_another_batch_are_another_plan(index: Index) -> None:
 
 def test_a_plan_passes_to_another_process(index: Index) -> None:
     assert pickle.loads(pickle.dumps(plan(index))).digest() == plan(index).digest()
+
+
+def test_a_shard_that_is_damaged_while_it_is_read_is_named(tmp_path: Path, make_sample: Callable[..., Sample]) -> None:
+    where = publish(tmp_path / "d", [field_sample(make_sample, i) for i in range(12)])
+    damaged = read_index([where], Selection(), heading_up=True)
+    (shard,) = (tmp_path / "d" / "data").rglob("*.parquet")
+    metadata = pq.ParquetFile(shard).metadata
+    names = [metadata.schema.column(i).path for i in range(metadata.num_columns)]
+    column = metadata.row_group(2).column(names.index("aerial.bytes"))
+    data = bytearray(shard.read_bytes())
+    start = column.dictionary_page_offset or column.data_page_offset
+    data[start + column.total_compressed_size // 2] ^= 0x40
+    shard.write_bytes(bytes(data))
+    with pytest.raises(MachineError, match=rf"{shard.name}.*geoscribe verify"):
+        rows(Loader(plan(damaged, batch=4), WANTED, Position()), 3)
+    shard.unlink()
+    with pytest.raises(MachineError, match=rf"{shard.name}"):
+        rows(Loader(plan(damaged, batch=4), WANTED, Position()), 3)
+
+
+def test_what_was_made_once_is_kept(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = [batch["aerial"] for batch in itertools.islice(Loader(plan(index), WANTED, Position()), 25)]
+    decoded = []
+
+    def counted(data: bytes, size_px: int, turn_deg: float | None) -> Pixels:
+        decoded.append(data)
+        return picture(data, size_px, turn_deg)
+
+    monkeypatch.setattr(batches, "picture", counted)
+    kept = Loader(plan(index), WANTED, Position(), keep=True)
+    for wanted in plain:
+        assert torch.equal(next(kept)["aerial"], wanted)
+    assert len(decoded) == 2 * 160

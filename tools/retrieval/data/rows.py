@@ -1,16 +1,23 @@
 """Reading rows out of row groups: only the columns that are needed, and a few groups in memory at a time."""
 
+import sys
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tools.dataset import Dataset, open_dataset
-from tools.retrieval.data.index import Index, require
+from tools.retrieval.data.index import Group, Index, require
 
 Ints = NDArray[np.int64]
 Row = dict[str, Any]
+_MOST_OPEN = 32
+"""Shards that are kept open: opening one takes as long as reading the texts of a small group."""
 
 
 class RowReader:
@@ -25,7 +32,8 @@ class RowReader:
         self._columns = list(columns)
         self._datasets: dict[int, Dataset] = {}
         """Opened where they are read: a bucket's connections do not pass from one process to another."""
-        self._checked: set[str] = set()
+        self._open: OrderedDict[tuple[int, str], tuple[AbstractContextManager[pq.ParquetFile], pq.ParquetFile]]
+        self._open = OrderedDict()
 
     def read(self, batches: Iterable[Ints]) -> Iterator[list[Row]]:
         """The rows of each batch, in its order.
@@ -39,23 +47,40 @@ class RowReader:
             for row in batch.tolist():
                 wanted.setdefault(int(self._index.group[row]), set()).add(row)
         held: dict[int, Row] = {}
-        for batch in ahead:
-            for row in batch.tolist():
-                if row not in held:
-                    held |= self._group(int(self._index.group[row]), wanted)
-            yield [held.pop(row) for row in batch.tolist()]
+        try:
+            for batch in ahead:
+                for row in batch.tolist():
+                    if row not in held:
+                        held |= self._group(int(self._index.group[row]), wanted)
+                yield [held.pop(row) for row in batch.tolist()]
+        finally:
+            while self._open:
+                self._open.popitem()[1][0].__exit__(None, None, None)
 
     def _group(self, number: int, wanted: dict[int, set[int]]) -> dict[int, Row]:
         group = self._index.groups[number]
+        rows = sorted(wanted.pop(number))
+        context, file = self._shard(group)
+        try:
+            table = file.read_row_group(group.number, columns=self._columns)
+        except (OSError, pa.ArrowException):
+            context.__exit__(*sys.exc_info())  # says which file it is, and what to do
+            raise
+        found: list[Row] = table.take(self._index.place[rows]).to_pylist()
+        return dict(zip(rows, found, strict=True))
+
+    def _shard(self, group: Group) -> tuple[AbstractContextManager[pq.ParquetFile], pq.ParquetFile]:
+        key = (group.dataset, group.shard.path)
+        if key in self._open:
+            self._open.move_to_end(key)
+            return self._open[key]
         if group.dataset not in self._datasets:
             self._datasets[group.dataset] = open_dataset(self._index.urls[group.dataset])
         dataset = self._datasets[group.dataset]
-        path = f"{dataset.store.url}/{group.shard.path}"
-        rows = sorted(wanted.pop(number))
-        with dataset.shard(group.shard) as file:
-            if path not in self._checked:
-                require(file, self._columns, path)
-                self._checked.add(path)
-            table = file.read_row_group(group.number, columns=self._columns)
-            found: list[Row] = table.take(self._index.place[rows]).to_pylist()
-        return dict(zip(rows, found, strict=True))
+        context = dataset.shard(group.shard)
+        file = context.__enter__()
+        require(file, self._columns, f"{dataset.store.url}/{group.shard.path}")
+        if len(self._open) >= _MOST_OPEN:
+            self._open.popitem(last=False)[1][0].__exit__(None, None, None)
+        self._open[key] = context, file
+        return self._open[key]
