@@ -32,7 +32,7 @@ def test_all_items_come_back_in_order_however_little_fits(items: list[int], most
     assert size.map(items, double) == [2 * item for item in items]
     assert max(given_at_once, default=0) <= min(most, room)
     if len(items) > most:
-        assert size.size > min(most, room) / 2  # halved no further than needed
+        assert 2 * size.size + 1 > min(most, room)  # halved, rounding down, no further than needed
 
 
 @pytest.mark.parametrize("error", [MemoryError("full"), torch.OutOfMemoryError("full")])
@@ -98,11 +98,11 @@ def test_without_torch_the_engines_can_be_imported_and_say_what_to_install() -> 
     program = """
 import sys
 sys.modules["torch"] = None  # what Python finds for a package that is not installed
-import pipeline.perception.easy, pipeline.perception.sam, pipeline.perception.grounded
-from pipeline.config_perception import EasyOcr
+import pipeline.perception.easyocr, pipeline.perception.sam, pipeline.perception.open_vocabulary
+from pipeline.config.perception import EasyOcr
 from pipeline.errors import MachineError
 try:
-    pipeline.perception.easy.EasyOcrEngine(EasyOcr(engine="easyocr"))
+    pipeline.perception.easyocr.EasyOcrEngine(EasyOcr(engine="easyocr"))
 except MachineError as error:
     print(error)
 """

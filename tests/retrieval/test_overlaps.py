@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely import Polygon
 
-from pipeline.imaging.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame
 from tools.retrieval.overlaps import (
     Chips,
     find_overlaps,

@@ -11,7 +11,7 @@ import PIL.Image
 import pytest
 from aiohttp import web
 
-from pipeline.config_captioning import Dialogue
+from pipeline.config.captioning import Dialogue
 from tests.captioning.model_standin import NAME, Seen, StandIn, refusal, reply, serving
 from tests.retrieval.conftest import COLOURS, field_chip
 from tools.retrieval.explain.rerank import Candidate, Query, Reranked, rerank

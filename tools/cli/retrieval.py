@@ -214,8 +214,8 @@ def rerank(
     region: RegionOption = None,
 ) -> None:
     """Have a vision-language model judge the first chips of each search, with reasons, and order them by that."""
-    from pipeline.config_captioning import Dialogue
-    from pipeline.config_file import load_build
+    from pipeline.config.captioning import Dialogue
+    from pipeline.engine.build_file import load_build
     from pipeline.errors import ConfigError, Problem
     from tools.retrieval.checkpoint import load_trained
     from tools.retrieval.data.index import read_index

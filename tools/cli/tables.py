@@ -3,10 +3,11 @@
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.build import Outcome
-from pipeline.config import Build
-from pipeline.plan import Plan
-from pipeline.workspace import State
+from pipeline.config.build import Build
+from pipeline.engine.build import Outcome
+from pipeline.engine.cost import Plan
+from pipeline.engine.workspace import State
+from pipeline.stages import STAGES
 from schemas.reasons import EXPLANATIONS, Reason
 from tools.cli.console import table_console
 
@@ -88,7 +89,7 @@ def print_state(state: State) -> None:
     console = table_console()
     console.print(table)
     _explain(console, {reason: n for s in state.stages for reason, n in s.counts.failed.items()})
-    open_units = sum(s.units - s.done for s in state.stages if s.stage == "captions")
+    open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
     console.print(f"{open_units} units are not finished" if open_units else "all units are finished")
     if state.stale:
         console.print(f"{len(state.stale)} tables are superseded (`geoscribe gc` removes them)")

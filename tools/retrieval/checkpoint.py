@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from pipeline.config_perception import Device
+from pipeline.config.perception import Device
 from pipeline.errors import ConfigError, Problem
 from pipeline.perception.devices import chosen
 from tools.retrieval.data.batches import Input

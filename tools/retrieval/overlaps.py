@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
-from scipy.spatial import cKDTree  # type: ignore[import-untyped]  # scipy ships no types
+from scipy.spatial import cKDTree
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

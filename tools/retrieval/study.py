@@ -15,9 +15,9 @@ import numpy as np
 import yaml
 from pydantic import Field, ValidationError
 
-from pipeline.config_base import Name, Section
+from pipeline.config.base import Name, Section
+from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
-from pipeline.strict_yaml import parse_yaml
 from tools.retrieval.data.select import Reference, Selection
 from tools.retrieval.evaluate.figures import RECALL_AT, Figure, figures, share_figure
 from tools.retrieval.evaluate.protocol import LEAST_OVERLAP

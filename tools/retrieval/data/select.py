@@ -4,7 +4,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from pipeline.config_base import Section
+from pipeline.config.base import Section
 from schemas.records import Sample
 
 LicenceClass = Literal["public-domain", "attribution", "share-alike", "other"]

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree  # type: ignore[import-untyped]  # scipy ships no types
+from scipy.spatial import cKDTree
 
 from tools.retrieval.overlaps import EARTH_KM, Chips, haversine_km, unit_vectors
 

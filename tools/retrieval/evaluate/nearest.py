@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree  # type: ignore[import-untyped]  # scipy ships no types
+from scipy.spatial import cKDTree
 
 from pipeline.errors import ConfigError, Problem
 from tools.retrieval.embeddings import Floats32

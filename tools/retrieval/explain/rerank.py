@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.captioning.model_client import ModelClient
-from pipeline.captioning.model_servers import Home
-from pipeline.captioning.pictures import Picture
-from pipeline.captioning.quoting import quoted, to_json
-from pipeline.captioning.replies import ReplyCache
-from pipeline.captioning.requests import RefusedError, Reply, Request, Sampling, TooLongError
-from pipeline.config_captioning import Dialogue
+from pipeline.captioning.dialogue.model_client import ModelClient
+from pipeline.captioning.dialogue.model_servers import Home
+from pipeline.captioning.dialogue.pictures import Picture
+from pipeline.captioning.dialogue.quoting import quoted, to_json
+from pipeline.captioning.dialogue.replies import ReplyCache
+from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling, TooLongError
+from pipeline.config.captioning import Dialogue
 from pipeline.errors import SiteError
 from pipeline.storage import open_store
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config_base import Section
+from pipeline.config.base import Section
 from tools.retrieval.data.select import View
 
 Activation = Literal["quick_gelu", "gelu"]

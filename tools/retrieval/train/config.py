@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field, ValidationError, field_validator
 
-from pipeline.config_base import Name, Section, Share
+from pipeline.config.base import Name, Section, Share
+from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
-from pipeline.strict_yaml import parse_yaml
 from tools.retrieval.data.order import Hardness
 from tools.retrieval.data.select import REFERENCES, Reference, Selection, View
 from tools.retrieval.data.texts import TextChoice

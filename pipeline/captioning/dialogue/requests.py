@@ -1,0 +1,111 @@
+"""What is asked of a model, and what it replies."""
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.captioning.dialogue.pictures import Picture
+from pipeline.digest import digest
+
+MARKS_TOKENS = 8
+"""Of a chat message, around its text."""
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a reply is drawn."""
+
+    model: str
+    revision: str | None
+    temperature: float
+    top_p: float
+    max_tokens: int
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request: instructions in the system message, everything about the place in the user's."""
+
+    name: str
+    """Of the turn; `observe 0@90` for one of several."""
+    sampling: Sampling
+    seed: int
+    system: str
+    parts: tuple[str | Picture, ...]
+    """The user's message, in reading order."""
+    schema: dict[str, Any]
+    """JSON Schema that the reply is held to."""
+
+    def key(self) -> str:
+        """Digest of all that decides what the reply is, but the server."""
+        parts = [part.digest if isinstance(part, Picture) else [part] for part in self.parts]
+        return digest(vars(self.sampling), self.seed, self.system, parts, self.schema, length=32)
+
+    def tokens(self) -> int:
+        """How long the prompt is at most, in tokens, for texts and pictures as they come."""
+        texts = [self.system, *(part for part in self.parts if isinstance(part, str))]
+        shown = sum(part.tokens for part in self.parts if isinstance(part, Picture))
+        return shown + sum(text_tokens(text) for text in texts) + 2 * MARKS_TOKENS
+
+    def body(self, held: frozenset[str] | None) -> dict[str, Any]:
+        """The request as JSON.
+
+        Args:
+            held: digests of pictures that the server keeps, which are then referred to; None for a server that keeps
+                none and does not know of `uuid`.
+        """
+        content = [_text(part) if isinstance(part, str) else _picture(part, held) for part in self.parts]
+        return {
+            "model": self.sampling.model,
+            "messages": [{"role": "system", "content": self.system}, {"role": "user", "content": content}],
+            "temperature": self.sampling.temperature,
+            "top_p": self.sampling.top_p,
+            "max_tokens": self.sampling.max_tokens,
+            "seed": self.seed,
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": self.name.split()[0], "strict": True, "schema": self.schema},
+            },
+        }
+
+
+def text_tokens(text: str) -> int:
+    """Estimate on the safe side: a token is about four letters of English, and one of most other scripts."""
+    return len(text.encode()) // 3 + 1
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _picture(picture: Picture, held: frozenset[str] | None) -> dict[str, Any]:
+    if held is not None and picture.digest in held:
+        return {"type": "image_url", "image_url": None, "uuid": picture.digest}
+    url = "data:image/jpeg;base64," + base64.b64encode(picture.jpeg).decode()
+    return {"type": "image_url", "image_url": {"url": url}} | ({} if held is None else {"uuid": picture.digest})
+
+
+class Reply(BaseModel):
+    """What came back, with what it took."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    latency_s: float
+
+
+class TooLongError(Exception):
+    """The server finds the prompt longer than its model takes, or our estimate does (`estimated`)."""
+
+    def __init__(self, said: str, *, estimated: bool) -> None:
+        super().__init__(said)
+        self.estimated = estimated
+
+
+class RefusedError(Exception):
+    """The server refused the request for good: asked again, it would again."""
