@@ -38,7 +38,7 @@ def openai() -> Any:
     if find_spec("clip") is None:
         pytest.skip("clip-anytorch is not installed: make test-models")
     load_library("torchvision")
-    if find_spec("pkg_resources") is None:
+    if "pkg_resources" not in sys.modules and find_spec("pkg_resources") is None:
         stand_in = types.ModuleType("pkg_resources")
         stand_in.packaging = __import__("packaging.version")  # type: ignore[attr-defined]
         sys.modules["pkg_resources"] = stand_in
@@ -228,7 +228,7 @@ def test_geobridge_anchors_views_in_text() -> None:
     with torch.no_grad():
         drone = model.encode_view("drone", inputs["drone"])
         wanted = info_nce(model.encode_text(inputs["text"]), drone, model.scale(), torch.ones(6, 6, dtype=torch.bool))
-    assert float(found["text_drone"]) == pytest.approx(float(wanted), rel=1e-5)
+    assert found["text_drone"].item() == pytest.approx(wanted.item(), rel=1e-5)
     alone, _ = build_model(config.model_copy(update={"image_terms": False}), seed=1)
     assert float(losses(alone, inputs)["loss"]) == pytest.approx(float(sum(text) / 3), rel=1e-6)
 
@@ -248,7 +248,7 @@ def test_a_row_without_a_view_takes_no_part_in_its_terms() -> None:
     inputs["has_drone"][[1, 4]] = False
     found = losses(model, inputs)
     kept = {name: values[[0, 2, 3, 5]] for name, values in inputs.items()}
-    assert float(found["text_drone"]) == pytest.approx(float(losses(model, kept)["text_drone"]), rel=1e-5)
+    assert found["text_drone"].item() == pytest.approx(float(losses(model, kept)["text_drone"]), rel=1e-5)
     changed = inputs | {"drone": torch.where(inputs["has_drone"][:, None, None, None], inputs["drone"], 255)}
     assert float(losses(model, changed)["loss"]) == pytest.approx(float(found["loss"]), rel=1e-6)
     inputs["has_drone"][:] = False

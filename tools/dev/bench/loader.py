@@ -4,6 +4,7 @@ Beside WebDataset and img2dataset's Parquet. The same samples (text and aerial c
 WebDataset and as Parquet files with the columns jpg and txt, as img2dataset writes them; all three are read in one
 process with the same decoding and the same tokens, and once without either. What is compared is CPU a sample, the least
 of three rounds. Needs webdataset (BSD-3).
+"""
 
 import io
 import sys
