@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from moto.server import ThreadedMotoServer
 
 from pipeline.errors import ConfigError, MachineError
 from schemas.records import Sample
@@ -141,3 +143,29 @@ def test_what_was_made_once_is_kept(index: Index, monkeypatch: pytest.MonkeyPatc
     for wanted in plain:
         assert torch.equal(next(kept)["aerial"], wanted)
     assert len(decoded) == 2 * 160
+
+
+def test_batches_come_from_a_bucket(fields_dataset: str, index: Index) -> None:
+    """The same batches as from disk, over a local S3 server."""
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", f"http://{host.replace('0.0.0.0', '127.0.0.1')}:{port}")
+            for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("REGION", "us-east-1")):
+                patch.setenv(f"AWS_{name}", value)
+            client = boto3.client("s3")
+            client.create_bucket(Bucket="fields")
+            for path in Path(fields_dataset).rglob("*"):
+                if path.is_file():
+                    client.upload_file(str(path), "fields", str(path.relative_to(fields_dataset)))
+            bucket = read_index(["s3://fields"], Selection(), heading_up=True)
+            assert bucket.ids.tolist() == index.ids.tolist()
+            near, far = (Loader(plan(one), WANTED, Position(batch=3)) for one in (index, bucket))
+            for _ in range(4):
+                wanted, found = next(near), next(far)
+                assert wanted.keys() == found.keys()
+                assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    finally:
+        server.stop()
