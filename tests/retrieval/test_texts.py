@@ -40,13 +40,12 @@ def test_each_choice_says_its_part() -> None:
     assert text_of("tags", ROW) == "hedge ice cream residential sign square"
 
 
-def test_what_the_dataset_says_of_a_sentence_counts() -> None:
+def test_what_the_writer_says_of_a_sentence_counts() -> None:
     sentence = ROW["sentences"][2]
     assert not from_above(sentence, ROW["cues"])
-    assert from_above(sentence | {"from_above": True}, ROW["cues"])
-    assert not from_above(ROW["sentences"][0] | {"from_above": False}, ROW["cues"])
-    cues = [cue("m3", "map", "poi", from_above=True)]
-    assert from_above(sentence, cues)
+    assert from_above(sentence | {"shows": "from_above"}, ROW["cues"])
+    assert not from_above(sentence | {"shows": "on_map"}, ROW["cues"])
+    assert from_above(ROW["sentences"][0] | {"shows": "street_only"}, ROW["cues"])  # a road, whatever its writer says
 
 
 def test_a_name_goes_only_where_it_stands_as_words() -> None:

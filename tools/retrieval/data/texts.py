@@ -16,10 +16,9 @@ without names of the map, or without words read off photos. `tags`: the bare kin
 
 PUBLISHED = ("description", "description_short", "description_street")
 """Texts that are columns of their own."""
-_CUE = ("cue_id", "kind", "label", "category", "text", "text_en", "from_above")
-_CUES = tuple(f"cues.list.element.{name}" for name in _CUE)
-_SENTENCES = tuple(f"sentences.list.element.{name}" for name in ("variant", "text", "cue_ids", "from_above"))
-"""`from_above` stands in newer datasets alone; Arrow leaves out what is not there."""
+_CUES = tuple(f"cues.list.element.{name}" for name in ("cue_id", "kind", "label", "category", "text", "text_en"))
+_SENTENCES = tuple(f"sentences.list.element.{name}" for name in ("variant", "text", "cue_ids", "shows"))
+"""`shows` stands in newer datasets alone; Arrow leaves out what is not there."""
 _ABOVE_MAP = {"road", "junction", "crossing", "building", "green", "water", "rail", "square"}
 """Kinds of things on the map that show from above. Shops do not: theirs is what is written on the front."""
 _ABOVE_SEEN = {
@@ -62,19 +61,16 @@ def has_text(choice: TextChoice, table: pa.Table) -> NDArray[np.bool_]:
 
 
 def from_above(sentence: Mapping[str, Any], cues: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a sentence tells of something that shows from above: one of its cues does.
+    """Whether a sentence tells of something that shows from above.
 
-    By kind and class of the cue; a dataset's own word on it, where a sentence has one (`from_above`), comes first.
+    Either its writer says so (`shows`), or one of its cues is of a kind and class that does: not every writer says it.
     """
-    stated = sentence.get("from_above")
-    if stated is not None:
-        return bool(stated)
+    if sentence.get("shows") == "from_above":
+        return True
     return any(_shows(cue) for cue in cues if cue["cue_id"] in sentence["cue_ids"])
 
 
 def _shows(cue: Mapping[str, Any]) -> bool:
-    if cue.get("from_above") is not None:
-        return bool(cue["from_above"])
     return cue["label"] in (_ABOVE_MAP if cue["kind"] == "map" else _ABOVE_SEEN if cue["kind"] == "object" else ())
 
 
