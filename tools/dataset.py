@@ -40,7 +40,7 @@ class Dataset:
         """
         for shard in self.manifest.shards:
             if split is None or shard.split == split:
-                with self._open(shard) as file:
+                with self.shard(shard) as file:
                     for group in range(file.num_row_groups):
                         yield from file.read_row_group(group, columns=list(columns)).to_pylist()
 
@@ -55,7 +55,7 @@ class Dataset:
         found: dict[str, Sample] = {}
         for shard in self.manifest.shards:
             if wanted - found.keys():
-                with self._open(shard) as file:
+                with self.shard(shard) as file:
                     found.update(_pick(file, wanted - found.keys(), shard.path))
         absent = [sample_id for sample_id in dict.fromkeys(sample_ids) if sample_id not in found]
         if absent:
@@ -71,7 +71,12 @@ class Dataset:
         return Problem("sample id", repr(sample_id), allowed)
 
     @contextmanager
-    def _open(self, shard: ShardEntry) -> Iterator[pq.ParquetFile]:
+    def shard(self, shard: ShardEntry) -> Iterator[pq.ParquetFile]:
+        """A shard, opened for reading with its checksums verified.
+
+        Raises:
+            MachineError: it is missing, or does not hold what the manifest says.
+        """
         try:
             with closing(self.store.reader(shard.path)) as source:
                 yield pq.ParquetFile(source, page_checksum_verification=True)
