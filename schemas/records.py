@@ -648,6 +648,7 @@ class Sample(Record):
     sentences: list[Sentence]
     """Sentences of all descriptions, each with its evidence and claims."""
     cues: list[Cue]
+    """Evidence: text read, objects seen, map features."""
     notes: list[Note] = []
     """What a model noted on each photo; empty without a model."""
     street_signatures: Signatures

@@ -346,7 +346,7 @@ def test_a_sound_index_with_odd_content_is_begun_anew(
     again.put("8", answer(), immutable=True)
     assert again.get("8") is not None
     again.close()
-    assert "begun anew" in caplog.text or "TRIGGER entry_out" in harm  # which is made again without a word
+    assert "a new one is created" in caplog.text or "TRIGGER entry_out" in harm  # which is made again without a word
 
 
 def test_other_files_beside_the_index_are_none_of_its_business(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_heading_of_minus_one_is_unknown(tmp_path: Path, suffix: str, heading:
         ({"heading": -2.0}, "heading", "0"),
         ({"heading": float("nan")}, "heading", "finite"),
         ({"hfov_deg": 190.0}, "", "below 180"),
-        ({"projection": "fisheye"}, "projection", "perspective"),
+        ({"projection": "cylindrical"}, "projection", "perspective"),
         ({"projection": "equirectangular", "hfov_deg": 90.0}, "", "360"),
         ({"panorama": "maybe"}, "", "true or false"),
         ({"panorama": False, "projection": "equirectangular"}, "", "panorama is False"),
