@@ -20,7 +20,7 @@ CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Give a file's tests to one worker: what a file's tests share is then made once."""
-    from xdist.scheduler import LoadFileScheduling
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
 
     return LoadFileScheduling(config, log)
 

@@ -12,9 +12,9 @@ THOROUGH = 20 * USUAL
 def register() -> None:
     """Make the profiles known: the usual one, and `--hypothesis-profile=thorough`."""
     # How long an example takes says more about the machine than about the code.
-    quiet = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-    settings.register_profile("geoscribe", max_examples=USUAL, derandomize=True, **quiet)
-    settings.register_profile("thorough", max_examples=THOROUGH, derandomize=False, **quiet)
+    quiet = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.register_profile("geoscribe", quiet, max_examples=USUAL, derandomize=True)
+    settings.register_profile("thorough", quiet, max_examples=THOROUGH, derandomize=False)
     settings.load_profile("geoscribe")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
@@ -27,8 +27,8 @@ from pipeline.engine.units import (
 )
 from pipeline.engine.workspace import claim, count_all
 from pipeline.errors import ConfigError, MachineError, Problem
-from pipeline.publishing.manifest import PATH as MANIFEST
-from pipeline.publishing.manifest import Manifest, shareable
+from pipeline.publishing import revisions
+from pipeline.publishing.manifest import shareable
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
@@ -42,8 +42,8 @@ from pipeline.storage import Store, open_store
 log = logging.getLogger(__name__)
 
 _MENDS = 5
-"""Attempts at publishing before the build gives up."""
-_OTHER_PUBLISHER_S = 5.0
+"""Attempts at publishing before the disk or another build is blamed."""
+_OTHER_BUILD_S = 5.0
 
 _NAMES = tuple(stage.name for stage in STAGES)
 ALL_STAGES = (*_NAMES, "publish")
@@ -252,14 +252,13 @@ def _publish_mended(
             unit = (error.file.region, error.file.unit)
             again = [task for task in _to_do(ready, there, _NAMES, frozenset()) if (task.region, task.unit) == unit]
             _advance(ready, again, runner, scheduler, beam_options, report)
-        except FileNotFoundError as error:
-            # Two builds publish the same bytes under the same names, but each begins by clearing the folder.
-            log.warning("%s was removed while it was read: another build is publishing to %s", error, ready.out.url)
-            time.sleep(_OTHER_PUBLISHER_S)
+        except (FileNotFoundError, revisions.OvertakenError) as error:
+            log.warning("%s: another build is at work on %s or %s", error, ready.store.url, ready.out.url)
+            time.sleep(_OTHER_BUILD_S)
         listing = list_layers(ready.store)
     raise MachineError(
         f"{ready.out.url} could not be published in {_MENDS} attempts: tables in {ready.store.url} are damaged as soon "
-        "as they are written (check the disk), or another build keeps publishing to the same place"
+        "as they are written (check the disk), or another build keeps working on the same places"
     )
 
 
@@ -278,8 +277,11 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]
     check_stop()
     tasks = [task for task in ready.survey(listing) if _is_finished(task)]
     fingerprint = publish_fingerprint(ready.build, tasks)
-    there = published(ready.out)
+    there = revisions.look(ready.out).sound
     if there is not None and there.provenance.get("fingerprint") == fingerprint:
+        with ready.out.locked("publish") as held:
+            if held is not False:  # what a publish left that was killed at its very end
+                revisions.tidy(ready.out, ready.build.publish.keep_revisions, alone=held is True)
         return Published(there.counts, there.shards), False
     if tasks and not _any_site_ok(ready, tasks):
         return None, False
@@ -313,18 +315,7 @@ def _finished_files(tasks: Sequence[UnitTask]) -> list[LayerFile]:
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
     """Digest of what a dataset is made from: settings (they are in card and manifest) and the tables of each unit."""
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
-    settings = {key: value for key, value in shareable(build).items() if key != "limits"}
-    return digest(PUBLISH_VERSION, settings, contents, length=32)
-
-
-def published(out: Store) -> Manifest | None:
-    """The manifest of a dataset, if it is complete: every listed shard is present in full length."""
-    try:
-        manifest = Manifest.model_validate_json(out.read(MANIFEST))
-    except (FileNotFoundError, ValidationError):
-        return None
-    sizes = {entry.path: entry.size for entry in out.entries()}
-    return manifest if all(sizes.get(f.path) == f.bytes for f in [*manifest.shards, *manifest.files]) else None
+    return digest(PUBLISH_VERSION, shareable(build), contents, length=32)
 
 
 def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
@@ -334,7 +325,8 @@ def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
     def load_index() -> pa.Table:
         return unit_index(UnitTables(**{s: read_columns(store, task.done[s], INDEX_COLUMNS[s]) for s in _NAMES}))
 
-    return FinishedUnit(task.region, task.unit, size, task.size, load, load_index)
+    content = digest([task.done[stage].content for stage in _NAMES], length=16)
+    return FinishedUnit(task.region, task.unit, content, size, task.size, load, load_index)
 
 
 def _counts(ready: Prepared, tasks: Sequence[UnitTask]) -> dict[str, Counts]:

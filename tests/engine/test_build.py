@@ -31,15 +31,15 @@ from pipeline.storage import open_store
 from prompts import loader
 from schemas.reasons import Reason
 from tests.drawn_once import draw_anew
+from tests.publishing.folders import listed, seen_by_card, seen_by_manifest
 from tools.verify.verify import verify
 
 NOTHING = {"imagery": 0, "cues": 0, "captions": 0, "publish": 0}
 
 
 def shards(build: Build) -> dict[str, str]:
-    """Digest of every published Parquet file, by its path."""
-    root = Path(build.dataset)
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*.parquet")}
+    """Digest of every published file, by its path."""
+    return listed(Path(build.dataset))
 
 
 def made_stages(outcome: Outcome) -> set[str]:
@@ -426,6 +426,34 @@ def test_a_dataset_on_a_full_disk_is_never_half_published(small_build: Callable[
     with pytest.raises(MachineError, match="No space left on device"):
         run_build(build)
     assert verify(open_store(build.dataset)) != []
+
+
+def test_a_revision_on_a_full_disk_leaves_the_dataset_as_it_was(
+    small_build: Callable[..., Build], small_disk: Path
+) -> None:
+    resize(small_disk, "16m")
+    place, store = small_disk / "dataset", open_store(str(small_disk / "dataset"))
+    run_build(small_build(dataset=str(place)))
+    before, seen = listed(place), seen_by_card(store)
+    (small_disk / "filler").write_bytes(bytes(free_bytes(small_disk) - 150_000))
+    revised = small_build(dataset=str(place), publish__row_group_mb=0.01, publish__keep_revisions=0)
+    with pytest.raises(MachineError, match="No space left on device"):
+        run_build(revised)
+    assert listed(place) == before
+    assert seen_by_card(store) == seen_by_manifest(store) == seen
+    assert verify(store) == []
+    (small_disk / "filler").unlink()
+    run_build(revised)
+    assert verify(store) == []
+    assert not listed(place).keys() & before.keys()
+
+
+def resize(disk: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
+
+
+def free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def test_a_read_only_workspace_is_refused(small_build: Callable[..., Build], small_disk: Path) -> None:

@@ -1,6 +1,8 @@
 """The limits of one process, by a clock that jumps to whatever is waited for."""
 
 import asyncio
+import contextlib
+import sqlite3
 from bisect import bisect_left
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -420,6 +422,35 @@ def test_a_quota_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "quota.sqlite").write_bytes(b"no database " * 1000)
     with pytest.raises(MachineError, match=r"quota.sqlite.* is damaged .*delete it"):
         DayQuota(tmp_path / "quota.sqlite").take(provider(per_day=5), None)
+
+
+ODD_QUOTAS = {
+    "another table": "DROP TABLE taken; CREATE TABLE taken (x)",
+    "a view": "DROP TABLE taken; CREATE VIEW taken AS SELECT 1 AS x",
+    "a trigger": "CREATE TRIGGER odd BEFORE INSERT ON taken BEGIN SELECT raise(ABORT, 'x'); END",
+    "a foreign table": "CREATE TABLE more (x)",
+    "a text for a count": "UPDATE taken SET requests = 'x'",
+    "a count below zero": "UPDATE taken SET requests = -1000",
+    "a text for a day": "UPDATE taken SET day = 'today'",
+    "a day beyond all years": "UPDATE taken SET day = 100000000",
+    "nothing for a day": "INSERT INTO taken VALUES (x'ff', 'k', 10, 3)",
+}
+
+
+@pytest.mark.parametrize("harm", ODD_QUOTAS.values(), ids=ODD_QUOTAS.keys())
+def test_a_sound_quota_file_with_odd_content_goes_on_with_a_warning(
+    harm: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, whom = tmp_path / "quota.sqlite", provider(per_day=100)
+    quota = DayQuota(file, lambda: 10 * DAY)
+    quota.take(whom, None)
+    quota.close()
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.executescript(harm)
+    again = DayQuota(file, lambda: 10 * DAY)
+    assert take_all(again, whom) in {99, 100}
+    again.close()
+    assert "quota.sqlite" in caplog.text
 
 
 def test_the_pacer_counts_the_day(tmp_path: Path) -> None:

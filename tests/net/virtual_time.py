@@ -113,7 +113,7 @@ class Asking:
     def __init__(self, loop: JumpingLoop, network: Mapping[str, Any], provider: Mapping[str, Any]) -> None:
         self.transport = ScriptedTransport(loop)
         self.limiter = LocalRateLimiter(clock=loop.time)
-        fields = {"name": "test", "origins": (ORIGIN,), "per_s": 10_000, "at_once": 100}
+        fields: dict[str, Any] = {"name": "test", "origins": (ORIGIN,), "per_s": 10_000, "at_once": 100}
         self.provider = Provider(**(fields | dict(provider)))
         self.client = RetryingClient(Network(**network), self.transport, self.limiter, loop.time)
 

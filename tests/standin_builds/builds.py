@@ -1,7 +1,6 @@
 """Builds against a stand-in, and what is read of them."""
 
 import copy
-import hashlib
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from pipeline.storage import open_store
 from schemas.records import ImageryRow
 from tests.command import ROOT, run_here
 from tests.engine.conftest import changed
+from tests.publishing.folders import listed
 from tools.dev.standin import Entry, Provider, Running
 from tools.dev.standin.running import DEFAULT_KEY
 
@@ -125,9 +125,8 @@ def imagery_rows(folder: Path) -> dict[str, ImageryRow]:
 
 
 def shards(folder: Path) -> dict[str, str]:
-    """Digest of every published Parquet file of a build in a folder, by its path."""
-    root = folder / "dataset"
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*.parquet")}
+    """Digest of every shard of a build in a folder, by its path."""
+    return {path: digest for path, digest in listed(folder / "dataset").items() if path.startswith("data/")}
 
 
 def free_port() -> int:

@@ -279,7 +279,7 @@ def test_an_aerial_host_that_never_answers_costs_its_patience_and_not_every_site
         asked = len(connections)
     assert built.code == 1
     assert asked < 40, "each site had a try of its own"
-    assert "unreachable: the source did not answer in time" in built.out
+    assert "unreachable: the source did not respond in time" in built.out
     assert "100.0% of the sites failed; limits.allowed_failed_share is 20.0%" in built.out
     every = imagery_rows(tmp_path).values()
     assert len(every) == 40
@@ -325,7 +325,7 @@ def test_photos_placed_at_0_0(config: Callable[..., Path], geoscribe: Command, t
     assert built.code == 1
     for said in built.out, status.out:
         assert "4 bad_position" in said
-        assert "bad_position: the source places the photo where it cannot be (0, 0, or outside" in said
+        assert "bad_position: the photo's position is impossible (0, 0, or outside the requested area)" in said
     for row in imagery_rows(tmp_path).values():
         assert (row.detail or "").endswith(": 0, 0")
         assert all(photo.verdict == "bad_position: 0, 0" for photo in row.considered)
@@ -394,4 +394,4 @@ def test_credits_that_leave_the_licence_out(config: Callable[..., Path], standin
     above = tiles(standin) | {"credits": {key: value for key, value in CREDITS.items() if key != "licence"}}
     said = geoscribe("config", "check", config(sources__aerial={"above": above}))
     assert said.code == 2
-    assert "sources.aerial.above.xyz.credits.licence: found nothing; allowed: this key is required" in said.err
+    assert "sources.aerial.above.credits.licence: found nothing; allowed: this key is required" in said.err

@@ -3,6 +3,7 @@
 import copy
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
+from rich.table import Table
 
 from tests.command import ROOT, run_here
 from tests.drawn_once import drawn_once
+from tools.cli.console import table_console
 
 __all__ = ["drawn_once"]
 WIDE = {"COLUMNS": "200"}
@@ -133,3 +136,39 @@ def test_a_build_of_which_every_site_fails_exits_with_1_and_says_why(tmp_path: P
 def test_options_for_beam_follow_two_dashes(built: Path) -> None:
     result = geoscribe("build", built / "build.yaml", "--limit-units", "1", "--", "--job_name=trial")
     assert result.returncode == 0, result.stderr
+
+
+def test_brackets_in_paths_are_printed_as_they_are(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "[bold]a [red]b"
+    shutil.copytree(built, folder)
+    result = geoscribe("build", folder / "build.yaml")
+    assert result.returncode == 0, result.stderr
+    assert f"): {folder / 'dataset'}\n" in result.stdout
+
+
+def test_pictures_and_pages_go_where_they_are_wanted(built: Path, tmp_path: Path) -> None:
+    out = tmp_path / "not there" / "[i]yet" / "page.html"
+    made = geoscribe("report", built / "dataset", "--out", out)
+    assert (made.returncode, made.stdout) == (0, f"report: {out}\n")
+    for command, place, said in (
+        ("report", out.parent, "Is a directory"),
+        ("contact-sheet", out.with_suffix(".odd"), "unknown file extension"),
+        ("contact-sheet", out / "sheet.png", "File exists"),
+    ):
+        refused = geoscribe(command, built / "dataset", "--out", place)
+        assert (refused.returncode, said in refused.stderr) == (2, True)
+        assert "Traceback" not in refused.stderr
+
+
+def test_a_path_that_is_no_text_can_be_named() -> None:
+    refused = geoscribe("config", "check", os.fsdecode(b"/tmp/\xff.yaml"))
+    assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+
+
+def test_tables_print_text_from_anywhere_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    table = Table("[red]what[/red]")
+    table.add_row("[/] :smile: [link=file:///etc/passwd]x[/link]")
+    table_console().print(table)
+    printed = capsys.readouterr().out
+    assert "[red]what[/red]" in printed
+    assert "[/] :smile: [link=file:///etc/passwd]x[/link]" in printed

@@ -106,7 +106,7 @@ def test_overpass_gives_two_slots() -> None:
         running_here(Plan(rules=[stall], slow_s=600)) as server,
         unanswered(server.api_host, ["/overpass/api/status"] * 4) as waiting,
     ):
-        statuses = []
+        statuses: list[bytes] = []
         while len(statuses) < 2:
             for connection in select.select(waiting, [], [])[0]:
                 statuses.append(connection.recv(12))
