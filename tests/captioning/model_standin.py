@@ -99,12 +99,12 @@ def serving(write: Writer, port: int = 0, **settings: Any) -> Iterator[StandIn]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    ready.wait()
     try:
         yield standin
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join()
         loop.close()
 
 
