@@ -9,7 +9,7 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geoscribe
 SERVERS := $(CACHE)/servers
 VLLM := $(CACHE)/vllm/cpu
 
-.PHONY: demo test test-slow test-servers test-vllm lint types test-models base dev extras bench constraints clean
+.PHONY: demo test test-slow test-servers test-vllm fuzz fuzz-quick lint types test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -35,6 +35,13 @@ test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real ser
 
 test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, with tiny models of random weights
 	GEOSCRIBE_VLLM=$(VLLM) $(BIN)/pytest -m vllm
+
+FUZZ_SEED ?= $(shell date +%j)
+fuzz: dev  ## For the night: 20,000 spoilt inputs for each reader of bytes from outside, others each day
+	$(BIN)/python -m tests.fuzz --inputs 20000 --seed $(FUZZ_SEED)
+
+fuzz-quick: dev  ## The same in two minutes of the processor, always with the same inputs
+	$(BIN)/python -m tests.fuzz --inputs 300 --seed 1
 
 lint: dev
 	$(BIN)/ruff check .

@@ -16,6 +16,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 from pyproj.exceptions import CRSError, ProjError
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.windows import Window
@@ -32,6 +33,8 @@ _SUFFIXES = (".tif", ".tiff")
 _ALLOWED = f"GeoTIFF files ({', '.join(_SUFFIXES)})"
 _GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 """Nothing beside the file is read: not .ovr, which may be of any format, such as one that names URLs; not .aux.xml."""
+RASTER_FAULTS = (RasterioError, CPLE_BaseError, OSError, ValueError)
+"""What rasterio raises on damaged files; not all of it is a `RasterioError`."""
 RGBA = NDArray[np.uint8]
 """4 x height x width; alpha is 255 where there is data and 0 elsewhere."""
 
@@ -99,7 +102,7 @@ class RasterFiles:
                     self._bands[path.name] = bands
                     place = raster.crs.to_wkt(), raster.transform, raster.width, raster.height
                     self.grids.append(Grid(path.name, *place))
-        except RasterioError as error:
+        except RASTER_FAULTS as error:
             problems.append(Problem(str(path), f"unreadable: {error}", _ALLOWED))
 
     def read(self, grid: Grid, window: Window, shape: tuple[int, int]) -> tuple[RGBA, list[str]]:
@@ -107,7 +110,7 @@ class RasterFiles:
         try:
             with _open(self._root / grid.name) as raster:
                 rgba = read_rgba(raster, self._bands[grid.name], window, shape, self._settings.scale)
-        except (RasterioError, OSError) as error:
+        except RASTER_FAULTS as error:
             raise SiteError(Reason.READ_FAILED, f"{grid.name}: {error}") from error
         return rgba, [grid.name]
 
