@@ -25,7 +25,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import MemoryFile
 
 from pipeline.errors import SiteError
-from pipeline.sources.aerial.layouts import RASTER_FAULTS
+from pipeline.sources.aerial.raster_limits import RASTER_FAULTS
 from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
 

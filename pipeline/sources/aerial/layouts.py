@@ -16,15 +16,15 @@ from affine import Affine
 from numpy.typing import NDArray
 from pyproj import Transformer
 from pyproj.exceptions import CRSError, ProjError
-from rasterio._err import CPLE_BaseError
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from pipeline.config.build import ImageLimits
 from pipeline.config.sources import RasterSource
 from pipeline.errors import Problem, SiteError
 from pipeline.imaging.decode import decode_rgba
+from pipeline.sources.aerial.raster_limits import RASTER_FAULTS, block_faults, check_window
 from schemas.reasons import Reason
 
 _TILE_SUFFIXES = (".jpg", ".png")
@@ -33,8 +33,6 @@ _SUFFIXES = (".tif", ".tiff")
 _ALLOWED = f"GeoTIFF files ({', '.join(_SUFFIXES)})"
 _GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
 """Nothing beside the file is read: not .ovr, which may be of any format, such as one that names URLs; not .aux.xml."""
-RASTER_FAULTS = (RasterioError, CPLE_BaseError, OSError, ValueError)
-"""What rasterio raises on damaged files; not all of it is a `RasterioError`."""
 RGBA = NDArray[np.uint8]
 """4 x height x width; alpha is 255 where there is data and 0 elsewhere."""
 
@@ -96,7 +94,7 @@ class RasterFiles:
         try:
             with _open(path) as raster:
                 bands = list(self._settings.bands or ((1, 2, 3) if raster.count >= 3 else (1, 1, 1)))
-                faults = raster_faults(raster, bands, scaled=self._settings.scale is not None)
+                faults = raster_faults(raster, bands, scaled=self._settings.scale is not None) + block_faults(raster)
                 problems += [Problem(str(path), found, allowed) for found, allowed in faults]
                 if not faults:
                     self._bands[path.name] = bands
@@ -109,6 +107,7 @@ class RasterFiles:
         """A window, averaged down to `shape`."""
         try:
             with _open(self._root / grid.name) as raster:
+                check_window(raster, grid.name, window, shape)
                 rgba = read_rgba(raster, self._bands[grid.name], window, shape, self._settings.scale)
         except RASTER_FAULTS as error:
             raise SiteError(Reason.READ_FAILED, f"{grid.name}: {error}") from error

@@ -17,15 +17,12 @@ from pipeline.memo import LruMemo
 from pipeline.net.base import Session
 from pipeline.sources.aerial.gdal_reading import with_raster
 from pipeline.sources.aerial.layouts import RGBA, Grid, Layout, from_degrees, raster_faults, read_rgba
+from pipeline.sources.aerial.raster_limits import block_faults, check_window
 from pipeline.sources.aerial.warp import Warped, warp_chip
 from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
 
 V = TypeVar("V")
-_MOST_BLOCK = 4096 * 4096
-"""Pixels. GDAL unpacks a block (a tile or strip) as a whole."""
-_MOST_WINDOW = 64 * 2**20
-"""Pixels that a chip may be averaged from, after the file's overviews."""
 _KEPT_HEADERS = 5_000
 _KEPT_FILES = 32
 """Files whose last blocks are kept in memory: at most 8 MiB each."""
@@ -91,7 +88,7 @@ class RemoteRasters:
         bands = self._header(remote).bands
 
         def pixels(raster: Any) -> RGBA:
-            _check_window(raster, remote.name, window, shape)
+            check_window(raster, remote.name, window, shape)
             return read_rgba(raster, bands, window, shape, self._scale)
 
         return self._use(remote, pixels)
@@ -102,9 +99,7 @@ class RemoteRasters:
     def _check(self, raster: Any, name: str) -> _Header:
         bands = list(self._bands or ((1, 2, 3) if raster.count >= 3 else (1, 1, 1)))
         faults = raster_faults(raster, bands, scaled=self._scale is not None)
-        height, width = max(raster.block_shapes, key=lambda block: block[0] * block[1])
-        if height * width > _MOST_BLOCK:
-            faults.append((f"blocks of {width} x {height} pixels", f"at most {_MOST_BLOCK} pixels a block"))
+        faults += block_faults(raster)
         if faults:
             said = "; ".join(f"found {found}, allowed: {allowed}" for found, allowed in faults)
             raise SiteError(Reason.READ_FAILED, f"{name}: {said}")
@@ -170,15 +165,6 @@ def ground_pixel_m(grid: Grid, point: Point) -> float:
     if not np.isfinite(pixels).all() or np.linalg.det(pixels) == 0:
         return float("inf")
     return float(np.linalg.norm(np.linalg.inv(pixels), axis=0).max())
-
-
-def _check_window(raster: Any, name: str, window: Window, shape: tuple[int, int]) -> None:
-    """Refuse to average a chip from far more pixels than it has, where the file has no overview near its scale."""
-    shrink = min(window.height / shape[0], window.width / shape[1])
-    factor = max((overview for overview in raster.overviews(1) if overview <= shrink * 1.01), default=1)
-    if window.width * window.height / factor**2 > _MOST_WINDOW:
-        found = f"a chip of {shape[1]} x {shape[0]} pixels takes {window.width} x {window.height} of it"
-        raise SiteError(Reason.READ_FAILED, f"{name}: {found}, and it has no overview near that scale")
 
 
 def joined(base: str, href: str) -> str:
