@@ -460,7 +460,7 @@ def nearly_tile(sound: Any) -> Bytes:
             elif layer.values:
                 value = chance.choice(layer.values)
                 value.Clear()
-                with suppress(ValueError, TypeError):
+                with suppress(ValueError, TypeError, OverflowError):
                     field = chance.choice(["string_value", "int_value", "uint_value", "double_value", "bool_value"])
                     setattr(value, field, chance.choice(ODD))
         data: bytes = tile.SerializePartialToString()

@@ -24,7 +24,7 @@ from pipeline.config.build import ImageLimits
 from pipeline.config.sources import RasterSource
 from pipeline.errors import Problem, SiteError
 from pipeline.imaging.decode import decode_rgba
-from pipeline.sources.aerial.raster_limits import RASTER_FAULTS, block_faults, check_window
+from pipeline.sources.aerial.raster_limits import RASTER_FAULTS, check_window, limit_faults
 from schemas.reasons import Reason
 
 _TILE_SUFFIXES = (".jpg", ".png")
@@ -94,7 +94,7 @@ class RasterFiles:
         try:
             with _open(path) as raster:
                 bands = list(self._settings.bands or ((1, 2, 3) if raster.count >= 3 else (1, 1, 1)))
-                faults = raster_faults(raster, bands, scaled=self._settings.scale is not None) + block_faults(raster)
+                faults = raster_faults(raster, bands, scaled=self._settings.scale is not None) + limit_faults(raster)
                 problems += [Problem(str(path), found, allowed) for found, allowed in faults]
                 if not faults:
                     self._bands[path.name] = bands

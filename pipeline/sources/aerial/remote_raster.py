@@ -17,7 +17,7 @@ from pipeline.memo import LruMemo
 from pipeline.net.base import Session
 from pipeline.sources.aerial.gdal_reading import with_raster
 from pipeline.sources.aerial.layouts import RGBA, Grid, Layout, from_degrees, raster_faults, read_rgba
-from pipeline.sources.aerial.raster_limits import block_faults, check_window
+from pipeline.sources.aerial.raster_limits import check_window, limit_faults
 from pipeline.sources.aerial.warp import Warped, warp_chip
 from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
@@ -99,7 +99,7 @@ class RemoteRasters:
     def _check(self, raster: Any, name: str) -> _Header:
         bands = list(self._bands or ((1, 2, 3) if raster.count >= 3 else (1, 1, 1)))
         faults = raster_faults(raster, bands, scaled=self._scale is not None)
-        faults += block_faults(raster)
+        faults += limit_faults(raster)
         if faults:
             said = "; ".join(f"found {found}, allowed: {allowed}" for found, allowed in faults)
             raise SiteError(Reason.READ_FAILED, f"{name}: {said}")
