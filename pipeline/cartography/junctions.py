@@ -29,13 +29,13 @@ def junctions(features: Sequence[Feature]) -> list[Feature]:
     """Points where three or more street ends meet, where a street's name changes, and roundabouts.
 
     Streets are matched by the place of their vertices and not by node numbers, so that all formats give the same. Slip
-    roads, paths and ways through yards make no junction, nor does a street that only divides into two lanes of its own
-    name. The name joins the streets' names by ` / `, if two or more are known.
+    roads, paths, ways through yards and streets below ground make no junction, nor does a street that only divides into
+    two lanes of its own name. The name joins the streets' names by ` / `, if two or more are known.
 
     Raises:
         SiteError: BAD_ANSWER, the roundabouts take too much work.
     """
-    streets = [f for f in features if f.kind == "road" and f.shape == "line" and f.category in STREETS]
+    streets = [f for f in features if f.kind == "road" and f.shape == "line" and f.told and f.category in STREETS]
     rings = [street for street in streets if street.roundabout]
     found = _meetings(streets)
     on_ring = {point for point, meeting in found.items() if any(street.roundabout for street in meeting.streets)}

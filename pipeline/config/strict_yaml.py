@@ -1,4 +1,4 @@
-"""Reading YAML as it is written: a key that stands twice is an error, no object is made, its size is bounded."""
+"""A strict YAML reader: duplicate keys are errors, and no Python objects are created."""
 
 import datetime as dt
 from typing import Any
@@ -85,7 +85,7 @@ def parse_yaml(text: str) -> Any:
     """The content of a YAML document: mappings, lists, texts, numbers, booleans and null. Dates are texts.
 
     Raises:
-        yaml.YAMLError: it is none, a key of it stands twice, it is nested too deep, or aliases make it too large.
+        yaml.YAMLError: the text is not YAML, or has a duplicate key.
     """
     return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
 

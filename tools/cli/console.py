@@ -1,4 +1,4 @@
-"""Where tables go."""
+"""The console that tables are printed to."""
 
 import os
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 _WIDE = 160
-"""Columns: the widest table there is, without a break."""
+"""Columns that the widest table needs."""
 
 
 def table_console() -> Console:

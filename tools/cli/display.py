@@ -1,4 +1,4 @@
-"""Progress on the terminal: a live table, or quiet plain lines where there is no terminal."""
+"""Progress of a build: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator

@@ -14,7 +14,7 @@ RASTER_FAULTS = (RasterioError, CPLE_BaseError, OSError, ValueError)
 """What rasterio raises on damaged files, found by fuzzing; not all of it is a `RasterioError`."""
 _MOST_BLOCK = 4096 * 4096
 """Pixels. GDAL unpacks a block (a tile or strip) as a whole."""
-_MOST_WINDOW = 64 * 2**20
+MOST_WINDOW = 64 * 2**20
 """Pixels that a chip may be averaged from, after the file's overviews."""
 _LEAST_PIXEL, _MOST_PIXEL = 1e-9, 1e6
 """Sides, in metres or degrees."""
@@ -39,14 +39,19 @@ def limit_faults(raster: Any) -> list[tuple[str, str]]:
     return faults
 
 
+def pixels_read(raster: Any, window: Window, shape: tuple[int, int]) -> float:
+    """How many pixels a window takes, averaged down to `shape` from the overview that is nearest to its scale."""
+    shrink = min(window.height / shape[0], window.width / shape[1])
+    factor = max((overview for overview in raster.overviews(1) if overview <= shrink * 1.01), default=1)
+    return float(window.width * window.height / factor**2)
+
+
 def check_window(raster: Any, name: str, window: Window, shape: tuple[int, int]) -> None:
     """Refuse to average a chip from far more pixels than it has, where the file has no overview near its scale.
 
     Raises:
         SiteError: READ_FAILED.
     """
-    shrink = min(window.height / shape[0], window.width / shape[1])
-    factor = max((overview for overview in raster.overviews(1) if overview <= shrink * 1.01), default=1)
-    if window.width * window.height / factor**2 > _MOST_WINDOW:
+    if pixels_read(raster, window, shape) > MOST_WINDOW:
         found = f"a chip of {shape[1]} x {shape[0]} pixels takes {window.width} x {window.height} of it"
         raise SiteError(Reason.READ_FAILED, f"{name}: {found}, and it has no overview near that scale")

@@ -24,6 +24,7 @@ from pipeline.sources.base import Road
 from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
+from pipeline.sources.maps.charted import PROTOMAPS, of_layers
 from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
 from pipeline.sources.maps.feature_map import FeatureStore, Stated, roads_of
 from pipeline.sources.maps.meetings import with_meetings
@@ -31,6 +32,7 @@ from pipeline.sources.maps.protomaps import LAYERS, id_of, tags_of
 from pipeline.sources.maps.vector_tile import read_tile
 from pipeline.sources.origins import address_faults, origin
 from schemas.reasons import Reason
+from schemas.records import FactKind
 
 VERSION = 2
 """Raised whenever the same archive would give other features."""
@@ -91,6 +93,12 @@ class PmtilesMapSource(CellMap):
             for road in roads_of(self._tile((zoom, tile.x, tile.y)), region):
                 yield replace(road, road_id=f"{road.road_id}@{zoom}/{tile.x}/{tile.y}")
 
+    def charted(self) -> frozenset[FactKind]:
+        """By the layers that the archive's metadata lists; see `pipeline.sources.base.MapSource`."""
+        layers = self._archive.metadata.get("vector_layers")
+        listed = [layer.get("id") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
+        return of_layers(PROTOMAPS, (name for name in listed if isinstance(name, str)))
+
     def provider(self) -> Provider:
         """The archive's host; see `pipeline.sources.base.Networked`. No request goes to a local file."""
         origins = (origin(self._config.archive),) if _remote(self._config) else ()
@@ -142,10 +150,10 @@ class PmtilesMapSource(CellMap):
         data = self._archive.tile(*key)
         if data is None:
             return []
-        skipped: Counter[str] = Counter()
+        left_out: Counter[str] = Counter()
         elements = [Element(id_of(t, *key), t.geometry, tags_of(t)) for t in read_tile(data, *key, LAYERS)]
-        features = features_of(elements, _EVERYWHERE, skipped)
-        self._note(skipped)
+        features = features_of(elements, _EVERYWHERE, left_out, self._trust(None))
+        self._note(left_out)
         return features
 
 

@@ -24,13 +24,13 @@ from schemas.reasons import Reason
 
 _COMMON = ("id", "geometry", "bbox", "names", "subtype", "class")
 TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "place": ("places", ("categories", "taxonomy")),
+    "place": ("places", ("categories", "taxonomy", "basic_category", "confidence", "operating_status")),
     "segment": ("transportation", ("subclass", "road_flags", "rail_flags", "level_rules")),
-    "building": ("buildings", ("height", "num_floors", "is_underground")),
-    "infrastructure": ("base", ()),
+    "building": ("buildings", ("height", "num_floors", "is_underground", "level")),
+    "infrastructure": ("base", ("level", "source_tags")),
     "land": ("base", ()),
-    "land_use": ("base", ()),
-    "water": ("base", ()),
+    "land_use": ("base", ("level", "source_tags")),
+    "water": ("base", ("level", "source_tags")),
 }
 """The types that are read, their themes, and the columns that they have beside the common ones."""
 _DATE = re.compile(r"(?<![0-9])([0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9])")

@@ -106,6 +106,13 @@ def test_all_formats_give_the_same_photos(tmp_path: Path, suffix: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("heading", [-1, -1.0, "-1"])
+def test_a_heading_of_minus_one_is_unknown(tmp_path: Path, suffix: str, heading: Any) -> None:
+    (photo,) = source(tmp_path, [GOOD | {"heading": heading}], suffix).candidates(BOULDER)
+    assert photo.heading_deg is None
+
+
 @pytest.mark.parametrize(
     ("change", "column", "said"),
     [
@@ -121,9 +128,10 @@ def test_all_formats_give_the_same_photos(tmp_path: Path, suffix: str) -> None:
         ({"lat": None}, "lat", "nothing"),
         ({"lat": 0.0, "lon": 0.0}, "", "no position"),
         ({"heading": 361.0}, "heading", "360"),
+        ({"heading": -2.0}, "heading", "0"),
         ({"heading": float("nan")}, "heading", "finite"),
         ({"hfov_deg": 190.0}, "", "below 180"),
-        ({"projection": "fisheye"}, "projection", "perspective"),
+        ({"projection": "cylindrical"}, "projection", "perspective"),
         ({"projection": "equirectangular", "hfov_deg": 90.0}, "", "360"),
         ({"panorama": "maybe"}, "", "true or false"),
         ({"panorama": False, "projection": "equirectangular"}, "", "panorama is False"),
