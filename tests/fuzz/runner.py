@@ -1,7 +1,5 @@
 """Runs one reader on many inputs in this process, and reports what became of them."""
 
-import json
-import os
 import re
 import resource
 import signal
@@ -38,10 +36,6 @@ class Outcome:
     """By what went wrong: the file with the first such input."""
     slowest_s: float = 0.0
     most_bytes: int = 0
-
-    def to_json(self) -> str:
-        """As a line for the process that started this one."""
-        return json.dumps(vars(self))
 
 
 def run(name: str, number: int, seed_: int, kept: Path) -> Outcome:
@@ -87,7 +81,7 @@ def bounded() -> None:
 
 
 def _read(reader: Reader, value: Any, outcome: Outcome, current: Path) -> None:
-    before, peak = _resident(), _peak()
+    before = _from_here()
     signal.setitimer(signal.ITIMER_PROF, _HANGS_S)
     started = time.process_time()
     try:
@@ -101,7 +95,7 @@ def _read(reader: Reader, value: Any, outcome: Outcome, current: Path) -> None:
         what = _fault(error)
     took_s = time.process_time() - started
     signal.setitimer(signal.ITIMER_PROF, 0)
-    grown = _peak() - before if _peak() > peak else 0
+    grown = max(0, _peak() - before)
     outcome.inputs += 1
     outcome.counts["fault" if what.startswith("!") else what] += 1
     outcome.slowest_s = max(outcome.slowest_s, took_s)
@@ -130,10 +124,16 @@ def _as_bytes(value: Any) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def _resident() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def _from_here() -> int:
+    """Bytes of memory in use, from which on the peak counts (proc(5), clear_refs)."""
+    Path("/proc/self/clear_refs").write_text("5")
+    return _status("VmRSS")
 
 
 def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return _status("VmHWM")
+
+
+def _status(name: str) -> int:
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024
