@@ -11,7 +11,7 @@ VLLM := $(CACHE)/vllm/cpu
 READERS := $(CACHE)/datasets
 READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
-.PHONY: demo train-demo test test-slow check-all test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -49,6 +49,13 @@ test-readers: dev $(READER_VERSIONS:%=$(READERS)/%/.ready)  ## Datasets opened b
 
 test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, with tiny models of random weights
 	GEOSCRIBE_VLLM=$(VLLM) $(BIN)/pytest -m vllm
+
+FUZZ_SEED ?= $(shell date +%j)
+fuzz: dev  ## For the night: 20,000 spoilt inputs for each reader of bytes from outside, others each day
+	$(BIN)/python -m tests.fuzz --inputs 20000 --seed $(FUZZ_SEED)
+
+fuzz-quick: dev  ## The same in two minutes of the processor, always with the same inputs
+	$(BIN)/python -m tests.fuzz --inputs 300 --seed 1
 
 lint: dev
 	$(BIN)/ruff check .
