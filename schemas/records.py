@@ -22,6 +22,8 @@ FactKind = Literal[
 Split = Literal["train", "val", "test"]
 Float32 = Annotated[float, "float32"]
 """A number of which four bytes are kept; see `schemas.arrow`."""
+Above = Literal["aerial", "map", "street_only"]
+"""How a thing shows from above: in a picture, in a map alone, or not at all."""
 Variant = Literal["long", "short", "street"]
 """Of a description: long and short tell of a place for whoever looks from above; `street` what stands before one."""
 
@@ -242,6 +244,15 @@ class Mask(Record):
     counts: str
 
 
+class Look(Record):
+    """What the pixels of a thing say of how it looks; see `pipeline.perception.looks`."""
+
+    kind: Literal["colour", "material"]
+    value: str
+    """An adjective: `red`, `brick`."""
+    confidence: Annotated[float, Field(ge=0, le=1)]
+
+
 class Cue(Record):
     """One piece of evidence about a place."""
 
@@ -251,7 +262,7 @@ class Cue(Record):
     label: str
     """`sign` for text; a class of the vocabulary for an object; the fact's kind for a map cue."""
     attribute: str | None
-    """One adjective for an object where the engine knows it: a colour, `brick`, `two-storey`."""
+    """One adjective for an object, where it is known: the surest of `looks`, or what the engine itself says."""
     category: str | None
     """Map cues: the source's own class."""
     text: str | None
@@ -275,7 +286,21 @@ class Cue(Record):
     """Share of the view that it covers."""
     mask: Mask | None
     lasting: bool
-    """False for what will be gone tomorrow (people, cars) and for text on it: never described."""
+    """False for what will be gone tomorrow (people, cars), for text on it, and for an object that another engine
+    contradicts (`disputed`): never described."""
+    from_above: Above | None = None
+    """How it shows from above: in an aerial picture, in a map alone, or not at all (`street_only`). Null for a class
+    that the vocabulary in use does not have."""
+    on: str | None = None
+    """Text: the label of what it stands on (`awning`, `car`); null where no object covers most of it."""
+    looks: list[Look] = []
+    """Objects: what their pixels say of colour and material, where they are sure; the surest first."""
+    seen_by: list[str] = []
+    """Objects: names of the segmenters that saw it, each with model and SHA-256; `source` is the first of them. A thing
+    that two saw has a higher `confidence` than either gave it."""
+    disputed: bool = False
+    """Objects: another segmenter saw something else there. Both are kept, with less confidence; the weaker is not
+    `lasting`, and is no reason to take text for passing."""
 
 
 class Signature(Record):

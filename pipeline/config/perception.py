@@ -5,16 +5,26 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Section, Share
+from pipeline.config.base import Name, Section, Share
 
 Device = Literal["auto", "cpu", "cuda"]
 """`auto`: a GPU if there is one."""
 Batch = Annotated[int, Field(ge=1, le=1_024)]
+Positive = Annotated[float, Field(gt=0)]
+ModelName = Name
+"""A model of `geoscribe models list`. A file of such a name is written with a folder before it: `./name`."""
 
 
 def _check_pinned(model: str, revision: str | None) -> None:
     if revision is None and "/" in model and not Path(model).is_dir():
         raise ValueError("a model of the hub needs its revision, so that the same build gets the same model")
+
+
+def _check_specified(model: str | Path, spec: Section | None) -> None:
+    if isinstance(model, Path) and spec is None:
+        raise ValueError("a model given by its file needs its spec: classes and input")
+    if isinstance(model, str) and spec is not None:
+        raise ValueError("a named model has its own spec: give the file's path to say another")
 
 
 class RapidOcr(Section):
@@ -93,8 +103,8 @@ class SamSegments(Section):
     """segment-anything's automatic masks, named by an image-text model. Needs the extra `perception` and weights."""
 
     engine: Literal["sam"]
-    checkpoint: Path
-    """Of segment-anything, .pth."""
+    checkpoint: ModelName | Path = "sam-vit-b"
+    """A named model, or the weights of segment-anything, .pth."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
     points_per_side: Annotated[int, Field(ge=2, le=64)] = 16
     labels: Annotated[OpenClipLabels | TransformersLabels, Field(discriminator="library")] = OpenClipLabels()
@@ -110,11 +120,12 @@ class GroundedSegments(Section):
     """An open-vocabulary detector of transformers, its boxes refined to masks by segment-anything."""
 
     engine: Literal["grounded"]
-    detector: str = "IDEA-Research/grounding-dino-tiny"
-    """Folder, or name on the Hugging Face hub, of a zero-shot object detection model."""
+    detector: str = "grounding-dino-tiny"
+    """A named model, a folder, or a name on the Hugging Face hub, of a zero-shot object detection model."""
     revision: str | None = None
-    """Commit of the hub's model; required with a name."""
-    checkpoint: Path
+    """Commit of the hub's model; required with a name on the hub."""
+    checkpoint: ModelName | Path = "sam-vit-b"
+    """A named model, or the weights of segment-anything, .pth."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
     vocabulary: Path | None = None
     min_confidence: Share = 0.35
@@ -127,22 +138,90 @@ class GroundedSegments(Section):
         return self
 
 
-class OnnxSegments(Section):
-    """A closed-set semantic segmentation model in ONNX. A GPU needs the package onnxruntime-gpu."""
+class PictureInput(Section):
+    """How a closed-set model wants a picture. A number fed is (pixel value from 0 to 255 x scale - mean) / std."""
 
-    engine: Literal["onnx"]
-    model: Path
-    """Input 1 x 3 x height x width, RGB; output 1 x classes x height x width (scores), at any scale."""
-    classes: Path
-    """YAML list: for each class the vocabulary's label, or null for what is to be left out."""
-    side_px: Annotated[int, Field(ge=64, le=4_096)] = 1_024
-    """The view's long side when the model sees it."""
+    colours: Literal["rgb", "bgr"] = "rgb"
+    scale: Annotated[float, Field(gt=0)] = 1 / 255
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Of the three channels, in the order that they are fed."""
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    fit: Literal["stretch", "top-left", "centre"] = "stretch"
+    """Into the model's size: without regard to proportions; or kept in proportion and placed there, the rest filled."""
+    fill: Annotated[int, Field(ge=0, le=255)] = 114
+    """Pixel value of what the picture leaves free."""
+    side_px: Annotated[int, Field(ge=64, le=4_096)] = 1_024
+    """Long side at which the picture is shown to a model that takes any size; a model of fixed size has its own."""
+    layout: Literal["nchw", "nhwc"] | None = None
+    """Order of axes, for a model that does not say by its shape which of them has the three channels."""
+
+
+class ClosedSetModel(Section):
+    """What has to be known of a closed-set model beside its file."""
+
+    classes: Literal["ade20k", "cityscapes", "coco"] | Path
+    """What its classes are in the vocabulary: a list that comes with the product, or a YAML file of the same form."""
+    background: bool = False
+    """Whether the model has a class of no name before those of the list."""
+    input: PictureInput = PictureInput()
+
+
+class SemanticModel(ClosedSetModel):
+    """A model that gives each pixel a class: scores of all classes at any scale, or the class itself."""
+
+    scores: Literal["logits", "shares"] = "logits"
+    """What it gives for a pixel and a class: any number (softmax makes shares of them), or shares already."""
+    certainty: Share = 0.6
+    """Confidence of all that a model sees which gives classes without scores."""
+
+
+class DetectorModel(ClosedSetModel):
+    """A model of the YOLOX kind (Ge et al. 2021): for each cell a box, an objectness and the classes' scores."""
+
+    decoded: bool = False
+    """Whether boxes come in pixels already, and not relative to their cells."""
+
+
+class SemanticSegments(Section):
+    """A closed-set semantic segmentation model, ONNX or TFLite. A GPU needs the package onnxruntime-gpu."""
+
+    engine: Literal["semantic"]
+    model: ModelName | Path
+    """A named model (`geoscribe models list`), or a file, .onnx or .tflite."""
+    spec: SemanticModel | None = None
+    """What the file's model is; a named model's is known."""
     vocabulary: Path | None = None
-    min_confidence: Share = 0.5
+    min_confidence: Share = 0.6
     device: Device = "auto"
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _specified(self) -> "SemanticSegments":
+        _check_specified(self.model, self.spec)
+        return self
+
+
+class DetectorSegments(Section):
+    """A closed-set detector of the YOLOX kind, ONNX or TFLite. Its masks are boxes."""
+
+    engine: Literal["detector"]
+    model: ModelName | Path
+    """As for `semantic`."""
+    spec: DetectorModel | None = None
+    """As for `semantic`."""
+    vocabulary: Path | None = None
+    min_confidence: Share = 0.4
+    min_confidence_lasting: Share = 0.6
+    """Of what may be described, as a bench; a passing thing does no more harm than to keep out the words on it."""
+    overlap: Share = 0.45
+    """Of two boxes of a class that overlap by more (intersection over union) the surer one stays."""
+    device: Device = "auto"
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+
+    @model_validator(mode="after")
+    def _specified(self) -> "DetectorSegments":
+        _check_specified(self.model, self.spec)
+        return self
 
 
 class OracleSegments(Section):
@@ -153,7 +232,8 @@ class OracleSegments(Section):
 
 OcrConfig = Annotated[RapidOcr | EasyOcr | OracleOcr, Field(discriminator="engine")]
 SegmenterConfig = Annotated[
-    Superpixels | SamSegments | GroundedSegments | OnnxSegments | OracleSegments, Field(discriminator="engine")
+    Superpixels | SamSegments | GroundedSegments | SemanticSegments | DetectorSegments | OracleSegments,
+    Field(discriminator="engine"),
 ]
 
 
@@ -161,4 +241,5 @@ class Perception(Section):
     """Stage `cues`: the engines that read the views."""
 
     ocr: OcrConfig = RapidOcr()
-    segmenter: SegmenterConfig = Superpixels()
+    segmenters: Annotated[list[SegmenterConfig], Field(min_length=1, max_length=8)] = [Superpixels()]
+    """Each looks at every view; `pipeline.perception.fusion` says what becomes of what they agree and disagree on."""

@@ -287,7 +287,9 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
         "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},
     }
     synthetic = ready.tools.synthetic_sources()
-    return publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance), True
+    models = [model.credit() for model in ready.tools.segmenter.models]
+    done = publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance, models=models)
+    return done, True
 
 
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,15 @@ _SIZES = [
 ]
 
 
-def render(build: Build, counts: Counts, shards: list[ShardEntry]) -> str:
-    """The card's text. Same build, counts and shards: same text."""
+def render(build: Build, counts: Counts, shards: list[ShardEntry], models: Sequence[Mapping[str, str]] = ()) -> str:
+    """The card's text. Same arguments: same text.
+
+    Args:
+        build: the build.
+        counts: what was published.
+        shards: the shards.
+        models: of each model that saw the views `name`, `sha256`, `licence`, `trained_on` and `source`.
+    """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=select_autoescape(),
@@ -47,6 +55,7 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry]) -> str:
         header=Markup(yaml_header),  # noqa: S704 - YAML has its own quoting
         build=build,
         counts=counts,
+        models=models,
         shards=len(shards),
         megabytes=round(sum(shard.bytes for shard in shards) / 1e6, 1),
         splits=_filled(counts),

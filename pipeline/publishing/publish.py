@@ -8,7 +8,7 @@ publish of the same build takes over such a folder. The marker goes when the man
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,6 +55,7 @@ def publish(
     *,
     synthetic: set[str],
     provenance: dict[str, JsonValue],
+    models: Sequence[Mapping[str, str]] = (),
 ) -> Published:
     """Publish a build's finished units into a dataset folder, replacing what the build published there before.
 
@@ -64,6 +65,7 @@ def publish(
         out: the dataset folder: empty, or this build's.
         synthetic: names of the sources whose pictures are drawn and not taken.
         provenance: goes into the manifest as it is (engines, fingerprints, inputs).
+        models: for the card and the manifest; see `card.render`.
 
     Raises:
         ConfigError: the folder holds something else, or there is nothing to publish.
@@ -87,7 +89,7 @@ def publish(
     files = [
         _adopt(out, attribution.PATH, lambda path: attribution.write_attribution(path, _credited(out, shards))),
         _write(out, JSON_SCHEMA, json.dumps(Sample.model_json_schema(), indent=2) + "\n"),
-        _write(out, card.PATH, card.render(build, counts, shards)),
+        _write(out, card.PATH, card.render(build, counts, shards, models)),
     ]
     whole = Manifest(
         name=build.name,
@@ -100,7 +102,7 @@ def publish(
         files=files,
         config=manifest.shareable(build),
         packages=manifest.package_versions(),
-        provenance=provenance,
+        provenance={**provenance, "models": [dict(model) for model in models]},
     )
     _write(out, manifest.PATH, whole.model_dump_json(indent=2) + "\n")
     out.delete(MARKER)

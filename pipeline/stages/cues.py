@@ -77,6 +77,7 @@ def _row(one: _Opened, texts: list[list[TextBox]], segments: list[list[Segment]]
         dict(zip(ids, segments, strict=True)),
         tools.ocr.name,
         tools.segmenter.name,
+        tools.segmenter.words,
     )
     site_id = one.site.site_id
     if not any(cue.lasting for cue in found):
