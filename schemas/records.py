@@ -245,11 +245,11 @@ class Mask(Record):
 
 
 class Look(Record):
-    """What the pixels of a thing say of how it looks; see `pipeline.perception.looks`."""
+    """What the pixels of a thing say of how it looks, where they are sure; see `pipeline.perception.looks`."""
 
-    kind: Literal["colour", "material"]
+    kind: Literal["colour"]
     value: str
-    """An adjective: `red`, `brick`."""
+    """An adjective: `white`, `brick-red`."""
     confidence: Annotated[float, Field(ge=0, le=1)]
 
 
@@ -262,7 +262,7 @@ class Cue(Record):
     label: str
     """`sign` for text; a class of the vocabulary for an object; the fact's kind for a map cue."""
     attribute: str | None
-    """One adjective for an object, where it is known: the surest of `looks`, or what the engine itself says."""
+    """One adjective for an object, where it is known: the first of `looks`, or what the engine itself says."""
     category: str | None
     """Map cues: the source's own class."""
     text: str | None
@@ -294,7 +294,7 @@ class Cue(Record):
     on: str | None = None
     """Text: the label of what it stands on (`awning`, `car`); null where no object covers most of it."""
     looks: list[Look] = []
-    """Objects: what their pixels say of colour and material, where they are sure; the surest first."""
+    """Objects: what their pixels say of how they look, where they are sure."""
     seen_by: list[str] = []
     """Objects: names of the segmenters that saw it, each with model and SHA-256; `source` is the first of them. A thing
     that two saw has a higher `confidence` than either gave it."""

@@ -163,6 +163,8 @@ class ClosedSetModel(Section):
     """What its classes are in the vocabulary: a list that comes with the product, or a YAML file of the same form."""
     background: bool = False
     """Whether the model has a class of no name before those of the list."""
+    leave_out: list[str] = []
+    """Labels of the list that the model gets wrong too often to be told."""
     input: PictureInput = PictureInput()
 
 

@@ -56,7 +56,7 @@ class Segment:
     disputed: bool = False
     """Whether another engine saw something else there."""
     looks: tuple[Look, ...] = ()
-    """What its pixels say of colour and material, where they are sure."""
+    """What its pixels say of how it looks, where they are sure."""
 
 
 class Engine(Protocol):

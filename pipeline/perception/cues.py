@@ -6,6 +6,7 @@ atan((x - w/2) / f) to the right of the optical axis, with f = w/2 / tan(hfov/2)
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,8 +39,10 @@ LEAST_TEXT_SHARE, LEAST_OBJECT_SHARE = 0.0002, 0.002
 """Smaller shares of a view are left out."""
 PART_OF_TEXT = 0.25
 """So much of a text on a passing thing, the rest on nothing known: the text goes too, for vehicles are seen in part."""
-MOST_TEXTS, MOST_OBJECTS, MOST_MAP, MOST_OF_A_KIND = 15, 12, 13, 6
-"""Cues of a site: 40 at most, and of them at most six map cues of a kind."""
+MOST_TEXTS, MOST_OBJECTS, MOST_MAP, MOST_OF_A_KIND = 15, 20, 13, 6
+"""Cues of a site: 48 at most, and of them at most six map cues of a kind."""
+MOST_OF_A_LABEL = 3
+"""Objects of a label in a view: the largest."""
 
 FROM_ABOVE = frozenset({"road", "junction", "crossing", "building", "green", "water", "rail", "square"})
 """Kinds of map facts that an aerial picture shows, too."""
@@ -96,7 +99,7 @@ def fuse(
     kept = [cue for cue in found if (cue.area_share or 0.0) >= LEAST_TEXT_SHARE]
     return [
         *_numbered("t", _distinct(sorted(kept, key=_text_order))[:MOST_TEXTS]),
-        *_numbered("o", sorted(seen, key=_object_order)[:MOST_OBJECTS]),
+        *_numbered("o", _largest(sorted(seen, key=_object_order))[:MOST_OBJECTS]),
         *_numbered("m", mapped),
     ]
 
@@ -317,6 +320,17 @@ def _distinct(cues: Sequence[Cue]) -> list[Cue]:
 
 def _alike(a: str, b: str) -> bool:
     return fuzz.ratio(a, b) >= SAME_TEXT
+
+
+def _largest(cues: Sequence[Cue]) -> list[Cue]:
+    """Of each label in each view the first few."""
+    seen = Counter[tuple[str, str | None]]()
+    kept = []
+    for cue in cues:
+        seen[cue.label, cue.view_id] += 1
+        if seen[cue.label, cue.view_id] <= MOST_OF_A_LABEL:
+            kept.append(cue)
+    return kept
 
 
 def _numbered(letter: str, cues: Sequence[Cue]) -> list[Cue]:

@@ -55,7 +55,7 @@ class DetectorSegmenter:
         assert isinstance(spec, DetectorModel)
         self._spec = spec
         self.words = read_vocabulary(config.vocabulary)
-        self._labels = class_labels(spec.classes, self.words, background=spec.background, where=f"{_SPEC}.classes")
+        self._labels = class_labels(spec, self.words, _SPEC)
         (path,) = model.files
         self._runtime = load_runtime(path, config.device, config.threads, _MODEL)
         self._input = ModelInput(self._runtime.input, spec.input, f"{_SPEC}.input")

@@ -1,11 +1,11 @@
 """All segmenters of a build as one: each looks at every view, what they saw is fused, and its colours are read."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from pipeline.perception.base import Segment, Segmenter, View
 from pipeline.perception.fusion import fused
 from pipeline.perception.looks import ViewColours
+from pipeline.perception.masks import area
 from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.vocabulary import Term, vocabulary
 
@@ -33,6 +33,7 @@ class Ensemble:
         return [self._seen(view, [(name, each[i]) for name, each in found]) for i, view in enumerate(views)]
 
     def _seen(self, view: View, found: Sequence[tuple[str, Sequence[Segment]]]) -> list[Segment]:
-        colours = ViewColours(view.pixels, self.words)
-        seen = [replace(segment, looks=colours.looks(segment)) for segment in fused(found, self.words)]
-        return [replace(s, attribute=s.attribute or next((look.value for look in s.looks), None)) for s in seen]
+        seen = fused(found, self.words)
+        colours = ViewColours(view.pixels, seen, self.words)
+        coloured = [part for segment in seen for part in colours.coloured(segment)]
+        return sorted(coloured, key=lambda segment: -area(segment.mask))

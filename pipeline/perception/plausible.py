@@ -1,7 +1,7 @@
 """What a semantic model says that cannot be: a building in the sky, a road in the air, a tree in a window.
 
 Models that name each pixel make such mistakes on clouds, flares, reflections, manholes, the dashboard of the camera's
-own car, and in the dark. Only what stands or lies is judged: flags, lamps and signs may hang anywhere.
+own car, and in the dark. Flags and lamps may be anywhere.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,8 +23,11 @@ HIGH = 0.4
 """Ground lies mostly below this."""
 DARK = 36
 """Lightness (CIE L* as a byte: 14 of 100) below which most of a mask shows nothing: it is guessed from its outline."""
-NIGHT, NIGHT_CONFIDENCE = 107, 0.8
-"""Three quarters of a view are darker than this (42 of 100) at night: then only what the model is so sure of counts."""
+DARK_SKY, DARK_VIEW, DARK_MIDDLE = 90, 107, 77
+"""At night the sky's median lightness is below the first (35 of 100). Where none is seen three quarters of a view are
+darker than the second (42), or half of it than the third (30)."""
+NIGHT_CONFIDENCE = 0.8
+"""At night only what the model is so sure of counts."""
 GROUND = "paved ground"
 """What made ground is called where the model wavers between road, pavement and the like."""
 WAVERING = 0.7
@@ -34,6 +37,7 @@ MINOR, MINOR_CONFIDENCE = 0.1, 0.8
 _RING_PX = 3
 _STANDS = frozenset({"building", "height", "barrier"})
 _LIES = frozenset({"ground", "water"})
+_HANGS = frozenset({"sign", "awning", "window"})
 _MADE = frozenset({"road", "pavement", "paved ground", "square", "parking area", "cycle path"})
 
 Words = Mapping[str, Term]
@@ -42,7 +46,7 @@ Words = Mapping[str, Term]
 def plausible(segments: Sequence[Segment], pixels: Pixels, words: Words) -> list[Segment]:
     """The segments of one model in one view, without what cannot be, made ground settled; the largest first."""
     lightness = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)[..., 0]
-    least = NIGHT_CONFIDENCE if is_night(pixels) else 0.0
+    least = NIGHT_CONFIDENCE if is_night(pixels, segments) else 0.0
     segments = [
         segment
         for segment in segments
@@ -56,9 +60,14 @@ def plausible(segments: Sequence[Segment], pixels: Pixels, words: Words) -> list
     return sorted(_settled(kept, words), key=lambda s: (-area(s.mask), s.label))
 
 
-def is_night(pixels: Pixels) -> bool:
-    """Whether most of a view is dark."""
-    return float(np.percentile(cv2.cvtColor(pixels[::4, ::4], cv2.COLOR_RGB2LAB)[..., 0], 75)) < NIGHT
+def is_night(pixels: Pixels, segments: Sequence[Segment]) -> bool:
+    """Whether a view was taken in the dark: a lit shop window may fill half of one."""
+    lightness = cv2.cvtColor(np.ascontiguousarray(pixels[::4, ::4]), cv2.COLOR_RGB2LAB)[..., 0]
+    sky = [segment.mask[::4, ::4] for segment in segments if segment.label == "sky"]
+    seen = lightness[np.logical_or.reduce(sky)] if sky else lightness[:0]
+    if seen.size:
+        return float(np.median(seen)) < DARK_SKY
+    return bool(np.percentile(lightness, 75) < DARK_VIEW or np.median(lightness) < DARK_MIDDLE)
 
 
 def _union(segments: Sequence[Segment], groups: Sequence[str], wanted: frozenset[str] | set[str]) -> Bools | None:
@@ -74,6 +83,8 @@ def _misplaced(mask: Bools, group: str, where: Mapping[str, Bools | None]) -> bo
         return middle < HIGH * height or _within(mask, where["sky"])
     if group in _STANDS:
         return bool(rows[0] > LOW * height) or _within(mask, where["ground"]) or _within(mask, where["sky"])
+    if group in _HANGS:
+        return _within(mask, where["ground"])
     if group == "plant":
         return _within(mask, where["sky"]) or (rows[-1] < 0.9 * height and _within(mask, where["building"]))
     return group == "sky" and bool(rows[0] > 0) and _within(mask, where["building"])

@@ -51,7 +51,7 @@ class SemanticSegmenter:
         assert isinstance(spec, SemanticModel)
         self._spec = spec
         self.words = read_vocabulary(config.vocabulary)
-        self._labels = class_labels(spec.classes, self.words, background=spec.background, where=f"{_SPEC}.classes")
+        self._labels = class_labels(spec, self.words, _SPEC)
         (path,) = model.files
         self._runtime = load_runtime(path, config.device, config.threads, _MODEL)
         self._input = ModelInput(self._runtime.input, spec.input, f"{_SPEC}.input")

@@ -14,6 +14,7 @@ from pipeline.perception.cues import (
     MOST_MAP,
     MOST_OBJECTS,
     MOST_OF_A_KIND,
+    MOST_OF_A_LABEL,
     MOST_TEXTS,
     fuse,
     position_of,
@@ -252,14 +253,17 @@ def test_no_kind_of_cue_crowds_out_another() -> None:
     kinds: list[FactKind] = ["road", "building", "poi", "green", "water"]
     facts = [fact(f"{kind}{i}", float(i), kind=kind, name=f"{kind} {i}") for kind in kinds for i in range(9)]
     boxes = [text(f"SHOP {'ABCDEFGHIJKLMNOPQRSTUVWXYZ'[i] * 6}", 20 + i * 8) for i in range(26)]
-    things = [thing("window", slice(i * 7, i * 7 + 6), slice(0, 60)) for i in range(26)]
+    labels = list(vocabulary())[:8]
+    things = [thing(labels[i % 8], slice(i * 5, i * 5 + 4), slice(0, 60)) for i in range(32)]
     found = fuse(site(view(), facts=facts), {"0": boxes}, {"0": things}, "r", "s")
     by_kind = {kind: [cue for cue in found if cue.kind == kind] for kind in ("text", "object", "map")}
     assert {kind: len(cues) for kind, cues in by_kind.items()} == {
         "text": MOST_TEXTS, "object": MOST_OBJECTS, "map": MOST_MAP,
     }  # fmt: skip
-    labels = [cue.label for cue in by_kind["map"]]
-    assert max(labels.count(kind) for kind in kinds) <= MOST_OF_A_KIND
+    mapped = [cue.label for cue in by_kind["map"]]
+    assert max(mapped.count(kind) for kind in kinds) <= MOST_OF_A_KIND
+    seen = [cue.label for cue in by_kind["object"]]
+    assert max(seen.count(label) for label in labels) == MOST_OF_A_LABEL
     assert len({cue.cue_id for cue in found}) == len(found) <= 40
 
 
