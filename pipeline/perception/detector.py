@@ -59,7 +59,7 @@ class DetectorSegmenter:
         (path,) = model.files
         self._runtime = load_runtime(path, config.device, config.threads, _MODEL)
         self._input = ModelInput(self._runtime.input, spec.input, f"{_SPEC}.input")
-        shown = self._input.show(np.zeros((64, 64, 3), np.uint8))
+        shown = self._input.trial()
         try:
             tried = self._runtime.run(shown.fed)
         except RuntimeFault as error:

@@ -43,7 +43,9 @@ REST = 0.5
 BEFORE_NEXT = 2.0
 """The name's share is at least so many times that of the next."""
 TINT = 16.0
-"""Chroma of the whole view's median: above, it is the light that has the colour."""
+"""Chroma of the median of what else is seen, but for the sky: above, it is the light that has the colour."""
+ELSE = 0.05
+"""Least share of the view for that; of a smaller one nothing can be said, and the whole view stands for it."""
 INDOORS = 40.0
 """Median lightness of a view without sky below which lamps light what is seen."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
@@ -99,21 +101,23 @@ class ViewColours:
         """Which name each pixel has; -1 for none."""
         for box in colour_boxes():
             self.named[box.holds(lightness, chroma, hue)] = self.names.index(box.name)
-        tint = float(np.hypot(np.median(a), np.median(b)))
-        lamps = not any(segment.label == "sky" for segment in segments) and float(np.median(lightness)) < INDOORS
-        self.clear = not is_night(pixels, segments) and tint < TINT and not lamps
-        """Whether the light lets colours be told."""
+        self._a, self._b = a, b
+        skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
+        self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
+        self._lit = not is_night(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
+        """Whether there is light enough to tell colours."""
 
     def coloured(self, segment: Segment) -> list[Segment]:
         """The segment with its colour, if it has a sure one; a mask of buildings in parts, where facades differ."""
         group = self._words[segment.label].group
         least = LEAST_BUILDING_CONFIDENCE if group == "building" else LEAST_CONFIDENCE
         if (
-            not self.clear
+            not self._lit
             or segment.box
             or not {group, segment.label} & _COLOURED
             or segment.confidence < least
             or area(segment.mask) < LEAST_SHARE * segment.mask.size
+            or self._tinted(segment.mask)
         ):
             return [segment]
         if group == "building":
@@ -153,10 +157,20 @@ class ViewColours:
         parts[largest] = replace(parts[largest], mask=parts[largest].mask | rest)
         return parts
 
+    def _tinted(self, mask: Bools) -> bool:
+        """Whether the light on a thing has a colour, by what is beside it."""
+        beside = ~self._small(mask) & ~self._sky
+        if area(beside) < ELSE * beside.size:
+            beside = np.ones_like(beside)
+        return float(np.hypot(np.median(self._a[beside]), np.median(self._b[beside]))) >= TINT
+
+    def _small(self, mask: Bools) -> Bools:
+        """A mask at the scale of the names."""
+        return np.asarray(cv2.resize(mask.astype(np.uint8), self._size, interpolation=cv2.INTER_NEAREST), bool)
+
     def _inner(self, mask: Bools) -> Bools:
-        """A mask at the scale of the names, without its rim, which its surroundings mix into."""
-        small = cv2.resize(mask.astype(np.uint8), self._size, interpolation=cv2.INTER_NEAREST)
-        return np.asarray(cv2.erode(small, np.ones((3, 3), np.uint8)), bool)
+        """The same without its rim, which its surroundings mix into."""
+        return np.asarray(cv2.erode(self._small(mask).astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
 
     def _shares(self, mask: Bools) -> Floats:
         """Names x columns: how many of a mask's pixels have a name."""

@@ -43,7 +43,7 @@ def segments(marked: Iterable[Marked], words: Mapping[str, Term]) -> list[Segmen
     within a passing thing moves with it and is no segment of its own: the windows and the lettering of a bus. Stretches
     (ground, and what the vocabulary does not count: sky, grass) become one segment a class; things stay apart.
     """
-    marked = [replace(mark, mask=_filled(mark.mask)) if _moves(mark, words) else mark for mark in marked]
+    marked = [replace(mark, mask=filled(mark.mask)) if _moves(mark, words) else mark for mark in marked]
     ordered = sorted(marked, key=lambda m: (-area(m.mask), -m.confidence, m.label))
     if not ordered:
         return []
@@ -70,7 +70,7 @@ def _moves(mark: Marked, words: Mapping[str, Term]) -> bool:
     return not words[mark.label].lasting and words[mark.label].many is not None
 
 
-def _filled(mask: Bools) -> Bools:
+def filled(mask: Bools) -> Bools:
     """Without holes: a model may leave out the windows of a bus, or the board that it carries."""
     outlines, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     return np.asarray(cv2.drawContours(mask.astype(np.uint8), outlines, -1, 1, cv2.FILLED), bool)

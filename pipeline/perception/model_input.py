@@ -58,11 +58,18 @@ class ModelInput:
             found = "scale, mean or std for a model that is fed bytes"
             raise ConfigError([Problem(where, found, "scale: 1, mean: [0, 0, 0], std: [1, 1, 1]")])
 
+    def trial(self) -> Shown:
+        """A small black picture, to see what the model makes of it."""
+        return self._show(np.zeros((64, 64, 3), np.uint8), 64)
+
     def show(self, pixels: Pixels) -> Shown:
         """The picture in the model's size, order of axes, colours and scale."""
+        return self._show(pixels, self._spec.side_px)
+
+    def _show(self, pixels: Pixels, side_px: int) -> Shown:
         spec = self._spec
         height, width = pixels.shape[:2]
-        rows, columns = self._fixed or seen_size(height, width, spec.side_px)
+        rows, columns = self._fixed or seen_size(height, width, side_px)
         inner_rows, inner_columns = rows, columns
         if spec.fit != "stretch":
             scale = min(rows / height, columns / width)

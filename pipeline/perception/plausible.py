@@ -12,7 +12,7 @@ import numpy as np
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
-from pipeline.perception.masks import Bools, area
+from pipeline.perception.masks import Bools, area, filled
 from pipeline.perception.vocabulary import Term
 
 AROUND = 0.75
@@ -91,17 +91,15 @@ def _misplaced(mask: Bools, group: str, where: Mapping[str, Bools | None]) -> bo
 
 
 def _within(mask: Bools, other: Bools | None) -> bool:
-    """Whether most of what is around a mask, within the view, is the other."""
+    """Whether most of what is around a mask is the other; what is beyond the view's edge is not."""
     if other is None:
         return False
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    window = (
-        slice(max(0, rows[0] - _RING_PX), rows[-1] + 1 + _RING_PX),
-        slice(max(0, columns[0] - _RING_PX), columns[-1] + 1 + _RING_PX),
-    )
-    inner = mask[window].astype(np.uint8)
-    ring = cv2.dilate(inner, np.ones((2 * _RING_PX + 1,) * 2, np.uint8)).astype(bool) & ~mask[window]
-    return bool(ring.any()) and float(other[window][ring].mean()) >= AROUND
+    beyond = [(_RING_PX, _RING_PX)] * 2
+    window = (slice(rows[0], rows[-1] + 1 + 2 * _RING_PX), slice(columns[0], columns[-1] + 1 + 2 * _RING_PX))
+    inner = filled(np.pad(mask, beyond)[window])  # not what it is the frame of
+    ring = cv2.dilate(inner.astype(np.uint8), np.ones((2 * _RING_PX + 1,) * 2, np.uint8)).astype(bool) & ~inner
+    return float(np.pad(other, beyond)[window][ring].mean()) >= AROUND
 
 
 def _settled(segments: Sequence[Segment], words: Words) -> list[Segment]:

@@ -56,7 +56,7 @@ class SemanticSegmenter:
         self._runtime = load_runtime(path, config.device, config.threads, _MODEL)
         self._input = ModelInput(self._runtime.input, spec.input, f"{_SPEC}.input")
         try:
-            tried = self._runtime.run(self._input.show(np.zeros((64, 64, 3), np.uint8)).fed)
+            tried = self._runtime.run(self._input.trial().fed)
         except RuntimeFault as error:
             raise ConfigError([Problem(_MODEL, f"{path}: {error}", "a model that runs")]) from error
         if not _is_class_map(tried) and _class_axis(tried, len(self._labels), self._input.layout) is None:
@@ -81,16 +81,16 @@ class SemanticSegmenter:
     def _segment(self, pixels: Pixels) -> list[Segment]:
         shown = self._input.show(pixels)
         output = self._runtime.run(shown.fed)
-        if _is_class_map(output):
-            shares = class_shares(np.rint(output).astype(np.int64).reshape(output.shape[-2:]), self._labels)
-            shares = {label: share * np.float32(self._spec.certainty) for label, share in shares.items()}
+        certainty = self._spec.certainty if _is_class_map(output) else None
+        if certainty is not None:
+            shares = class_shares(_class_map(output), self._labels)
         else:
             axis = _class_axis(output, len(self._labels), self._input.layout)
             assert axis is not None
             scores = np.moveaxis(output[0], axis - 1, -1).astype(np.float32, copy=False)
             shares = shares_by_label(scores, self._labels, softmax=self._spec.scores == "logits")
         marked = [
-            Marked(label, part, float(share[part].mean()))
+            Marked(label, part, float(share[part].mean()) if certainty is None else certainty)
             for label, mask, share in winners(shares, shown, pixels.shape[:2])
             for whole in parts(mask)
             for part in (sides(whole) if self.words[label].group == "building" else [whole])
@@ -155,6 +155,12 @@ def _is_class_map(output: NDArray[np.generic]) -> bool:
     return output.ndim == 3 or (
         output.ndim == 4 and 1 in (output.shape[1], output.shape[3]) and output.dtype.kind in "iu"
     )
+
+
+def _class_map(output: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Height x width: the class of each pixel."""
+    single = output[0] if output.ndim == 3 else np.moveaxis(output[0], 0 if output.shape[1] == 1 else 2, 0)[0]
+    return np.rint(single.astype(np.float64)).astype(np.int64)
 
 
 def _class_axis(output: NDArray[np.generic], count: int, layout: str) -> int | None:

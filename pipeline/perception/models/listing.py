@@ -5,7 +5,7 @@ from functools import cache
 from importlib.resources import files
 from pathlib import PurePosixPath
 from types import MappingProxyType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, model_validator
 
@@ -53,6 +53,14 @@ class NamedModel(Section):
     spec: SemanticModel | DetectorModel | None = None
     """Of a closed-set model."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, entry: Any) -> Any:
+        """A spec's keys alone do not say whose it is."""
+        if isinstance(entry, dict) and entry.get("engine") in _SPECS and isinstance(entry.get("spec"), dict):
+            return {**entry, "spec": _SPECS[entry["engine"]].model_validate(entry["spec"])}
+        return entry
+
     @model_validator(mode="after")
     def _whole(self) -> "NamedModel":
         of_hub = self.hub is not None
@@ -88,12 +96,7 @@ def parse(text: str) -> dict[str, NamedModel]:
         yaml.YAMLError: it is none.
         ValidationError: an entry is malformed.
     """
-    return _MODELS.validate_python(
-        {
-            name: {**entry, "spec": _SPECS[entry["engine"]].model_validate(entry["spec"])} if "spec" in entry else entry
-            for name, entry in parse_yaml(text).items()
-        }
-    )
+    return _MODELS.validate_python(parse_yaml(text))
 
 
 _SPECS: dict[str, type[ClosedSetModel]] = {"semantic": SemanticModel, "detector": DetectorModel}
