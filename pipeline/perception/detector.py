@@ -21,7 +21,7 @@ from pipeline.perception.base import Segment, View
 from pipeline.perception.class_map import class_labels
 from pipeline.perception.masks import LEAST_SHARE
 from pipeline.perception.model_input import ModelInput, Shown
-from pipeline.perception.models.store import resolve
+from pipeline.perception.models.store import ModelInUse, resolve
 from pipeline.perception.runtime import RuntimeFault, load_runtime
 from pipeline.perception.vocabulary import read_vocabulary
 
@@ -50,7 +50,7 @@ class DetectorSegmenter:
         """
         self._config = config
         model = resolve(config.model, ("detector",), _MODEL)
-        self.models = (model,)
+        self.models: tuple[ModelInUse, ...] = (model,)
         spec = config.spec or (model.listed and model.listed.spec)
         assert isinstance(spec, DetectorModel)
         self._spec = spec

@@ -19,7 +19,7 @@ from pipeline.perception.base import Segment, View
 from pipeline.perception.devices import BatchSize, chosen, load_library, load_torch
 from pipeline.perception.masks import Bools, Marked, segments
 from pipeline.perception.models.listing import listing
-from pipeline.perception.models.store import resolve
+from pipeline.perception.models.store import ModelInUse, resolve
 from pipeline.perception.torch_models import CHECKPOINT, load_sam, load_transformers, weights_digest
 from pipeline.perception.vocabulary import read_vocabulary
 
@@ -67,7 +67,7 @@ class GroundedSegmenter:
         )  # fmt: skip
         self._detector = detector.to(self._device)
         checkpoint = resolve(config.checkpoint, ("sam",), CHECKPOINT)
-        self.models = (*([weights] if weights else []), checkpoint)
+        self.models: tuple[ModelInUse, ...] = (*([weights] if weights else []), checkpoint)
         sam = load_sam(checkpoint.files[0], config.model, self._device)
         self._predictor = load_library("segment_anything").SamPredictor(sam)
         self._views = BatchSize(config.batch, "view to be searched")

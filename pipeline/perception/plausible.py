@@ -16,7 +16,7 @@ from pipeline.perception.masks import Bools, area, filled
 from pipeline.perception.vocabulary import Term
 
 AROUND = 0.75
-"""Share of a mask's surroundings that is of one group: then it lies in it."""
+"""Share of a mask's surroundings that is of one group: then it lies in it; and of what is below it: then it floats."""
 LOW = 0.55
 """A standing thing's top lies above this share of the view's height, counted from the top."""
 HIGH = 0.4
@@ -82,7 +82,7 @@ def _misplaced(mask: Bools, group: str, where: Mapping[str, Bools | None]) -> bo
         middle = float(np.count_nonzero(mask, axis=1) @ np.arange(height)) / area(mask)
         return middle < HIGH * height or _within(mask, where["sky"])
     if group in _STANDS:
-        return bool(rows[0] > LOW * height) or _within(mask, where["ground"]) or _within(mask, where["sky"])
+        return bool(rows[0] > LOW * height) or _within(mask, where["ground"]) or _floats(mask, where["sky"])
     if group in _HANGS:
         return _within(mask, where["ground"])
     if group == "plant":
@@ -100,6 +100,16 @@ def _within(mask: Bools, other: Bools | None) -> bool:
     inner = filled(np.pad(mask, beyond)[window])  # not what it is the frame of
     ring = cv2.dilate(inner.astype(np.uint8), np.ones((2 * _RING_PX + 1,) * 2, np.uint8)).astype(bool) & ~inner
     return float(np.pad(other, beyond)[window][ring].mean()) >= AROUND
+
+
+def _floats(mask: Bools, sky: Bools | None) -> bool:
+    """Whether a standing thing has sky below most of its columns."""
+    if sky is None:
+        return False
+    columns = np.flatnonzero(mask.any(axis=0))
+    foot = mask.shape[0] - 1 - mask[::-1, columns].argmax(axis=0)
+    below = np.minimum(foot + _RING_PX, mask.shape[0] - 1)
+    return float(sky[below, columns].mean()) >= AROUND
 
 
 def _settled(segments: Sequence[Segment], words: Words) -> list[Segment]:

@@ -15,7 +15,7 @@ from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.devices import BatchSize, chosen, load_library
 from pipeline.perception.masks import LEAST_SHARE, Bools, Marked, segments
-from pipeline.perception.models.store import resolve
+from pipeline.perception.models.store import ModelInUse, resolve
 from pipeline.perception.namer import Namer, blur, crop
 from pipeline.perception.torch_models import CHECKPOINT, load_sam
 from pipeline.perception.vocabulary import read_vocabulary
@@ -38,7 +38,7 @@ class SamSegmenter:
         self.words = read_vocabulary(config.vocabulary)
         device = chosen(config.device)
         checkpoint = resolve(config.checkpoint, ("sam",), CHECKPOINT)
-        self.models = (checkpoint,)
+        self.models: tuple[ModelInUse, ...] = (checkpoint,)
         self._sam = load_sam(checkpoint.files[0], config.model, device)
         self._namer = Namer(config.labels, self.words, device, config.batch)
         self._points = BatchSize(config.batch, "point of a view")

@@ -15,7 +15,7 @@ from pipeline.perception.base import Segment, View
 from pipeline.perception.class_map import class_labels
 from pipeline.perception.masks import Marked, parts, segments, sides
 from pipeline.perception.model_input import ModelInput, Shown
-from pipeline.perception.models.store import resolve
+from pipeline.perception.models.store import ModelInUse, resolve
 from pipeline.perception.plausible import plausible
 from pipeline.perception.runtime import RuntimeFault, load_runtime
 from pipeline.perception.vocabulary import read_vocabulary
@@ -46,7 +46,7 @@ class SemanticSegmenter:
         """
         self._config = config
         model = resolve(config.model, ("semantic",), _MODEL)
-        self.models = (model,)
+        self.models: tuple[ModelInUse, ...] = (model,)
         spec = config.spec or (model.listed and model.listed.spec)
         assert isinstance(spec, SemanticModel)
         self._spec = spec
@@ -160,7 +160,7 @@ def _is_class_map(output: NDArray[np.generic]) -> bool:
 def _class_map(output: NDArray[np.generic]) -> NDArray[np.int64]:
     """Height x width: the class of each pixel."""
     single = output[0] if output.ndim == 3 else np.moveaxis(output[0], 0 if output.shape[1] == 1 else 2, 0)[0]
-    return np.rint(single.astype(np.float64)).astype(np.int64)
+    return np.asarray(np.rint(single.astype(np.float64)), np.int64)
 
 
 def _class_axis(output: NDArray[np.generic], count: int, layout: str) -> int | None:

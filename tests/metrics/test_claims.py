@@ -6,7 +6,7 @@ from tools.metrics.claims import counted
 
 
 def cue(cue_id: str, kind: str, **changes: Any) -> Cue:
-    fields: dict[str, Any] = dict.fromkeys(Cue.model_fields)
+    fields: dict[str, Any] = dict.fromkeys(name for name, field in Cue.model_fields.items() if field.is_required())
     return Cue(
         **{**fields, "cue_id": cue_id, "kind": kind, "label": "x", "confidence": 0.9, "source": "e", "lasting": True}
         | changes

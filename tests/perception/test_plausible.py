@@ -37,6 +37,7 @@ def labels(*more: Segment) -> list[str]:
 
 ODD = {
     "a house in the clouds": seen("house", slice(10, 20), slice(30, 60)),
+    "a house in a corner of the sky": seen("house", slice(0, 20), slice(0, 60)),
     "a tree in the clouds": seen("tree", slice(10, 20), slice(30, 60)),
     "a manhole taken for a house": seen("house", slice(95, 110), slice(30, 60)),
     "a cone taken for a sign": seen("sign", slice(95, 105), slice(30, 36)),
@@ -54,6 +55,7 @@ def test_what_cannot_be_is_left_out(odd: str) -> None:
 EVEN = {
     "a lamp against the sky": seen("lamp", slice(5, 39), slice(30, 33)),
     "a flag against the sky": seen("flag", slice(10, 20), slice(30, 40)),
+    "a branch that hangs into the view": seen("tree", slice(0, 20), slice(0, 60)),
     "a sign on a house": seen("sign", slice(50, 60), slice(30, 60)),
     "a tree before a house": seen("tree", slice(30, 85), slice(30, 60)),
     "a hedge at the foot of a view": seen("hedge", slice(70, HEIGHT), slice(0, 40)),
