@@ -1,5 +1,6 @@
 """Whether words in a description are those on a sign or of a map's name, whatever the script."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
@@ -52,6 +53,19 @@ def _is_part(claimed: str, known: str) -> bool:
     if claimed.isascii():
         return f" {claimed} " in f" {known} " and sum(c.isalnum() for c in claimed) >= _SHORT
     return len(claimed) >= 2 and claimed in known
+
+
+def same_lettering(claimed: str, read: str, least: float) -> bool:
+    """Whether words are those of a sign: letters alike by `least` (0 to 1), digits the very same.
+
+    A house number or a route number with one other digit is another one, so every run of digits that is claimed must
+    have been read.
+    """
+    one, other = folded(claimed), folded(read)
+    digits = re.findall(r"\d+", one)
+    return set(digits) <= set(re.findall(r"\d+", other)) and (
+        likeness(one, other) >= least or (bool(digits) and one in other.split())
+    )
 
 
 def covered(claimed: str, known: Sequence[str]) -> float:

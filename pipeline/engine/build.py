@@ -1,4 +1,4 @@
-"""A build from start to end: check, sample, run the stages on what is not up to date, publish."""
+"""A build from start to end: check inputs, draw sites, run the stages that are out of date, publish."""
 
 import logging
 import time
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
+from pipeline.engine.failures import CommonDetail, commonest_details
 from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read, read_columns
 from pipeline.engine.progress import Progress, Watcher
 from pipeline.engine.ready import check_ready
@@ -26,8 +27,8 @@ from pipeline.engine.units import (
 )
 from pipeline.engine.workspace import claim, count_all
 from pipeline.errors import ConfigError, MachineError, Problem
-from pipeline.publishing.manifest import PATH as MANIFEST
-from pipeline.publishing.manifest import Manifest, shareable
+from pipeline.publishing import revisions
+from pipeline.publishing.manifest import shareable
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
@@ -42,7 +43,7 @@ log = logging.getLogger(__name__)
 
 _MENDS = 5
 """Attempts at publishing before the disk or another build is blamed."""
-_OTHER_PUBLISHER_S = 5.0
+_OTHER_BUILD_S = 5.0
 
 _NAMES = tuple(stage.name for stage in STAGES)
 ALL_STAGES = (*_NAMES, "publish")
@@ -51,18 +52,21 @@ Runner = Literal["local", "dask"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a build came to."""
+    """The result of a build."""
 
     sites: int
     counts: dict[str, Counts]
-    """By stage, of all units that are up to date."""
+    """Counts by stage, over all units that are up to date."""
     made: dict[str, int]
-    """By stage: how many tables were made; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
+    """Number of tables made, by stage; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
     published: Published | None
-    """None when publishing was not asked for."""
+    """None when publishing was not asked for, or every site of the finished units failed."""
     allowed_failed_share: float
     empty: list[str] = field(default_factory=list)
     """Why regions have no sites, a line each."""
+    fatal: dict[str, CommonDetail] = field(default_factory=dict)
+    """Where every site failed, so that there was nothing to publish: the commonest detail of each reason. Empty
+    otherwise."""
 
     @property
     def failed(self) -> dict[str, int]:
@@ -71,18 +75,18 @@ class Outcome:
 
     @property
     def failed_share(self) -> float:
-        """Failed sites over all sites."""
+        """Share of failed sites."""
         return sum(self.failed.values()) / self.sites if self.sites else 0.0
 
     @property
     def too_many_failed(self) -> bool:
-        """Whether more sites failed than the configuration allows."""
-        return self.failed_share > self.allowed_failed_share
+        """Whether more sites failed than the configuration allows, or so many that none was left to publish."""
+        return self.failed_share > self.allowed_failed_share or bool(self.fatal)
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A build whose inputs were checked and whose sites are committed."""
+    """A build whose inputs are checked and whose sites are committed."""
 
     build: Build
     store: Store
@@ -91,17 +95,17 @@ class Prepared:
     sites: list[LayerFile]
     bases: dict[str, dict[str, str]]
     empty: list[str]
-    """Why regions have no sites, a line each."""
+    """Why regions have no sites, one line per region."""
 
     def survey(self, listing: Listing) -> list[UnitTask]:
-        """All units as they stand in a listing."""
+        """The state of all units according to a listing."""
         return survey(self.store, listing, self.sites, self.bases)
 
 
 def prepare(build: Build) -> Prepared:
-    """Check everything that can be checked before any work, claim the workspace, and sample the sites.
+    """Check all that can be checked before any work, claim the workspace, and draw the sites.
 
-    A region in which a source over the network has nothing is left out, and asked for again by the next build.
+    A region without anything in a source on the network is left out; the next build tries it again.
 
     Raises:
         ConfigError: an input or a place to write cannot be used, or no region has a site.
@@ -121,14 +125,14 @@ def prepare(build: Build) -> Prepared:
 def _all_sites(
     build: Build, tools: Toolbox, store: Store, listing: Listing, bases: dict[str, dict[str, str]]
 ) -> tuple[list[LayerFile], list[str]]:
-    """The sites of all regions, and why some have none: `NothingThereError`.
+    """The sites of all regions, and why some regions have none (`NothingThereError`).
 
-    The regions whose sites can be drawn without a network come first, so that all that is wrong with them is told
-    before anybody is asked.
+    Regions whose sites can be drawn without a network come first, so that their errors are reported before any request
+    is made.
 
     Raises:
-        ConfigError: naming every region that has none for a reason that lies here, or all regions where none has any.
-        MachineError: naming every region for which a source could not be asked. The sites of the others are committed.
+        ConfigError: naming every region without sites because of a local error, or all regions if none has sites.
+        MachineError: naming every region whose source could not be reached. The sites of the others are committed.
     """
     asking = {r.name: bool(asked_over_network(ground_of(build, tools, r))) for r in build.regions}
     sites: dict[str, LayerFile] = {}
@@ -169,8 +173,8 @@ def run_build(
 ) -> Outcome:
     """Bring a workspace and its dataset up to date.
 
-    `stages` restricts what is run, `limit_units` how many of the units that need work are taken; `retry` takes up
-    again the sites that failed for these reasons.
+    `stages` restricts the stages that run, `limit_units` the number of units that are processed; `retry` names the
+    reasons whose failed sites are retried.
 
     Raises:
         ConfigError, MachineError, BuildStopped: see `pipeline.errors`. What was committed stays.
@@ -186,6 +190,7 @@ def run_build(
         dataset, publish_ran, after = _publish_mended(ready, after, runner, scheduler, beam_options, report)
     made = Counter(file.layer for file in set(after) - set(before))
     tasks = ready.survey(after)
+    none_left = "publish" in stages and dataset is None
     return Outcome(
         sites=sum(task.size for task in tasks),
         counts=_counts(ready, tasks),
@@ -193,14 +198,14 @@ def run_build(
         published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
         empty=ready.empty,
+        fatal=commonest_details(ready.store, _finished_files(tasks)) if none_left else {},
     )
 
 
 def _swept_of_damage(ready: Prepared, listing: Listing) -> Listing:
-    """The listing without tables whose footer cannot be read, such as truncated ones: removed, to be made again.
+    """The listing without tables whose footer cannot be read. These are removed and made again.
 
-    Damage inside a table shows when the table is read, and is met there: see `pipeline.engine.work`
-    and `_publish_mended`.
+    Damage inside a table is found when the table is read: see `pipeline.engine.work` and `_publish_mended`.
     """
     _, damaged = count_all(ready.store, [file for task in ready.survey(listing) for file in task.done.values()])
     for file in damaged:
@@ -236,7 +241,7 @@ def _publish_mended(
     scheduler: str | None,
     beam_options: Sequence[str],
     report: Callable[[Progress], None],
-) -> tuple[Published, bool, Listing]:
+) -> tuple[Published | None, bool, Listing]:
     """Publish; a table that proves damaged when it is read is removed and made again, and publishing starts over."""
     for _ in range(_MENDS):
         try:
@@ -248,19 +253,18 @@ def _publish_mended(
             unit = (error.file.region, error.file.unit)
             again = [task for task in _to_do(ready, there, _NAMES, frozenset()) if (task.region, task.unit) == unit]
             _advance(ready, again, runner, scheduler, beam_options, report)
-        except FileNotFoundError as error:
-            # Two builds publish the same bytes under the same names, but each begins by clearing the folder.
-            log.warning("%s went while it was read: another build is publishing to %s", error, ready.out.url)
-            time.sleep(_OTHER_PUBLISHER_S)
+        except (FileNotFoundError, revisions.OvertakenError) as error:
+            log.warning("%s: another build is at work on %s or %s", error, ready.store.url, ready.out.url)
+            time.sleep(_OTHER_BUILD_S)
         listing = list_layers(ready.store)
     raise MachineError(
         f"{ready.out.url} could not be published in {_MENDS} attempts: tables in {ready.store.url} are damaged as soon "
-        "as they are written (check the disk), or another build keeps publishing to the same place"
+        "as they are written (check the disk), or another build keeps working on the same places"
     )
 
 
 def _to_do(ready: Prepared, listing: Listing, stages: Sequence[str], retry: frozenset[str]) -> list[UnitTask]:
-    """Units that need work: tables to make, or failed sites to take up again (then what follows is made again too)."""
+    """Units that need work: tables to make, or failed sites to retry (then later stages are made again too)."""
     tasks = [with_todo(task, stages) for task in ready.survey(listing)]
     if not retry:
         return [task for task in tasks if task.todo]
@@ -269,44 +273,51 @@ def _to_do(ready: Prepared, listing: Listing, stages: Sequence[str], retry: froz
     return [replace(t, retry=retry) for t in tasks if t.todo or failing & set(t.done.values())]
 
 
-def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
-    """Publish all finished units, unless the dataset is that already."""
+def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]:
+    """Publish all finished units, unless the dataset is that already, or every site of theirs failed."""
     check_stop()
-    tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
+    tasks = [task for task in ready.survey(listing) if _is_finished(task)]
     fingerprint = publish_fingerprint(ready.build, tasks)
-    there = published(ready.out)
+    there = revisions.look(ready.out).sound
     if there is not None and there.provenance.get("fingerprint") == fingerprint:
+        with ready.out.locked("publish") as held:
+            if held is not False:  # what a publish left that was killed at its very end
+                revisions.tidy(ready.out, ready.build.publish.keep_revisions, alone=held is True)
         return Published(there.counts, there.shards), False
+    if tasks and not _any_site_ok(ready, tasks):
+        return None, False
     units = [_finished(ready.store, task, listing.sizes[task.done[STAGES[0].name]]) for task in tasks]
     provenance: dict[str, JsonValue] = {
         "fingerprint": fingerprint,
         "ocr": ready.tools.ocr.name,
         "segmenter": ready.tools.segmenter.name,
+        "models": [dict(model.credit()) for model in ready.tools.segmenter.models],
         "anonymiser": ready.tools.blurrer.name if ready.tools.blurrer else None,
         "captioner": ready.tools.captioner.name,
         "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},
     }
     synthetic = ready.tools.synthetic_sources()
-    models = [model.credit() for model in ready.tools.segmenter.models]
-    done = publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance, models=models)
-    return done, True
+    return publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance), True
+
+
+def _is_finished(task: UnitTask) -> bool:
+    return all(stage in task.done for stage in _NAMES)
+
+
+def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
+    """Whether any site came through all stages. Damaged tables may hold one: publishing has them made again."""
+    counts, damaged = count_all(ready.store, [task.done[_NAMES[-1]] for task in finished])
+    return bool(damaged) or any(found.ok for found in counts.values())
+
+
+def _finished_files(tasks: Sequence[UnitTask]) -> list[LayerFile]:
+    return [file for task in tasks if _is_finished(task) for file in task.done.values()]
 
 
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
-    """What a dataset is made from: the settings, which its card and manifest tell, and the tables of each unit."""
+    """Digest of what a dataset is made from: settings (they are in card and manifest) and the tables of each unit."""
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
-    settings = {key: value for key, value in shareable(build).items() if key != "limits"}
-    return digest(PUBLISH_VERSION, settings, contents, length=32)
-
-
-def published(out: Store) -> Manifest | None:
-    """The manifest of a dataset, if there is a whole one: every shard that it lists is there in full length."""
-    try:
-        manifest = Manifest.model_validate_json(out.read(MANIFEST))
-    except (FileNotFoundError, ValidationError):
-        return None
-    sizes = {entry.path: entry.size for entry in out.entries()}
-    return manifest if all(sizes.get(f.path) == f.bytes for f in [*manifest.shards, *manifest.files]) else None
+    return digest(PUBLISH_VERSION, shareable(build), contents, length=32)
 
 
 def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
@@ -316,7 +327,8 @@ def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
     def load_index() -> pa.Table:
         return unit_index(UnitTables(**{s: read_columns(store, task.done[s], INDEX_COLUMNS[s]) for s in _NAMES}))
 
-    return FinishedUnit(task.region, task.unit, size, task.size, load, load_index)
+    content = digest([task.done[stage].content for stage in _NAMES], length=16)
+    return FinishedUnit(task.region, task.unit, content, size, task.size, load, load_index)
 
 
 def _counts(ready: Prepared, tasks: Sequence[UnitTask]) -> dict[str, Counts]:

@@ -1,4 +1,4 @@
-"""Which addresses may be asked: those of the provider, on the public internet, by https."""
+"""Which URLs may be requested: those of the provider, on the public internet, over https."""
 
 import ipaddress
 import re
@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from pipeline.errors import SiteError
+from pipeline.net.special_addresses import is_special
 from schemas.reasons import Reason
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -18,15 +19,12 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 """A name with a dot and a last label that is no number: so no form of an IP address (0x7f.1, 017700000001)."""
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
-_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: all that is global today; neither mapped nor NAT64 addresses
-# Teredo and 6to4: their addresses hold an IPv4 address.
-_TUNNELS = (ipaddress.IPv6Network("2001::/32"), ipaddress.IPv6Network("2002::/16"))
-_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")  # RFC 7526: formerly 6to4 relays
+_PORT = re.compile(r"[0-9]{0,5}")
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Scheme, host and port; `subdomains` where it stands for all names below the host."""
+    """Scheme, host and port. `subdomains` means that it covers all names below the host."""
 
     scheme: str
     host: str
@@ -35,11 +33,11 @@ class Origin:
 
     @property
     def loopback(self) -> bool:
-        """Whether it is this machine's own."""
+        """Whether it is an address of this machine."""
         return self.host in LOOPBACK
 
     def covers(self, other: "Origin") -> bool:
-        """Whether an address of the other origin is one of this origin."""
+        """Whether the other origin lies within this one."""
         if (self.scheme, self.port) != (other.scheme, other.port):
             return False
         if self.subdomains:
@@ -48,14 +46,14 @@ class Origin:
 
 
 def origin_of(url: URL) -> Origin:
-    """The origin of an absolute address.
+    """The origin of an absolute URL.
 
     Raises:
         SiteError: UNSAFE_ADDRESS, where it holds a user, or its host is neither a public name nor loopback.
     """
     try:
         host, port = (url.raw_host or "").lower(), url.port
-    except ValueError:  # parsed when first asked for
+    except ValueError:  # not one of `parse_url`
         raise _unsafe("no address", "") from None
     if url.scheme not in {"http", "https"} or not host or not port:
         raise _unsafe("no web address", url.scheme or "relative")
@@ -67,7 +65,7 @@ def origin_of(url: URL) -> Origin:
 
 
 def parse_origin(text: str, *, allow_loopback: bool) -> Origin:
-    """An origin as a provider states it: `https://host`, `https://*.host`, or loopback where that is allowed.
+    """Parse an origin as a provider states it: `https://host`, `https://*.host`, or loopback where allowed.
 
     Raises:
         SiteError: UNSAFE_ADDRESS.
@@ -88,21 +86,29 @@ def parse_origin(text: str, *, allow_loopback: bool) -> Origin:
 
 
 def parse_url(text: str) -> URL:
-    """An address as it stands in a document; what is quoted in it already stays as it is (signed addresses).
+    """Parse a URL from a document. Percent-encoded parts stay as they are (signed URLs).
 
     Raises:
-        SiteError: UNSAFE_ADDRESS, where it cannot be parsed or holds white space or control characters.
+        SiteError: UNSAFE_ADDRESS, where it cannot be parsed, its port is none, or it holds white space or control
+            characters.
     """
     if _FORBIDDEN.search(text):
         raise _unsafe("an address with white space or control characters", "")
     try:
-        return URL(text.partition("#")[0], encoded=text.isascii())
+        url = URL(text.partition("#")[0], encoded=text.isascii())
+        # yarl looks at host and port when they are first asked for; then it would be too late. Of a port it accepts
+        # what Python's int does, as +443.
+        port = url.raw_authority.rpartition("@")[2].rpartition("]")[2].rpartition(":")
+        sound = url.port is None or _PORT.fullmatch(port[2] if port[1] else "") is not None
     except ValueError:
-        raise _unsafe("no address", "") from None
+        sound = False
+    if not sound:
+        raise _unsafe("no address", "")
+    return url
 
 
 def check(url: URL, allowed: Iterable[Origin]) -> Origin:
-    """The origin of an address that may be asked.
+    """Check that a URL may be requested, and return its origin.
 
     Raises:
         SiteError: UNSAFE_ADDRESS.
@@ -114,20 +120,16 @@ def check(url: URL, allowed: Iterable[Origin]) -> Origin:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet and to nothing behind it."""
+    """Whether an IP address belongs to the public internet."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:  # a scope id, as fe80::1%eth0
         return False
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:
-        return False
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip not in _RELAYS
-    return ip in _UNICAST and not any(ip in net for net in _TUNNELS)
+    return ip.is_global and not is_special(ip)
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only.
+    """A DNS resolver that returns public addresses only.
 
     The connection is made to the addresses given here, so a name that resolves differently a moment later (DNS
     rebinding) gains nothing.
@@ -139,7 +141,7 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of a name that may be connected to.
+        """The public addresses of a name.
 
         Raises:
             SiteError: UNSAFE_ADDRESS, where it has none but others.

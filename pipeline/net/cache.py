@@ -1,10 +1,10 @@
-"""Answers kept on disk, for all processes of a machine.
+"""The response cache on disk, shared by all processes of a machine.
 
-Own code: aiohttp-client-cache, the one for aiohttp, drops answers by age and not by size, and neither keeps equal
-bodies once nor checks what it reads.
+This is our own code because aiohttp-client-cache evicts by age and not by size, stores equal bodies several times, and
+does not check what it reads.
 
-A body is a file named by its SHA-256; an index in SQLite says which key has which. A file is written beside its place
-and renamed, then indexed. So whatever is killed when, what is read is whole; what is left over is swept.
+A body is a file named by its SHA-256; an SQLite index maps keys to bodies. A file is written under a temporary name,
+renamed, then indexed. So a reader never sees half a file, whenever a process is killed; leftovers are removed later.
 """
 
 import contextlib
@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -19,28 +20,29 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipeline.errors import MachineError
 from pipeline.net.base import Answer
 from pipeline.net.cache_control import fresh_for
-from pipeline.net.shared_sqlite import set_up
+from pipeline.net.shared_sqlite import BadContentError, check_made_by, is_fault_of_content, set_up
 
 KEPT = frozenset(
     {"age", "cache-control", "content-range", "content-type", "date", "etag", "expires", "last-modified", "vary"}
 )
-"""Headers that are kept. No others: they may hold addresses that expire, or cookies."""
+"""Headers that are stored. Others are not: they may hold cookies or expiring URLs."""
 ENTRY_BYTES = 512
-"""What an entry of the index counts, beside its body."""
+"""Size that an index entry counts, beside its body."""
 LEFTOVER_S = 3_600.0
-"""A file that nothing points to is swept at this age: until then, somebody may be about to index it."""
+"""Age at which a file without an index entry is removed. A younger one may be about to be indexed."""
 _FILLED_TO = 0.99
-"""Evicting goes on to this share of the limit, so that it is not needed with every answer."""
+"""Eviction continues down to this share of the limit, so that it is not needed with every response."""
 _SWEEP_EVERY = 256
 _TOUCHED = 256
 _PATIENCE_S = 60.0
-"""With other processes that write to the index."""
+"""How long to wait for other processes that write to the index."""
 _LAYOUT = 1
+_INDEX = re.compile(rf"index-{_LAYOUT}-([0-9]{{1,9}})\.sqlite")
 _SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS used (bytes INTEGER NOT NULL);
@@ -77,22 +79,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Stored:
-    """An answer of the cache, and whether it may be used as it is."""
+    """A cached response, and whether it is fresh."""
 
     answer: Answer
-    """Its `url` is empty: addresses are not kept."""
+    """Its `url` is empty: URLs are not stored."""
     etag: str | None
     last_modified: str | None
     fresh: bool
-    """False: ask whether it still holds (If-None-Match, If-Modified-Since); a 304 is for `refreshed`."""
+    """If false, revalidate it (If-None-Match, If-Modified-Since); report a 304 with `refreshed`."""
 
 
 class AnswerCache:
-    """Answers by key, the least recently used ones going. Threads share it, processes share the folder.
+    """Responses by key, with eviction of the least recently used. Shared by threads, and by processes.
 
     Args:
-        folder: On a disk of this machine. Made if missing, for its owner alone.
-        max_bytes: Bodies and index entries together. What the file system adds is not counted.
+        folder: A folder on a local disk. Created if missing, readable by its owner only.
+        max_bytes: Limit for bodies and index entries together, without the overhead of the file system.
         wall: Seconds since the epoch.
 
     Raises:
@@ -107,53 +109,45 @@ class AnswerCache:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._generation = 0
-        """Which index file is in use: for all processes the last one there is. A damaged one is followed by another."""
+        """Number of the index file in use. A damaged index is followed by one with the next number."""
         self._touched: dict[bytes, float] = {}
-        """When entries were used, as far as that is not written yet."""
+        """Times of last use that are not written yet."""
         self._puts = 0
         with self._explained():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for name in ("bodies", "new"):
                 (folder / name).mkdir(mode=0o700, exist_ok=True)
             self._sweep(folder / "new", lambda _: False)
-            numbers = [int(path.stem.split("-")[-1]) for path in folder.glob(f"index-{_LAYOUT}-*.sqlite")]
-            self._generation = max(numbers, default=0)
-        self._read_index(_used)
+            names = (_INDEX.fullmatch(path.name) for path in folder.iterdir())
+            self._generation = max((int(name[1]) for name in names if name), default=0)
+        self._read_index(_check_used)
 
     def get(self, key: str) -> Stored | None:
-        """The answer kept for a key, if its body is there and undamaged."""
+        """The response cached for a key, if its body is present and undamaged."""
         mark = _mark(key)
-        row = self._read_index(
-            lambda index: index.execute(
-                "SELECT digest, status, content_type, headers, immutable, stored_at, fresh_s FROM entries"
-                " WHERE key = ?",
-                (mark,),
-            ).fetchone()
-        )
-        if row is None:
+        entry = self._read_index(lambda index: _entry(index, mark))
+        if entry is None:
             return None
-        digest, status, content_type, text, immutable, stored_at, fresh_s = row
-        body = self._read(digest)
+        body = self._read(entry.digest)
         if body is None:
-            self._change_index(lambda index: self._forget_body(index, digest))
+            self._change_index(lambda index: self._forget_body(index, entry.digest))
             return None
         self._touch(mark)
-        headers: dict[str, str] = json.loads(text)
         return Stored(
-            Answer(body, status, content_type, headers, cached=True),
-            headers.get("etag"),
-            headers.get("last-modified"),
+            Answer(body, entry.status, entry.content_type, entry.headers, cached=True),
+            entry.headers.get("etag"),
+            entry.headers.get("last-modified"),
             # Kept in the future: the clock was set back, and nobody knows how old it is.
-            fresh=bool(immutable) or stored_at <= self._wall() < stored_at + fresh_s,
+            fresh=entry.immutable or entry.stored_at <= self._wall() < entry.stored_at + entry.fresh_s,
         )
 
     def put(self, key: str, answer: Answer, *, immutable: bool) -> None:
-        """Keep an answer as far as its headers allow, in place of an earlier one.
+        """Store a response as far as its headers allow, in place of an earlier one.
 
         Args:
-            key: Any string; only a digest of it is kept.
-            answer: Judged ok.
-            immutable: Fresh for good, whatever its headers say of that; no-store is obeyed nevertheless.
+            key: Any string; only its digest is stored.
+            answer: An accepted response.
+            immutable: Without expiry, whatever its headers say; no-store is obeyed nevertheless.
         """
         mark, now = _mark(key), self._wall()
         headers = {name: value for name, value in answer.headers.items() if name in KEPT}
@@ -182,19 +176,19 @@ class AnswerCache:
             self._sweep_bodies(digest[:1])
 
     def refreshed(self, key: str, headers: Mapping[str, str]) -> None:
-        """Note that an entry still holds.
+        """Record that an entry was revalidated.
 
         Args:
-            key: As it was put.
-            headers: Of the answer with status 304; they take the place of those kept (RFC 9111, 3.2).
+            key: The key it was stored under.
+            headers: Headers of the 304; they replace those stored (RFC 9111, 3.2).
         """
         mark, now = _mark(key), self._wall()
 
         def refresh(index: sqlite3.Connection) -> None:
-            row = index.execute("SELECT headers FROM entries WHERE key = ?", (mark,)).fetchone()
-            if row is None:
+            entry = _entry(index, mark)
+            if entry is None:
                 return
-            of_then = {name: value for name, value in json.loads(row[0]).items() if name not in {"age", "date"}}
+            of_then = {name: value for name, value in entry.headers.items() if name not in {"age", "date"}}
             merged = of_then | {name: value for name, value in headers.items() if name in KEPT}
             fresh_s = fresh_for(merged, now)
             if fresh_s is None:
@@ -208,7 +202,7 @@ class AnswerCache:
         self._change_index(refresh)
 
     def close(self) -> None:
-        """Write down what is not written yet and close the index. No call may be under way or follow."""
+        """Write pending data and close the index. No call may be in progress or follow."""
         self._change_index(self._write_touched)
         with self._lock:
             for connection in self._connections:
@@ -246,13 +240,13 @@ class AnswerCache:
             new.unlink(missing_ok=True)
 
     def _sweep_bodies(self, first: bytes) -> None:
-        """Remove the bodies that no entry has, of those whose digest begins with this byte."""
+        """Remove bodies without an entry whose digest begins with this byte."""
         known = self._read_index(
             lambda index: index.execute(
                 "SELECT digest FROM bodies WHERE digest >= ? AND digest < ?", (first, first + b"\xff" * 32)
             ).fetchall()
         )
-        names = {digest.hex() for [digest] in known}
+        names = {digest.hex() for [digest] in known if isinstance(digest, bytes)}
         with self._explained():
             self._sweep(self._folder / "bodies" / first.hex(), names.__contains__)
 
@@ -283,23 +277,25 @@ class AnswerCache:
     def _evict(self, index: sqlite3.Connection) -> None:
         self._write_touched(index)
         while _used(index) > _FILLED_TO * self._max_bytes:
-            [oldest] = index.execute("SELECT key FROM entries ORDER BY last_used LIMIT 1").fetchone()
-            self._forget(index, oldest)
+            oldest = index.execute("SELECT key FROM entries ORDER BY last_used LIMIT 1").fetchone()
+            if oldest is None:
+                raise BadContentError("its count of bytes does not fit its entries")
+            self._forget(index, oldest[0])
 
     def _forget(self, index: sqlite3.Connection, mark: bytes, but: bytes = b"") -> None:
-        """Drop an entry, unless it has that body; and its body, if no other entry has it."""
+        """Remove an entry, unless it has that body; and its body, if no other entry has it."""
         row = index.execute(
             "DELETE FROM entries WHERE key = ? AND digest != ? RETURNING digest", (mark, but)
         ).fetchone()
         if row and not index.execute("SELECT 1 FROM bodies WHERE digest = ?", row).fetchone():
-            self._path(row[0]).unlink(missing_ok=True)
+            self._path(_digest(row[0])).unlink(missing_ok=True)
 
     def _forget_body(self, index: sqlite3.Connection, digest: bytes) -> None:
         index.execute("DELETE FROM entries WHERE digest = ?", (digest,))
         self._path(digest).unlink(missing_ok=True)
 
     def _read_index(self, use: Callable[[sqlite3.Connection], T]) -> T:
-        """Use this thread's connection. A damaged index is given up, and this is tried once more with a new one."""
+        """Use this thread's connection. A damaged index is replaced, and the call repeated once."""
         for last in (False, True):
             generation = self._generation
             try:
@@ -331,6 +327,7 @@ class AnswerCache:
             with self._lock:
                 self._connections.append(index)
             set_up(index, _SCHEMA, _PATIENCE_S)
+            check_made_by(index, _SCHEMA)
             self._local.index = generation, index
         return index
 
@@ -338,10 +335,10 @@ class AnswerCache:
         return self._folder / f"index-{_LAYOUT}-{generation}.sqlite"
 
     def _give_up_index(self, generation: int, fault: sqlite3.DatabaseError) -> None:
-        """Go on with a new index. Bodies are found again when their keys are put again, and swept otherwise."""
+        """Start a new index. Bodies are found again when their keys are stored again, and removed otherwise."""
         with self._lock, self._explained():
             if generation == self._generation:  # otherwise another thread was here first
-                log.warning("the index of the cache in %s is damaged (%s): begun anew", self._folder, fault)
+                log.warning("the index of the cache in %s is damaged (%s): a new one is created", self._folder, fault)
                 # Under another name: renaming or replacing a file that other processes have open ruins both.
                 self._generation += 1
                 for old in self._folder.glob(f"{self._index_file(generation).name}*"):
@@ -351,13 +348,17 @@ class AnswerCache:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sqlite3.OperationalError) as fault:
+        except sqlite3.Error as fault:
+            if is_fault_of_content(fault):
+                raise
+            raise self._unusable(fault) from fault
+        except OSError as fault:
             raise self._unusable(fault) from fault
 
     def _unusable(self, fault: Exception) -> MachineError:
         return MachineError(
-            f"the cache of answers in {self._folder} cannot be used ({fault}): make room or let it be written, or name"
-            " another folder in `network.cache`"
+            f"the response cache in {self._folder} cannot be used ({fault}): free some space, make the folder writable,"
+            " or name another one in `network.cache`"
         )
 
 
@@ -365,6 +366,71 @@ def _mark(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A row of the index."""
+
+    digest: bytes
+    status: int
+    content_type: str
+    headers: dict[str, str]
+    immutable: bool
+    stored_at: float
+    fresh_s: float
+
+
+def _entry(index: sqlite3.Connection, mark: bytes) -> _Entry | None:
+    """What the index has for a key.
+
+    Raises:
+        BadContentError: no row that was written here.
+    """
+    row = index.execute(
+        "SELECT digest, status, content_type, headers, immutable, stored_at, fresh_s FROM entries WHERE key = ?",
+        (mark,),
+    ).fetchone()
+    if row is None:
+        return None
+    digest, status, content_type, text, immutable, stored_at, fresh_s = row
+    try:
+        headers = json.loads(text)
+        sound = isinstance(headers, dict) and all(isinstance(value, str) for value in headers.values())
+    except (TypeError, ValueError, RecursionError):
+        sound = False
+    types = ((status, int), (content_type, str), (immutable, int), (stored_at, float), (fresh_s, float))
+    if not sound or not all(isinstance(value, kind) for value, kind in types):
+        raise BadContentError("an entry of it cannot be read")
+    return _Entry(_digest(digest), status, content_type, headers, bool(immutable), stored_at, fresh_s)
+
+
+def _digest(value: Any) -> bytes:
+    """A body's digest as the index has it.
+
+    Raises:
+        BadContentError: it is none.
+    """
+    if not isinstance(value, bytes) or len(value) != hashlib.sha256().digest_size:
+        raise BadContentError("a digest of it is none")
+    return value
+
+
 def _used(index: sqlite3.Connection) -> int:
-    [used] = index.execute("SELECT bytes FROM used").fetchone()
-    return int(used)
+    row = index.execute("SELECT bytes FROM used").fetchone()
+    if row is None or not isinstance(row[0], int) or row[0] < 0:
+        raise BadContentError("its count of bytes is none")
+    return row[0]
+
+
+def _check_used(index: sqlite3.Connection) -> None:
+    """Hold the count of bytes against what is there, in one look, as other processes are at work.
+
+    Raises:
+        BadContentError: they differ.
+    """
+    counts = index.execute(
+        "SELECT (SELECT count(*) FROM used), (SELECT bytes FROM used),"
+        " (SELECT coalesce(sum(size), 0) FROM bodies) + (SELECT ? * count(*) FROM entries)",
+        (ENTRY_BYTES,),
+    ).fetchone()
+    if counts[0] != 1 or counts[1] != counts[2]:
+        raise BadContentError("its count of bytes does not fit its entries")

@@ -1,30 +1,40 @@
-"""How a host is doing: whether to ask it now, and whether to ask it again."""
+"""Health of a host: whether to send requests to it now, and whether to retry."""
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from pipeline.errors import SiteError
 from schemas.reasons import Reason
 
 FAILURES = 10
-"""So many failures in a row, over all requests, and the host counts as down."""
+"""A host counts as down after this many consecutive failures, over all requests."""
 FREE_RETRIES = 50
-"""Retries of a host that its share does not limit."""
+"""Retries of a host before its retry share applies."""
 LONGEST_PAUSE_S = 60.0
-"""Between two probes of a host that is down."""
+"""Maximum pause between two probes of a host that is down, in seconds."""
 
 
 class CircuitBreaker:
-    """A circuit breaker and a retry budget for one host. Lives in one event loop, so each process has its own.
+    """A circuit breaker and a retry budget for one host. It lives in one event loop; each process has its own.
 
     After `FAILURES` failures in a row the host counts as down. Requests then wait, while one at a time probes it after
     a pause that doubles. Once it has been down for `patience_s` nothing waits any more: every request fails at once,
     but for a probe now and then. So a host that never answers delays a build by little more than `patience_s`, however
     many requests there are.
+
+    Args:
+        host: Its name, for messages.
+        patience_s: How long a host may be down before requests fail at once.
+        retry_share: Retries that are allowed for each request, beyond the first `FREE_RETRIES`.
+        clock: Seconds that never go back; the event loop must count them alike.
     """
 
-    def __init__(self, host: str, patience_s: float, retry_share: float) -> None:
+    def __init__(
+        self, host: str, patience_s: float, retry_share: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._host = host
+        self._clock = clock
         self._patience = patience_s
         self._share = retry_share
         self._requests = 0
@@ -39,17 +49,17 @@ class CircuitBreaker:
 
     @property
     def down(self) -> bool:
-        """Whether only probes may ask it."""
+        """Whether only probes may reach the host."""
         return self._down_since is not None
 
     async def admit(self) -> bool:
-        """Wait until the host may be asked. True: the caller is the probe, and must tell what came, or `give_up`.
+        """Wait until the host may be contacted. True: the caller is the probe and must report the outcome.
 
         Raises:
             SiteError: UNREACHABLE, it has been down too long.
         """
         while True:
-            now = time.monotonic()
+            now = self._clock()
             if self._down_since is None:
                 return False
             if not self._probing and now >= self._probe_at:
@@ -69,7 +79,7 @@ class CircuitBreaker:
                 continue
 
     def answered(self) -> None:
-        """It answered, if only with a refusal."""
+        """Record a response, if only a refusal."""
         self._requests += 1
         self._failures = 0
         self._probing = False
@@ -79,7 +89,7 @@ class CircuitBreaker:
 
     def failed(self, what: str, *, probe: bool) -> None:
         """The connection or the server failed."""
-        now = time.monotonic()
+        now = self._clock()
         self._requests += 1
         self._failures += 1
         self._last = what
@@ -97,12 +107,12 @@ class CircuitBreaker:
         self._tell()
 
     def give_up(self) -> None:
-        """The probe was not made."""
+        """Record that the probe was not sent."""
         self._probing = False
         self._tell()
 
     def may_retry(self) -> bool:
-        """Whether its budget has another retry; counts it."""
+        """Whether the retry budget allows another retry; counts it."""
         if self._retries >= FREE_RETRIES + self._share * self._requests:
             return False
         self._retries += 1

@@ -1,7 +1,7 @@
 """What a source must offer. A source is made once a process from its configuration and shared by threads."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from pipeline.config.build import Imagery, Region
 from pipeline.geo.point import Floats, Point
+from pipeline.imaging.lens import Crop, Fisheye
 from pipeline.imaging.types import Camera, Pixels
 from pipeline.net.base import Provider
 from schemas.reasons import Reason
-from schemas.records import MapFact
+from schemas.records import FactKind, MapFact
 
 
 @dataclass(frozen=True)
@@ -27,18 +28,27 @@ class Photo:
     """Optical axis (perspective) or image centre (equirectangular), clockwise from north."""
     hfov_deg: float | None
     """Horizontal field of view; 360 for a panorama; None if nobody recorded it."""
-    projection: Literal["perspective", "equirectangular"]
+    projection: Literal["perspective", "equirectangular", "fisheye"]
     captured_at: datetime | None
     author: str
     licence: str
     link: str
     sequence: str | None = None
     """The source's id of the capture sequence (drive, walk) that it is of."""
+    lens: Crop | Fisheye | None = None
+    """Of an equirectangular photo, the part of the sphere that it shows, if not the whole; of a fisheye its model, None
+    where nobody recorded it: then nothing in it has a bearing."""
+    hfov_along_long_side: bool = False
+    """The field of view is that of the longer side, whichever that is."""
+    position_error_m: float | None = None
+    """By how much the position may be off, as the source says."""
     quality: float | None = None
     """The source's own score, 0 to 1; None where it has none."""
     redistributable: bool = True
     picture: str | None = None
     """Where its bytes are, for the source's own use; stored nowhere, as such addresses expire."""
+    size_bytes: int | None = field(default=None, compare=False)
+    """Of its file, where that is known before it is read."""
     unusable: tuple[Reason, str] | None = None
     """Why it may not be used, where what the source says of it is enough to know."""
 
@@ -59,6 +69,8 @@ class RasterChip:
     redistributable: bool = True
     native_gsd_m: float | None = None
     """Metres a pixel of what it was made from, see `schemas.records.ChipInfo`; None where it is drawn."""
+    datum_accuracy_m: float | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +156,14 @@ class MapSource(Source, Protocol):
 
     def around(self, point: Point, radius_m: float) -> list[MapFact]:
         """Things within a radius, nearest first. Names are given as the map has them."""
+        ...
+
+    def charted(self) -> frozenset[FactKind]:
+        """The kinds of fact that it has a layer of; see `schemas.records.ImageryRow`. Asked after `chip`.
+
+        Raises:
+            SiteError: the source could not be asked.
+        """
         ...
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:

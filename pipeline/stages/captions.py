@@ -1,24 +1,26 @@
-"""Stage `captions`: the descriptions of a site, each sentence with the cues it rests on, judged whoever wrote them."""
+"""Stage `captions`: the descriptions of a site, each claim with its witnesses, checked whoever wrote them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.boundary import on_site
 from pipeline.captioning.base import Captioner, Description, Evidence, NotDescribedError
-from pipeline.captioning.grounding import grounding
-from pipeline.captioning.grounding.grounding import fault_of, judge
+from pipeline.captioning.grounding.grounding import VARIANTS, VERSION, ground, text_of, witnesses_of
+from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config.build import Build, Region
 from pipeline.config.captioning import Grounding
 from pipeline.errors import SiteError
 from pipeline.registry.toolbox import Toolbox
 from pipeline.stages.base import Stage, StageInput
 from pipeline.stopping import check_stop
+from schemas.reasons import Reason
 from schemas.records import CaptionRow, CueRow, ImageryRow
 
 
 def captions(
     sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox, draws: Mapping[str, int]
 ) -> list[CaptionRow]:
-    """One row a site whose cues are ok, in order. What its evidence does not bear out fails, and keeps its text.
+    """One row per site whose cues are ok, in order. What no witness supports is left out and kept beside the rest.
 
     Args:
         sites: with their pictures.
@@ -29,63 +31,80 @@ def captions(
     check_stop()
     by_id = {site.site_id: site for site in sites}
     evidence = [Evidence(by_id[row.site_id], row.cues, draws.get(row.site_id, 0)) for row in cues if row.status == "ok"]
-    answers = tools.captioner.describe(evidence)
-    policy = tools.build.grounding
-    return [_row(asked, answer, tools.captioner, policy) for asked, answer in zip(evidence, answers, strict=True)]
+    answers = tools.boundary(f"captioner {tools.captioner.name}", Reason.ENGINE_FAILED).each(
+        evidence, tools.captioner.describe, lambda one: one.site.site_id
+    )
+    return [_row(asked, answer, tools) for asked, answer in zip(evidence, answers, strict=True)]
 
 
-def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner, policy: Grounding) -> CaptionRow:
-    site_id = asked.site.site_id
-    by: dict[str, Any] = {
+def _row(asked: Evidence, answer: Description | SiteError, tools: Toolbox) -> CaptionRow:
+    try:
+        with on_site(asked.site.site_id), tools.boundary("captions", Reason.ENGINE_FAILED).guard():
+            if isinstance(answer, SiteError):
+                return _failed(asked, answer, tools.captioner)
+            return _described(asked, answer, tools.captioner, tools.build.grounding)
+    except SiteError as error:
+        return _failed(asked, error, tools.captioner)
+
+
+def _failed(asked: Evidence, error: SiteError, captioner: Captioner) -> CaptionRow:
+    return CaptionRow(
+        site_id=asked.site.site_id,
+        status="failed",
+        reason=error.reason,
+        detail=error.detail,
+        language="",
+        long=None,
+        short=None,
+        long_tokens=0,
+        short_tokens=0,
+        sentences=[],
+        turns=error.turns if isinstance(error, NotDescribedError) else [],
+        **_by(asked, captioner),
+    )
+
+
+def _by(asked: Evidence, captioner: Captioner) -> dict[str, Any]:
+    return {
         "captioner": captioner.name,
         "prompt_set": captioner.prompt_set,
         "model": captioner.model,
         "draw": asked.draw,
     }
-    if isinstance(answer, SiteError):
-        return CaptionRow(
-            site_id=site_id,
-            status="failed",
-            reason=answer.reason,
-            detail=answer.detail,
-            language="",
-            long=None,
-            short=None,
-            long_tokens=0,
-            short_tokens=0,
-            sentences=[],
-            turns=answer.turns if isinstance(answer, NotDescribedError) else [],
-            **by,
-        )
-    verdicts, fault = answer.verdicts, answer.fault
-    if fault is None:  # else it was found with less evidence: with what the model itself accepted
-        verdicts = judge(answer.sentences, asked, policy, answer.language)
-        fault = fault_of(verdicts, policy)
+
+
+def _described(asked: Evidence, answer: Description, captioner: Captioner, policy: Grounding) -> CaptionRow:
+    known = witnesses_of(asked, answer.notes, policy, answer.language)
+    grounded = ground(answer.sentences, known, asked.site.region)
+    fault = answer.fault or grounded.fault
+    long, short, street = (text_of(grounded.sentences, variant) for variant in VARIANTS)
     return CaptionRow(
-        site_id=site_id,
+        site_id=asked.site.site_id,
         status="failed" if fault else "ok",
         reason=fault and fault[0],
         detail=fault and fault[1],
         language=answer.language,
-        long=answer.long,
-        short=answer.short,
-        street=answer.street,
-        long_tokens=answer.long_tokens,
-        short_tokens=answer.short_tokens,
-        street_tokens=answer.street_tokens,
-        sentences=answer.sentences,
-        verdicts=verdicts,
+        long=long,
+        short=short,
+        street=street or None,
+        long_tokens=count_clip_tokens(long),
+        short_tokens=count_clip_tokens(short),
+        street_tokens=count_clip_tokens(street) if street else 0,
+        sentences=grounded.sentences,
+        dropped=[*answer.dropped, *grounded.dropped],
+        notes=answer.notes,
+        controls=answer.controls,
         turns=answer.turns,
-        **by,
+        **_by(asked, captioner),
     )
 
 
 def _depends_on(build: Build, tools: Toolbox, _region: Region) -> list[object]:
-    return [tools.captioner.fingerprint(), grounding.VERSION, build.grounding]
+    return [tools.captioner.fingerprint(), VERSION, build.grounding]
 
 
 def _run(given: StageInput, tools: Toolbox) -> list[CaptionRow]:
     return captions(given.rows(ImageryRow), given.rows(CueRow), tools, given.draws)
 
 
-STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=2, depends_on=_depends_on, run=_run)
+STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=3, depends_on=_depends_on, run=_run)

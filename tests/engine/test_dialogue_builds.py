@@ -12,7 +12,7 @@ from pipeline.engine.workspace import collect_garbage, discard_replies
 from pipeline.stages import STAGES
 from pipeline.storage import open_store
 from schemas.records import CaptionRow
-from tests.captioning.model_standin import NAME, Seen, serving, write_well
+from tests.captioning.model_standin import NAME, Seen, say, serving, write_well
 from tools.dataset import open_dataset
 from tools.inspect.show import describe_sample
 from tools.verify.verify import verify
@@ -25,7 +25,7 @@ def careless(seen: Seen) -> Any:
     """A writer that makes things up, and makes them up again when told."""
     if seen.turn not in ("compose", "repair"):
         return write_well(seen)
-    said = [{"text": UNTRUE, "cues": []}] * 2
+    said = [say(UNTRUE)] * 2
     return {"long": said, "short": said[:1], "street": said[:1]}
 
 
@@ -50,7 +50,7 @@ def test_a_retry_has_the_model_reply_anew_where_what_it_said_was_at_fault(small_
         assert set(outcome.failed) == {"ungrounded"}
         first = rows(build)
         assert {row.draw for row in first} == {0}
-        assert all(row.verdicts and row.turns and row.long for row in first)
+        assert all(row.dropped and row.turns for row in first)
         seeds = {seen.body["seed"] for seen in model.seen}
         model.seen.clear()
 
@@ -79,7 +79,7 @@ def test_a_retry_after_an_outage_asks_only_for_what_did_not_come(small_build: Ca
         model.seen.clear()
         spoilt.clear()
         run_build(build, stages=NAMES, retry=frozenset({"model_unreachable"}))
-        assert {seen.turn for seen in model.seen} <= {"compose", "review", "repair"}
+        assert {seen.turn for seen in model.seen} <= {"compose", "verify", "repair"}
     assert {row.draw for row in rows(build)} == {0}
 
 

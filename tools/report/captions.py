@@ -1,4 +1,4 @@
-"""Figures about the descriptions by region and split, taken of a bounded number of samples."""
+"""Figures about the descriptions by region and split, from a bounded number of samples."""
 
 import hashlib
 import heapq
@@ -13,39 +13,38 @@ from pipeline.errors import MachineError, SiteError
 from pipeline.sources.world import WorldStreetSource
 from tools.dataset import Dataset
 from tools.metrics import variety
-from tools.metrics.claims import FAMILIES, Claims, claims_of
+from tools.metrics.claims import Claims, claims_of
 from tools.metrics.described import COLUMNS, Described, described
 from tools.metrics.intervals import Estimate, mean, pair_mean, rate, share
-from tools.metrics.truth import true_claims, world_sources
+from tools.metrics.truth import Truthful, against_truth, world_sources
 from tools.report.statistics import Lengths
 
 MOST_IN_ALL, MOST_OF_A_SPLIT, LEAST_OF_A_SPLIT = 6_000, 300, 20
-"""Samples that are drawn: so many in all, shared among the splits of all regions, within these bounds."""
+"""Number of samples to draw: in total, and bounds for each split of a region."""
 MOST_COMPARED = 1_000
 MOST_AGAINST_TRUTH = 24
-"""The truth of a view takes the synthetic world about a sixth of a second."""
+"""Maximum number of samples compared with the truth, which takes about a sixth of a second per view."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of the page's tables."""
+    """A column of the tables."""
 
     key: str
     title: str
     meaning: str
     percent: bool = True
     decimals: int = 0
-    """Of a figure that is no percentage."""
+    """Decimals of a figure that is not a percentage."""
 
 
 EVIDENCE = (
-    Measure("quote", "signs: precision", "quoted words that rest on a text read there, of all quoted words"),
+    Measure("witnessed", "witnessed", "claims that somebody but the writer witnesses, of all claims"),
+    Measure("contradicted", "contradicted", "claims that the cues contradict, of all claims"),
     Measure("signs", "signs: recall", "large legible lasting signs that the text quotes or names, of all such signs"),
-    Measure("object", "things", "things said to be there that the cues show, of all that could be checked"),
-    Measure("map", "map", "the same of things that a map would show"),
-    Measure(
-        "direction", "directions", "directions and distances that agree with the cues, of all that could be checked"
-    ),
+    Measure("map_alone", "map alone", "sentences that rest on the map alone"),
+    Measure("above", "from above", "sentences that tell what can be seen from above or is on the map"),
+    Measure("looks", "looks", "claims about colour, material, storeys or shape, a text", percent=False, decimals=2),
     Measure("leaks", "leakage", "descriptions with the name of a street, district or town that is not legible there"),
 )
 WORDS = (
@@ -74,7 +73,7 @@ REPETITION = (
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of a region's split, or of all."""
+    """The figures of a region's split, or of all samples."""
 
     region: str
     split: str
@@ -84,7 +83,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Judged:
-    """A sample and how well its description is borne out."""
+    """A sample with the results of the checks."""
 
     sample_id: str
     groundedness: float
@@ -94,35 +93,35 @@ class Judged:
 
 @dataclass
 class Captions:
-    """All that the page says of the descriptions' quality."""
+    """All figures of the page about the quality of descriptions."""
 
     rows: list[Row]
-    """The first is of all that was drawn, regions and splits together."""
+    """The first row is for all samples, regions and splits together."""
     most_of_a_split: int
     complete: bool
     """Whether every sample was drawn."""
     unjudged: int
-    """Descriptions in a language that cannot be judged."""
+    """Number of descriptions in a language without rules."""
     true_directions: Estimate | None
-    """Share of the directions that are true; synthetic world only."""
+    """Share of true directions; synthetic world only."""
     true_quotes: Estimate | None
-    """Share of the quoted texts that stand there legibly; synthetic world only. The truth leaves out small lettering
-    that an engine may read rightly, so more are true."""
+    """Share of quoted texts that are legible there; synthetic world only. The truth leaves out small lettering that an
+    engine may read correctly, so the real share is higher."""
     truth_samples: int
     similarity: Estimate | None
     compared: int
-    """Descriptions that `similarity` compares."""
+    """Number of descriptions that `similarity` compares."""
     openings: list[tuple[str, float]]
-    """The commonest, with the share of the descriptions that begin so."""
+    """The most frequent openings, with the share of descriptions that begin with them."""
     groundedness: Lengths = field(default_factory=Lengths)
-    """Samples by their percentage of claims borne out."""
+    """Number of samples by percentage of supported claims."""
     ranked: list[Judged] = field(default_factory=list)
-    """The worst first."""
+    """Samples, worst first."""
 
 
 @dataclass(frozen=True)
 class _Text:
-    """A drawn sample with what was found in it."""
+    """A drawn sample with the results of the checks."""
 
     sample: Described
     words: variety.Words
@@ -132,7 +131,7 @@ class _Text:
 
 
 def measure(dataset: Dataset) -> Captions:
-    """Draw samples, judge their descriptions, compare their words.
+    """Draw samples, check their descriptions, and compare their words.
 
     Raises:
         MachineError: a row, or the manifest's settings, are not of this version.
@@ -161,8 +160,8 @@ def measure(dataset: Dataset) -> Captions:
         most_of_a_split=most,
         complete=len(drawn) == dataset.manifest.counts.published,
         unjudged=sum(text.claims is None for text in drawn),
-        true_directions=share([c.supported["direction"] for c in true], [c.checked["direction"] for c in true]),
-        true_quotes=share([c.supported["quote"] for c in true], [c.checked["quote"] for c in true]),
+        true_directions=share([c.directions_true for c in true], [c.directions for c in true]),
+        true_quotes=share([c.quotes_true for c in true], [c.quotes for c in true]),
         truth_samples=len(true),
         similarity=pair_mean(variety.similarities(compared)) if compared else None,
         compared=len(compared),
@@ -175,7 +174,7 @@ def measure(dataset: Dataset) -> Captions:
 
 
 def drawn_ids(dataset: Dataset, most: int) -> set[str]:
-    """At most so many samples of each region's split: those whose ids have the least hashes, the same every time."""
+    """The samples to draw of each region's split: those with the smallest hashes of their ids; always the same."""
     groups: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     for row in dataset.rows(["sample_id", "region", "split"]):
         group = groups[row["region"], row["split"]]
@@ -190,7 +189,7 @@ def _digest(sample_id: str) -> int:
 
 
 def _most_of_a_split(dataset: Dataset) -> int:
-    splits = len({(shard.region, shard.split) for shard in dataset.manifest.shards})
+    splits = sum(len(by_split) for by_split in dataset.manifest.counts.regions.values())
     return max(LEAST_OF_A_SPLIT, min(MOST_OF_A_SPLIT, MOST_IN_ALL // max(splits, 1)))
 
 
@@ -204,7 +203,7 @@ def _texts(samples: Sequence[Described], policy: Grounding) -> list[_Text]:
 
 
 def _with_duplicates(texts: dict[tuple[str, str], list[_Text]]) -> dict[tuple[str, str], list[_Text]]:
-    """Near-duplicates count across the splits of a region: there they do the most harm."""
+    """Near-duplicate texts are counted across the splits of a region, where they do the most harm."""
     found: dict[tuple[str, str], list[_Text]] = {key: [] for key in texts}
     for region in dict.fromkeys(region for region, _ in texts):
         pairs = [(key, text) for key, group in texts.items() if key[0] == region for text in group]
@@ -217,10 +216,12 @@ def _with_duplicates(texts: dict[tuple[str, str], list[_Text]]) -> dict[tuple[st
 def _figures(texts: Sequence[_Text], stock: set[variety.Gram]) -> dict[str, Estimate | None]:
     claims = [text.claims for text in texts if text.claims is not None]
     words = [text.words for text in texts]
-    figures: dict[str, Estimate | None] = {
-        family: share([c.supported[family] for c in claims], [c.checked[family] for c in claims]) for family in FAMILIES
-    }
-    return figures | {
+    return {
+        "witnessed": share([c.witnessed for c in claims], [c.claims for c in claims]),
+        "contradicted": share([c.contradicted for c in claims], [c.claims for c in claims]),
+        "map_alone": share([c.on_map_alone for c in claims], [c.sentences for c in claims]),
+        "above": share([c.from_above for c in claims], [c.sentences for c in claims]),
+        "looks": mean([c.looks for c in claims]),
         "signs": share([c.signs_told for c in claims], [c.signs for c in claims]),
         "leaks": rate(sum(bool(c.leaked) for c in claims), len(claims)),
         "words": mean([len(mine) for mine in words]),
@@ -241,9 +242,9 @@ def _openings(texts: Sequence[_Text], stock: set[variety.Gram]) -> list[tuple[st
 
 
 def _ranked(texts: Sequence[_Text]) -> list[Judged]:
-    """The judged samples, the worst first; of equally good ones those with more claims are the better."""
+    """The checked samples, worst first; among equals, those with more claims rank as better."""
     judged = [
-        Judged(text.sample.sample_id, text.claims.groundedness, text.claims.checked.total(), text.claims.faults)
+        Judged(text.sample.sample_id, text.claims.groundedness, text.claims.claims, text.claims.faults)
         for text in texts
         if text.claims is not None and text.claims.groundedness is not None
     ]
@@ -252,9 +253,9 @@ def _ranked(texts: Sequence[_Text]) -> list[Judged]:
 
 def _against_truth(
     samples: Sequence[Described], worlds: Mapping[str, WorldStreetSource], policy: Grounding
-) -> list[Claims]:
+) -> list[Truthful]:
     try:
-        found = [true_claims(sample, worlds, policy) for sample in samples[:MOST_AGAINST_TRUTH]]
+        found = [against_truth(sample, worlds, policy) for sample in samples[:MOST_AGAINST_TRUTH]]
     except SiteError as error:
         raise MachineError(f"the synthetic world is not the one of this dataset: {error}. Build it again.") from error
-    return [claims for claims in found if claims is not None]
+    return [judged for judged in found if judged is not None]

@@ -8,18 +8,18 @@ from collections.abc import Iterator, Sequence
 
 from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.composer.document_planning import PLANS, select
-from pipeline.captioning.composer.facts import Fact
 from pipeline.captioning.composer.fusion import facts_of
 from pipeline.captioning.composer.realisation import Told, tell, tell_short
 from pipeline.captioning.composer.standpoint import Standpoint, standpoint_of
-from pipeline.captioning.composer.words import Voice, load_words
 from pipeline.captioning.language.en.grammar import Choices
+from pipeline.captioning.language.facts import Fact
+from pipeline.captioning.language.words import Voice, load_words
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config import captioning as config
 from pipeline.digest import digest
 from pipeline.errors import SiteError
 from schemas.reasons import Reason
-from schemas.records import Sentence
+from schemas.records import Claim, ClaimKind, Cue, Sentence, Shows, Variant
 
 _AIM_TOKENS = (90, 170)
 """A long description is cut to a length drawn from this range; CVG-Text's have 126 tokens on average."""
@@ -78,8 +78,8 @@ class Composer:
             long_tokens=count_clip_tokens(_text(long)),
             short_tokens=count_clip_tokens(_text(short)),
             sentences=[
-                *(Sentence(variant="long", text=told.text, cue_ids=list(told.cue_ids)) for told in long),
-                *(Sentence(variant="short", text=told.text, cue_ids=list(told.cue_ids)) for told in short),
+                *(_sentence("long", told, site.cues) for told in long),
+                *(_sentence("short", told, site.cues) for told in short),
             ],
             language=self._language,
         )
@@ -121,6 +121,16 @@ class Composer:
                 if not unlike.startswith(_text(candidate)) or rewording == _REWORDINGS - 1:
                     yield candidate
                     break
+
+
+def _sentence(variant: Variant, told: Told, cues: Sequence[Cue]) -> Sentence:
+    """A sentence as its one claim, which the cues that it was written from bear out."""
+    rests_on = list(told.cue_ids)
+    kinds = {cue.kind for cue in cues if cue.cue_id in told.cue_ids}
+    kind: ClaimKind = "sign" if "text" in kinds else "thing" if "object" in kinds else "map"
+    claim = Claim(text=told.text, kind=kind, cites=rests_on, outcome="supported", witnesses=rests_on)
+    shows: Shows = "on_map" if kinds == {"map"} else "street_only"
+    return Sentence(variant=variant, text=told.text, cue_ids=rests_on, claims=[claim], shows=shows)
 
 
 def _first_within(limit: int, candidates: Iterator[list[Told]]) -> list[Told]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from pipeline.captioning.composer.facts import Fact
 from pipeline.captioning.language.en.grammar import Choices
+from pipeline.captioning.language.facts import Fact
 from schemas.records import Position
 
 Shape = Literal["one", "many", "more", "more_signs", "farther", "steps", "pair", "signs", "sign_on", "named"]

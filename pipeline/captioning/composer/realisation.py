@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.captioning.composer.document_planning import Chunk, Plan, chunks, order
-from pipeline.captioning.composer.facts import Fact
 from pipeline.captioning.composer.standpoint import Standpoint
-from pipeline.captioning.composer.words import Voice, Words
 from pipeline.captioning.language.en.grammar import Choices, Teller, listed
+from pipeline.captioning.language.facts import Fact
+from pipeline.captioning.language.words import Voice, Words
 
 _ATTACHED = 0.5
 """Share of the openings that tell the standpoint and something around it in one breath."""

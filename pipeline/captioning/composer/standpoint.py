@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.captioning.composer.facts import Fact
-from pipeline.captioning.composer.words import Nouns
+from pipeline.captioning.language.facts import Fact
+from pipeline.captioning.language.words import Nouns
 
 # From the site to the middle of the road or junction; positions of photos are off by 3 to 15 m.
 _ON_ROAD_M = 12.0

@@ -15,7 +15,9 @@ from pipeline.captioning.dialogue.replies import ReplyCache
 from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, TooLongError
 from pipeline.captioning.dialogue.templates import Templates
 from pipeline.captioning.dialogue.turns import Craft, describe, together
-from pipeline.captioning.grounding import grounding
+from pipeline.captioning.grounding.grounding import VERSION
+from pipeline.captioning.grounding.reliability import Reliability
+from pipeline.captioning.language import language_of
 from pipeline.config import captioning as config
 from pipeline.config.build import Build
 from pipeline.digest import digest
@@ -30,7 +32,7 @@ _ELSEWHERE = {"endpoints", "key_env", "at_once", "connect_timeout_s", "reply_tim
 class DialogueCaptioner:
     """Writes descriptions by asking a model. Shared by a process's threads, which share its servers' room."""
 
-    name = "dialogue 1"
+    name = "dialogue 2"
 
     def __init__(self, settings: config.Dialogue, build: Build) -> None:
         """Loads the prompt set and fills in each of its templates. Asks no server.
@@ -39,6 +41,7 @@ class DialogueCaptioner:
             ConfigError: there is no such prompt set, it is not a dialogue's, or a template is malformed.
         """
         prompt_set = prompt_set_of(settings.prompt_set, "dialogue")
+        language_of(prompt_set.language)
         self.prompt_set = prompt_set.name
         self.model: str | None = settings.model + (f"@{settings.revision}" if settings.revision else "")
         self._fingerprint = digest(
@@ -46,7 +49,7 @@ class DialogueCaptioner:
             prompt_set.digest,
             settings.model_dump(mode="json", exclude=_ELSEWHERE),
             settings.serve.max_model_len,
-            grounding.VERSION,
+            VERSION,
             build.grounding,
             build.seed,
         )
@@ -68,7 +71,8 @@ class DialogueCaptioner:
         """A description a site, or the reason why there is none. What one site gets does not depend on the others.
 
         Raises:
-            MachineError: no model server that can be used, or the workspace cannot be written.
+            MachineError: no model server that can be used, a verifier below its floor, or the workspace cannot be
+                written.
             BuildStopped: the user stopped the build.
         """
         return self._loop.run(self._writer.describe(sites)) if sites else []
@@ -80,6 +84,8 @@ class _Parts:
 
     loop: asyncio.AbstractEventLoop
     client: ModelClient
+    verifier: ModelClient | None
+    """Of another model that judges, if there is one."""
     cache: ReplyCache
     room: asyncio.Semaphore
     """For dialogues under way, and so for their pictures."""
@@ -93,10 +99,13 @@ class _Writer:
         self._workspace = build.workspace
         self._craft = craft
         self._parts: _Parts | None = None
+        self._reliability = Reliability()
 
     @property
     def sent(self) -> int:
-        return self._parts.client.sent if self._parts else 0
+        if self._parts is None:
+            return 0
+        return self._parts.client.sent + (self._parts.verifier.sent if self._parts.verifier else 0)
 
     async def describe(self, sites: Sequence[Evidence]) -> list[Description | SiteError]:
         parts = await self._made()
@@ -114,22 +123,36 @@ class _Writer:
     async def close(self) -> None:
         if self._parts is not None and self._parts.loop is asyncio.get_running_loop():
             await self._parts.client.close()
+            if self._parts.verifier is not None:
+                await self._parts.verifier.close()
 
     async def _answer(self, site: Evidence) -> Description | SiteError:
+        verifier = self._ask_verifier if self._settings.verifier else None
         try:
-            return await describe(self._craft, self._ask, site)
+            answer = await describe(self._craft, self._ask_writer, site, verifier)
         except SiteError as error:
             return error
+        self._reliability.add(answer.controls)
+        self._reliability.check(self._craft.policy.verifier_floor)
+        return answer
 
-    async def _ask(self, request: Request, home: Home) -> Reply:
-        """From what was kept, else from a server; and kept."""
+    async def _ask_writer(self, request: Request, home: Home) -> Reply:
         parts = await self._made()
+        return await self._ask(parts, parts.client, request, home)
+
+    async def _ask_verifier(self, request: Request, home: Home) -> Reply:
+        parts = await self._made()
+        assert parts.verifier is not None
+        return await self._ask(parts, parts.verifier, request, home)
+
+    async def _ask(self, parts: _Parts, client: ModelClient, request: Request, home: Home) -> Reply:
+        """From what was kept, else from a server; and kept."""
         found = await asyncio.to_thread(parts.cache.find, request)
         if found is not None:
             return found
-        await parts.client.ready()
+        await client.ready()
         try:
-            reply = await parts.client.ask(request, home)
+            reply = await client.ask(request, home)
         except (TooLongError, RefusedError) as error:
             await asyncio.to_thread(parts.cache.keep, request, error)
             raise
@@ -144,5 +167,7 @@ class _Writer:
         loop = asyncio.get_running_loop()
         if self._parts is None or self._parts.loop is not loop:
             cache = ReplyCache(open_store(self._workspace))
-            self._parts = _Parts(loop, ModelClient(self._settings), cache, asyncio.Semaphore(self._dialogues))
+            other = self._settings.verifier
+            judge = ModelClient(self._settings.model_copy(update=dict(other))) if other else None
+            self._parts = _Parts(loop, ModelClient(self._settings), judge, cache, asyncio.Semaphore(self._dialogues))
         return self._parts

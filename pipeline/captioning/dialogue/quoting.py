@@ -7,7 +7,7 @@ text`); here they are cleaned for a chat: no role marks, nothing that closes the
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from pipeline.perception.text import clean, is_instruction, is_personal
-from schemas.records import Cue
+from schemas.records import Cue, Note
 
 # Chat templates mark roles, and prompt sets mark data, with signs of these kinds; lettering in a street has no need of
 # them.
@@ -53,8 +53,26 @@ def _unfit(text: str | None) -> bool:
     return text is not None and (is_order(text) or is_personal(text))
 
 
-def cue_data(cue: Cue, numbers: dict[str, int]) -> dict[str, Any]:
-    """A cue as the model is given it; `numbers` are those of the pictures shown, by `view_id`."""
+def cues_data(cues: Iterable[Cue], numbers: Mapping[str, int], heading_deg: float | None) -> list[dict[str, Any]]:
+    """Cues as the model is given them, those that it could not tell apart as one with their number.
+
+    Args:
+        cues: in order.
+        numbers: numbers of the pictures shown, by `view_id`.
+        heading_deg: of the main view, from which directions are told; None where it is not known.
+    """
+    joined: dict[str, dict[str, Any]] = {}
+    for cue in cues:
+        data = _cue_data(cue, numbers, heading_deg)
+        mark = json.dumps({key: value for key, value in data.items() if key not in ("id", "degrees", "metres")})
+        if mark in joined:
+            joined[mark]["alike"] = joined[mark].get("alike", 1) + 1
+        else:
+            joined[mark] = data
+    return list(joined.values())
+
+
+def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -> dict[str, Any]:
     data: dict[str, Any] = {"id": cue.cue_id}
     if cue.kind == "text":
         data |= {"is": "sign", "words": quoted(cue.text or ""), "words_in_english": quoted(cue.text_en or "")}
@@ -66,11 +84,32 @@ def cue_data(cue: Cue, numbers: dict[str, int]) -> dict[str, Any]:
         data |= {"is": "on the map", "what": " ".join(dict.fromkeys((label, category))).strip()}
         if cue.label not in _NAMELESS:
             data |= {"name": quoted(cue.text or ""), "name_in_english": quoted(cue.text_en or "")}
-    data |= {"where": cue.position and cue.position.value, "depth": cue.depth}
-    if cue.kind == "map" and cue.distance_m == 0.0:
-        data["where"] = "all around"
+    around = cue.kind == "map" and cue.distance_m == 0.0
+    data["where"] = "all around" if around else cue.position and cue.position.value
+    if heading_deg is not None and cue.bearing_deg is not None and not around:
+        data["degrees"] = round((cue.bearing_deg - heading_deg + 180.0) % 360.0 - 180.0)
+    data["depth"] = cue.depth
+    data["metres"] = None if cue.distance_m is None or around else max(1, round(cue.distance_m))
     data["picture"] = numbers.get(cue.view_id) if cue.view_id else None
-    return {key: value for key, value in data.items() if value}
+    return {key: value for key, value in data.items() if value not in (None, "")}
+
+
+def notes_data(notes: Iterable[Note], numbers: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Notes as the model is given them in later turns."""
+    found = []
+    for note in notes:
+        data: dict[str, Any] = {"id": note.note_id, "picture": numbers.get(note.view_id)}
+        data |= {"words": note.text, "on": note.what} if note.kind == "lettering" else {"what": note.what}
+        data |= {"looks": note.looks, "where": note.position and note.position.value, "depth": note.depth}
+        if note.position is None:
+            data["side_of_picture"] = note.side
+        found.append({key: value for key, value in data.items() if value not in (None, "")})
+    return found
+
+
+def model_text(text: str) -> str:
+    """What a model wrote, fit to be data: it may have copied what it was not to copy. Empty where it is an order."""
+    return _without_order(text)
 
 
 def model_words(value: Any) -> Any:

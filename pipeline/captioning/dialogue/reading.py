@@ -2,18 +2,19 @@
 
 import json
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from pydantic import ValidationError
 
 from pipeline.captioning.dialogue.requests import Reply
+from pipeline.captioning.grounding.grounding import VARIANTS, text_of
 from pipeline.captioning.tokens import count_clip_tokens
 from prompts import replies
-from prompts.replies import OFFERED, REPLIES, Composition, Turn
+from prompts.replies import REPLIES, Composition, Turn
 from schemas.reasons import Reason
-from schemas.records import Sentence, Variant
+from schemas.records import Claim, Sentence, Shows, Variant
 
-VARIANTS: tuple[Variant, ...] = ("long", "short", "street")
+_SHOWS: dict[str, Shows] = {"above": "from_above", "map": "on_map", "street": "street_only"}
 
 
 class BadReplyError(Exception):
@@ -25,13 +26,12 @@ class BadReplyError(Exception):
         self.detail = detail
 
 
-def read_reply(turn: Turn, reply: Reply, offered: Collection[str], most_tokens: Mapping[Variant, int]) -> replies.Reply:
+def read_reply(turn: Turn, reply: Reply, most_tokens: Mapping[Variant, int]) -> replies.Reply:
     """The reply as the turn's model.
 
     Args:
         turn: whose reply it is.
         reply: as it came.
-        offered: ids of the cues that the turn was given.
         most_tokens: CLIP tokens that each description may have.
 
     Raises:
@@ -43,7 +43,7 @@ def read_reply(turn: Turn, reply: Reply, offered: Collection[str], most_tokens: 
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: ended by {reply.finish_reason[:40]!r}")
     try:
         raw = json.loads(reply.text, strict=False)  # a grammar lets raw control characters pass in strings
-        read = REPLIES[turn].model_validate(raw, context={OFFERED: frozenset(offered)})
+        read = REPLIES[turn].model_validate(raw)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, fault["loc"])) or "the whole"
@@ -51,25 +51,38 @@ def read_reply(turn: Turn, reply: Reply, offered: Collection[str], most_tokens: 
     except (ValueError, RecursionError) as error:
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: no JSON: {error}") from error
     if isinstance(read, Composition):
-        _check(turn, sentences_of(read), most_tokens)
+        _check(turn, sentences_of(read, frozenset()), most_tokens)
     return read
 
 
-def sentences_of(composition: Composition) -> list[Sentence]:
-    """The descriptions' sentences, white space collapsed and invisible characters gone."""
+def sentences_of(composition: Composition, offered: Collection[str]) -> list[Sentence]:
+    """The descriptions' sentences with their claims, white space collapsed and invisible characters gone.
+
+    What a claim cites without its having been `offered` is left out: it bears nothing out.
+    """
     return [
-        Sentence(variant=variant, text=_plain(said.text), cue_ids=list(dict.fromkeys(said.cues)))
+        Sentence(
+            variant=variant,
+            text=_plain(said.text),
+            cue_ids=list(dict.fromkeys(i for stated in said.claims for i in stated.cites if i in offered)),
+            claims=[
+                Claim(
+                    text=_plain(stated.says),
+                    kind=stated.kind,
+                    cites=list(dict.fromkeys(i for i in stated.cites if i in offered)),
+                    outcome="not_witnessed",
+                    witnesses=[],
+                )
+                for stated in said.claims
+            ],
+            shows=_SHOWS[said.shows],
+        )
         for variant in VARIANTS
         for said in getattr(composition, variant)
     ]
 
 
-def text_of(sentences: Collection[Sentence], variant: Variant) -> str:
-    """One description: its sentences, joined."""
-    return " ".join(sentence.text for sentence in sentences if sentence.variant == variant)
-
-
-def _check(turn: Turn, sentences: Collection[Sentence], most_tokens: Mapping[Variant, int]) -> None:
+def _check(turn: Turn, sentences: Sequence[Sentence], most_tokens: Mapping[Variant, int]) -> None:
     if any(not sentence.text for sentence in sentences):
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: an empty sentence")
     for variant, most in most_tokens.items():

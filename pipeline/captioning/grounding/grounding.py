@@ -1,189 +1,153 @@
-"""Checks on a description that do not trust its writer, whoever that is.
+"""The whole of it: what a description claims is judged, what fails is taken out, and what is left may be published."""
 
-Every sentence is read anew (`checks.reading`): what it quotes, names, says to be there and denies, and where. Each of
-these claims is compared with all the evidence of the place, whichever cues the writer says it rests on, and gets a
-verdict. Evidence never proves that a thing is absent, so to say so fails. The rest is what no description may say:
-talk of views and files, hedging, instructions, coordinates, the names of streets and towns that nobody can read there.
-
-The reading is by rule, for English. It takes the words for things from `checks/things.yaml`, those for places, looks
-and manners from `checks/english.yaml`. What no list knows is `unknown`, and a description may hold only so much of it.
-"""
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.captioning.base import Evidence
-from pipeline.captioning.evidence import Item, Known, known
-from pipeline.captioning.grounding import style
-from pipeline.captioning.grounding.finding import Finding, finding
-from pipeline.captioning.grounding.objects import bonded, judge_denial, judge_thing
-from pipeline.captioning.grounding.quotes_and_names import alike, judge_name, judge_quote
-from pipeline.captioning.language.en import sentence_parser as reading
-from pipeline.captioning.language.en.english import English, english
-from pipeline.captioning.language.en.kinds import Kinds, kinds
-from pipeline.captioning.language.en.nouns import Nouns
-from pipeline.captioning.language.en.sentence_parser import Reading
-from pipeline.captioning.language.en.where import Place
+from pipeline.captioning.grounding.claims import Witnesses, judge_claim
+from pipeline.captioning.grounding.mending import Fault, mended, repeated_share, said_twice, taken_out
+from pipeline.captioning.grounding.rules import broken_rules, unclaimed
+from pipeline.captioning.grounding.verification import Heard, with_answer
+from pipeline.captioning.language import language_of
+from pipeline.captioning.tokens import count_clip_tokens
+from pipeline.captioning.witnesses import gather_testimony
 from pipeline.config.captioning import Grounding
 from schemas.reasons import Reason
-from schemas.records import Sentence, Variant, Verdict
+from schemas.records import Claim, Dropped, Note, Sentence, Variant
 
-VERSION = 2
-LANGUAGES = ("en",)
-"""ISO 639-1 codes of the languages that can be judged."""
-_FAULTY = ("contradicted", "unsupported", "forbidden")
-_MOST_TOLD = 5
-_MEND = {
-    ("quote", "unsupported"): "{} is on no sign that was read",
-    ("quote", "forbidden"): "{} will be gone tomorrow: leave it out",
-    ("name", "unsupported"): "'{}' is a name neither read nor on the map",
-    ("name", "forbidden"): "'{}' may not be named: nobody can read it there",
-    ("place", "forbidden"): "'{}' gives the place away: leave it out",
-    ("object", "unsupported"): "'{}' is not among the evidence",
-    ("object", "contradicted"): "'{}' is not what the evidence says",
-    ("object", "forbidden"): "'{}' will be gone tomorrow: leave it out",
-    ("map", "unsupported"): "'{}' is not among the evidence",
-    ("map", "contradicted"): "'{}' is not what the map and the evidence say",
-    ("direction", "contradicted"): "'{}' is not where the evidence has it",
-    ("view", "forbidden"): "'{}': tell of the place, not of pictures, maps or files",
-    ("style", "forbidden"): "'{}': say plainly what is there, or leave it out",
-    ("instruction", "forbidden"): "'{}' is no description of a place: leave it out",
-    ("language", "forbidden"): "'{}' is not in the language asked for",
-    ("language", "unsupported"): "there are no words to judge the language '{}' with",
-    ("length", "unsupported"): "'{}': too short, or not a whole sentence",
-    ("repetition", "forbidden"): "'{}' is said twice",
-}
+VERSION = 3
+VARIANTS: tuple[Variant, ...] = ("long", "short", "street")
+_EXACT = frozenset({"sign", "name", "count", "map"})
+"""Kinds of claim that `strict` wants a second witness for."""
+_TOLD = 3
 
 
 @dataclass(frozen=True)
-class _Case:
-    """What the sentences of one description are judged by."""
+class Grounded:
+    """What is left of a description."""
 
-    evidence: Known
-    names: list[str]
-    nouns: Nouns
-    policy: Grounding
-    kinds: Kinds
-    english: English
+    sentences: list[Sentence]
+    """Of all variants, each variant's in reading order, with their claims judged."""
+    dropped: list[Dropped]
+    fault: tuple[Reason, str] | None
+    """Why it may not be published."""
 
 
-def judge(sentences: Sequence[Sentence], evidence: Evidence, policy: Grounding, language: str) -> list[Verdict]:
-    """A verdict on every claim of a description, by variant and sentence.
+def witnesses_of(evidence: Evidence, notes: Sequence[Note], policy: Grounding, language: str) -> Witnesses:
+    """What the claims about a place are held against.
+
+    Raises:
+        ConfigError: there are no rules for the language.
+    """
+    charted = frozenset(evidence.site.charted)
+    return Witnesses(gather_testimony(evidence, notes), charted, policy, language_of(language))
+
+
+def ground(
+    sentences: Sequence[Sentence],
+    known: Witnesses,
+    region: str,
+    said: Heard | None = None,
+    short_tokens: int = 77,
+) -> Grounded:
+    """Judge a description and mend it.
 
     Args:
-        sentences: of all variants, each variant's in reading order.
-        evidence: what the place is known by.
-        policy: what is asked of a description.
-        language: ISO 639-1 code of the description. In one other than `LANGUAGES` nothing can be judged, which is
-            itself a verdict.
+        sentences: of all variants, each variant's in reading order, with the claims that their writer lists.
+        known: the witnesses, the policy and the language.
+        region: name of the site's region, which no text may tell.
+        said: what the verifier answered; None where there is none.
+        short_tokens: CLIP tokens that the short variant may have.
     """
-    if language not in LANGUAGES:
-        return [_verdict(s.variant, 0, finding("language", language, "unsupported")) for s in sentences[:1]]
-    words, names = kinds(), [text for cue in evidence.cues for text in (cue.text, cue.text_en) if text]
-    names += [name for fact in evidence.site.facts for name in (fact.name, fact.name_en) if name]
-    facts = known(evidence, words)
-    nouns = words.nouns_of(item.kind for item in facts.items if item.kind)
-    case = _Case(facts, list(dict.fromkeys(names)), nouns, policy, words, english())
-    variants = dict.fromkeys(sentence.variant for sentence in sentences)
-    return [verdict for v in variants for verdict in _judge_variant(v, [s for s in sentences if s.variant == v], case)]
+    judged = [_judged(sentence, known, said) for sentence in sentences]
+    kept: list[Sentence] = []
+    dropped: list[Dropped] = []
+    for variant in VARIANTS:
+        mine = [sentence for sentence in judged if sentence.variant == variant]
+        twice = said_twice(mine)
+        dropped += [taken_out(mine[i], ["it is said twice"]) for i in sorted(twice)]
+        once = [sentence for i, sentence in enumerate(mine) if i not in twice]
+        standing, gone = mended(once, lambda sentence: _faults(sentence, known, region), known.language)
+        kept += standing
+        dropped += gone
+    kept = _with_short(kept, known, short_tokens)
+    return Grounded(kept, dropped, _fault(judged, kept, dropped, known))
 
 
-def fault_of(verdicts: Sequence[Verdict], policy: Grounding) -> tuple[Reason, str] | None:
-    """Why a description may not be published, in words that name its claims; None if it may."""
-    failed = [verdict for verdict in verdicts if verdict.outcome in _FAULTY]
-    if failed:
-        told = list(dict.fromkeys(_mend(verdict) for verdict in failed))
-        more = f"; and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
-        return Reason.UNGROUNDED, "; ".join(told[:_MOST_TOLD]) + more
-    unknown = [verdict for verdict in verdicts if verdict.outcome == "unknown"]
-    if len(unknown) > policy.unknown_claims * len(verdicts):
-        claims = ", ".join(f"'{claim}'" for claim in dict.fromkeys(v.claim for v in unknown[:_MOST_TOLD]))
-        return Reason.UNGROUNDED, f"{len(unknown)} of {len(verdicts)} claims cannot be checked: {claims}"
+def _judged(sentence: Sentence, known: Witnesses, said: Heard | None) -> Sentence:
+    """The sentence with its claims judged; what it says unclaimed is a claim of its own, the sentence itself."""
+    claims = list(sentence.claims)
+    loose = unclaimed(sentence.text, claims, known)
+    if loose or not claims:
+        claims.append(whole_claim(sentence))
+    judged = [with_answer(judge_claim(claim, known), said) for claim in claims]
+    return sentence.model_copy(update={"claims": judged})
+
+
+def whole_claim(sentence: Sentence) -> Claim:
+    """The sentence as a claim, for what it says and none of its claims does."""
+    kind = sentence.claims[0].kind if sentence.claims else "thing"
+    return Claim(text=sentence.text, kind=kind, cites=sentence.cue_ids, outcome="not_witnessed", witnesses=[])
+
+
+def to_verify(sentences: Sequence[Sentence], known: Witnesses) -> list[Claim]:
+    """All claims of a description that a verifier is to judge, those included that the sentences themselves are."""
+    claims = [claim for sentence in sentences for claim in sentence.claims]
+    loose = [s for s in sentences if not s.claims or unclaimed(s.text, s.claims, known)]
+    return list({claim.text: claim for claim in [*claims, *map(whole_claim, loose)]}.values())
+
+
+def _faults(sentence: Sentence, known: Witnesses, region: str) -> list[Fault]:
+    """Why a judged sentence cannot stand, by the policy's level."""
+    level = known.policy.level
+    found = [Fault(why) for why in broken_rules(sentence.text, known, region)]
+    for claim in sentence.claims:
+        if claim.outcome == "contradicted":
+            found.append(Fault(f"'{claim.text}': {claim.detail}", claim))
+        elif level != "lenient" and claim.outcome == "not_witnessed":
+            found.append(Fault(f"'{claim.text}': nobody but the writer says so", claim))
+        elif level == "strict" and claim.kind in _EXACT and claim.witnesses == ["verifier"]:
+            found.append(Fault(f"'{claim.text}': the verifier is its only witness", claim))
+    return found
+
+
+def _with_short(kept: list[Sentence], known: Witnesses, short_tokens: int) -> list[Sentence]:
+    """Where nothing of the short variant stands, its place is taken by the first sentences of the long one."""
+    if any(sentence.variant == "short" for sentence in kept):
+        return kept
+    chosen: list[Sentence] = []
+    for sentence in (s for s in kept if s.variant == "long" and not known.language.refers_back(s.text)):
+        longer = [*chosen, sentence.model_copy(update={"variant": "short"})]
+        if len(longer) > 2 or count_clip_tokens(text_of(longer, "short")) > short_tokens:
+            break
+        chosen = longer
+    at = sum(sentence.variant == "long" for sentence in kept)
+    return [*kept[:at], *chosen, *kept[at:]]
+
+
+def text_of(sentences: Sequence[Sentence], variant: Variant) -> str:
+    """One variant: its sentences, joined."""
+    return " ".join(sentence.text for sentence in sentences if sentence.variant == variant)
+
+
+def _fault(
+    judged: Sequence[Sentence], kept: Sequence[Sentence], dropped: Sequence[Dropped], known: Witnesses
+) -> tuple[Reason, str] | None:
+    policy = known.policy
+    claims = {claim.text: claim for sentence in judged for claim in sentence.claims}
+    against = [claim for claim in claims.values() if claim.outcome == "contradicted"]
+    if len(against) > policy.most_contradicted * len(claims):
+        told = "; ".join(f"'{claim.text}': {claim.detail}" for claim in against[:_TOLD])
+        return Reason.UNGROUNDED, f"{len(against)} of {len(claims)} claims are contradicted: {told}"
+    long = text_of(kept, "long")
+    words = len(long.split())
+    if words < policy.least_words or not any(sentence.variant == "short" for sentence in kept):
+        why = "; ".join(line for gone in dropped[:_TOLD] for line in gone.why[:1])
+        return Reason.TOO_LITTLE_TO_SAY, f"{words} words are left, {policy.least_words} asked for" + (
+            f"; taken out: {why}" if why else ""
+        )
+    if not known.language.is_written_in(long):
+        return Reason.UNGROUNDED, f"it is not written in the language {known.language.code!r}: {long[:60]}"
+    if repeated_share([s for s in kept if s.variant == "long"]) > policy.most_repeated:
+        return Reason.TOO_LITTLE_TO_SAY, "it says the same again and again"
     return None
-
-
-def to_mend(verdicts: Sequence[Verdict]) -> list[str]:
-    """The claims that failed, each as an instruction to its writer; those that cannot be checked, if none failed."""
-    failed = [verdict for verdict in verdicts if verdict.outcome in _FAULTY]
-    if failed:
-        return list(dict.fromkeys(_mend(verdict) for verdict in failed))
-    unknown = dict.fromkeys(verdict.claim for verdict in verdicts if verdict.outcome == "unknown")
-    return [f"'{claim}' rests on nothing that can be checked: leave it out" for claim in unknown]
-
-
-def _mend(verdict: Verdict) -> str:
-    text = _MEND[verdict.check, verdict.outcome].format(verdict.claim)
-    return f"{text} (see {', '.join(verdict.cue_ids[:3])})" if verdict.cue_ids else text
-
-
-def _verdict(variant: Variant, number: int, found: Finding) -> Verdict:
-    return Verdict(
-        variant=variant,
-        sentence=number,
-        check=found.check,
-        claim=found.claim,
-        outcome=found.outcome,
-        cue_ids=list(found.cue_ids),
-    )
-
-
-def _judge_variant(variant: Variant, sentences: Sequence[Sentence], case: _Case) -> list[Verdict]:
-    repeats = style.repeated([sentence.text for sentence in sentences], case.policy.most_repeated)
-    told_last: Place | None = None
-    verdicts, readings = [], []
-    for i, sentence in enumerate(sentences):
-        found: list[Finding] = []
-        mine: list[Reading] = []
-        for text in reading.sentences(sentence.text, case.english):
-            here, told_last = reading.read(text, case.names, case.nouns, told_last, case.kinds, case.english)
-            mine.append(here)
-            found += _judge_reading(here, case)
-        found += _judge_citations(sentence, mine, found, case)
-        found += [repeats[i]] if i in repeats else []
-        verdicts += [_verdict(variant, i, f) for f in dict.fromkeys(found)]
-        readings += mine
-    whole: Iterable[Finding | None] = (
-        style.judge_small_words(" ".join(here.plain for here in readings), case.english),
-        style.judge_length(variant, sum(len(s.text.split()) for s in sentences), case.policy.least_words),
-    )
-    return [*verdicts, *(_verdict(variant, 0, f) for f in whole if f is not None)]
-
-
-def _judge_reading(here: Reading, case: _Case) -> list[Finding]:
-    evidence, policy, kinds, english = case.evidence, case.policy, case.kinds, case.english
-    form = (
-        style.judge_ending(here.text, here.unquoted, english),
-        style.judge_language(here.unquoted, here.plain, english),
-    )
-    return [
-        *(f for quote in here.quotes for f in judge_quote(quote, evidence, policy, kinds, english)),
-        *(f for name in here.names for f in judge_name(name, evidence, policy, kinds, english)),
-        *(f for thing in here.things for f in judge_thing(thing, evidence, kinds, english)),
-        *(judge_denial(denial, evidence, kinds) for denial in here.denials),
-        *(finding("object", phrase, "unknown") for phrase in here.strange),
-        *style.judge_style(here.text, here.unquoted, english),
-        *(f for f in form if f is not None),
-    ]
-
-
-def _judge_citations(
-    sentence: Sentence, here: Sequence[Reading], found: Sequence[Finding], case: _Case
-) -> list[Finding]:
-    """Cues that the writer claims a sentence rests on: each must exist, and the sentence should speak of it."""
-    by_id: dict[str, Item] = {item.cue_id: item for item in case.evidence.items if item.cue_id}
-    spoken = {cue_id for f in found for cue_id in f.cue_ids}
-    answers = []
-    for cue_id in sentence.cue_ids:
-        item = by_id.get(cue_id)
-        if item is None:
-            answers.append(finding("object", f"cites {cue_id}", "unsupported"))
-        elif cue_id not in spoken and not _speaks_of(item, here, case):
-            answers.append(finding("object", f"cites {cue_id}", "unknown", [item]))
-    return answers
-
-
-def _speaks_of(item: Item, here: Sequence[Reading], case: _Case) -> bool:
-    texts = [quote.text for r in here for quote in r.quotes] + [name.text for r in here for name in r.names]
-    if any(alike(text, [item], case.policy.text_likeness, case.kinds) for text in texts):
-        return True
-    return any(any(bonded(thing.kind, [item], case.kinds).values()) for r in here for thing in r.things)

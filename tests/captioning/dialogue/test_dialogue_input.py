@@ -110,7 +110,7 @@ def test_a_missing_key_and_a_wrong_one(
 
 @pytest.mark.parametrize("name", ["composer-en-1", "no-such-set"])
 def test_a_prompt_set_that_is_none(captioner: Make, name: str) -> None:
-    with pytest.raises(ConfigError, match=r"captioner\.prompt_set.*progressive-en-1|kind dialogue"):
+    with pytest.raises(ConfigError, match=r"captioner\.prompt_set.*progressive-en-2|kind dialogue"):
         captioner("http://127.0.0.1:9/v1", prompt_set=name)
 
 
@@ -128,9 +128,9 @@ def test_a_prompt_set_that_is_none(captioner: Make, name: str) -> None:
 def test_a_template_that_cannot_be_filled_in(
     captioner: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str, text: str, found: str
 ) -> None:
-    shutil.copytree(loader.FOLDER / "single-turn-en-1", tmp_path / "sets" / "single-turn-en-1")
+    shutil.copytree(loader.FOLDER / "single-turn-en-2", tmp_path / "sets" / "single-turn-en-2")
     monkeypatch.setattr(loader, "FOLDER", tmp_path / "sets")
-    (tmp_path / "sets" / "single-turn-en-1" / file).write_text(text)
+    (tmp_path / "sets" / "single-turn-en-2" / file).write_text(text)
     with pytest.raises(ConfigError, match=found) as caught:
-        captioner("http://127.0.0.1:9/v1", prompt_set="single-turn-en-1")
-    assert caught.value.problems[0].where == f"prompts/single-turn-en-1/{file}"
+        captioner("http://127.0.0.1:9/v1", prompt_set="single-turn-en-2")
+    assert caught.value.problems[0].where == f"prompts/single-turn-en-2/{file}"

@@ -184,7 +184,7 @@ def theirs(build: Build, places: Places, python: Path, folder: Path) -> None:
         parts.append({"type": "text", "text": templates.ask("compose", "")})
         lines.append(json.dumps({"content": parts}))
     (folder / "requests.jsonl").write_text("\n".join(lines))
-    schema = {"name": "compose", "strict": True, "schema": reply_schema("compose", [])}
+    schema = {"name": "compose", "strict": True, "schema": reply_schema("compose")}
     # No seed: with the same one all replies would be of one length, and ours are not.
     body = {"response_format": {"type": "json_schema", "json_schema": schema}, "top_p": settings.top_p}
     options = {

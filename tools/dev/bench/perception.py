@@ -4,7 +4,7 @@
 
 An engine is `rapidocr`, `easyocr` (English weights of its package), `superpixels`, `signatures`, `naming` (an open_clip
 ViT-B-32 with random weights that names 32 crops in batches of 1 and of 32), or a YAML file with an engine's section as
-it stands under `perception.ocr` or `perception.segmenter`. Without one: those that need no torch. VIEWS is 8 if left
+it stands under `perception.ocr` or in `perception.segmenters`. Without one: those that need no torch. VIEWS is 8 if left
 out.
 """
 
@@ -21,12 +21,12 @@ import numpy as np
 import yaml
 from pydantic import TypeAdapter
 
+from pipeline.config.names import OCR, SEGMENTERS
 from pipeline.config.perception import OcrConfig, OpenClipLabels, SegmenterConfig
 from pipeline.perception.base import View
 from pipeline.perception.devices import load_library, load_torch
 from pipeline.perception.signatures import signatures
 from pipeline.perception.vocabulary import vocabulary
-from pipeline.registry.names import OCR, SEGMENTERS
 from tools.dev.bench.signs import view
 
 WITHOUT_TORCH = ["rapidocr", "superpixels", "signatures"]

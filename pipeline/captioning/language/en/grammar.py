@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from pipeline.captioning.composer.facts import Fact, Where
-from pipeline.captioning.composer.words import Noun, Templates, Voice, Ways, Words
+from pipeline.captioning.language.facts import Fact, Where
+from pipeline.captioning.language.words import Noun, Templates, Voice, Ways, Words
 
 STEPS_M = 8.0
 """Nearer than this a distance is told in words."""
