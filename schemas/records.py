@@ -338,7 +338,7 @@ class Look(Record):
     value: str
     """Adjective (`white`, `brick-red`)."""
     confidence: Annotated[float, Field(ge=0, le=1)]
-    """Confidence, 0 to 1."""
+    """Share of the pixels with this value among those with this or the next most frequent one, 0 to 1."""
 
 
 class Cue(Record):
@@ -384,18 +384,18 @@ class Cue(Record):
     """False for what does not stay (people, cars), for text on it, and for an object that another segmenter
     contradicts (`disputed`). Such cues are never described."""
     from_above: Above | None = None
-    """How it shows from above: in an aerial picture, on a map only, or not at all (`street_only`). Null if the vocabulary
-    does not have the label."""
+    """How it shows from above: in an aerial picture, on a map only, or not at all (`street_only`). Null if the
+    vocabulary does not have the label."""
     on: str | None = None
     """Label of the object that a text is on (`awning`, `car`); null if no object covers most of the text."""
     looks: list[Look] = []
     """Looks of an object, where its pixels are unambiguous; empty for most objects."""
     seen_by: list[str] = []
-    """Segmenters that found an object: engine, model and start of the model's SHA-256. `source` is the first of them. The
-    `confidence` of an object that several segmenters found is higher than each of them gave."""
+    """Segmenters that found an object: engine, model and start of the model's SHA-256. `source` is the first of them.
+    The `confidence` of an object that several segmenters found is higher than each of them gave."""
     disputed: bool = False
-    """True if another segmenter found something else in the same place. Both cues are kept with a lower `confidence`, and
-    the weaker one is not `lasting`."""
+    """True if another segmenter found something else in the same place. Both cues are kept with a lower `confidence`,
+    and the weaker one is not `lasting`."""
 
 
 class Signature(Record):

@@ -205,7 +205,7 @@ class ClosedSetModel(Section):
 
 
 class SemanticModel(ClosedSetModel):
-    """Description of a semantic segmentation model. Its output is scores of all classes at any scale, or a class map."""
+    """Description of a semantic segmentation model. It outputs scores of all classes at any scale, or a class map."""
 
     scores: Literal["logits", "shares"] = "logits"
     """Kind of scores: `logits`, which a softmax turns into shares, or `shares`, which add up to 1."""
@@ -214,7 +214,7 @@ class SemanticModel(ClosedSetModel):
 
 
 class DetectorModel(ClosedSetModel):
-    """Description of a detector of the YOLOX kind. Its output is, per grid cell, a box, an objectness and class scores."""
+    """Description of a detector of the YOLOX kind. It outputs a box, an objectness and class scores per grid cell."""
 
     decoded: bool = False
     """Whether the boxes are in pixels of the input, and not relative to their grid cells."""
@@ -286,5 +286,5 @@ class Perception(Section):
     ocr: OcrConfig = RapidOcr()
     """Engine that reads text."""
     segmenters: Annotated[list[SegmenterConfig], Field(min_length=1, max_length=8)] = [Superpixels()]
-    """Engines that find objects. The results of several are fused: an object that two find gets a higher confidence, and
-    contradictions are marked."""
+    """Engines that find objects. The results of several are fused: an object that two find gets a higher confidence,
+    and contradictions are marked."""

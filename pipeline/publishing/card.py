@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import JsonValue
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
+from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
