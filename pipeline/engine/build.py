@@ -290,6 +290,7 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]
         "fingerprint": fingerprint,
         "ocr": ready.tools.ocr.name,
         "segmenter": ready.tools.segmenter.name,
+        "models": [dict(model.credit()) for model in ready.tools.segmenter.models],
         "anonymiser": ready.tools.blurrer.name if ready.tools.blurrer else None,
         "captioner": ready.tools.captioner.name,
         "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},

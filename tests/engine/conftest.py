@@ -39,7 +39,7 @@ SMALL: dict[str, Any] = {
         "chips": {"gsd_m": 0.6, "size_px": 128},
         "quality": {"min_sharpness": 0, "min_contrast": 0, "min_entropy": 0, "max_darkness": 1},
     },
-    "perception": {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}},
+    "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
     "publish": {"shard_mb": 0.2, "row_group_mb": 0.1, "min_duplicate_distance": 0},
     "limits": {"workers": 2, "allowed_failed_share": 0.5},
 }

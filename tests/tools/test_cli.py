@@ -48,7 +48,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write(folder: Path, **changes: Any) -> Path:
     raw = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text())
     raw |= {"name": "cli", "workspace": "workspace", "dataset": "dataset"}
-    raw["perception"] = {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}}
+    raw["perception"] = {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]}
     raw["sampling"] = {"spacing_m": 60, "max_sites": 5, "unit_resolution": 10}
     raw["imagery"] = IMAGERY
     raw = {**copy.deepcopy(raw), **changes}
