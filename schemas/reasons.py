@@ -90,7 +90,7 @@ EXPLANATIONS: dict[Reason, str] = {
     Reason.REPLY_CUT: "the model's reply ended at its token limit, twice",
     Reason.PROMPT_TOO_LONG: "pictures and cues are more than the model takes",
     Reason.MODEL_UNREACHABLE: "no model server answered, at every try",
-    Reason.MODEL_REFUSED: "the model server refused a picture or the request",
+    Reason.MODEL_REFUSED: "the model, or its server, refused a picture or the request",
     Reason.NEAR_DUPLICATE: "the same picture stands in another site",
 }
 
@@ -108,6 +108,6 @@ TRANSIENT = frozenset(
 OUTAGES = frozenset({Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.SERVER_ERROR})
 """Reasons that lie with a source and not with what it was asked for. A site that meets one fails, even if it could do
 without the view: else the view would be lost for good, where a retry brings it."""
-REDRAWN = frozenset({Reason.BAD_REPLY, Reason.REPLY_CUT, Reason.TOO_LONG, Reason.UNGROUNDED})
+REDRAWN = frozenset({Reason.BAD_REPLY, Reason.REPLY_CUT, Reason.TOO_LONG, Reason.UNGROUNDED, Reason.MODEL_REFUSED})
 """Reasons that lie with what a model said: a retry has it reply anew, with other seeds. After all other reasons the
-replies that are kept are still good."""
+replies that are kept are still good, and the retry asks for the one that did not come."""

@@ -14,7 +14,7 @@ from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.model_client import ModelClient
 from pipeline.captioning.model_servers import Home
 from pipeline.captioning.replies import ReplyCache
-from pipeline.captioning.requests import RefusedError, Reply, Request, TooLongError
+from pipeline.captioning.requests import Reply, Request
 from pipeline.captioning.templates import Templates
 from pipeline.captioning.turns import Craft, describe, together
 from pipeline.config import Build
@@ -30,7 +30,7 @@ _ELSEWHERE = {"endpoints", "key_env", "at_once", "connect_timeout_s", "reply_tim
 class DialogueCaptioner:
     """Writes descriptions by asking a model. Shared by a process's threads, which share its servers' room."""
 
-    name = "dialogue 1"
+    name = "dialogue 2"
 
     def __init__(self, settings: config.Dialogue, build: Build) -> None:
         """Loads the prompt set and fills in each of its templates. Asks no server.
@@ -128,11 +128,7 @@ class _Writer:
         if found is not None:
             return found
         await parts.client.ready()
-        try:
-            reply = await parts.client.ask(request, home)
-        except (TooLongError, RefusedError) as error:
-            await asyncio.to_thread(parts.cache.keep, request, error)
-            raise
+        reply = await parts.client.ask(request, home)
         await asyncio.to_thread(parts.cache.keep, request, reply)
         return reply
 

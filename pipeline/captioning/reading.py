@@ -1,11 +1,15 @@
 """A model's reply, checked: it ended by itself, is JSON, has the turn's form, and keeps the limits."""
 
 import json
+import re
 import unicodedata
 from collections.abc import Collection, Mapping
 
 from pydantic import ValidationError
 
+from pipeline.captioning.answer_text import answer_in
+from pipeline.captioning.envelope import ending
+from pipeline.captioning.objections import said as server_words
 from pipeline.captioning.requests import Reply
 from pipeline.captioning.tokens import count_clip_tokens
 from prompts import replies
@@ -13,6 +17,10 @@ from prompts.replies import OFFERED, REPLIES, Composition, Turn
 from schemas.reasons import Reason
 from schemas.records import Sentence, Variant
 
+_HALF = re.compile("[\ud800-\udfff]")
+"""A surrogate without its other half: JSON can spell it, and no file can hold it."""
+_LOST = "\ufffd"
+"""In place of a character that could not be read."""
 VARIANTS: tuple[Variant, ...] = ("long", "short", "street")
 
 
@@ -35,18 +43,23 @@ def read_reply(turn: Turn, reply: Reply, offered: Collection[str], most_tokens: 
         most_tokens: CLIP tokens that each description may have.
 
     Raises:
-        BadReplyError: REPLY_CUT, BAD_REPLY or TOO_LONG, and what is wrong.
+        BadReplyError: REPLY_CUT, MODEL_REFUSED, BAD_REPLY or TOO_LONG, and what is wrong.
     """
-    if reply.finish_reason == "length":
+    end = ending(reply.finish_reason)
+    if end == "cut":
         raise BadReplyError(Reason.REPLY_CUT, f"turn {turn}: cut after {reply.completion_tokens} tokens")
-    if reply.finish_reason != "stop":
-        raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: ended by {reply.finish_reason[:40]!r}")
+    if end == "declined":
+        raise BadReplyError(Reason.MODEL_REFUSED, f"turn {turn}: the model declined: {server_words(reply.text)}")
+    if end != "whole":
+        raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: ended by {reply.finish_reason!r}")
     try:
-        raw = json.loads(reply.text, strict=False)  # a grammar lets raw control characters pass in strings
+        raw = answer_in(reply.text)
+        if _HALF.search(json.dumps(raw, ensure_ascii=False)):
+            raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: half a character (a lone surrogate) in its text")
         read = REPLIES[turn].model_validate(raw, context={OFFERED: frozenset(offered)})
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, fault["loc"])) or "the whole"
+        where = server_words(".".join(map(str, fault["loc"]))) or "the whole"
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: {where}: {fault['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: no JSON: {error}") from error
@@ -72,6 +85,8 @@ def text_of(sentences: Collection[Sentence], variant: Variant) -> str:
 def _check(turn: Turn, sentences: Collection[Sentence], most_tokens: Mapping[Variant, int]) -> None:
     if any(not sentence.text for sentence in sentences):
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: an empty sentence")
+    if any(_LOST in sentence.text for sentence in sentences):
+        raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: a sentence with a character that cannot be read (U+FFFD)")
     for variant, most in most_tokens.items():
         tokens = count_clip_tokens(text_of(sentences, variant))
         if tokens > most:

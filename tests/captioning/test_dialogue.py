@@ -75,7 +75,7 @@ def test_instructions_are_the_system_s_and_all_data_the_user_s(model: StandIn, c
         assert [message["role"] for message in seen.body["messages"]] == ["system", "user"]
         assert "ISLAND FARM" not in seen.system
         assert set(seen.body) == {
-            "model", "messages", "temperature", "top_p", "max_tokens", "seed", "response_format"
+            "model", "messages", "temperature", "top_p", "max_tokens", "seed", "stream", "response_format"
         }  # fmt: skip
 
 
