@@ -55,9 +55,14 @@ class Outcome:
     """Why regions have no sites, a line each."""
 
     @property
+    def total(self) -> Counts:
+        """Over all stages."""
+        return sum(self.counts.values(), Counts(0, {}))
+
+    @property
     def failed(self) -> dict[str, int]:
         """Failed sites by reason, over all stages."""
-        return sum(self.counts.values(), Counts(0, {})).failed
+        return self.total.failed
 
     @property
     def failed_share(self) -> float:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 _THOUGHTS = r"think|thinking|thought|thoughts|reasoning|analysis|seed:think"
 _START = re.compile(rf"<(?:{_THOUGHTS})>|\[THINK\]|◁think▷|<\|channel\|>analysis", re.IGNORECASE)
@@ -10,8 +10,9 @@ _END = re.compile(rf"</(?:{_THOUGHTS})>|\[/THINK\]|◁/think▷|<\|channel\|>fin
 """How models that think aloud mark the start and the end of it, each family in its own way."""
 _MOST_CHARACTERS = 2**20
 """A reply of 8,192 tokens is far below."""
+_MOST_MARKS = 8
 _MOST_STARTS = 64
-"""Places at which an object may begin that are tried, so that the work is bounded."""
+"""Marks, and places at which an object may begin, that are tried: so that the work is bounded."""
 
 
 def answer_in(text: str) -> Any:
@@ -27,24 +28,41 @@ def answer_in(text: str) -> Any:
     try:
         return json.loads(bare, strict=False)
     except ValueError:
-        ends = [match.end() for match in _END.finditer(bare)]
-        said = bare[ends[-1] :] if ends else bare
-        found = None if _START.search(said) or len(said) > _MOST_CHARACTERS else _last_object(said)
+        found = _after_thoughts(bare)
         if found is None:
             raise
         return found
 
 
-def _last_object(text: str) -> dict[str, Any] | None:
-    """The last JSON object in a text; None if something behind it looks like the start of another."""
+def _after_thoughts(text: str) -> dict[str, Any] | None:
+    """The last object behind the thoughts, if there are any. A mark of thoughts within the object is lettering."""
+    ends = [match.end() for match in _END.finditer(text)][-_MOST_MARKS:]
+    for start in (*reversed(ends), 0):
+        if len(text) - start > _MOST_CHARACTERS:
+            return None
+        found = _last_object(text, start)
+        if found is not None and found.end >= max(ends, default=0):
+            return None if _START.search(text, start, found.begin) else found.value
+    return None
+
+
+class _Object(NamedTuple):
+    value: dict[str, Any]
+    begin: int
+    end: int
+
+
+def _last_object(text: str, at: int) -> _Object | None:
+    """The last JSON object from a place on; None if something behind it looks like the start of another."""
     decoder = json.JSONDecoder(strict=False)
-    found, at = None, 0
+    found = None
     for _ in range(_MOST_STARTS):
-        at = text.find("{", at)
-        if at < 0:
+        begin = text.find("{", at)
+        if begin < 0:
             return found
         try:
-            found, at = decoder.raw_decode(text, at)
+            value, at = decoder.raw_decode(text, begin)
+            found = _Object(value, begin, at)
         except (ValueError, RecursionError):
-            found, at = None, at + 1
+            found, at = None, begin + 1
     return None

@@ -233,8 +233,8 @@ _RULES = (
     ),
     _Rule(
         _set_up(
-            "has no chat completions there",
-            "captioner.endpoints takes the address of an OpenAI-compatible server, as http://127.0.0.1:8000/v1",
+            "is no OpenAI-compatible server",
+            "captioner.endpoints takes addresses as http://127.0.0.1:8000/v1",
         ),
         {*range(300, 400), 404, 405, 410, 415, 426},
     ),

@@ -5,7 +5,7 @@ import time
 
 import aiohttp
 
-from pipeline.captioning.model_answers import SetUpError, read_answer
+from pipeline.captioning.model_answers import BrokenError, SetUpError, read_answer
 from pipeline.captioning.objections import said
 from pipeline.captioning.requests import LimitName, Reply, Request
 
@@ -62,5 +62,7 @@ async def read_capped(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def described(error: Exception) -> str:
-    """A fault of a server or a connection, in words."""
+    """A fault of a server, in its words, or of a connection."""
+    if isinstance(error, BrokenError):
+        return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

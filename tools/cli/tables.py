@@ -5,6 +5,8 @@ from rich.table import Table
 
 from pipeline.build import Outcome
 from pipeline.config import Build
+from pipeline.details import Details
+from pipeline.layers import Counts
 from pipeline.plan import Plan
 from pipeline.workspace import State
 from schemas.reasons import EXPLANATIONS, Reason
@@ -87,7 +89,7 @@ def print_state(state: State) -> None:
         table.add_row(s.region, s.stage, f"{s.done}/{s.units}", str(s.counts.total), str(s.counts.ok), failed)
     console = table_console()
     console.print(table)
-    _explain(console, {reason: n for s in state.stages for reason, n in s.counts.failed.items()})
+    _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
     open_units = sum(s.units - s.done for s in state.stages if s.stage == "captions")
     console.print(f"{open_units} units are not finished" if open_units else "all units are finished")
     if state.stale:
@@ -104,7 +106,7 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     for stage, counts in outcome.counts.items():
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
         console.print(f"{stage}: {counts.ok} sites ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True)
-    _explain(console, outcome.failed)
+    _explain(console, outcome.total)
     for why in outcome.empty:
         console.print(f"a region without sites: {why}", soft_wrap=True)
     if outcome.published is not None:
@@ -118,9 +120,14 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         )
 
 
-def _explain(console: Console, failed: dict[str, int]) -> None:
-    for reason in sorted(failed):
+def _explain(console: Console, counts: Counts) -> None:
+    """What each reason means, and what was found the most often where sites failed for it."""
+    for reason in sorted(counts.failed):
         console.print(f"  {reason}: {EXPLANATIONS[Reason(reason)]}", soft_wrap=True)
+        for detail, number in counts.details.get(reason, Details()).counted[:1]:
+            # The words of a server or a file: nothing in them is a mark of ours.
+            said = f"    {number} of {counts.failed[reason]}: {detail}"
+            console.print(said, soft_wrap=True, markup=False, highlight=False)
 
 
 def _table(*columns: str) -> Table:
