@@ -24,6 +24,8 @@ CHIPS = 2
 """Pictures of a place beside its street views: one from above, and the map."""
 _LOOK_S = 1.0
 _END_S = 30.0
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""No proxy of the environment stands between us and our own server."""
 
 
 def command(settings: Dialogue, python: Path, endpoint: str) -> list[str]:
@@ -37,16 +39,13 @@ def command(settings: Dialogue, python: Path, endpoint: str) -> list[str]:
     Raises:
         ConfigError: the endpoint is not of the form `http://HOST:PORT/v1`.
     """
-    address = urlsplit(endpoint)
-    if address.scheme != "http" or address.port is None or address.path.rstrip("/") != "/v1":
-        found = f"{endpoint}, where vLLM cannot be started"
-        raise ConfigError([Problem("captioner.endpoints", found, "http://HOST:PORT/v1 for a server of your own")])
+    host, port = _address(endpoint)
     serve = settings.serve
     options: dict[str, object] = {
         "--model": serve.weights or settings.model,
         "--served-model-name": settings.model,
-        "--host": address.hostname,
-        "--port": address.port,
+        "--host": host,
+        "--port": port,
         "--max-model-len": serve.max_model_len,
         "--max-num-seqs": serve.max_num_seqs,
         # vLLM counts the requests that it works at, too.
@@ -64,6 +63,18 @@ def command(settings: Dialogue, python: Path, endpoint: str) -> list[str]:
     # The module, not the command `vllm serve`: that asks for a package called vllm, and the CPU build has another name.
     start = [str(python), "-m", "vllm.entrypoints.openai.api_server", "--enable-prefix-caching"]
     return [*start, *(str(part) for option in options.items() for part in option), *serve.extra]
+
+
+def _address(endpoint: str) -> tuple[str, int]:
+    """Host and port of an endpoint that vLLM can be started at; raises as `command` does."""
+    try:
+        address = urlsplit(endpoint)
+        if address.scheme == "http" and address.hostname and address.port and address.path.rstrip("/") == "/v1":
+            return address.hostname, address.port
+    except ValueError:  # no such port, no such IPv6 address
+        pass
+    found = f"{endpoint}, where vLLM cannot be started"
+    raise ConfigError([Problem("captioner.endpoints", found, "http://HOST:PORT/v1 for a server of your own")])
 
 
 def environment(settings: Dialogue, base: Mapping[str, str]) -> dict[str, str]:
@@ -146,17 +157,14 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 def _check_free(endpoint: str) -> None:
     """See that vLLM can listen at its endpoint: what answers there would else be taken for it."""
-    address = urlsplit(endpoint)
-    assert address.hostname is not None  # see `command`
-    assert address.port is not None
+    host, port = _address(endpoint)
     try:
-        free = is_free(address.hostname, address.port)
+        free = is_free(host, port)
     except OSError as error:
         raise MachineError(f"vLLM cannot listen at {endpoint}: {error.strerror or error}") from error
     if not free:
         raise MachineError(
-            f"something listens at port {address.port} already: end it, or give this server another port in "
-            "captioner.endpoints"
+            f"something listens at port {port} already: end it, or give this server another port in captioner.endpoints"
         )
 
 
@@ -166,15 +174,15 @@ def _ready(settings: Dialogue, endpoint: str, process: subprocess.Popen[bytes], 
     Raises:
         MachineError: somebody else has taken its port, or it serves another model.
     """
-    port = urlsplit(endpoint).port
-    assert port is not None  # see `command`
+    _, port = _address(endpoint)
     whose = listener(port, process.pid)
     if whose == Listener.STRANGER:
         raise MachineError(f"another process has taken port {port} while vLLM was starting: end it, and start again")
     if whose == Listener.NOBODY or process.poll() is not None or _get(endpoint, "/health", env) is None:
         return False
-    models = _get(endpoint, "/v1/models", env)
-    names = [model.get("id") for model in models.get("data", [])] if isinstance(models, dict) else []
+    listed = _get(endpoint, "/v1/models", env)
+    models = listed.get("data") if isinstance(listed, dict) else None
+    names = [m["id"] for m in models if isinstance(m, dict) and "id" in m] if isinstance(models, list) else []
     if names and settings.model not in names:
         raise MachineError(f"what was started at {endpoint} serves {names[0]}, not captioner.model, {settings.model!r}")
     return True
@@ -186,7 +194,7 @@ def _get(endpoint: str, path: str, env: Mapping[str, str]) -> object:
     if "VLLM_API_KEY" in env:
         request.add_header("Authorization", f"Bearer {env['VLLM_API_KEY']}")
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 - http only, see `command`
+        with _DIRECT.open(request, timeout=5) as answer:
             body = answer.read(2**20) if answer.status == 200 else None
     except (OSError, http.client.HTTPException):
         return None

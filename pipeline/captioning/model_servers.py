@@ -19,8 +19,8 @@ from pipeline.errors import MachineError
 
 log = logging.getLogger(__name__)
 
-_NO_LIST = (404, 405, 501)
-"""Statuses of a server that has chat completions and no list of its models: what it serves, the small request shows."""
+_NO_LIST = (404, 405, 429, 501)
+"""Statuses of a server that has no list of its models, or none now: what it serves, the small request shows."""
 _AGAIN_S = (0.2, 1.0, 2.0, 5.0)
 """Pauses between looks at a server that is down; the last one over and over."""
 
@@ -172,7 +172,7 @@ class Servers:
         if status in (401, 403):
             raise SetUpError(f"{server.url} refuses the key (HTTP {status}): set captioner.key_env and the key in it")
         if status not in _NO_LIST:
-            if status >= 500 or status == 429:
+            if status >= 500:
                 return f"{server.url}: HTTP {status}"
             models = _models(body) if status == 200 else None
             if models is None:

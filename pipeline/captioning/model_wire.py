@@ -62,7 +62,8 @@ async def read_capped(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def described(error: Exception) -> str:
-    """A fault of a server, in its words, or of a connection."""
+    """A fault of a server, in its words, or of a connection; one line."""
+    words = said(str(error))
     if isinstance(error, BrokenError):
-        return str(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        return words
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__

@@ -63,7 +63,11 @@ def test_weights_may_lie_elsewhere() -> None:
     assert (said["--model"], said["--served-model-name"]) == ("/weights/q", "org/model")
 
 
-@pytest.mark.parametrize("url", ["https://models.example/v1", "http://127.0.0.1/v1", "http://127.0.0.1:8000/api"])
+@pytest.mark.parametrize(
+    "url",
+    ["https://models.example/v1", "http://127.0.0.1/v1", "http://127.0.0.1:8000/api", "http://127.0.0.1:99999/v1",
+     "http://127.0.0.1:0/v1", "http://[::1/v1"],
+)  # fmt: skip
 def test_an_endpoint_that_is_not_a_server_of_one_s_own(url: str) -> None:
     with pytest.raises(ConfigError, match=r"captioner\.endpoints"):
         command(dialogue(), Path("python"), url)

@@ -105,7 +105,8 @@ def retry(
 ) -> None:
     """Take up failed sites again, then bring all that follows up to date. Sites that are ok are left alone.
 
-    Where a model's reply was at fault (ungrounded, bad_reply, reply_cut, too_long), it is asked anew with other seeds.
+    Where a model's reply was at fault (ungrounded, bad_reply, reply_cut, too_long, model_refused), it is
+    asked anew with other seeds.
     """
     from pipeline.errors import Problem
     from pipeline.storage import open_store
