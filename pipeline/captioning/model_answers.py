@@ -12,6 +12,11 @@ _MISSED = re.compile(r"(?i)cache miss for image")
 _OTHER_LIMIT = re.compile(
     r"(?i)unsupported parameter\W{1,5}max_tokens|\bmax_tokens\b.{0,60}\bnot supported|use \W?max_completion_tokens"
 )
+_NO_GOOD = (
+    (re.compile(r"(?i)could not finish the message because max_tokens"), "length"),
+    (re.compile(r"(?i)failed to generate json"), "json_validate_failed"),
+)
+"""Errors in which a server reports a reply: there was one, and it was cut or no JSON. And how it ended, then."""
 
 
 class SetUpError(MachineError):
@@ -65,6 +70,11 @@ def read_answer(
         raise MissedError(objection.said)
     if limit == "max_tokens" and status < 500 and _OTHER_LIMIT.search(objection.message):
         raise LimitNameError(objection.said)
+    for pattern, finish_reason in _NO_GOOD:
+        if pattern.search(objection.message):
+            return Reply(
+                text="", finish_reason=finish_reason, prompt_tokens=0, completion_tokens=0, latency_s=latency_s
+            )
     verdict = judge(objection)
     words = f"HTTP {status}" + (f": {objection.said}" if objection.said else "")
     if verdict.fault == Fault.SET_UP:

@@ -133,6 +133,19 @@ def test_a_reply_that_the_server_broke_off_is_no_reply(said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("message", "meant"),
+    [
+        ("Could not finish the message because max_tokens or model output limit was reached. Please try again with "
+         "higher max_tokens.", "cut"),  # OpenAI, of a model that reasons
+        ("Failed to generate JSON. Please adjust your prompt. See 'failed_generation' for more details.", "other"),
+    ],
+)  # fmt: skip
+def test_an_error_may_be_the_report_of_a_reply(message: str, meant: str) -> None:
+    body = json.dumps({"error": {"message": message, "type": "invalid_request_error"}}).encode()
+    assert ending(read_answer(400, body, 0.5, "http://x/v1", "review").finish_reason) == meant
+
+
+@pytest.mark.parametrize(
     "message",
     [
         {"content": None, "refusal": "I'm sorry, I can't help with that."},
