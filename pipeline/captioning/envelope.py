@@ -7,6 +7,7 @@ Tolerant here, strict later: what a turn's reply must be is for `reading`. Serve
 import json
 import math
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -28,7 +29,7 @@ _REASONING = ("reasoning_content", "reasoning")
 """Where a message's thoughts stand, by server and version."""
 _MOST_TOKENS = 2**31 - 1
 _DONE = re.compile(r"(?:\s*data:\s*\[DONE\])+")
-_SHORTEST = 40
+_LONGEST = 40
 """Characters of a finish reason that are kept."""
 
 
@@ -93,7 +94,7 @@ def read_envelope(raw: Any) -> Envelope:
     except (LookupError, TypeError, AttributeError) as error:
         raise NoEnvelopeError("no choices with a message") from error
     counts = usage if isinstance(usage, dict) else {}
-    finish_reason = said.strip()[:_SHORTEST] if isinstance(said, str) and said.strip() else NO_END
+    finish_reason = said.strip()[:_LONGEST] if isinstance(said, str) and said.strip() else NO_END
     if not text.strip():
         if isinstance(refusal, str) and refusal:
             text, finish_reason = refusal, DECLINED
@@ -130,7 +131,7 @@ def _events(text: str) -> Iterator[dict[str, Any]]:
 
 def _joined(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
     """One completion of the events of a stream, which some servers send whatever was asked for."""
-    pieces: dict[str, str] = {}
+    pieces: dict[str, list[str]] = defaultdict(list)
     choices: list[Any] = []
     usage = None
     for event in events:
@@ -145,10 +146,11 @@ def _joined(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
         delta = choice.get("delta")
         for key, piece in delta.items() if isinstance(delta, dict) else ():
             if isinstance(piece, str):
-                pieces[key] = pieces.get(key, "") + piece
+                pieces[key].append(piece)
     ends = [choice.get("finish_reason") for choice in choices]
     last = next((end for end in reversed(ends) if end), None)
-    return {"choices": [{"message": pieces, "finish_reason": last}] if choices else [], "usage": usage}
+    message = {key: "".join(parts) for key, parts in pieces.items()}
+    return {"choices": [{"message": message, "finish_reason": last}] if choices else [], "usage": usage}
 
 
 def _text(content: Any) -> str:

@@ -42,10 +42,10 @@ def read_objection(status: int, body: bytes) -> Objection:
     """What an answer objects."""
     start = body[: 4 * _WEIGHED].decode("utf-8-sig", "replace").strip()
     if start.startswith("<"):
-        return Objection(_status(status, None), clean_words(_TAG.sub(" ", start)), "", "", page=True)
+        return Objection(_status(status, None), clean_words(_TAG.sub(" ", start[:_WEIGHED])), "", "", page=True)
     try:
         error = _unwrapped(parse(body), _DEEP)
-    except NoEnvelopeError:
+    except (NoEnvelopeError, RecursionError):
         error = _Error(start)
     kind = " ".join(word for word in (error.type, error.code) if isinstance(word, str) and not word.isdigit())
     return Objection(

@@ -135,8 +135,8 @@ def test_a_reply_that_the_server_broke_off_is_no_reply(said: str) -> None:
 @pytest.mark.parametrize(
     ("message", "meant"),
     [
-        ("Could not finish the message because max_tokens or model output limit was reached. Please try again with "
-         "higher max_tokens.", "cut"),  # OpenAI, of a model that reasons
+        # OpenAI, of a model that reasons
+        ("Could not finish the message because max_tokens or model output limit was reached.", "cut"),
         ("Failed to generate JSON. Please adjust your prompt. See 'failed_generation' for more details.", "other"),
     ],
 )  # fmt: skip

@@ -82,6 +82,7 @@ def test_a_picture_that_is_not_kept_is_told_apart() -> None:
     "body",
     [b"", b"\xff\xfe\x00", b"[]", b"null", b'"x"', b"3", b'{"error": []}', b'{"error": {"message": {"a": 1}}}',
      b'{"error": {"error": {"error": {"error": {"error": {"error": {"error": "deep"}}}}}}}', b"[" * 100_000,
+     *(b'{"message": ' + b"[" * deep + b"]" * deep + b"}" for deep in (500, 900, 980)),
      b'{"detail": [{"loc": 3, "msg": null}]}', b'{"message": "\\ud800 half"}', b'{"error": {"code": 1e400}}',
      b'{"error": {"code": "\xc2\xb2\xc2\xb2\xc2\xb2", "message": "x"}}', b"<" * 10_000,
      b'{"a": "' + b"x" * 3_000_000 + b'"}'],
