@@ -18,12 +18,13 @@ from urllib.parse import urlsplit
 from pipeline.config_captioning import Dialogue
 from pipeline.errors import ConfigError, MachineError, Problem
 from tools import server_guard
-from tools.listeners import Listener, is_free, listener
+from tools.listeners import Listener, is_free, listener, processes
 
 CHIPS = 2
 """Pictures of a place beside its street views: one from above, and the map."""
 _LOOK_S = 1.0
 _END_S = 30.0
+_ENDING_S = 0.1
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy of the environment stands between us and our own server."""
 
@@ -151,6 +152,9 @@ def stop(process: subprocess.Popen[bytes]) -> None:
             process.wait()
     with contextlib.suppress(ProcessLookupError):  # workers that outlived it
         os.killpg(process.pid, signal.SIGKILL)
+    until = time.monotonic() + _END_S
+    while any(processes(process.pid)) and time.monotonic() < until:  # their memory and their port are not free yet
+        time.sleep(_ENDING_S)
     if process.stdin is not None:
         process.stdin.close()
 
@@ -174,8 +178,8 @@ def _ready(settings: Dialogue, endpoint: str, process: subprocess.Popen[bytes], 
     Raises:
         MachineError: somebody else has taken its port, or it serves another model.
     """
-    _, port = _address(endpoint)
-    whose = listener(port, process.pid)
+    host, port = _address(endpoint)
+    whose = listener(host, port, process.pid)
     if whose == Listener.STRANGER:
         raise MachineError(f"another process has taken port {port} while vLLM was starting: end it, and start again")
     if whose == Listener.NOBODY or process.poll() is not None or _get(endpoint, "/health", env) is None:
