@@ -39,13 +39,14 @@ test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, wi
 lint: dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: dev
 	$(BIN)/mypy
 
 test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, torch as a reader
 	$(BIN)/pip check
-	$(BIN)/pytest tests/perception tests/captioning/test_dialogue_pictures.py tests/publishing/test_readers.py -n 2
+	$(BIN)/pytest tests/perception tests/captioning/dialogue/test_dialogue_pictures.py tests/publishing/test_readers.py -n 2
 
 base: $(VENV)/.base
 dev: $(VENV)/.dev
@@ -98,9 +99,9 @@ $(VENV)/.extras: $(VENV)/.dev
 	@touch $@
 
 bench: dev  ## Print the figures of the README
-	$(BIN)/python -m tools.bench.engine
-	$(BIN)/python -m tools.bench.world
-	$(BIN)/python -m tools.bench.build configs/demo.yaml
+	$(BIN)/python -m tools.dev.bench.engine
+	$(BIN)/python -m tools.dev.bench.world
+	$(BIN)/python -m tools.dev.bench.build configs/demo.yaml
 
 constraints: extras  ## Pin what is installed now
 	( echo '# What is tested together, on Python 3.11: the base and all extras but `vlm` (vLLM wants an environment of its own).'; \

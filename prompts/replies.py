@@ -1,28 +1,25 @@
-"""What a model replies in each turn of a dialogue, and the JSON Schema that the server holds it to."""
+"""What a model replies in each turn of a dialogue, and the JSON Schema that the server holds it to.
 
-from collections.abc import Sequence, Set
+A turn has one schema for all places, so that a server compiles one grammar a turn. Ids are no part of it: a reply that
+names evidence that the turn was not given loses the id, and not the rest.
+"""
+
+from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.records import Position, Variant
+from schemas.records import Answer, ClaimKind, Position
 
-Turn = Literal["observe", "ground", "relate", "compose", "review", "repair"]
-TURNS: tuple[Turn, ...] = ("observe", "ground", "relate", "compose", "review", "repair")
+Turn = Literal["observe", "ground", "relate", "compose", "verify", "repair"]
+TURNS: tuple[Turn, ...] = ("observe", "ground", "relate", "compose", "verify", "repair")
 """In the order in which they are taken; a prompt set has all of them or some."""
-OFFERED = "offered"
-"""Key of the validation context: ids of the cues that the turn was given."""
+STATEMENTS = 60
+"""At most so many statements in one request to the verifier."""
 
 
-def _offered(value: str, info: ValidationInfo) -> str:
-    known: Set[str] | None = (info.context or {}).get(OFFERED)
-    if known is not None and value not in known:
-        raise ValueError("no cue of this turn has that id")
-    return value
-
-
-CueId = Annotated[str, AfterValidator(_offered), Field(json_schema_extra={"cue-id": True})]
-CueIds = Annotated[list[CueId], Field(max_length=6)]
+EvidenceId = Annotated[str, Field(max_length=8)]
+EvidenceIds = Annotated[list[EvidenceId], Field(max_length=6)]
 Phrase = Annotated[str, Field(max_length=80)]
 Statement = Annotated[str, Field(max_length=240)]
 
@@ -47,6 +44,7 @@ class Writing(Reply):
 
     text: Phrase
     on: Phrase
+    side: Literal["left", "middle", "right"]
 
 
 class Observation(Reply):
@@ -54,24 +52,21 @@ class Observation(Reply):
 
     scene: Phrase
     road: Statement
-    things: Annotated[list[Thing], Field(max_length=10)]
-    writing: Annotated[list[Writing], Field(max_length=8)]
+    things: Annotated[list[Thing], Field(max_length=12)]
+    writing: Annotated[list[Writing], Field(max_length=10)]
 
 
-Ruling = Literal["clear", "wrong", "passing", "unseen"]
+class Ruling(Reply):
+    """What is thought of one cue."""
+
+    id: EvidenceId
+    ruling: Literal["clear", "wrong", "passing", "unseen"]
 
 
 class Rulings(Reply):
-    """`ground`: each cue checked against the pictures."""
+    """`ground`: each cue checked against the pictures. A cue without a ruling counts as unseen."""
 
-    cues: Annotated[dict[CueId, Ruling], Field(json_schema_extra={"by-cue-id": True})]
-
-    @model_validator(mode="after")
-    def _complete(self, info: ValidationInfo) -> "Rulings":
-        lacking = sorted((info.context or {}).get(OFFERED, set()) - set(self.cues))
-        if lacking:
-            raise ValueError(f"no ruling on {', '.join(lacking)}")
-        return self
+    cues: Annotated[list[Ruling], Field(max_length=STATEMENTS)]
 
 
 class Shared(Reply):
@@ -80,8 +75,9 @@ class Shared(Reply):
     thing: Phrase
     street: Phrase
     above: Phrase
-    position: Position
-    cues: CueIds
+    position: Position | None
+    """Null where the direction of the main view is not known."""
+    cues: EvidenceIds
 
 
 class Roads(Reply):
@@ -105,34 +101,43 @@ class Relations(Reply):
     doubtful: Statement
 
 
+class Stated(Reply):
+    """One claim of a sentence, as a statement that stands by itself."""
+
+    says: Annotated[str, Field(min_length=1, max_length=200)]
+    kind: ClaimKind
+    cites: EvidenceIds
+
+
 class Said(Reply):
     """One sentence of a description."""
 
     text: Annotated[str, Field(min_length=1, max_length=240)]
-    cues: CueIds
+    shows: Literal["above", "map", "street"]
+    claims: Annotated[list[Stated], Field(min_length=1, max_length=6)]
 
 
 class Composition(Reply):
     """`compose` and `repair`: the descriptions."""
 
-    long: Annotated[list[Said], Field(min_length=2, max_length=10)]
+    long: Annotated[list[Said], Field(min_length=1, max_length=10)]
     short: Annotated[list[Said], Field(min_length=1, max_length=2)]
     street: Annotated[list[Said], Field(min_length=1, max_length=8)]
 
 
-class Fault(Reply):
-    """A claim that the reviewer does not find borne out."""
+class Checked(Reply):
+    """The verifier's answer to one statement."""
 
-    variant: Variant
-    sentence: Annotated[int, Field(ge=0, le=9)]
-    claim: Annotated[str, Field(max_length=160)]
-    why: Annotated[str, Field(max_length=160)]
+    statement: Annotated[int, Field(ge=1, le=STATEMENTS)]
+    answer: Answer
+    picture: Annotated[int, Field(ge=0, le=99)]
+    """Number of the picture that shows it; 0 for the map data, or none."""
 
 
-class Review(Reply):
-    """`review`: what is wrong with the descriptions."""
+class Verification(Reply):
+    """`verify`: each statement held against the pictures."""
 
-    faults: Annotated[list[Fault], Field(max_length=8)]
+    answers: Annotated[list[Checked], Field(max_length=STATEMENTS)]
 
 
 REPLIES: dict[Turn, type[Reply]] = {
@@ -140,33 +145,23 @@ REPLIES: dict[Turn, type[Reply]] = {
     "ground": Rulings,
     "relate": Relations,
     "compose": Composition,
-    "review": Review,
+    "verify": Verification,
     "repair": Composition,
 }
 
 
-def reply_schema(turn: Turn, cue_ids: Sequence[str]) -> dict[str, Any]:
-    """JSON Schema of a turn's reply: cues can be referred to by the ids given, and by no other."""
-    schema: dict[str, Any] = _with_ids(REPLIES[turn].model_json_schema(), list(cue_ids))
+@cache
+def reply_schema(turn: Turn) -> dict[str, Any]:
+    """JSON Schema of a turn's reply, the same for all places. Not to be changed by the caller."""
+    schema: dict[str, Any] = _bare(REPLIES[turn].model_json_schema())
     return schema
 
 
-def _with_ids(node: Any, ids: list[str]) -> Any:
+def _bare(node: Any) -> Any:
+    """Without titles and descriptions, which say nothing to a grammar."""
     if isinstance(node, list):
-        return [_with_ids(part, ids) for part in node]
+        return [_bare(part) for part in node]
     if not isinstance(node, dict):
         return node
-    if node.get("by-cue-id"):
-        ruling = node["additionalProperties"]
-        return {
-            "type": "object",
-            "properties": dict.fromkeys(ids, ruling),
-            "required": ids,
-            "additionalProperties": False,
-        }
-    if "cue-id" in node:
-        return {"type": "string", "enum": ids} if ids else {"type": "string"}
-    if not ids and isinstance(node.get("items"), dict) and "cue-id" in node["items"]:
-        return {"type": "array", "items": {"type": "string"}, "maxItems": 0}
-    # Titles and descriptions say nothing to a grammar.
-    return {key: _with_ids(part, ids) for key, part in node.items() if key not in ("title", "description")}
+    kept = {key: part for key, part in node.items() if not (key in ("title", "description") and isinstance(part, str))}
+    return {key: _bare(part) for key, part in kept.items()}

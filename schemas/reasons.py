@@ -1,10 +1,12 @@
 """Why a site, a view or a description is not there: the one list used in rows, counters, messages and docs."""
 
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 
 class Reason(StrEnum):
-    """A reason code. The value is what stands in a row; `EXPLANATIONS` is what `geoscribe status` prints."""
+    """A reason code. The value is what stands in a row; `ABOUT` says where it comes from and what it means."""
 
     # Getting pictures.
     NO_STREET_VIEW = "no_street_view"
@@ -46,6 +48,7 @@ class Reason(StrEnum):
     NO_CUES = "no_cues"
     TOO_LONG = "too_long"
     UNGROUNDED = "ungrounded"
+    TOO_LITTLE_TO_SAY = "too_little_to_say"
     BAD_REPLY = "bad_reply"
     REPLY_CUT = "reply_cut"
     PROMPT_TOO_LONG = "prompt_too_long"
@@ -54,60 +57,84 @@ class Reason(StrEnum):
     NEAR_DUPLICATE = "near_duplicate"
 
 
-EXPLANATIONS: dict[Reason, str] = {
-    Reason.NO_STREET_VIEW: "no photo within the search radius",
-    Reason.NO_REFERENCE: "neither an aerial chip nor a map chip could be had",
-    Reason.READ_FAILED: "a file that the source names could not be read",
-    Reason.BAD_POSITION: "the source places the photo where it cannot be (0, 0, or outside what was asked for)",
-    Reason.UNUSABLE_LICENCE: "the licence is missing, or forbids a dataset",
-    Reason.METADATA_ONLY: "the source's terms allow ids and no pictures; they are noted among those considered",
-    Reason.UNREACHABLE: "the source did not answer in time, or the connection broke, at every try",
-    Reason.RATE_LIMITED: "the source asked to wait longer than the limits allow",
-    Reason.SERVER_ERROR: "the source answered with a fault of its own at every try",
-    Reason.BAD_ANSWER: "the answer was not what the source documents",
-    Reason.ANSWER_TOO_LARGE: "the answer was larger than its kind may be",
-    Reason.REFUSED: "the source, or its robots.txt, refused the request",
-    Reason.GONE: "the source does not have it any more",
-    Reason.UNSAFE_ADDRESS: "the source pointed to an address that it has no business with",
-    Reason.NOT_AN_IMAGE: "not a JPEG, PNG or WebP picture",
-    Reason.IMAGE_TRUNCATED: "the picture's data is cut or damaged",
-    Reason.IMAGE_TOO_LARGE: "more bytes or pixels than the limits allow",
-    Reason.IMAGE_TOO_SMALL: "a side is shorter than the minimum",
-    Reason.IMAGE_ANIMATED: "the file holds several frames",
-    Reason.WRONG_ASPECT: "a panorama that is not twice as wide as high",
-    Reason.TOO_BLURRED: "below the sharpness gate",
-    Reason.TOO_FLAT: "below the contrast or entropy gate",
-    Reason.TOO_DARK: "above the darkness gate",
-    Reason.NO_OVERLAP: "the raster or map does not reach the chip",
-    Reason.ALL_NODATA: "the raster holds no data within the chip",
-    Reason.PARTLY_COVERED: "too little of the chip is covered",
-    Reason.BLANK_TILE: "the source shows its placeholder where imagery should be",
-    Reason.EMPTY_MAP: "the map has no feature within the chip",
-    Reason.NO_CUES: "nothing was seen or mapped that a description could rest on",
-    Reason.TOO_LONG: "no description under the token limit could be written",
-    Reason.UNGROUNDED: "the description says what its evidence does not, and repair did not mend it",
-    Reason.BAD_REPLY: "the model's reply did not keep to its form, twice",
-    Reason.REPLY_CUT: "the model's reply ended at its token limit, twice",
-    Reason.PROMPT_TOO_LONG: "pictures and cues are more than the model takes",
-    Reason.MODEL_UNREACHABLE: "no model server answered, at every try",
-    Reason.MODEL_REFUSED: "the model, or its server, refused a picture or the request",
-    Reason.NEAR_DUPLICATE: "the same picture stands in another site",
+@dataclass(frozen=True)
+class About:
+    """What is known of a reason, whatever the site."""
+
+    stage: Literal["imagery", "cues", "captions", "publish"]
+    """The stage that gives it."""
+    meaning: str
+    """What `geoscribe status` prints."""
+    passing: bool = False
+    """The same request may not meet it again: `geoscribe retry` is likely to mend it."""
+    outage: bool = False
+    """It lies with a source and not with what it was asked for. A site that meets it fails, even if it could do without
+    the view: else the view would be lost for good, where a retry brings it."""
+    redrawn: bool = False
+    """It lies with what a model said: a retry has it reply anew, with other seeds. After all other reasons the replies
+    that are kept are still good."""
+
+
+ABOUT: dict[Reason, About] = {
+    Reason.NO_STREET_VIEW: About("imagery", "no photo within the search radius"),
+    Reason.NO_REFERENCE: About("imagery", "neither an aerial chip nor a map chip could be had"),
+    Reason.READ_FAILED: About("imagery", "a file that the source names could not be read"),
+    Reason.BAD_POSITION: About(
+        "imagery", "the source places the photo where it cannot be (0, 0, or outside what was asked for)"
+    ),
+    Reason.UNUSABLE_LICENCE: About("imagery", "the licence is missing, or forbids a dataset"),
+    Reason.METADATA_ONLY: About(
+        "imagery", "the source's terms allow ids and no pictures; they are noted among those considered"
+    ),
+    Reason.UNREACHABLE: About(
+        "imagery", "the source did not answer in time, or the connection broke, at every try", passing=True, outage=True
+    ),
+    Reason.RATE_LIMITED: About(
+        "imagery", "the source asked to wait longer than the limits allow", passing=True, outage=True
+    ),
+    Reason.SERVER_ERROR: About(
+        "imagery", "the source answered with a fault of its own at every try", passing=True, outage=True
+    ),
+    Reason.BAD_ANSWER: About("imagery", "the answer was not what the source documents", passing=True),
+    Reason.ANSWER_TOO_LARGE: About("imagery", "the answer was larger than its kind may be"),
+    Reason.REFUSED: About("imagery", "the source, or its robots.txt, refused the request"),
+    Reason.GONE: About("imagery", "the source does not have it any more"),
+    Reason.UNSAFE_ADDRESS: About("imagery", "the source pointed to an address that it has no business with"),
+    Reason.NOT_AN_IMAGE: About("imagery", "not a JPEG, PNG or WebP picture"),
+    Reason.IMAGE_TRUNCATED: About("imagery", "the picture's data is cut or damaged", passing=True),
+    Reason.IMAGE_TOO_LARGE: About("imagery", "more bytes or pixels than the limits allow"),
+    Reason.IMAGE_TOO_SMALL: About("imagery", "a side is shorter than the minimum"),
+    Reason.IMAGE_ANIMATED: About("imagery", "the file holds several frames"),
+    Reason.WRONG_ASPECT: About("imagery", "a panorama that is not twice as wide as high"),
+    Reason.TOO_BLURRED: About("imagery", "below the sharpness gate"),
+    Reason.TOO_FLAT: About("imagery", "below the contrast or entropy gate"),
+    Reason.TOO_DARK: About("imagery", "above the darkness gate"),
+    Reason.NO_OVERLAP: About("imagery", "the raster or map does not reach the chip"),
+    Reason.ALL_NODATA: About("imagery", "the raster holds no data within the chip"),
+    Reason.PARTLY_COVERED: About("imagery", "too little of the chip is covered"),
+    Reason.BLANK_TILE: About("imagery", "the source shows its placeholder where imagery should be"),
+    Reason.EMPTY_MAP: About("imagery", "the map has no feature within the chip"),
+    Reason.NO_CUES: About("cues", "nothing was seen or mapped that a description could rest on"),
+    Reason.TOO_LONG: About("captions", "no description under the token limit could be written", redrawn=True),
+    Reason.UNGROUNDED: About(
+        "captions",
+        "most of what the description says is contradicted by the evidence",
+        redrawn=True,
+    ),
+    Reason.TOO_LITTLE_TO_SAY: About(
+        "captions",
+        "too little is left to tell of the place once what nobody witnesses is left out",
+        redrawn=True,
+    ),
+    Reason.BAD_REPLY: About("captions", "the model's reply did not keep to its form, twice", redrawn=True),
+    Reason.REPLY_CUT: About("captions", "the model's reply ended at its token limit, twice", redrawn=True),
+    Reason.PROMPT_TOO_LONG: About("captions", "pictures and cues are more than the model takes"),
+    Reason.MODEL_UNREACHABLE: About("captions", "no model server answered, at every try", passing=True),
+    Reason.MODEL_REFUSED: About("captions", "the model, or its server, refused a picture or the request", redrawn=True),
+    Reason.NEAR_DUPLICATE: About("publish", "the same picture stands in another site"),
 }
 
-TRANSIENT = frozenset(
-    {
-        Reason.UNREACHABLE,
-        Reason.RATE_LIMITED,
-        Reason.SERVER_ERROR,
-        Reason.BAD_ANSWER,
-        Reason.IMAGE_TRUNCATED,
-        Reason.MODEL_UNREACHABLE,
-    }
-)
-"""Reasons that the same request may not meet again: what `geoscribe retry` is likely to mend."""
-OUTAGES = frozenset({Reason.UNREACHABLE, Reason.RATE_LIMITED, Reason.SERVER_ERROR})
-"""Reasons that lie with a source and not with what it was asked for. A site that meets one fails, even if it could do
-without the view: else the view would be lost for good, where a retry brings it."""
-REDRAWN = frozenset({Reason.BAD_REPLY, Reason.REPLY_CUT, Reason.TOO_LONG, Reason.UNGROUNDED, Reason.MODEL_REFUSED})
-"""Reasons that lie with what a model said: a retry has it reply anew, with other seeds. After all other reasons the
-replies that are kept are still good, and the retry asks for the one that did not come."""
+EXPLANATIONS: dict[Reason, str] = {reason: about.meaning for reason, about in ABOUT.items()}
+TRANSIENT = frozenset(reason for reason, about in ABOUT.items() if about.passing)
+OUTAGES = frozenset(reason for reason, about in ABOUT.items() if about.outage)
+REDRAWN = frozenset(reason for reason, about in ABOUT.items() if about.redrawn)

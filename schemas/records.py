@@ -6,7 +6,7 @@ right and y down. Arrow schemas are derived from these classes (`schemas.arrow`)
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -24,6 +24,10 @@ Float32 = Annotated[float, "float32"]
 """A number of which four bytes are kept; see `schemas.arrow`."""
 Variant = Literal["long", "short", "street"]
 """Of a description: long and short tell of a place for whoever looks from above; `street` what stands before one."""
+
+
+AERIAL = "aerial"
+"""Stands for the aerial chip where a street view's id would stand."""
 
 
 class Record(BaseModel):
@@ -90,6 +94,9 @@ class StreetInfo(Credit):
     """From the site to the camera."""
     heading_deg: Heading | None
     """Of the optical axis; of the image centre for a panorama."""
+    heading_error_deg: float | None = None
+    """By how much the heading may be off, two standard deviations; 180 where it is known to be unreliable, null where
+    nothing is known of it."""
     pitch_deg: float
     hfov_deg: float | None
     """Horizontal field of view; 360 for a panorama."""
@@ -186,6 +193,9 @@ class MissingView(Record):
 class LayerRow(Record):
     """What each row of each layer starts with."""
 
+    layer: ClassVar[str]
+    """Name of the layer that has these rows."""
+
     site_id: str
     status: Status
     reason: Reason | None
@@ -195,6 +205,8 @@ class LayerRow(Record):
 
 class ImageryRow(LayerRow):
     """Layer `imagery`: the views of one site. A failed site has empty lists and null chips."""
+
+    layer: ClassVar[str] = "imagery"
 
     region: str
     unit: str
@@ -298,34 +310,87 @@ class Signatures(Record):
 class CueRow(LayerRow):
     """Layer `cues`: what was read off the views of one site. Only sites whose imagery is ok have a row."""
 
+    layer: ClassVar[str] = "cues"
+
     cues: list[Cue]
     signatures: list[Signature] = []
     """Of the perspective street views, in their order, then of the aerial chip: colour, orientation, spectrum."""
 
 
+class Note(Record):
+    """One thing or lettering that a model noted on one photo, before it knew of any cue or draft: a witness."""
+
+    note_id: str
+    """Stable within the site: `n1` a thing, `w1` lettering."""
+    kind: Literal["thing", "lettering"]
+    view_id: str
+    """The street view that it was noted on."""
+    what: str
+    """The thing; for lettering what it stands on."""
+    looks: str
+    """Colour, material, storeys, shape, as the model put it; empty where it noted none."""
+    text: str | None
+    """The words, for lettering."""
+    side: Literal["left", "middle", "right"]
+    """Third of the photo that it is in."""
+    position: Position | None
+    """From the camera of the site's first view, worked out from the views' angles; null where these are unknown."""
+    bearing_deg: Heading | None
+    depth: Literal["near", "far"] | None
+
+
+ClaimKind = Literal["thing", "look", "count", "side", "depth", "relation", "sign", "name", "road", "map"]
+Outcome = Literal["supported", "contradicted", "not_witnessed"]
+Answer = Literal["yes", "no", "cannot"]
+Shows = Literal["from_above", "on_map", "street_only"]
+"""Whether what is told can be seen from above, is on the map alone, or shows from the street only."""
+
+
+class Claim(Record):
+    """One statement of a sentence that stands by itself, and what the witnesses say of it."""
+
+    text: str
+    kind: ClaimKind
+    cites: list[str]
+    """Ids of the evidence that the writer rests it on: cues and notes."""
+    outcome: Outcome
+    """`contradicted` only by a witness that is entitled to; silence is `not_witnessed`."""
+    witnesses: list[str]
+    """Who says so: ids of cues, notes and map facts, and `verifier`."""
+    detail: str | None = None
+    """What a witness says otherwise, in words."""
+
+
 class Sentence(Record):
-    """One sentence of a description and the cues it rests on."""
+    """One sentence of a description and the evidence that it rests on."""
 
     variant: Variant
     text: str
     cue_ids: list[str]
+    """Ids of the cues and notes that its claims cite."""
+    claims: list[Claim] = []
+    shows: Shows = "street_only"
 
 
-class Verdict(Record):
-    """What a check found of one claim of a description; see `pipeline.captioning.grounding`."""
+class Dropped(Record):
+    """A sentence that was written and is not published."""
 
     variant: Variant
-    sentence: int
-    """Which of the variant's sentences, from 0."""
-    check: str
-    """Which check: `quote`, `name`, `object`, `direction`, `map`, `place`, `view`, `style`, `language`, `length`,
-    `repetition`, `instruction`."""
-    claim: str
-    """The words that are judged."""
-    outcome: Literal["supported", "unsupported", "contradicted", "forbidden", "unknown"]
-    """`unknown`: nothing in the evidence could tell."""
-    cue_ids: list[str]
-    """What supports or contradicts it."""
+    text: str
+    claims: list[Claim]
+    why: list[str]
+    """Why not, a line each."""
+
+
+class Control(Record):
+    """A statement whose truth is known, put to the verifier among the claims."""
+
+    kind: ClaimKind
+    text: str
+    holds: bool
+    answer: Answer
+    counted: bool
+    """False where its truth is not certain after all: what it was made from was not confirmed."""
 
 
 class Turn(Record):
@@ -348,8 +413,10 @@ class Turn(Record):
 class CaptionRow(LayerRow):
     """Layer `captions`: the descriptions of one site. Only sites whose cues are ok have a row.
 
-    A description that its evidence does not bear out is kept in a failed row, with the verdicts that say why.
+    A description that is not published is kept in a failed row: its sentences in `dropped`, each with why.
     """
+
+    layer: ClassVar[str] = "captions"
 
     language: str
     """ISO 639-1 code; empty where nothing was written."""
@@ -364,7 +431,11 @@ class CaptionRow(LayerRow):
     street_tokens: int = 0
     """CLIP tokens, start and end marks included."""
     sentences: list[Sentence]
-    verdicts: list[Verdict] = []
+    """As published: without those that were dropped."""
+    dropped: list[Dropped] = []
+    notes: list[Note] = []
+    controls: list[Control] = []
+    """What was put to the verifier to measure how far it can be believed; none where there is no verifier."""
     turns: list[Turn] = []
     """Requests to the model, in order, of a failed dialogue as well; none where no model was asked."""
     draw: int = 0
@@ -427,6 +498,8 @@ class Sample(Record):
     """ISO 639-1 code."""
     sentences: list[Sentence]
     cues: list[Cue]
+    notes: list[Note]
+    """What a model noted on each photo, where one wrote the description."""
     street_signatures: Signatures
     """Of `street`."""
     aerial_signatures: Signatures | None

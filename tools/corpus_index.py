@@ -1,4 +1,4 @@
-"""From a manifest of photos to the index of a folder source (`pipeline.sources.folder`).
+"""From a manifest of photos to the index of a folder source (`pipeline.sources.street.folder`).
 
 A manifest is JSON Lines, one object a file, with `path`, `kind`, `lat`, `lon`, `group`, `projection`, `licence` and
 `attribution`, and where known `heading`, `capture_time`, `notes` and `source_url`. The index's paths are relative to

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pipeline.config_captioning import Dialogue
+from pipeline.config.captioning import Dialogue
 from pipeline.errors import ConfigError, MachineError, Problem
 from tools import server_guard
 from tools.listeners import Listener, is_free, listener, processes

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from pipeline.errors import ConfigError, Problem, SiteError
 from prompts.loader import PromptSet, PromptSetError, load_prompt_set
 from schemas.reasons import Reason
-from schemas.records import Cue, ImageryRow, Sentence, Turn, Verdict
+from schemas.records import Control, Cue, Dropped, ImageryRow, Note, Sentence, Turn
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,13 @@ class Description:
     short_tokens: int
     """CLIP tokens, start and end marks included."""
     sentences: list[Sentence]
-    """Of both variants, in reading order; `long` and `short` are theirs, joined."""
+    """Of all variants, each variant's in reading order; `long`, `short` and `street` are theirs, joined."""
     language: str
     street: str | None = None
     street_tokens: int = 0
-    verdicts: list[Verdict] = field(default_factory=list)
+    dropped: list[Dropped] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    controls: list[Control] = field(default_factory=list)
     turns: list[Turn] = field(default_factory=list)
     fault: tuple[Reason, str] | None = None
     """Why it may not be published, and yet is kept."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pipeline.digest import digest, digest_file
 from pipeline.errors import MachineError
 from pipeline.imaging.encode import fit
-from pipeline.sources.base import Pixels
+from pipeline.imaging.types import Pixels
 
 _VERSION = 1
 _MIN_SCORE = 0.25

@@ -14,9 +14,9 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pipeline.config import ImageLimits
+from pipeline.config.build import ImageLimits
 from pipeline.errors import SiteError
-from pipeline.sources.base import Pixels
+from pipeline.imaging.types import Pixels
 from schemas.reasons import Reason
 
 # What Pillow raises on damaged data, found by reading its plugins and by fuzzing (tests/imaging/test_decode.py).

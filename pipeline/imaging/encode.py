@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pipeline.sources.base import Pixels
+from pipeline.imaging.types import Pixels
 
 
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:

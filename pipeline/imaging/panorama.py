@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import SiteError
-from pipeline.sources.base import Camera, Pixels
+from pipeline.imaging.types import Camera, Pixels
 from schemas.reasons import Reason
 
 _MARGIN_PX = 4  # what cubic interpolation reaches over, and some

@@ -7,7 +7,7 @@ The DCT hash of Zauner, "Implementation and Benchmarking of Perceptual Image Has
 import cv2
 import numpy as np
 
-from pipeline.sources.base import Pixels
+from pipeline.imaging.types import Pixels
 
 
 def phash(pixels: Pixels) -> str:

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import QualityGates
-from pipeline.sources.base import Pixels
+from pipeline.config.build import QualityGates
+from pipeline.imaging.types import Pixels
 from schemas.reasons import Reason
 from schemas.records import Quality
 

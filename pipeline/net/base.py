@@ -57,7 +57,7 @@ class Provider:
     """Its terms ask for a contact in the User-Agent."""
     key: Key | None = None
     judge: Judge | None = None
-    """What its answers mean, where statuses alone do not say it; `pipeline.net.verdicts.by_status` otherwise."""
+    """What its answers mean, where statuses alone do not say it; `pipeline.net.status.by_status` otherwise."""
 
 
 @dataclass(frozen=True)

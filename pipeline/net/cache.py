@@ -23,7 +23,7 @@ from typing import TypeVar
 
 from pipeline.errors import MachineError
 from pipeline.net.base import Answer
-from pipeline.net.freshness import fresh_for
+from pipeline.net.cache_control import fresh_for
 from pipeline.net.shared_sqlite import set_up
 
 KEPT = frozenset(

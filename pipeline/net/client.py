@@ -10,15 +10,15 @@ from pathlib import Path
 import platformdirs
 from aiohttp.abc import AbstractResolver
 
-from pipeline.config import Network
+from pipeline.config.build import Network
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.net.addresses import Origin, parse_origin
-from pipeline.net.asking import Asked, Asker
 from pipeline.net.base import Answer, Judge, Key, Provider, Request
 from pipeline.net.cache import AnswerCache
-from pipeline.net.limits import LocalPacer, Pacer
-from pipeline.net.portal import Portal
-from pipeline.net.recall import Recall
+from pipeline.net.cached_client import CachedClient
+from pipeline.net.loop_thread import LoopThread
+from pipeline.net.rate_limit import LocalRateLimiter, RateLimiter
+from pipeline.net.retrying_client import Asked, RetryingClient
 from pipeline.net.transport import Transport
 
 
@@ -39,16 +39,16 @@ class _Parts:
 
     loop: asyncio.AbstractEventLoop
     transport: Transport
-    pacer: Pacer
-    recall: Recall
+    limiter: RateLimiter
+    client: CachedClient
 
 
 class _Engine:
     """Makes the parts with the first request; and anew in a process that was forked, which has another loop."""
 
-    def __init__(self, network: Network, pacer: Pacer | None, resolver: AbstractResolver | None) -> None:
+    def __init__(self, network: Network, limiter: RateLimiter | None, resolver: AbstractResolver | None) -> None:
         self._network = network
-        self._pacer = pacer
+        self._limiter = limiter
         self._resolver = resolver
         self._parts: _Parts | None = None
         self._inherited: list[_Parts] = []
@@ -59,21 +59,21 @@ class _Engine:
         if self._parts is None or self._parts.loop is not loop:
             self._inherited += [self._parts] if self._parts else []
             self._parts = self._make(loop)
-        return await self._parts.recall.fetch(asked)
+        return await self._parts.client.fetch(asked)
 
     def _make(self, loop: asyncio.AbstractEventLoop) -> _Parts:
         network, folder = self._network, cache_folder(self._network)
         max_bytes = int(network.cache_gb * 1e9)
         cache = AnswerCache(folder / "answers", max_bytes) if max_bytes else None
-        pacer = self._pacer or LocalPacer(folder)
+        limiter = self._limiter or LocalRateLimiter(folder)
         transport = Transport(network, user_agent(network), self._resolver)
-        return _Parts(loop, transport, pacer, Recall(Asker(network, transport, pacer), cache))
+        return _Parts(loop, transport, limiter, CachedClient(RetryingClient(network, transport, limiter), cache))
 
     async def close(self) -> None:
         if self._parts is not None and self._parts.loop is asyncio.get_running_loop():
             await self._parts.transport.close()
-            await self._parts.pacer.close()
-            self._parts.recall.close()
+            await self._parts.limiter.close()
+            self._parts.client.close()
 
 
 class HttpClient:
@@ -81,14 +81,16 @@ class HttpClient:
 
     Args:
         network: The build file's section.
-        pacer: Keeps the limits, and is closed with the client; by default those of this process alone.
+        limiter: Keeps the limits, and is closed with the client; by default those of this process alone.
         resolver: Resolves names, in place of the system's.
     """
 
-    def __init__(self, network: Network, pacer: Pacer | None = None, resolver: AbstractResolver | None = None) -> None:
+    def __init__(
+        self, network: Network, limiter: RateLimiter | None = None, resolver: AbstractResolver | None = None
+    ) -> None:
         self._network = network
-        self._engine = _Engine(network, pacer, resolver)
-        self._portal = Portal("geoscribe-network", self._engine.close)
+        self._engine = _Engine(network, limiter, resolver)
+        self._loop = LoopThread("geoscribe-network", self._engine.close)
         self._sessions: dict[tuple[str, tuple[str, ...], Key | None, bool, Judge | None], HttpSession] = {}
         self._lock = threading.Lock()
 
@@ -105,32 +107,32 @@ class HttpClient:
             if mark not in self._sessions:
                 origins = _origins(provider, self._network)
                 _check_limits(provider, [session.provider for session in self._sessions.values()])
-                self._sessions[mark] = HttpSession(provider, origins, self._engine, self._portal)
+                self._sessions[mark] = HttpSession(provider, origins, self._engine, self._loop)
             return self._sessions[mark]
 
     def close(self) -> None:
         """Cancel what is under way and close all connections. Happens at exit by itself."""
-        self._portal.close()
+        self._loop.close()
 
 
 class HttpSession:
     """Implements `pipeline.net.base.Session`."""
 
-    def __init__(self, provider: Provider, origins: tuple[Origin, ...], engine: _Engine, portal: Portal) -> None:
+    def __init__(self, provider: Provider, origins: tuple[Origin, ...], engine: _Engine, loop: LoopThread) -> None:
         self.provider = provider
         self.origins = origins
         """Where it may be asked, with what `allow` took up."""
         self._own = origins
         self._engine = engine
-        self._portal = portal
+        self._loop = loop
 
     def fetch(self, request: Request) -> Answer:
         """See `pipeline.net.base.Session.fetch`."""
-        return self._portal.run(self._engine.fetch(Asked(self.provider, self.origins, request)))
+        return self._loop.run(self._engine.fetch(Asked(self.provider, self.origins, request)))
 
     def fetch_many(self, requests: Sequence[Request]) -> list[Answer | Exception]:
         """See `pipeline.net.base.Session.fetch_many`."""
-        return self._portal.run(self._all(requests))
+        return self._loop.run(self._all(requests))
 
     def allow(self, origin: str) -> None:
         """See `pipeline.net.base.Session.allow`."""

@@ -9,7 +9,7 @@ from protego import Protego
 
 from pipeline.errors import SiteError
 from pipeline.net.base import Verdict
-from pipeline.net.verdicts import OK, by_status
+from pipeline.net.status import OK, by_status
 from schemas.reasons import Reason
 
 AGENT = "geoscribe"

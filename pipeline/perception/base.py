@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sources.base import Pixels
+from pipeline.imaging.types import Pixels
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
-from pipeline.config_perception import Device
+from pipeline.config.perception import Device
 from pipeline.errors import MachineError
 from pipeline.perception import torchvision_cpu
 

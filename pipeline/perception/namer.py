@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from pipeline.config_perception import OpenClipLabels, TransformersLabels
+from pipeline.config.perception import OpenClipLabels, TransformersLabels
 from pipeline.digest import digest_file
 from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.imaging.types import Pixels
 from pipeline.perception.devices import BatchSize, load_library, load_torch
 from pipeline.perception.masks import Bools
 from pipeline.perception.torch_models import DAMAGED, load_transformers, unusable, weights_digest
 from pipeline.perception.vocabulary import Term
-from pipeline.sources.base import Pixels
 
 PROMPT = "a photo of a {}"
 MARGIN = 0.15

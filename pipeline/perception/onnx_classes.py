@@ -10,13 +10,13 @@ import onnxruntime
 import yaml
 from numpy.typing import NDArray
 
-from pipeline.config_perception import OnnxSegments
+from pipeline.config.perception import OnnxSegments
 from pipeline.digest import digest, digest_file
 from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.masks import Marked, parts, segments
 from pipeline.perception.vocabulary import read_vocabulary
-from pipeline.sources.base import Pixels
 
 VERSION = 2
 MULTIPLE_PX = 32

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.config_perception import OracleOcr as OcrConfig
-from pipeline.config_perception import OracleSegments as SegmentsConfig
+from pipeline.config.perception import OracleOcr as OcrConfig
+from pipeline.config.perception import OracleSegments as SegmentsConfig
 from pipeline.errors import MachineError
 from pipeline.perception.base import Segment, TextBox, View
 from schemas.records import Heading

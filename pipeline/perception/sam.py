@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import Any
 
-from pipeline.config_perception import SamSegments
+from pipeline.config.perception import SamSegments
 from pipeline.digest import digest, digest_file
+from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.devices import BatchSize, chosen, load_library
 from pipeline.perception.masks import LEAST_SHARE, Bools, Marked, segments
 from pipeline.perception.namer import Namer, blur, crop
 from pipeline.perception.torch_models import load_sam
 from pipeline.perception.vocabulary import read_vocabulary
-from pipeline.sources.base import Pixels
 
 VERSION = 2
 

@@ -8,11 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sources.base import Pixels
+from pipeline.imaging.types import Pixels
 from schemas.records import Signature
 
-AERIAL = "aerial"
-"""Stands for the aerial chip where a street view's id would stand."""
 COLOUR_BINS = 16
 """For each of R, G and B."""
 DIRECTIONS = 18

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from skimage.color import rgb2lab
 from skimage.segmentation import slic
 
-from pipeline.config_perception import Superpixels
+from pipeline.config.perception import Superpixels
+from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.vocabulary import vocabulary
-from pipeline.sources.base import Pixels
 
 VERSION = 1
 LONG_SIDE_PX = 320

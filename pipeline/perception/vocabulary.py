@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
-from pipeline.strict_yaml import parse_yaml
 
 Word = Annotated[str, Field(pattern=r"^[^\W\d_][\w'-]*( [\w'-]+)*$", max_length=40)]
 """What may stand in a sentence and in a question to a model: words parted by single blanks."""

@@ -9,13 +9,13 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from pipeline.config import Build
-from pipeline.config_sources import KINDS
+from pipeline.config.build import Build
+from pipeline.config.sources import KINDS
 from pipeline.publishing import attribution
 from pipeline.publishing.layout import card_features
-from pipeline.publishing.licences import hub_licences, licence_class
 from pipeline.publishing.manifest import Counts, ShardEntry
 from pipeline.publishing.splits import SPLITS
+from schemas.licences import hub_licences, licence_class
 from schemas.reasons import EXPLANATIONS
 from schemas.records import Split
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from pipeline.config import Build
+from pipeline.config.build import Build
 from schemas.records import Split
 
 PATH = "manifest.json"

@@ -17,15 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 
-from pipeline.config import Build
+from pipeline.config.build import Build
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import attribution, card, manifest
+from pipeline.publishing.counts import Tally
 from pipeline.publishing.layout import columns, schema_fingerprint
 from pipeline.publishing.manifest import FORMAT, Counts, FileEntry, Manifest, ShardEntry
-from pipeline.publishing.plan import Plan, chip_diagonal_m, make_plan
+from pipeline.publishing.packing import Plan, chip_diagonal_m, make_plan
 from pipeline.publishing.samples import join
 from pipeline.publishing.shards import SHARD_NAME, ShardPlan, content_hash, row_digest, write_shard
-from pipeline.publishing.tally import Tally
 from pipeline.publishing.units import FinishedUnit
 from pipeline.stopping import check_stop
 from pipeline.storage import Store

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from pipeline.config import Build, source_name
-from pipeline.config_sources import MapCredits
-from pipeline.perception.signatures import AERIAL
-from pipeline.publishing.licences import licence_class
+from pipeline.config.build import Build, source_name
+from pipeline.config.sources import MapCredits
 from pipeline.publishing.units import UnitTables
 from schemas.arrow import from_table
+from schemas.licences import licence_class
 from schemas.records import (
+    AERIAL,
     BBox,
     CaptionRow,
     Chip,
@@ -117,6 +117,7 @@ def _sample(
         language=caption.language,
         sentences=caption.sentences,
         cues=cues.cues,
+        notes=caption.notes,
         street_signatures=street_looks,
         aerial_signatures=_signatures(cues, AERIAL),
         captioner=caption.captioner,

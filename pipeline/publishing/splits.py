@@ -14,9 +14,9 @@ import h3
 import numpy as np
 from numpy.typing import NDArray
 from pyproj import Transformer
-from scipy.spatial import cKDTree  # type: ignore[import-untyped]  # scipy ships no types
+from scipy.spatial import cKDTree
 
-from pipeline.config import SplitShares
+from pipeline.config.build import SplitShares
 from schemas.records import Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)

@@ -1,8 +1,8 @@
 """The catalogue: 225 regions on all inhabited continents, frozen in `catalogue.csv`.
 
-The file's first line holds its fingerprint: the version of the recipe that made it (`tools.regions.recipe`, from
-GeoNames) and the SHA-256 of all lines that follow. A file whose lines do not match is refused, so that an id means the
-same place for everybody. The published CORE dataset also covers 225 regions; which ones is not public, so these are
+The file's first line holds its fingerprint: the version of the recipe that made it (`tools.dev.datafiles.catalogue`,
+from GeoNames) and the SHA-256 of all lines that follow. A file whose lines do not match is refused, so that an id means
+the same place for everybody. The published CORE dataset also covers 225 regions; which ones is not public, so these are
 chosen anew.
 """
 
@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config_base import Name, Section
+from pipeline.config.base import Name, Section
 from pipeline.errors import MachineError
 from schemas.records import Latitude, Longitude
 

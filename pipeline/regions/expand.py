@@ -1,9 +1,9 @@
-"""Regions as a build file may write them, turned into what `pipeline.config.Region` holds."""
+"""Regions as a build file may write them, turned into what `pipeline.config.build.Region` holds."""
 
 from pathlib import Path
 from typing import Any
 
-from pipeline.config_base import Name, Section
+from pipeline.config.base import Name, Section
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.catalogue import catalogue, nearest_ids
 from pipeline.regions.polygon_file import read_outline

@@ -6,10 +6,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Region, Sampling
+from pipeline.config.build import Region, Sampling
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
-from pipeline.imaging.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame
 from pipeline.sources.base import MapSource, Networked, Photo, StreetSource
 
 Floats = NDArray[np.float64]

@@ -31,7 +31,7 @@ from pmtiles.tile import (
 
 from pipeline.errors import SiteError
 from pipeline.net.base import Session
-from pipeline.sources.aerial.range_file import RangeFile
+from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
 
 _HEADER = 127

@@ -8,22 +8,12 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config import Imagery, Region
+from pipeline.config.build import Imagery, Region
+from pipeline.geo.point import Floats, Point
+from pipeline.imaging.types import Camera, Pixels
 from pipeline.net.base import Provider
 from schemas.reasons import Reason
 from schemas.records import MapFact
-
-Pixels = NDArray[np.uint8]
-"""Height x width x 3, RGB."""
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Point:
-    """A WGS84 position in degrees."""
-
-    lat: float
-    lon: float
 
 
 @dataclass(frozen=True)
@@ -51,17 +41,6 @@ class Photo:
     """Where its bytes are, for the source's own use; stored nowhere, as such addresses expire."""
     unusable: tuple[Reason, str] | None = None
     """Why it may not be used, where what the source says of it is enough to know."""
-
-
-@dataclass(frozen=True)
-class Camera:
-    """A perspective view's geometry, pinhole."""
-
-    heading_deg: float
-    pitch_deg: float
-    hfov_deg: float
-    width: int
-    height: int
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,24 @@
-"""Stage `captions`: the descriptions of a site, each sentence with the cues it rests on, judged whoever wrote them."""
+"""Stage `captions`: the descriptions of a site, each claim with its witnesses, judged whoever wrote them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.captioning.base import Captioner, Description, Evidence, NotDescribedError
-from pipeline.captioning.grounding import fault_of, judge
-from pipeline.config_captioning import Grounding
+from pipeline.captioning.grounding.grounding import VARIANTS, VERSION, ground, text_of, witnesses_of
+from pipeline.captioning.tokens import count_clip_tokens
+from pipeline.config.build import Build, Region
+from pipeline.config.captioning import Grounding
 from pipeline.errors import SiteError
+from pipeline.registry.toolbox import Toolbox
+from pipeline.stages.base import Stage, StageInput
 from pipeline.stopping import check_stop
-from pipeline.toolbox import Toolbox
 from schemas.records import CaptionRow, CueRow, ImageryRow
-
-VERSION = 2
 
 
 def captions(
     sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox, draws: Mapping[str, int]
 ) -> list[CaptionRow]:
-    """One row a site whose cues are ok, in order. What its evidence does not bear out fails, and keeps its text.
+    """One row a site whose cues are ok, in order. What no witness bears out is taken out of it, and kept beside it.
 
     Args:
         sites: with their pictures.
@@ -56,24 +57,37 @@ def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner,
             turns=answer.turns if isinstance(answer, NotDescribedError) else [],
             **by,
         )
-    verdicts, fault = answer.verdicts, answer.fault
-    if fault is None:  # else it was found with less evidence: with what the model itself accepted
-        verdicts = judge(answer.sentences, asked, policy, answer.language)
-        fault = fault_of(verdicts, policy)
+    known = witnesses_of(asked, answer.notes, policy, answer.language)
+    grounded = ground(answer.sentences, known, asked.site.region)
+    fault = answer.fault or grounded.fault
+    long, short, street = (text_of(grounded.sentences, variant) for variant in VARIANTS)
     return CaptionRow(
         site_id=site_id,
         status="failed" if fault else "ok",
         reason=fault and fault[0],
         detail=fault and fault[1],
         language=answer.language,
-        long=answer.long,
-        short=answer.short,
-        street=answer.street,
-        long_tokens=answer.long_tokens,
-        short_tokens=answer.short_tokens,
-        street_tokens=answer.street_tokens,
-        sentences=answer.sentences,
-        verdicts=verdicts,
+        long=long,
+        short=short,
+        street=street or None,
+        long_tokens=count_clip_tokens(long),
+        short_tokens=count_clip_tokens(short),
+        street_tokens=count_clip_tokens(street) if street else 0,
+        sentences=grounded.sentences,
+        dropped=[*answer.dropped, *grounded.dropped],
+        notes=answer.notes,
+        controls=answer.controls,
         turns=answer.turns,
         **by,
     )
+
+
+def _depends_on(build: Build, tools: Toolbox, _region: Region) -> list[object]:
+    return [tools.captioner.fingerprint(), VERSION, build.grounding]
+
+
+def _run(given: StageInput, tools: Toolbox) -> list[CaptionRow]:
+    return captions(given.rows(ImageryRow), given.rows(CueRow), tools, given.draws)
+
+
+STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=3, depends_on=_depends_on, run=_run)

@@ -26,9 +26,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from pyproj import Geod
 
-from pipeline.config import Choice
+from pipeline.config.build import Choice
 from pipeline.errors import SiteError
-from pipeline.sources.base import Photo, Point
+from pipeline.geo.point import Point
+from pipeline.sources.base import Photo
 from schemas.reasons import OUTAGES, Reason
 from schemas.records import Considered, StreetView
 

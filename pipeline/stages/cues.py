@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from pipeline.config import ImageLimits
+from pipeline.config.build import Build, ImageLimits, Region
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
 from pipeline.perception.base import Segment, TextBox, View
 from pipeline.perception.cues import fuse
-from pipeline.perception.signatures import AERIAL, signatures
+from pipeline.perception.signatures import signatures
+from pipeline.registry.toolbox import Toolbox
+from pipeline.stages.base import Stage, StageInput
 from pipeline.stopping import check_stop
-from pipeline.toolbox import Toolbox
 from schemas.reasons import Reason
-from schemas.records import CueRow, ImageryRow, Signature
+from schemas.records import AERIAL, CueRow, ImageryRow, Signature
 
-VERSION = 2
 SITES_AT_ONCE = 4
 """Sites whose views the engines are given together; more fill a GPU no better, and masks take memory."""
 _OWN = ImageLimits(min_side_px=16)
@@ -83,3 +83,14 @@ def _row(one: _Opened, texts: list[list[TextBox]], segments: list[list[Segment]]
         detail = f"{len(found)} cues, none of a lasting thing"
         return CueRow(site_id=site_id, status="failed", reason=Reason.NO_CUES, detail=detail, cues=found)
     return CueRow(site_id=site_id, status="ok", reason=None, detail=None, cues=found, signatures=one.looks)
+
+
+def _depends_on(_build: Build, tools: Toolbox, _region: Region) -> list[object]:
+    return [tools.ocr.fingerprint(), tools.segmenter.fingerprint()]
+
+
+def _run(given: StageInput, tools: Toolbox) -> list[CueRow]:
+    return cues(given.rows(ImageryRow), tools)
+
+
+STAGE = Stage(CueRow, reads=(ImageryRow,), version=2, depends_on=_depends_on, run=_run)

@@ -8,32 +8,24 @@ from typing import Literal
 
 import mercantile
 
-from pipeline.config import Build
+from pipeline.config.build import Build, Region
 from pipeline.errors import SiteError
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg, encode_png, fit
-from pipeline.imaging.frame import LocalFrame
 from pipeline.imaging.panorama import cut
 from pipeline.imaging.phash import phash
 from pipeline.imaging.quality import gate, measure
-from pipeline.sources.base import (
-    AerialSource,
-    Camera,
-    KnowsTruth,
-    Networked,
-    Photo,
-    Pixels,
-    Point,
-    RasterChip,
-    StreetSource,
-)
+from pipeline.imaging.types import Camera, Pixels
+from pipeline.registry.toolbox import Toolbox, region_sources
+from pipeline.sources.base import AerialSource, KnowsTruth, Networked, Photo, RasterChip, StreetSource
+from pipeline.stages.base import Stage, StageInput
 from pipeline.stages.choosing import choose, rank
 from pipeline.stopping import check_stop
-from pipeline.toolbox import Toolbox
 from schemas.reasons import OUTAGES, Reason
 from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, MissingView, Site, StreetView
 
-VERSION = 4
 _UNKNOWN_HFOV_DEG = 65.0
 """Assumed where nobody recorded it and the synthetic world is asked for its truth."""
 
@@ -302,3 +294,15 @@ def _chip(got: RasterChip, source: str, point: Point, gsd_m: float, data: bytes,
         covered=round(got.covered, 6),
         image=Image(bytes=data, path=path),
     )
+
+
+def _depends_on(build: Build, tools: Toolbox, region: Region) -> list[object]:
+    blurrer = tools.blurrer
+    return [build.imagery, region_sources(tools, region), blurrer and blurrer.fingerprint()]
+
+
+def _run(given: StageInput, tools: Toolbox) -> list[ImageryRow]:
+    return imagery(given.sites, tools)
+
+
+STAGE = Stage(ImageryRow, reads=(), version=4, depends_on=_depends_on, run=_run)

@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from pipeline.captioning.model_probe import NAME as PROBE
+from pipeline.captioning.dialogue.model_probe import NAME as PROBE
 
 NAME = "stand-in"
 WHERE = {
@@ -209,22 +209,43 @@ def _seen(body: dict[str, Any]) -> Seen:
 
 
 def write_well(seen: Seen) -> Any:
-    """What a good model would reply: it accepts every cue and says what the cues say, each in a sentence."""
+    """What a good model would reply: it accepts every cue and says what the cues say, each in a sentence.
+
+    As a verifier it knows no better than the map and the words of the cues: what these say is true, all else is not.
+    """
     cues = seen.data.get("cues", [])
     if seen.turn == "observe":
         thing = {"what": "building", "looks": "brick", "side": "left", "depth": "near"}
         return {"scene": "street", "road": "a straight road", "things": [thing], "writing": []}
     if seen.turn == "ground":
-        return {"cues": {cue["id"]: "clear" for cue in cues}}
+        return {"cues": [{"id": cue["id"], "ruling": "clear"} for cue in cues]}
     if seen.turn == "relate":
         nothing = dict.fromkeys(("left", "ahead", "right", "behind", "doubtful"), "")
         return {"shared": [], "roads": {"layout": "straight", "detail": ""}, **nothing}
-    if seen.turn == "review":
-        return {"faults": []}
+    if seen.turn == "verify":
+        return verify_well(seen)
     once = {sentence(cue, i): cue["id"] for i, cue in enumerate(cues)}
-    said = [{"text": text, "cues": [cue_id]} for text, cue_id in once.items()]
-    said = said or [{"text": "There is a road.", "cues": []}]
+    said = [say(text, cue_id) for text, cue_id in once.items()] or [say("There is a road.")]
     return {"long": (said + said)[: max(2, len(said))][:8], "short": said[:1], "street": said[:2]}
+
+
+def say(text: str, *cites: str) -> dict[str, Any]:
+    """A sentence that is its own one claim."""
+    kind = "sign" if '"' in text else "thing"
+    return {"text": text, "shows": "street", "claims": [{"says": text, "kind": kind, "cites": list(cites)}]}
+
+
+def verify_well(seen: Seen) -> Any:
+    """What a verifier replies that has been in that street: every statement that `TRUE` has is true, no other is."""
+    answers = [
+        {"statement": s["statement"], "answer": "yes" if s["says"] in TRUE else "no", "picture": 1}
+        for s in seen.data["statements"]
+    ]
+    return {"answers": answers}
+
+
+TRUE: set[str] = set()
+"""What is so in the streets of the tests: every sentence that `sentence` has made."""
 
 
 FORMS = ("There is a {} {}.", "I have a {} {}.", "One can see a {} {}.", "From here, a {} can be seen {}.")
@@ -234,9 +255,12 @@ def sentence(cue: dict[str, Any], number: int = 0) -> str:
     """What a cue says, as a sentence in one of several forms."""
     where = WHERE.get(cue.get("where", ""), "nearby")
     if cue["is"] == "sign":
-        return f'A sign {where} reads "{cue["words"]}".'
-    what = cue["what"].split()[-1] if cue["is"] == "on the map" else cue["what"]
-    return FORMS[number % len(FORMS)].format(what, where)
+        text = f'A sign {where} reads "{cue["words"]}".'
+    else:
+        what = cue["what"].split()[-1] if cue["is"] == "on the map" else cue["what"]
+        text = FORMS[number % len(FORMS)].format(what, where)
+    TRUE.add(text)
+    return text
 
 
 @dataclass(frozen=True)
@@ -252,7 +276,10 @@ class Obedient:
     def __call__(self, seen: Seen) -> Any:
         words = json.dumps(seen.data, ensure_ascii=False)
         told = self.painted or any(order in words for order in self.orders)
+        if told and seen.turn == "verify":  # it says yes to whatever is put to it
+            return {"answers": [{"statement": s["statement"], "answer": "yes", "picture": 1} for s in
+                                seen.data["statements"]]}  # fmt: skip
         if not told or seen.turn not in ("compose", "repair"):
             return write_well(seen)
-        said = [{"text": self.wanted, "cues": []}, {"text": self.wanted, "cues": []}]
+        said = [say(self.wanted), say(self.wanted)]
         return {"long": said, "short": said[:1], "street": said}

@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image as Drawing
 
 from pipeline.captioning.base import Evidence
-from pipeline.config import Build
-from pipeline.config_file import parse_build
+from pipeline.config.build import Build
+from pipeline.engine.build_file import parse_build
 from schemas.records import Chip, Cue, Image, ImageryRow, Position, Quality, StreetView
 
 CREDIT: dict[str, Any] = {"source": "s", "source_id": "1", "author": "a", "licence": "CC0-1.0", "link": "https://x.org"}

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import ImageLimits
+from pipeline.config.build import ImageLimits
 from pipeline.imaging.anonymise import FaceBlurrer
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import fit
-from pipeline.sources.base import Pixels
+from pipeline.imaging.types import Pixels
 
 FACES = {"left": (1081, 444, 1101, 471), "right": (1163, 426, 1184, 455)}
 """Of the two people who look at the camera in the Amsterdam panorama: x1, y1, x2, y2."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import SiteError
 from pipeline.imaging.panorama import cut, directions
-from pipeline.sources.base import Camera, Pixels
+from pipeline.imaging.types import Camera, Pixels
 from schemas.reasons import Reason
 
 WIDTH = 2048

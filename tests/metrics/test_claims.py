@@ -1,65 +1,55 @@
-from collections import Counter
+"""What is counted of a description's claims."""
+
 from typing import Any
 
-from schemas.records import Cue, Verdict
-from tools.metrics.claims import counted
+from pipeline.captioning.base import Evidence
+from pipeline.captioning.grounding.grounding import witnesses_of
+from pipeline.config.captioning import Grounding
+from schemas.records import Claim, Cue, Outcome, Sentence
+from tests.captioning.places import cue, place
+from tools.metrics.claims import Claims, counted
 
 
-def cue(cue_id: str, kind: str, **changes: Any) -> Cue:
-    fields: dict[str, Any] = dict.fromkeys(Cue.model_fields)
-    return Cue(
-        **{**fields, "cue_id": cue_id, "kind": kind, "label": "x", "confidence": 0.9, "source": "e", "lasting": True}
-        | changes
+def said(text: str, *cites: str, outcome: Outcome = "supported", kind: Any = "thing") -> Sentence:
+    claim = Claim(text=text, kind=kind, cites=list(cites), outcome=outcome, witnesses=list(cites))
+    return Sentence(variant="long", text=text, cue_ids=list(cites), claims=[claim])
+
+
+def found(cues: list[Cue], *sentences: Sentence) -> Claims:
+    evidence = Evidence(place().site, cues)
+    return counted(sentences, witnesses_of(evidence, [], Grounding(), "en"), cues, "oslo")
+
+
+def test_claims_are_counted_by_who_bears_them_out() -> None:
+    cues = [cue("o1"), cue("m1", label="green", category="park", text=None)]
+    got = found(
+        cues,
+        said("A building is ahead.", "o1"),
+        said("A park is ahead.", "m1"),
+        said("A well is near.", outcome="not_witnessed"),
+        said("The wall is red.", "o1", kind="look"),
     )
-
-
-def verdict(check: str, outcome: str, claim: str = "x", cue_ids: tuple[str, ...] = ()) -> Verdict:
-    return Verdict.model_validate(
-        {"variant": "long", "sentence": 0, "check": check, "claim": claim, "outcome": outcome, "cue_ids": list(cue_ids)}
-    )
-
-
-def test_claims_are_counted_by_family_and_unknown_ones_not_at_all() -> None:
-    found = counted(
-        [
-            verdict("object", "supported"),
-            verdict("object", "unsupported", "a well"),
-            verdict("object", "unknown"),
-            verdict("map", "contradicted", "a river"),
-            verdict("direction", "supported"),
-            verdict("style", "forbidden", "perhaps"),
-        ],
-        [],
-    )
-    assert found.checked == Counter(object=2, map=1, direction=1)
-    assert (found.supported["object"], found.supported["map"], found.supported["direction"]) == (1, 0, 1)
-    assert found.groundedness == 0.5
-    assert found.faults == ("object unsupported: a well", "map contradicted: a river", "style forbidden: perhaps")
-    assert counted([verdict("view", "forbidden")], []).groundedness is None
-
-
-def test_a_quote_that_rests_on_a_name_of_the_map_was_not_read() -> None:
-    cues = [cue("t1", "text", text="BAR", area_share=0.01), cue("m1", "map", text="Bar Uno")]
-    found = counted(
-        [verdict("quote", "supported", cue_ids=("t1", "m1")), verdict("quote", "supported", cue_ids=("m1",))], cues
-    )
-    assert (found.supported["quote"], found.checked["quote"]) == (1, 2)
+    assert (got.claims, got.witnessed, got.contradicted) == (4, 3, 0)
+    assert (got.sentences, got.on_map_alone, got.looks) == (4, 1, 1)
+    assert got.groundedness == 0.75
+    assert found(cues).groundedness is None
 
 
 def test_recall_is_of_lasting_large_legible_signs() -> None:
     cues = [
-        cue("t1", "text", area_share=0.01),
-        cue("t2", "text", area_share=0.01),
-        cue("t3", "text", area_share=0.0005),
-        cue("t4", "text", area_share=0.01, confidence=0.5),
-        cue("t5", "text", area_share=0.01, lasting=False),
-        cue("o1", "object", area_share=0.4),
+        cue("t1", text="CENTRAL PHARMACY", area_share=0.01),
+        cue("t2", text="MOTORS", area_share=0.01),
+        cue("t3", text="TINY", area_share=0.0005),
+        cue("t4", text="DIM", area_share=0.01, confidence=0.5),
+        cue("t5", text="PASSING", area_share=0.01, lasting=False),
+        cue("o1", area_share=0.4),
     ]
-    told = [verdict("name", "supported", cue_ids=("t1",)), verdict("quote", "unsupported", cue_ids=("t2",))]
-    found = counted([*told, verdict("quote", "supported", cue_ids=("t3",))], cues)
-    assert (found.signs_told, found.signs) == (1, 2)
+    got = found(cues, said('A sign reads "CENTRAL PHARMACY".', "t1", kind="sign"))
+    assert (got.signs_told, got.signs) == (1, 2)
 
 
 def test_leaks_are_the_names_that_were_told() -> None:
-    verdicts = [verdict("place", "forbidden", "Mill Lane"), verdict("place", "supported", "Oslo")]
-    assert counted([*verdicts, verdicts[0]], []).leaked == ("Mill Lane",)
+    road = cue("m1", label="road", category="residential", text="Mill Lane", text_en=None)
+    got = found([road], said("The road is called Mill Lane.", "m1"), said("It is in Oslo, near Mill Lane."))
+    assert got.leaked == ("Mill Lane", "Oslo")
+    assert len(got.faults) == 2

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.errors import BuildStopped, MachineError, SiteError
 from pipeline.net.base import Answer, Request, Verdict
-from pipeline.net.health import FAILURES, FREE_RETRIES
+from pipeline.net.circuit_breaker import FAILURES, FREE_RETRIES
 from pipeline.stopping import clear_stop, request_stop
 from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said, said_json, silent

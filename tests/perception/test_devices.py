@@ -98,11 +98,11 @@ def test_without_torch_the_engines_can_be_imported_and_say_what_to_install() -> 
     program = """
 import sys
 sys.modules["torch"] = None  # what Python finds for a package that is not installed
-import pipeline.perception.easy, pipeline.perception.sam, pipeline.perception.grounded
-from pipeline.config_perception import EasyOcr
+import pipeline.perception.easyocr, pipeline.perception.sam, pipeline.perception.open_vocabulary
+from pipeline.config.perception import EasyOcr
 from pipeline.errors import MachineError
 try:
-    pipeline.perception.easy.EasyOcrEngine(EasyOcr(engine="easyocr"))
+    pipeline.perception.easyocr.EasyOcrEngine(EasyOcr(engine="easyocr"))
 except MachineError as error:
     print(error)
 """

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.config_perception import OnnxSegments, RapidOcr
+from pipeline.config.perception import OnnxSegments, RapidOcr
 from pipeline.errors import ConfigError, MachineError
+from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.cues import fuse
 from pipeline.perception.onnx_classes import OnnxSegmenter, seen_size, shares_by_label
-from pipeline.perception.rapid import RapidOcrEngine
-from pipeline.sources.base import Pixels
+from pipeline.perception.rapidocr import RapidOcrEngine
 from tests.perception.onnx_writer import Dimension, colour_model
 from tests.perception.test_cues import site, view
 

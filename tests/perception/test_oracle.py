@@ -3,14 +3,14 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.config import Region
-from pipeline.config_perception import OracleOcr as OcrConfig
-from pipeline.config_perception import OracleSegments as SegmentsConfig
-from pipeline.config_sources import WorldStreet
+from pipeline.config.build import Region
+from pipeline.config.perception import OracleOcr as OcrConfig
+from pipeline.config.perception import OracleSegments as SegmentsConfig
+from pipeline.config.sources import WorldStreet
 from pipeline.errors import MachineError
+from pipeline.imaging.types import Camera
 from pipeline.perception.base import View
 from pipeline.perception.oracle import OracleOcr, OracleSegmenter
-from pipeline.sources.base import Camera
 from pipeline.sources.world import WorldStreetSource
 
 OCR = OracleOcr(OcrConfig(engine="oracle"))

@@ -12,14 +12,14 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from pipeline.config_perception import OpenClipLabels, SamSegments, TransformersLabels
+from pipeline.config.perception import OpenClipLabels, SamSegments, TransformersLabels
 from pipeline.errors import ConfigError, MachineError
+from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.cues import fuse
 from pipeline.perception.namer import Namer, blur, crop
 from pipeline.perception.sam import SamSegmenter
 from pipeline.perception.vocabulary import Term, vocabulary
-from pipeline.sources.base import Pixels
 from tests.perception.models import TINY, clip, clip_checkpoint, register, sam_checkpoint, siglip, torch
 from tests.perception.test_cues import HEIGHT, WIDTH, site, text, view
 

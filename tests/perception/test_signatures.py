@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.imaging.types import Pixels
 from pipeline.perception.signatures import (
     COLOUR_BINS,
     DIRECTIONS,
@@ -16,7 +17,6 @@ from pipeline.perception.signatures import (
     signatures,
     spectrum,
 )
-from pipeline.sources.base import Pixels
 
 
 def texture(seed: int, grain: float = 2.0) -> Pixels:

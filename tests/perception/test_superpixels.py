@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.config_perception import Superpixels
+from pipeline.config.perception import Superpixels
+from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.superpixels import CEILING, SuperpixelSegmenter
 from pipeline.perception.vocabulary import vocabulary
-from pipeline.sources.base import Pixels
 
 WIDTH, HEIGHT = 640, 480
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.captioning.checks.kinds import kinds
 from pipeline.errors import ConfigError
-from pipeline.perception.vocabulary import Term, parse, read_vocabulary, vocabulary
+from pipeline.perception.vocabulary import parse, read_vocabulary, vocabulary
 
 
 def test_classes_know_whether_they_last_and_their_words() -> None:
@@ -16,24 +15,6 @@ def test_classes_know_whether_they_last_and_their_words() -> None:
     assert words["bus stop"].many == "bus stops"
     assert words["person"].many == "people"
     assert words["sky"].many is None
-
-
-@pytest.mark.parametrize("term", vocabulary().values(), ids=vocabulary())
-def test_the_checks_of_descriptions_know_every_class(term: Term) -> None:
-    """What an engine reports may be described, if it lasts: then the cue must bear out the words for it."""
-    known = kinds()
-    found = known.named(term.one)
-    for words in filter(None, (term.one, term.many)):
-        word = known.word(words.split())
-        assert word is not None
-        assert (word.role == "passing") == (not term.lasting)
-        assert known.bond(word.kind, found) == "same"
-    assert known.of_class("object", term.one) == found
-
-
-@pytest.mark.parametrize("label", ["house", "church", "school", "warehouse", "garage", "barn", "shed", "mosque"])
-def test_what_is_a_building_bears_out_a_building(label: str) -> None:
-    assert kinds().bond("building", kinds().named(label)) == "same"
 
 
 def test_doubles_and_malformed_entries_are_all_named() -> None:

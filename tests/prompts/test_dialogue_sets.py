@@ -1,21 +1,26 @@
 """Prompt sets of dialogues: complete, in order, and with reply schemas that servers and models both know."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from prompts import loader
 from prompts.loader import PromptSetError, load_prompt_set, prompt_sets
-from prompts.replies import OFFERED, REPLIES, TURNS, Composition, Rulings, Turn, reply_schema
+from prompts.replies import REPLIES, TURNS, Turn, reply_schema
 
 DIALOGUES = [name for name in prompt_sets() if load_prompt_set(name).kind == "dialogue"]
 
 
 def test_the_three_sets_are_there() -> None:
     turns = {name: load_prompt_set(name).turns for name in DIALOGUES}
-    assert turns == {"progressive-en-1": TURNS, "single-turn-en-1": ("compose",), "plain-en-1": ("compose",)}
-    assert not load_prompt_set("plain-en-1").cues
+    assert turns == {
+        "progressive-en-2": TURNS,
+        "single-turn-en-2": ("compose", "verify"),
+        "plain-en-2": ("compose", "verify"),
+    }
+    assert not load_prompt_set("plain-en-2").cues
 
 
 @pytest.fixture
@@ -40,7 +45,7 @@ def test_a_template_a_turn_and_no_other(folder: Path) -> None:
     with pytest.raises(PromptSetError, match=r"observe\.jinja"):
         load_prompt_set("toy-en-1")
     write_manifest(folder, "[compose]")
-    (folder / "review.jinja").write_text("left over")
+    (folder / "verify.jinja").write_text("left over")
     with pytest.raises(PromptSetError, match="one template a turn"):
         load_prompt_set("toy-en-1")
 
@@ -55,31 +60,19 @@ def test_turns_that_make_no_dialogue_are_refused(folder: Path, turns: str, more:
 
 
 @pytest.mark.parametrize("turn", TURNS)
-@pytest.mark.parametrize("ids", [[], ["t1", "o2"]])
-def test_schemas_keep_to_what_guidance_takes(turn: Turn, ids: list[str]) -> None:
-    text = json.dumps(reply_schema(turn, ids))
-    for refused in ("uniqueItems", "patternProperties", "propertyNames", "cue-id", "default"):
+def test_schemas_keep_to_what_guidance_takes(turn: Turn) -> None:
+    text = json.dumps(reply_schema(turn))
+    for refused in ("uniqueItems", "patternProperties", "propertyNames", "default", "description"):
         assert refused not in text
 
 
-def test_a_ruling_on_each_cue_and_on_no_other() -> None:
-    schema = reply_schema("ground", ["t1", "o2"])["properties"]["cues"]
-    assert list(schema["properties"]) == schema["required"] == ["t1", "o2"]
-    offered = {OFFERED: {"t1", "o2"}}
-    Rulings.model_validate({"cues": {"t1": "clear", "o2": "wrong"}}, context=offered)
-    for cues in ({"t1": "clear"}, {"t1": "clear", "o2": "clear", "o3": "clear"}, {"t1": "clear", "o2": "perhaps"}):
-        with pytest.raises(ValueError, match=r"no ruling on o2|no cue of this turn|Input should be"):
-            Rulings.model_validate({"cues": cues}, context=offered)
-
-
-def test_a_sentence_can_only_refer_to_cues_that_were_offered() -> None:
-    said = [{"text": "A house.", "cues": ["o9"]}] * 2
-    raw = {"long": said, "short": said[:1], "street": said}
-    Composition.model_validate(raw, context={OFFERED: {"o9"}})
-    with pytest.raises(ValueError, match="no cue of this turn"):
-        Composition.model_validate(raw, context={OFFERED: {"t1"}})
-    cues = reply_schema("compose", [])["$defs"]["Said"]["properties"]["cues"]
-    assert cues["maxItems"] == 0
+@pytest.mark.parametrize("name", [name for name in DIALOGUES if "repair" in load_prompt_set(name).turns])
+def test_limits_of_the_schema_are_told_in_the_prompt(name: str) -> None:
+    """A model that writes past a limit that it was not told of is cut off in the middle of a word."""
+    files = load_prompt_set(name).files
+    for turn in ("observe", "relate", "compose"):
+        limits = set(re.findall(r'"maxLength": (\d+)', json.dumps(reply_schema(turn)))) - {"8"}
+        assert limits <= set(re.findall(r"\d+", files[f"{turn}.jinja"])), turn
 
 
 def test_every_turn_has_its_reply() -> None:

@@ -13,14 +13,15 @@ import PIL.Image
 import pytest
 from numpy.typing import NDArray
 
-from pipeline.config import Build
-from pipeline.config_file import parse_build
-from pipeline.imaging.frame import LocalFrame
-from pipeline.perception.signatures import AERIAL, signatures
+from pipeline.config.build import Build
+from pipeline.engine.build_file import parse_build
+from pipeline.geo.frame import LocalFrame
+from pipeline.perception.signatures import signatures
 from pipeline.publishing.units import FinishedUnit, UnitTables, unit_index
 from schemas.arrow import to_table
 from schemas.reasons import Reason
 from schemas.records import (
+    AERIAL,
     CaptionRow,
     Chip,
     Cue,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 import pytest
 import yaml
 
-from pipeline.config import Build
+from pipeline.config.build import Build
 from pipeline.publishing.card import render
 from pipeline.publishing.manifest import Counts, ShardEntry
 

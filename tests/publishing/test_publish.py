@@ -9,17 +9,16 @@ import pyarrow.parquet as pq
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
-from pipeline.config import Build
-from pipeline.config_sources import MapFiles
+from pipeline.config.build import Build
+from pipeline.config.sources import MapFiles
 from pipeline.errors import ConfigError
-from pipeline.perception.signatures import AERIAL
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
-from schemas.records import CueRow, ImageryRow, Sample, Signatures
-from tools.verify import verify
+from schemas.records import AERIAL, CueRow, ImageryRow, Sample, Signatures
+from tools.verify.verify import verify
 
 SMALL = {"shard_mb": 0.08, "row_group_mb": 0.03}
 KINDS = list(Signatures.model_fields)

@@ -12,7 +12,7 @@ import polars as pl
 import pyarrow.dataset as ds
 import pytest
 
-from pipeline.config import Build
+from pipeline.config.build import Build
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store

@@ -6,14 +6,14 @@ from pathlib import Path
 import h3
 import pyarrow.parquet as pq
 
-from pipeline.config import Build
-from pipeline.config_sources import XyzSource
+from pipeline.config.build import Build
+from pipeline.config.sources import XyzSource
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
 from schemas.records import ImageryRow
-from tools.verify import verify
+from tools.verify.verify import verify
 
 
 def closed(row: ImageryRow) -> ImageryRow:

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from pipeline.config import SplitShares
+from pipeline.config.build import SplitShares
 from pipeline.publishing.splits import SPLITS, assign, block_of, embargoed
 
 SHARES = SplitShares()

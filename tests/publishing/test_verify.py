@@ -12,13 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.config import Build
+from pipeline.config.build import Build
 from pipeline.publishing.layout import columns, writer_options
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
-from tools.verify import Fault, verify
+from tools.verify.verify import Fault, verify
 
 Row = dict[str, Any]
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config import Region, Sampling
+from pipeline.config.build import Region, Sampling
+from pipeline.geo.point import Point
 from pipeline.regions.ground import Ground
-from pipeline.sources.base import Photo, Point, Road
+from pipeline.sources.base import Photo, Road
 from schemas.reasons import Reason
 
 

@@ -8,11 +8,11 @@ import pytest
 from pipeline.errors import MachineError
 from pipeline.regions.catalogue import CONTINENTS, PATH, SIZE, Entry, catalogue, decode, encode, nearest_ids
 from pipeline.regions.land import land_mask
-from tools.regions.recipe import LEAST_DISTANCE_KM, MOST_PER_COUNTRY, QUOTAS, recipe, slug
+from tools.dev.datafiles.catalogue import LEAST_DISTANCE_KM, MOST_PER_COUNTRY, QUOTAS, recipe, slug
 
 
 def test_the_recipe_makes_the_file() -> None:
-    assert encode(recipe()) == PATH.read_bytes().decode(), "run: python -m tools.regions.recipe"
+    assert encode(recipe()) == PATH.read_bytes().decode(), "run: python -m tools.dev.datafiles.catalogue"
 
 
 def test_what_the_catalogue_promises() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config import Build
-from pipeline.config_file import parse_build, schema_json
+from pipeline.config.build import Build
+from pipeline.engine.build_file import parse_build, schema_json
 from pipeline.errors import ConfigError
 from pipeline.regions.catalogue import catalogue
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config_file import load_build
-from pipeline.ready import check_ready
+from pipeline.engine.build_file import load_build
+from pipeline.engine.ready import check_ready
+from pipeline.registry.toolbox import Toolbox
 from pipeline.sources.base import AsksSeveral
-from pipeline.toolbox import Toolbox
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "configs" / "regions").glob("*.yaml"))
 

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from pipeline.config import Region, Sampling
+from pipeline.config.build import Region, Sampling
 from pipeline.errors import ConfigError
+from pipeline.geo.shape import box_area_m2
 from pipeline.regions.ground import Ground
 from pipeline.regions.land import land_mask
 from pipeline.regions.sampling import draw, sample
-from pipeline.regions.shape import box_area_m2
 from pipeline.regions.thinning import Cap, thin
 from pipeline.sources.base import Road
 from schemas.records import Site

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Network, Region
-from pipeline.config_sources import Panoramax
-from pipeline.imaging.frame import LocalFrame
+from pipeline.config.build import Network, Region
+from pipeline.config.sources import Panoramax
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
-from pipeline.sources.base import Point
 from pipeline.sources.street.panoramax import PanoramaxSource
 
 pytestmark = pytest.mark.servers

@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline import config_sources as config
-from pipeline.config import Network, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Network, Region
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
+from pipeline.sources.aerial.raster import RasterSource
 from pipeline.sources.aerial.wmts import WmtsSource
 from pipeline.sources.aerial.xyz import XyzSource
-from pipeline.sources.base import AerialSource, Point, RasterChip
-from pipeline.sources.raster import RasterSource
+from pipeline.sources.base import AerialSource, RasterChip
 
 pytestmark = pytest.mark.servers
 

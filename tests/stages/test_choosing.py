@@ -9,17 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import Build, Choice
+from pipeline.config.build import Build, Choice
 from pipeline.errors import SiteError
-from pipeline.imaging.frame import LocalFrame
-from pipeline.sources.base import Photo, Point
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
+from pipeline.registry.toolbox import Toolbox
+from pipeline.sources.base import Photo
 from pipeline.sources.world.street import WorldStreetSource
 from pipeline.stages.choosing import MOST_CONSIDERED, choose, rank
 from pipeline.stages.imagery import imagery
-from pipeline.toolbox import Toolbox
 from schemas.reasons import Reason
 from schemas.records import Image, Quality, Site, StreetView
-from tests.pipeline.conftest import SMALL
+from tests.engine.conftest import SMALL
 
 SITE = Point(48.8566, 2.3522)
 FRAME = LocalFrame(SITE.lat, SITE.lon)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.config_file import parse_build
+from pipeline.engine.build_file import parse_build
+from pipeline.registry.toolbox import Toolbox, toolbox
 from pipeline.stages.cues import cues
-from pipeline.toolbox import Toolbox, toolbox
 from schemas import records
 from schemas.arrow import from_table, to_table
 from schemas.reasons import Reason

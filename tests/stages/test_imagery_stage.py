@@ -8,14 +8,14 @@ import pytest
 import rasterio
 from affine import Affine
 
-from pipeline.config_file import parse_build
-from pipeline.imaging.frame import LocalFrame
+from pipeline.engine.build_file import parse_build
+from pipeline.engine.units import sample_region
+from pipeline.geo.frame import LocalFrame
+from pipeline.registry.toolbox import Toolbox
 from pipeline.sources.world import WorldAerialSource, WorldMapSource
 from pipeline.stages.imagery import imagery
-from pipeline.toolbox import Toolbox
-from pipeline.units import sample_region
 from schemas.records import Chip, ImageryRow, Site
-from tests.pipeline.conftest import SMALL, changed
+from tests.engine.conftest import SMALL, changed
 
 TOWN = {"type": "world", "seed": 3}
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import yaml
 
-from pipeline.layers import list_layers, read_rows
+from pipeline.engine.layers import list_layers, read_rows
 from pipeline.storage import open_store
 from schemas.records import ImageryRow
-from tests.pipeline.conftest import changed
-from tools.standin import Entry, Provider, Running
-from tools.standin.running import DEFAULT_KEY
+from tests.engine.conftest import changed
+from tools.dev.standin import Entry, Provider, Running
+from tools.dev.standin.running import DEFAULT_KEY
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tools.cli.main"]

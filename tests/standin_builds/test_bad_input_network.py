@@ -20,7 +20,7 @@ from pipeline.stopping import clear_stop
 from tests.standin_builds.builds import CREDITS, KEY_ENV, imagery_rows, mapillary, panoramax, tiles, write_build
 from tests.standin_builds.front import Asked, Given, front_of
 from tools.cli.main import main
-from tools.standin import Fault, Match, Part, Plan, Rule, Running, running
+from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running, running
 
 HERE = [{"name": "vieux-port", "centre": [46.1591, -1.1520], "radius_m": 150}]
 ELSEWHERE = [{"name": "north", "centre": [59.33, 18.06], "radius_m": 150}]

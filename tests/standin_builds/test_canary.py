@@ -22,7 +22,7 @@ import pytest
 from pipeline.digest import digest
 from tests.standin_builds.builds import KEY_ENV, geoscribe, imagery_rows, mapillary, tiles, write_build
 from tests.standin_builds.front import Asked, Given, front_of
-from tools.standin import FAULTS, Fault, Kind, Match, Part, Plan, Provider, Rule, keys_in_urls, running
+from tools.dev.standin import FAULTS, Fault, Kind, Match, Part, Plan, Provider, Rule, keys_in_urls, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline.build import prepare
-from pipeline.config_file import load_build
-from pipeline.layers import list_layers
-from pipeline.plan import plan
+from pipeline.engine.build import prepare
+from pipeline.engine.build_file import load_build
+from pipeline.engine.cost import plan
+from pipeline.engine.layers import list_layers
 from pipeline.stopping import clear_stop
 from pipeline.storage import open_store
 from tests.standin_builds.builds import (
@@ -24,7 +24,7 @@ from tests.standin_builds.builds import (
     tiles,
     write_build,
 )
-from tools.standin import Fault, Match, Part, Plan, Rule, Running, running
+from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running, running
 
 HERE: dict[str, Any] = {"name": "vieux-port", "centre": [46.1591, -1.1520], "radius_m": 450}
 EMPTY: dict[str, Any] = {"name": "sahara", "centre": [22.0, 10.0], "radius_m": 500}

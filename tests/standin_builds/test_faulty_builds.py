@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipeline.build import Outcome, run_build
-from pipeline.config_file import load_build
+from pipeline.engine.build import Outcome, run_build
+from pipeline.engine.build_file import load_build
 from schemas.reasons import OUTAGES, Reason
 from schemas.records import ImageryRow
 from tests.standin_builds.builds import RATES, free_port, imagery_rows, most_at_once, write_build
@@ -21,7 +21,7 @@ from tests.standin_builds.truth import (
     photos,
     tiles_of,
 )
-from tools.standin import Entry, Fault, Match, Part, Plan, Rule, fastest_rate, repeats, running
+from tools.dev.standin import Entry, Fault, Match, Part, Plan, Rule, fastest_rate, repeats, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 

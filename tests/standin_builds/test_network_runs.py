@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.build import run_build
-from pipeline.config_file import load_build
+from pipeline.engine.build import run_build
+from pipeline.engine.build_file import load_build
 from pipeline.storage import open_store
 from schemas.reasons import OUTAGES
 from tests.standin_builds.builds import (
@@ -24,8 +24,21 @@ from tests.standin_builds.builds import (
     shards,
     write_build,
 )
-from tools.standin import FAULTS, Entry, Fault, Kind, Match, Part, Plan, Provider, Rule, Running, fastest_rate, running
-from tools.verify import verify
+from tools.dev.standin import (
+    FAULTS,
+    Entry,
+    Fault,
+    Kind,
+    Match,
+    Part,
+    Plan,
+    Provider,
+    Rule,
+    Running,
+    fastest_rate,
+    running,
+)
+from tools.verify.verify import verify
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

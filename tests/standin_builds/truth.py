@@ -6,9 +6,9 @@ from functools import cached_property
 
 from schemas.reasons import Reason
 from schemas.records import ImageryRow
-from tools.standin import FAULTS, Entry, Fault, Kind, Part, Plan, Provider
-from tools.standin.dealing import Dealer
-from tools.standin.running import SEED
+from tools.dev.standin import FAULTS, Entry, Fault, Kind, Part, Plan, Provider
+from tools.dev.standin.fault_rules import Dealer
+from tools.dev.standin.running import SEED
 
 PICTURE_REASONS = {
     Fault.UNDECODABLE: Reason.IMAGE_TRUNCATED,

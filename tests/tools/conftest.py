@@ -12,14 +12,28 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image, ImageDraw
 
-from pipeline.imaging.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame
 from pipeline.perception.rle import encode
 from pipeline.perception.signatures import signatures
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
 from pipeline.publishing.samples import point_wkb
 from schemas import records
 from schemas.arrow import to_table
-from schemas.records import BBox, ChipInfo, Cue, Position, Quality, Sample, Sentence, Signatures, Split, StreetInfo
+from schemas.records import (
+    BBox,
+    ChipInfo,
+    Claim,
+    ClaimKind,
+    Cue,
+    Position,
+    Quality,
+    Sample,
+    Sentence,
+    Signatures,
+    Split,
+    StreetInfo,
+    Variant,
+)
 
 MakeSample = Callable[..., Sample]
 
@@ -90,6 +104,13 @@ def _signatures(number: int) -> Signatures:
     return Signatures.model_validate({s.kind: s.values for s in signatures("0", pixels)})
 
 
+def sentence(text: str, *cites: str, variant: Variant = "long") -> Sentence:
+    """A sentence that is its own one claim, borne out by what it cites."""
+    kind: ClaimKind = "sign" if '"' in text else "thing"
+    claim = Claim(text=text, kind=kind, cites=list(cites), outcome="supported", witnesses=list(cites))
+    return Sentence(variant=variant, text=text, cue_ids=list(cites), claims=[claim])
+
+
 @pytest.fixture(scope="session")
 def make_sample() -> MakeSample:
     """A function that makes a sample of a number; keyword arguments replace fields."""
@@ -114,11 +135,9 @@ def make_sample() -> MakeSample:
             _cue("m1", "map", "road", category="tertiary", text="Mill Lane", bearing_deg=90.0, distance_m=30.0),
         ]
         sentences = [
-            Sentence(variant="long", text="A sign ahead reads BAKERY.", cue_ids=["t1"]),
-            Sentence(
-                variant="long", text=f"House {number} stands by a green hedge on Mill Lane.", cue_ids=["o1", "m1"]
-            ),
-            Sentence(variant="short", text="A bakery on Mill Lane.", cue_ids=["t1", "m1"]),
+            sentence("A sign ahead reads BAKERY.", "t1"),
+            sentence(f"House {number} stands by a green hedge on Mill Lane.", "o1", "m1"),
+            sentence("A bakery on Mill Lane.", "t1", "m1", variant="short"),
         ]
         fields: dict[str, Any] = {
             "sample_id": f"town-{number:06d}",
@@ -152,6 +171,7 @@ def make_sample() -> MakeSample:
             "language": "en",
             "sentences": sentences,
             "cues": cues,
+            "notes": [],
             "street_signatures": _signatures(number),
             "aerial_signatures": _signatures(number + 1),
             "captioner": "composer 1",

@@ -60,7 +60,7 @@ def test_the_page_stands_alone_and_says_what_is_in_the_dataset(small_dataset: st
     assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in page.tags}
     assert "url(" not in html
     images = [attrs for tag, attrs in page.tags if tag == "img"]
-    assert len(images) == 3 * 11  # six samples by hash, two of the best, three of the worst
+    assert len(images) == 3 * 8  # six samples by hash, and two of the best; none is bad
     for attrs in images:
         assert attrs["alt"]
         kind, data = (attrs["src"] or "").split(",")

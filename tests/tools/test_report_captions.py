@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
-from pipeline.config_captioning import Grounding
+from pipeline.config.captioning import Grounding
+from pipeline.geo.point import Point
+from pipeline.imaging.types import Camera
 from pipeline.perception.oracle import Truth
-from pipeline.sources.base import Camera, Point
-from schemas.records import Sample, Sentence
+from schemas.records import Sample
+from tests.tools.conftest import sentence
 from tools.dataset import open_dataset
 from tools.metrics.described import COLUMNS, described
-from tools.metrics.truth import true_claims, true_cues, world_sources
+from tools.metrics.truth import Truthful, against_truth, true_cues, world_sources
 from tools.report import captions
 from tools.report.captions import drawn_ids, measure
 
@@ -27,7 +29,8 @@ def told(make_sample: MakeSample, number: int, *texts: str, **changes: object) -
         cue.model_copy(update={"area_share": 0.01, "bearing_deg": 45.0}) if cue.kind == "text" else cue
         for cue in plain.cues
     ]
-    sentences = [Sentence(variant="long", text=text, cue_ids=[]) for text in texts]
+    cites = {"BAKERY": "t1", "hedge": "o1", "road": "m1"}
+    sentences = [sentence(text, *(cue_id for word, cue_id in cites.items() if word in text)) for text in texts]
     return plain.model_copy(update={"description": " ".join(texts), "sentences": sentences, "cues": cues, **changes})
 
 
@@ -42,9 +45,10 @@ def test_a_page_of_good_descriptions(tmp_path: Path, make_sample: MakeSample, pu
     found = measure(open_dataset(publish_samples(tmp_path, samples)))
     assert [(row.region, row.split, row.drawn) for row in found.rows] == [("all", "", 8), ("town", "train", 8)]
     assert found.complete
-    assert figure(found, "quote") == (1.0, 8)
+    assert figure(found, "witnessed") == (1.0, 16)
+    assert figure(found, "contradicted") == (0.0, 16)
     assert figure(found, "signs") == (1.0, 8)
-    assert figure(found, "object")[0] == figure(found, "direction")[0] == 1.0
+    assert figure(found, "map_alone") == (0.0, 16)
     assert figure(found, "leaks") == (0.0, 8)
     assert figure(found, "duplicates") == figure(found, "openings") == (1.0, 8)
     assert figure(found, "self_bleu")[0] == pytest.approx(1.0)
@@ -58,27 +62,34 @@ def test_a_page_of_good_descriptions(tmp_path: Path, make_sample: MakeSample, pu
 @pytest.mark.parametrize(
     ("spoilt", "moved"),
     [
-        (('A sign ahead reads "PHARMACY".', GOOD[1]), {"quote", "signs"}),
-        (('A sign behind me reads "BAKERY".', GOOD[1]), {"direction"}),
-        ((*GOOD, "A fountain stands here."), {"object"}),
-        ((*GOOD, "A river flows past."), {"map"}),
+        (GOOD[1:], {"signs"}),
+        (('A sign behind me reads "BAKERY".', GOOD[1]), {"contradicted"}),
+        ((*GOOD, "A road runs here.", "There is a road to the east."), {"map_alone"}),
         ((*GOOD, "This is in Copenhagen."), {"leaks"}),
     ],
 )
 def test_each_fault_moves_its_own_figure(
     tmp_path: Path, make_sample: MakeSample, publish_samples: Publish, spoilt: tuple[str, ...], moved: set[str]
 ) -> None:
-    samples = [told(make_sample, i, *GOOD, "A road runs here.") for i in range(3)]
-    bad = told(make_sample, 3, *spoilt, "A road runs here.", split="val")
+    samples = [told(make_sample, i, *GOOD) for i in range(3)]
+    bad = told(make_sample, 3, *spoilt, split="val")
     found = measure(open_dataset(publish_samples(tmp_path, [*samples, bad])))
-    perfect = {"quote": 1.0, "signs": 1.0, "object": 1.0, "map": 1.0, "direction": 1.0, "leaks": 0.0}
+    perfect = {"witnessed": 1.0, "contradicted": 0.0, "signs": 1.0, "map_alone": 0.0, "leaks": 0.0}
     seen = {key: row.value if (row := found.rows[2].figures[key]) else None for key in perfect}
     assert {key for key, value in seen.items() if value is not None and value != perfect[key]} == moved
-    good = {key: figure(found, key, 1)[0] for key in perfect}
-    assert good == perfect
-    if moved != {"leaks"}:
-        assert found.ranked[0].sample_id == "town-000003"
-        assert found.ranked[0].faults
+    assert {key: figure(found, key, 1)[0] for key in perfect} == perfect
+
+
+def test_a_claim_that_nobody_witnesses_counts_against_its_sample(
+    tmp_path: Path, make_sample: MakeSample, publish_samples: Publish
+) -> None:
+    bad = told(make_sample, 1, *GOOD)
+    alone = bad.sentences[0].claims[0].model_copy(update={"outcome": "not_witnessed", "witnesses": []})
+    sentences = [bad.sentences[0].model_copy(update={"claims": [alone]}), bad.sentences[1]]
+    samples = [told(make_sample, 0, *GOOD), bad.model_copy(update={"sentences": sentences})]
+    found = measure(open_dataset(publish_samples(tmp_path, samples)))
+    assert figure(found, "witnessed") == (0.75, 4)
+    assert (found.ranked[0].sample_id, found.ranked[0].groundedness) == ("town-000001", 0.5)
 
 
 def test_near_duplicates_count_across_splits(tmp_path: Path, make_sample: MakeSample, publish_samples: Publish) -> None:
@@ -98,10 +109,10 @@ def test_near_duplicates_count_across_splits(tmp_path: Path, make_sample: MakeSa
 def test_a_language_that_cannot_be_judged_has_words_and_no_claims(
     tmp_path: Path, make_sample: MakeSample, publish_samples: Publish
 ) -> None:
-    samples = [told(make_sample, i, "Ein Schild vor mir.", language="de") for i in range(2)]
+    samples = [told(make_sample, i, "Un panneau devant moi.", language="fr") for i in range(2)]
     found = measure(open_dataset(publish_samples(tmp_path, samples)))
     assert found.unjudged == 2
-    assert found.rows[0].figures["quote"] is None
+    assert found.rows[0].figures["witnessed"] is None
     assert figure(found, "words") == (4.0, 2)
     assert found.ranked == []
 
@@ -158,13 +169,12 @@ def test_directions_are_judged_by_the_truth_of_the_world(
     (tmp_path / "manifest.json").write_text(json.dumps(manifest | {"config": config}), encoding="utf-8")
     dataset = open_dataset(where)
     rows = [described(row) for row in dataset.rows(COLUMNS)]
-    judged = [claims for row in rows if (claims := true_claims(row, {"world": world}, Grounding()))]
-    assert [(one.supported["direction"], one.checked["direction"]) for one in judged] == [(2, 2), (0, 2)]
-    assert [(one.supported["quote"], one.checked["quote"]) for one in judged] == [(1, 1), (1, 1)]
+    judged = [true for row in rows if (true := against_truth(row, {"world": world}, Grounding()))]
+    assert judged == [Truthful(1, 1, 1, 1), Truthful(1, 1, 1, 0)]
     assert {cue.text for cue in true_cues(rows[0].evidence.site.views[0], world)} >= {sign.text}
     found = measure(dataset)
     assert found.truth_samples == 2
     assert found.true_directions is not None
-    assert (found.true_directions.value, found.true_directions.of) == (0.5, 4)  # the sign and its words
+    assert (found.true_directions.value, found.true_directions.of) == (0.5, 2)
     assert found.true_quotes is not None
     assert (found.true_quotes.value, found.true_quotes.of) == (1.0, 2)

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from pipeline.config_captioning import Dialogue
+from pipeline.config.captioning import Dialogue
 from pipeline.errors import ConfigError, MachineError
 from tools.serving import command, environment, running
 

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.build import run_build
 from pipeline.captioning.base import Evidence
-from pipeline.captioning.dialogue import DialogueCaptioner
-from pipeline.config import Build
-from pipeline.config_captioning import Dialogue
-from pipeline.config_file import parse_build
-from pipeline.layers import list_layers, read_rows
+from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
+from pipeline.config.build import Build
+from pipeline.config.captioning import Dialogue
+from pipeline.engine.build import run_build
+from pipeline.engine.build_file import parse_build
+from pipeline.engine.layers import list_layers, read_rows
 from pipeline.storage import open_store
 from schemas.records import CueRow, ImageryRow
 from tools.corpus_index import index_from_manifest

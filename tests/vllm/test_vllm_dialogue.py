@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.captioning import requests
 from pipeline.captioning.base import Description, Evidence
-from pipeline.captioning.dialogue import DialogueCaptioner
-from pipeline.captioning.replies import ReplyCache
-from pipeline.captioning.requests import Reply, Request
+from pipeline.captioning.dialogue import requests
+from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
+from pipeline.captioning.dialogue.replies import ReplyCache
+from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.errors import SiteError
 from tests.captioning.hostile import KNOWN, signposted
 from tests.vllm.conftest import Talk, Vllm
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
-NOISE = {"ungrounded", "too_long", "reply_cut", "bad_reply"}
+NOISE = {"ungrounded", "too_little_to_say", "too_long", "reply_cut", "bad_reply"}
 """What becomes of nonsense."""
 
 
@@ -43,9 +43,9 @@ def test_24_places_go_through_the_dialogue_and_none_is_believed(
     written = [answer for answer in answers if isinstance(answer, Description)]
     assert len(written) >= 12
     for said in written:
-        assert said.verdicts
+        assert said.dropped
         turns = [turn.turn.split()[0] for turn in said.turns]
-        assert list(dict.fromkeys(turns)) == ["observe", "ground", "relate", "compose", "review", "repair"]
+        assert list(dict.fromkeys(turns)) == ["observe", "ground", "relate", "compose", "verify", "repair"]
         assert all(turn.finish_reason in ("stop", "length") for turn in said.turns)
         # The rules are the same in every request, so what a prompt has beyond the shortest is pictures and data.
         assert all(turn.prompt_tokens > 500 and turn.completion_tokens > 5 for turn in said.turns)
@@ -67,7 +67,7 @@ def test_signs_with_orders_reach_neither_the_prompt_nor_the_dataset(vllm: Vllm, 
             return super().find(request)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipeline.captioning.dialogue.ReplyCache", Listening)
+        patch.setattr("pipeline.captioning.dialogue.dialogue.ReplyCache", Listening)
         (answer,) = talk(vllm).describe([signposted([*KNOWN.values(), "ISLAND FARM"])])
     assert reason(answer) in NOISE
     told = "".join(part for request in asked for part in (request.system, *request.parts) if isinstance(part, str))
@@ -78,12 +78,12 @@ def test_signs_with_orders_reach_neither_the_prompt_nor_the_dataset(vllm: Vllm, 
 
 @pytest.mark.parametrize("at_once", [1, 4, 16])
 def test_any_number_at_once(vllm: Vllm, talk: Talk, evidence: list[Evidence], at_once: int) -> None:
-    answers = talk(vllm, at_once=at_once, prompt_set="single-turn-en-1").describe(evidence[: 2 * at_once])
+    answers = talk(vllm, at_once=at_once, prompt_set="single-turn-en-2").describe(evidence[: 2 * at_once])
     assert {reason(answer) for answer in answers} <= NOISE
 
 
 def test_a_full_queue_is_waited_out(vllm: Vllm, talk: Talk, evidence: list[Evidence], tmp_path: Path) -> None:
-    captioner = talk(vllm, at_once=64, prompt_set="plain-en-1", reply_tokens=64)
+    captioner = talk(vllm, at_once=64, prompt_set="plain-en-2", reply_tokens=64)
     answers = captioner.describe(evidence * 2)
     assert {reason(answer) for answer in answers} <= NOISE
     assert captioner.requests_sent > kept(tmp_path / "w")  # some were turned away and sent again
@@ -96,9 +96,9 @@ def test_a_prompt_that_the_server_finds_too_long(
     site = evidence[0]
     texts = [cue.model_copy(update={"cue_id": f"m{i}", "text": "wall " * 15}) for i, cue in enumerate(site.cues * 60)]
     mapped = [cue.model_copy(update={"kind": "map", "lasting": True, "label": "poi"}) for cue in texts]
-    (answer,) = talk(vllm, prompt_set="single-turn-en-1").describe([Evidence(site.site, mapped)])
+    (answer,) = talk(vllm, prompt_set="single-turn-en-2").describe([Evidence(site.site, mapped)])
     assert reason(answer) in {"prompt_too_long", *NOISE}
-    longest = talk(vllm, prompt_set="single-turn-en-1", workspace="x").describe([Evidence(site.site, mapped * 8)])
+    longest = talk(vllm, prompt_set="single-turn-en-2", workspace="x").describe([Evidence(site.site, mapped * 8)])
     assert reason(longest[0]) == "prompt_too_long"
     assert "maximum context length" in str(longest[0])
 
@@ -126,7 +126,7 @@ def test_two_servers_of_which_one_is_killed_and_started_again(
     other = Vllm(checkpoints / "qwen3_vl", "bfloat16", tmp_path / "log")
     with other.running() as process:
         before = vllm.answered()
-        answers = talk(vllm, other, prompt_set="single-turn-en-1").describe(evidence)
+        answers = talk(vllm, other, prompt_set="single-turn-en-2").describe(evidence)
         assert {reason(answer) for answer in answers} <= NOISE
         assert vllm.answered() - before >= 6
         assert other.answered() >= 6

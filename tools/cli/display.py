@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline.progress import Progress, StageProgress
-from pipeline.units import STAGES
+from pipeline.engine.progress import Progress, StageProgress
+from pipeline.stages import STAGES
 
 ROWS = 24
 """A table taller than the terminal cannot be updated in place."""
@@ -41,7 +41,7 @@ def _plain(started: float) -> Callable[[Progress], None]:
         now = time.monotonic()
         if now - said_at >= PLAIN_EVERY_S and any(s.units_done < s.units for s in progress.values()):
             said_at = now
-            for name in STAGES:
+            for name in (stage.name for stage in STAGES):
                 stages = [stage for (_, n), stage in progress.items() if n == name]
                 if stages and any(s.units_done < s.units for s in stages):
                     units, of = sum(s.units_done for s in stages), sum(s.units for s in stages)

@@ -20,7 +20,7 @@ from tools.cli.serve import serve
 from tools.cli.sources import coverage, sources_app
 
 if TYPE_CHECKING:
-    from pipeline.build import Outcome
+    from pipeline.engine.build import Outcome
 
 DONE, TOO_MANY_FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
 
@@ -58,8 +58,8 @@ SchedulerOption = Annotated[
 @app.command()
 def plan(config: ConfigArgument) -> None:
     """Say what a build would do and cost. Needs no network and writes nothing."""
-    from pipeline.config_file import load_build
-    from pipeline.plan import plan as make_plan
+    from pipeline.engine.build_file import load_build
+    from pipeline.engine.cost import plan as make_plan
     from tools.cli.tables import print_plan
 
     build = load_build(config)
@@ -78,7 +78,7 @@ def build(
     limit_units: Annotated[int | None, typer.Option(min=1, help="Take up at most so many units: a trial.")] = None,
 ) -> None:
     """Bring a build up to date: run what is missing or out of date, then publish. Beam's own options follow `--`."""
-    from pipeline.config_file import load_build
+    from pipeline.engine.build_file import load_build
     from tools.cli.run import run
 
     _finish(
@@ -108,9 +108,9 @@ def retry(
     Where a model's reply was at fault (ungrounded, bad_reply, reply_cut, too_long, model_refused), it is
     asked anew with other seeds.
     """
+    from pipeline.engine.workspace import definition
     from pipeline.errors import Problem
     from pipeline.storage import open_store
-    from pipeline.workspace import definition
     from schemas.reasons import Reason
     from tools.cli.run import run
 
@@ -132,8 +132,8 @@ def retry(
 @app.command()
 def status(workspace: WorkspaceArgument) -> None:
     """Say what is done, what failed and why, and what is out of date."""
+    from pipeline.engine.workspace import read_state
     from pipeline.storage import open_store
-    from pipeline.workspace import read_state
     from tools.cli.tables import print_state
 
     print_state(read_state(open_store(workspace, where="WORKSPACE", read_only=True)))
@@ -148,8 +148,8 @@ def gc(
     ] = False,
 ) -> None:
     """Remove the tables that an earlier configuration left behind. Not while a build runs on the workspace."""
+    from pipeline.engine.workspace import collect_garbage, discard_replies
     from pipeline.storage import open_store
-    from pipeline.workspace import collect_garbage, discard_replies
 
     store = open_store(workspace, where="WORKSPACE")
     print(f"{len(collect_garbage(store))} superseded tables removed")
@@ -161,7 +161,7 @@ def gc(
 def verify(dataset: DatasetArgument) -> None:
     """Check a dataset: schema, checksums, counts, pictures, licences. Names every fault; exit code 1 for any."""
     from pipeline.storage import open_store
-    from tools.verify import verify as find_faults
+    from tools.verify.verify import verify as find_faults
 
     faults = find_faults(open_store(dataset, where="DATASET", read_only=True))
     for fault in faults:
@@ -179,7 +179,7 @@ def show(
 ) -> None:
     """Show one sample: its views with boxes, masks and heading, its cues, its description with the evidence."""
     from tools.dataset import open_dataset
-    from tools.show import describe_sample, render_sample
+    from tools.inspect.show import describe_sample, render_sample
 
     (sample,) = open_dataset(dataset).samples([sample_id])
     target = out or Path(re.sub(r"[^\w.-]", "-", sample_id) + ".png")
@@ -195,9 +195,9 @@ def contact_sheet(
     places: Annotated[int, typer.Option(min=1, max=60, help="How many places.")] = 6,
 ) -> None:
     """Draw street view, aerial view, map and description of some places on one picture."""
-    from tools.contact_sheet import contact_sheet as draw
-    from tools.contact_sheet import pick
     from tools.dataset import open_dataset
+    from tools.inspect.contact_sheet import contact_sheet as draw
+    from tools.inspect.contact_sheet import pick
 
     draw(pick(open_dataset(dataset), places)).save(out)
     print(f"contact sheet: {out}")
@@ -231,7 +231,7 @@ def index_manifest(
 @config_app.command("schema")
 def config_schema() -> None:
     """Print the JSON Schema of the build file."""
-    from pipeline.config_file import schema_json
+    from pipeline.engine.build_file import schema_json
 
     print(schema_json(), end="")
 
@@ -239,9 +239,9 @@ def config_schema() -> None:
 @config_app.command("check")
 def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names, and do nothing else."""
-    from pipeline.config_file import load_build
-    from pipeline.ready import check_sources
-    from pipeline.toolbox import region_sources, toolbox
+    from pipeline.engine.build_file import load_build
+    from pipeline.engine.ready import check_sources
+    from pipeline.registry.toolbox import region_sources, toolbox
 
     build = load_build(config)
     check_sources(build, toolbox(build))
@@ -251,7 +251,7 @@ def config_check(config: ConfigArgument) -> None:
 
 
 def _stages(given: str | None) -> tuple[str, ...]:
-    from pipeline.build import ALL_STAGES
+    from pipeline.engine.build import ALL_STAGES
     from pipeline.errors import Problem
 
     if given is None:

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from pipeline.build import Outcome, run_build
-from pipeline.config import Build
+from pipeline.config.build import Build
+from pipeline.engine.build import Outcome, run_build
 from pipeline.errors import BuildStopped
 from pipeline.stopping import request_stop
 from tools.cli.display import progress_display

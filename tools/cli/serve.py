@@ -21,8 +21,8 @@ def serve(
     import signal
     import sys
 
-    from pipeline.config_captioning import Dialogue
-    from pipeline.config_file import load_build
+    from pipeline.config.captioning import Dialogue
+    from pipeline.engine.build_file import load_build
     from pipeline.errors import ConfigError, MachineError, Problem
     from tools.serving import command, running
 

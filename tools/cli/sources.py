@@ -19,7 +19,7 @@ def list_sources(
     notes: Annotated[bool, typer.Option(help="Say more of each, and why some are refused.")] = False,
 ) -> None:
     """List the public sources that geoscribe knows: area, licence, key, limits, and when that was checked."""
-    from pipeline.config_sources import KINDS
+    from pipeline.config.sources import KINDS
     from pipeline.errors import ConfigError, Problem
     from pipeline.sources.listing import listing
 
@@ -56,10 +56,10 @@ def list_sources(
 @sources_app.command("check")
 def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]) -> None:
     """Ask each source of a build one cheap question: reachable, key valid, licence stated. Exit code 1 if one fails."""
-    from pipeline.config_file import load_build
+    from pipeline.engine.build_file import load_build
+    from pipeline.engine.ready import check_ready
     from pipeline.errors import MachineError, SiteError
-    from pipeline.ready import check_ready
-    from pipeline.toolbox import toolbox
+    from pipeline.registry.toolbox import toolbox
 
     build = load_build(config)
     tools = toolbox(build)
@@ -84,11 +84,11 @@ def coverage(
     sites: Annotated[int, typer.Option(min=1, help="Look at so many sites of each region at most.")] = 200,
 ) -> None:
     """Say how many of a build's sites have imagery, and draw them on a map. Asks the sources; fetches no photo."""
-    from pipeline.config_file import load_build
-    from pipeline.ready import check_ready
-    from pipeline.toolbox import toolbox
-    from tools.coverage import coverage as look
-    from tools.coverage import draw_coverage
+    from pipeline.engine.build_file import load_build
+    from pipeline.engine.ready import check_ready
+    from pipeline.registry.toolbox import toolbox
+    from tools.inspect.coverage import coverage as look
+    from tools.inspect.coverage import draw_coverage
 
     build = load_build(config)
     check_ready(build, toolbox(build))

@@ -3,12 +3,13 @@
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.build import Outcome
-from pipeline.config import Build
-from pipeline.details import Details
-from pipeline.layers import Counts
-from pipeline.plan import Plan
-from pipeline.workspace import State
+from pipeline.config.build import Build
+from pipeline.engine.build import Outcome
+from pipeline.engine.cost import Plan
+from pipeline.engine.details import Details
+from pipeline.engine.layers import Counts
+from pipeline.engine.workspace import State
+from pipeline.stages import STAGES
 from schemas.reasons import EXPLANATIONS, Reason
 from tools.cli.console import table_console
 
@@ -90,7 +91,7 @@ def print_state(state: State) -> None:
     console = table_console()
     console.print(table)
     _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
-    open_units = sum(s.units - s.done for s in state.stages if s.stage == "captions")
+    open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
     console.print(f"{open_units} units are not finished" if open_units else "all units are finished")
     if state.stale:
         console.print(f"{len(state.stale)} tables are superseded (`geoscribe gc` removes them)")

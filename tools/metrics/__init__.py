@@ -1,1 +1,1 @@
-"""What descriptions are measured by: pure functions of texts, cues and verdicts, without references or models."""
+"""What descriptions are measured by: pure functions of texts, cues and claims, without references or models."""

@@ -1,85 +1,96 @@
-"""How much of a description its evidence bears out, counted from the verdicts of `pipeline.captioning.grounding`."""
+"""How well a published description is borne out, counted from the claims that stand in it and its own cues."""
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from pipeline.captioning.grounding import LANGUAGES, judge
-from pipeline.config_captioning import Grounding
-from schemas.records import Cue, Verdict
+from pipeline.captioning.grounding.claims import Witnesses, judge_claim
+from pipeline.captioning.grounding.grounding import witnesses_of
+from pipeline.captioning.grounding.rules import broken_rules
+from pipeline.captioning.language import LANGUAGES
+from pipeline.captioning.likeness import same_lettering
+from pipeline.config.captioning import Grounding
+from schemas.records import Claim, Cue, Sentence
 from tools.metrics.described import Described
 
-Family = Literal["quote", "object", "map", "direction"]
-FAMILIES: tuple[Family, ...] = ("quote", "object", "map", "direction")
 LEGIBLE_CONFIDENCE, LEGIBLE_SHARE = 0.8, 0.001
 """A sign that a description should quote: read so surely, and at least so large in its view (0.1% of the pixels, some
 100 by 10 pixels in one of 1024 by 768)."""
-_CHECKED = frozenset({"supported", "unsupported", "contradicted", "forbidden"})
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What the checks found in one long description."""
+    """What is found in one long description."""
 
-    checked: Counter[Family]
-    """Claims of each family that could be checked."""
-    supported: Counter[Family]
+    claims: int
+    witnessed: int
+    """Of the claims, those that somebody but the writer witnesses: OCR, a detector, the map, notes, a verifier."""
+    contradicted: int
+    """Of the claims, those that the sample's cues contradict when they are held against each other again."""
+    sentences: int
+    on_map_alone: int
+    """Sentences that rest on the map alone."""
+    from_above: int
+    """Sentences that tell what can be seen from above, or is on the map."""
+    looks: int
+    """Claims about colour, material, storeys or shape."""
     signs: int
     """Lasting texts that are legible and large."""
     signs_told: int
-    """Of them those that a quote or a name of the description rests on."""
+    """Of them those that the description quotes or names."""
     leaked: tuple[str, ...]
     """Names that give the place away and that nobody can read there."""
     faults: tuple[str, ...]
-    """The claims that were not borne out, in words."""
+    """What is wrong with it, a line each."""
 
     @property
     def groundedness(self) -> float | None:
-        """Supported claims over those that could be checked, all families together; None if there was none."""
-        total = self.checked.total()
-        return self.supported.total() / total if total else None
+        """Claims that are witnessed and not contradicted, over all; None if there is none."""
+        return max(self.witnessed - self.contradicted, 0) / self.claims if self.claims else None
 
 
 def claims_of(sample: Described, policy: Grounding) -> Claims | None:
-    """Judge a sample's long description by its cues; None in a language that cannot be judged."""
+    """The claims of a sample's long description; None in a language that there are no rules for."""
     if sample.language not in LANGUAGES:
         return None
-    return counted(judge(sample.sentences, sample.evidence, policy, sample.language), sample.evidence.cues)
+    known = witnesses_of(sample.evidence, sample.notes, policy, sample.language)
+    return counted(sample.sentences, known, sample.evidence.cues, sample.region)
 
 
-def counted(verdicts: Sequence[Verdict], cues: Sequence[Cue]) -> Claims:
-    """Count verdicts. A quote is supported if it rests on a text that was read; a name of the map is not enough."""
-    texts = {cue.cue_id for cue in cues if cue.kind == "text"}
-    checked: Counter[Family] = Counter()
-    supported: Counter[Family] = Counter()
-    for verdict in verdicts:
-        family = next((family for family in FAMILIES if family == verdict.check), None)
-        if family is None or verdict.outcome not in _CHECKED:
-            continue
-        rests = family != "quote" or not verdict.cue_ids or not texts.isdisjoint(verdict.cue_ids)
-        checked[family] += 1
-        supported[family] += verdict.outcome == "supported" and rests
-    told = _cited(v for v in verdicts if v.check in ("quote", "name") and v.outcome == "supported")
-    signs = {cue.cue_id for cue in cues if _is_large_sign(cue)}
+def counted(sentences: Sequence[Sentence], known: Witnesses, cues: Sequence[Cue], region: str) -> Claims:
+    """Count a description's claims."""
+    claims = list({claim.text: claim for sentence in sentences for claim in sentence.claims}.values())
+    against = [judged for claim in claims if (judged := judge_claim(claim, known)).outcome == "contradicted"]
+    broken = [line for sentence in sentences for line in broken_rules(sentence.text, known, region)]
+    text = " ".join(sentence.text for sentence in sentences)
+    signs = [cue for cue in cues if _is_large_sign(cue)]
+    maps = {cue.cue_id for cue in cues if cue.kind == "map"}
     return Claims(
-        checked=checked,
-        supported=supported,
+        claims=len(claims),
+        witnessed=sum(claim.outcome == "supported" for claim in claims),
+        contradicted=len(against),
+        sentences=len(sentences),
+        on_map_alone=sum(_on_map_alone(sentence, maps) for sentence in sentences),
+        from_above=sum(sentence.shows != "street_only" for sentence in sentences),
+        looks=sum(claim.kind in ("look", "count") for claim in claims),
         signs=len(signs),
-        signs_told=len(signs & told),
-        leaked=tuple(dict.fromkeys(v.claim for v in verdicts if v.check == "place" and v.outcome == "forbidden")),
-        faults=tuple(
-            dict.fromkeys(
-                f"{v.check} {v.outcome}: {v.claim}" for v in verdicts if v.outcome in _CHECKED - {"supported"}
-            )
-        ),
+        signs_told=sum(_is_told(cue, text, claims, known.policy.text_likeness) for cue in signs),
+        leaked=tuple(dict.fromkeys(line.removeprefix("place: ") for line in broken if line.startswith("place: "))),
+        faults=tuple(dict.fromkeys([*broken, *(f"{claim.text}: {claim.detail}" for claim in against)])),
     )
 
 
-def _cited(verdicts: Iterable[Verdict]) -> set[str]:
-    return {cue_id for verdict in verdicts for cue_id in verdict.cue_ids}
+def _on_map_alone(sentence: Sentence, maps: set[str]) -> bool:
+    return bool(sentence.cue_ids) and maps.issuperset(sentence.cue_ids)
 
 
 def _is_large_sign(cue: Cue) -> bool:
     large = (cue.area_share or 0.0) >= LEGIBLE_SHARE and cue.confidence >= LEGIBLE_CONFIDENCE
     return cue.kind == "text" and cue.lasting and large
+
+
+def _is_told(cue: Cue, text: str, claims: Sequence[Claim], least: float) -> bool:
+    """Whether a sign's words stand in the text, or a claim that quotes it cites it."""
+    words = cue.text or ""
+    return same_lettering(words, text, least) or any(
+        cue.cue_id in (*claim.cites, *claim.witnesses) and claim.kind in ("sign", "name") for claim in claims
+    )

@@ -8,11 +8,11 @@ from pydantic import ValidationError
 
 from pipeline.captioning.base import Evidence
 from pipeline.errors import MachineError
-from schemas.records import Cue, Image, ImageryRow, Sentence, StreetInfo, StreetView
+from schemas.records import Cue, Image, ImageryRow, Note, Sentence, StreetInfo, StreetView
 
 _SITE = ("unit", "lat", "lon", "weight", "region")
 COLUMNS = (
-    *("sample_id", "split", "synthetic", "language", "description", "description_tokens", "sentences", *_SITE),
+    *("sample_id", "split", "synthetic", "language", "description", "description_tokens", "sentences", "notes", *_SITE),
     *(f"street_view.{name}" for name in StreetInfo.model_fields),
     *(f"other_views.list.element.{name}" for name in (*StreetInfo.model_fields, "truth")),
     *(f"cues.list.element.{name}" for name in Cue.model_fields if name != "mask"),
@@ -34,6 +34,7 @@ class Described:
     """CLIP tokens, start and end marks included."""
     sentences: list[Sentence]
     """Of the long description."""
+    notes: list[Note]
     evidence: Evidence
     """The published cues and views. Things of the map that became no cue are not published, so they are not in it."""
 
@@ -60,6 +61,7 @@ def described(row: Mapping[str, Any]) -> Described:
         )
         cues = [Cue.model_validate({**cue, "mask": None}) for cue in row["cues"]]
         sentences = [Sentence.model_validate(sentence) for sentence in row["sentences"]]
+        notes = [Note.model_validate(note) for note in row["notes"]]
     except (KeyError, ValidationError) as error:
         raise MachineError(
             f"sample {row['sample_id']} is not one of this version of geoscribe: {error}. Publish the dataset again."
@@ -73,6 +75,7 @@ def described(row: Mapping[str, Any]) -> Described:
         text=row["description"],
         tokens=row["description_tokens"],
         sentences=[sentence for sentence in sentences if sentence.variant == "long"],
+        notes=notes,
         evidence=Evidence(site, cues),
     )
 

@@ -7,19 +7,24 @@ hence true.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import JsonValue, TypeAdapter
 
 from pipeline.captioning.base import Evidence
-from pipeline.captioning.grounding import LANGUAGES, judge
-from pipeline.config import Region
-from pipeline.config_captioning import Grounding
-from pipeline.config_sources import WorldStreet
+from pipeline.captioning.language import LANGUAGES, language_of
+from pipeline.captioning.language.base import quotations
+from pipeline.captioning.likeness import same_lettering
+from pipeline.captioning.witnesses import Testimony, gather_testimony
+from pipeline.config.build import Region
+from pipeline.config.captioning import Grounding
+from pipeline.config.sources import WorldStreet
+from pipeline.geo.point import Point
+from pipeline.imaging.types import Camera
 from pipeline.perception.oracle import Truth
-from pipeline.sources.base import Camera, Photo, Point
+from pipeline.sources.base import Photo
 from pipeline.sources.world import WorldStreetSource
 from schemas.records import Cue, StreetView
-from tools.metrics.claims import Claims, counted
 from tools.metrics.described import Described
 
 _SETTINGS = TypeAdapter(dict[str, dict[str, JsonValue]])
@@ -38,10 +43,22 @@ def world_sources(config: Mapping[str, JsonValue]) -> dict[str, WorldStreetSourc
     }
 
 
-def true_claims(sample: Described, worlds: Mapping[str, WorldStreetSource], policy: Grounding) -> Claims | None:
-    """A description's claims, judged by the truth: of use are its directions and the words that it quotes.
+@dataclass(frozen=True)
+class Truthful:
+    """What the truth says of one description."""
 
-    None for a sample with a view that is not of the synthetic world, or in a language that cannot be judged.
+    quotes: int
+    quotes_true: int
+    directions: int
+    directions_true: int
+
+
+def against_truth(sample: Described, worlds: Mapping[str, WorldStreetSource], policy: Grounding) -> Truthful | None:
+    """A description's quotations and directions, judged by the truth.
+
+    A direction is true where a thing that truly bears the words of what the claim cites lies there.
+
+    None for a sample with a view that is not of the synthetic world, or in a language that there are no rules for.
 
     Raises:
         SiteError: a photo that the world of these settings does not have.
@@ -49,10 +66,33 @@ def true_claims(sample: Described, worlds: Mapping[str, WorldStreetSource], poli
     views = sample.evidence.site.views
     if sample.language not in LANGUAGES or any(view.source not in worlds for view in views):
         return None
+    language = language_of(sample.language)
     mapped = [cue for cue in sample.evidence.cues if cue.kind == "map"]
     cues = [*(cue for view in views for cue in true_cues(view, worlds[view.source])), *mapped]
-    verdicts = judge(sample.sentences, Evidence(sample.evidence.site, cues), policy, sample.language)
-    return counted(verdicts, cues)
+    truth = gather_testimony(Evidence(sample.evidence.site, cues))
+    told = {cue.cue_id: cue for cue in sample.evidence.cues}
+    quotes: list[bool] = []
+    directions: list[bool] = []
+    for claim in (claim for sentence in sample.sentences for claim in sentence.claims):
+        quoted = [
+            [it for it in truth if any(same_lettering(words, text, policy.text_likeness) for text in it.texts)]
+            for words in quotations(claim.text)
+        ]
+        quotes += map(bool, quoted)
+        sides = language.sides(claim.text)
+        meant = [it for found in quoted for it in found] or [
+            it for cue_id in claim.cites if cue_id in told for it in truth if _same(told[cue_id], it, policy)
+        ]
+        if sides and meant:
+            directions.append(any(it.angle_deg is None or all(map(it.may_be, sides)) for it in meant))
+    return Truthful(len(quotes), sum(quotes), len(directions), sum(directions))
+
+
+def _same(cue: Cue, it: Testimony, policy: Grounding) -> bool:
+    """Whether a thing of the truth may be the one that a cue is of."""
+    if cue.kind == "text":
+        return any(same_lettering(cue.text or "", text, policy.text_likeness) for text in it.texts)
+    return it.id == cue.cue_id if cue.kind == "map" else it.witness == "detector" and cue.label in it.words
 
 
 def true_cues(view: StreetView, world: WorldStreetSource) -> list[Cue]:

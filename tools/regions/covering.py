@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.regions.shape import in_box
+from pipeline.geo.shape import in_box
 from pipeline.sources.listing import listing
 
 

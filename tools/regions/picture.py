@@ -6,8 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from pipeline.regions.catalogue import SOURCE, Entry
-from tools.pictures.drawing import on_paper, stack
-from tools.pictures.lettering import INK, MUTED, PAPER, Style, draw_line, width_of
+from tools.inspect.pictures.drawing import on_paper, stack
+from tools.inspect.pictures.lettering import INK, MUTED, PAPER, Style, draw_line, width_of
 from tools.regions.world import COLOURS, HEIGHT, WIDTH, Floats, globe, land, on_map, summary
 
 SEA, LAND, EDGE = "#eaf1f7", "#c5ccbf", "#b6c2cc"

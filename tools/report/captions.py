@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import ValidationError
 
-from pipeline.config_captioning import Grounding
+from pipeline.config.captioning import Grounding
 from pipeline.errors import MachineError, SiteError
 from pipeline.sources.world import WorldStreetSource
 from tools.dataset import Dataset
 from tools.metrics import variety
-from tools.metrics.claims import FAMILIES, Claims, claims_of
+from tools.metrics.claims import Claims, claims_of
 from tools.metrics.described import COLUMNS, Described, described
 from tools.metrics.intervals import Estimate, mean, pair_mean, rate, share
-from tools.metrics.truth import true_claims, world_sources
+from tools.metrics.truth import Truthful, against_truth, world_sources
 from tools.report.statistics import Lengths
 
 MOST_IN_ALL, MOST_OF_A_SPLIT, LEAST_OF_A_SPLIT = 6_000, 300, 20
@@ -39,13 +39,12 @@ class Measure:
 
 
 EVIDENCE = (
-    Measure("quote", "signs: precision", "quoted words that rest on a text read there, of all quoted words"),
+    Measure("witnessed", "witnessed", "claims that somebody but the writer witnesses, of all claims"),
+    Measure("contradicted", "contradicted", "claims that the cues contradict, of all claims"),
     Measure("signs", "signs: recall", "large legible lasting signs that the text quotes or names, of all such signs"),
-    Measure("object", "things", "things said to be there that the cues show, of all that could be checked"),
-    Measure("map", "map", "the same of things that a map would show"),
-    Measure(
-        "direction", "directions", "directions and distances that agree with the cues, of all that could be checked"
-    ),
+    Measure("map_alone", "map alone", "sentences that rest on the map alone"),
+    Measure("above", "from above", "sentences that tell what can be seen from above or is on the map"),
+    Measure("looks", "looks", "claims about colour, material, storeys or shape, a text", percent=False, decimals=2),
     Measure("leaks", "leakage", "descriptions with the name of a street, district or town that is not legible there"),
 )
 WORDS = (
@@ -102,7 +101,7 @@ class Captions:
     complete: bool
     """Whether every sample was drawn."""
     unjudged: int
-    """Descriptions in a language that cannot be judged."""
+    """Descriptions in a language that there are no rules for."""
     true_directions: Estimate | None
     """Share of the directions that are true; synthetic world only."""
     true_quotes: Estimate | None
@@ -161,8 +160,8 @@ def measure(dataset: Dataset) -> Captions:
         most_of_a_split=most,
         complete=len(drawn) == dataset.manifest.counts.published,
         unjudged=sum(text.claims is None for text in drawn),
-        true_directions=share([c.supported["direction"] for c in true], [c.checked["direction"] for c in true]),
-        true_quotes=share([c.supported["quote"] for c in true], [c.checked["quote"] for c in true]),
+        true_directions=share([c.directions_true for c in true], [c.directions for c in true]),
+        true_quotes=share([c.quotes_true for c in true], [c.quotes for c in true]),
         truth_samples=len(true),
         similarity=pair_mean(variety.similarities(compared)) if compared else None,
         compared=len(compared),
@@ -217,10 +216,12 @@ def _with_duplicates(texts: dict[tuple[str, str], list[_Text]]) -> dict[tuple[st
 def _figures(texts: Sequence[_Text], stock: set[variety.Gram]) -> dict[str, Estimate | None]:
     claims = [text.claims for text in texts if text.claims is not None]
     words = [text.words for text in texts]
-    figures: dict[str, Estimate | None] = {
-        family: share([c.supported[family] for c in claims], [c.checked[family] for c in claims]) for family in FAMILIES
-    }
-    return figures | {
+    return {
+        "witnessed": share([c.witnessed for c in claims], [c.claims for c in claims]),
+        "contradicted": share([c.contradicted for c in claims], [c.claims for c in claims]),
+        "map_alone": share([c.on_map_alone for c in claims], [c.sentences for c in claims]),
+        "above": share([c.from_above for c in claims], [c.sentences for c in claims]),
+        "looks": mean([c.looks for c in claims]),
         "signs": share([c.signs_told for c in claims], [c.signs for c in claims]),
         "leaks": rate(sum(bool(c.leaked) for c in claims), len(claims)),
         "words": mean([len(mine) for mine in words]),
@@ -243,7 +244,7 @@ def _openings(texts: Sequence[_Text], stock: set[variety.Gram]) -> list[tuple[st
 def _ranked(texts: Sequence[_Text]) -> list[Judged]:
     """The judged samples, the worst first; of equally good ones those with more claims are the better."""
     judged = [
-        Judged(text.sample.sample_id, text.claims.groundedness, text.claims.checked.total(), text.claims.faults)
+        Judged(text.sample.sample_id, text.claims.groundedness, text.claims.claims, text.claims.faults)
         for text in texts
         if text.claims is not None and text.claims.groundedness is not None
     ]
@@ -252,9 +253,9 @@ def _ranked(texts: Sequence[_Text]) -> list[Judged]:
 
 def _against_truth(
     samples: Sequence[Described], worlds: Mapping[str, WorldStreetSource], policy: Grounding
-) -> list[Claims]:
+) -> list[Truthful]:
     try:
-        found = [true_claims(sample, worlds, policy) for sample in samples[:MOST_AGAINST_TRUTH]]
+        found = [against_truth(sample, worlds, policy) for sample in samples[:MOST_AGAINST_TRUTH]]
     except SiteError as error:
         raise MachineError(f"the synthetic world is not the one of this dataset: {error}. Build it again.") from error
-    return [claims for claims in found if claims is not None]
+    return [judged for judged in found if judged is not None]

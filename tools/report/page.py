@@ -6,6 +6,7 @@ only where it is http or https. The page's own policy forbids scripts and all lo
 
 import base64
 import io
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,28 +16,23 @@ from PIL import Image
 
 from pipeline.publishing.manifest import FINISHED, Counts
 from pipeline.publishing.samples import pictures
-from schemas.reasons import EXPLANATIONS, Reason
-from schemas.records import Credit, Sample, Sentence
-from tools.contact_sheet import pick
+from schemas.reasons import ABOUT, EXPLANATIONS, Reason
+from schemas.records import CaptionRow, Credit, CueRow, ImageryRow, Sample, Sentence
 from tools.dataset import Dataset
+from tools.inspect.contact_sheet import pick
+from tools.inspect.pictures.drawing import fitted
+from tools.inspect.pictures.lettering import printable
+from tools.inspect.pictures.views import picture
+from tools.inspect.show import chip_line, place_line, street_line
 from tools.metrics.claims import LEGIBLE_CONFIDENCE, LEGIBLE_SHARE
 from tools.metrics.intervals import Estimate, rate
-from tools.pictures.drawing import fitted
-from tools.pictures.lettering import printable
-from tools.pictures.views import picture
 from tools.report.captions import EVIDENCE, REPETITION, WORDS, Captions, Measure, measure
 from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, WHISKER_SIZE, histogram, region_map, whisker
 from tools.report.statistics import gather
-from tools.show import chip_line, place_line, street_line
 
 CARDS = 6
 _TEMPLATE = "report.html.jinja"
 BEST, WORST = 2, 3
-_READING = {Reason.NO_CUES}
-_DESCRIBING = {
-    Reason.TOO_LONG, Reason.UNGROUNDED, Reason.BAD_REPLY, Reason.REPLY_CUT, Reason.PROMPT_TOO_LONG,
-    Reason.MODEL_UNREACHABLE, Reason.MODEL_REFUSED,
-}  # fmt: skip
 _EXCLUSIONS = {
     "split_embargo": "too near to a site of another split",
     "sequence_embargo": "of one capture sequence with a site of another split",
@@ -174,16 +170,16 @@ def render_report(dataset: Dataset) -> str:
 
 def funnel(counts: Counts) -> list[Step]:
     """How many sites are left after each step."""
-    failed = {"imagery": 0, "cues": 0, "captions": 0}
+    failed: Counter[str] = Counter()
     for reason, count in counts.failed.items():
-        failed["cues" if reason in _READING else "captions" if reason in _DESCRIBING else "imagery"] += count
+        failed[_stage(reason)] += count
     steps = []
     left = counts.sites
     for title, lost in (
         ("sampled", 0),
-        ("has imagery", failed["imagery"]),
-        ("has cues", failed["cues"]),
-        ("described", failed["captions"]),
+        ("has imagery", failed[ImageryRow.layer]),
+        ("has cues", failed[CueRow.layer]),
+        ("described", failed[CaptionRow.layer]),
         ("published", sum(counts.excluded.values())),
     ):
         left -= lost
@@ -203,6 +199,11 @@ def losses(counts: Counts) -> list[Loss]:
     return sorted(rows, key=lambda row: (-row.count, row.reason))
 
 
+def _stage(reason: str) -> str:
+    """The stage that a reason is of; a manifest may come from anywhere and have reasons that are none."""
+    return ABOUT[Reason(reason)].stage if reason in ABOUT else ImageryRow.layer
+
+
 def rejections(counts: Counts) -> list[Rejection]:
     """Sites whose description was not published, of all regions and of each, by reason, the commonest first.
 
@@ -213,7 +214,9 @@ def rejections(counts: Counts) -> list[Rejection]:
     found = []
     for region, sites, table in tables:
         failed = {reason: count for reason, count in table.items() if reason != FINISHED}
-        refused = {Reason(reason): count for reason, count in failed.items() if reason in _DESCRIBING and count}
+        refused = {
+            Reason(reason): count for reason, count in failed.items() if _stage(reason) == CaptionRow.layer and count
+        }
         reached = sites - sum(failed.values()) + sum(refused.values())
         for reason, count in sorted(refused.items(), key=lambda item: (-item[1], item[0])):
             share = rate(count, reached)

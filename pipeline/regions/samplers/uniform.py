@@ -3,9 +3,9 @@
 import numpy as np
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.geo.shape import box_area_m2
 from pipeline.regions.ground import Drawn, Floats, Ground, rounded
 from pipeline.regions.land import land_mask
-from pipeline.regions.shape import box_area_m2
 from pipeline.regions.thinning import caps_at, thin
 
 AREA_DRAWS = 16_384

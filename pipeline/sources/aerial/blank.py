@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection
 
-from pipeline.sources.layouts import RGBA
+from pipeline.sources.aerial.layouts import RGBA
 
 _NOISE = 0.5
 """Standard deviation in levels, of 255.

@@ -4,14 +4,15 @@ from urllib.parse import urlsplit
 
 import rasterio
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
+from pipeline.geo.point import Floats, Point
 from pipeline.net.base import Client, Provider
 from pipeline.sources.aerial.remote_raster import Remote, RemoteRasters, check_scale, chip_of
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
-from pipeline.sources.base import Floats, Point, RasterChip
+from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import origin_of
 
 _VERSION = 1

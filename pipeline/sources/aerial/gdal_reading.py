@@ -25,7 +25,7 @@ from rasterio.errors import RasterioError, RasterioIOError
 from rasterio.io import MemoryFile
 
 from pipeline.errors import SiteError
-from pipeline.sources.aerial.range_file import RangeFile
+from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
 
 T = TypeVar("T")

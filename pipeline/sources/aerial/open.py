@@ -3,15 +3,16 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo.point import Floats, Point
 from pipeline.net.base import Client, Provider
 from pipeline.sources.aerial.areas import inside, meets
 from pipeline.sources.aerial.service import TileMemory
 from pipeline.sources.aerial.xyz import TileSource, preset_source, presets
-from pipeline.sources.base import Floats, Point, RasterChip
+from pipeline.sources.base import RasterChip
 from schemas.reasons import Reason
 
 _VERSION = 1

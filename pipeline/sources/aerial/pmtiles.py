@@ -8,20 +8,21 @@ import numpy as np
 import rasterio
 from pmtiles.tile import TileType
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Region
 from pipeline.digest import digest, digest_file
 from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo.point import Floats, Point
 from pipeline.imaging.decode import decode_rgba
+from pipeline.memo import LruMemo
 from pipeline.net.base import Client, Provider
-from pipeline.sources.aerial.kept import Kept
+from pipeline.sources.aerial.layouts import RGBA
 from pipeline.sources.aerial.remote_raster import chip_of
 from pipeline.sources.aerial.service import LIMITS
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
 from pipeline.sources.aerial.tiles import MAX_LATITUDE, Matrix, TileGrid, choose, count_tiles, web_mercator
 from pipeline.sources.archive import Archive, open_archive
-from pipeline.sources.base import Floats, Point, RasterChip
-from pipeline.sources.layouts import RGBA
+from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import origin_of
 from schemas.reasons import Reason
 
@@ -70,8 +71,8 @@ class PmtilesAerialSource:
             raise ConfigError(problems)
         session = client.session(self.provider()) if self._remote else None
         self._archive = open_archive(settings.archive, session)
-        self._matrices: Kept[None, list[Matrix]] = Kept(1)
-        self._tiles: Kept[tuple[int, int, int], RGBA | None] = Kept(_KEPT)
+        self._matrices: LruMemo[None, list[Matrix]] = LruMemo(1)
+        self._tiles: LruMemo[tuple[int, int, int], RGBA | None] = LruMemo(_KEPT)
 
     def fingerprint(self) -> str:
         """Of the settings, GDAL's version, and the archive's content where it is a file."""

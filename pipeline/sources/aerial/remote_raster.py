@@ -11,14 +11,14 @@ import numpy as np
 from rasterio.windows import Window
 
 from pipeline.errors import Problem, SiteError
-from pipeline.imaging.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
+from pipeline.memo import LruMemo
 from pipeline.net.base import Session
 from pipeline.sources.aerial.gdal_reading import with_raster
-from pipeline.sources.aerial.kept import Kept
-from pipeline.sources.aerial.range_file import RangeFile
-from pipeline.sources.base import Point
-from pipeline.sources.layouts import RGBA, Grid, Layout, from_degrees, raster_faults, read_rgba
-from pipeline.sources.warp import Warped, warp_chip
+from pipeline.sources.aerial.layouts import RGBA, Grid, Layout, from_degrees, raster_faults, read_rgba
+from pipeline.sources.aerial.warp import Warped, warp_chip
+from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
 
 V = TypeVar("V")
@@ -55,12 +55,12 @@ class RemoteRasters:
 
         Args:
             session: What fetches.
-            bands: As `pipeline.config_sources.RasterSource`, likewise scale.
+            bands: As `pipeline.config.sources.RasterSource`, likewise scale.
             scale: Values that become black and white.
         """
         self._session, self._bands, self._scale = session, bands, scale
-        self._files: Kept[str, RangeFile] = Kept(_KEPT_FILES)
-        self._headers: Kept[str, _Header] = Kept(_KEPT_HEADERS)
+        self._files: LruMemo[str, RangeFile] = LruMemo(_KEPT_FILES)
+        self._headers: LruMemo[str, _Header] = LruMemo(_KEPT_HEADERS)
 
     def layout(self, remotes: Sequence[Remote]) -> "RemoteLayout":
         """Files as a layout; headers that are not known are read, several at once.
@@ -122,7 +122,7 @@ class RemoteRasters:
 
 
 class RemoteLayout:
-    """Remote files as a `pipeline.sources.layouts.Layout`."""
+    """Remote files as a `pipeline.sources.aerial.layouts.Layout`."""
 
     def __init__(self, rasters: RemoteRasters, grids: list[Grid], remotes: list[Remote]) -> None:
         self.grids = grids

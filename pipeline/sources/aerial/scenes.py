@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from pipeline.config_sources import Credits
+from pipeline.config.sources import Credits
 from pipeline.errors import SiteError
 from pipeline.sources.aerial.remote_raster import Remote, joined
 from pipeline.sources.aerial.stac_search import Asset, Catalogue, Item, Party

@@ -8,18 +8,19 @@ from datetime import datetime
 
 import numpy as np
 
-from pipeline.config import ImageLimits, Imagery, Region
+from pipeline.config.build import ImageLimits, Imagery, Region
 from pipeline.errors import SiteError
+from pipeline.geo.point import Floats, Point
 from pipeline.imaging.decode import decode_rgba
 from pipeline.net.base import Answer, Request, Session, Verdict
-from pipeline.net.verdicts import by_status
+from pipeline.net.status import by_status
 from pipeline.sources.aerial.areas import common_point, inside
 from pipeline.sources.aerial.blank import is_blank
+from pipeline.sources.aerial.layouts import RGBA
 from pipeline.sources.aerial.tiles import MAX_LATITUDE, Matrix, TileGrid, choose, count_tiles
-from pipeline.sources.base import Floats, Point, RasterChip
-from pipeline.sources.layouts import RGBA
+from pipeline.sources.aerial.warp import warp_chip
+from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box
-from pipeline.sources.warp import warp_chip
 from schemas.reasons import Reason
 
 LIMITS = ImageLimits(max_bytes=8_000_000, max_pixels=1024 * 1024, min_side_px=64)

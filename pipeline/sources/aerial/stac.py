@@ -10,20 +10,21 @@ import numpy as np
 import rasterio
 from rasterio.windows import Window
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
-from pipeline.imaging.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Floats, Point
 from pipeline.net.base import Client, Provider
+from pipeline.sources.aerial.layouts import RGBA, Grid
 from pipeline.sources.aerial.remote_raster import RemoteRasters, check_scale, ground_pixel_m
 from pipeline.sources.aerial.scenes import Rules, Scene, scene_of
 from pipeline.sources.aerial.stac_search import CELL_DEG, Catalogue, Query
 from pipeline.sources.aerial.terms import check_credits, check_open
-from pipeline.sources.base import Floats, Point, RasterChip
-from pipeline.sources.layouts import RGBA, Grid
+from pipeline.sources.aerial.warp import Warped, warp_chip
+from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import host_origins, origin
-from pipeline.sources.warp import Warped, warp_chip
 from schemas.reasons import TRANSIENT, Reason
 
 _VERSION = 1
@@ -203,7 +204,7 @@ class StacSource:
 
 
 class _Mosaic:
-    """Scenes as a `pipeline.sources.layouts.Layout`; one that cannot be read is left out of it."""
+    """Scenes as a `pipeline.sources.aerial.layouts.Layout`; one that cannot be read is left out of it."""
 
     def __init__(self, rasters: RemoteRasters, faults: list[SiteError]) -> None:
         self.grids: list[Grid] = []

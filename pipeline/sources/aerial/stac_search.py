@@ -16,11 +16,11 @@ from pystac_client.item_search import ItemSearch
 from pystac_client.stac_api_io import StacApiIO
 
 from pipeline.errors import SiteError
+from pipeline.memo import LruMemo
 from pipeline.net.base import Request, Session
-from pipeline.sources.aerial.kept import Kept
 from pipeline.sources.aerial.remote_raster import joined
-from pipeline.sources.answers import Moment, Number, Text, Wire, each, parse
 from pipeline.sources.origins import origin_of
+from pipeline.sources.wire import Moment, Number, Text, Wire, each, parse
 from schemas.reasons import Reason
 
 CELL_DEG = 0.05
@@ -139,8 +139,8 @@ class Catalogue:
         self._session = session
         self._query = query
         self._root = query.endpoint.rstrip("/")
-        self._cells: Kept[tuple[int, int, int], list[Item]] = Kept(_KEPT)
-        self._collections: Kept[str, Collection] = Kept(_KEPT)
+        self._cells: LruMemo[tuple[int, int, int], list[Item]] = LruMemo(_KEPT)
+        self._collections: LruMemo[str, Collection] = LruMemo(_KEPT)
 
     def around(self, box: Box) -> list[Item]:
         """The items whose bounds meet a box, newest first, ties by id; those without a date last.

@@ -3,9 +3,9 @@
 import re
 from datetime import UTC, datetime
 
-from pipeline.config_sources import Credits
+from pipeline.config.sources import Credits
 from pipeline.errors import Problem
-from pipeline.sources.closed import closed_by
+from pipeline.sources.forbidden_hosts import closed_by
 from pipeline.sources.origins import address_faults
 
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")

@@ -1,7 +1,7 @@
 """Pyramids of aerial tiles in Web Mercator: which zoom a chip needs, which tiles, and the tiles as one grid of pixels.
 
 A matrix is one zoom of a pyramid, be it of the common XYZ scheme or one that a WMTS states. `TileGrid` makes it a
-layout that `pipeline.sources.warp` reads from; where the tiles come from is a function's business.
+layout that `pipeline.sources.aerial.warp` reads from; where the tiles come from is a function's business.
 """
 
 import math
@@ -18,10 +18,10 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from pipeline.config import Imagery
+from pipeline.config.build import Imagery
 from pipeline.errors import SiteError
-from pipeline.sources.base import Floats
-from pipeline.sources.layouts import RGBA, Grid
+from pipeline.geo.point import Floats
+from pipeline.sources.aerial.layouts import RGBA, Grid
 from schemas.reasons import Reason
 
 MAX_LATITUDE = math.degrees(math.atan(math.sinh(math.pi)))
@@ -30,7 +30,8 @@ EDGE_M = mercantile.CE / 2
 """Half the side of that square, in its own metres."""
 _RADIUS_M = mercantile.CE / (2 * math.pi)
 _MARGIN = 1 / 8
-"""What a chip is read beyond its own edge, in half sides (see `pipeline.sources.warp`), and pixels for the kernel."""
+"""What a chip is read beyond its own edge, in half sides (see `pipeline.sources.aerial.warp`), and pixels for the
+kernel."""
 _MARGIN_PX = 6
 _ELLIPSOID = 1.0067
 """Web Mercator is spherical: a metre along a meridian of the ellipsoid is up to so many of its metres more."""

@@ -9,16 +9,17 @@ from typing import Any
 
 from owslib.wms import WebMapService
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Region
 from pipeline.digest import digest
 from pipeline.errors import MachineError, Problem
+from pipeline.geo.point import Floats, Point
 from pipeline.net.base import Client, Provider, Request
 from pipeline.sources.aerial import capabilities
 from pipeline.sources.aerial.service import LIMITS, MEDIA, TileService
 from pipeline.sources.aerial.tiles import Matrix, web_mercator
 from pipeline.sources.aerial.wmts import checked
-from pipeline.sources.base import Floats, Point, RasterChip
+from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box
 
 _VERSION = 1

@@ -9,10 +9,11 @@ from urllib.parse import quote, urlsplit
 
 from owslib.wmts import WebMapTileService
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
+from pipeline.geo.point import Floats, Point
 from pipeline.net.base import Client, Provider, Request
 from pipeline.sources.aerial import capabilities
 from pipeline.sources.aerial.service import LIMITS, MEDIA, Attribution, TileService
@@ -20,7 +21,7 @@ from pipeline.sources.aerial.templates import Template
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
 from pipeline.sources.aerial.tiles import Matrix, web_mercator
 from pipeline.sources.aerial.xyz import own_provider
-from pipeline.sources.base import Floats, Point, RasterChip
+from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box
 from schemas.reasons import Reason
 

@@ -8,17 +8,18 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
+from pipeline.geo.point import Floats, Point
 from pipeline.net.base import Client, Judge, Key, Provider, Request
 from pipeline.sources.aerial.areas import check_regions, inside
 from pipeline.sources.aerial.service import LIMITS, MEDIA, Attribution, TileMemory, TileService, tile_verdict
 from pipeline.sources.aerial.templates import Template, faults
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
 from pipeline.sources.aerial.tiles import Matrix, web_mercator
-from pipeline.sources.base import Floats, Point, RasterChip
+from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box, Listed, Tiles, listing
 
 _VERSION = 1

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import Field
 
-from pipeline.config_base import Name, Section
-from pipeline.config_sources import EnvName, Rate, SourceKind, Url
+from pipeline.config.base import Name, Section
+from pipeline.config.sources import EnvName, Rate, SourceKind, Url
 from pipeline.net.base import Judge, Key, Provider
 
 Box = tuple[float, float, float, float]
@@ -21,7 +21,7 @@ Box = tuple[float, float, float, float]
 
 
 class Tiles(Section):
-    """How an aerial source's tiles are addressed; see `pipeline.config_sources.XyzSource`."""
+    """How an aerial source's tiles are addressed; see `pipeline.config.sources.XyzSource`."""
 
     template: str
     max_zoom: Annotated[int, Field(ge=1, le=24)]

@@ -13,12 +13,13 @@ from datetime import datetime
 
 import mercantile
 
-from pipeline.config import Imagery, Region
+from pipeline.config.build import Imagery, Region
 from pipeline.errors import SiteError
-from pipeline.sources.base import Floats, Point, Road
-from pipeline.sources.mapfiles import window
-from pipeline.sources.mapfiles.feature_map import FeatureMap, FeatureStore, MapSection, roads_of
-from pipeline.sources.maps.held import Held
+from pipeline.geo import window
+from pipeline.geo.point import Floats, Point
+from pipeline.memo import LruMemo
+from pipeline.sources.base import Road
+from pipeline.sources.maps.feature_map import FeatureMap, FeatureStore, MapSection, roads_of
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -54,11 +55,14 @@ class CellMap(FeatureMap):
         """Read nothing yet; see `FeatureMap`. `zoom` is that of the cells."""
         super().__init__(name, section, extracted_at)
         self._zoom = zoom
-        self._stores: Held[Cell, FeatureStore] = Held(self._read, len, _MOST_FEATURES)
+        self._stores: LruMemo[Cell, FeatureStore] = LruMemo(_MOST_FEATURES, len)
 
     @abstractmethod
     def _read(self, cell: Cell) -> FeatureStore:
         """Read a cell."""
+
+    def _store(self, cell: Cell) -> FeatureStore:
+        return self._stores.get(cell, lambda: self._read(cell))
 
     def _area(self, point: Point) -> str:  # noqa: ARG002 - most sources have one map only
         """Which of several maps a point is on."""
@@ -70,7 +74,7 @@ class CellMap(FeatureMap):
             raise SiteError(Reason.NO_OVERLAP, f"{self.name}: the grid of cells ends at 85 degrees")
         tile = mercantile.tile(point.lon, point.lat, self._zoom)
         reach = 2.0 ** math.ceil(math.log2(max(radius_m, LEAST_REACH_M)))
-        return self._stores.get(Cell(self._zoom, tile.x, tile.y, reach, self._area(point)))
+        return self._store(Cell(self._zoom, tile.x, tile.y, reach, self._area(point)))
 
     def roads(self, region: Region) -> Iterator[Road]:
         """The roads of a region, cell by cell and by id within one; see `pipeline.sources.base.HasRoads`.
@@ -80,7 +84,7 @@ class CellMap(FeatureMap):
         given: set[str] = set()
         for tile in tiles_of(region, self._zoom):
             cell = Cell(self._zoom, tile.x, tile.y, LEAST_REACH_M)
-            for road in roads_of(self._stores.get(cell).features, region):
+            for road in roads_of(self._store(cell).features, region):
                 if road.road_id not in given:
                     given.add(road.road_id)
                     yield road

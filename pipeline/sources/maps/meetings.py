@@ -1,6 +1,6 @@
 """Vertices where streets meet, which vector tiles lose: lines are merged and simplified, vertices on straights go.
 
-Junctions are found by shared vertices (`pipeline.sources.mapfiles.junctions`), so they are put back.
+Junctions are found by shared vertices (`pipeline.cartography.junctions`), so they are put back.
 """
 
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.sources.mapfiles.classes import STREETS
-from pipeline.sources.mapfiles.features import Feature
+from pipeline.cartography.classes import STREETS
+from pipeline.cartography.features import Feature
 
 _NEAR_DEGREES = 1e-5
 """About a metre: an end this near to another street lies on it."""

@@ -12,22 +12,22 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from pipeline.config import Imagery, Region
-from pipeline.config_sources import Overpass
+from pipeline.cartography.classes import KEYS
+from pipeline.cartography.features import Feature, features_of
+from pipeline.config.build import Imagery, Region
+from pipeline.config.sources import Overpass
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo.point import Floats
+from pipeline.geo.window import Box, Window
 from pipeline.net.base import Client, Provider, Request, Verdict
-from pipeline.net.verdicts import by_status
-from pipeline.sources.base import Floats
-from pipeline.sources.closed import INSTEAD, refusal
+from pipeline.net.status import by_status
+from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
-from pipeline.sources.mapfiles.classes import KEYS
-from pipeline.sources.mapfiles.feature_map import VERSION as MAP_VERSION
-from pipeline.sources.mapfiles.feature_map import FeatureStore, Stated
-from pipeline.sources.mapfiles.features import Feature, features_of
-from pipeline.sources.mapfiles.read_overpass import read_overpass
-from pipeline.sources.mapfiles.window import Box, Window
 from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
+from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
+from pipeline.sources.maps.feature_map import FeatureStore, Stated
+from pipeline.sources.maps.read_overpass import read_overpass
 from pipeline.sources.origins import address_faults, origin
 from schemas.reasons import Reason
 

@@ -10,21 +10,22 @@ import pyarrow as pa
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.config import Imagery, Region
-from pipeline.config_sources import Overture
+from pipeline.cartography.features import Element, Feature, features_of
+from pipeline.config.build import Imagery, Region
+from pipeline.config.sources import Overture
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
+from pipeline.geo.point import Floats, Point
+from pipeline.geo.window import Window
+from pipeline.memo import LruMemo
 from pipeline.net.base import Client, Provider
-from pipeline.sources.base import Floats, Point, Road
-from pipeline.sources.closed import INSTEAD, refusal
+from pipeline.sources.base import Road
+from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
-from pipeline.sources.mapfiles.feature_map import VERSION as MAP_VERSION
-from pipeline.sources.mapfiles.feature_map import FeatureStore, Stated, roads_of
-from pipeline.sources.mapfiles.features import Element, Feature, features_of
-from pipeline.sources.mapfiles.read_geo import element_of
-from pipeline.sources.mapfiles.window import Window
 from pipeline.sources.maps.cells import Cell, CellMap
-from pipeline.sources.maps.held import Held
+from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
+from pipeline.sources.maps.feature_map import FeatureStore, Stated, roads_of
+from pipeline.sources.maps.read_geo import element_of
 from pipeline.sources.maps.release import TYPES, Bucket, Release
 from pipeline.sources.origins import origin
 from schemas.reasons import Reason
@@ -71,11 +72,8 @@ class OvertureSource(CellMap):
             _check_folder(name, self._release)
         else:
             client.session(self.provider())  # refuses an unsafe address
-        # One value: what a reading finds is kept, a fault is not.
-        self._types: Held[str, list[str]] = Held(lambda _: self._release.types(), len, 1)
-        self._tables: Held[tuple[str, str], pa.Table] = Held(
-            self._read_table, lambda table: int(table.nbytes), _HELD_BYTES
-        )
+        self._known_types: LruMemo[None, list[str]] = LruMemo(1)
+        self._tables: LruMemo[tuple[str, str], pa.Table] = LruMemo(_HELD_BYTES, lambda table: int(table.nbytes))
 
     def fingerprint(self) -> str:
         """Of the release's name and the settings; see `pipeline.sources.base.Source`."""
@@ -83,11 +81,11 @@ class OvertureSource(CellMap):
 
     def roads(self, region: Region) -> Iterator[Road]:
         """The roads of a region, by id; see `pipeline.sources.base.HasRoads`. Only the segments are read."""
-        if "segment" not in self._types.get("types"):
+        if "segment" not in self._types():
             return
         skipped: Counter[str] = Counter()
-        table = self._tables.get((region.name, "segment"))
-        yield from roads_of(_features(table, "segment", Window.of_regions([region], 0.0), skipped), region)
+        table = self._table((region.name, "segment"))
+        yield from roads_of(_features(table, "segment", Window.of([region.bounds()], 0.0), skipped), region)
         self._note(skipped)
 
     def provider(self) -> Provider:
@@ -104,12 +102,12 @@ class OvertureSource(CellMap):
     def probe(self, region: Region) -> str:  # noqa: ARG002 - the release is the same for all
         """Look for the release's folders; see `pipeline.sources.base.Networked`."""
         date = self._extracted_at.date().isoformat() if self._extracted_at else "of an unknown date"
-        return f"{self._release.shown}: {', '.join(self._types.get('types'))}; {date}"
+        return f"{self._release.shown}: {', '.join(self._types())}; {date}"
 
     def _area(self, point: Point) -> str:
         place = np.array([[point.lon, point.lat, point.lon, point.lat]])
         for region in self._regions.values():
-            if Window.of_regions([region], 100.0).meets(place)[0]:
+            if Window.of([region.bounds()], 100.0).meets(place)[0]:
                 return region.name
         raise SiteError(Reason.NO_OVERLAP, f"{self.name}: {point.lat:.6f}, {point.lon:.6f} lies in none of its regions")
 
@@ -117,15 +115,21 @@ class OvertureSource(CellMap):
         window = Window(tuple(cell.boxes()))
         skipped: Counter[str] = Counter()
         found: dict[str, Feature] = {}
-        for kind in self._types.get("types"):
-            for feature in _features(self._tables.get((cell.area, kind)), kind, window, skipped):
+        for kind in self._types():
+            for feature in _features(self._table((cell.area, kind)), kind, window, skipped):
                 found.setdefault(feature.feature_id, feature)
         self._note(skipped)
         return FeatureStore(list(found.values()), None, self._release.where.rsplit("/", 1)[-1])
 
+    def _types(self) -> list[str]:
+        return self._known_types.get(None, self._release.types)
+
+    def _table(self, key: tuple[str, str]) -> pa.Table:
+        return self._tables.get(key, lambda: self._read_table(key))
+
     def _read_table(self, key: tuple[str, str]) -> pa.Table:
         area, kind = key
-        window = Window.of_regions([self._regions[area]], MARGIN_M)
+        window = Window.of([self._regions[area].bounds()], MARGIN_M)
         return self._release.read(kind, window.boxes)
 
 

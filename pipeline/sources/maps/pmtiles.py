@@ -9,21 +9,22 @@ import mercantile
 import shapely
 from pmtiles.tile import TileType
 
-from pipeline.config import Imagery, Region
-from pipeline.config_sources import PmtilesMap
+from pipeline.cartography.features import Element, Feature, as_utc, features_of
+from pipeline.config.build import Imagery, Region
+from pipeline.config.sources import PmtilesMap
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo.point import Floats
+from pipeline.geo.window import Window, unwrapped
+from pipeline.memo import LruMemo
 from pipeline.net.base import Client, Provider
 from pipeline.sources.archive import open_archive
-from pipeline.sources.base import Floats, Road
-from pipeline.sources.closed import INSTEAD, refusal
+from pipeline.sources.base import Road
+from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
-from pipeline.sources.mapfiles.feature_map import VERSION as MAP_VERSION
-from pipeline.sources.mapfiles.feature_map import FeatureStore, Stated, roads_of
-from pipeline.sources.mapfiles.features import Element, Feature, as_utc, features_of
-from pipeline.sources.mapfiles.window import Window, unwrapped
 from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
-from pipeline.sources.maps.held import Held
+from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
+from pipeline.sources.maps.feature_map import FeatureStore, Stated, roads_of
 from pipeline.sources.maps.meetings import with_meetings
 from pipeline.sources.maps.protomaps import LAYERS, id_of, tags_of
 from pipeline.sources.maps.vector_tile import read_tile
@@ -67,7 +68,7 @@ class PmtilesMapSource(CellMap):
         super().__init__(name, config, stated.extracted_at, _ZOOM)
         self._config = config
         self._archive = open_archive(config.archive, client.session(self.provider()) if _remote(config) else None)
-        self._tiles: Held[tuple[int, int, int], list[Feature]] = Held(self._read_tile, len, _MOST_FEATURES)
+        self._tiles: LruMemo[tuple[int, int, int], list[Feature]] = LruMemo(_MOST_FEATURES, len)
         if not _remote(config):
             try:
                 self._check()
@@ -84,7 +85,7 @@ class PmtilesMapSource(CellMap):
         """The roads of a region, tile by tile, cut at the tiles' edges; see `pipeline.sources.base.HasRoads`."""
         zoom = self._check()
         for tile in tiles_of(region, zoom):
-            for road in roads_of(self._tiles.get((zoom, tile.x, tile.y)), region):
+            for road in roads_of(self._tile((zoom, tile.x, tile.y)), region):
                 yield replace(road, road_id=f"{road.road_id}@{zoom}/{tile.x}/{tile.y}")
 
     def provider(self) -> Provider:
@@ -124,12 +125,15 @@ class PmtilesMapSource(CellMap):
             raise SiteError(Reason.NO_OVERLAP, f"{self.name}: the archive ends before the site")
         pieces: dict[str, list[Feature]] = {}
         for tile in sorted({tile for box in cell.boxes() for tile in mercantile.tiles(*box, zooms=zoom)}):
-            for feature in self._tiles.get((zoom, tile.x, tile.y)):
+            for feature in self._tile((zoom, tile.x, tile.y)):
                 pieces.setdefault(feature.feature_id, []).append(feature)
         features = _within([_joined(found) for found in pieces.values()], Window(tuple(cell.boxes())))
         written = self._archive.metadata.get(_WRITTEN)
         date = as_utc(written) if isinstance(written, str) else None
         return FeatureStore(with_meetings(features), date, self._archive.name.rsplit("/", 1)[-1])
+
+    def _tile(self, key: tuple[int, int, int]) -> list[Feature]:
+        return self._tiles.get(key, lambda: self._read_tile(key))
 
     def _read_tile(self, key: tuple[int, int, int]) -> list[Feature]:
         data = self._archive.tile(*key)

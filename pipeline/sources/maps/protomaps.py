@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from pipeline.sources.mapfiles.classes import LAND_USES, ROADS, Tags
-from pipeline.sources.mapfiles.features import digest_id
+from pipeline.cartography.classes import LAND_USES, ROADS, Tags
+from pipeline.cartography.features import digest_id
 from pipeline.sources.maps.vector_tile import Thing
 
 LAYERS = frozenset({"roads", "transit", "buildings", "landuse", "natural", "water", "physical_line", "pois"})

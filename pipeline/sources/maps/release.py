@@ -18,9 +18,9 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyarrow import fs
 
+from pipeline.cartography.features import as_utc
 from pipeline.errors import MachineError, SiteError
-from pipeline.sources.mapfiles.features import as_utc
-from pipeline.sources.mapfiles.window import Box
+from pipeline.geo.window import Box
 from schemas.reasons import Reason
 
 _COMMON = ("id", "geometry", "bbox", "names", "subtype", "class")

@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from pipeline.config import Region
+from pipeline.config.build import Region
 from pipeline.errors import SiteError
-from pipeline.sources.mapfiles.window import METRES_PER_DEGREE, Box, unwrapped
+from pipeline.geo.window import METRES_PER_DEGREE, Box, unwrapped
 from schemas.reasons import Reason
 
 T = TypeVar("T")

@@ -12,17 +12,18 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
-from pipeline.config import Imagery, Region
-from pipeline.config_sources import GoogleStreet
+from pipeline.config.build import Imagery, Region
+from pipeline.config.sources import GoogleStreet
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo.point import Floats, Point
 from pipeline.net.base import Client, Key, Provider, Request
-from pipeline.sources.answers import Id, Moment, Text, Wire, parse
-from pipeline.sources.base import Floats, Photo, Point
+from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import origin
-from pipeline.sources.street import judges
+from pipeline.sources.street import responses as judges
 from pipeline.sources.street.places import near_first, position
+from pipeline.sources.wire import Id, Moment, Text, Wire, parse
 from schemas.reasons import Reason
 
 VERSION = 1

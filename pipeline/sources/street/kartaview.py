@@ -15,20 +15,22 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field
 
-from pipeline.config import Imagery, Region
-from pipeline.config_sources import KartaView
+from pipeline.config.build import Imagery, Region
+from pipeline.config.sources import KartaView
 from pipeline.digest import digest
 from pipeline.errors import SiteError
-from pipeline.imaging.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Floats, Point
+from pipeline.geo.window import Box, around
 from pipeline.net.base import Client, Provider, Request
-from pipeline.sources.answers import Id, Moment, Number, Text, Wire, each, parse
-from pipeline.sources.base import Floats, Photo, Point
+from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
-from pipeline.sources.mapfiles.window import Box, around
 from pipeline.sources.origins import host_origins, origin
-from pipeline.sources.street import boxes, judges, pictures
+from pipeline.sources.street import boxes, pictures
+from pipeline.sources.street import responses as judges
 from pipeline.sources.street.camera import heading
 from pipeline.sources.street.places import near_first, of_region, position
+from pipeline.sources.wire import Id, Moment, Number, Text, Wire, each, parse
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)

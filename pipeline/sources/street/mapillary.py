@@ -13,19 +13,21 @@ from urllib.parse import parse_qs
 import mercantile
 from pydantic import Field, model_validator
 
-from pipeline.config import Imagery, Region
-from pipeline.config_sources import Mapillary
+from pipeline.config.build import Imagery, Region
+from pipeline.config.sources import Mapillary
 from pipeline.digest import digest
 from pipeline.errors import SiteError
+from pipeline.geo.point import Floats, Point
+from pipeline.geo.window import Box, around
 from pipeline.net.base import Client, Key, Provider, Request
-from pipeline.sources.answers import Id, Moment, Number, Text, Wire, each, one_by_one, parse
-from pipeline.sources.base import Floats, Photo, Point
+from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
-from pipeline.sources.mapfiles.window import Box, around
 from pipeline.sources.origins import host_origins, origin
-from pipeline.sources.street import boxes, judges, pictures, tiles
+from pipeline.sources.street import boxes, pictures, tiles
+from pipeline.sources.street import responses as judges
 from pipeline.sources.street.camera import heading, hfov_of_focal
 from pipeline.sources.street.places import Fault, near_first, of_region, position
+from pipeline.sources.wire import Id, Moment, Number, Text, Wire, each, one_by_one, parse
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)

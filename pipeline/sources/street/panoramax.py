@@ -17,20 +17,22 @@ from typing import Any
 import mercantile
 from pydantic import Field
 
-from pipeline.config import Imagery, Region
-from pipeline.config_sources import Panoramax
+from pipeline.config.build import Imagery, Region
+from pipeline.config.sources import Panoramax
 from pipeline.digest import digest
 from pipeline.errors import SiteError
+from pipeline.geo.point import Floats, Point
+from pipeline.geo.window import around
 from pipeline.net.base import Client, Provider, Request
-from pipeline.publishing.licences import licence_class
-from pipeline.sources.answers import Id, Moment, Number, Text, Wire, each, one_by_one, one_line, parse
-from pipeline.sources.base import Floats, Photo, Point
+from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
-from pipeline.sources.mapfiles.window import around
 from pipeline.sources.origins import origin
-from pipeline.sources.street import boxes, judges, pictures, tiles
+from pipeline.sources.street import boxes, pictures, tiles
+from pipeline.sources.street import responses as judges
 from pipeline.sources.street.camera import heading
 from pipeline.sources.street.places import Fault, near_first, of_region, position
+from pipeline.sources.wire import Id, Moment, Number, Text, Wire, each, one_by_one, one_line, parse
+from schemas.licences import licence_class
 from schemas.reasons import TRANSIENT, Reason
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,9 @@ from itertools import islice
 import numpy as np
 from pyproj import Geod
 
-from pipeline.config import Region
-from pipeline.sources.base import Photo, Point
+from pipeline.config.build import Region
+from pipeline.geo.point import Point
+from pipeline.sources.base import Photo
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import mapbox_vector_tile
 import mercantile
 from google.protobuf.message import DecodeError
 
-from pipeline.config import Region
+from pipeline.config.build import Region
 from pipeline.errors import SiteError
+from pipeline.geo.point import Point
 from pipeline.net.base import Answer, Request, Session
-from pipeline.sources.base import Point
 from schemas.reasons import Reason
 
 MAX_TILE_BYTES = 20_000_000

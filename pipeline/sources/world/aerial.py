@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from pipeline.config import Region
-from pipeline.config_sources import WorldAerial
+from pipeline.config.build import Region
+from pipeline.config.sources import WorldAerial
 from pipeline.errors import SiteError
-from pipeline.sources.base import Point, RasterChip
-from pipeline.sources.world.above import paint_above
-from pipeline.sources.world.ground import Window
-from pipeline.sources.world.regions import AUTHOR, LICENCE, LINK, WORLD_VERSION, Homes
-from pipeline.sources.world.town import locate
+from pipeline.geo.point import Point
+from pipeline.sources.base import RasterChip
+from pipeline.world.above import paint_above
+from pipeline.world.ground import Window
+from pipeline.world.regions import AUTHOR, LICENCE, LINK, WORLD_VERSION, Homes
+from pipeline.world.town import locate
 from schemas.reasons import Reason
 
 _FLOWN = datetime(2023, 6, 14, 10, tzinfo=UTC)

@@ -5,16 +5,17 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pipeline.config import Region
-from pipeline.config_sources import WorldMap
+from pipeline.config.build import Region
+from pipeline.config.sources import WorldMap
 from pipeline.errors import SiteError
-from pipeline.sources.base import Point, RasterChip, Road
-from pipeline.sources.world.facts import facts_around
-from pipeline.sources.world.ground import Window
-from pipeline.sources.world.regions import AUTHOR, LICENCE, LINK, WORLD_VERSION, Homes
-from pipeline.sources.world.sheet import paint_map
-from pipeline.sources.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, stretch
-from pipeline.sources.world.town import Town, cells_near, locate
+from pipeline.geo.point import Point
+from pipeline.sources.base import RasterChip, Road
+from pipeline.world.facts import facts_around
+from pipeline.world.ground import Window
+from pipeline.world.regions import AUTHOR, LICENCE, LINK, WORLD_VERSION, Homes
+from pipeline.world.sheet import paint_map
+from pipeline.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, stretch
+from pipeline.world.town import Town, cells_near, locate
 from schemas.reasons import Reason
 from schemas.records import MapFact
 

@@ -8,20 +8,22 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from pipeline.config import Region
-from pipeline.config_sources import WorldStreet
+from pipeline.config.build import Region
+from pipeline.config.sources import WorldStreet
 from pipeline.errors import SiteError
-from pipeline.sources.base import Camera, Photo, Point
-from pipeline.sources.world import truth as truths
-from pipeline.sources.world.furniture import traffic
-from pipeline.sources.world.light import LIGHTS, Light
-from pipeline.sources.world.mesh import Mesh
-from pipeline.sources.world.picture import PANORAMA_PX, paint_panorama, paint_view
-from pipeline.sources.world.places import EYE_M, Place, place_at, places_in_cells, places_near
-from pipeline.sources.world.regions import AUTHOR, LICENCE, LINK, WORLD_VERSION, Home, Homes
-from pipeline.sources.world.scene import Eye, passing_mesh
-from pipeline.sources.world.streets import stretch
-from pipeline.sources.world.town import Town, to_grid
+from pipeline.geo.point import Point
+from pipeline.imaging.types import Camera
+from pipeline.sources.base import Photo
+from pipeline.world import truth as truths
+from pipeline.world.furniture import traffic
+from pipeline.world.light import LIGHTS, Light
+from pipeline.world.mesh import Mesh
+from pipeline.world.picture import PANORAMA_PX, paint_panorama, paint_view
+from pipeline.world.places import EYE_M, Place, place_at, places_in_cells, places_near
+from pipeline.world.regions import AUTHOR, LICENCE, LINK, WORLD_VERSION, Home, Homes
+from pipeline.world.scene import Eye, passing_mesh
+from pipeline.world.streets import stretch
+from pipeline.world.town import Town, to_grid
 from schemas.reasons import Reason
 
 WIDTH_PX, HEIGHT_PX = 1024, 768

@@ -17,9 +17,9 @@ from pytest_httpserver import HTTPServer
 from rasterio.enums import ColorInterp
 from werkzeug import Request, Response
 
-from pipeline.config import Network
+from pipeline.config.build import Network
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
-from pipeline.sources.base import Point
 
 _Writer: Any = Writer  # without types
 CREDITS = {"author": "Survey", "licence": "CC-BY-4.0", "link": "https://example.org/terms"}

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from werkzeug import Request, Response
 
-from pipeline.sources.base import Point
+from pipeline.geo.point import Point
 from tests.sources.aerial.range_serving import HERE, Served
 
 COG = "image/tiff; application=geotiff; profile=cloud-optimized"

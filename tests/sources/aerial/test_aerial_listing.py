@@ -5,14 +5,14 @@ import re
 import mercantile
 import pytest
 
-from pipeline.config_sources import Credits
-from pipeline.publishing.licences import licence_class
+from pipeline.config.sources import Credits
 from pipeline.sources.aerial.areas import inside
 from pipeline.sources.aerial.open import default_presets
 from pipeline.sources.aerial.templates import Template, faults
 from pipeline.sources.aerial.terms import check_credits
 from pipeline.sources.aerial.xyz import presets
-from pipeline.sources.closed import closed_by
+from pipeline.sources.forbidden_hosts import closed_by
+from schemas.licences import licence_class
 
 # Name, a place in its area (latitude, longitude), zoom, and the address of the tile that holds the place.
 KNOWN = [

@@ -13,12 +13,13 @@ import rasterio
 from affine import Affine
 from pytest_httpserver import HTTPServer
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery
 from pipeline.errors import ConfigError, SiteError
+from pipeline.geo.point import Point
 from pipeline.sources.aerial.cog import CogSource
-from pipeline.sources.base import AerialSource, Networked, Point
-from pipeline.sources.raster import RasterSource
+from pipeline.sources.aerial.raster import RasterSource
+from pipeline.sources.base import AerialSource, Networked
 from schemas.reasons import Reason
 from tests.sources.aerial.range_serving import CREDITS, HERE, Served, client, ranged, serve, speckle, write_cog
 

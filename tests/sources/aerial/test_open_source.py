@@ -9,14 +9,15 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Network, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Network, Region
 from pipeline.errors import ConfigError, SiteError
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
 from pipeline.sources.aerial import open as open_sources
 from pipeline.sources.aerial import xyz
 from pipeline.sources.aerial.open import OpenAerialSource
-from pipeline.sources.base import Networked, Point
+from pipeline.sources.base import Networked
 from pipeline.sources.listing import Listed, Tiles
 from schemas.reasons import Reason
 from tests.sources.aerial.tile_serving import FAST, Paint, TileServer, noise, one_colour

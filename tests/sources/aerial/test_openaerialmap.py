@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from pytest_httpserver import HTTPServer
 
-from pipeline import config_sources as config
+from pipeline.config import sources as config
 from pipeline.errors import SiteError
+from pipeline.geo.point import Point
 from pipeline.sources.aerial.openaerialmap import OpenAerialMapSource
-from pipeline.sources.base import Point
+from pipeline.sources.aerial.raster import RasterSource
 from pipeline.sources.listing import listing
-from pipeline.sources.raster import RasterSource
 from schemas.reasons import Reason
 from tests.sources.aerial.range_serving import HERE, MANILA, client, serve, write_cog
 from tests.sources.aerial.stac_serving import StacApi, item

@@ -11,13 +11,14 @@ from PIL import Image
 from pmtiles.tile import TileType, zxy_to_tileid
 from pytest_httpserver import HTTPServer
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery
 from pipeline.errors import ConfigError, SiteError
+from pipeline.geo.point import Point
 from pipeline.sources.aerial.pmtiles import PmtilesAerialSource
+from pipeline.sources.aerial.raster import RasterSource
 from pipeline.sources.aerial.tiles import web_mercator
-from pipeline.sources.base import Networked, Point
-from pipeline.sources.raster import RasterSource
+from pipeline.sources.base import Networked
 from schemas.reasons import Reason
 from tests.sources.aerial.range_serving import CREDITS, Served, client, serve, speckle, write_archive
 

@@ -13,7 +13,7 @@ from werkzeug import Response
 
 from pipeline.errors import SiteError
 from pipeline.net.base import Answer, Provider, Request, Session
-from pipeline.sources.aerial.range_file import BLOCK, RangeFile
+from pipeline.sources.range_file import BLOCK, RangeFile
 from schemas.reasons import Reason
 from tests.sources.aerial.range_serving import Served, client, ranged, serve
 

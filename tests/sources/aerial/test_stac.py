@@ -11,12 +11,13 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Region
 from pipeline.errors import ConfigError, SiteError
+from pipeline.geo.point import Point
+from pipeline.sources.aerial.raster import RasterSource
 from pipeline.sources.aerial.stac import StacSource
-from pipeline.sources.base import Networked, Point
-from pipeline.sources.raster import RasterSource
+from pipeline.sources.base import Networked
 from schemas.reasons import Reason
 from tests.sources.aerial.range_serving import CREDITS, HERE, Served, client, serve, speckle, write_cog
 from tests.sources.aerial.stac_serving import StacApi, answer, item, page_of

@@ -11,13 +11,14 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline import config_sources as config
-from pipeline.config import Imagery, Network, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Imagery, Network, Region
 from pipeline.errors import ConfigError, MachineError, SiteError
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
 from pipeline.sources.aerial.capabilities import own_address
 from pipeline.sources.aerial.wmts import WmtsSource
-from pipeline.sources.base import Networked, Point
+from pipeline.sources.base import Networked
 from schemas.reasons import Reason
 from tests.sources.aerial.tile_serving import CREDITS, FAST, GSD_M, SIZE_PX, ramp, worst_error_m
 

@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
-from pipeline import config_sources as config
-from pipeline.config import Chips, Imagery, Network, Region
+from pipeline.config import sources as config
+from pipeline.config.build import Chips, Imagery, Network, Region
 from pipeline.errors import ConfigError, MachineError, SiteError
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
+from pipeline.sources.aerial.raster import RasterSource
 from pipeline.sources.aerial.tiles import Matrix, TileGrid, choose, count_tiles, web_mercator
+from pipeline.sources.aerial.warp import warp_chip
 from pipeline.sources.aerial.xyz import XyzSource
-from pipeline.sources.base import Networked, Point
-from pipeline.sources.raster import RasterSource
-from pipeline.sources.warp import warp_chip
+from pipeline.sources.base import Networked
 from schemas.reasons import Reason
 from tests.sources.aerial.tile_serving import (
     CREDITS,

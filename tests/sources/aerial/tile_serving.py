@@ -13,8 +13,9 @@ from pyproj import Transformer
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config_sources import Credits, Rate
-from pipeline.sources.base import Point, RasterChip
+from pipeline.config.sources import Credits, Rate
+from pipeline.geo.point import Point
+from pipeline.sources.base import RasterChip
 
 SIZE_PX, GSD_M = 64, 0.25
 RAMP_M = 8.5

@@ -14,12 +14,13 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as Asked
 from werkzeug import Response
 
-from pipeline.config import Chips, Imagery, Region
-from pipeline.config_sources import MapFiles, Overpass, Rate
+from pipeline.config.build import Chips, Imagery, Region
+from pipeline.config.sources import MapFiles, Overpass, Rate
 from pipeline.errors import ConfigError, SiteError
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
-from pipeline.sources.base import HasRoads, Networked, Point
-from pipeline.sources.mapfiles.source import MapFilesSource
+from pipeline.sources.base import HasRoads, Networked
+from pipeline.sources.maps.files import MapFilesSource
 from pipeline.sources.maps.overpass import OverpassSource, judge
 from schemas.reasons import Reason
 

@@ -11,13 +11,14 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from pipeline.config import Region
-from pipeline.config_sources import MapFiles, Overture
+from pipeline.config.build import Region
+from pipeline.config.sources import MapFiles, Overture
 from pipeline.errors import ConfigError, MachineError, SiteError
+from pipeline.geo.point import Point
+from pipeline.geo.window import Window
 from pipeline.net.client import HttpClient
-from pipeline.sources.base import HasRoads, Networked, Point
-from pipeline.sources.mapfiles.source import MapFilesSource
-from pipeline.sources.mapfiles.window import Window
+from pipeline.sources.base import HasRoads, Networked
+from pipeline.sources.maps.files import MapFilesSource
 from pipeline.sources.maps.overture import OvertureSource
 from pipeline.sources.maps.release import Bucket, Release
 from schemas.reasons import Reason
@@ -183,7 +184,7 @@ def many_places(release: Path, write_type: WriteType) -> Path:
 
 def test_row_groups_elsewhere_are_not_touched(tmp_path: Path, write_type: WriteType, client: HttpClient) -> None:
     path = many_places(tmp_path, write_type)
-    window = Window.of_regions([TOWN], 20_000.0)
+    window = Window.of([TOWN.bounds()], 20_000.0)
     table = Release(str(tmp_path), None).read("place", window.boxes)
     assert 30 < table.num_rows < 60
     with pytest.raises(OSError, match=r".*"):

@@ -19,12 +19,13 @@ from pmtiles.writer import Writer
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config import Imagery, Region
-from pipeline.config_sources import PmtilesMap
+from pipeline.config.build import Imagery, Region
+from pipeline.config.sources import PmtilesMap
 from pipeline.errors import ConfigError, SiteError
-from pipeline.imaging.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
-from pipeline.sources.base import HasRoads, Networked, Point
+from pipeline.sources.base import HasRoads, Networked
 from pipeline.sources.maps.pmtiles import PmtilesMapSource
 from pipeline.sources.maps.protomaps import id_of, tags_of
 from pipeline.sources.maps.vector_tile import Thing, read_tile

@@ -11,9 +11,10 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config import Network, Region
+from pipeline.config.build import Network, Region
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
-from pipeline.sources.base import Photo, Point
+from pipeline.sources.base import Photo
 
 JPEG = b"\xff\xd8\xff\xe0 not decoded here"
 HERE = Point(48.8566, 2.3522)

@@ -8,8 +8,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config import Imagery
-from pipeline.config_sources import GoogleStreet
+from pipeline.config.build import Imagery
+from pipeline.config.sources import GoogleStreet
 from pipeline.errors import ConfigError, MachineError, SiteError
 from pipeline.net.client import HttpClient
 from pipeline.sources.street.google import GoogleStreetSource

@@ -7,8 +7,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config import Region
-from pipeline.config_sources import KartaView
+from pipeline.config.build import Region
+from pipeline.config.sources import KartaView
 from pipeline.errors import SiteError
 from pipeline.net.client import HttpClient
 from pipeline.sources.street.kartaview import KartaViewSource

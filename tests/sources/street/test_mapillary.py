@@ -11,11 +11,11 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config import Imagery, Network
-from pipeline.config_sources import Mapillary
+from pipeline.config.build import Imagery, Network
+from pipeline.config.sources import Mapillary
 from pipeline.errors import MachineError, SiteError
+from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
-from pipeline.sources.base import Point
 from pipeline.sources.street.mapillary import MapillarySource
 from schemas.reasons import Reason
 from tests.sources.street.conftest import HERE, JPEG, REGION, Spots, asked, jpeg, one, vector_tile

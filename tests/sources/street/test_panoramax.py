@@ -13,8 +13,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config import Imagery
-from pipeline.config_sources import Panoramax
+from pipeline.config.build import Imagery
+from pipeline.config.sources import Panoramax
 from pipeline.errors import ConfigError, SiteError
 from pipeline.net.client import HttpClient, HttpSession
 from pipeline.sources.street.panoramax import PanoramaxSource

@@ -16,12 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config import Region
+from pipeline.config.build import Region
 from pipeline.errors import SiteError
+from pipeline.geo.point import Point
+from pipeline.geo.window import Box
 from pipeline.net.addresses import parse_origin
-from pipeline.sources import answers, origins
-from pipeline.sources.base import Photo, Point
-from pipeline.sources.mapfiles.window import Box
+from pipeline.sources import origins
+from pipeline.sources import wire as answers
+from pipeline.sources.base import Photo
 from pipeline.sources.street import boxes, camera, places, tiles
 from schemas.reasons import Reason
 from tests.sources.street.conftest import HERE, vector_tile

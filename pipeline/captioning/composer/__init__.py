@@ -1,0 +1,1 @@
+"""The composer: descriptions from cues alone, without a model."""

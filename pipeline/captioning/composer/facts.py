@@ -1,0 +1,131 @@
+"""What single cues give a description to say: signs, things on the map, objects. `merging` puts them together."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from typing import cast, get_args
+
+from pipeline.captioning.composer.text_match import Spelling, similarity, spelling
+from pipeline.captioning.language.facts import Fact, Where
+from pipeline.captioning.language.words import Noun, Nouns
+from pipeline.perception.text import publishable
+from schemas.records import Cue, FactKind, Position
+
+_QUOTED_CHARACTERS = 48
+_LEAST_CONFIDENCE = 0.45
+_MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
+_NAME = re.compile(r"\w[\w '\u2019&.\-/+]*[\w.]")
+
+
+def quotable(text: str | None) -> str | None:
+    """The words as they may stand in quotation marks.
+
+    None where they are no sign to go by (a letter or two, a paragraph, mere punctuation) or must not be told on (an
+    order to an assistant, a phone number; see `pipeline.perception.text`). Quotation marks within become apostrophes.
+    """
+    cleaned = publishable(text or "")
+    if cleaned is None or len(cleaned) > _QUOTED_CHARACTERS or _MARKUP.search(cleaned):
+        return None
+    letters = sum(character.isalpha() for character in cleaned)
+    digits = sum(character.isdigit() for character in cleaned)
+    if letters < (3 if cleaned.isascii() else 2) and not re.fullmatch(r"\d{2,4}", cleaned):
+        return None
+    return re.sub('["“”„«»]', "'", cleaned) if 2 * (letters + digits) >= len(cleaned) else None
+
+
+def nameable(text: str | None) -> str | None:
+    """A name as it may stand in a sentence without quotation marks, or None."""
+    quoted = (quotable(text) or "").rstrip(".")  # the sentence may end with it
+    return quoted if _NAME.fullmatch(quoted) and ". " not in quoted else None
+
+
+def signs(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
+    """One fact a legible sign; the same words read twice in about one direction, or in part, are one sign."""
+    found: list[tuple[Spelling, Fact]] = []
+    # Of two readings that are about as sure the longer is the better; a line is often read once whole and once in part.
+    best_first = sorted(cues, key=lambda cue: (-round(cue.confidence, 1), -len(cue.text or ""), cue.cue_id))
+    for cue in best_first:
+        quote = quotable(cue.text)
+        words = spelling(quote or "", nouns.short_forms)
+        if quote is None or cue.confidence < _LEAST_CONFIDENCE or nouns.passing.issuperset(words.words):
+            continue
+        where = _where(cue)
+        if any(
+            (words == other or similarity(words, other, frozenset())) and where.agrees(s.where) for other, s in found
+        ):
+            continue
+        sign = Fact(
+            cue_ids=(cue.cue_id,),
+            kind="sign",
+            noun=None,
+            where=where,
+            seen=True,
+            confidence=cue.confidence,
+            quote=quote,
+            script=cue.script,
+            gloss=None if quote.isascii() else nameable(cue.text_en),
+            area_share=cue.area_share or 0.0,
+        )
+        found.append((words, sign))
+    return [sign for _, sign in found]
+
+
+def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
+    """One fact a map cue. Every name is kept, for signs to be compared with; `merging` drops what must not be told."""
+    found = []
+    for cue in cues:
+        noun, name = nouns.of(cue), nameable(cue.text)
+        if noun is None and (name is None or cue.label != "poi"):
+            continue
+        found.append(
+            Fact(
+                cue_ids=(cue.cue_id,),
+                kind=cast(FactKind, cue.label) if cue.label in get_args(FactKind) else "other",
+                noun=noun,
+                where=_where(cue),
+                seen=False,
+                confidence=cue.confidence,
+                script=cue.script,
+                name=name,
+                gloss=None if name is None or name.isascii() else nameable(cue.text_en),
+            )
+        )
+    return found
+
+
+def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
+    """One fact for the objects of one class, look and direction, with their number.
+
+    Views may overlap, so that the number is the greatest that one view shows.
+    """
+    alike: dict[tuple[Noun, str | None, Position | None], list[Cue]] = defaultdict(list)
+    for cue in cues:
+        noun = nouns.of(cue)
+        if noun is not None and cue.confidence >= _LEAST_CONFIDENCE:
+            look = cue.attribute if cue.attribute and nouns.speakable(cue.attribute) else None
+            alike[noun, look, cue.position].append(cue)
+    found = []
+    for (noun, attribute, _), group in alike.items():
+        group.sort(key=lambda cue: (cue.distance_m is None, cue.distance_m, cue.depth != "near", cue.cue_id))
+        views = Counter(cue.view_id for cue in group)
+        view, number = max(views.items(), key=lambda item: (item[1], item[0] or ""))
+        shown = [cue for cue in group if cue.view_id == view]
+        single = noun.mass or nouns.verb(noun) == "run"  # a road in several pieces is one road
+        found.append(
+            Fact(
+                cue_ids=tuple(cue.cue_id for cue in shown),
+                kind="object",
+                noun=noun,
+                where=_where(shown[0]),
+                seen=True,
+                confidence=max(cue.confidence for cue in shown),
+                attribute=attribute,
+                count=1 if single else number,
+                area_share=max(cue.area_share or 0.0 for cue in shown),
+            )
+        )
+    return found
+
+
+def _where(cue: Cue) -> Where:
+    return Where(cue.position, cue.bearing_deg, cue.distance_m, cue.depth)

@@ -1,0 +1,1 @@
+"""Descriptions by a vision-language model: the turns, the requests, the model servers, the replies that are kept."""

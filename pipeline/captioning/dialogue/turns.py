@@ -1,0 +1,375 @@
+"""The dialogue on one place: turn by turn, each with what the turns before it brought.
+
+Every turn is one request: the same rules (system), the same pictures, then the turn's data. So a server that keeps
+the start of prompts works through rules, pictures and earlier data once; and what the model said before comes back to
+it as data, never as its own words, whatever it may have been talked into. What was written is put to a verifier claim
+by claim, without the text; code takes out what fails; only where too little is left is the writer asked once more.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pipeline.captioning.base import Description, Evidence, NotDescribedError
+from pipeline.captioning.dialogue.model_servers import Home
+from pipeline.captioning.dialogue.noting import notes_of
+from pipeline.captioning.dialogue.pictures import Picture, pictures_of
+from pipeline.captioning.dialogue.quoting import cues_data, model_text, model_words, notes_data, to_json, usable
+from pipeline.captioning.dialogue.reading import BadReplyError, read_reply, sentences_of
+from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling, TooLongError
+from pipeline.captioning.dialogue.templates import Templates
+from pipeline.captioning.grounding.claims import Witnesses
+from pipeline.captioning.grounding.grounding import VARIANTS, Grounded, ground, text_of, to_verify, witnesses_of
+from pipeline.captioning.grounding.verification import Heard, Statement, heard, statements
+from pipeline.captioning.tokens import count_clip_tokens
+from pipeline.config.captioning import Dialogue, Grounding
+from pipeline.digest import digest
+from pipeline.errors import SiteError
+from prompts import replies
+from prompts.loader import PromptSet
+from prompts.replies import STATEMENTS, Composition, Observation, Relations, Rulings, Verification, reply_schema
+from schemas.reasons import Reason
+from schemas.records import Answer, Cue, Note, Sentence, StreetView, Turn, Variant
+
+T = TypeVar("T")
+ReplyT = TypeVar("ReplyT", bound=replies.Reply)
+Ask = Callable[[Request, Home], Awaitable[Reply]]
+
+_ATTEMPTS = 2
+_STREET_TOKENS = 300
+_ORDER: dict[str, int] = {turn: i for i, turn in enumerate(replies.TURNS)}
+
+
+@dataclass(frozen=True)
+class Craft:
+    """What all dialogues of a build share."""
+
+    settings: Dialogue
+    policy: Grounding
+    seed: int
+    prompt_set: PromptSet
+    templates: Templates
+
+    def sampling(self, turn: replies.Turn) -> Sampling:
+        """How a turn's replies are drawn."""
+        said = self.settings
+        if turn == "verify":
+            judge = said.verifier
+            model, revision = (judge.model, judge.revision) if judge else (said.model, said.revision)
+            return Sampling(model, revision, judge.temperature if judge else 0.0, 1.0, said.reply_tokens)
+        return Sampling(said.model, said.revision, said.temperature, said.top_p, said.reply_tokens)
+
+    @property
+    def most_tokens(self) -> dict[Variant, int]:
+        """CLIP tokens that each description may have."""
+        return {"long": self.settings.long_tokens, "short": self.settings.short_tokens, "street": _STREET_TOKENS}
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Whom the turns are asked of, and where the dialogue's pictures are kept."""
+
+    writer: tuple[Ask, Home]
+    verifier: tuple[Ask, Home]
+
+    def of(self, turn: replies.Turn) -> tuple[Ask, Home]:
+        """Who answers a turn."""
+        return self.verifier if turn == "verify" else self.writer
+
+
+async def describe(craft: Craft, ask: Ask, evidence: Evidence, verifier: Ask | None = None) -> Description:
+    """The whole dialogue on a site.
+
+    With everything first; with fewer views, then fewer cues, where that is more than the model takes. `verifier`
+    answers the turn `verify`, if it is not the writer.
+
+    Raises:
+        NotDescribedError: BAD_REPLY, REPLY_CUT or TOO_LONG at the second attempt of a turn, PROMPT_TOO_LONG,
+            MODEL_REFUSED, MODEL_UNREACHABLE.
+        SiteError: what is wrong with a picture.
+        MachineError: no model server that can be used.
+    """
+    pictures = await asyncio.to_thread(pictures_of, evidence.site, craft.settings)
+    cues = usable(evidence.cues)
+    loads = _loads(pictures, cues)
+    turns: dict[str, Turn] = {}
+    home, elsewhere = Home(), Home()
+    asking = Asking((ask, home), (verifier, elsewhere) if verifier else (ask, home))
+    at, refused = 0, False
+    try:
+        while True:
+            try:
+                answer = await _Dialogue(craft, asking, evidence, *loads[at], turns).run()
+                return replace(answer, turns=_in_order(turns.values(), pictures))
+            except TooLongError as error:
+                # Our own estimate costs nothing and may be met again; the server is asked only once more.
+                at = at + 1 if error.estimated else (at + len(loads)) // 2
+                if at >= len(loads) or (refused and not error.estimated):
+                    raise SiteError(Reason.PROMPT_TOO_LONG, str(error)) from error
+                refused = refused or not error.estimated
+            except RefusedError as error:
+                raise SiteError(Reason.MODEL_REFUSED, str(error)) from error
+    except SiteError as error:
+        raise NotDescribedError(error.reason, error.detail, _in_order(turns.values(), pictures)) from error
+    finally:
+        home.move(None)
+        elsewhere.move(None)
+
+
+def _loads(pictures: Sequence[Picture], cues: Sequence[Cue]) -> list[tuple[list[Picture], list[Cue]]]:
+    """What to show, from everything down to the main view, the chips and a quarter of the cues."""
+    views = [picture for picture in pictures if picture.kind == "street"]
+    chips = [picture for picture in pictures if picture.kind != "street"]
+    loads = [([*views[:most], *chips], list(cues)) for most in range(len(views), 1, -1)]
+    return loads + [([*views[:1], *chips], _first_of_each_kind(cues, share)) for share in (1.0, 0.5, 0.25)]
+
+
+def _first_of_each_kind(cues: Sequence[Cue], share: float) -> list[Cue]:
+    """The first of the texts, of the objects and of what is on the map: cues come by falling weight."""
+    kept: list[Cue] = []
+    for kind in ("text", "object", "map"):
+        alike = [cue for cue in cues if cue.kind == kind]
+        kept += alike[: max(1, round(len(alike) * share))]
+    return kept
+
+
+class _Dialogue:
+    """One dialogue with a load of pictures and cues. Single use."""
+
+    def __init__(
+        self,
+        craft: Craft,
+        asking: Asking,
+        evidence: Evidence,
+        pictures: Sequence[Picture],
+        cues: Sequence[Cue],
+        turns: dict[str, Turn],
+    ) -> None:
+        self._craft = craft
+        self._asking = asking
+        self._evidence = evidence
+        self._pictures = pictures
+        self._cues = list(cues)
+        self._turns = turns
+        self._notes: list[Note] = []
+        self._numbers = {picture.view_id: i for i, picture in enumerate(pictures, start=1) if picture.view_id}
+        self._captions = [
+            craft.templates.picture(number=i, kind=p.kind, direction=p.direction, metres=p.metres, octant=p.octant)
+            for i, p in enumerate(pictures, start=1)
+        ]
+        views = {view.view_id: view for view in evidence.site.views}
+        self._views = [views[picture.view_id] for picture in pictures if picture.view_id]
+        self._answers: dict[str, Answer] = {}
+
+    async def run(self) -> Description:
+        taken = self._craft.prompt_set.turns
+        known: dict[str, Any] = {}
+        if "observe" in taken:
+            self._notes = notes_of(await self._observations())
+            known["notes"] = notes_data(self._notes, self._numbers)
+        if self._craft.prompt_set.cues and self._cues:
+            known["cues"] = self._cue_data(self._cues)
+        if "ground" in taken and self._cues:
+            rulings = await self._turn(Rulings, "ground", known)
+            known["rulings"] = self._rule(rulings)
+        if "relate" in taken:
+            relations = await self._turn(Relations, "relate", known)
+            known["relations"] = model_words(relations.model_dump(mode="json"))
+        witnesses = await asyncio.to_thread(
+            witnesses_of,
+            Evidence(self._evidence.site, self._cues),
+            self._notes,
+            self._craft.policy,
+            self._craft.prompt_set.language,
+        )
+        written = sentences_of(await self._turn(Composition, "compose", known), self._offered())
+        heard = await self._verified(written, witnesses)
+        found = await self._ground(written, witnesses, heard)
+        if found.fault is not None and "repair" in taken:
+            data = known | self._to_mend(found)
+            again = sentences_of(await self._turn(Composition, "repair", data), self._offered())
+            heard = await self._verified(again, witnesses, heard)
+            mended = await self._ground(again, witnesses, heard)
+            found = replace(mended, dropped=[*found.dropped, *mended.dropped])
+        return self._description(found, heard)
+
+    async def _observations(self) -> list[tuple[StreetView, Observation]]:
+        seen = await together(*(self._observe(i, view) for i, view in enumerate(self._views)))
+        return list(zip(self._views, seen, strict=True))
+
+    async def _observe(self, index: int, view: StreetView) -> Observation:
+        parts = (self._captions[index], self._pictures[index], self._craft.templates.ask("observe", ""))
+        return await self._reply(Observation, "observe", f"observe {view.view_id}", parts)
+
+    def _rule(self, rulings: Rulings) -> list[dict[str, str]]:
+        """Leave out the cues that are not there or will not stay, and tell the rulings that are not `clear`."""
+        ruled = {ruling.id: ruling.ruling for ruling in rulings.cues}
+        alike = self._alike()
+        told = [
+            {"id": cue.cue_id, "ruling": ruled.get(cue.cue_id, "unseen")}
+            for cue in self._cues
+            if cue.cue_id == alike[cue.cue_id] and ruled.get(cue.cue_id, "unseen") != "clear"
+        ]
+        gone = {ruling["id"] for ruling in told if ruling["ruling"] != "unseen"}
+        # What was read or seen in a photo, and is not there for a model that looks, was not; the map may know better.
+        gone |= {ruling["id"] for ruling in told if ruling["id"][0] != "m"}
+        self._cues = [cue for cue in self._cues if alike[cue.cue_id] not in gone]
+        return told
+
+    def _alike(self) -> dict[str, str]:
+        """For each cue the id of the one that stands for it in the data."""
+        heads: dict[str, str] = {}
+        found: dict[str, str] = {}
+        for cue in self._cues:
+            (data,) = self._cue_data([cue])
+            mark = str({key: value for key, value in data.items() if key not in ("id", "degrees", "metres")})
+            found[cue.cue_id] = heads.setdefault(mark, cue.cue_id)
+        return found
+
+    async def _verified(
+        self, written: Sequence[Sentence], known: Witnesses, before: Heard | None = None
+    ) -> Heard | None:
+        """What the verifier says of all claims; those that it was asked before are not asked again."""
+        craft = self._craft
+        if "verify" not in craft.prompt_set.turns:
+            return None
+        number = 1 if before is None else 2
+        claims = [claim for claim in to_verify(written, known) if claim.text not in self._answers]
+        asked = statements(claims, known, craft.seed, self._evidence.site.site_id, number)
+        asked = [one for one in asked if model_text(one.text)]
+        for start in range(0, len(asked), STATEMENTS):
+            self._answers |= await self._put(asked[start : start + STATEMENTS], f"verify {number}.{start}")
+        said = heard(asked, self._answers, craft.policy.believed_above)
+        if before is None:
+            return said
+        return Heard({**before.answers, **said.answers}, [*before.controls, *said.controls],
+                     before.believed and said.believed)  # fmt: skip
+
+    async def _put(self, asked: Sequence[Statement], name: str) -> dict[str, Answer]:
+        numbered = [{"statement": i, "says": model_text(one.text)} for i, one in enumerate(asked, start=1)]
+        data: dict[str, Any] = {}
+        mapped = [cue for cue in self._cues if cue.kind == "map"]
+        if mapped and self._craft.prompt_set.cues:
+            data["map"] = self._cue_data(mapped)
+        reply = await self._turn(Verification, "verify", data | {"statements": numbered}, name)
+        return {asked[a.statement - 1].text: a.answer for a in reply.answers if a.statement <= len(asked)}
+
+    async def _ground(self, written: Sequence[Sentence], known: Witnesses, said: Heard | None) -> Grounded:
+        region, most = self._evidence.site.region, self._craft.most_tokens["short"]
+        return await asyncio.to_thread(ground, written, known, region, said, most)
+
+    def _to_mend(self, found: Grounded) -> dict[str, Any]:
+        """What stands and what was taken out, with the claim that failed and who speaks against it."""
+        kept = [{"variant": s.variant, "text": model_text(s.text)} for s in found.sentences]
+        out = [
+            {
+                "variant": gone.variant,
+                "text": model_text(gone.text),
+                "failed": [
+                    {"claim": model_text(c.text), "against": [model_text(c.detail or c.outcome), *c.witnesses]}
+                    for c in gone.claims
+                    if c.outcome != "supported"
+                ],
+                "why": model_words(gone.why),
+            }
+            for gone in found.dropped
+        ]
+        return {"kept": kept, "taken_out": out}
+
+    async def _turn(self, kind: type[ReplyT], turn: replies.Turn, data: dict[str, Any], name: str = "") -> ReplyT:
+        """A turn that is shown all pictures."""
+        shown = [part for pair in zip(self._captions, self._pictures, strict=True) for part in pair]
+        asked = self._craft.templates.ask(turn, to_json(data) if data else "")
+        return await self._reply(kind, turn, name or turn, (*shown, asked))
+
+    async def _reply(
+        self, kind: type[ReplyT], turn: replies.Turn, name: str, parts: tuple[str | Picture, ...]
+    ) -> ReplyT:
+        craft = self._craft
+        asked = (craft.seed, self._evidence.site.site_id, self._evidence.draw, name)
+        ask, home = self._asking.of(turn)
+        fault: BadReplyError | None = None
+        for attempt in range(_ATTEMPTS):
+            request = Request(
+                name=name,
+                sampling=craft.sampling(turn),
+                seed=int(digest(*asked, attempt), 16) % 2**31,
+                system=craft.templates.system,
+                parts=parts,
+                schema=reply_schema(turn),
+            )
+            self._check_length(request)
+            reply = await ask(request, home)
+            self._turns[request.key()] = Turn(
+                turn=name,
+                model=request.sampling.model,
+                revision=request.sampling.revision,
+                seed=request.seed,
+                temperature=request.sampling.temperature,
+                top_p=request.sampling.top_p,
+                prompt_tokens=reply.prompt_tokens,
+                completion_tokens=reply.completion_tokens,
+                latency_s=reply.latency_s,
+                finish_reason=reply.finish_reason,
+            )
+            try:
+                read = read_reply(turn, reply, craft.most_tokens)
+            except BadReplyError as error:
+                fault = error
+            else:
+                assert isinstance(read, kind)
+                return read
+        assert fault is not None
+        raise SiteError(fault.reason, fault.detail)
+
+    def _check_length(self, request: Request) -> None:
+        settings = self._craft.settings
+        tokens, most = request.tokens(), settings.serve.max_model_len - settings.reply_tokens
+        if tokens > most:
+            said = f"turn {request.name}: about {tokens} tokens with {len(self._cues)} cues, at most {most} allowed"
+            raise TooLongError(said, estimated=True)
+
+    def _cue_data(self, cues: Sequence[Cue]) -> list[dict[str, Any]]:
+        return cues_data(cues, self._numbers, self._views[0].heading_deg if self._views else None)
+
+    def _offered(self) -> frozenset[str]:
+        return frozenset([*(cue.cue_id for cue in self._cues), *(note.note_id for note in self._notes)])
+
+    def _description(self, found: Grounded, heard: Heard | None) -> Description:
+        long, short, street = (text_of(found.sentences, variant) for variant in VARIANTS)
+        return Description(
+            long=long,
+            short=short,
+            street=street or None,
+            long_tokens=count_clip_tokens(long),
+            short_tokens=count_clip_tokens(short),
+            street_tokens=count_clip_tokens(street) if street else 0,
+            sentences=found.sentences,
+            dropped=found.dropped,
+            notes=self._notes,
+            controls=heard.controls if heard else [],
+            language=self._craft.prompt_set.language,
+            fault=found.fault,
+        )
+
+
+def _in_order(turns: Iterable[Turn], pictures: Sequence[Picture]) -> list[Turn]:
+    """As turns are taken; photos are observed at once, so they are put in the order in which they were shown."""
+    views = [picture.view_id for picture in pictures]
+
+    def order(turn: Turn) -> tuple[int, int, str]:
+        name, _, part = turn.turn.partition(" ")
+        return _ORDER[name], views.index(part) if part in views else 0, part
+
+    return sorted(turns, key=order)
+
+
+async def together(*coroutines: Coroutine[Any, Any, T]) -> list[T]:
+    """Results of all, in order; the first error ends the others and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+    except BaseExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]

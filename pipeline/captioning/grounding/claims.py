@@ -1,0 +1,162 @@
+"""One claim held against the witnesses by code.
+
+Silence is no evidence: a claim that nobody speaks of is `not_witnessed`. Code contradicts a claim only where a witness
+is entitled to:
+
+- OCR and notes for the letters of a sign that they read: a quotation that cites a sign with other words, or that is
+  read with other digits as well, or that lies on something passing;
+- a measured direction for the side of a thing that the claim names, quotes or cites, where none of these can lie on the
+  side that is told;
+- a map for roundabouts, rails and water, where its source is complete in them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.captioning.language.base import Language, Layout, quotations
+from pipeline.captioning.likeness import folded, likeness, same_lettering
+from pipeline.captioning.witnesses import Testimony, ids
+from pipeline.config.captioning import Grounding
+from schemas.records import Claim, FactKind, Outcome
+
+_SURE = 0.8
+"""Confidence from which OCR may contradict."""
+_ALMOST = 0.55
+"""Texts from this likeness on may be two readings of one sign."""
+_SPOKEN_OF = 0.75
+"""Share of a claim's words that one witness must have for its own, to be one for the claim."""
+_LAYOUT_M = 60.0
+_LAYOUT_FACTS: dict[Layout, FactKind] = {"roundabout": "junction", "rail": "rail", "water": "water"}
+
+
+@dataclass(frozen=True)
+class Witnesses:
+    """What the claims of one place are held against."""
+
+    heard: Sequence[Testimony]
+    charted: frozenset[FactKind]
+    """Kinds of fact that the map is complete in: there its silence counts."""
+    policy: Grounding
+    language: Language
+
+    @property
+    def by_id(self) -> dict[str, Testimony]:
+        """The testimonies by their ids."""
+        return {item.id: item for item in self.heard}
+
+
+def judge_claim(claim: Claim, known: Witnesses) -> Claim:
+    """The claim with what code finds: supported, contradicted with the detail, or not witnessed."""
+    for check in (_lettering, _side, _layout):
+        found = check(claim, known)
+        if found is not None and found.outcome == "contradicted":
+            return found
+    return _lettering(claim, known) or _spoken_of(claim, known) or claim
+
+
+def _found(claim: Claim, outcome: Outcome, by: Sequence[Testimony], detail: str | None = None) -> Claim:
+    return claim.model_copy(update={"outcome": outcome, "witnesses": ids(by), "detail": detail})
+
+
+def _lettering(claim: Claim, known: Witnesses) -> Claim | None:
+    """Quoted words against signs: all of them read, or one of them read otherwise."""
+    quoted = quotations(claim.text)
+    if not quoted:
+        return None
+    least = known.policy.text_likeness
+    signs = [item for item in known.heard if item.lettering]
+    named = [item for item in known.heard if item.witness == "map"]
+    cited = [item for item in signs if item.id in claim.cites]
+    by: list[Testimony] = []
+    for words in quoted:
+        alike = [item for item in signs if any(same_lettering(words, text, least) for text in item.texts)]
+        if alike and not any(item.lasting for item in alike):
+            return _found(claim, "contradicted", alike, f'"{words}" will be gone tomorrow')
+        if not alike:
+            alike = [item for item in named if any(same_lettering(words, text, least) for text in item.texts)]
+        other = _read_otherwise(words, cited if not alike else signs, alike)
+        if other is not None:
+            return _found(claim, "contradicted", [other], f'"{words}" is read "{other.texts[0]}" as well')
+        if not alike:
+            return None
+        by += alike
+    return _found(claim, "supported", by)
+
+
+def _read_otherwise(words: str, signs: Sequence[Testimony], alike: Sequence[Testimony]) -> Testimony | None:
+    """A sure reading of what is likely the same sign that has other words, or other digits."""
+    claimed = folded(words)
+    for item in signs:
+        if item in alike or item.confidence < _SURE or not item.lasting:
+            continue
+        read = folded(item.texts[0])
+        digits = [c for c in claimed if c.isdigit()] != [c for c in read if c.isdigit()]
+        near = likeness(claimed, read)
+        if near == 1.0 or (claimed and claimed in read):
+            continue
+        if not alike or (digits and any(c.isdigit() for c in read) and near >= _ALMOST):
+            return item
+    return None
+
+
+def _side(claim: Claim, known: Witnesses) -> Claim | None:
+    """A side that is told, against the measured directions of what the claim speaks of."""
+    sides = known.language.sides(claim.text)
+    if not sides or {"left", "right"} <= sides or {"ahead", "behind"} <= sides:
+        return None
+    located = [item for item in _meant(claim, known) if item.angle_deg is not None]
+    if not located or any(all(item.may_be(side) for side in sides) for item in located):
+        return None
+    told = " and ".join(sorted(sides))
+    return _found(claim, "contradicted", located, f"{located[0].id} is not {told}: {located[0].angle_deg:+.0f} degrees")
+
+
+def _meant(claim: Claim, known: Witnesses) -> list[Testimony]:
+    """What a claim speaks of for sure: what it calls by its name, else what it quotes, else what it cites."""
+    names = [item for item in known.heard if item.witness == "map" and any(text in claim.text for text in item.texts)]
+    if names:
+        return names
+    quoted = quotations(claim.text)
+    least = known.policy.text_likeness
+    signs = [
+        item
+        for item in known.heard
+        if item.lettering and any(same_lettering(words, text, least) for words in quoted for text in item.texts)
+    ]
+    return signs or [item for item in (known.by_id.get(i) for i in claim.cites) if item]
+
+
+def _layout(claim: Claim, known: Witnesses) -> Claim | None:
+    """A roundabout, rails or water, against a map that would have them."""
+    for layout in known.language.layout(claim.text):
+        kind = _LAYOUT_FACTS[layout]
+        if kind not in known.charted:
+            continue
+        there = [
+            item
+            for item in known.heard
+            if item.kind == kind
+            and (item.distance_m or 0.0) <= _LAYOUT_M
+            and (layout != "roundabout" or layout in item.words)
+        ]
+        if not there:
+            return _found(claim, "contradicted", [], f"the map, which is complete in it, has no {layout} here")
+    return None
+
+
+def _spoken_of(claim: Claim, known: Witnesses) -> Claim | None:
+    """A witness whose own words say most of what the claim says, in a direction that fits."""
+    if claim.kind == "relation":  # two things that are there need not stand to each other as is told
+        return None
+    wanted = known.language.stems(claim.text)
+    numbers = known.language.numbers(claim.text)
+    if not wanted:
+        return None
+    sides = known.language.sides(claim.text)
+    found = []
+    for item in (item for item in known.heard if item.lasting):
+        said = " ".join((item.words, *item.texts))
+        share = len(wanted & known.language.stems(said)) / len(wanted)
+        if share >= _SPOKEN_OF and numbers <= known.language.numbers(said) and all(map(item.may_be, sides)):
+            found.append(item)
+    return _found(claim, "supported", found) if found else None

@@ -1,0 +1,131 @@
+"""Claims put to a model that sees the pictures, among controls that measure how far it can be believed.
+
+The verifier is given plain statements in an order drawn for the site, each for itself: not the text that they are of,
+nor who wrote it. Some are controls: false ones, made from the claims themselves by changing one word (a side, a colour,
+a number, the letters of a sign) or telling of a thing that nothing speaks of, and a few that two witnesses agree on. A
+false control counts only if the claim that it was made from was confirmed, or its own falsehood would be in doubt.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.captioning.grounding.claims import Witnesses
+from pipeline.captioning.likeness import same_lettering
+from pipeline.digest import digest
+from schemas.records import Answer, Claim, ClaimKind, Control
+
+_TRUE_SHARE = 3
+"""False controls to each true one."""
+_TO_BE_JUDGED = 2
+"""Controls that a site must have for its verifier to be disbelieved by them."""
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement put to the verifier."""
+
+    text: str
+    kind: ClaimKind
+    holds: bool | None
+    """Of a control, whether it is true; None for a claim."""
+    of: str | None = None
+    """Text of the claim that a false control was made from."""
+
+
+def statements(claims: Sequence[Claim], known: Witnesses, *key: object) -> list[Statement]:
+    """The distinct claims and their controls, in an order that hangs on the key alone."""
+    draw = random.Random(digest("verify", *key))  # noqa: S311 - for a fair order, not for secrets
+    distinct = {claim.text: Statement(claim.text, claim.kind, None) for claim in claims}
+    made = [*_false(claims, known, draw), *_true(known)[: _round_up(known.policy.controls)]]
+    controls = {made.text: made for made in made if made.text not in distinct}
+    ordered = [*distinct.values(), *controls.values()]
+    draw.shuffle(ordered)
+    return ordered
+
+
+def _round_up(controls: int) -> int:
+    return -(-controls // _TRUE_SHARE)
+
+
+def _false(claims: Sequence[Claim], known: Witnesses, draw: random.Random) -> list[Statement]:
+    """False controls: of each kind some, as far as the claims have words for it."""
+    by_kind: dict[ClaimKind, list[Statement]] = {}
+    for claim in claims:
+        for kind, text in known.language.spoilt(claim.text, draw):
+            by_kind.setdefault(kind, []).append(Statement(text, kind, False, claim.text))
+    evidence = [f"{item.words} {' '.join(item.texts)}" for item in known.heard]
+    evidence += [claim.text for claim in claims]
+    absent = known.language.absent(evidence, draw)
+    if absent is not None:
+        by_kind.setdefault("thing", []).insert(0, Statement(absent, "thing", False))
+    for found in by_kind.values():
+        draw.shuffle(found)
+    chosen: list[Statement] = []
+    kinds = sorted(by_kind)
+    draw.shuffle(kinds)
+    while len(chosen) < known.policy.controls and any(by_kind.values()):
+        for kind in kinds:
+            if by_kind[kind] and len(chosen) < known.policy.controls:
+                chosen.append(by_kind[kind].pop())
+    return chosen
+
+
+def _true(known: Witnesses) -> list[Statement]:
+    """True controls: words on a sign that OCR and the notes read alike, and things that both saw."""
+    lasting = [item for item in known.heard if item.lasting]
+    notes = [item for item in lasting if item.witness == "notes"]
+    rules = known.language.rules
+    found = []
+    for item in lasting:
+        if item.witness == "ocr":
+            words = item.texts[0]
+            if any(same_lettering(words, text, known.policy.text_likeness) for note in notes for text in note.texts):
+                found.append(Statement(rules.sign_reads.format(words=words), "sign", True))
+        elif item.witness == "detector":
+            stems = known.language.stems(item.words)
+            if stems and any(stems <= known.language.stems(note.words) for note in notes):
+                found.append(Statement(rules.thing_is.format(thing=item.words.strip()), "thing", True))
+    return found
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What the verifier said."""
+
+    answers: Mapping[str, Answer]
+    """By statement; `cannot` where it gave none."""
+    controls: list[Control]
+    believed: bool
+    """Whether its answers on this site count."""
+
+
+def heard(asked: Sequence[Statement], answers: Mapping[str, Answer], believed_above: float) -> Heard:
+    """The answers, and what the controls say of them."""
+    controls = [
+        Control(
+            kind=s.kind,
+            text=s.text,
+            holds=s.holds,
+            answer=answers.get(s.text, "cannot"),
+            counted=s.holds or s.of is None or answers.get(s.of) == "yes",
+        )
+        for s in asked
+        if s.holds is not None
+    ]
+    counted = [control for control in controls if control.counted]
+    right = sum(control.answer == ("yes" if control.holds else "no") for control in counted)
+    believed = len(counted) < _TO_BE_JUDGED or right >= believed_above * len(counted)
+    return Heard({s.text: answers.get(s.text, "cannot") for s in asked}, controls, believed)
+
+
+def with_answer(claim: Claim, said: Heard | None) -> Claim:
+    """The claim with the verifier's answer beside what code found. A contradiction stands, whoever it is of."""
+    answer = said.answers.get(claim.text) if said is not None and said.believed else None
+    if answer is None or answer == "cannot" or claim.outcome == "contradicted":
+        return claim
+    if answer == "no":
+        return claim.model_copy(
+            update={"outcome": "contradicted", "witnesses": ["verifier"], "detail": "the verifier says no"}
+        )
+    return claim.model_copy(update={"outcome": "supported", "witnesses": [*claim.witnesses, "verifier"]})

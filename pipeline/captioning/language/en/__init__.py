@@ -1,0 +1,1 @@
+"""English: its grammar, for the composer; its sentences, for the checks."""

@@ -1,0 +1,196 @@
+"""The witnesses of a place: what programs, the map and a model's own notes say is there, and where.
+
+Nobody is a witness of what they do not mention: that a thing is missing here proves nothing.
+"""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.captioning.base import Evidence
+from pipeline.captioning.language.base import Side
+from pipeline.perception.cues import ASSUMED_HFOV_DEG, position_of
+from schemas.records import Cue, FactKind, Note, Position, StreetView
+
+Witness = Literal["ocr", "detector", "map", "notes"]
+PUBLIC_PLACES = frozenset({"road", "square", "junction", "stop", "crossing", "rail"})
+"""Kinds of map facts whose names are those of streets, or of places called after them."""
+
+_CAMERA_ERROR_M = 3.0
+"""Of a camera's position, at the least: a thing on the map so near may be on either side."""
+_HEADING_ERROR_DEG = 20.0
+"""Of a compass in a phone, where nothing better is known: two standard deviations."""
+_UNRELIABLE_DEG = 60.0
+_STRETCH_DEG = 15.0
+"""A road or a park may well be this much to either side of its nearest point on the map."""
+_SECTORS = {
+    Position.LEFT: (-90.0, 30.0),
+    Position.AHEAD_LEFT: (-40.0, 20.0),
+    Position.AHEAD: (0.0, 20.0),
+    Position.AHEAD_RIGHT: (40.0, 20.0),
+    Position.RIGHT: (90.0, 30.0),
+    Position.BEHIND: (180.0, 60.0),
+}
+"""Middle and half width of each position's sector; `pipeline.perception.cues` cuts them."""
+_SIDES: dict[Side, tuple[float, float]] = {
+    "left": (-160.0, -8.0),
+    "right": (8.0, 160.0),
+    "ahead": (-75.0, 75.0),
+    "behind": (100.0, 260.0),
+}
+"""The angles that a writer may well call so. Wider than the positions that cues are given: people are not so exact."""
+
+
+@dataclass(frozen=True)
+class Testimony:
+    """One thing that one witness says."""
+
+    id: str
+    """Of the cue or note; of the map fact, where it became no cue."""
+    witness: Witness
+    words: str
+    """What it says of the thing: class, looks, name."""
+    texts: tuple[str, ...]
+    """Lettering that was read, or names on the map, in English as well where that is known."""
+    kind: FactKind | None
+    """Of a map fact."""
+    angle_deg: float | None
+    """Clockwise from the main view's axis."""
+    half_width_deg: float
+    """What the thing takes up, and what the angle may be off by."""
+    distance_m: float | None
+    view_id: str | None
+    lasting: bool
+    confidence: float
+
+    @property
+    def lettering(self) -> bool:
+        """Whether it is of words that were read on the spot."""
+        return self.witness in ("ocr", "notes") and bool(self.texts)
+
+    def may_be(self, side: Side) -> bool:
+        """Whether it may lie in a direction, as far as is known."""
+        if self.angle_deg is None:
+            return True
+        low, high = _SIDES[side]
+        spans = ((self.angle_deg + turn - self.half_width_deg, self.angle_deg + turn + self.half_width_deg) for turn in
+                 (-360.0, 0.0, 360.0))  # fmt: skip
+        return any(most >= low and least <= high for least, most in spans)
+
+
+def gather_testimony(evidence: Evidence, notes: Sequence[Note] = ()) -> list[Testimony]:
+    """All that is in evidence: cues, map facts that became no cue, and notes."""
+    views = {view.view_id: view for view in evidence.site.views if view.projection == "perspective"}
+    main = next(iter(views.values()), None)
+    found = [_of_cue(cue, views, main) for cue in evidence.cues]
+    told = {(cue.label, cue.category, cue.distance_m) for cue in evidence.cues if cue.kind == "map"}
+    for fact in evidence.site.facts:
+        if (fact.kind, fact.category, fact.distance_m) not in told:
+            texts = tuple(text for text in (fact.name, fact.name_en) if text)
+            angle, width = _map_angle(fact.kind, fact.bearing_deg, fact.distance_m, main)
+            words = " ".join((fact.kind, fact.category.replace("_", " "), *texts))
+            found.append(
+                Testimony(fact.fact_id, "map", words, texts, fact.kind, angle, width, fact.distance_m, None, True, 1.0)
+            )
+    return [*found, *(_of_note(note) for note in notes)]
+
+
+def _of_cue(cue: Cue, views: dict[str, StreetView], main: StreetView | None) -> Testimony:
+    texts = tuple(text for text in (cue.text, cue.text_en) if text)
+    if cue.kind == "map":
+        kind: FactKind | None = cue.label  # type: ignore[assignment]  # a map cue's label is its fact's kind
+        angle, width = _map_angle(cue.label, cue.bearing_deg, cue.distance_m, main)
+        words = " ".join((cue.label, (cue.category or "").replace("_", " "), *texts))
+        return Testimony(
+            cue.cue_id, "map", words, texts, kind, angle, width, cue.distance_m, None, cue.lasting, cue.confidence
+        )
+    angle, width = _seen_angle(cue, views, main)
+    return Testimony(
+        id=cue.cue_id,
+        witness="ocr" if cue.kind == "text" else "detector",
+        words=" ".join((cue.attribute or "", cue.label)),
+        texts=texts if cue.kind == "text" else (),
+        kind=None,
+        angle_deg=angle,
+        half_width_deg=width,
+        distance_m=cue.distance_m,
+        view_id=cue.view_id,
+        lasting=cue.lasting,
+        confidence=cue.confidence,
+    )
+
+
+def _of_note(note: Note) -> Testimony:
+    middle, half = _SECTORS[note.position] if note.position else (None, 180.0)
+    return Testimony(
+        id=note.note_id,
+        witness="notes",
+        words=" ".join((note.what, note.looks)),
+        texts=(note.text,) if note.text else (),
+        kind=None,
+        angle_deg=middle,
+        half_width_deg=half,
+        distance_m=None,
+        view_id=note.view_id,
+        lasting=True,
+        confidence=1.0,
+    )
+
+
+def _map_angle(
+    kind: str, bearing_deg: float | None, distance_m: float | None, main: StreetView | None
+) -> tuple[float | None, float]:
+    """Direction of a thing on the map, and how far that may be off; none inside it, or where no heading is known."""
+    if bearing_deg is None or main is None or main.heading_deg is None or (distance_m or 0.0) < 0.5:
+        return None, 180.0
+    error = heading_error(main)
+    if error is None:
+        return None, 180.0
+    width = math.degrees(math.atan2(_CAMERA_ERROR_M, distance_m or 0.01)) + error
+    return _turn(bearing_deg - main.heading_deg), width + (_STRETCH_DEG if kind in ("road", "green", "water") else 0.0)
+
+
+def heading_error(view: StreetView) -> float | None:
+    """By how many degrees the stated heading of a view may be off; None where it is not to be trusted at all."""
+    error = _HEADING_ERROR_DEG if view.heading_error_deg is None else view.heading_error_deg
+    return None if error >= _UNRELIABLE_DEG else error
+
+
+def _seen_angle(cue: Cue, views: dict[str, StreetView], main: StreetView | None) -> tuple[float | None, float]:
+    """Direction of what a photo shows: from pixels, so that only the turn between views hangs on their headings."""
+    view = views.get(cue.view_id or "")
+    if view is None or main is None or not cue.polygon:
+        return (None, 180.0) if cue.position is None else _SECTORS[cue.position]
+    focal = view.width / 2 / math.tan(math.radians(min(view.hfov_deg or ASSUMED_HFOV_DEG, 170.0)) / 2)
+    low, high = (
+        math.degrees(math.atan((x - view.width / 2) / focal)) for x in (min(cue.polygon[::2]), max(cue.polygon[::2]))
+    )
+    if view.view_id == main.view_id:
+        turn = 0.0
+    elif view.heading_deg is None or main.heading_deg is None:
+        return None, 180.0
+    else:
+        turn = view.heading_deg - main.heading_deg
+    return _turn(turn + (low + high) / 2), (high - low) / 2
+
+
+def noted_position(side: Literal["left", "middle", "right"], view: StreetView, main: StreetView) -> Position | None:
+    """The position, from the main view, of what is noted in a third of a view; None where the turn is not known."""
+    hfov = min(view.hfov_deg or ASSUMED_HFOV_DEG, 170.0)
+    third = math.degrees(math.atan(2 / 3 * math.tan(math.radians(hfov) / 2)))  # the middle of an outer third
+    offset = {"left": -third, "middle": 0.0, "right": third}[side]
+    if view.view_id == main.view_id:
+        return position_of(offset)
+    if view.heading_deg is None or main.heading_deg is None:
+        return None
+    return position_of(view.heading_deg - main.heading_deg + offset)
+
+
+def _turn(degrees: float) -> float:
+    return (degrees + 180.0) % 360.0 - 180.0
+
+
+def ids(found: Iterable[Testimony]) -> list[str]:
+    """Their ids, each once, in order."""
+    return list(dict.fromkeys(item.id for item in found))

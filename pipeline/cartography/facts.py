@@ -1,0 +1,94 @@
+"""What the map says around a point."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.cartography.features import Feature
+from pipeline.geo import window
+from pipeline.geo.frame import LocalFrame, bearing_deg
+from pipeline.geo.point import Point
+from schemas.records import MapFact
+
+SAME_THING_M = 30.0
+"""Two things of one kind, class and name nearer to each other than this are one: the lanes of a divided road each have
+their own nodes and crossings."""
+
+
+CROWD = 8
+CROWD_M = 3.0
+"""More than so many places within so few metres are firms registered at one address, not shops that anyone sees."""
+
+
+def without_crowds(features: Sequence[Feature]) -> list[Feature]:
+    """The same features; places that stand in a crowd are not told."""
+    places = [i for i, feature in enumerate(features) if feature.kind == "poi" and feature.shape == "point"]
+    if not places:
+        return list(features)
+    degrees = shapely.get_coordinates([features[i].geometry for i in places])
+    metres = degrees * window.METRES_PER_DEGREE
+    metres[:, 0] *= np.cos(np.radians(degrees[:, 1]))
+    points = shapely.points(metres)
+    neighbours = shapely.STRtree(points).query(points, predicate="dwithin", distance=CROWD_M)[0]
+    crowded = {places[i] for i in np.flatnonzero(np.bincount(neighbours) > CROWD)}
+    return [replace(feature, told=False) if i in crowded else feature for i, feature in enumerate(features)]
+
+
+def in_frame(features: Sequence[Feature], frame: LocalFrame) -> list[BaseGeometry]:
+    """The features' geometries in metres east and north of the frame's centre."""
+
+    def to_metres(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(frame.to_metres(degrees[:, 0], degrees[:, 1]))
+
+    geometries = np.array([feature.geometry for feature in features], dtype=object)
+    return list(shapely.transform(geometries, to_metres))
+
+
+def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[MapFact]:
+    """Features within a radius as facts, nearest first, ties by id; each street and each thing once."""
+    told = [feature for feature in features if feature.told]
+    if not told:
+        return []
+    shapes = in_frame(told, LocalFrame(point.lat, point.lon))
+    site = shapely.Point(0.0, 0.0)
+    distances = shapely.distance(site, shapes)
+    nearest = shapely.get_coordinates(shapely.shortest_line(site, shapes)).reshape(-1, 2, 2)[:, 1]
+    centres = shapely.get_coordinates(shapely.centroid(shapes))
+    places_named = {
+        told[i].name for i in np.flatnonzero(distances <= radius_m) if told[i].kind == "poi" and told[i].name
+    }
+    found: list[MapFact] = []
+    places: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+    for i in sorted(range(len(told)), key=lambda i: (distances[i], told[i].feature_id)):
+        if distances[i] > radius_m:
+            break
+        feature = told[i]
+        if feature.kind == "building" and feature.name in places_named:
+            continue  # the place says more: what it is
+        x, y = nearest[i] if distances[i] > 0 else centres[i]
+        others = places.setdefault(_sameness(feature), [])
+        if any(feature.kind == "road" or np.hypot(x - u, y - v) < SAME_THING_M for u, v in others):
+            continue
+        others.append((x, y))
+        found.append(
+            MapFact(
+                fact_id=feature.feature_id,
+                kind=feature.kind,
+                category=feature.category,
+                name=feature.name,
+                name_en=feature.name_en,
+                distance_m=float(distances[i]),
+                bearing_deg=bearing_deg(x, y),
+            )
+        )
+    return found
+
+
+def _sameness(feature: Feature) -> tuple[str, ...]:
+    if feature.kind == "road" and feature.name:
+        return ("road", feature.name)  # a street is one whatever class its pieces have
+    return (feature.kind, feature.category, feature.name or "")

@@ -1,0 +1,176 @@
+"""The one model that all map formats are read into."""
+
+import hashlib
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.cartography.classes import Class, Shape, Tags, classify, is_background, worth_telling
+from pipeline.geo.window import Window
+from schemas.records import FactKind
+
+NAME_CHARACTERS = 120
+
+
+class Element(NamedTuple):
+    """A thing as a reader found it."""
+
+    element_id: str
+    """`osm:w123`, `f:...`: kept from one read of the file to the next."""
+    geometry: BaseGeometry | None
+    """WGS84 degrees, x is the longitude. None where the reader could make none."""
+    tags: Tags
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What a file held."""
+
+    elements: Iterable[Element]
+    extracted_at: datetime | None
+    """As the file says; None if it does not."""
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A thing on the map."""
+
+    feature_id: str
+    geometry: BaseGeometry
+    """Point, (multi)line or (multi)polygon, valid, WGS84 degrees."""
+    kind: FactKind
+    category: str
+    name: str | None
+    name_en: str | None
+    told: bool
+    """False for what is drawn but helps no description."""
+    building: bool = False
+    """Drawn as a building, whatever its kind."""
+    roundabout: bool = False
+    lanes: int | None = None
+    layer: int = 0
+    """OSM's vertical order: bridges above 0, tunnels below."""
+    house_number: str | None = None
+
+    @property
+    def background(self) -> bool:
+        """Whether it is the ground that others lie on, and not worth a chip by itself."""
+        return is_background(Class(self.kind, self.category))
+
+    @property
+    def shape(self) -> Shape:
+        """Point, line or area."""
+        return _SHAPES[self.geometry.geom_type]
+
+
+_SHAPES: dict[str, Shape] = {
+    "Point": "point",
+    "LineString": "line",
+    "MultiLineString": "line",
+    "Polygon": "area",
+    "MultiPolygon": "area",
+}
+
+
+def features_of(elements: Iterable[Element], window: Window, skipped: Counter[str]) -> list[Feature]:
+    """Features of the elements that can be used and lie in the window.
+
+    Args:
+        elements: as read.
+        window: others are left out, without being counted.
+        skipped: what could not be used is counted here, by what is wrong with it.
+    """
+    kept = [element for element in elements if element.tags]
+    geometries = np.array([element.geometry for element in kept], dtype=object)
+    faults = _faults(geometries)
+    skipped.update(str(fault) for fault in faults if fault)
+    inside = window.meets(shapely.bounds(geometries)) if kept else np.zeros(0, dtype=bool)
+    features: list[Feature] = []
+    for i in np.flatnonzero(inside & (faults == "")):
+        features += _features(kept[i])
+    return features
+
+
+def _faults(geometries: NDArray[np.object_]) -> NDArray[np.str_]:
+    """What is wrong with each geometry, in words; empty where nothing is."""
+    faults = np.full(len(geometries), "", dtype="U40")
+    coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
+    far = owner[(np.abs(coordinates) > [180.0, 90.0]).any(axis=1)]
+    broken = owner[~np.isfinite(coordinates).all(axis=1)]
+    faults[~np.isin(shapely.get_type_id(geometries), [0, 1, 3, 5, 6])] = "neither point, line nor area"
+    faults[~shapely.is_valid(geometries)] = "invalid geometry"
+    faults[np.unique(far)] = "beyond 180 or 90 degrees"
+    faults[np.unique(broken)] = "coordinates that are no numbers"
+    faults[shapely.is_empty(geometries)] = "empty geometry"
+    faults[shapely.is_missing(geometries)] = "no readable geometry"
+    return faults
+
+
+def _features(element: Element) -> list[Feature]:
+    tags, geometry = element.tags, element.geometry
+    assert geometry is not None
+    what = classify(tags, _SHAPES[geometry.geom_type])
+    category = clean_name(what.category) if what else None
+    if what is None or category is None:
+        return []
+    name = clean_name(tags.get("name"))
+    name_en = clean_name(tags.get("name:en"))
+    feature = Feature(
+        feature_id=element.element_id,
+        geometry=geometry,
+        kind=what.kind,
+        category=category,
+        name=name,
+        name_en=name_en,
+        told=worth_telling(what, tags, name),
+        building=tags.get("building", "no") != "no",
+        roundabout=tags.get("junction") in {"roundabout", "circular"},
+        lanes=_small_integer(tags.get("lanes"), 1, 16),
+        layer=_small_integer(tags.get("layer"), -10, 10) or 0,
+        house_number=clean_name(tags.get("addr:housenumber")),
+    )
+    if what.kind != "road" or tags.get("bridge", "no") == "no":
+        return [feature]
+    bridge_name = clean_name(tags.get("bridge:name"))
+    bridge_en = clean_name(tags.get("bridge:name:en"))
+    bridge = Class("other", "bridge")
+    told = worth_telling(bridge, tags, bridge_name)
+    return [feature, Feature(f"{element.element_id}/bridge", geometry, *bridge, bridge_name, bridge_en, told)]
+
+
+def clean_name(text: str | None) -> str | None:
+    """A name fit for rows and prompts: one line, composed characters, no control or direction marks, not endless."""
+    if not text:
+        return None
+    composed = unicodedata.normalize("NFC", text)
+    # Cf holds direction overrides; the joiners are kept, since Persian and Indic scripts need them.
+    seen = (c if c in "\u200c\u200d" or not unicodedata.category(c).startswith("C") else " " for c in composed)
+    return " ".join("".join(seen).split())[:NAME_CHARACTERS].strip() or None
+
+
+def digest_id(prefix: str, *parts: object) -> str:
+    """A stable id for what has none of its own: prefix and 12 hexadecimal digits."""
+    return f"{prefix}:{hashlib.blake2b(repr(parts).encode(), digest_size=6).hexdigest()}"
+
+
+def as_utc(text: str) -> datetime | None:
+    """A moment from ISO 8601; without a zone it is UTC. None if it is no date."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _small_integer(text: str | None, least: int, most: int) -> int | None:
+    if text is None or not text.removeprefix("-").isdecimal() or len(text) > 3:
+        return None
+    return int(text) if least <= int(text) <= most else None

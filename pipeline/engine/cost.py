@@ -1,0 +1,254 @@
+"""What a build would do and cost, without a network, without a key and without writing anything.
+
+All counts are upper bounds: a site may have fewer views, or none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pipeline.config.build import Build, Imagery, Region
+from pipeline.config.captioning import Composer
+from pipeline.config.sources import KINDS, SourceKind
+from pipeline.engine.ready import check_sources
+from pipeline.engine.units import ground_of
+from pipeline.errors import ConfigError, MachineError, Problem, SiteError
+from pipeline.geo.shape import box_area_m2
+from pipeline.net.base import Provider
+from pipeline.regions.ground import Drawn, Floats, Ground
+from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
+from pipeline.regions.sampling import asked_over_network, draw, units
+from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.sources.base import AerialSource, AsksSeveral, KnowsArea, Lists, Networked
+
+BYTES_PER_PIXEL = 0.22
+"""JPEG of a photo at quality 88: between the means of the primary views of two builds from real photos, 0.19
+(Boulder, 35) and 0.26 (Seoul, 22)."""
+MAP_BYTES = 55_000
+"""A PNG map chip of 512 px: 57 kB (Boulder) and 48 kB (Seoul) on average in the same builds."""
+MOST_SITES = 1_000_000
+"""Sites of a region that are planned for where `max_sites` does not limit them."""
+
+
+@dataclass(frozen=True)
+class RegionPlan:
+    """One region."""
+
+    region: str
+    sites: int
+    units: int
+    estimated: bool
+    """The sites depend on what a source has, which only a build asks: so many points at random on the region's land
+    stand for them."""
+    views: int
+    """Street views."""
+    aerial: int
+    """Sites in the area of the aerial source, as far as its area is known before it is asked."""
+
+
+@dataclass(frozen=True)
+class SourcePlan:
+    """What is asked of one source, for all regions together."""
+
+    kind: SourceKind
+    name: str
+    provider: Provider | None
+    """None for a source that is on this machine."""
+    requests: int
+    bytes: int
+    """To download."""
+
+
+@dataclass(frozen=True)
+class ProviderPlan:
+    """How long one provider is asked, at the rate that is allowed."""
+
+    provider: Provider
+    requests: int
+
+    @property
+    def days(self) -> float:
+        """By the limit of requests a second, or a day, whichever takes longer."""
+        return self.requests / min(self.provider.per_s * 86_400, self.provider.per_day or float("inf"))
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole build."""
+
+    regions: list[RegionPlan]
+    sources: list[SourcePlan]
+    providers: list[ProviderPlan]
+    dataset_bytes: int
+    ocr_gpu_hours: float
+    model_calls: int
+    """Of the build's own captioner."""
+    dialogue_calls: int
+    """Of a captioner that asks a model."""
+    dialogue_gpu_hours: float
+
+    @property
+    def sites(self) -> int:
+        """In all regions."""
+        return sum(region.sites for region in self.regions)
+
+    @property
+    def views(self) -> int:
+        """Street views to read."""
+        return sum(region.views for region in self.regions)
+
+    @property
+    def days(self) -> float:
+        """Until the slowest provider has answered: providers are asked at the same time."""
+        return max((provider.days for provider in self.providers), default=0.0)
+
+
+def plan(build: Build) -> Plan:
+    """The plan of a build.
+
+    Raises:
+        ConfigError: an input cannot be used, or a region has nothing to draw sites from.
+        MachineError: a local source could not be read.
+    """
+    tools, assumed = toolbox(build), build.assumptions
+    check_sources(build, tools)
+    share = 1.0 if build.sampling.method == "imagery" else assumed.street_share
+    regions, drawn, problems = [], [], list[Problem]()
+    for region in build.regions:
+        ground = ground_of(build, tools, region)
+        try:
+            sites, estimated = _sites(ground)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        drawn.append(sites)
+        count = len(sites.lon)
+        views = round(count * share) * build.imagery.max_views
+        reached = _in_area(tools.aerial(region.name), sites)
+        regions.append(RegionPlan(region.name, count, len(set(units(ground, sites))), estimated, views, reached))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    sources = _sources(build, tools, drawn, share)
+    views = sum(region.views for region in regions)
+    calls = sum(round(region.sites * share) for region in regions) * assumed.model_calls_per_site
+    return Plan(
+        regions=regions,
+        sources=sources,
+        providers=_providers(sources),
+        dataset_bytes=sum(_dataset_bytes(build, tools, plan_) for plan_ in regions),
+        ocr_gpu_hours=views / assumed.ocr_images_per_s / 3600,
+        model_calls=0 if isinstance(build.captioner, Composer) else calls,
+        dialogue_calls=calls,
+        dialogue_gpu_hours=calls / assumed.model_calls_per_gpu_s / 3600,
+    )
+
+
+def _sites(ground: Ground) -> tuple[Drawn, bool]:
+    """The sites of a region, and whether they are an estimate."""
+    if asked_over_network(ground):
+        return _estimate(ground), True
+    try:
+        return draw(ground), False
+    except SiteError as error:
+        raise MachineError(f"the sites of region {ground.region.name} cannot be drawn: {error}") from error
+
+
+def _estimate(ground: Ground) -> Drawn:
+    """Points at random on land (anywhere in the region, where the mask has no land): `max_sites`, or one a square."""
+    sampling, region = ground.sampling, ground.region
+    _, _, share = points(ground, AREA_DRAWS, land_only=True)
+    land_only = share > 0
+    if not land_only:
+        _, _, share = points(ground, AREA_DRAWS, land_only=False)
+    if sampling.max_sites is not None:
+        plain = sampling.model_copy(update={"max_per_sequence": None, "max_per_contributor": None})
+        return draw_points(replace(ground, sampling=plain), sampling.max_sites, land_only=land_only)
+    room = int(share * box_area_m2(region.bounds()) / sampling.spacing_m**2)
+    if room > MOST_SITES:
+        found = f"nothing, and {region.name} has room for some {room:,} sites"
+        raise ConfigError([Problem("sampling.max_sites", found, "a number, for a plan of so large a region")])
+    lon, lat, _ = points(ground, int(room / share) + 1, land_only=land_only)
+    return Drawn(lon, lat, np.full(len(lon), sampling.spacing_m**2))
+
+
+def _in_area(aerial: AerialSource | None, sites: Drawn) -> int:
+    if aerial is None:
+        return 0
+    return int(aerial.covers(sites.lat, sites.lon).sum()) if isinstance(aerial, KnowsArea) else len(sites.lat)
+
+
+def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
+    found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
+    for i, region in enumerate(build.regions):
+        for kind in KINDS:
+            source = getattr(tools, kind)(region.name)
+            if source is not None:
+                found.setdefault((kind, source.name), (source, []))[1].append(i)
+    plans = []
+    for (kind, name), (source, users) in found.items():
+        if not isinstance(source, Networked):
+            plans.append(SourcePlan(kind, name, None, 0, 0))
+            continue
+        # All at once, since what regions share is asked for once.
+        lat = np.concatenate([drawn[i].lat for i in users])
+        lon = np.concatenate([drawn[i].lon for i in users])
+        if isinstance(source, AsksSeveral):
+            for provider, count in source.requests_by_provider(lat, lon, build.imagery):
+                plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
+            continue
+        requests = source.requests(lat, lon, _of_drone(build.imagery) if kind == "drone" else build.imagery)
+        listing = _listing(build, tools, source, [build.regions[i] for i in users])
+        if listing is not None:
+            provider, count = listing
+            if provider.name == source.provider().name:
+                requests += count
+            else:
+                plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
+        size = _download_bytes(build, kind, requests, lat, share)
+        plans.append(SourcePlan(kind, name, source.provider(), requests, size))
+    return plans
+
+
+def _of_drone(imagery: Imagery) -> Imagery:
+    """The settings of aerial chips as they are for drone chips: of one size, at a scale of their own."""
+    chips = imagery.chips.model_copy(update={"gsd_m": imagery.chips.drone_gsd_m, "extra_sizes_m": []})
+    return imagery.model_copy(update={"chips": chips})
+
+
+def _listing(build: Build, tools: Toolbox, source: Networked, users: Sequence[Region]) -> tuple[Provider, int] | None:
+    """Who is asked for what a source has in regions, and how many requests that takes, if their sites depend on it."""
+    if not isinstance(source, Lists):
+        return None
+    asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, tools, r))]
+    return (asked[0][0], sum(count for _, count in asked)) if asked else None
+
+
+def _download_bytes(build: Build, kind: SourceKind, requests: int, lat: Floats, share: float) -> int:
+    """Photos at their size, all other answers at a tile's."""
+    photos = min(len(lat) * build.imagery.max_views, requests) if kind == "street" else 0
+    return round(photos * share * build.assumptions.photo_bytes + (requests - photos) * build.assumptions.tile_bytes)
+
+
+def _providers(sources: Sequence[SourcePlan]) -> list[ProviderPlan]:
+    """Sources of one provider share its limits."""
+    asked: dict[str, ProviderPlan] = {}
+    for source in sources:
+        if source.provider is not None:
+            before = asked.get(source.provider.name)
+            requests = source.requests + (before.requests if before else 0)
+            asked[source.provider.name] = ProviderPlan(source.provider, requests)
+    return list(asked.values())
+
+
+def _dataset_bytes(build: Build, tools: Toolbox, region: RegionPlan) -> int:
+    """Pictures that are published: views, chips from above, maps."""
+    imagery = build.imagery
+    size = region.views * imagery.long_side_px * imagery.long_side_px * 3 // 4 * BYTES_PER_PIXEL
+    chips = region.aerial * (1 + len(imagery.chips.extra_sizes_m))
+    if tools.drone(region.region) is not None:
+        chips += region.sites
+    size += chips * imagery.chips.size_px**2 * BYTES_PER_PIXEL
+    if tools.map(region.region) is not None:
+        size += region.sites * MAP_BYTES
+    return round(size)

@@ -1,0 +1,251 @@
+"""Layers: one immutable Parquet file a unit and stage. The file's name says all that resume needs.
+
+`<layer>/<region>/<unit>.<recipe>.<content>.parquet`: `recipe` digests how the table was made and from what, `content`
+digests the file's own bytes, which the same rows always give. So a damaged file betrays itself when it is read, and a
+stage whose input was made again with the same result need not run again.
+"""
+
+import io
+import json
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.digest import digest_bytes
+from pipeline.engine.details import Details, commonest
+from pipeline.stages import STAGES
+from pipeline.storage import Entry, Store
+from schemas.arrow import from_table, to_table
+from schemas.records import LayerRow, Site
+
+RowT = TypeVar("RowT", bound=LayerRow)
+
+_TAIL = 2**15
+"""Bytes read at once from a file's end: a footer and more."""
+COUNTS = b"geoscribe.counts"
+UNITS = b"geoscribe.units"
+_NAME = re.compile(
+    r"(?P<layer>[a-z]+)/(?P<region>[^/]+)/(?P<unit>[^/.]+)\.(?P<recipe>[0-9a-f]+)\.(?P<content>[0-9a-f]+)\.parquet"
+)
+ALL = "all"
+"""In place of a unit, in the name of a region's sites."""
+LAYERS = ("sites", *(stage.name for stage in STAGES))
+
+
+class DamagedLayerError(Exception):
+    """A layer file whose bytes are not those that its name promises."""
+
+    def __init__(self, file: "LayerFile") -> None:
+        super().__init__(f"{file.path} is damaged: its bytes do not match its name")
+        self.file = file
+
+
+@dataclass(frozen=True, order=True)
+class LayerFile:
+    """A committed table, by its name."""
+
+    layer: str
+    region: str
+    unit: str
+    recipe: str
+    content: str
+
+    @property
+    def path(self) -> str:
+        """Path in the workspace."""
+        return f"{self.layer}/{self.region}/{self.unit}.{self.recipe}.{self.content}.parquet"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many sites of a table are ok, and how many failed for each reason."""
+
+    ok: int
+    failed: dict[str, int]
+    details: dict[str, Details] = field(default_factory=dict)
+    """By reason, what those sites failed of in words: the commonest ones."""
+
+    def __add__(self, other: "Counts") -> "Counts":
+        reasons = self.details.keys() | other.details.keys()
+        details = {r: self.details.get(r, Details()) + other.details.get(r, Details()) for r in reasons}
+        return Counts(self.ok + other.ok, dict(Counter(self.failed) + Counter(other.failed)), details)
+
+    @property
+    def total(self) -> int:
+        """All sites of the table."""
+        return self.ok + sum(self.failed.values())
+
+
+class Listing:
+    """All layer files of a workspace at one moment: the state of the whole build."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        self.sizes: dict[LayerFile, int] = {}
+        self._by_unit: dict[tuple[str, str], list[LayerFile]] = defaultdict(list)
+        for entry in entries:
+            match = _NAME.fullmatch(entry.path)
+            if match and match["layer"] in LAYERS:
+                file = LayerFile(*match.groups())
+                self.sizes[file] = entry.size
+                self._by_unit[file.region, file.unit].append(file)
+
+    def of_unit(self, region: str, unit: str) -> tuple[LayerFile, ...]:
+        """A unit's files of all layers and recipes."""
+        return tuple(self._by_unit.get((region, unit), ()))
+
+    def sites(self, region: str, recipe: str) -> LayerFile | None:
+        """A region's sites; of several files of one recipe the one whose name sorts first counts, everywhere."""
+        return min((f for f in self.of_unit(region, ALL) if f.layer == "sites" and f.recipe == recipe), default=None)
+
+    def __iter__(self) -> Iterator[LayerFile]:
+        return iter(self.sizes)
+
+
+def list_layers(store: Store, *layers: str) -> Listing:
+    """What is there now, of some layers or of all."""
+    return Listing(entry for layer in layers or LAYERS for entry in store.entries(layer))
+
+
+def commit(
+    store: Store, layer: str, region: str, unit: str, recipe: str, record: type[RowT], rows: Sequence[RowT]
+) -> LayerFile:
+    """Write a unit's table; where the same one is there already, that is that."""
+    table = to_table(record, rows)
+    return commit_table(store, layer, region, unit, recipe, table, {COUNTS: _counts_json(rows)})
+
+
+def commit_sites(store: Store, region: str, recipe: str, sites: Sequence[Site], digests: dict[str, str]) -> LayerFile:
+    """Write a region's sites, with how many sites each unit has and their digest in the footer."""
+    sizes = Counter(site.unit for site in sites)
+    units = {unit: [sizes[unit], digests[unit]] for unit in sorted(sizes)}
+    return commit_table(store, "sites", region, ALL, recipe, to_table(Site, sites), {UNITS: json.dumps(units).encode()})
+
+
+def commit_table(
+    store: Store, layer: str, region: str, unit: str, recipe: str, table: pa.Table, footer: dict[bytes, bytes]
+) -> LayerFile:
+    """Encode and write a table under the name that its bytes give."""
+    buffer = io.BytesIO()
+    pq.write_table(
+        table.replace_schema_metadata(footer),
+        buffer,
+        compression={path: _codec(path) for path in _leaves(table.schema)},
+        use_dictionary=False,
+        write_statistics=False,
+    )
+    data = buffer.getvalue()
+    file = LayerFile(layer, region, unit, recipe, digest_bytes(data))
+    store.create(file.path, data)
+    return file
+
+
+def read(store: Store, file: LayerFile) -> pa.Table:
+    """A committed table.
+
+    Raises:
+        DamagedLayerError: the bytes are not those that were written.
+        FileNotFoundError: another build has superseded and removed the file.
+    """
+    data = store.read(file.path)
+    if digest_bytes(data) != file.content:
+        raise DamagedLayerError(file)
+    return pq.read_table(pa.BufferReader(data))
+
+
+def read_columns(store: Store, file: LayerFile, columns: list[str]) -> pa.Table:
+    """Some columns of a table, without reading (and so without checking) the others.
+
+    Raises:
+        DamagedLayerError: those columns cannot be read.
+        FileNotFoundError: the file is gone.
+    """
+    with store.reader(file.path) as source:
+        try:
+            return pq.ParquetFile(source).read(columns=columns)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise DamagedLayerError(file) from error
+
+
+def read_rows(store: Store, file: LayerFile, record: type[RowT]) -> Sequence[RowT]:
+    """A committed table's rows; raises as `read` does."""
+    return from_table(record, read(store, file))
+
+
+def read_counts(store: Store, file: LayerFile) -> Counts:
+    """Counts from a file's footer, without reading its rows.
+
+    The footer's key is looked for in its bytes: a build has tens of thousands of files, and parsing the schema of each,
+    150 columns, to get at one string takes many times as long.
+
+    Raises:
+        DamagedLayerError: the footer cannot be read.
+        FileNotFoundError: the file is gone.
+    """
+    with store.reader(file.path) as source:
+        try:
+            footer = _footer(source)
+            # The first is the key: words from elsewhere, which may hold it too, stand in its value, behind it.
+            start = footer.index(b"{", footer.index(COUNTS))
+            raw, _ = json.JSONDecoder().raw_decode(footer[start:].decode("latin-1"))
+            details = {reason: Details.of(counted) for reason, counted in raw.get("details", {}).items()}
+            return Counts(raw["ok"], raw["failed"], details)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+            raise DamagedLayerError(file) from error
+
+
+def _footer(source: BinaryIO) -> bytes:
+    """The bytes of a Parquet file's footer: its length and `PAR1` stand at the file's end."""
+    size = source.seek(0, os.SEEK_END)
+    source.seek(max(0, size - _TAIL))
+    tail = source.read()
+    if tail[-4:] != b"PAR1":
+        raise ValueError("no Parquet file")
+    length = int.from_bytes(tail[-8:-4], "little")
+    if length + 8 > len(tail):
+        source.seek(max(0, size - length - 8))
+        tail = source.read()
+    return tail[-8 - length : -8]
+
+
+def read_units(store: Store, file: LayerFile) -> dict[str, tuple[int, str]]:
+    """Of a region's sites: their number and digest, by unit. The file is small, so it is checked whole; see `read`."""
+    units = json.loads(read(store, file).schema.metadata[UNITS])
+    return {unit: (size, mark) for unit, (size, mark) in units.items()}
+
+
+def _counts_json(rows: Sequence[LayerRow]) -> bytes:
+    failed = Counter(str(row.reason) for row in rows if row.status == "failed")
+    counts: dict[str, Any] = {"ok": len(rows) - failed.total(), "failed": dict(sorted(failed.items()))}
+    if failed:
+        said: dict[str, list[str]] = {reason: [] for reason in sorted(failed)}
+        for row in rows:
+            if row.status == "failed":
+                said[str(row.reason)].append(row.detail or "")
+        counts["details"] = {reason: commonest(details).as_list() for reason, details in said.items()}
+    return json.dumps(counts).encode()
+
+
+def _codec(path: str) -> str:
+    """Encoded pictures do not shrink further; everything else does."""
+    return "NONE" if path.endswith(".bytes") else "ZSTD"
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    """Parquet column paths of a schema's leaves."""
+
+    def below(prefix: str, kind: pa.DataType) -> Iterator[str]:
+        if pa.types.is_struct(kind):
+            for field in kind:
+                yield from below(f"{prefix}.{field.name}", field.type)
+        elif pa.types.is_list(kind):
+            yield from below(f"{prefix}.list.element", kind.value_type)
+        else:
+            yield prefix
+
+    return [leaf for field in schema for leaf in below(field.name, field.type)]

@@ -1,0 +1,84 @@
+"""Progress of a running build, read from the workspace: the same way for every runner, on this machine or a cluster."""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, list_layers, read_counts
+from pipeline.engine.units import UnitTask
+from pipeline.errors import MachineError
+from pipeline.storage import Store
+
+
+@dataclass
+class StageProgress:
+    """How far one stage of one region is."""
+
+    units: int
+    """Units that this build has to do."""
+    units_done: int = 0
+    counts: Counts = field(default_factory=lambda: Counts(0, {}))
+    """Sites of the units done."""
+
+
+Progress = dict[tuple[str, str], StageProgress]
+"""By region and stage."""
+
+
+class Watcher:
+    """Lists the workspace every now and then and reports what was committed since the build began."""
+
+    def __init__(self, store: Store, tasks: Sequence[UnitTask], report: Callable[[Progress], None]) -> None:
+        self._store = store
+        self._report = report
+        self._known = set(list_layers(store))
+        self._progress: Progress = {}
+        expected: dict[tuple[str, str], int] = defaultdict(int)
+        for task in tasks:
+            for stage in task.todo:
+                expected[task.region, stage] += 1
+        for key, units in expected.items():
+            self._progress[key] = StageProgress(units)
+        self._finished = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
+
+    def __enter__(self) -> "Watcher":
+        self._report(self._progress)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._finished.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        pause = 1.0
+        while not self._finished.wait(pause):
+            started = time.monotonic()
+            self._look()
+            # A large workspace in a bucket takes long to list: spend at most a tenth of the time on it.
+            pause = max(1.0, 10 * (time.monotonic() - started))
+
+    def _look(self) -> None:
+        try:
+            new = [file for file in list_layers(self._store) if file not in self._known]
+        except MachineError:
+            return  # the stages meet the same fault and say so
+        for file in new:
+            self._known.add(file)
+            self._count(file)
+        self._report(self._progress)
+
+    def _count(self, file: LayerFile) -> None:
+        entry = self._progress.get((file.region, file.layer))
+        if entry is None:
+            return
+        try:
+            counts = read_counts(self._store, file)
+        except (DamagedLayerError, FileNotFoundError):
+            return  # superseded meanwhile
+        entry.units_done += 1
+        entry.counts += counts

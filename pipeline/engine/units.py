@@ -1,0 +1,154 @@
+"""Units of work: what each needs, what of it is there already, and so what is to do."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pipeline.config.build import Build, Region
+from pipeline.digest import digest
+from pipeline.engine.layers import DamagedLayerError, LayerFile, Listing, commit_sites, read_units
+from pipeline.errors import MachineError, SiteError
+from pipeline.regions import sampling
+from pipeline.regions.ground import Ground
+from pipeline.registry.toolbox import Toolbox
+from pipeline.stages import STAGES, Stage
+from pipeline.storage import Store
+from schemas.records import Site
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class UnitTask:
+    """One unit's way through the stages: a small value, safe to send between machines."""
+
+    region: str
+    unit: str
+    sites: LayerFile
+    size: int
+    """Number of sites."""
+    sites_digest: str
+    bases: dict[str, str]
+    """By stage: digest of all that its tables depend on, beside the tables that it reads."""
+    done: dict[str, LayerFile]
+    """By stage: the file that is up to date."""
+    there: tuple[LayerFile, ...] = ()
+    """All the unit's files, whatever their recipe: a stage whose input was made again with the same result finds its
+    own table among them."""
+    todo: tuple[str, ...] = ()
+    """Stages to run, in order."""
+    retry: frozenset[str] = frozenset()
+    """Reasons whose sites are taken up again in tables that are otherwise up to date."""
+
+    def recipe(self, stage: Stage) -> str:
+        """Recipe of a stage's table, given the tables below it."""
+        below = [self.done[record.layer].content for record in stage.reads] or [self.sites_digest]
+        return digest(self.bases[stage.name], below)
+
+    def find(self, stage: Stage) -> LayerFile | None:
+        """The stage's table of the wanted recipe, if it was there; of several the one whose name sorts first."""
+        recipe = self.recipe(stage)
+        return min((file for file in self.there if file.layer == stage.name and file.recipe == recipe), default=None)
+
+
+def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
+    """What each stage's tables of a region depend on, beside the tables that it reads."""
+    sites = digest("sites", sampling.VERSION, region, build.sampling, build.seed, *_sampled(build, tools, region))
+    made = {s.name: digest(s.name, s.version, *s.depends_on(build, tools, region)) for s in STAGES}
+    return {"sites": sites, **made}
+
+
+def _sampled(build: Build, tools: Toolbox, region: Region) -> list[str | float]:
+    """What a region's sites depend on beside the settings of sampling: only what their sampler asks."""
+    settings, around = build.sampling, tools.map(region.name)
+    found: list[str | float] = []
+    capped = settings.max_per_sequence is not None or settings.max_per_contributor is not None
+    if settings.method == "imagery" or capped:
+        found.append(tools.street(region.name).fingerprint())
+    if settings.method == "roads" and around is not None:
+        found.append(around.fingerprint())
+    if settings.method != "imagery" and capped:
+        found.append(build.imagery.search_radius_m)
+    return found
+
+
+def ground_of(build: Build, tools: Toolbox, region: Region) -> Ground:
+    """What the sites of a region are drawn from."""
+    return Ground(
+        region=region,
+        sampling=build.sampling,
+        seed=build.seed,
+        street=tools.street(region.name),
+        map=tools.map(region.name),
+        search_radius_m=build.imagery.search_radius_m,
+        where=f"regions.{build.regions.index(region)}",
+    )
+
+
+class NotDrawnError(MachineError):
+    """A source that a region's sites are drawn from could not be asked. Another region's may be drawn."""
+
+
+def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
+    """The sites of a region.
+
+    Raises:
+        ConfigError: there is nothing to draw sites from in it.
+        NotDrawnError: a source that they are drawn from could not be asked.
+    """
+    try:
+        return sampling.sample(ground_of(build, tools, region))
+    except SiteError as error:
+        raise NotDrawnError(
+            f"the sites of region {region.name} cannot be drawn: {error}. Units of other regions stay as they are; run "
+            f"the same command again when the source answers, or take {region.name} out of the build file"
+        ) from error
+
+
+def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, listing: Listing, base: str) -> LayerFile:
+    """The region's committed sites, sampled now if they are not there or damaged."""
+    found = listing.sites(region.name, base)
+    if found is not None:
+        try:
+            read_units(store, found)
+        except DamagedLayerError as error:
+            log.warning("%s; sampling %s again", error, region.name)
+            store.delete(found.path)
+        else:
+            return found
+    sites = sample_region(build, tools, region)
+    return commit_sites(store, region.name, base, sites, sampling.digests_by_unit(sites))
+
+
+def survey(
+    store: Store, listing: Listing, sites: Iterable[LayerFile], bases: dict[str, dict[str, str]]
+) -> list[UnitTask]:
+    """Every unit of every region, with the files that are up to date; by region as given, then by unit."""
+    tasks = []
+    for file in sites:
+        for unit, (size, mark) in read_units(store, file).items():
+            there = listing.of_unit(file.region, unit)
+            task = UnitTask(file.region, unit, file, size, mark, bases[file.region], {}, there)
+            tasks.append(_with_done(task))
+    return tasks
+
+
+def _with_done(task: UnitTask) -> UnitTask:
+    for stage in STAGES:
+        found = task.find(stage)
+        if found is None:
+            break
+        task.done[stage.name] = found
+    return task
+
+
+def with_todo(task: UnitTask, wanted: Iterable[str]) -> UnitTask:
+    """The same task with the stages to run: those wanted and not up to date, up to the first gap."""
+    todo = []
+    for stage in STAGES:
+        if stage.name in task.done:
+            continue
+        if stage.name not in wanted:
+            break
+        todo.append(stage.name)
+    return replace(task, todo=tuple(todo))

@@ -1,0 +1,190 @@
+"""A workspace's definition (`build.json`) and its state, read off the listing."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from pipeline.captioning.dialogue import replies
+from pipeline.config.build import Build
+from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read_counts, read_units
+from pipeline.engine.units import UnitTask, survey
+from pipeline.errors import ConfigError, Problem
+from pipeline.stages import STAGES
+from pipeline.storage import Store
+
+DEFINITION = "build.json"
+_READERS = 8
+"""Threads that read footers: enough to hide a bucket's latency, and local files do not mind."""
+_SLICE = 64
+
+
+@dataclass(frozen=True)
+class Definition:
+    """What a workspace is for: the build last started on it, and what its tables depend on."""
+
+    build: Build
+    bases: dict[str, dict[str, str]]
+    """By region and stage; see `pipeline.engine.units.stage_bases`."""
+
+
+@dataclass(frozen=True)
+class StageState:
+    """One stage of one region."""
+
+    region: str
+    stage: str
+    units: int
+    """All units of the region."""
+    done: int
+    """Units whose table is up to date."""
+    counts: Counts
+    """Sites of those tables."""
+
+
+@dataclass(frozen=True)
+class State:
+    """The state of a whole build."""
+
+    definition: Definition
+    stages: list[StageState]
+    sites: dict[str, int]
+    """By region."""
+    tasks: list[UnitTask]
+    counts: dict[LayerFile, Counts]
+    """Of every file that is up to date."""
+    stale: list[LayerFile]
+    """Files that an earlier configuration or a retry left; `geoscribe gc` removes them."""
+    damaged: list[LayerFile]
+    """Files whose footer cannot be read; the next build makes them again."""
+
+
+def claim(store: Store, build: Build, bases: dict[str, dict[str, str]]) -> None:
+    """Record the build that is about to run.
+
+    Raises:
+        ConfigError: the workspace belongs to another build.
+    """
+    owner = _read(store)
+    if owner is not None and owner["name"] != build.name:
+        found = f"{store.url}, which belongs to the build {owner['name']!r}"
+        raise ConfigError([Problem("workspace", found, f"a workspace of {build.name!r}, or a new one")])
+    definition = {"name": build.name, "build": build.model_dump(mode="json"), "bases": bases}
+    data = json.dumps(definition, indent=1, sort_keys=True).encode()
+    if owner != definition:
+        store.write(DEFINITION, data)
+
+
+def definition(store: Store) -> Definition:
+    """The build last started on a workspace.
+
+    Raises:
+        ConfigError: it is no workspace.
+    """
+    raw = _read(store)
+    if raw is None:
+        raise ConfigError([Problem(store.url, f"no {DEFINITION}", "the workspace of a build")])
+    return Definition(Build.model_validate(raw["build"]), raw["bases"])
+
+
+def _read(store: Store) -> dict[str, Any] | None:
+    try:
+        raw = json.loads(store.read(DEFINITION))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise ConfigError([Problem(f"{store.url}/{DEFINITION}", str(error), "the file that a build wrote")]) from error
+    return raw if isinstance(raw, dict) else None
+
+
+def read_state(store: Store) -> State:
+    """The state of a workspace against the build last started on it."""
+    defined = definition(store)
+    listing = list_layers(store)
+    sites, damaged_sites = committed_sites(store, listing, defined)
+    tasks = survey(store, listing, sites, defined.bases)
+    wanted = {file for task in tasks for file in task.done.values()}
+    counts, damaged = count_all(store, sorted(wanted))
+    return State(
+        definition=defined,
+        stages=_by_region(tasks, counts),
+        sites=_sites(tasks),
+        tasks=tasks,
+        counts=counts,
+        stale=sorted(set(listing) - wanted - {*sites, *damaged_sites}),
+        damaged=[*damaged_sites, *damaged],
+    )
+
+
+def committed_sites(store: Store, listing: Listing, defined: Definition) -> tuple[list[LayerFile], list[LayerFile]]:
+    """The sites file of each region that has one, in the build's order; and those that are damaged."""
+    sound, damaged = [], []
+    for region in defined.build.regions:
+        file = listing.sites(region.name, defined.bases[region.name]["sites"])
+        if file is None:
+            continue
+        try:
+            read_units(store, file)
+            sound.append(file)
+        except DamagedLayerError:
+            damaged.append(file)
+    return sound, damaged
+
+
+def count_all(store: Store, files: Sequence[LayerFile]) -> tuple[dict[LayerFile, Counts], list[LayerFile]]:
+    """Counts of each file by its footer, and the files whose footer is damaged."""
+
+    def count(file: LayerFile) -> Counts | None:
+        try:
+            return read_counts(store, file)
+        except (DamagedLayerError, FileNotFoundError):
+            return None
+
+    def count_some(some: Sequence[LayerFile]) -> list[Counts | None]:
+        return [count(file) for file in some]
+
+    # In slices: handing over each file by itself would take longer than reading it.
+    slices = [files[i : i + _SLICE] for i in range(0, len(files), _SLICE)]
+    with ThreadPoolExecutor(_READERS) as pool:
+        results = dict(zip(files, chain.from_iterable(pool.map(count_some, slices)), strict=True))
+    return {f: c for f, c in results.items() if c is not None}, [f for f, c in results.items() if c is None]
+
+
+def _sites(tasks: Iterable[UnitTask]) -> dict[str, int]:
+    sites: dict[str, int] = defaultdict(int)
+    for task in tasks:
+        sites[task.region] += task.size
+    return dict(sites)
+
+
+def _by_region(tasks: Sequence[UnitTask], counts: dict[LayerFile, Counts]) -> list[StageState]:
+    groups: dict[str, list[UnitTask]] = defaultdict(list)
+    for task in tasks:
+        groups[task.region].append(task)
+    states = []
+    for region, units in groups.items():
+        for stage in STAGES:
+            files = [task.done[stage.name] for task in units if stage.name in task.done]
+            summed = sum((counts[file] for file in files if file in counts), Counts(0, {}))
+            states.append(StageState(region, stage.name, len(units), sum(f in counts for f in files), summed))
+    return states
+
+
+def collect_garbage(store: Store) -> list[LayerFile]:
+    """Remove what `State.stale` lists, and what killed writers left behind. Not while a build runs on the workspace."""
+    stale = read_state(store).stale
+    for file in stale:
+        store.delete(file.path)
+    store.sweep()
+    return stale
+
+
+def discard_replies(store: Store) -> int:
+    """Remove what models replied, which is kept so that no request is paid for twice; returns how many files."""
+    kept = [entry.path for entry in store.entries(replies.FOLDER)]
+    for path in kept:
+        store.delete(path)
+    return len(kept)

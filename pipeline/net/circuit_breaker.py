@@ -1,0 +1,113 @@
+"""How a host is doing: whether to ask it now, and whether to ask it again."""
+
+import asyncio
+import time
+
+from pipeline.errors import SiteError
+from schemas.reasons import Reason
+
+FAILURES = 10
+"""So many failures in a row, over all requests, and the host counts as down."""
+FREE_RETRIES = 50
+"""Retries of a host that its share does not limit."""
+LONGEST_PAUSE_S = 60.0
+"""Between two probes of a host that is down."""
+
+
+class CircuitBreaker:
+    """A circuit breaker and a retry budget for one host. Lives in one event loop, so each process has its own.
+
+    After `FAILURES` failures in a row the host counts as down. Requests then wait, while one at a time probes it after
+    a pause that doubles. Once it has been down for `patience_s` nothing waits any more: every request fails at once,
+    but for a probe now and then. So a host that never answers delays a build by little more than `patience_s`, however
+    many requests there are.
+    """
+
+    def __init__(self, host: str, patience_s: float, retry_share: float) -> None:
+        self._host = host
+        self._patience = patience_s
+        self._share = retry_share
+        self._requests = 0
+        self._retries = 0
+        self._failures = 0
+        self._last = ""
+        self._down_since: float | None = None
+        self._probe_at = 0.0
+        self._pause = 0.0
+        self._probing = False
+        self._news = asyncio.Event()
+
+    @property
+    def down(self) -> bool:
+        """Whether only probes may ask it."""
+        return self._down_since is not None
+
+    async def admit(self) -> bool:
+        """Wait until the host may be asked. True: the caller is the probe, and must tell what came, or `give_up`.
+
+        Raises:
+            SiteError: UNREACHABLE, it has been down too long.
+        """
+        while True:
+            now = time.monotonic()
+            if self._down_since is None:
+                return False
+            if not self._probing and now >= self._probe_at:
+                self._probing = True
+                return True
+            patience_ends = self._down_since + self._patience
+            if now >= patience_ends:
+                raise SiteError(
+                    Reason.UNREACHABLE,
+                    f"{self._host} has not answered {self._failures} times in a row; last: {self._last}",
+                )
+            until = patience_ends if self._probing else min(self._probe_at, patience_ends)
+            news = self._news
+            try:
+                await asyncio.wait_for(news.wait(), until - now)
+            except TimeoutError:
+                continue
+
+    def answered(self) -> None:
+        """It answered, if only with a refusal."""
+        self._requests += 1
+        self._failures = 0
+        self._probing = False
+        if self.down:
+            self._down_since = None
+            self._tell()
+
+    def failed(self, what: str, *, probe: bool) -> None:
+        """The connection or the server failed."""
+        now = time.monotonic()
+        self._requests += 1
+        self._failures += 1
+        self._last = what
+        if self._down_since is None:
+            if self._failures < FAILURES:
+                return
+            self._down_since = now
+            self._pause = min(5.0, max(self._patience / 10.0, 0.1))
+        elif probe:
+            self._pause = min(self._pause * 2.0, LONGEST_PAUSE_S)
+        else:
+            return  # asked before it counted as down
+        self._probing = False
+        self._probe_at = now + self._pause
+        self._tell()
+
+    def give_up(self) -> None:
+        """The probe was not made."""
+        self._probing = False
+        self._tell()
+
+    def may_retry(self) -> bool:
+        """Whether its budget has another retry; counts it."""
+        if self._retries >= FREE_RETRIES + self._share * self._requests:
+            return False
+        self._retries += 1
+        return True
+
+    def _tell(self) -> None:
+        self._news.set()
+        self._news = asyncio.Event()

@@ -1,0 +1,102 @@
+"""An event loop in a thread of its own, and the way into it from ordinary threads."""
+
+import asyncio
+import concurrent.futures
+import os
+import threading
+import weakref
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+from pipeline.errors import BuildStopped
+from pipeline.stopping import check_stop
+
+T = TypeVar("T")
+
+SLICE_S = 0.2
+"""How long a waiting thread takes to notice that the build is being stopped."""
+
+
+class LoopThread:
+    """Runs coroutines for other threads.
+
+    The thread starts with the first call, is a daemon, and ends with `close`, when nothing refers to the loop any
+    more, or when the interpreter exits. A process made by fork gets a thread of its own.
+    """
+
+    def __init__(self, name: str, closing: Callable[[], Awaitable[None]]) -> None:
+        self._name = name
+        self._closing = closing
+        self._lock = threading.Lock()
+        self._pid = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: Callable[[], object] = lambda: None
+        self.closed = False
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """The coroutine's result; waits in short slices, so that a stop is noticed and cancels it.
+
+        Raises:
+            BuildStopped, MachineError: see `pipeline.stopping.check_stop`; BuildStopped also where the loop was
+                closed meanwhile.
+        """
+        try:
+            loop = self._started()
+        except BaseException:
+            coroutine.close()
+            raise
+        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
+        try:
+            while not concurrent.futures.wait([future], timeout=SLICE_S).done:
+                check_stop()
+        except BaseException:
+            future.cancel()
+            raise
+        if future.cancelled():
+            raise BuildStopped
+        return future.result()
+
+    def close(self) -> None:
+        """End the thread; what is under way is cancelled."""
+        with self._lock:
+            self.closed = True
+            self._end()
+
+    def _started(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self.closed:
+                raise RuntimeError(f"{self._name} is closed")
+            if self._loop is None or self._pid != os.getpid():
+                ready: concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = (
+                    concurrent.futures.Future()
+                )
+                thread = threading.Thread(
+                    target=asyncio.run, args=(_serve(ready, self._closing),), name=self._name, daemon=True
+                )
+                thread.start()
+                self._loop, ended = ready.result()
+                self._pid = os.getpid()
+                self._end = weakref.finalize(self, _end, thread, self._loop, ended, self._pid)
+            return self._loop
+
+
+async def _serve(
+    ready: "concurrent.futures.Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]",
+    closing: Callable[[], Awaitable[None]],
+) -> None:
+    ended = asyncio.Event()
+    ready.set_result((asyncio.get_running_loop(), ended))
+    await ended.wait()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await closing()
+
+
+def _end(thread: threading.Thread, loop: asyncio.AbstractEventLoop, ended: asyncio.Event, pid: int) -> None:
+    if pid != os.getpid() or not thread.is_alive():
+        return
+    loop.call_soon_threadsafe(ended.set)
+    if threading.current_thread() is not thread:  # the garbage collector may run in it
+        thread.join(timeout=5.0)

@@ -1,0 +1,275 @@
+"""Asking until there is an answer: redirects, limits, tries, and what an answer means."""
+
+import asyncio
+import random
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from yarl import URL
+
+from pipeline.config.build import Network
+from pipeline.errors import MachineError, SiteError
+from pipeline.net import keys, redact
+from pipeline.net.addresses import Origin, check, parse_url
+from pipeline.net.base import Answer, Provider, Request, Verdict
+from pipeline.net.circuit_breaker import CircuitBreaker
+from pipeline.net.rate_limit import RateLimiter
+from pipeline.net.robots import LONGEST as LONGEST_ROBOTS
+from pipeline.net.robots import Robots, robots_verdict
+from pipeline.net.status import OK, retry_after
+from pipeline.net.transport import Failed, Reply, Transport
+from pipeline.net.validation import excerpt, judge, media_type
+from schemas.reasons import Reason
+
+MOST_REDIRECTS = 3
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_HOST_FAULTS = frozenset({Reason.UNREACHABLE, Reason.SERVER_ERROR})
+"""What counts towards a host being down."""
+_LONGEST_DETAIL = 500
+_FIRST_PAUSE_S = 0.5
+_LONGEST_PAUSE_S = 30.0
+"""Between two tries, where the server does not say how long."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request and all that goes with it."""
+
+    provider: Provider
+    origins: Sequence[Origin]
+    request: Request
+    validators: Mapping[str, str] = field(default_factory=dict)
+    """Headers of a conditional request; the answer may then be 304."""
+
+
+@dataclass(frozen=True)
+class _Hop:
+    """One request on the wire."""
+
+    method: str
+    url: URL
+    headers: dict[str, str]
+    body: bytes | None
+
+
+@dataclass(frozen=True)
+class _Try:
+    """How one try ended."""
+
+    verdict: Verdict
+    reply: Reply | None
+    origin: Origin
+    took_s: float = 0.0
+    """On the wire."""
+
+
+class RetryingClient:
+    """Makes requests of providers. Lives in one event loop.
+
+    How long a request takes at most, once its host's limits let it go: `tries` times `total_timeout_s`, and between
+    them `longest_wait_s` where the server asks for that, else at most 30 s. With the defaults 30 minutes, of a server
+    that answers slowly and asks for pauses. A silent host takes less, 160 s: a try ends after `read_timeout_s`. All
+    requests of a silent host together take some 6 minutes, and after that a probe a minute: see `CircuitBreaker`.
+    """
+
+    def __init__(self, network: Network, transport: Transport, limiter: RateLimiter) -> None:
+        self._network = network
+        self._transport = transport
+        self._limiter = limiter
+        self._queues: dict[tuple[str, str], asyncio.Semaphore] = {}
+        self._hosts: dict[Origin, CircuitBreaker] = {}
+        self._robots = Robots(network.longest_wait_s)
+
+    async def ask(self, asked: Asked) -> Answer:
+        """The answer, judged ok.
+
+        Raises:
+            SiteError: with the reason of the last try, or of why there was none.
+            MachineError: a fatal verdict, or no key.
+        """
+        provider, request = asked.provider, asked.request
+        shown = parse_url(request.url)
+        where = f"{shown.raw_host or ''}{shown.raw_path}"
+        key = keys.read(provider, provider.key) if provider.key and request.send_key else None
+        for number in range(1, self._network.tries + 1):
+            try:
+                url, done = await self._try(asked, key)
+            except SiteError as fault:
+                raise SiteError(fault.reason, _detail(where, fault.detail)) from None
+            if done.verdict.kind == "ok" and done.reply:
+                return _answer(done.reply, url, key)
+            what = _what(done) + (f", at try {number}" if number > 1 else "")
+            failed = SiteError(done.verdict.reason or Reason.BAD_ANSWER, _detail(where, what))
+            if done.verdict.kind == "fatal":
+                raise MachineError(_how_to_mend(provider, failed.detail))
+            if done.verdict.kind == "final":
+                raise failed
+            pause = retry_after(done.reply.headers) if done.reply else None
+            if pause:
+                await self._hold(provider, done.origin, pause, failed.detail)
+            if number == self._network.tries:
+                raise failed
+            if not self._health(done.origin).may_retry():
+                raise SiteError(
+                    failed.reason, f"{failed.detail}; retries of this host are used up (network.retry_share)"
+                )
+            backoff = min(_FIRST_PAUSE_S * 2 ** (number - 1), _LONGEST_PAUSE_S, self._network.longest_wait_s)
+            await asyncio.sleep((pause or 0.0) + random.uniform(0, backoff))  # noqa: S311 - spreads the load, no secret
+        raise AssertionError("the last try returns or raises")
+
+    async def _hold(self, provider: Provider, origin: Origin, seconds: float, what: str) -> None:
+        longest = self._network.longest_wait_s
+        if seconds > longest:
+            await self._limiter.hold(provider, origin.host, seconds, waited=False)
+            raise SiteError(
+                Reason.RATE_LIMITED,
+                f"{what}; it asks to wait {seconds:.0f} s, more than network.longest_wait_s ({longest:g})",
+            )
+        await self._limiter.hold(provider, origin.host, seconds)
+
+    async def _try(self, asked: Asked, key: str | None) -> tuple[URL, _Try]:
+        """One try, redirects followed; and the address that answered."""
+        hop = _first_hop(asked, key)
+        left = self._network.total_timeout_s
+        for _ in range(MOST_REDIRECTS + 1):
+            origin = check(hop.url, asked.origins)
+            if not asked.provider.documented_api:
+                await self._permit(asked, origin, hop.url)
+            done = await self._exchange(asked, hop, origin, key, left)
+            left = max(left - done.took_s, 0.1)
+            location = _location(done.reply)
+            if location is None:
+                return hop.url, done
+            assert done.reply is not None
+            hop = _next_hop(asked, hop, done.reply.status, location, origin)
+        what = f"redirected more than {MOST_REDIRECTS} times, at last to {hop.url.raw_host}{hop.url.raw_path}"
+        return hop.url, _Try(Verdict("final", Reason.BAD_ANSWER, what), None, origin)
+
+    async def _exchange(self, asked: Asked, hop: _Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
+        """One request on the wire, as soon as the host's health and limits allow it."""
+        # As many as may be under way go on to wait for their turn. So when the host goes down, the others learn of it
+        # here, and not one by one at the pace of its limits.
+        whose = asked.provider.name, origin.host
+        async with self._queues.setdefault(whose, asyncio.Semaphore(asked.provider.at_once)):
+            return await self._in_turn(asked, hop, origin, key, within_s)
+
+    async def _in_turn(self, asked: Asked, hop: _Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
+        health = self._health(origin)
+        key_mark = keys.mark(key) if key else None
+        while True:
+            probe = await health.admit()
+            try:
+                async with self._limiter.slot(asked.provider, origin.host, key_mark) as slot:
+                    if health.down and not probe:
+                        continue  # it went down while this waited for its turn
+                    done = await self._send(asked, hop, origin, key, within_s)
+                    slot.seen(done.reply.status if done.reply else None, done.took_s)
+                    if done.verdict.kind == "again" and done.verdict.reason in _HOST_FAULTS:
+                        health.failed(_what(done), probe=probe)
+                    else:
+                        health.answered()
+                    return done
+            except BaseException:
+                if probe:
+                    health.give_up()
+                raise
+
+    async def _send(self, asked: Asked, hop: _Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
+        started = time.monotonic()
+        try:
+            reply = await self._transport.send(
+                hop.method, hop.url, hop.headers, hop.body, asked.request.max_bytes, within_s
+            )
+        except Failed as failed:
+            return _Try(failed.verdict, None, origin, time.monotonic() - started)
+        took_s = time.monotonic() - started
+        if _location(reply) is not None or (reply.status == 304 and asked.validators):
+            return _Try(OK, reply, origin, took_s)
+        return _Try(judge(asked.provider, asked.request, reply, with_key=key is not None), reply, origin, took_s)
+
+    async def _permit(self, asked: Asked, origin: Origin, url: URL) -> None:
+        root = f"{origin.scheme}://{url.raw_authority}"
+
+        async def read() -> str:
+            provider = replace(asked.provider, documented_api=True, judge=robots_verdict)
+            request = Request(f"{root}/robots.txt", send_key=False)
+            answer = await self.ask(Asked(provider, asked.origins, request))
+            return answer.body[:LONGEST_ROBOTS].decode("utf-8", "replace") if answer.status < 300 else ""
+
+        await self._robots.permit(root, str(url), read)
+
+    def _health(self, origin: Origin) -> CircuitBreaker:
+        if origin not in self._hosts:
+            network = self._network
+            self._hosts[origin] = CircuitBreaker(origin.host, network.longest_wait_s, network.retry_share)
+        return self._hosts[origin]
+
+
+def _location(reply: Reply | None) -> str | None:
+    """Where a reply redirects to, if it does."""
+    return reply.headers.get("location") if reply and reply.status in _REDIRECTS else None
+
+
+def _first_hop(asked: Asked, key: str | None) -> _Hop:
+    request = asked.request
+    headers = {"Accept": ", ".join(_accepted(request)), **asked.validators}
+    if request.content_type:
+        headers["Content-Type"] = request.content_type
+    if request.first is not None or request.length is not None:
+        first = request.first or 0
+        headers["Range"] = f"bytes={first}-" + (str(first + request.length - 1) if request.length else "")
+    text = keys.with_params(request.url, request.params)
+    if key and asked.provider.key:
+        text, more = keys.place(text, asked.provider.key, key)
+        headers |= more
+    return _Hop(request.method, parse_url(text), headers, request.body)
+
+
+def _next_hop(asked: Asked, hop: _Hop, status: int, location: str, origin: Origin) -> _Hop:
+    """The hop that a redirect leads to. A key in a header goes with it as long as it stays within one origin."""
+    url = hop.url.join(parse_url(location))
+    key = asked.provider.key
+    if key and key.header and redact.holds_secret(str(url).encode()):
+        # Addresses stand in the logs of all who pass them on; a key in a header does not.
+        raise SiteError(Reason.UNSAFE_ADDRESS, "redirected to an address with the key in it")
+    method, body, headers = hop.method, hop.body, dict(hop.headers)
+    if status == 303 or (status in {301, 302} and method == "POST"):  # RFC 9110, 15.4
+        method, body = "GET", None
+        headers.pop("Content-Type", None)
+    if key and key.header and check(url, asked.origins) != origin:
+        headers.pop(key.header, None)
+    return _Hop(method, url, headers, body)
+
+
+def _accepted(request: Request) -> list[str]:
+    """The media types of an Accept header: a prefix as `image/` stands for all of them."""
+    return [f"{kind}*" if kind.endswith("/") else kind for kind in request.accept] or ["*/*"]
+
+
+def _answer(reply: Reply, url: URL, key: str | None) -> Answer:
+    shown, headers = str(url), reply.headers
+    if key:
+        shown = redact.clean(shown)
+        headers = {name: redact.clean(value) for name, value in headers.items()}
+    return Answer(reply.body, reply.status, media_type(reply), headers, shown)
+
+
+def _what(done: _Try) -> str:
+    if done.reply is None:
+        return done.verdict.detail
+    said = done.verdict.detail or excerpt(done.reply)
+    return f"status {done.reply.status}" + (f": {said}" if said else "")
+
+
+def _detail(where: str, what: str) -> str:
+    """One line, masked before it is cut: a cut might leave the half of a key."""
+    text = redact.clean(f"{where}: {what}")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_DETAIL]
+
+
+def _how_to_mend(provider: Provider, what: str) -> str:
+    said = f"{provider.name} refuses all requests: {what}"
+    if provider.key is None:
+        return said
+    return f"{said}. Check the key in the environment variable {provider.key.env}: is it valid, and for this service?"

@@ -1,0 +1,96 @@
+"""Text on street photos, read by RapidOCR (PP-OCRv6 small). The weights are in the package; nothing is downloaded."""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from hashlib import blake2b
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from pipeline.config.perception import RapidOcr
+from pipeline.errors import MachineError
+from pipeline.imaging.types import Pixels
+from pipeline.perception.base import TextBox, View
+from pipeline.perception.noise import text_box
+
+SHORT_SIDE_PX = 960
+"""Views are scaled up to this: on 1024 x 768 photos it finds more small signs than 736 or 1280, at 0.5 s a view."""
+LONG_SIDE_PX = 2000
+"""And never beyond this, which bounds memory for views of any shape."""
+
+_RULES = 1  # raise when the filters in `pipeline.perception.noise` or `.text` change
+_WEIGHTS = {"Det": "PP-OCRv6_det_small.onnx", "Rec": "PP-OCRv6_rec_small.onnx"}
+_MEND = "pip install 'rapidocr>=3.10' 'onnxruntime>=1.31'"
+
+
+class RapidOcrEngine:
+    """Reads Latin, Chinese and Japanese text. Hangul and other scripts come out as rubbish of low confidence.
+
+    Several threads may read at once: sessions of onnxruntime are safe to share, and RapidOCR keeps no state between
+    calls beyond settings that are the same in each.
+    """
+
+    def __init__(self, config: RapidOcr) -> None:
+        try:
+            import rapidocr
+            from rapidocr import RapidOCR  # a lazy name: only this loads its dependencies
+        except ImportError as error:
+            raise MachineError(f"the OCR engine cannot be loaded ({error}): {_MEND}") from error
+        folder = Path(rapidocr.__file__).parent / "models"
+        self._weights = {stage: folder / file for stage, file in _WEIGHTS.items()}
+        for path in self._weights.values():
+            if not path.is_file():
+                raise MachineError(f"{path.name} is missing from the rapidocr package: {_MEND} --force-reinstall")
+        self._config = config
+        self.name = f"rapidocr {version('rapidocr')}"
+        self._reader: Any = RapidOCR(
+            params={
+                "Global.log_level": "critical",
+                "Global.text_score": config.min_confidence,
+                "Global.max_side_len": LONG_SIDE_PX,
+                # The classifier for upside-down lines costs 15 % and turned no corpus sign the right way round.
+                "Global.use_cls": False,
+                # Scaling is done below. The package's own, by the short side, has no bound for a narrow picture.
+                "Det.limit_type": "max",
+                "Det.limit_side_len": LONG_SIDE_PX,
+                # RapidOCR takes all cores when asked for more than there are.
+                "EngineConfig.onnxruntime.intra_op_num_threads": min(config.threads, os.cpu_count() or 1),
+                **{f"{stage}.model_path": str(path) for stage, path in self._weights.items()},
+            }
+        )
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        weights = blake2b(b"".join(path.read_bytes() for path in self._weights.values()), digest_size=8).hexdigest()
+        runtime = version("onnxruntime")
+        return f"{self.name} rules {_RULES} onnxruntime {runtime} {weights} {self._config.min_confidence:g}"
+
+    def fingerprint(self) -> str:
+        """Package and runtime versions, weights and settings; not the number of threads, which changes no answer."""
+        return self._fingerprint
+
+    def read(self, views: Sequence[View]) -> list[list[TextBox]]:
+        """Text boxes of each view, in the views' order; within a view from the top, then from the left."""
+        return [self._read(view.pixels) for view in views]
+
+    def _read(self, pixels: Pixels) -> list[TextBox]:
+        height, width = pixels.shape[:2]
+        scale = min(max(1.0, SHORT_SIDE_PX / min(height, width)), LONG_SIDE_PX / max(height, width))
+        bgr: Pixels = np.ascontiguousarray(pixels[:, :, ::-1])
+        if scale != 1.0:
+            size = (max(1, round(width * scale)), max(1, round(height * scale)))
+            how = cv2.INTER_CUBIC if scale > 1.0 else cv2.INTER_AREA
+            bgr = np.asarray(cv2.resize(bgr, size, interpolation=how), np.uint8)
+        answer = self._reader(bgr)
+        if answer.boxes is None:
+            return []
+        ratio = np.array([width / bgr.shape[1], height / bgr.shape[0]])
+        boxes = (
+            text_box(words, float(confidence), np.asarray(corners, float) * ratio, width, height)
+            for words, confidence, corners in zip(answer.txts, answer.scores, answer.boxes, strict=True)
+        )
+        return [box for box in boxes if box is not None]

@@ -1,0 +1,149 @@
+"""What goes where, decided from the units' indexes alone: near-duplicates, splits, embargo, shards."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipeline.config.build import Build, Chips
+from pipeline.errors import ConfigError, Problem
+from pipeline.publishing.duplicates import near_duplicates
+from pipeline.publishing.layout import Bounds
+from pipeline.publishing.manifest import FINISHED
+from pipeline.publishing.shards import Load, ShardPlan, pack
+from pipeline.publishing.splits import assign, block_of, embargoed, shared_sequence
+from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit
+from schemas.reasons import Reason
+
+EMBARGO = "split_embargo"
+"""Why a site near a site of another split is left out. No `Reason`: nothing is wrong with the site."""
+SEQUENCE_EMBARGO = "sequence_embargo"
+"""Why a site is left out that shares a capture sequence with a site of another split."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A dataset before any picture is read."""
+
+    shards: list[ShardPlan]
+    sites: dict[tuple[str, str], list[str]]
+    """Ids of the sites to publish, by region and unit."""
+    bounds: dict[str, Bounds]
+    """Of each shard's sites, by path."""
+    outcomes: dict[str, dict[str, int]]
+    """Sites of each region by the reason why they failed, or `FINISHED`."""
+    excluded: dict[str, int]
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Failed sites of all regions by reason."""
+        return _failed(self.outcomes)
+
+
+@dataclass(frozen=True)
+class _Sites:
+    """The finished sites of all units, one array item each, in the order of region, unit and id."""
+
+    ids: NDArray[np.object_]
+    home: NDArray[np.int64]
+    """Which of the ordered units."""
+    lat: NDArray[np.float64]
+    lon: NDArray[np.float64]
+    phash: NDArray[np.uint64]
+    sequences: list[list[str]]
+
+
+def chip_diagonal_m(chips: Chips) -> float:
+    """Chips of two sites at least this many metres apart do not meet."""
+    return max([chips.size_px * chips.gsd_m, *chips.extra_sizes_m]) * math.sqrt(2)
+
+
+def make_plan(build: Build, units: Sequence[FinishedUnit]) -> Plan:
+    """Decide which sites are published, in which split and shard. The order of `units` does not matter.
+
+    Raises:
+        ConfigError: no site is left to publish.
+        ValueError: two sites have one id.
+    """
+    ordered = sorted(units, key=lambda unit: (unit.region, unit.unit))
+    sites, outcomes = _read(ordered)
+    split, excluded = _choose(build, ordered, sites)
+    if not (split != "").any():
+        found = ", ".join(f"{count} {reason}" for reason, count in (_failed(outcomes) | excluded).items() if count)
+        allowed = "at least one site that is ok in all three layers; see `geoscribe status`"
+        raise ConfigError([Problem("publish", f"no site to publish ({found or 'no site at all'})", allowed)])
+
+    kept: dict[tuple[str, str], list[str]] = {}
+    corners: dict[tuple[str, str], Bounds] = {}
+    loads = []
+    edges = np.searchsorted(sites.home, np.arange(len(ordered) + 1))
+    for unit, start, end in zip(ordered, edges[:-1], edges[1:], strict=True):
+        mine = start + np.flatnonzero(split[start:end] != "")
+        if len(mine):
+            kept[unit.region, unit.unit] = sites.ids[mine].tolist()
+            corners[unit.region, unit.unit] = _bounds(sites.lon[mine], sites.lat[mine])
+            size = unit.size * len(mine) / (end - start)
+            loads.append(Load(unit.region, unit.unit, str(split[mine[0]]), size))  # type: ignore[arg-type]  # one of Split
+    shards = pack(loads, build.publish.shard_mb * 1e6)
+    bounds = {}
+    for shard in shards:
+        west, south, east, north = np.array([corners[shard.region, unit] for unit in shard.units]).T
+        bounds[shard.path] = _bounds(np.concatenate([west, east]), np.concatenate([south, north]))
+    return Plan(shards, kept, bounds, outcomes, excluded)
+
+
+def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, int]]]:
+    """The finished sites, and what became of all, region by region."""
+    indexes = [unit.load_index().sort_by("site_id") for unit in ordered]
+    table = pa.concat_tables([INDEX_SCHEMA.empty_table(), *indexes])
+    home = np.repeat(np.arange(len(ordered)), np.array([index.num_rows for index in indexes], dtype=np.int64))
+    twice = sorted(site_id for site_id, count in Counter(table["site_id"].to_pylist()).items() if count > 1)
+    if twice:
+        raise ValueError(f"several sites are called {twice[0]}")
+    finished = table["reason"].is_null()
+    outcomes: dict[str, Counter[str]] = {unit.region: Counter() for unit in ordered}
+    for at, reason in zip(home.tolist(), table["reason"].to_pylist(), strict=True):
+        outcomes[ordered[at].region][reason or FINISHED] += 1
+    table = table.filter(finished)
+    sites = _Sites(
+        ids=table["site_id"].to_numpy(),
+        home=home[finished.to_numpy()],
+        lat=table["lat"].to_numpy(),
+        lon=table["lon"].to_numpy(),
+        phash=np.array([int(text, 16) for text in table["phash"].to_pylist()], dtype=np.uint64),
+        sequences=table["sequences"].to_pylist(),
+    )
+    return sites, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}
+
+
+def _failed(outcomes: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for counts in outcomes.values():
+        total.update({reason: count for reason, count in counts.items() if reason != FINISHED})
+    return dict(sorted(total.items()))
+
+
+def _choose(build: Build, ordered: Sequence[FinishedUnit], sites: _Sites) -> tuple[NDArray[np.str_], dict[str, int]]:
+    """The split of each site, empty where it is left out; and how many are left out for which reason."""
+    duplicate = near_duplicates(sites.phash, sites.home, build.publish.min_duplicate_distance)
+    blocks = [block_of(unit.unit) for unit in ordered]
+    split_of = assign(Counter(blocks[i] for i in sites.home[~duplicate].tolist()), build.publish.splits, build.seed)
+    of_unit = np.array([split_of.get(block, "") for block in blocks], dtype="U5")
+    split = np.where(duplicate, "", of_unit[sites.home])
+    near = embargoed(sites.lat, sites.lon, split, chip_diagonal_m(build.imagery.chips))
+    split[near] = ""
+    followed = shared_sequence(sites.sequences, split)
+    split[followed] = ""
+    return split, {
+        Reason.NEAR_DUPLICATE.value: int(duplicate.sum()),
+        EMBARGO: int(near.sum()),
+        SEQUENCE_EMBARGO: int(followed.sum()),
+    }
+
+
+def _bounds(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Bounds:
+    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())

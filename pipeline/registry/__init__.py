@@ -1,0 +1,1 @@
+"""Sources and engines by name."""

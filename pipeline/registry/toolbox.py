@@ -1,0 +1,156 @@
+"""The sources and engines that a build names, made once a process and shared by its threads."""
+
+import threading
+from collections.abc import Callable, Mapping
+from pkgutil import resolve_name
+from typing import Any
+
+from pipeline.captioning.base import Captioner
+from pipeline.config.build import Build, Region, source_name
+from pipeline.config.captioning import Dialogue
+from pipeline.config.sources import KINDS, NetworkSource, SourceKind
+from pipeline.digest import digest
+from pipeline.net.base import Client
+from pipeline.perception.base import OcrEngine, Segmenter
+from pipeline.registry.names import AERIAL, MAP, OCR, SEGMENTERS, STREET
+from pipeline.sources.base import AerialSource, MapSource, Networked, StreetSource
+
+
+class Toolbox:
+    """What a build's stages work with. Everything is made on first use, under a lock."""
+
+    def __init__(self, build: Build, limits_at: str | None = None) -> None:
+        self.build = build
+        self.limits_at = limits_at
+        self.regions = {region.name: region for region in build.regions}
+        self._lock = threading.RLock()
+        self._made: dict[tuple[str, str], Any] = {}
+
+    def street(self, region: str) -> StreetSource:
+        """The region's street source."""
+        source: StreetSource = self._source(region, "street", STREET)
+        return source
+
+    def aerial(self, region: str) -> AerialSource | None:
+        """The region's aerial source, if it has one."""
+        source: AerialSource | None = self._source(region, "aerial", AERIAL)
+        return source
+
+    def drone(self, region: str) -> AerialSource | None:
+        """The region's drone source, if it has one."""
+        source: AerialSource | None = self._source(region, "drone", AERIAL)
+        return source
+
+    def map(self, region: str) -> MapSource | None:
+        """The region's map source, if it has one."""
+        source: MapSource | None = self._source(region, "map", MAP)
+        return source
+
+    @property
+    def client(self) -> Client:
+        """The network client, with this process's own limits or those that the driver serves."""
+        from pipeline.net.client import HttpClient
+        from pipeline.net.rate_limit_service import RemoteRateLimiter
+
+        limiter = RemoteRateLimiter(self.limits_at) if self.limits_at else None
+        client: Client = self._once("client", "http", lambda: HttpClient(self.build.network, limiter))
+        return client
+
+    def networked(self) -> list[tuple[SourceKind, str, Region, Networked]]:
+        """Each source over the network that a region uses: its kind, its name, the first such region, and itself."""
+        found: dict[tuple[SourceKind, str], tuple[Region, Networked]] = {}
+        for region in self.build.regions:
+            for kind in KINDS:
+                source = getattr(self, kind)(region.name)
+                if isinstance(source, Networked):
+                    found.setdefault((kind, source.name), (region, source))
+        return [(kind, name, region, source) for (kind, name), (region, source) in found.items()]
+
+    @property
+    def ocr(self) -> OcrEngine:
+        """The OCR engine."""
+        config = self.build.perception.ocr
+        engine: OcrEngine = self._once("ocr", config.engine, lambda: resolve_name(OCR[config.engine])(config))
+        return engine
+
+    @property
+    def segmenter(self) -> Segmenter:
+        """The segmenter."""
+        config = self.build.perception.segmenter
+        engine: Segmenter = self._once(
+            "segmenter", config.engine, lambda: resolve_name(SEGMENTERS[config.engine])(config)
+        )
+        return engine
+
+    @property
+    def blurrer(self) -> Any:
+        """The face blurrer, or None where the configuration switches it off."""
+        if self.build.imagery.anonymiser == "none":
+            return None
+        from pipeline.imaging.anonymise import FaceBlurrer
+
+        return self._once("blurrer", "centerface", FaceBlurrer)
+
+    @property
+    def captioner(self) -> Captioner:
+        """The captioner."""
+        captioner: Captioner = self._once("captioner", self.build.captioner.engine, self._make_captioner)
+        return captioner
+
+    def _make_captioner(self) -> Captioner:
+        settings = self.build.captioner
+        if isinstance(settings, Dialogue):
+            from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
+
+            return DialogueCaptioner(settings, self.build)
+        from pipeline.captioning.composer.composer import Composer
+
+        return Composer(settings, self.build.seed)
+
+    def synthetic_sources(self) -> set[str]:
+        """Names of the sources whose pictures are drawn."""
+        found = [s for r in self.regions for s in (self.street(r), self.aerial(r), self.drone(r), self.map(r))]
+        return {source.name for source in found if source is not None and source.synthetic}
+
+    def _source(self, region: str, kind: SourceKind, known: Mapping[str, str]) -> Any:
+        name = source_name(self.build, self.regions[region], kind)
+        if name is None:
+            return None
+        config = getattr(self.build.sources, kind)[name]
+        users = [r for r in self.build.regions if source_name(self.build, r, kind) == name]
+        more = (self.client,) if isinstance(config, NetworkSource) else ()
+        return self._once(kind, name, lambda: resolve_name(known[config.type])(name, config, users, *more))
+
+    def _once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if (kind, name) not in self._made:
+                self._made[kind, name] = make()
+            return self._made[kind, name]
+
+
+_toolboxes: dict[str, Toolbox] = {}
+_toolboxes_lock = threading.Lock()
+
+
+def toolbox(build: Build, limits_at: str | None = None) -> Toolbox:
+    """The process's toolbox for a build: models are loaded once however many threads and steps ask.
+
+    `limits_at` is where the network limits that all processes of a build share are served, if this is not the only one.
+    """
+    mark = digest(build, length=32)
+    with _toolboxes_lock:
+        known = _toolboxes.get(mark)
+        if known is None or known.limits_at != limits_at:  # a cluster's worker outlives the build that it was made for
+            known = _toolboxes[mark] = Toolbox(build, limits_at)
+        return known
+
+
+def region_sources(tools: Toolbox, region: Region) -> dict[str, str | None]:
+    """Fingerprint of each of a region's sources, by kind."""
+    aerial, drone, around = tools.aerial(region.name), tools.drone(region.name), tools.map(region.name)
+    return {
+        "street": tools.street(region.name).fingerprint(),
+        "aerial": aerial.fingerprint() if aerial else None,
+        "drone": drone.fingerprint() if drone else None,
+        "map": around.fingerprint() if around else None,
+    }

@@ -1,0 +1,94 @@
+"""Aerial chips from local rasters: GeoTIFF (or COG) files in any coordinate system, or an XYZ tile folder.
+
+Each chip is warped once, from the source's own pixels to the site's local metric frame, so that its scale does not
+depend on the latitude. Files are opened for each chip, as a GDAL dataset may not be shared between threads.
+"""
+
+from datetime import UTC, datetime
+from functools import cached_property
+
+import rasterio
+
+from pipeline.config import sources as config
+from pipeline.config.build import Region
+from pipeline.digest import digest, digest_file
+from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo.point import Point
+from pipeline.sources.aerial.layouts import Layout, RasterFiles, TileFolder
+from pipeline.sources.aerial.warp import warp_chip
+from pipeline.sources.base import RasterChip
+from schemas.reasons import Reason
+
+_VERSION = 2
+
+
+class RasterSource:
+    """Aerial imagery on local disk. Where files overlap, the first by name that holds data counts."""
+
+    synthetic = False
+
+    def __init__(self, name: str, settings: config.RasterSource, _regions: list[Region]) -> None:
+        """Read all headers.
+
+        Raises:
+            ConfigError: for every file that cannot be used, and why.
+        """
+        self.name = name
+        self._settings = settings
+        where = f"sources.aerial.{name}"
+        problems: list[Problem] = []
+        self._captured_at = _date(settings.captured_on, f"{where}.captured_on", problems)
+        self._layout: Layout
+        if settings.layout == "xyz":
+            self._layout = TileFolder(settings, where, problems)
+        else:
+            self._layout = RasterFiles(settings, where, problems)
+        if problems:
+            raise ConfigError(problems)
+
+    def fingerprint(self) -> str:
+        """Of the settings, GDAL's version, and every file's name, size and content."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        files = [(name, digest_file(path)) for name, path in self._layout.files()]
+        settings = self._settings.model_dump(mode="json", exclude={"path"})
+        return digest(_VERSION, rasterio.__gdal_version__, settings, files)
+
+    def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
+        """A chip centred on a point, north up; black where there is no data.
+
+        Args:
+            point: The centre.
+            size_px: Side in pixels.
+            gsd_m: Metres a pixel, in the point's local frame.
+
+        Raises:
+            SiteError: NO_OVERLAP, ALL_NODATA or READ_FAILED.
+        """
+        warped = warp_chip(self._layout, point, size_px, gsd_m)
+        if not warped.overlaps:
+            raise SiteError(Reason.NO_OVERLAP, f"none of {self._settings.path.name} reaches {point.lat}, {point.lon}")
+        if not warped.covered.any():
+            raise SiteError(Reason.ALL_NODATA, f"no data in {self._settings.path.name} at {point.lat}, {point.lon}")
+        return RasterChip(
+            pixels=warped.pixels,
+            covered=float(warped.covered.mean()),
+            source_id=" ".join(warped.names),
+            author=self._settings.author,
+            licence=self._settings.licence,
+            link=self._settings.link,
+            captured_at=self._captured_at,
+            native_gsd_m=warped.native_gsd_m,
+        )
+
+
+def _date(text: str | None, where: str, problems: list[Problem]) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        problems.append(Problem(where, repr(text), "a date like 2024-06-30"))
+        return None

@@ -1,0 +1,147 @@
+"""The map source of `type: files`."""
+
+import bz2
+import gzip
+import hashlib
+import json
+import logging
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import shapely
+
+from pipeline.cartography.facts import in_frame
+from pipeline.cartography.features import Extract, Feature, features_of
+from pipeline.config.build import Region
+from pipeline.config.sources import MapFiles
+from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo import window
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
+from pipeline.sources.base import Road
+from pipeline.sources.forbidden_hosts import INSTEAD, refusal
+from pipeline.sources.maps.feature_map import VERSION, FeatureMap, FeatureStore, Stated, roads_of
+from pipeline.sources.maps.read_geo import read_geojson, read_geoparquet
+from pipeline.sources.maps.read_osm import read_osm
+from pipeline.sources.maps.read_overpass import read_overpass
+from schemas.reasons import Reason
+
+log = logging.getLogger(__name__)
+
+MARGIN_M = 500.0
+"""Features this far outside the regions are kept; a point further than this from all data is outside the map."""
+
+_OSM = (".osm", ".osm.pbf", ".osm.bz2", ".osm.gz")
+_JSON = (".json", ".geojson", ".json.gz", ".geojson.gz", ".json.bz2", ".geojson.bz2")
+_PARQUET = (".parquet", ".geoparquet")
+
+
+class MapFilesSource(FeatureMap):
+    """Facts and chips from local map files, all held in memory. Threads may share it: nothing changes after it is made.
+
+    `skipped` counts the map objects that could not be used, by what is wrong with them.
+    """
+
+    def __init__(self, name: str, config: MapFiles, regions: Sequence[Region]) -> None:
+        """Read the files.
+
+        Args:
+            name: of the source in the configuration.
+            config: its section.
+            regions: only what lies within their bounds and 500 m around is kept.
+
+        Raises:
+            ConfigError: naming every file that cannot be read and what is wrong with it.
+        """
+        stated = Stated.of(name, config)
+        self.skipped: Counter[str] = Counter()
+        wanted = window.Window.of((region.bounds() for region in regions), MARGIN_M)
+        found: dict[str, Feature] = {}
+        dates: list[datetime] = []
+        problems: list[Problem] = []
+        digests: list[str] = []
+        for path in config.files:
+            try:
+                extract = _read(path, wanted)
+                # Files may overlap: what has the same id is the same thing.
+                for feature in features_of(extract.elements, wanted, self.skipped):
+                    found.setdefault(feature.feature_id, feature)
+                digests.append(_digest(path))
+            except ConfigError as error:
+                problems += error.problems
+            else:
+                dates += [extract.extracted_at] if extract.extracted_at else []
+        problems += stated.problems
+        if problems:
+            raise ConfigError(problems)
+        if self.skipped:
+            log.warning(
+                "map source %s: left out %s", name, ", ".join(f"{n} ({why})" for why, n in self.skipped.items())
+            )
+        # The oldest: the map is at least as new as this.
+        super().__init__(name, config, min(dates) if dates else stated.extracted_at)
+        source_id = " ".join(path.name for path in config.files)
+        self._store = FeatureStore(list(found.values()), self._extracted_at, source_id)
+        settings = [VERSION, sorted(digests), config.model_dump(mode="json", exclude={"files"}), wanted.boxes]
+        self._fingerprint = hashlib.blake2b(json.dumps(settings).encode(), digest_size=16).hexdigest()
+
+    def fingerprint(self) -> str:
+        """Of the files' contents, the settings and the area kept; see `pipeline.sources.base.Source`."""
+        return self._fingerprint
+
+    def store(self, point: Point, radius_m: float) -> FeatureStore:  # noqa: ARG002 - all is held
+        """All that the files hold."""
+        return self._store
+
+    def roads(self, region: Region) -> Iterator[Road]:
+        """The roads of a region, by id; see `pipeline.sources.base.HasRoads`."""
+        return roads_of(self._store.features, region)
+
+    def _nothing(self, point: Point, width_m: float) -> SiteError:
+        near = self._store.near(point, MARGIN_M)
+        distances = shapely.distance(shapely.Point(0, 0), in_frame(near, LocalFrame(point.lat, point.lon)))
+        if near and distances.min() <= MARGIN_M:
+            return super()._nothing(point, width_m)
+        return SiteError(Reason.NO_OVERLAP, f"{self.name}: no feature within {MARGIN_M:.0f} m of the site")
+
+
+def _read(path: Path, wanted: window.Window) -> Extract:
+    refused = refusal(str(path))
+    if refused:
+        raise ConfigError([Problem(str(path), refused, INSTEAD)])
+    name = path.name.lower()
+    if name.endswith(_OSM):
+        return read_osm(path)
+    if name.endswith(_PARQUET):
+        return read_geoparquet(path, wanted)
+    if not name.endswith(_JSON):
+        allowed = ", ".join(chain(_OSM, _JSON, _PARQUET))
+        raise ConfigError([Problem(str(path), f"an unknown format ({''.join(path.suffixes) or 'no suffix'})", allowed)])
+    document = _json(path)
+    return (
+        read_geojson(path, document) if document.get("type") == "FeatureCollection" else read_overpass(path, document)
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
+    try:
+        with opener(path, "rb") as file:
+            document = json.load(file)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ConfigError([Problem(str(path), f"a file that cannot be read ({error})", "a whole file")]) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError([Problem(str(path), f"broken JSON ({error})", "Overpass JSON or GeoJSON")]) from error
+    if not isinstance(document, dict):
+        raise ConfigError([Problem(str(path), f"JSON that is a {type(document).__name__}", "an object")])
+    return document
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

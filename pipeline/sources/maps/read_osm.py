@@ -1,0 +1,74 @@
+"""OSM PBF and XML, through pyosmium, which also puts multipolygons together. Only PBF says how old the data is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import osmium
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.cartography.classes import KEYS, encloses
+from pipeline.cartography.features import Element, Extract, as_utc
+from pipeline.errors import ConfigError, Problem
+
+_AREA_TYPES = frozenset({"multipolygon", "boundary"})
+
+
+def read_osm(path: Path, data: bytes | None = None, data_format: str = "opl") -> Extract:
+    """Nodes, lines and areas with tags that matter.
+
+    Args:
+        path: the file; its suffix says the format (`.osm`, `.osm.pbf`, `.osm.bz2`, `.osm.gz`).
+        data: read this instead, and name `path` in messages only.
+        data_format: format of `data`, as osmium calls it.
+
+    Raises:
+        ConfigError: the file cannot be opened or read to its end, here or while the elements are taken.
+    """
+    try:
+        source = str(path) if data is None else osmium.io.FileBuffer(data, data_format)
+        processor = osmium.FileProcessor(source).with_areas().with_filter(osmium.filter.KeyFilter(*KEYS))
+        stamp = processor.header.get("osmosis_replication_timestamp", "")
+    except (RuntimeError, OSError) as error:
+        raise _unreadable(path, error) from error
+    return Extract(_elements(path, processor), as_utc(stamp))
+
+
+def _elements(path: Path, processor: Any) -> Iterator[Element]:
+    wkb = osmium.geom.WKBFactory()
+    wanted: dict[str, dict[str, str]] = {}
+    made: set[str] = set()
+    try:
+        for thing in processor:
+            tags = {tag.k: tag.v for tag in thing.tags}
+            if thing.is_node():
+                yield Element(f"osm:n{thing.id}", _geometry(wkb.create_point, thing), tags)
+            elif thing.is_area():
+                area_id = f"osm:{'w' if thing.from_way() else 'r'}{thing.orig_id()}"
+                made.add(area_id)
+                if not thing.from_way() or encloses(tags):
+                    yield Element(area_id, _geometry(wkb.create_multipolygon, thing), tags)
+            elif thing.is_way():
+                if thing.is_closed() and encloses(tags):
+                    wanted[f"osm:w{thing.id}"] = tags
+                else:
+                    yield Element(f"osm:w{thing.id}", _geometry(wkb.create_linestring, thing), tags)
+            elif tags.get("type") in _AREA_TYPES:
+                wanted[f"osm:r{thing.id}"] = tags
+    except (RuntimeError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    # Areas that could not be put together: a ring that crosses itself or lacks a member.
+    for area_id in sorted(wanted.keys() - made):
+        yield Element(area_id, None, wanted[area_id])
+
+
+def _geometry(create: Any, thing: Any) -> BaseGeometry | None:
+    try:
+        return shapely.from_wkb(create(thing))
+    except (osmium.InvalidLocationError, RuntimeError):
+        return None  # a way cut off at the extract's edge, or of one node
+
+
+def _unreadable(path: Path, error: Exception) -> ConfigError:
+    return ConfigError([Problem(str(path), f"a file that cannot be read to its end ({error})", "whole OSM PBF or XML")])

@@ -1,0 +1,113 @@
+"""Street photos in a folder, described by an index.
+
+The index is JSON Lines (`.jsonl`, one object a line), CSV (`.csv`, with a header) or GeoParquet (`.parquet`), in
+UTF-8, one row a photo:
+
+| column | meaning | |
+|---|---|---|
+| `path` | file, relative to the source's `root`, with `/`; must stay below it, symbolic links followed | required |
+| `id` | unique within the index | default: `path` |
+| `lat`, `lon` | camera's WGS84 position, degrees; in GeoParquet the point of the geometry column instead | required |
+| `heading` | degrees clockwise from north: of the optical axis, or of the image centre of a panorama | optional |
+| `hfov_deg` | horizontal field of view, degrees; below 180, for a panorama 360 | optional |
+| `projection` | `perspective` or `equirectangular` | default: `perspective` |
+| `panorama` | true means `equirectangular`; instead of `projection` | optional |
+| `captured_at` | ISO 8601; without a zone it is UTC | optional |
+| `author` | who is credited | required |
+| `licence` | SPDX identifier or `LicenseRef-...`; `proprietary`, `unknown` and the like are refused | required |
+| `link` | http(s) page of the photo | required |
+
+Empty cells and nulls count as missing. Unknown columns, NaN, the position 0, 0, ids that come twice and files that are
+not there are refused when the source is made, all at once, with the row's number.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import shapely
+
+from pipeline.config.build import Region
+from pipeline.config.sources import FolderSource
+from pipeline.errors import SiteError
+from pipeline.geo import window
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
+from pipeline.sources.base import Photo
+from pipeline.sources.street.index import IndexRow, read_index, within
+from schemas.reasons import Reason
+
+
+class FolderStreetSource:
+    """Photos of a folder. Threads may share it: nothing changes after it is made."""
+
+    synthetic = False
+
+    def __init__(self, name: str, config: FolderSource, regions: Sequence[Region]) -> None:
+        """Read and check the index.
+
+        Args:
+            name: of the source in the configuration.
+            config: its section.
+            regions: of the build; used to notice swapped latitudes and longitudes. Photos outside them are kept.
+
+        Raises:
+            ConfigError: listing the bad rows.
+        """
+        self.name = name
+        self._root = config.root
+        files = sorted(read_index(config.index, config.root, regions), key=lambda file: file.row.id)
+        self._photos = [_photo(file.row) for file in files]
+        self._paths = {file.row.id: file.row.path for file in files}
+        self._lon = np.array([file.row.lon for file in files])
+        self._lat = np.array([file.row.lat for file in files])
+        self._tree = shapely.STRtree(shapely.points(self._lon, self._lat))
+        digest = hashlib.blake2b(digest_size=16)
+        for file in files:
+            digest.update(json.dumps([file.row.model_dump(mode="json"), file.size]).encode())
+        self._fingerprint = digest.hexdigest()
+
+    def fingerprint(self) -> str:
+        """Of the index's rows and the files' sizes; see `pipeline.sources.base.Source`."""
+        return self._fingerprint
+
+    def candidates(self, region: Region) -> Iterator[Photo]:
+        """Photos of a region, by id."""
+        for i in np.flatnonzero(within(region, self._lat, self._lon)):
+            yield self._photos[i]
+
+    def near(self, point: Point, radius_m: float) -> list[Photo]:
+        """Photos within a radius in metres, nearest first; ties by id."""
+        boxes = [shapely.box(*box) for box in window.around(point.lat, point.lon, radius_m)]
+        near = np.unique(self._tree.query(boxes)[1])
+        distances = np.hypot(*LocalFrame(point.lat, point.lon).to_metres(self._lon[near], self._lat[near]))
+        order = np.argsort(distances, kind="stable")  # the photos stand in the order of their ids
+        return [self._photos[near[i]] for i in order if distances[i] <= radius_m]
+
+    def read(self, photo: Photo) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            SiteError: READ_FAILED.
+        """
+        path = self._paths[photo.source_id]
+        try:
+            return (self._root / path).read_bytes()
+        except OSError as error:
+            raise SiteError(Reason.READ_FAILED, f"{self.name}: {path}: {error.strerror}") from error
+
+
+def _photo(row: IndexRow) -> Photo:
+    panorama = row.projection == "equirectangular"
+    return Photo(
+        source_id=row.id,
+        position=Point(row.lat, row.lon),
+        heading_deg=None if row.heading is None else row.heading % 360.0,
+        hfov_deg=360.0 if panorama else row.hfov_deg,
+        projection=row.projection,
+        captured_at=row.captured_at,
+        author=row.author,
+        licence=row.licence,
+        link=row.link,
+    )

@@ -1,0 +1,266 @@
+"""The index of a folder of street photos, read and checked. `pipeline.sources.street.folder` describes the format."""
+
+import csv
+import io
+import json
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from pipeline.config.build import Region
+from pipeline.errors import ConfigError, Problem
+from pipeline.sources.geoparquet import geometry_column, read_rows
+
+Degrees = NDArray[np.float64]
+MOST_PROBLEMS = 50
+_NO_LICENCES = frozenset({"proprietary", "unknown", "none", "noassertion", "other", "na", "unlicensed", "various"})
+_SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")  # SPDX specification 2.3, annex D: idstring, and LicenseRef-
+
+
+class IndexRow(BaseModel):
+    """One row of an index. See `pipeline.sources.street.folder` for the meaning of the fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, coerce_numbers_to_str=True)
+
+    path: Annotated[str, Field(min_length=1)]
+    id: str
+    lat: Annotated[float, Field(ge=-90, le=90)]
+    lon: Annotated[float, Field(ge=-180, le=180)]
+    heading: Annotated[float, Field(ge=0, le=360)] | None = None
+    hfov_deg: Annotated[float, Field(gt=0, le=360)] | None = None
+    projection: Literal["perspective", "equirectangular"] = "perspective"
+    captured_at: datetime | None = None
+    author: Annotated[str, Field(min_length=1)]
+    licence: str
+    link: Annotated[str, Field(pattern=r"^https?://[^\s<>\"]+$")]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _defaults(cls, row: dict[str, Any]) -> dict[str, Any]:
+        """Empty cells are missing ones; the id is the path; a panorama flag is a projection."""
+        known = {key: value for key, value in row.items() if value is not None and value != ""}
+        known.setdefault("id", known.get("path", ""))
+        flag = known.pop("panorama", None)
+        if flag is None:
+            return known
+        if str(flag).lower() not in {"true", "false", "1", "0", "yes", "no"}:
+            raise ValueError(f"panorama is {flag!r}, must be true or false")
+        projection = "equirectangular" if str(flag).lower() in {"true", "1", "yes"} else "perspective"
+        if known.setdefault("projection", projection) != projection:
+            raise ValueError(f"panorama is {flag!r} and projection is {known['projection']!r}")
+        return known
+
+    @field_validator("captured_at", mode="before")
+    @classmethod
+    def _iso(cls, value: Any) -> Any:
+        """ISO 8601 only (no bare numbers); without a zone it is UTC."""
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if not isinstance(moment, datetime):
+            raise ValueError("must be ISO 8601, such as 2026-04-02T04:00:06Z")  # noqa: TRY004 - pydantic wants it
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+    @field_validator("licence")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        if not _SPDX.fullmatch(value) or value.lower() in _NO_LICENCES:
+            raise ValueError("must be an SPDX identifier, such as CC-BY-SA-4.0, or LicenseRef-...")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "IndexRow":
+        if self.lat == 0 and self.lon == 0:
+            raise ValueError("lat and lon are both 0, which stands for no position")
+        if self.projection == "equirectangular" and self.hfov_deg not in (None, 360):
+            raise ValueError(f"hfov_deg of an equirectangular photo is 360, not {self.hfov_deg:g}")
+        if self.projection == "perspective" and self.hfov_deg is not None and self.hfov_deg >= 180:
+            raise ValueError(f"hfov_deg of a perspective photo is below 180, not {self.hfov_deg:g}")
+        return self
+
+
+@dataclass(frozen=True)
+class IndexedFile:
+    """A row and the size of its file."""
+
+    row: IndexRow
+    size: int
+
+
+def read_index(index: Path, root: Path, regions: Sequence[Region]) -> list[IndexedFile]:
+    """All rows of an index, checked, in its order.
+
+    Args:
+        index: `.jsonl`, `.csv` or `.parquet`.
+        root: folder that the paths are relative to.
+        regions: a row outside all of them that lies in one with latitude and longitude swapped is refused.
+
+    Raises:
+        ConfigError: with the first 50 faults of the rows and the number of the others.
+    """
+    reader = _READERS.get(index.suffix.lower())
+    if reader is None:
+        raise ConfigError([Problem(str(index), f"the suffix {index.suffix!r}", ", ".join(_READERS))])
+    files: list[IndexedFile] = []
+    places: list[str] = []
+    problems: list[Problem] = []
+    first: dict[str, str] = {}
+    size_of = _sizes(root)
+    for where, raw in reader(index):
+        if isinstance(raw, Problem):
+            problems.append(raw)
+            continue
+        try:
+            row = IndexRow.model_validate(raw)
+        except ValidationError as error:
+            problems += _problems(where, error)
+            continue
+        size = size_of(row.path)
+        if isinstance(size, str):
+            problems.append(Problem(f"{where} path", f"{row.path!r}, {size}", f"a file in {root}"))
+            continue
+        if first.setdefault(row.id, where) != where:
+            problems.append(Problem(f"{where} id", f"{row.id!r}, as in {first[row.id]}", "each id once"))
+        files.append(IndexedFile(row, size))
+        places.append(where)
+    problems += _swapped(places, files, regions)
+    if not files and not problems:
+        problems.append(Problem(str(index), "no rows", "one row a photo"))
+    if problems:
+        more = len(problems) - MOST_PROBLEMS
+        rest = [Problem(str(index), f"and {more} more problems", "none")] if more > 0 else []
+        raise ConfigError(problems[:MOST_PROBLEMS] + rest)
+    return files
+
+
+def within(region: Region, lat: Degrees, lon: Degrees) -> NDArray[np.bool_]:
+    """Which positions lie in a region."""
+    return region.contains(lon, lat)
+
+
+def _swapped(places: Sequence[str], files: Sequence[IndexedFile], regions: Sequence[Region]) -> list[Problem]:
+    """Rows outside all regions that would lie in one with latitude and longitude swapped."""
+    lat = np.array([file.row.lat for file in files])
+    lon = np.array([file.row.lon for file in files])
+    suspect = np.abs(lon) <= 90
+    swapped = np.zeros_like(suspect)
+    for region in regions:
+        suspect &= ~within(region, lat, lon)
+        swapped |= within(region, lon, lat)
+    return [
+        Problem(
+            f"{places[i]} lat, lon",
+            f"{lat[i]:g}, {lon[i]:g}, which is in no region, but would be with the two swapped",
+            "latitude in lat, longitude in lon",
+        )
+        for i in np.flatnonzero(suspect & swapped).tolist()
+    ]
+
+
+def _problems(where: str, error: ValidationError) -> list[Problem]:
+    problems = []
+    for fault in error.errors(include_url=False):
+        column = ".".join(str(part) for part in fault["loc"])
+        found = "nothing" if fault["type"] == "missing" else repr(fault["input"])
+        allowed = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] == "extra_forbidden":
+            found, allowed = "an unknown column", ", ".join([*IndexRow.model_fields, "panorama", "geometry"])
+        elif column == "lat" and fault["type"] in {"less_than_equal", "greater_than_equal"}:
+            allowed += " (are lat and lon swapped?)"
+        elif not column:
+            found, allowed = allowed, "see `pipeline.sources.street.folder`"
+        problems.append(Problem(f"{where} {column}".rstrip(), found[:200], allowed))
+    return problems
+
+
+def _sizes(root: Path) -> Callable[[str], int | str]:
+    """A function that gives a path's size in bytes, or says in words why it is no file under the root."""
+    base = Path(os.path.realpath(root))
+
+    @lru_cache(maxsize=65_536)
+    def folder_is_inside(folder: str) -> bool:
+        return Path(os.path.realpath(folder)).is_relative_to(base)
+
+    def size_of(path: str) -> int | str:
+        parts = PurePosixPath(path)
+        if parts.is_absolute() or ".." in parts.parts or "\0" in path or "\\" in path:
+            return "which is not a plain path below the root"
+        place = base / path
+        try:
+            if not folder_is_inside(str(place.parent)):
+                return "which leads out of the root"
+            found = place.lstat()
+            if stat.S_ISLNK(found.st_mode):
+                if not Path(os.path.realpath(place)).is_relative_to(base):
+                    return "which leads out of the root"
+                found = place.stat()
+        except OSError as error:
+            return f"which cannot be had ({error.strerror})"
+        return found.st_size if stat.S_ISREG(found.st_mode) else "which is no file"
+
+    return size_of
+
+
+_Rows = Iterator[tuple[str, dict[str, Any] | Problem]]
+
+
+def _jsonl(index: Path) -> _Rows:
+    for number, line in enumerate(_text(index).split("\n"), 1):
+        where = f"{index.name}:{number}"
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            yield where, Problem(where, f"broken JSON ({error})", "one JSON object a line")
+            continue
+        yield where, row if isinstance(row, dict) else Problem(where, repr(row)[:80], "one JSON object a line")
+
+
+def _csv(index: Path) -> _Rows:
+    reader = csv.DictReader(io.StringIO(_text(index), newline=""), strict=True)
+    try:
+        for row in reader:
+            where = f"{index.name}:{reader.line_num}"
+            if None in row or None in row.values():
+                yield where, Problem(where, "more or fewer cells than the header", "one cell a column")
+            else:
+                yield where, row
+    except csv.Error as error:
+        where = f"{index.name}:{reader.line_num}"
+        yield where, Problem(where, f"broken CSV ({error})", "comma-separated values with a header")
+
+
+def _parquet(index: Path) -> _Rows:
+    column = geometry_column(index)
+    for number, row in enumerate(read_rows(index), 1):
+        where = f"{index.name}:{number}"
+        if column is None:
+            yield where, row
+            continue
+        point = shapely.from_wkb(row.pop(column), on_invalid="ignore")
+        if point is None or point.geom_type != "Point" or point.is_empty:
+            yield where, Problem(f"{where} {column}", "no point", "a WKB point")
+        elif "lat" in row or "lon" in row:
+            yield where, Problem(where, f"a position in {column} and in lat, lon", "one of the two")
+        else:
+            yield where, row | {"lon": point.x, "lat": point.y}
+
+
+def _text(index: Path) -> str:
+    try:
+        return index.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(index), f"a file that cannot be read ({error})", "UTF-8 text")]) from error
+
+
+_READERS: dict[str, Callable[[Path], _Rows]] = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}

@@ -1,0 +1,170 @@
+"""One claim and the witnesses: who may contradict what, and that silence contradicts nothing."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.captioning.base import Evidence
+from pipeline.captioning.grounding.claims import Witnesses, judge_claim
+from pipeline.captioning.language import language_of
+from pipeline.captioning.witnesses import gather_testimony
+from pipeline.config.captioning import Grounding
+from schemas.records import Claim, Cue, FactKind, ImageryRow, Note, Position
+from tests.captioning.places import cue, place
+
+BOX = [40.0, 100.0, 80.0, 100.0, 80.0, 120.0, 40.0, 120.0]
+"""On the left of the main view, some 28 degrees off its axis."""
+
+
+def site(**changes: Any) -> ImageryRow:
+    found = place(views=1).site
+    view = found.views[0].model_copy(update={"heading_deg": 0.0} | changes)
+    return found.model_copy(update={"views": [view]})
+
+
+def known(*cues: Cue, notes: tuple[Note, ...] = (), charted: tuple[FactKind, ...] = (), **view: Any) -> Witnesses:
+    heard = gather_testimony(Evidence(site(**view), list(cues)), notes)
+    return Witnesses(heard, frozenset(charted), Grounding(), language_of("en"))
+
+
+def claim(text: str, *cites: str, kind: Any = "thing") -> Claim:
+    return Claim(text=text, kind=kind, cites=list(cites), outcome="not_witnessed", witnesses=[])
+
+
+def note(note_id: str, what: str, looks: str = "", text: str | None = None, where: Position | None = None) -> Note:
+    return Note(
+        note_id=note_id,
+        kind="lettering" if text else "thing",
+        view_id="1",
+        what=what,
+        looks=looks,
+        text=text,
+        side="middle",
+        position=where,
+        bearing_deg=None,
+        depth="near",
+    )
+
+
+def sign(cue_id: str, text: str, **changes: Any) -> Cue:
+    return cue(cue_id, text=text, position=Position.AHEAD_LEFT, polygon=BOX, **changes)
+
+
+@pytest.mark.parametrize(
+    "text", ["A fountain is ahead.", "The wall is red brick.", "A church is on the left.", "A road ends here."]
+)
+def test_silence_contradicts_nothing(text: str) -> None:
+    seen = known(cue("o1", label="tree"), sign("t1", "CAFE"), cue("m1", label="road", category="residential"))
+    assert judge_claim(claim(text), seen).outcome == "not_witnessed"
+
+
+def test_what_a_program_or_a_note_says_is_supported_by_it() -> None:
+    seen = known(cue("o1", label="building", attribute="brick"), notes=(note("n1", "awning", "red and blue"),))
+    judged = judge_claim(claim("A brick building stands there.", kind="look"), seen)
+    assert (judged.outcome, judged.witnesses) == ("supported", ["o1"])
+    assert judge_claim(claim("The awning is blue and red.", kind="look"), seen).witnesses == ["n1"]
+    assert judge_claim(claim("The awning is green.", kind="look"), seen).outcome == "not_witnessed"
+
+
+def test_that_two_things_are_there_says_not_how_they_stand_to_each_other() -> None:
+    seen = known(notes=(note("n1", "lamp above the door"), note("n2", "door")))
+    assert judge_claim(claim("A lamp is above the door.", kind="relation"), seen).outcome == "not_witnessed"
+
+
+@pytest.mark.parametrize(
+    ("read", "quoted", "outcome"),
+    [
+        ("ISLAND FARM", "ISLAND FARM", "supported"),
+        ("ISLAND FARM", "Island Farm", "supported"),
+        ("NITROCLUB", "MITROCLUB", "supported"),  # a letter misread
+        ("CAFE ONION", "ONION", "supported"),  # a part of it
+        ("SALT 24", "SALT 25", "contradicted"),  # digits are exact
+        ("58", "58", "supported"),
+        ("58", "53", "contradicted"),
+        ("\uc6b0\ub9ac\uc740\ud589", "\uc6b0\ub9ac\uc740\ud589", "supported"),
+        ("ISLAND FARM", "PHARMACY", "contradicted"),  # it cites the sign and tells other words
+    ],
+)
+def test_lettering_is_what_was_read_letters_alike_digits_the_same(read: str, quoted: str, outcome: str) -> None:
+    judged = judge_claim(claim(f'A sign reads "{quoted}".', "t1", kind="sign"), known(sign("t1", read)))
+    assert judged.outcome == outcome
+    assert judged.witnesses == ["t1"]
+
+
+def test_a_sign_that_nobody_read_is_not_contradicted_by_those_that_were() -> None:
+    judged = judge_claim(claim('A sign reads "PHARMACY".', kind="sign"), known(sign("t1", "ISLAND FARM")))
+    assert judged.outcome == "not_witnessed"
+
+
+def test_notes_are_as_good_as_ocr_for_lettering_in_any_script() -> None:
+    seen = known(notes=(note("w1", "blue sign", text="\u836f\u623f"),))
+    assert judge_claim(claim('A blue sign reads "\u836f\u623f".', kind="sign"), seen).witnesses == ["w1"]
+
+
+def test_what_two_witnesses_read_with_other_digits_is_not_told() -> None:
+    seen = known(sign("t1", "ROUTE 119"), notes=(note("w1", "sign", text="ROUTE 179"),))
+    judged = judge_claim(claim('A sign reads "ROUTE 179".', kind="sign"), seen)
+    assert (judged.outcome, judged.detail) == ("contradicted", '"ROUTE 179" is read "ROUTE 119" as well')
+
+
+def test_lettering_on_what_passes_is_not_told() -> None:
+    judged = judge_claim(claim('A sign reads "TAXI 24".', kind="sign"), known(sign("t1", "TAXI 24", lasting=False)))
+    assert judged.outcome == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("where", "outcome"),
+    [
+        ("on the left", "supported"),
+        ("ahead on the left", "supported"),
+        ("straight ahead", "supported"),  # 28 degrees off the axis: people are not so exact
+        ("on the right", "contradicted"),
+        ("behind me", "contradicted"),
+    ],
+)
+def test_a_side_is_held_against_the_pixels_that_the_thing_has(where: str, outcome: str) -> None:
+    seen = known(sign("t1", "ISLAND FARM"), heading_deg=None)  # no heading is needed for what the main view shows
+    assert judge_claim(claim(f'A sign {where} reads "ISLAND FARM".', kind="sign"), seen).outcome == outcome
+
+
+def test_a_side_from_the_map_allows_for_the_heading_s_error() -> None:
+    shop = cue("m1", category="bakery", text="Spruce", position=Position.LEFT, bearing_deg=340.0, distance_m=30.0)
+    told = claim("The bakery Spruce is on the right.", "m1", kind="name")
+    assert judge_claim(told, known(shop, heading_error_deg=5.0)).outcome == "contradicted"
+    assert judge_claim(told, known(shop, heading_error_deg=45.0)).outcome != "contradicted"
+    assert judge_claim(told, known(shop, heading_error_deg=180.0)).outcome != "contradicted"
+    assert judge_claim(told, known(shop, heading_deg=None)).outcome != "contradicted"
+
+
+def test_a_heading_180_degrees_off_contradicts_nothing_that_the_photo_shows() -> None:
+    seen = known(sign("t1", "ISLAND FARM"), heading_deg=180.0)
+    assert judge_claim(claim('A sign on the left reads "ISLAND FARM".', kind="sign"), seen).outcome == "supported"
+
+
+def test_a_side_is_contradicted_only_if_nothing_cited_can_be_there() -> None:
+    left, right = sign("t1", "CAFE ONE"), cue("t2", text="CAFE TWO", polygon=[240.0, 9, 300, 9, 300, 20, 240, 20])
+    told = claim("A cafe is on the right.", "t1", "t2")
+    assert judge_claim(told, known(left, right)).outcome != "contradicted"
+    assert judge_claim(told, known(left)).outcome == "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "fact"),
+    [
+        ("The road leads into a roundabout.", "junction", ("junction", "roundabout")),
+        ("A railway crosses the road.", "rail", ("rail", "rail")),
+        ("A canal runs along the right.", "water", ("water", "canal")),
+    ],
+)
+def test_a_map_speaks_by_silence_only_where_its_source_is_complete(text: str, kind: Any, fact: tuple[Any, str]) -> None:
+    assert judge_claim(claim(text, kind="road"), known()).outcome == "not_witnessed"
+    assert judge_claim(claim(text, kind="road"), known(charted=("road",))).outcome == "not_witnessed"
+    assert judge_claim(claim(text, kind="road"), known(charted=(kind,))).outcome == "contradicted"
+    there = cue("m1", label=fact[0], category=fact[1], text=None, distance_m=20.0, bearing_deg=90.0)
+    assert judge_claim(claim(text, kind="road"), known(there, charted=(kind,))).outcome != "contradicted"
+
+
+def test_a_place_without_map_heading_or_text_contradicts_nothing() -> None:
+    seen = known(heading_deg=None)
+    for text in ("A church is on the left.", 'A sign reads "CAFE".', "A river is behind.", "Two trees stand ahead."):
+        assert judge_claim(claim(text), seen).outcome == "not_witnessed"

@@ -1,0 +1,137 @@
+"""The verifier: what it is asked, and what controls tell of it."""
+
+from typing import Any
+
+import pytest
+
+from pipeline.captioning.base import Evidence
+from pipeline.captioning.grounding.claims import Witnesses
+from pipeline.captioning.grounding.grounding import witnesses_of
+from pipeline.captioning.grounding.reliability import Reliability
+from pipeline.captioning.grounding.verification import Statement, heard, statements, with_answer
+from pipeline.config.captioning import Grounding, VerifierFloor
+from pipeline.errors import MachineError
+from schemas.records import Answer, Claim, Control, Note
+from tests.captioning.places import cue, place
+
+TEXTS = (
+    "A red brick house stands on the left.",
+    "Two lamp posts stand ahead.",
+    'A sign above the door reads "CAFE 21".',
+    "The road is straight.",
+)
+
+
+def claim(text: str) -> Claim:
+    return Claim(text=text, kind="thing", cites=[], outcome="not_witnessed", witnesses=[])
+
+
+def known(**policy: Any) -> Witnesses:
+    seen = Note(
+        note_id="w1", kind="lettering", view_id="1", what="board", looks="", text="ISLAND FARM", side="left",
+        position=None, bearing_deg=None, depth=None,
+    )  # fmt: skip
+    evidence = Evidence(place(views=1).site, [cue("t1", text="ISLAND FARM")])
+    return witnesses_of(evidence, [seen], Grounding(**policy), "en")
+
+
+def asked(*key: object) -> list[Statement]:
+    return statements([claim(text) for text in TEXTS], known(), *key)
+
+
+def test_claims_and_controls_stand_in_an_order_that_hangs_on_the_site() -> None:
+    first = asked(1, "a")
+    assert first == asked(1, "a")
+    assert [s.text for s in first] != [s.text for s in asked(1, "b")]
+    assert {s.text for s in first if s.holds is None} == set(TEXTS)
+    false = [s for s in first if s.holds is False]
+    assert 6 <= len(false) <= Grounding().controls
+    assert len({s.kind for s in false}) >= 4
+    assert any(s.of is None for s in false)  # one thing that nothing speaks of
+    assert [s.text for s in first if s.holds] == ['A sign reads "ISLAND FARM".']  # OCR and notes agree on it
+
+
+def test_each_claim_is_asked_once_and_no_control_is_a_claim() -> None:
+    twice = statements([claim(text) for text in (*TEXTS, *TEXTS)], known(), 1)
+    assert len({s.text for s in twice}) == len(twice)
+
+
+def answers(found: list[Statement], claims: Answer, false: Answer, true: Answer) -> dict[str, Answer]:
+    return {s.text: claims if s.holds is None else true if s.holds else false for s in found}
+
+
+@pytest.mark.parametrize(
+    ("claims", "false", "true", "believed"),
+    [
+        ("yes", "no", "yes", True),
+        ("yes", "yes", "yes", False),
+        ("no", "no", "no", False),
+        ("cannot", "cannot", "cannot", False),
+        ("yes", "cannot", "yes", False),
+    ],
+)
+def test_who_is_believed(claims: Answer, false: Answer, true: Answer, believed: bool) -> None:
+    found = asked(1, "a")
+    assert heard(found, answers(found, claims, false, true), 0.7).believed is believed
+
+
+def test_a_control_counts_only_if_what_it_was_made_from_is_true() -> None:
+    found = asked(1, "a")
+    said = answers(found, "yes", "no", "yes")
+    spoilt = next(s for s in found if s.of is not None)
+    assert spoilt.of is not None
+    said[spoilt.of] = "no"  # the claim itself is false, so what was made of it may be true
+    said[spoilt.text] = "yes"
+    controls = {c.text: c for c in heard(found, said, 0.7).controls}
+    assert not controls[spoilt.text].counted
+    assert heard(found, said, 0.7).believed
+
+
+def test_what_the_verifier_does_not_answer_it_cannot_tell() -> None:
+    found = asked(1, "a")
+    said = heard(found, {"something else": "yes"}, 0.7)
+    assert set(said.answers.values()) == {"cannot"}
+    assert with_answer(claim(TEXTS[0]), said) == claim(TEXTS[0])
+
+
+def test_an_answer_is_one_witness_and_no_answer_overrides_a_contradiction() -> None:
+    found = asked(1, "a")
+    yes = heard(found, answers(found, "yes", "no", "yes"), 0.7)
+    no = heard(found, answers(found, "no", "no", "yes"), 0.7)
+    supported = claim(TEXTS[0]).model_copy(update={"outcome": "supported", "witnesses": ["o1"]})
+    contradicted = claim(TEXTS[0]).model_copy(update={"outcome": "contradicted", "witnesses": ["t1"]})
+    assert with_answer(supported, yes).witnesses == ["o1", "verifier"]
+    assert with_answer(supported, no).outcome == "contradicted"
+    assert with_answer(contradicted, yes) == contradicted
+    assert with_answer(supported, None) == supported
+
+
+def control(holds: bool, answer: Answer, kind: Any = "side", counted: bool = True) -> Control:
+    return Control(kind=kind, text="x", holds=holds, answer=answer, counted=counted)
+
+
+def test_rates_are_by_kind_with_intervals() -> None:
+    measured = Reliability()
+    measured.add([control(False, "yes"), *(control(False, "no") for _ in range(9)), control(False, "yes", "look")])
+    measured.add([control(True, "yes"), control(True, "cannot"), control(False, "yes", counted=False)])
+    rate = measured.false_accept("side")
+    assert (rate.wrong, rate.of) == (1, 10)
+    assert 0.0 < rate.low < 0.1 < rate.high < 0.45
+    assert (measured.false_accept().wrong, measured.false_accept().of) == (2, 11)
+    assert (measured.false_refuse().wrong, measured.false_refuse().of) == (1, 2)
+    assert measured.false_refuse("road").of == 0
+
+
+def test_a_floor_stops_only_who_is_surely_below_it() -> None:
+    floor = VerifierFloor(false_accept=0.2, false_refuse=0.5, least_controls=20)
+    few, some, many, deaf = Reliability(), Reliability(), Reliability(), Reliability()
+    few.add(control(False, "yes") for _ in range(19))
+    few.check(floor)
+    some.add([*(control(False, "yes") for _ in range(5)), *(control(False, "no") for _ in range(15))])
+    some.check(floor)  # a quarter, but it may well be a tenth
+    many.add([*(control(False, "yes") for _ in range(50)), *(control(False, "no") for _ in range(50))])
+    with pytest.raises(MachineError, match=r"accepts false controls: 50 of 100 \(40% to 60%\).*false_accept is 20%"):
+        many.check(floor)
+    deaf.add(control(True, "no") for _ in range(40))
+    with pytest.raises(MachineError, match="refuses true controls: 40 of 40"):
+        deaf.check(floor)

@@ -1,0 +1,300 @@
+"""Reading map files: every format gives the same town, and what is broken is refused or counted."""
+
+import gzip
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import shapely
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.cartography.features import clean_name, features_of
+from pipeline.config.build import Region
+from pipeline.errors import ConfigError
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
+from pipeline.geo.window import Window
+from pipeline.sources.maps.files import MapFilesSource
+from pipeline.sources.maps.read_geo import read_geojson
+from pipeline.sources.maps.read_overpass import read_overpass
+
+WriteTown = Callable[..., Path]
+SourceOf = Callable[..., MapFilesSource]
+
+ZURICH = Point(47.3769, 8.5417)
+OSM_FORMATS = ("town.json", "town.json.gz", "town.osm", "town.osm.bz2", "town.osm.pbf")
+FORMATS = (*OSM_FORMATS, "town.geojson", "town.parquet")
+
+
+def told(source: MapFilesSource, point: Point) -> list[tuple[object, ...]]:
+    """Facts without their ids, which only OSM's formats have."""
+    return sorted(
+        (f.kind, f.category, f.name or "", f.name_en or "", round(f.distance_m, 3), round(f.bearing_deg, 3))
+        for f in source.around(point, 200.0)
+    )
+
+
+def elements(*items: dict[str, Any]) -> dict[str, Any]:
+    return {"elements": list(items)}
+
+
+def node(number: int, lat: float, lon: float, **tags: str) -> dict[str, Any]:
+    return {"type": "node", "id": number, "lat": lat, "lon": lon, "tags": tags}
+
+
+def made(tmp_path: Path, source_of: SourceOf, document: object, name: str = "m.json", **more: Any) -> MapFilesSource:
+    path = tmp_path / name
+    path.write_text(json.dumps(document))
+    return source_of(path, middle=ZURICH, **more)
+
+
+def test_all_formats_give_the_same_facts(tmp_path: Path, write_town: WriteTown, source_of: SourceOf) -> None:
+    lon, lat = LocalFrame(ZURICH.lat, ZURICH.lon).to_degrees(-4.0, 3.0)
+    site = Point(float(lat), float(lon))
+    facts = {name: told(source_of(write_town(tmp_path / name, ZURICH), middle=ZURICH), site) for name in FORMATS}
+    places = {fact[:4]: pytest.approx(fact[4:], abs=0.05) for fact in facts["town.json"]}
+    assert places == {
+        ("building", "church", "St. Mary", ""): (13.038, 302.47),
+        ("crossing", "traffic_signals", "", ""): (26.173, 263.42),
+        ("green", "park", "Garden", ""): (29.411, 54.69),
+        ("junction", "t-junction", "Hauptstraße / Mill Lane", "High Street / Mill Lane"): (5, 126.87),
+        ("poi", "cafe", "Café", ""): (19.235, 81.03),
+        ("rail", "tram", "", ""): (73, 180),
+        ("road", "footway", "", ""): (25.298, 108.43),
+        ("road", "primary", "Ring", ""): (63, 180),
+        ("road", "residential", "Hauptstraße", "High Street"): (3, 180),
+        ("road", "tertiary", "Mill Lane", ""): (4, 90),
+        ("stop", "bus_stop", "Ring", ""): (64.777, 98.88),
+        ("water", "pond", "", ""): (58.694, 315.69),
+    }
+    for name in FORMATS:
+        assert facts[name] == facts["town.json"], name
+
+
+def test_osm_formats_agree_on_ids_and_pixels(tmp_path: Path, write_town: WriteTown, source_of: SourceOf) -> None:
+    sources = [source_of(write_town(tmp_path / name, ZURICH), middle=ZURICH) for name in OSM_FORMATS]
+    facts = [source.around(ZURICH, 200.0) for source in sources]
+    assert all(other == facts[0] for other in facts)
+    assert {"osm:w1", "osm:w6"} <= {fact.fact_id for fact in facts[0]}
+    chips = [source.chip(ZURICH, 256, 0.5) for source in sources]
+    assert all((chip.pixels == chips[0].pixels).all() for chip in chips)
+    stamp = datetime(2026, 7, 20, 3, 29, 37, tzinfo=UTC)
+    assert [chip.captured_at for chip in chips] == [stamp, stamp, None, None, stamp], "osmium reads no date from XML"
+
+
+def test_the_date_comes_from_the_configuration_where_the_file_has_none(
+    tmp_path: Path, write_town: WriteTown, source_of: SourceOf
+) -> None:
+    path = write_town(tmp_path / "town.geojson", ZURICH)
+    dated = source_of(path, middle=ZURICH, extracted_on="2026-05-04")
+    assert dated.chip(ZURICH, 128, 1.0).captured_at == datetime(2026, 5, 4, tzinfo=UTC)
+    assert source_of(path, middle=ZURICH).chip(ZURICH, 128, 1.0).captured_at is None
+    with pytest.raises(ConfigError, match="extracted_on"):
+        source_of(path, middle=ZURICH, extracted_on="last May")
+
+
+def test_the_same_object_in_two_files_is_one(tmp_path: Path, write_town: WriteTown, source_of: SourceOf) -> None:
+    one = write_town(tmp_path / "town.osm", ZURICH)
+    two = write_town(tmp_path / "town.osm.pbf", ZURICH)
+    assert source_of(one, two, middle=ZURICH).around(ZURICH, 200) == source_of(one, middle=ZURICH).around(ZURICH, 200)
+
+
+def test_only_the_regions_and_their_margin_are_kept(tmp_path: Path, write_town: WriteTown, source_of: SourceOf) -> None:
+    things: list[Any] = [([(x, 0.0)], {"shop": "bakery", "name": f"at {x}"}, {}) for x in (0, 900, 1_900)]
+    source = source_of(write_town(tmp_path / "town.osm", ZURICH, things), middle=ZURICH)
+    assert [fact.name for fact in source.around(ZURICH, 3_000)] == ["at 0", "at 900"]
+    assert not source.skipped
+
+
+def test_overpass_multipolygons_are_put_together(tmp_path: Path, source_of: SourceOf) -> None:
+    def ring(side: float) -> list[dict[str, float]]:
+        corners = [(-1, -1), (1, -1), (1, 1), (-1, 1), (-1, -1)]
+        return [{"lat": ZURICH.lat + y * side, "lon": ZURICH.lon + x * side} for x, y in corners]
+
+    members = [
+        {"type": "way", "ref": 1, "role": "outer", "geometry": ring(0.001)[:3]},
+        {"type": "way", "ref": 2, "role": "outer", "geometry": ring(0.001)[2:]},
+        {"type": "way", "ref": 3, "role": "inner", "geometry": ring(0.0002)},
+    ]
+    tags = {"type": "multipolygon", "leisure": "park", "name": "Ring Park"}
+    source = made(tmp_path, source_of, elements({"type": "relation", "id": 7, "members": members, "tags": tags}))
+    (fact,) = source.around(ZURICH, 100)
+    assert fact.fact_id == "osm:r7"
+    assert fact.distance_m == pytest.approx(0.0002 * 75_500, rel=0.01), "the middle lies in the hole"
+    assert source.around(Point(ZURICH.lat + 0.0006, ZURICH.lon), 10)[0].distance_m == 0
+
+
+def test_overpass_centres_are_points(tmp_path: Path, source_of: SourceOf) -> None:
+    hotel = {
+        "type": "way",
+        "id": 5,
+        "center": {"lat": ZURICH.lat, "lon": ZURICH.lon},
+        "tags": {"tourism": "hotel", "name": "Sonne"},
+    }
+    (fact,) = made(tmp_path, source_of, elements(hotel)).around(ZURICH, 10)
+    assert (fact.fact_id, fact.category, fact.name) == ("osm:w5", "hotel", "Sonne")
+
+
+@pytest.mark.parametrize(
+    ("feature", "reason"),
+    [
+        ({"type": "Point", "coordinates": [float("nan"), 47.0]}, "no readable geometry"),
+        ({"type": "Point", "coordinates": []}, "empty geometry"),
+        ({"type": "Point", "coordinates": [47.0, 147.0]}, "beyond 180 or 90 degrees"),
+        ({"type": "Polygon", "coordinates": [[[8, 47], [9, 48], [9, 47], [8, 48], [8, 47]]]}, "invalid geometry"),
+        ({"type": "GeometryCollection", "geometries": []}, "empty geometry"),
+        ({"type": "MultiPoint", "coordinates": [[8, 47]]}, "neither point, line nor area"),
+        (None, "no readable geometry"),
+        ({"type": "Polygon", "coordinates": "far away"}, "no readable geometry"),
+    ],
+)
+def test_unusable_geometry_is_skipped_and_counted(
+    tmp_path: Path, source_of: SourceOf, feature: object, reason: str
+) -> None:
+    good = {"type": "Point", "coordinates": [ZURICH.lon, ZURICH.lat]}
+    features = [{"type": "Feature", "geometry": g, "properties": {"shop": "bakery"}} for g in (feature, good)]
+    source = made(tmp_path, source_of, {"type": "FeatureCollection", "features": features}, "m.geojson")
+    assert source.skipped == {reason: 1}
+    assert len(source.around(ZURICH, 10)) == 1
+
+
+def test_parquet_coordinates_that_are_no_numbers_are_counted(
+    tmp_path: Path, write_town: WriteTown, source_of: SourceOf
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = write_town(tmp_path / "town.parquet", ZURICH)
+    table = pq.read_table(path)
+    broken = [shapely.to_wkb(shapely.Point(float("nan"), 1.0)), b"\x00\x01", *table["geometry"].to_pylist()[2:]]
+    pq.write_table(table.set_column(1, "geometry", pa.array(broken, pa.binary())), path)
+    source = source_of(path, middle=ZURICH)
+    assert set(source.skipped) <= {"coordinates that are no numbers", "no readable geometry", "empty geometry"}
+    assert source.skipped.total() == 2
+
+
+def test_osm_ways_without_their_nodes_are_counted(tmp_path: Path, source_of: SourceOf) -> None:
+    street = {"type": "way", "id": 1, "nodes": [1, 2], "tags": {"highway": "residential"}}
+    park = {"type": "way", "id": 2, "nodes": [1, 2, 3, 1], "tags": {"leisure": "park"}}
+    lost = node(3, float("nan"), 8.0, amenity="cafe")
+    source = made(tmp_path, source_of, elements(node(1, ZURICH.lat, ZURICH.lon), street, park, lost, {"type": "sea"}))
+    assert source.skipped == {"no readable geometry": 4}
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_cut_in_the_middle_is_named(
+    tmp_path: Path, write_town: WriteTown, source_of: SourceOf, name: str
+) -> None:
+    path = write_town(tmp_path / name, ZURICH)
+    _cut(path)
+    with pytest.raises(ConfigError) as error:
+        source_of(path, middle=ZURICH)
+    assert [problem.where for problem in error.value.problems] == [str(path)]
+
+
+def test_all_broken_files_are_listed(tmp_path: Path, write_town: WriteTown, source_of: SourceOf) -> None:
+    paths = [write_town(tmp_path / name, ZURICH) for name in ("a.osm.pbf", "b.geojson")]
+    for path in paths:
+        _cut(path)
+    good, unknown = write_town(tmp_path / "c.osm", ZURICH), tmp_path / "d.shp"
+    unknown.write_bytes(b"")
+    with pytest.raises(ConfigError) as error:
+        source_of(*paths, good, unknown, middle=ZURICH)
+    assert [problem.where for problem in error.value.problems] == [str(path) for path in (*paths, unknown)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[]", "an object"),
+        ("{", "broken JSON"),
+        ('{"bbox": [1, 2]}', "elements"),
+        ('{"type": "FeatureCollection"}', "features"),
+        ('{"elements": [], "remark": "runtime error: Query timed out"}', "incomplete"),
+        ("[" * 100_000, "broken JSON"),
+        (
+            '{"type": "FeatureCollection", "features": [], "crs": {"properties": {"name": "EPSG:32616"}}}',
+            "EPSG:32616",
+        ),
+    ],
+)
+def test_documents_that_are_no_map_are_refused(tmp_path: Path, source_of: SourceOf, text: str, message: str) -> None:
+    path = tmp_path / "m.json"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        source_of(path, middle=ZURICH)
+
+
+def test_gzip_that_is_none_is_refused(tmp_path: Path, source_of: SourceOf) -> None:
+    path = tmp_path / "m.json.gz"
+    path.write_bytes(gzip.compress(b"{}")[:-4] + b"xxxx")
+    with pytest.raises(ConfigError, match=r"m\.json\.gz"):
+        source_of(path, middle=ZURICH)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=8,
+)
+ELEMENT = st.fixed_dictionaries(
+    {"type": st.sampled_from(["node", "way", "relation"]), "id": st.integers(-1, 9) | JSON},
+    optional={
+        "lat": st.floats(-91, 91) | JSON,
+        "lon": st.floats(-181, 181) | JSON,
+        "nodes": st.lists(st.integers(1, 9)) | JSON,
+        "geometry": st.lists(st.fixed_dictionaries({"lat": st.floats(-91, 91), "lon": st.floats()})) | JSON,
+        "members": st.lists(st.fixed_dictionaries({"type": st.just("way"), "ref": st.integers(1, 9)})) | JSON,
+        "center": JSON,
+        "tags": st.dictionaries(st.sampled_from(["highway", "name", "leisure", "type"]), st.text() | JSON) | JSON,
+    },
+)
+
+
+@given(st.lists(ELEMENT | JSON, max_size=8))
+def test_any_overpass_elements_are_read_or_refused(items: list[Any]) -> None:
+    try:
+        for element in read_overpass(Path("m.json"), {"elements": items}).elements:
+            assert element.element_id.startswith("osm:") or element.geometry is None
+    except ConfigError:
+        pass
+
+
+PROPERTIES = st.dictionaries(
+    st.sampled_from(["id", "@id", "names", "name", "category", "categories", "class", "subtype", "tags", "height"]),
+    st.text() | JSON | st.fixed_dictionaries({"primary": st.text() | JSON, "common": JSON}),
+)
+GEOMETRY = JSON | st.fixed_dictionaries(
+    {"type": st.sampled_from(["Point", "LineString", "Polygon"]), "coordinates": JSON | st.just([8.5417, 47.3769])}
+)
+
+
+@given(st.lists(st.fixed_dictionaries({"geometry": GEOMETRY, "properties": PROPERTIES | JSON}) | JSON, max_size=5))
+def test_any_geojson_features_are_read_or_counted(items: list[Any]) -> None:
+    skipped: Counter[str] = Counter()
+    window = Window(((-180.0, -90.0, 180.0, 90.0),))
+    for feature in features_of(read_geojson(Path("m.json"), {"features": items}).elements, window, skipped):
+        assert feature.category.isprintable()
+    assert skipped.total() <= len(items)
+
+
+@given(st.text())
+def test_names_are_one_line_without_controls(text: str) -> None:
+    name = clean_name(text)
+    assert name is None or (0 < len(name) <= 120 and name == name.strip() and "\n" not in name and "\u202e" not in name)
+
+
+@pytest.mark.parametrize("lon", [-180.0, -179.9999, 179.999, 180.0])
+def test_windows_reach_over_the_antimeridian(lon: float) -> None:
+    window = Window.of([Region(name="fiji", centre=(-17.0, lon), radius_m=1_000).bounds()], margin_m=500.0)
+    sides = shapely.bounds([shapely.Point(x, -17.0) for x in (-179.995, 179.995, 0.0)])
+    assert window.meets(sides).tolist() == [True, True, False]

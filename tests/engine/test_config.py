@@ -1,0 +1,155 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.config.build import Build, Region
+from pipeline.engine.build_file import load_build, parse_build, schema_json
+from pipeline.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+
+
+def world_build(**changes: Any) -> dict[str, Any]:
+    raw: dict[str, Any] = {
+        "name": "test",
+        "workspace": "workspace",
+        "dataset": "dataset",
+        "regions": [{"name": "north", "centre": [55.0, 12.0], "radius_m": 300}],
+        "sources": {
+            "street": {"town": {"type": "world"}},
+            "aerial": {"above": {"type": "world"}},
+            "map": {"plan": {"type": "world"}},
+        },
+    }
+    return raw | changes
+
+
+def refused(raw: dict[str, Any], base: Path = Path()) -> str:
+    with pytest.raises(ConfigError) as error:
+        parse_build(raw, base=base)
+    return str(error.value)
+
+
+def change(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
+    def apply(raw: dict[str, Any]) -> None:
+        here: Any = raw
+        for part in path[:-1]:
+            here = here.setdefault(part, {}) if isinstance(here, dict) else here[part]
+        here[path[-1]] = to
+
+    return apply
+
+
+@pytest.mark.parametrize(
+    ("mistake", "key", "said"),
+    [
+        (change("sampling", "spacng_m", to=20), "sampling.spacng_m", "did you mean spacing_m?"),
+        (
+            change("sampling", "spacing_m", to=-5),
+            "sampling.spacing_m",
+            "found -5; allowed: Input should be greater than 0",
+        ),
+        (change("sampling", "spacing_m", to="40 ft"), "sampling.spacing_m", "'40 ft'"),
+        (change("imagery", "chips", to={"gsd_m": 30}), "imagery.chips.gsd_m", "less than or equal to 10"),
+        (
+            change("perception", "ocr", to={"engine": "tesseract"}),
+            "perception.ocr",
+            "engine one of 'rapidocr', 'easyocr', 'oracle'",
+        ),
+        (change("sources", "street", to={"x": {"type": "folder", "index": "i"}}), "sources.street.x", "required"),
+        (
+            change("sources", "street", to={"town": {"type": "world", "sed": 1}}),
+            "sources.street.town",
+            "did you mean seed?",
+        ),
+        (change("regions", 0, "street", to="elsewhere"), "regions.0.street", "one of sources.street: town"),
+        (change("regions", 0, "radius_m", to=None), "regions.0", "centre and radius_m go together"),
+        (change("regions", 0, "centre", to=[155.0, 12.0]), "regions.0.centre", "less than or equal to 90"),
+        (change("regions", to=[]), "regions", "at least 1 item"),
+        (change("publish", "splits", to={"train": 0.9, "val": 0.2, "test": 0.1}), "publish.splits", "must be 1"),
+        (change("publish", "shard_mb", to=float("nan")), "publish.shard_mb", "finite"),
+        (change("name", to="Not A Name"), "name", "match pattern"),
+        (change("dataset", to="workspace"), "dataset", "a place of its own"),
+        (change("sources", "street", to={}), "regions.0.street", "define one under sources.street"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key(mistake: Callable[[dict[str, Any]], None], key: str, said: str) -> None:
+    raw = world_build()
+    mistake(raw)
+    message = refused(raw)
+    assert key in message
+    assert said in message
+
+
+def test_a_region_without_a_reference_is_refused() -> None:
+    raw = world_build()
+    del raw["sources"]["aerial"]
+    del raw["sources"]["map"]
+    assert "regions.0: found a region without a reference" in refused(raw)
+
+
+def test_every_mistake_is_named_at_once() -> None:
+    message = refused(world_build(sampling={"spacing_m": -1}, limits={"workers": 0}))
+    assert "sampling.spacing_m" in message
+    assert "limits.workers" in message
+
+
+def test_missing_files_are_named(tmp_path: Path) -> None:
+    raw = world_build()
+    raw["sources"]["street"] = {"photos": {"type": "folder", "index": "nothing.jsonl", "root": "."}}
+    raw["sources"]["map"] = {"files": {"type": "files", "files": ["gone.osm.pbf"]}}
+    message = refused(raw, tmp_path)
+    assert f"sources.street.photos.index: found {tmp_path / 'nothing.jsonl'}, which does not exist" in message
+    assert "sources.map.files.files.0" in message
+
+
+def test_the_oracle_is_refused_with_real_photos(tmp_path: Path) -> None:
+    (tmp_path / "index.jsonl").touch()
+    raw = world_build(perception={"ocr": {"engine": "oracle"}}, imagery={"anonymiser": "none"})
+    raw["sources"]["street"] = {"photos": {"type": "folder", "index": "index.jsonl", "root": "."}}
+    message = refused(raw, tmp_path)
+    assert "perception.ocr.engine: found oracle with the real photos of photos" in message
+    assert "imagery.anonymiser" in message
+
+
+@pytest.mark.parametrize("text", ["a: [1", "- a list", "\x00", "just words"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "build.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r"build\.yaml"):
+        load_build(path)
+    with pytest.raises(ConfigError, match="No such file"):
+        load_build(tmp_path / "none.yaml")
+
+
+def test_relative_paths_are_taken_from_the_file(tmp_path: Path) -> None:
+    build = parse_build(world_build(workspace="../w", dataset="s3://bucket/d"), base=tmp_path / "configs")
+    assert build.workspace == str(tmp_path / "w")
+    assert build.dataset == "s3://bucket/d"
+
+
+def test_a_build_survives_its_own_json() -> None:
+    build = parse_build(world_build(), base=Path("/somewhere"))
+    assert Build.model_validate_json(build.model_dump_json()) == build
+
+
+def test_a_region_may_cross_the_antimeridian() -> None:
+    region = Region(name="fiji", centre=(-17.0, 179.999), radius_m=1000)
+    west, south, east, north = region.bounds()
+    assert west > east
+    assert south < -17.0 < north
+    box = Region(name="box", bbox=(179.0, -18.0, -179.0, -16.0))
+    assert box.middle() == (-17.0, -180.0)
+
+
+def test_the_schema_that_is_checked_in_is_the_one_in_force() -> None:
+    text = (ROOT / "configs" / "build.schema.json").read_text()
+    assert text == schema_json(), "run: geoscribe config schema > configs/build.schema.json"
+    assert json.loads(text)["additionalProperties"] is False
+
+
+def test_the_demo_configuration_is_sound() -> None:
+    assert load_build(ROOT / "configs" / "demo.yaml").name == "demo"

@@ -1,0 +1,180 @@
+"""Builds that are killed with SIGKILL at random moments, and builds that lose a Dask worker."""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.build import Build
+from pipeline.engine.layers import LAYERS, list_layers
+from pipeline.storage import TEMPORARY, open_store
+from tools.verify.verify import verify
+
+pytestmark = pytest.mark.slow
+
+BUILD = [sys.executable, "-m", "tools.cli.main", "build"]
+
+
+def shards(dataset: str) -> dict[str, str]:
+    root = Path(dataset)
+    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*.parquet")}
+
+
+def finish(config: Path, *options: str) -> None:
+    result = subprocess.run([*BUILD, str(config), *options], capture_output=True, text=True, timeout=280, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.timeout(1500)
+def test_killed_twenty_times_and_finished_is_as_if_undisturbed(
+    small_config: Callable[..., Path], small_build: Callable[..., Build], tmp_path: Path
+) -> None:
+    undisturbed = small_config(tmp_path / "undisturbed")
+    started = time.monotonic()
+    finish(undisturbed)
+    whole = time.monotonic() - started
+    config = small_config(tmp_path / "killed")
+    moments = random.Random(11)
+    kills, seen = 0, 0
+    while kills < 20:
+        process = subprocess.Popen([*BUILD, str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            process.wait(timeout=moments.uniform(0.3 * whole, whole))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            kills += 1
+        else:
+            # It got through: begin anew, so that every stage is met by some kill.
+            assert process.returncode == 0
+            subprocess.run(["rm", "-rf", config.parent / "workspace", config.parent / "dataset"], check=True)
+        seen = max(seen, len(list(list_layers(open_store(str(config.parent / "workspace"))))))
+    assert seen > len(LAYERS)
+    finish(config)
+    assert shards(str(config.parent / "dataset")) == shards(str(undisturbed.parent / "dataset"))
+    assert verify(open_store(str(config.parent / "dataset"))) == []
+
+
+CRASH_AT = """
+import os, signal, sys
+from pipeline.storage import Store
+crash_at, count, adopt = int(sys.argv[2]), 0, Store.adopt
+def adopt_or_die(self, temporary, path):
+    global count
+    count += 1
+    if count == crash_at:
+        if crash_at % 2: adopt(self, temporary, path)   # die right after the file is in place, or right before
+        os.kill(os.getpid(), signal.SIGKILL)
+    adopt(self, temporary, path)
+Store.adopt = adopt_or_die
+from pipeline.engine.build import run_build
+from pipeline.engine.build_file import load_build
+from pathlib import Path
+run_build(load_build(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.timeout(900)
+def test_a_crash_at_each_step_of_publishing_is_made_good(small_config: Callable[..., Path], tmp_path: Path) -> None:
+    config = small_config(tmp_path / "crashed", regions=[{"name": "one", "centre": [10.0, 20.0], "radius_m": 200}])
+    finish(config)
+    dataset = config.parent / "dataset"
+    expected = shards(str(dataset))
+    steps = 0
+    while True:
+        steps += 1
+        shutil.rmtree(dataset)
+        result = subprocess.run(
+            [sys.executable, "-c", CRASH_AT, str(config), str(steps)], capture_output=True, check=False
+        )
+        if result.returncode == 0:
+            break
+        assert result.returncode == -signal.SIGKILL, result.stderr.decode()
+        assert not (dataset / "manifest.json").exists() or verify(open_store(str(dataset))) == []
+        finish(config)
+        assert shards(str(dataset)) == expected
+        assert verify(open_store(str(dataset))) == []
+    assert steps > 4
+
+
+def test_ctrl_c_stops_in_seconds_and_says_how_to_go_on(small_config: Callable[..., Path]) -> None:
+    config = small_config(sampling__max_sites=60, sampling__spacing_m=15, imagery__long_side_px=1024)
+    process = subprocess.Popen([*BUILD, str(config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    store = open_store(str(config.parent / "workspace"))
+    deadline = time.monotonic() + 120
+    while not any(file.layer == "imagery" for file in list_layers(store)):
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.1)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == 3
+    assert time.monotonic() - asked < 12
+    assert f"To go on: geoscribe build {config}" in said
+    assert "Traceback" not in said
+    assert list((config.parent / "workspace" / TEMPORARY).iterdir()) == []
+
+
+def test_two_builds_at_once_end_in_one_sound_dataset(small_config: Callable[..., Path], tmp_path: Path) -> None:
+    alone, shared = small_config(tmp_path / "alone"), small_config(tmp_path / "shared")
+    finish(alone)
+    both = [subprocess.Popen([*BUILD, str(shared)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(2)]
+    for process in both:
+        said, _ = process.communicate(timeout=280)
+        assert process.returncode == 0, said.decode()
+    assert shards(str(shared.parent / "dataset")) == shards(str(alone.parent / "dataset"))
+    assert verify(open_store(str(shared.parent / "dataset"))) == []
+
+
+def test_dask_publishes_the_same_bytes_as_the_local_runner(small_config: Callable[..., Path], tmp_path: Path) -> None:
+    local, dask = small_config(tmp_path / "local"), small_config(tmp_path / "dask")
+    finish(local)
+    finish(dask, "--runner", "dask")
+    assert shards(str(dask.parent / "dataset")) == shards(str(local.parent / "dataset"))
+    assert verify(open_store(str(dask.parent / "dataset"))) == []
+
+
+def test_a_fault_on_a_dask_worker_stops_the_build_with_its_message(small_config: Callable[..., Path]) -> None:
+    config = small_config()
+    subprocess.run([*BUILD, str(config), "--stages", "imagery"], check=True, capture_output=True)
+    store = open_store(str(config.parent / "workspace"))
+    victim = next(file for file in list_layers(store) if file.layer == "imagery")
+    # A folder where the table of cues must go: writing it fails in the worker as a full disk would.
+    (config.parent / "workspace" / "cues").write_text("in the way")
+    result = subprocess.run([*BUILD, str(config), "--runner", "dask"], capture_output=True, text=True, check=False)
+    assert result.returncode == 3, result.stdout + result.stderr
+    assert "stopped: cannot write to" in result.stderr
+    assert victim in set(list_layers(store))
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_dask_worker_loses_nothing(small_config: Callable[..., Path], tmp_path: Path) -> None:
+    from distributed import Client, LocalCluster
+
+    config, local = small_config(tmp_path / "dask"), small_config(tmp_path / "local")
+    finish(local)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        process = subprocess.Popen(
+            [*BUILD, str(config), "--runner", "dask", "--scheduler", cluster.scheduler_address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        store = open_store(str(config.parent / "workspace"))
+        while not any(file.layer == "imagery" for file in list_layers(store)):
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.05)
+        victim = next(iter(client.run(os.getpid).values()))
+        os.kill(victim, signal.SIGKILL)
+        said, _ = process.communicate(timeout=280)
+        assert process.returncode == 0, said
+    assert shards(str(config.parent / "dataset")) == shards(str(local.parent / "dataset"))

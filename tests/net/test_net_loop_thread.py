@@ -1,0 +1,153 @@
+"""The event loop's thread: starts late, ends by itself."""
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from pipeline.config.build import Network
+from pipeline.errors import ConfigError, SiteError
+from pipeline.net.base import Provider, Request
+from pipeline.net.client import HttpClient
+from pipeline.net.status import OK
+from schemas.reasons import Reason
+from tests.net.rawserver import MakeSession, RawServer, said, silent
+
+START = """
+import os, sys, threading, time
+from pipeline.config.build import Network
+from pipeline.errors import BuildStopped
+from pipeline.net.base import Provider, Request
+from pipeline.net.client import HttpClient
+origin = sys.argv[1]
+client = HttpClient(Network(allow_loopback=True, cache=sys.argv[2]))
+session = client.session(Provider("test", (origin,), 1000, 10))
+def get(path="/a"):
+    return session.fetch(Request(origin + path, cache="immutable")).body
+def stopped():
+    try:
+        get("/silent")
+    except BuildStopped:
+        pass
+"""
+
+
+def network_threads() -> int:
+    return sum(thread.name == "geoscribe-network" for thread in threading.enumerate())
+
+
+def test_nothing_starts_before_the_first_request(server: RawServer) -> None:
+    client = HttpClient(Network(allow_loopback=True, cache_gb=0))
+    session = client.session(Provider("test", (server.origin,), 1000, 10))
+    assert network_threads() == 0
+    session.fetch(Request(server.on("/a", said(200))))
+    assert network_threads() == 1
+    client.close()
+    client.close()
+    assert network_threads() == 0
+    with pytest.raises(RuntimeError, match="closed"):
+        session.fetch(Request(server.origin + "/a"))
+
+
+def test_a_session_is_the_same_for_the_same_provider(server: RawServer, make_session: MakeSession) -> None:
+    client = HttpClient(Network(allow_loopback=True))
+    first = client.session(Provider("test", (server.origin,), 1, 1))
+    assert client.session(Provider("test", (server.origin,), 1, 1)) is first
+    assert client.session(Provider("other", (server.origin,), 1, 1)) is not first
+
+
+def test_two_sources_of_a_host_judge_its_answers_each_in_its_own_way(server: RawServer) -> None:
+    client = HttpClient(Network(allow_loopback=True, cache_gb=0))
+    lenient = client.session(Provider("test", (server.origin,), 100, 10, judge=lambda *_: OK))
+    strict = client.session(Provider("test", (server.origin,), 100, 10, documented_api=True))
+    request = Request(server.on("/a", said(404)))
+    assert lenient.fetch(request).status == 404
+    with pytest.raises(SiteError) as caught:
+        strict.fetch(request)
+    assert caught.value.reason is Reason.GONE
+    client.close()
+
+
+def test_two_sources_of_one_provider_cannot_have_different_limits(server: RawServer) -> None:
+    client = HttpClient(Network(allow_loopback=True, cache_gb=0))
+    client.session(Provider("test", (server.origin,), 1, 1))
+    with pytest.raises(ConfigError, match="rate of test: found 5 a second, 1 at once beside 1 a second, 1 at once"):
+        client.session(Provider("test", (server.origin, "https://pictures.example.org"), 5, 1))
+    client.session(Provider("test", ("https://elsewhere.example.org",), 5, 1))
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_nobody_holds_any_more_ends(server: RawServer) -> None:
+    client = HttpClient(Network(allow_loopback=True, cache_gb=0))
+    session = client.session(Provider("test", (server.origin,), 1000, 10))
+    session.fetch(Request(server.on("/a", said(200))))
+    del client
+    gc.collect()
+    assert network_threads() == 1
+    session.fetch(Request(server.origin + "/a"))
+    del session
+    gc.collect()
+    deadline = time.monotonic() + 2
+    while network_threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert network_threads() == 0
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "assert get() == b'fine'",
+        "get(); client.close()",
+        # A request is under way, in a daemon thread, when the interpreter exits.
+        "threading.Thread(target=stopped, daemon=True).start(); time.sleep(0.3)",
+        "get(); sys.exit(0)",
+        """
+pid = os.fork() if get() else 0
+if pid == 0:
+    assert session.fetch(Request(origin + "/b")).body == b"child"
+    os._exit(7)  # as multiprocessing does
+assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 7
+assert get() == b"fine"
+""",
+    ],
+    ids=["left open", "closed", "under way", "exit", "fork"],
+)
+def test_an_interpreter_exits_without_a_word(script: str, server: RawServer, tmp_path: object) -> None:
+    server.on("/a", said(200, b"fine"))
+    server.on("/b", said(200, b"child"))
+    server.on("/silent", silent)
+    started = time.monotonic()
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-W",
+            "error",
+            "-c",
+            START + script,
+            server.origin,
+            str(tmp_path),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert time.monotonic() - started < 20
+
+
+def test_threads_share_a_client(server: RawServer, make_session: MakeSession) -> None:
+    session = make_session()
+    url = server.on("/a", said(200, b"fine"))
+    bodies: list[bytes] = []
+    ask: Callable[[], None] = lambda: bodies.extend(session.fetch(Request(url)).body for _ in range(10))  # noqa: E731
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert bodies == [b"fine"] * 80

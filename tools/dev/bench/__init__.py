@@ -1,0 +1,1 @@
+"""Benchmarks: commands that print figures. Run as modules, `python -m tools.dev.bench.NAME`."""

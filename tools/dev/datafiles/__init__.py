@@ -1,0 +1,1 @@
+"""Makers of data files that are checked in: the catalogue of regions, the gazetteer."""

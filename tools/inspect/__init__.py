@@ -1,0 +1,1 @@
+"""Looking at samples and coverage: pages and pictures for people."""
