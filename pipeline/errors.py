@@ -13,6 +13,7 @@ class SiteError(Exception):
     """This site, view or chip cannot be had; the rest can."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
+        detail = detail.encode("utf-8", "replace").decode()  # it may quote what came: lone surrogates fit into no row
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail

@@ -5,6 +5,8 @@ Every write is atomic: a reader sees the whole file or none. Locally that is a t
 """
 
 import contextlib
+import errno
+import fcntl
 import io
 import os
 import tempfile
@@ -12,7 +14,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -26,6 +28,7 @@ TEMPORARY = ".tmp"
 _READ_AHEAD = 2**18
 """Bytes fetched from a bucket at once: a Parquet footer fits in one request."""
 _PROBE = timedelta(seconds=15)
+_LOCK = ".lock"
 STALE_AFTER_S = 3600.0
 """A temporary file this old belongs to a killed writer: writing one file never takes an hour."""
 
@@ -36,6 +39,8 @@ class Entry:
 
     path: str
     size: int
+    modified: datetime
+    """By the store's own clock, which for a bucket is not this machine's."""
 
 
 class Store:
@@ -47,21 +52,21 @@ class Store:
         self.root = root
         """The folder, where the store is local."""
 
+    @property
+    def _temporary(self) -> Path:
+        return (self.root or Path(tempfile.gettempdir())) / TEMPORARY
+
     def entries(self, prefix: str = "") -> Iterator[Entry]:
         """All files below a folder, in no order. Temporary files are not among them."""
         with _explained(self.url, "list"):
             for batch in obstore.list(self._backend, prefix=prefix or None, chunk_size=1000, return_arrow=False):
                 for meta in batch:
                     if not meta["path"].startswith(TEMPORARY + "/"):
-                        yield Entry(meta["path"], meta["size"])
+                        yield Entry(meta["path"], meta["size"], meta["last_modified"])
 
     def exists(self, path: str) -> bool:
         """Whether the file is there."""
-        try:
-            obstore.head(self._backend, path)
-        except FileNotFoundError:
-            return False
-        return True
+        return self._size(path) is not None
 
     def read(self, path: str) -> bytes:
         """The file's bytes.
@@ -102,10 +107,9 @@ class Store:
 
     def scratch(self) -> Path:
         """A fresh path for a local temporary file, to be given to `adopt`."""
-        folder = (self.root or Path(tempfile.gettempdir())) / TEMPORARY
         with _explained(self.url, "write to"):
-            folder.mkdir(parents=True, exist_ok=True)
-        return folder / uuid.uuid4().hex
+            self._temporary.mkdir(parents=True, exist_ok=True)
+        return self._temporary / uuid.uuid4().hex
 
     def adopt(self, temporary: Path, path: str) -> None:
         """Put a finished temporary file in place, replacing one that is there; it is moved, not copied."""
@@ -121,22 +125,61 @@ class Store:
             temporary.replace(target)
             _sync_folder(target.parent)
 
+    def adopt_new(self, temporary: Path, path: str) -> bool:
+        """Put a finished temporary file in place unless one of the same length is there; returns whether it was put.
+
+        For files whose name holds a digest of their content. There two writers write the same bytes, so in a bucket it
+        does not matter who of them is the last, and the upload can go in parts, which a conditional one cannot.
+        """
+        with _explained(self.url, "write to"):
+            if self._size(path) == temporary.stat().st_size:
+                temporary.unlink()
+                return False
+        self.adopt(temporary, path)
+        return True
+
     def delete(self, path: str) -> None:
         """Remove a file; it may be gone already."""
         with contextlib.suppress(FileNotFoundError), _explained(self.url, "delete from"):
             obstore.delete(self._backend, path)
 
-    def sweep(self) -> int:
-        """Remove what killed writers left behind; returns how many files."""
-        if self.root is None or not (self.root / TEMPORARY).is_dir():
+    def sweep(self, older_than_s: float = STALE_AFTER_S) -> int:
+        """Remove what killed writers left behind; returns how many files.
+
+        `older_than_s` may be less only for who knows that there is no other writer.
+        """
+        if not self._temporary.is_dir():
             return 0
         swept = 0
-        for leftover in (self.root / TEMPORARY).iterdir():
-            with contextlib.suppress(FileNotFoundError):  # another build may sweep at the same time
-                if time.time() - leftover.stat().st_mtime > STALE_AFTER_S:
+        for leftover in self._temporary.iterdir():
+            with contextlib.suppress(FileNotFoundError, PermissionError):  # swept by another build, or another user's
+                if leftover.suffix != _LOCK and time.time() - leftover.stat().st_mtime > older_than_s:
                     leftover.unlink()
                     swept += 1
         return swept
+
+    @contextlib.contextmanager
+    def locked(self, name: str) -> Iterator[bool | None]:
+        """Hold a lock by name while the block runs. The kernel lets go of it when the process ends, however it ends.
+
+        Yields True where nobody else holds it, False where somebody does, and None where the place knows no locks (a
+        bucket, some network file systems).
+        """
+        if self.root is None:
+            yield None
+            return
+        with _explained(self.url, "write to"):
+            self._temporary.mkdir(parents=True, exist_ok=True)
+            file = (self._temporary / f"{name}{_LOCK}").open("ab")
+        with file:
+            yield _lock(file)
+
+    def _size(self, path: str) -> int | None:
+        try:
+            size: int = obstore.head(self._backend, path)["size"]
+        except FileNotFoundError:
+            return None
+        return size
 
     def _place(self, path: str, data: bytes) -> None:
         temporary = self.scratch()
@@ -200,7 +243,7 @@ def open_store(url: str, *, where: str = "workspace", read_only: bool = False) -
             (root / TEMPORARY).mkdir(parents=True, exist_ok=True)
             probe = root / TEMPORARY / uuid.uuid4().hex
             probe.touch()
-            probe.unlink()
+            probe.unlink(missing_ok=True)  # who publishes there at this moment sweeps
         except OSError as error:
             raise ConfigError([Problem(where, f"{root} ({error.strerror})", "a folder that can be written")]) from error
         return Store(url, LocalStore(root), root)
@@ -220,6 +263,18 @@ def url_is_loopback() -> bool:
     """Whether the S3 endpoint in the environment is on this machine: only then may it be plain http."""
     endpoint = os.environ.get("AWS_ENDPOINT_URL", "")
     return endpoint.startswith(("http://127.0.0.1:", "http://localhost:"))
+
+
+def _lock(file: BinaryIO) -> bool | None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno in (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS):
+            return None
+        raise
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

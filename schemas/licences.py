@@ -5,6 +5,13 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 LicenceClass = Literal["public-domain", "attribution", "share-alike", "other"]
+CLASSES: dict[LicenceClass, str] = {
+    "public-domain": "nothing (CC0, public domain)",
+    "attribution": "credit (CC-BY, ODC-By, MIT)",
+    "share-alike": "credit, and the same licence for what is adapted from it (CC-BY-SA, ODbL)",
+    "other": "something else (no commercial use, no changes), or it is not known: read the licence",
+}
+"""What those who pass the data on are asked for."""
 
 # Matched against the whole SPDX identifier (https://spdx.org/licenses/) without regard to case, in this order.
 # The permissive code licences are here because photos and maps are found in code repositories under them; they ask

@@ -45,6 +45,7 @@ class Reason(StrEnum):
     EMPTY_MAP = "empty_map"
 
     # Reading and describing.
+    ENGINE_FAILED = "engine_failed"
     NO_CUES = "no_cues"
     TOO_LONG = "too_long"
     UNGROUNDED = "ungrounded"
@@ -96,8 +97,10 @@ ABOUT: dict[Reason, About] = {
     Reason.SERVER_ERROR: About(
         "imagery", "the source responded with a server error at every attempt", passing=True, outage=True
     ),
-    Reason.BAD_ANSWER: About("imagery", "the answer was not what the source documents", passing=True),
-    Reason.ANSWER_TOO_LARGE: About("imagery", "the response was larger than allowed"),
+    Reason.BAD_ANSWER: About(
+        "imagery", "the answer was not what the source documents, or could not be processed", passing=True
+    ),
+    Reason.ANSWER_TOO_LARGE: About("imagery", "the answer was larger than its kind may be"),
     Reason.REFUSED: About("imagery", "the source, or its robots.txt, refused the request"),
     Reason.GONE: About("imagery", "the source no longer has it"),
     Reason.UNSAFE_ADDRESS: About("imagery", "the source pointed to a URL that is not allowed"),
@@ -115,7 +118,11 @@ ABOUT: dict[Reason, About] = {
     Reason.PARTLY_COVERED: About("imagery", "too little of the chip is covered"),
     Reason.BLANK_TILE: About("imagery", "the source shows its placeholder where imagery should be"),
     Reason.EMPTY_MAP: About("imagery", "the map has no feature within the chip"),
-    Reason.NO_CUES: About("cues", "there is no evidence that a description could rest on"),
+    Reason.ENGINE_FAILED: About(
+        "cues",
+        "an engine (face blurring, text reading, segmentation, captioning) failed on it unexpectedly: see the log",
+    ),
+    Reason.NO_CUES: About("cues", "nothing was seen or mapped that a description could rest on"),
     Reason.TOO_LONG: About("captions", "no description under the token limit could be written", redrawn=True),
     Reason.UNGROUNDED: About(
         "captions",

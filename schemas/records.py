@@ -34,7 +34,8 @@ AERIAL = "aerial"
 class Record(BaseModel):
     """Base of all records. They are immutable and refuse unknown fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # A limit on texts, of which Arrow takes 2 GiB, makes pydantic refuse lone surrogates too: no file could hold them.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, str_max_length=2**31 - 1)
 
 
 class Image(Record):
@@ -156,6 +157,9 @@ class ChipInfo(Credit):
     native_gsd_m: float | None = None
     """Ground sample distance of the source imagery at this place, metres per pixel; greater than `gsd_m` if the chip
     was enlarged. The coarsest one if the chip is a mosaic. Null for drawn chips (maps, the synthetic world)."""
+    datum_accuracy_m: float | None = None
+    """Accuracy of the transformation from the source's coordinate system to WGS 84, metres, as the EPSG registry states
+    it; 0 where it is WGS 84. Null where none is stated, and for drawn chips."""
     width: int
     """Width, pixels."""
     height: int
@@ -205,6 +209,9 @@ class MapFact(Record):
     """Direction in which a road runs at that point, degrees clockwise from north; null for other things."""
     in_sight: bool | None = None
     """Whether no building on the map stands between the site and the thing; null if the map has no buildings."""
+    """From the site to that point; for an area that holds the site, to its centroid."""
+    confidence: float | None = None
+    """The map's own confidence that the thing exists, 0 to 1; null where it states none."""
 
 
 class Considered(Record):
@@ -290,6 +297,9 @@ class ImageryRow(LayerRow):
     """Map chip."""
     facts: list[MapFact]
     """Map features around the site."""
+    charted: list[FactKind] = []
+    """Kinds that the map of the place has a layer of, sorted: only of these does its silence mean anything, and only
+    for what is worth telling (no plain houses, no driveways)."""
     considered: list[Considered] = []
     """Street photos within the search radius, best first; at most 20."""
     missing: list[MissingView]
@@ -639,7 +649,7 @@ class Sample(Record):
     """Sentences of all descriptions, each with its evidence and claims."""
     cues: list[Cue]
     """Evidence: text read, objects seen, map features."""
-    notes: list[Note]
+    notes: list[Note] = []
     """What a model noted on each photo; empty without a model."""
     street_signatures: Signatures
     """Signatures of `street`."""

@@ -2,15 +2,23 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("geoscribe", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("geoscribe")
+from tests.examples import register
+
+register()
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give a file's tests to one worker: what a file's tests share is then made once."""
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it has no types
+
+    return LoadFileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

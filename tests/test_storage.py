@@ -1,6 +1,10 @@
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import boto3
@@ -9,6 +13,14 @@ from moto.server import ThreadedMotoServer
 
 from pipeline.errors import ConfigError
 from pipeline.storage import STALE_AFTER_S, TEMPORARY, Store, open_store
+
+DIES_LOCKED = """
+import os, signal, sys
+from pipeline.storage import open_store
+with open_store(sys.argv[1]).locked("x") as held:
+    assert held
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +74,44 @@ def test_a_large_file_is_adopted_and_read_in_part(store: Store) -> None:
     with store.reader("data/large.bin") as file:
         file.seek(256 * 39_999)
         assert file.read() == bytes(range(256))
+
+
+def test_a_file_named_by_its_content_is_put_once_and_mended(store: Store) -> None:
+    def put(data: bytes) -> bool:
+        temporary = store.scratch()
+        temporary.write_bytes(data)
+        put = store.adopt_new(temporary, "data/same.bin")
+        assert not temporary.exists()
+        return put
+
+    assert put(b"content")
+    assert not put(b"content")
+    store.write("data/same.bin", b"cont")
+    assert put(b"content")
+    assert store.read("data/same.bin") == b"content"
+
+
+def test_a_lock_is_one_process_s_and_ends_with_it(tmp_path: Path) -> None:
+    store, other = open_store(str(tmp_path)), open_store(str(tmp_path))
+    with store.locked("x") as mine, other.locked("x") as theirs, other.locked("y") as another:
+        assert (mine, theirs, another) == (True, False, True)
+    killed = subprocess.run([sys.executable, "-c", DIES_LOCKED, str(tmp_path)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    with store.locked("x") as mine:
+        assert mine
+    assert store.sweep(older_than_s=-1) == 0  # locks are no leftovers
+    assert list(store.entries()) == []
+
+
+def test_a_bucket_knows_no_locks(s3: str) -> None:
+    with open_store(f"{s3}/locks").locked("x") as held:
+        assert held is None
+
+
+def test_entries_know_when_they_were_written(store: Store) -> None:
+    store.write("x", b"1")
+    (entry,) = store.entries()
+    assert abs(datetime.now(UTC) - entry.modified) < timedelta(hours=1)
 
 
 def test_many_writers_of_one_file_leave_one_whole_file(store: Store) -> None:

@@ -13,18 +13,30 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import ConfigError, Problem
+from tools.output import writing
 
 _LINK = re.compile(r"https?://\S+")
 _HFOV = re.compile(r"\bhfov_deg=([0-9.]+)\b")
-_PROJECTIONS = frozenset({"perspective", "equirectangular"})
+_PROJECTIONS = {
+    word: projection
+    for projection, words in {
+        "perspective": ("perspective", "pinhole", "rectilinear", "flat", "planar"),
+        "equirectangular": ("equirectangular", "equirect", "spherical", "photosphere", "panorama", "pano", "360"),
+    }.items()
+    for word in words
+}
+"""What manifests call projections, by their first word: `perspective (dashcam)`."""
+_PARTLY = re.compile(r"crop|partial|part of|half|180")
 
 
-def index_from_manifest(manifest: Path, place_prefix: str) -> list[dict[str, Any]]:
+def index_from_manifest(manifest: Path, place_prefix: str, dropped: list[str] | None = None) -> list[dict[str, Any]]:
     """Index rows for a manifest's street photos, in its order.
 
     Args:
-        manifest: JSON Lines. Only rows of `kind` street with a perspective or equirectangular `projection` are taken.
+        manifest: JSON Lines. Rows of `kind` street are taken whose `projection`, in whatever words, is perspective
+            or equirectangular.
         place_prefix: beginning of the `group` of the rows to take.
+        dropped: the street photos of the group that are not taken go here, a line each, with why.
 
     Returns:
         Rows with the columns of a folder source. The link is the URL in the attribution, or else in `source_url`; the
@@ -42,11 +54,21 @@ def index_from_manifest(manifest: Path, place_prefix: str) -> list[dict[str, Any
         except ValueError as error:
             problems.append(Problem(where, f"broken JSON ({error})", "one JSON object a line"))
             continue
-        if entry.get("kind") != "street" or entry.get("projection") not in _PROJECTIONS:
+        if not isinstance(entry, dict):
+            problems.append(Problem(where, f"a {type(entry).__name__}", "one JSON object a line"))
             continue
-        if not (entry.get("group") or "").startswith(place_prefix):
+        if entry.get("kind") != "street" or not (entry.get("group") or "").startswith(place_prefix):
             continue
-        row = _row(entry)
+        lacking = [key for key in ("path", "lat", "lon") if entry.get(key) is None]
+        if lacking:
+            problems.append(Problem(where, f"no {', '.join(lacking)}", "path, lat and lon of each street photo"))
+            continue
+        projection = _projection(entry.get("projection"))
+        if projection is None:
+            if dropped is not None:
+                dropped.append(f"{where} {entry['path']}: projection {entry.get('projection')!r}")
+            continue
+        row = _row(entry, projection)
         missing = [key for key in ("licence", "author", "link") if not row[key]]
         problems += [Problem(f"{where} {key}", "nothing", f"a {key} for {row['path']}") for key in missing]
         rows.append(row)
@@ -55,7 +77,14 @@ def index_from_manifest(manifest: Path, place_prefix: str) -> list[dict[str, Any
     return rows
 
 
-def _row(entry: dict[str, Any]) -> dict[str, Any]:
+def _projection(stated: Any) -> str | None:
+    """`perspective` or `equirectangular`; None for another projection, and for a part of a sphere."""
+    words = re.findall("[a-z0-9]+", str(stated).lower())
+    found = _PROJECTIONS.get(words[0]) if words else None
+    return None if found == "equirectangular" and _PARTLY.search(str(stated).lower()) else found
+
+
+def _row(entry: dict[str, Any], projection: str) -> dict[str, Any]:
     attribution = entry.get("attribution") or ""
     hfov = _HFOV.search(entry.get("notes") or "")
     return {
@@ -64,8 +93,8 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "lat": entry["lat"],
         "lon": entry["lon"],
         "heading": entry.get("heading"),
-        "hfov_deg": float(hfov[1]) if hfov and entry["projection"] == "perspective" else None,
-        "projection": entry["projection"],
+        "hfov_deg": float(hfov[1]) if hfov and projection == "perspective" else None,
+        "projection": projection,
         "captured_at": entry.get("capture_time"),
         "author": _LINK.sub("", attribution).strip(" ,;"),
         "licence": entry.get("licence"),
@@ -88,10 +117,16 @@ def index_manifest(
     out: Annotated[Path, typer.Option(help="Index to write (.jsonl).")],
 ) -> None:
     """Write the index of a folder source from a manifest's street photos."""
-    rows = index_from_manifest(manifest, group)
+    dropped: list[str] = []
+    rows = index_from_manifest(manifest, group, dropped)
+    for line in dropped:
+        typer.echo(f"left out: {line}", err=True)
     if not rows:
         raise ConfigError([Problem(str(manifest), f"no street photo of a group {group}*", "a group of the manifest")])
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+    with writing(out):
+        out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     typer.echo(f"{len(rows)} photos in {out}; their paths are relative to {manifest.parent}")
 
 

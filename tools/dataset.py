@@ -1,5 +1,6 @@
 """Reads a published dataset through its manifest: single samples by id, or some columns of all."""
 
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -12,11 +13,14 @@ from pydantic import ValidationError
 from rapidfuzz import process
 
 from pipeline.errors import ConfigError, MachineError, Problem
-from pipeline.publishing.manifest import PATH, Manifest, ShardEntry
+from pipeline.publishing.formats import SHARD_NAME_1, read_manifest
+from pipeline.publishing.manifest import FORMAT, PATH, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
 from schemas.records import Sample, Split
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Dataset:
         """
         for shard in self.manifest.shards:
             if split is None or shard.split == split:
-                with self._open(shard) as file:
+                with self.shard(shard) as file:
                     for group in range(file.num_row_groups):
                         yield from file.read_row_group(group, columns=list(columns)).to_pylist()
 
@@ -51,7 +55,7 @@ class Dataset:
         found: dict[str, Sample] = {}
         for shard in self.manifest.shards:
             if wanted - found.keys():
-                with self._open(shard) as file:
+                with self.shard(shard) as file:
                     found.update(_pick(file, wanted - found.keys(), shard.path))
         absent = [sample_id for sample_id in dict.fromkeys(sample_ids) if sample_id not in found]
         if absent:
@@ -67,13 +71,19 @@ class Dataset:
         return Problem("sample id", repr(sample_id), allowed)
 
     @contextmanager
-    def _open(self, shard: ShardEntry) -> Iterator[pq.ParquetFile]:
+    def shard(self, shard: ShardEntry) -> Iterator[pq.ParquetFile]:
+        """A shard, opened for reading with its checksums verified.
+
+        Raises:
+            MachineError: it is missing, or does not hold what the manifest says.
+        """
         try:
             with closing(self.store.reader(shard.path)) as source:
                 yield pq.ParquetFile(source, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             raise MachineError(
-                f"{self.store.url}/{shard.path}: {error}. The manifest lists it: run `geoscribe verify`, publish again."
+                f"{self.store.url}/{shard.path}: {error}. The manifest lists it: open the dataset again if it was "
+                "revised meanwhile; if not, run `geoscribe verify` and publish again."
             ) from error
 
 
@@ -96,11 +106,11 @@ def open_dataset(where: str) -> Dataset:
     """Open a published dataset in a folder (may be read-only), or at an s3://, gs:// or az:// URL.
 
     Raises:
-        ConfigError: there is no manifest, or it is not of this version of geoscribe.
+        ConfigError: there is no manifest, or it is not one that this version of geoscribe can read.
     """
     store = open_store(where, where="dataset", read_only=True)
     try:
-        manifest = Manifest.model_validate_json(store.read(PATH))
+        manifest = read_manifest(store.read(PATH), f"{where}/{PATH}")
     except FileNotFoundError as error:
         found = f"{where} without a {PATH}"
         raise ConfigError([Problem("dataset", found, "a dataset that `geoscribe build` has finished")]) from error
@@ -108,7 +118,10 @@ def open_dataset(where: str) -> Dataset:
         faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
         found = f"a {PATH} that cannot be read ({'; '.join(faults)})"
         raise ConfigError([Problem("dataset", found, "one written by this version of geoscribe")]) from error
-    outside = [shard.path for shard in manifest.shards if not re.fullmatch(SHARD_NAME, shard.path)]
+    pattern = SHARD_NAME_1 if manifest.older else SHARD_NAME
+    outside = [shard.path for shard in manifest.shards if not re.fullmatch(pattern, shard.path)]
     if outside:
-        raise ConfigError([Problem(PATH, f"shard {path!r}", f"a path like {SHARD_NAME}") for path in outside])
+        raise ConfigError([Problem(PATH, f"shard {path!r}", f"a path like {pattern}") for path in outside])
+    if manifest.older:
+        log.warning("%s is of an older format; `geoscribe build` publishes it anew in format %d", where, FORMAT)
     return Dataset(store, manifest)

@@ -109,10 +109,8 @@ KEYS = (
 def classify(tags: Tags, shape: Shape) -> Class | None:
     """Kind and category of a feature; None for what has no place in a description or on a chip.
 
-    Ways that only exist below ground or indoors are left out: nobody sees them from the street or from above.
+    Whether it is there, and can be seen, is for `pipeline.cartography.existence` to say.
     """
-    if _hidden(tags):
-        return None
     for rule in (_way, _transport, _ground, _place, _landmark, _building, _foreign, _land_use):
         found = rule(tags, shape)
         if found is not None:
@@ -137,26 +135,17 @@ def is_background(what: Class) -> bool:
 def worth_telling(what: Class, tags: Tags, name: str | None) -> bool:
     """Whether a feature helps a description. The others are drawn only."""
     kind, category = what
-    if is_background(what):
+    if is_background(what) or category == "tunnel":
         return False
     if kind == "road":
         return not any(tags.get(key) in values for key, values in _MINOR_WAYS.items())
     if name:
         return True
     if kind == "building":
-        return category not in _PLAIN_BUILDINGS or _number(tags.get("height")) >= 30.0  # about ten storeys
+        return category not in _PLAIN_BUILDINGS or number(tags.get("height")) >= 30.0  # about ten storeys
     if kind == "other":
-        return category in {"bridge", "tunnel", "city_wall", "tower", "water_tower", "chimney"}
+        return category in {"bridge", "city_wall", "tower", "water_tower", "chimney"}
     return category not in _PLAIN_GROUND | _PLAIN_WATER
-
-
-def _hidden(tags: Tags) -> bool:
-    if tags.get("indoor", "no") != "no" or tags.get("location") in {"underground", "indoor"}:
-        return True
-    below = _number(tags.get("level")) < 0 or _number(tags.get("layer")) < 0
-    if tags.get("highway") in PATHS or "shop" in tags or "amenity" in tags:
-        return below or tags.get("tunnel") == "yes"
-    return tags.get("railway") in _RAILS and (below or tags.get("tunnel") == "yes")
 
 
 def _way(tags: Tags, shape: Shape) -> Class | None:
@@ -164,7 +153,7 @@ def _way(tags: Tags, shape: Shape) -> Class | None:
     if shape == "area":
         return Class("square", "pedestrian") if road in {"pedestrian", "footway"} else None
     if shape == "line" and road in ROADS:
-        return Class("other", "tunnel") if tags.get("tunnel") == "yes" else Class("road", road)
+        return Class("other", "tunnel") if tags.get("tunnel") == "yes" and road not in PATHS else Class("road", road)
     if shape == "point":
         if road in _SIGNALS or (road == "crossing" and _signalled(tags)):
             return Class("crossing", "traffic_signals")
@@ -246,7 +235,7 @@ def _land_use(tags: Tags, shape: Shape) -> Class | None:
     return Class("other", value) if value in LAND_USES and shape == "area" else None
 
 
-def _number(text: str | None) -> float:
+def number(text: str | None) -> float:
     """The leading number of a tag's value, 0 if there is none (levels may read `-1;-2`, heights `12 m`)."""
     head = (text or "").replace(";", " ").replace(",", ".").split()
     try:

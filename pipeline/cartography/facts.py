@@ -1,10 +1,12 @@
 """What the map says around a point."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import shapely
+from scipy.spatial import cKDTree
 
 from pipeline.cartography.features import Feature
 from pipeline.cartography.sight import Sight, in_frame
@@ -32,9 +34,12 @@ def without_crowds(features: Sequence[Feature]) -> list[Feature]:
     degrees = shapely.get_coordinates([features[i].geometry for i in places])
     metres = degrees * window.METRES_PER_DEGREE
     metres[:, 0] *= np.cos(np.radians(degrees[:, 1]))
-    points = shapely.points(metres)
-    neighbours = shapely.STRtree(points).query(points, predicate="dwithin", distance=CROWD_M)[0]
-    crowded = {places[i] for i in np.flatnonzero(np.bincount(neighbours) > CROWD)}
+    distinct, which, count = np.unique(metres, axis=0, return_inverse=True, return_counts=True)
+    # No more neighbours than make a crowd: all pairs of a crowd of thousands would take gigabytes.
+    tree, among = cKDTree(distinct), min(CROWD + 1, len(distinct))
+    near, other = tree.query(distinct, k=np.arange(1, among + 1), distance_upper_bound=np.nextafter(CROWD_M, np.inf))
+    around = np.where(np.isfinite(near), np.append(count, 0)[other], 0).sum(axis=1)
+    crowded = {places[i] for i in np.flatnonzero(around[which] > CROWD)}
     return [replace(feature, told=False) if i in crowded else feature for i, feature in enumerate(features)]
 
 
@@ -53,7 +58,8 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
     }
     sight = Sight.among(features, LocalFrame(point.lat, point.lon))
     found: list[MapFact] = []
-    places: dict[tuple[str, ...], list[tuple[float, float]]] = {}
+    places: dict[tuple[object, ...], list[tuple[float, float]]] = {}
+    """By what is the same, and by square of `SAME_THING_M`."""
     for i in sorted(range(len(told)), key=lambda i: (distances[i], told[i].feature_id)):
         if distances[i] > radius_m:
             break
@@ -61,10 +67,12 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
         if feature.kind == "building" and feature.name in places_named:
             continue  # the place says more: what it is
         x, y = nearest[i] if distances[i] > 0 else centres[i]
-        others = places.setdefault(_sameness(feature), [])
-        if any(feature.kind == "road" or np.hypot(x - u, y - v) < SAME_THING_M for u, v in others):
+        same = _sameness(feature)
+        column, row = (0, 0) if feature.kind == "road" else (x // SAME_THING_M, y // SAME_THING_M)
+        others = [at for i in (-1, 0, 1) for j in (-1, 0, 1) for at in places.get((same, column + i, row + j), ())]
+        if any(feature.kind == "road" or math.hypot(x - u, y - v) < SAME_THING_M for u, v in others):
             continue
-        others.append((x, y))
+        places.setdefault((same, column, row), []).append((x, y))
         axis = axis_deg(shapes[i], x, y) if feature.kind == "road" else None
         found.append(
             MapFact(
@@ -77,6 +85,7 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
                 bearing_deg=bearing_deg(x, y),
                 axis_deg=axis,
                 in_sight=sight.reaches(x, y, feature.feature_id),
+                confidence=feature.confidence,
             )
         )
     return found

@@ -14,10 +14,26 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.cartography.classes import Class, Shape, Tags, classify, is_background, worth_telling
+from pipeline.cartography.existence import (
+    CLOSED,
+    HIDDEN,
+    Trust,
+    absence,
+    confidence,
+    hidden,
+    is_drawn_hidden,
+    lost_its_tenant,
+)
+from pipeline.geo.crossings import count_meetings
 from pipeline.geo.window import Window
 from schemas.records import FactKind
 
 NAME_CHARACTERS = 120
+NO_KIND = "of no kind that is told or drawn"
+_TYPES = (0, 1, 3, 5, 6)
+"""Points, lines and areas, as shapely numbers types."""
+_LARGE = 2_000
+"""Corners."""
 
 
 class Element(NamedTuple):
@@ -37,6 +53,8 @@ class Extract:
     elements: Iterable[Element]
     extracted_at: datetime | None
     """As the file says; None if it does not."""
+    charted: frozenset[FactKind] = frozenset()
+    """Kinds that the file is known to have a layer of, by its type; see `schemas.records.ImageryRow`."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,8 @@ class Feature:
     layer: int = 0
     """OSM's vertical order: bridges above 0, tunnels below."""
     house_number: str | None = None
+    confidence: float | None = None
+    """The map's own confidence that it exists, 0 to 1, where it states one."""
 
     @property
     def background(self) -> bool:
@@ -71,6 +91,8 @@ class Feature:
         return _SHAPES[self.geometry.geom_type]
 
 
+_SHELL = Class("building", "building")
+"""What is left of a building whose use has ended: its walls."""
 _SHAPES: dict[str, Shape] = {
     "Point": "point",
     "LineString": "line",
@@ -80,22 +102,27 @@ _SHAPES: dict[str, Shape] = {
 }
 
 
-def features_of(elements: Iterable[Element], window: Window, skipped: Counter[str]) -> list[Feature]:
-    """Features of the elements that can be used and lie in the window.
+def features_of(elements: Iterable[Element], window: Window, left_out: Counter[str], trust: Trust) -> list[Feature]:
+    """Features of the elements that can be used, are there, and lie in the window.
 
     Args:
         elements: as read.
         window: others are left out, without being counted.
-        skipped: what could not be used is counted here, by what is wrong with it.
+        left_out: all others that give no feature are counted here, by why.
+        trust: how far the map is believed.
     """
     kept = [element for element in elements if element.tags]
     geometries = np.array([element.geometry for element in kept], dtype=object)
     faults = _faults(geometries)
-    skipped.update(str(fault) for fault in faults if fault)
+    left_out.update(str(fault) for fault in faults if fault)
     inside = window.meets(shapely.bounds(geometries)) if kept else np.zeros(0, dtype=bool)
     features: list[Feature] = []
     for i in np.flatnonzero(inside & (faults == "")):
-        features += _features(kept[i])
+        found = _features(kept[i], trust)
+        if isinstance(found, str):
+            left_out[found] += 1
+        else:
+            features += found
     return features
 
 
@@ -105,8 +132,8 @@ def _faults(geometries: NDArray[np.object_]) -> NDArray[np.str_]:
     coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
     far = owner[(np.abs(coordinates) > [180.0, 90.0]).any(axis=1)]
     broken = owner[~np.isfinite(coordinates).all(axis=1)]
-    faults[~np.isin(shapely.get_type_id(geometries), [0, 1, 3, 5, 6])] = "neither point, line nor area"
-    faults[~shapely.is_valid(geometries)] = "invalid geometry"
+    faults[~_valid(geometries)] = "invalid geometry"
+    faults[~np.isin(shapely.get_type_id(geometries), list(_TYPES))] = "neither point, line nor area"
     faults[np.unique(far)] = "beyond 180 or 90 degrees"
     faults[np.unique(broken)] = "coordinates that are no numbers"
     faults[shapely.is_empty(geometries)] = "empty geometry"
@@ -114,15 +141,38 @@ def _faults(geometries: NDArray[np.object_]) -> NDArray[np.str_]:
     return faults
 
 
-def _features(element: Element) -> list[Feature]:
+def _valid(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
+    """Which geometries are valid; none that is neither point, line nor area."""
+    known = np.isin(shapely.get_type_id(geometries), list(_TYPES))
+    areas = np.isin(shapely.get_type_id(geometries), [3, 6])
+    corners = shapely.get_num_coordinates(geometries)
+    for i in np.flatnonzero(areas & (corners > _LARGE)).tolist():
+        # An outline that meets itself more often than it has corners is no outline; to find out how could take hours.
+        known[i] = count_meetings([geometries[i]], corners[i]) <= corners[i]
+    known[known] = shapely.is_valid(geometries[known])
+    return known
+
+
+def _features(element: Element, trust: Trust) -> list[Feature] | str:
+    """What an element gives, or why it gives nothing."""
     tags, geometry = element.tags, element.geometry
     assert geometry is not None
-    what = classify(tags, _SHAPES[geometry.geom_type])
+    shape = _SHAPES[geometry.geom_type]
+    absent = absence(tags, trust)
+    if absent is not None:
+        if absent != CLOSED or shape != "area" or tags.get("building", "no") == "no":
+            return absent
+        return [Feature(element.element_id, geometry, *_SHELL, None, None, told=False, building=True)]
+    what = classify(tags, shape)
     category = clean_name(what.category) if what else None
     if what is None or category is None:
-        return []
-    name = clean_name(tags.get("name"))
-    name_en = clean_name(tags.get("name:en"))
+        return NO_KIND
+    unseen = hidden(tags, what)
+    if unseen and not is_drawn_hidden(what, shape):
+        return HIDDEN
+    nameless = what.kind == "building" and lost_its_tenant(tags)
+    name = None if nameless else clean_name(tags.get("name"))
+    name_en = None if nameless else clean_name(tags.get("name:en"))
     feature = Feature(
         feature_id=element.element_id,
         geometry=geometry,
@@ -130,14 +180,15 @@ def _features(element: Element) -> list[Feature]:
         category=category,
         name=name,
         name_en=name_en,
-        told=worth_telling(what, tags, name),
+        told=not unseen and worth_telling(what, tags, name),
         building=tags.get("building", "no") != "no",
         roundabout=tags.get("junction") in {"roundabout", "circular"},
         lanes=_small_integer(tags.get("lanes"), 1, 16),
         layer=_small_integer(tags.get("layer"), -10, 10) or 0,
         house_number=clean_name(tags.get("addr:housenumber")),
+        confidence=confidence(tags),
     )
-    if what.kind != "road" or tags.get("bridge", "no") == "no":
+    if what.kind != "road" or unseen or tags.get("bridge", "no") == "no":
         return [feature]
     bridge_name = clean_name(tags.get("bridge:name"))
     bridge_en = clean_name(tags.get("bridge:name:en"))
@@ -165,9 +216,9 @@ def as_utc(text: str) -> datetime | None:
     """A moment from ISO 8601; without a zone it is UTC. None if it is no date."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the latter where its zone leads before year 1 or beyond 9999
         return None
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _small_integer(text: str | None, least: int, most: int) -> int | None:

@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 
 from pipeline.cartography.classes import STREETS
 from pipeline.cartography.features import Feature, digest_id
+from pipeline.geo.crossings import check_meetings
 
 _CATEGORIES = {2: "corner", 3: "t-junction", 4: "crossroads"}
+_MOST_MEETINGS = 60_000
 _SCALE = 10_000_000  # OSM's own grid: 1e-7 degrees, a centimetre
 
 
@@ -27,10 +29,13 @@ def junctions(features: Sequence[Feature]) -> list[Feature]:
     """Points where three or more street ends meet, where a street's name changes, and roundabouts.
 
     Streets are matched by the place of their vertices and not by node numbers, so that all formats give the same. Slip
-    roads, paths and ways through yards make no junction, nor does a street that only divides into two lanes of its own
-    name. The name joins the streets' names by ` / `, if two or more are known.
+    roads, paths, ways through yards and streets below ground make no junction, nor does a street that only divides into
+    two lanes of its own name. The name joins the streets' names by ` / `, if two or more are known.
+
+    Raises:
+        SiteError: BAD_ANSWER, the roundabouts take too much work.
     """
-    streets = [f for f in features if f.kind == "road" and f.shape == "line" and f.category in STREETS]
+    streets = [f for f in features if f.kind == "road" and f.shape == "line" and f.told and f.category in STREETS]
     rings = [street for street in streets if street.roundabout]
     found = _meetings(streets)
     on_ring = {point for point, meeting in found.items() if any(street.roundabout for street in meeting.streets)}
@@ -79,6 +84,7 @@ def _roundabouts(rings: Sequence[Feature], found: dict[tuple[int, int], _Meeting
     """One junction a roundabout, at its middle, however many ways it is mapped as."""
     if not rings:
         return []
+    check_meetings([ring.geometry for ring in rings], _MOST_MEETINGS, "roundabouts")
     merged = shapely.get_parts(shapely.line_merge(shapely.union_all([ring.geometry for ring in rings])))
     result = []
     for ring in merged:

@@ -232,12 +232,17 @@ class Publish(Section):
     splits: SplitShares = SplitShares()
     """Shares of the splits."""
     shard_mb: Annotated[float, Field(gt=0, le=2_000)] = 384.0
-    """Target size of a shard, in megabytes."""
+    """Size of a shard: full ones have 0.7 to 1.4 times as much, so that one unit more or less changes few shards."""
+    mix_regions: bool = False
+    """Whether a shard holds units of all regions, so that who reads few shards at a time meets many regions. Otherwise
+    each region has shards of its own, and one region more or less changes no other's."""
     row_group_mb: Annotated[float, Field(gt=0, le=256)] = 32.0
     """Target size of a row group, in megabytes."""
     min_duplicate_distance: Annotated[int, Field(ge=0, le=64)] = 4
-    """Two sites of different units are near-duplicates if the 64-bit perceptual hashes of their street views differ in
-    fewer bits than this; 0 keeps all."""
+    """Sites of two units whose street views' 64-bit perceptual hashes differ in fewer bits are near-duplicates; 0 keeps
+    all."""
+    keep_revisions: Annotated[int, Field(ge=0, le=1_000)] = 1
+    """Older revisions of the dataset whose files stay, for readers that are at work when it is revised."""
     contact: str | None = None
     """Take-down contact on the dataset card."""
 

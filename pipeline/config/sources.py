@@ -5,7 +5,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import IS_FILE, IS_FOLDER, Name, Section, Share
+from pipeline.config.base import IS_FILE, IS_FOLDER, DateText, Name, Section, Share
 from pipeline.config.by_name import ByName
 from pipeline.config.names import AERIAL, MAP, STREET
 
@@ -122,8 +122,23 @@ class GoogleStreet(NetworkSource):
     fetched, and marked as not redistributable."""
 
 
-class RasterSource(SourceSection):
-    """Local aerial imagery: GeoTIFF or COG files, or a folder of XYZ tiles."""
+class RasterLook(Section):
+    """How the values of GeoTIFFs become a picture."""
+
+    bands: tuple[int, int, int] | None = None
+    """Which bands are red, green and blue (from 1); if left out 1,2,3, or 1,1,1 for a single band."""
+    scale: tuple[float, float] | None = None
+    """16-bit and float data: the values that become black and white; required for them."""
+    nodata: float | None = None
+    """The value that stands for no data, where all the bands read have it and the file does not say so."""
+    mask: Literal["auto", "file"] | Annotated[int, Field(ge=1, strict=True)] = "auto"
+    """What tells where there is data. `auto`: what the file says, and if it says nothing a last band that holds only 0
+    and its largest value; beyond that, black and white collars count as no data. `file`: what the file says. A number:
+    this band, 0 where there is none."""
+
+
+class RasterSource(RasterLook, SourceSection):
+    """Local aerial imagery: GeoTIFF or COG files, a folder of them, or a folder of tiles (z/x/y.jpg or .png)."""
 
     type: Literal["raster"]
     path: Path
@@ -131,18 +146,16 @@ class RasterSource(SourceSection):
     layout: Literal["files", "xyz"] = "files"
     """`files`: GeoTIFF or COG. `xyz`: tiles in z/x/y.jpg or .png."""
     zoom: Annotated[int, Field(ge=0, le=24)] | None = None
-    """Zoom level to read; only for `layout: xyz`. The deepest level present if left out."""
-    bands: tuple[int, int, int] | None = None
-    """Numbers of the red, green and blue band, counted from 1. If left out: 1, 2, 3, or 1, 1, 1 for a single band."""
-    scale: tuple[float, float] | None = None
-    """Values that become black and white. Required for 16-bit and float data."""
+    """Tiles only: the zoom to read; the deepest present if left out."""
+    tms: bool | None = None
+    """Tiles only: whether rows count from the south. If left out, that way is taken that reaches the regions."""
     author: str
     """Name to credit."""
     licence: str
     """SPDX identifier, or LicenseRef-..."""
     link: str
     """Page of the source."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -174,7 +187,7 @@ class XyzSource(NetworkSource):
     """West, south, east, north, in degrees, of the area with imagery; everywhere if left out."""
     key_env: EnvName | None = None
     """Name of the environment variable that holds the API key."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
     blank_sha256: list[Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]] = []
     """SHA-256 digests of tiles that mean "no imagery here"."""
@@ -214,7 +227,7 @@ class WmtsSource(NetworkSource):
     """Author, licence and link of the imagery."""
     key_env: EnvName | None = None
     """Name of the environment variable that holds the API key."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -230,28 +243,24 @@ class WmsSource(NetworkSource):
     """Author, licence and link of the imagery."""
     key_env: EnvName | None = None
     """Name of the environment variable that holds the API key."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
-class CogSource(NetworkSource):
+class CogSource(RasterLook, NetworkSource):
     """Cloud-optimised GeoTIFFs by URL, read in windows."""
 
     type: Literal["cog"]
     urls: Annotated[list[Url], Field(min_length=1)]
     """URLs of the files."""
-    bands: tuple[int, int, int] | None = None
-    """Numbers of the red, green and blue band, counted from 1. If left out: 1, 2, 3, or 1, 1, 1 for a single band."""
-    scale: tuple[float, float] | None = None
-    """Values that become black and white. Required for 16-bit and float data."""
     credits: Credits
     """Author, licence and link of the imagery."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
-class StacSource(NetworkSource):
-    """Cloud-optimised GeoTIFFs that a STAC search finds for each place, newest first."""
+class StacSource(RasterLook, NetworkSource):
+    """Cloud-optimised GeoTIFFs that a STAC search finds for each place; the newest first."""
 
     type: Literal["stac"]
     endpoint: Url
@@ -262,14 +271,10 @@ class StacSource(NetworkSource):
     """Name of the asset to read."""
     asset_hosts: list[str] = []
     """Hosts that assets may lie on beside the endpoint's, including their subdomains."""
-    datetime: str | None = None
+    datetime: DateText | None = None
     """Interval as in STAC, such as 2021-01-01/2023-12-31."""
     max_gsd_m: Gsd | None = None
     """Maximum ground sample distance of an item, in metres per pixel."""
-    bands: tuple[int, int, int] | None = None
-    """Numbers of the red, green and blue band, counted from 1. If left out: 1, 2, 3, or 1, 1, 1 for a single band."""
-    scale: tuple[float, float] | None = None
-    """Values that become black and white. Required for 16-bit and float data."""
     credits: Credits | None = None
     """Author, licence and link of the imagery. If left out, each item must state its licence and its provider."""
 
@@ -282,7 +287,7 @@ class PmtilesAerial(NetworkSource):
     """Path, or address that is read in ranges."""
     credits: Credits
     """Author, licence and link of the imagery."""
-    captured_on: str | None = None
+    captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
@@ -321,19 +326,26 @@ class MapCredits(Section):
     """SPDX identifier, or LicenseRef-..."""
     link: str = "https://www.openstreetmap.org/copyright"
     """Page about the copyright."""
-    extracted_on: str | None = None
+    extracted_on: DateText | None = None
     """Date of the extract (YYYY-MM-DD). Read from the data where it states one."""
 
 
-class MapFiles(MapLook, MapCredits):
-    """Local map files: OSM PBF or XML, Overpass JSON, GeoJSON or GeoParquet as Overture's (.gz and .bz2 allowed)."""
+class MapTrust(Section):
+    """How far a map is believed that states for each thing how sure it is of it, as Overture's places do."""
+
+    min_confidence: Share = 0.5
+    """Things of less confidence are left out; 0 takes all. Whatever is closed, gone or planned is left out anyway."""
+
+
+class MapFiles(MapLook, MapCredits, MapTrust):
+    """Local map files: Overpass JSON, OSM PBF or XML, Overture-style GeoJSON or GeoParquet (.gz and .bz2 allowed)."""
 
     type: Literal["files"]
     files: Annotated[list[Path], Field(min_length=1), IS_FILE]
     """Paths of the files."""
 
 
-class Overture(MapLook, MapCredits, NetworkSource):
+class Overture(MapLook, MapCredits, MapTrust, NetworkSource):
     """Overture Maps GeoParquet: a release in a bucket, or a copy of one."""
 
     type: Literal["overture"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import pyarrow as pa
-from pydantic import JsonValue, ValidationError
+from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
@@ -26,8 +26,8 @@ from pipeline.engine.units import (
 )
 from pipeline.engine.workspace import claim, count_all
 from pipeline.errors import ConfigError, MachineError, Problem
-from pipeline.publishing.manifest import PATH as MANIFEST
-from pipeline.publishing.manifest import Manifest, shareable
+from pipeline.publishing import revisions
+from pipeline.publishing.manifest import shareable
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
@@ -41,8 +41,8 @@ from pipeline.storage import Store, open_store
 log = logging.getLogger(__name__)
 
 _MENDS = 5
-"""Attempts at publishing before the build gives up."""
-_OTHER_PUBLISHER_S = 5.0
+"""Attempts at publishing before the disk or another build is blamed."""
+_OTHER_BUILD_S = 5.0
 
 _NAMES = tuple(stage.name for stage in STAGES)
 ALL_STAGES = (*_NAMES, "publish")
@@ -59,10 +59,12 @@ class Outcome:
     made: dict[str, int]
     """Number of tables made, by stage; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
     published: Published | None
-    """None if publishing was not requested."""
+    """None when publishing was not asked for, or every site of the finished units failed."""
     allowed_failed_share: float
     empty: list[str] = field(default_factory=list)
-    """Why regions have no sites, one line per region."""
+    """Why regions have no sites, a line each."""
+    none_left: bool = False
+    """Whether every site failed, so that there was nothing to publish."""
 
     @property
     def total(self) -> Counts:
@@ -81,8 +83,8 @@ class Outcome:
 
     @property
     def too_many_failed(self) -> bool:
-        """Whether the share of failed sites exceeds the limit of the build file."""
-        return self.failed_share > self.allowed_failed_share
+        """Whether more sites failed than the configuration allows, or so many that none was left to publish."""
+        return self.failed_share > self.allowed_failed_share or self.none_left
 
 
 @dataclass(frozen=True)
@@ -198,6 +200,7 @@ def run_build(
         published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
         empty=ready.empty,
+        none_left="publish" in stages and dataset is None,
     )
 
 
@@ -240,8 +243,8 @@ def _publish_mended(
     scheduler: str | None,
     beam_options: Sequence[str],
     report: Callable[[Progress], None],
-) -> tuple[Published, bool, Listing]:
-    """Publish. A table that proves damaged is removed and made again, and publishing starts over."""
+) -> tuple[Published | None, bool, Listing]:
+    """Publish; a table that proves damaged when it is read is removed and made again, and publishing starts over."""
     for _ in range(_MENDS):
         try:
             return *_publish(ready, listing), listing
@@ -252,14 +255,13 @@ def _publish_mended(
             unit = (error.file.region, error.file.unit)
             again = [task for task in _to_do(ready, there, _NAMES, frozenset()) if (task.region, task.unit) == unit]
             _advance(ready, again, runner, scheduler, beam_options, report)
-        except FileNotFoundError as error:
-            # Two builds publish the same bytes under the same names, but each begins by clearing the folder.
-            log.warning("%s was removed while it was read: another build is publishing to %s", error, ready.out.url)
-            time.sleep(_OTHER_PUBLISHER_S)
+        except (FileNotFoundError, revisions.OvertakenError) as error:
+            log.warning("%s: another build is at work on %s or %s", error, ready.store.url, ready.out.url)
+            time.sleep(_OTHER_BUILD_S)
         listing = list_layers(ready.store)
     raise MachineError(
         f"{ready.out.url} could not be published in {_MENDS} attempts: tables in {ready.store.url} are damaged as soon "
-        "as they are written (check the disk), or another build keeps publishing to the same place"
+        "as they are written (check the disk), or another build keeps working on the same places"
     )
 
 
@@ -273,14 +275,19 @@ def _to_do(ready: Prepared, listing: Listing, stages: Sequence[str], retry: froz
     return [replace(t, retry=retry) for t in tasks if t.todo or failing & set(t.done.values())]
 
 
-def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
-    """Publish all finished units, unless the dataset is up to date."""
+def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]:
+    """Publish all finished units, unless the dataset is that already, or every site of theirs failed."""
     check_stop()
-    tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
+    tasks = [task for task in ready.survey(listing) if _is_finished(task)]
     fingerprint = publish_fingerprint(ready.build, tasks)
-    there = published(ready.out)
+    there = revisions.look(ready.out).sound
     if there is not None and there.provenance.get("fingerprint") == fingerprint:
+        with ready.out.locked("publish") as held:
+            if held is not False:  # what a publish left that was killed at its very end
+                revisions.tidy(ready.out, ready.build.publish.keep_revisions, alone=held is True)
         return Published(there.counts, there.shards), False
+    if tasks and not _any_site_ok(ready, tasks):
+        return None, False
     units = [_finished(ready.store, task, listing.sizes[task.done[STAGES[0].name]]) for task in tasks]
     provenance: dict[str, JsonValue] = {
         "fingerprint": fingerprint,
@@ -294,21 +301,20 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
     return publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance), True
 
 
+def _is_finished(task: UnitTask) -> bool:
+    return all(stage in task.done for stage in _NAMES)
+
+
+def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
+    """Whether any site came through all stages. Damaged tables may hold one: publishing has them made again."""
+    counts, damaged = count_all(ready.store, [task.done[_NAMES[-1]] for task in finished])
+    return bool(damaged) or any(found.ok for found in counts.values())
+
+
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
     """Digest of what a dataset is made from: settings (they are in card and manifest) and the tables of each unit."""
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
-    settings = {key: value for key, value in shareable(build).items() if key != "limits"}
-    return digest(PUBLISH_VERSION, settings, contents, length=32)
-
-
-def published(out: Store) -> Manifest | None:
-    """The manifest of a dataset, if it is complete: every listed shard is present in full length."""
-    try:
-        manifest = Manifest.model_validate_json(out.read(MANIFEST))
-    except (FileNotFoundError, ValidationError):
-        return None
-    sizes = {entry.path: entry.size for entry in out.entries()}
-    return manifest if all(sizes.get(f.path) == f.bytes for f in [*manifest.shards, *manifest.files]) else None
+    return digest(PUBLISH_VERSION, shareable(build), contents, length=32)
 
 
 def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
@@ -318,7 +324,8 @@ def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
     def load_index() -> pa.Table:
         return unit_index(UnitTables(**{s: read_columns(store, task.done[s], INDEX_COLUMNS[s]) for s in _NAMES}))
 
-    return FinishedUnit(task.region, task.unit, size, task.size, load, load_index)
+    content = digest([task.done[stage].content for stage in _NAMES], length=16)
+    return FinishedUnit(task.region, task.unit, content, size, task.size, load, load_index)
 
 
 def _counts(ready: Prepared, tasks: Sequence[UnitTask]) -> dict[str, Counts]:

@@ -17,7 +17,11 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.regions.expand import CatalogueRegion, expand
 
 _PLACES = frozenset({"archive", "cache", "release"})
-"""Keys whose value is a path or a URL."""
+"""Keys whose value is a path, or an address."""
+_MOST_BYTES = 20_000_000
+_MOST_PROBLEMS = 50
+_LONGEST = 200
+"""Characters of a value in a message."""
 
 
 def build_schema() -> dict[str, Any]:
@@ -51,6 +55,8 @@ def load_build(path: Path) -> Build:
         ConfigError: naming every key that is wrong, what was found and what is allowed.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ConfigError([Problem(str(path), f"{path.stat().st_size:,} bytes", f"at most {_MOST_BYTES:,}")])
         raw = parse_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError([Problem(str(path), error.strerror or str(error), "a readable YAML file")]) from error
@@ -72,7 +78,10 @@ def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
     try:
         build = Build.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError([_problem(detail, raw) for detail in error.errors()]) from error
+        problems = [_problem(detail, raw) for detail in error.errors(include_url=False)[:_MOST_PROBLEMS]]
+        if error.error_count() > _MOST_PROBLEMS:
+            problems.append(Problem("build", f"and {error.error_count() - _MOST_PROBLEMS} more problems", "none"))
+        raise ConfigError(problems) from error
     build = _anchored(build, base)
     problems = list(_impossible(build))
     if problems:
@@ -95,7 +104,8 @@ def _problem(detail: Any, raw: dict[str, Any]) -> Problem:
         return Problem(
             where, context.get("tag", f"no {key}"), f"{key} one of {context.get('expected_tags', 'those known')}"
         )
-    return Problem(where, repr(detail["input"]) if not isinstance(detail["input"], dict) else "this section", message)
+    found = "this section" if isinstance(detail["input"], dict) else repr(detail["input"])
+    return Problem(where, found if len(found) <= _LONGEST else f"{found[:_LONGEST]}...", message)
 
 
 def _siblings(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from pipeline.regions.ground import Ground
 from pipeline.registry.toolbox import Toolbox
 from pipeline.stages import STAGES, Stage
 from pipeline.storage import Store
+from schemas.reasons import Reason
 from schemas.records import Site
 
 log = logging.getLogger(__name__)
@@ -94,10 +95,11 @@ def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
 
     Raises:
         ConfigError: there is nothing to draw sites from in it.
-        NotDrawnError: a source that they are drawn from could not be reached.
+        NotDrawnError: a source that they are drawn from could not be asked, or gave what cannot be processed.
     """
     try:
-        return sampling.sample(ground_of(build, tools, region))
+        with tools.boundary(f"sampling of {region.name}", Reason.BAD_ANSWER).guard():
+            return sampling.sample(ground_of(build, tools, region))
     except SiteError as error:
         raise NotDrawnError(
             f"the sites of region {region.name} cannot be drawn: {error}. Units of other regions stay as they are; run "

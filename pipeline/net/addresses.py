@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from pipeline.errors import SiteError
+from pipeline.net.special_addresses import is_special
 from schemas.reasons import Reason
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -18,10 +19,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 """A name with a dot and a last label that is no number: so no form of an IP address (0x7f.1, 017700000001)."""
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
-_UNICAST = ipaddress.IPv6Network("2000::/3")  # RFC 4291: all that is global today; neither mapped nor NAT64 addresses
-# Teredo and 6to4: their addresses hold an IPv4 address.
-_TUNNELS = (ipaddress.IPv6Network("2001::/32"), ipaddress.IPv6Network("2002::/16"))
-_RELAYS = ipaddress.IPv4Network("192.88.99.0/24")  # RFC 7526: formerly 6to4 relays
+_PORT = re.compile(r"[0-9]{0,5}")
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def origin_of(url: URL) -> Origin:
     """
     try:
         host, port = (url.raw_host or "").lower(), url.port
-    except ValueError:  # parsed when first asked for
+    except ValueError:  # not one of `parse_url`
         raise _unsafe("no address", "") from None
     if url.scheme not in {"http", "https"} or not host or not port:
         raise _unsafe("no web address", url.scheme or "relative")
@@ -91,14 +89,22 @@ def parse_url(text: str) -> URL:
     """Parse a URL from a document. Percent-encoded parts stay as they are (signed URLs).
 
     Raises:
-        SiteError: UNSAFE_ADDRESS, where it cannot be parsed or holds white space or control characters.
+        SiteError: UNSAFE_ADDRESS, where it cannot be parsed, its port is none, or it holds white space or control
+            characters.
     """
     if _FORBIDDEN.search(text):
         raise _unsafe("an address with white space or control characters", "")
     try:
-        return URL(text.partition("#")[0], encoded=text.isascii())
+        url = URL(text.partition("#")[0], encoded=text.isascii())
+        # yarl looks at host and port when they are first asked for; then it would be too late. Of a port it accepts
+        # what Python's int does, as +443.
+        port = url.raw_authority.rpartition("@")[2].rpartition("]")[2].rpartition(":")
+        sound = url.port is None or _PORT.fullmatch(port[2] if port[1] else "") is not None
     except ValueError:
-        raise _unsafe("no address", "") from None
+        sound = False
+    if not sound:
+        raise _unsafe("no address", "")
+    return url
 
 
 def check(url: URL, allowed: Iterable[Origin]) -> Origin:
@@ -119,11 +125,7 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:  # a scope id, as fe80::1%eth0
         return False
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:
-        return False
-    if isinstance(ip, ipaddress.IPv4Address):
-        return ip not in _RELAYS
-    return ip in _UNICAST and not any(ip in net for net in _TUNNELS)
+    return ip.is_global and not is_special(ip)
 
 
 class PublicResolver(AbstractResolver):

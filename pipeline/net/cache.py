@@ -12,6 +12,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sqlite3
 import threading
 import time
@@ -19,12 +20,12 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipeline.errors import MachineError
 from pipeline.net.base import Answer
 from pipeline.net.cache_control import fresh_for
-from pipeline.net.shared_sqlite import set_up
+from pipeline.net.shared_sqlite import BadContentError, check_made_by, is_fault_of_content, set_up
 
 KEPT = frozenset(
     {"age", "cache-control", "content-range", "content-type", "date", "etag", "expires", "last-modified", "vary"}
@@ -41,6 +42,7 @@ _TOUCHED = 256
 _PATIENCE_S = 60.0
 """How long to wait for other processes that write to the index."""
 _LAYOUT = 1
+_INDEX = re.compile(rf"index-{_LAYOUT}-([0-9]{{1,9}})\.sqlite")
 _SCHEMA = """
 BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS used (bytes INTEGER NOT NULL);
@@ -116,35 +118,27 @@ class AnswerCache:
             for name in ("bodies", "new"):
                 (folder / name).mkdir(mode=0o700, exist_ok=True)
             self._sweep(folder / "new", lambda _: False)
-            numbers = [int(path.stem.split("-")[-1]) for path in folder.glob(f"index-{_LAYOUT}-*.sqlite")]
-            self._generation = max(numbers, default=0)
-        self._read_index(_used)
+            names = (_INDEX.fullmatch(path.name) for path in folder.iterdir())
+            self._generation = max((int(name[1]) for name in names if name), default=0)
+        self._read_index(_check_used)
 
     def get(self, key: str) -> Stored | None:
         """The response cached for a key, if its body is present and undamaged."""
         mark = _mark(key)
-        row = self._read_index(
-            lambda index: index.execute(
-                "SELECT digest, status, content_type, headers, immutable, stored_at, fresh_s FROM entries"
-                " WHERE key = ?",
-                (mark,),
-            ).fetchone()
-        )
-        if row is None:
+        entry = self._read_index(lambda index: _entry(index, mark))
+        if entry is None:
             return None
-        digest, status, content_type, text, immutable, stored_at, fresh_s = row
-        body = self._read(digest)
+        body = self._read(entry.digest)
         if body is None:
-            self._change_index(lambda index: self._forget_body(index, digest))
+            self._change_index(lambda index: self._forget_body(index, entry.digest))
             return None
         self._touch(mark)
-        headers: dict[str, str] = json.loads(text)
         return Stored(
-            Answer(body, status, content_type, headers, cached=True),
-            headers.get("etag"),
-            headers.get("last-modified"),
+            Answer(body, entry.status, entry.content_type, entry.headers, cached=True),
+            entry.headers.get("etag"),
+            entry.headers.get("last-modified"),
             # Kept in the future: the clock was set back, and nobody knows how old it is.
-            fresh=bool(immutable) or stored_at <= self._wall() < stored_at + fresh_s,
+            fresh=entry.immutable or entry.stored_at <= self._wall() < entry.stored_at + entry.fresh_s,
         )
 
     def put(self, key: str, answer: Answer, *, immutable: bool) -> None:
@@ -191,10 +185,10 @@ class AnswerCache:
         mark, now = _mark(key), self._wall()
 
         def refresh(index: sqlite3.Connection) -> None:
-            row = index.execute("SELECT headers FROM entries WHERE key = ?", (mark,)).fetchone()
-            if row is None:
+            entry = _entry(index, mark)
+            if entry is None:
                 return
-            of_then = {name: value for name, value in json.loads(row[0]).items() if name not in {"age", "date"}}
+            of_then = {name: value for name, value in entry.headers.items() if name not in {"age", "date"}}
             merged = of_then | {name: value for name, value in headers.items() if name in KEPT}
             fresh_s = fresh_for(merged, now)
             if fresh_s is None:
@@ -252,7 +246,7 @@ class AnswerCache:
                 "SELECT digest FROM bodies WHERE digest >= ? AND digest < ?", (first, first + b"\xff" * 32)
             ).fetchall()
         )
-        names = {digest.hex() for [digest] in known}
+        names = {digest.hex() for [digest] in known if isinstance(digest, bytes)}
         with self._explained():
             self._sweep(self._folder / "bodies" / first.hex(), names.__contains__)
 
@@ -283,8 +277,10 @@ class AnswerCache:
     def _evict(self, index: sqlite3.Connection) -> None:
         self._write_touched(index)
         while _used(index) > _FILLED_TO * self._max_bytes:
-            [oldest] = index.execute("SELECT key FROM entries ORDER BY last_used LIMIT 1").fetchone()
-            self._forget(index, oldest)
+            oldest = index.execute("SELECT key FROM entries ORDER BY last_used LIMIT 1").fetchone()
+            if oldest is None:
+                raise BadContentError("its count of bytes does not fit its entries")
+            self._forget(index, oldest[0])
 
     def _forget(self, index: sqlite3.Connection, mark: bytes, but: bytes = b"") -> None:
         """Remove an entry, unless it has that body; and its body, if no other entry has it."""
@@ -292,7 +288,7 @@ class AnswerCache:
             "DELETE FROM entries WHERE key = ? AND digest != ? RETURNING digest", (mark, but)
         ).fetchone()
         if row and not index.execute("SELECT 1 FROM bodies WHERE digest = ?", row).fetchone():
-            self._path(row[0]).unlink(missing_ok=True)
+            self._path(_digest(row[0])).unlink(missing_ok=True)
 
     def _forget_body(self, index: sqlite3.Connection, digest: bytes) -> None:
         index.execute("DELETE FROM entries WHERE digest = ?", (digest,))
@@ -331,6 +327,7 @@ class AnswerCache:
             with self._lock:
                 self._connections.append(index)
             set_up(index, _SCHEMA, _PATIENCE_S)
+            check_made_by(index, _SCHEMA)
             self._local.index = generation, index
         return index
 
@@ -351,7 +348,11 @@ class AnswerCache:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sqlite3.OperationalError) as fault:
+        except sqlite3.Error as fault:
+            if is_fault_of_content(fault):
+                raise
+            raise self._unusable(fault) from fault
+        except OSError as fault:
             raise self._unusable(fault) from fault
 
     def _unusable(self, fault: Exception) -> MachineError:
@@ -365,6 +366,71 @@ def _mark(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """A row of the index."""
+
+    digest: bytes
+    status: int
+    content_type: str
+    headers: dict[str, str]
+    immutable: bool
+    stored_at: float
+    fresh_s: float
+
+
+def _entry(index: sqlite3.Connection, mark: bytes) -> _Entry | None:
+    """What the index has for a key.
+
+    Raises:
+        BadContentError: no row that was written here.
+    """
+    row = index.execute(
+        "SELECT digest, status, content_type, headers, immutable, stored_at, fresh_s FROM entries WHERE key = ?",
+        (mark,),
+    ).fetchone()
+    if row is None:
+        return None
+    digest, status, content_type, text, immutable, stored_at, fresh_s = row
+    try:
+        headers = json.loads(text)
+        sound = isinstance(headers, dict) and all(isinstance(value, str) for value in headers.values())
+    except (TypeError, ValueError, RecursionError):
+        sound = False
+    types = ((status, int), (content_type, str), (immutable, int), (stored_at, float), (fresh_s, float))
+    if not sound or not all(isinstance(value, kind) for value, kind in types):
+        raise BadContentError("an entry of it cannot be read")
+    return _Entry(_digest(digest), status, content_type, headers, bool(immutable), stored_at, fresh_s)
+
+
+def _digest(value: Any) -> bytes:
+    """A body's digest as the index has it.
+
+    Raises:
+        BadContentError: it is none.
+    """
+    if not isinstance(value, bytes) or len(value) != hashlib.sha256().digest_size:
+        raise BadContentError("a digest of it is none")
+    return value
+
+
 def _used(index: sqlite3.Connection) -> int:
-    [used] = index.execute("SELECT bytes FROM used").fetchone()
-    return int(used)
+    row = index.execute("SELECT bytes FROM used").fetchone()
+    if row is None or not isinstance(row[0], int) or row[0] < 0:
+        raise BadContentError("its count of bytes is none")
+    return row[0]
+
+
+def _check_used(index: sqlite3.Connection) -> None:
+    """Hold the count of bytes against what is there, in one look, as other processes are at work.
+
+    Raises:
+        BadContentError: they differ.
+    """
+    counts = index.execute(
+        "SELECT (SELECT count(*) FROM used), (SELECT bytes FROM used),"
+        " (SELECT coalesce(sum(size), 0) FROM bodies) + (SELECT ? * count(*) FROM entries)",
+        (ENTRY_BYTES,),
+    ).fetchone()
+    if counts[0] != 1 or counts[1] != counts[2]:
+        raise BadContentError("its count of bytes does not fit its entries")

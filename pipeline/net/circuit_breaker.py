@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from pipeline.errors import SiteError
 from schemas.reasons import Reason
@@ -17,14 +18,23 @@ LONGEST_PAUSE_S = 60.0
 class CircuitBreaker:
     """A circuit breaker and a retry budget for one host. It lives in one event loop; each process has its own.
 
-    After `FAILURES` consecutive failures the host counts as down. Requests then wait while one at a time probes it,
-    after a pause that doubles. Once it has been down for `patience_s`, requests fail at once, except for an occasional
-    probe. So a host that never responds delays a build by little more than `patience_s`, whatever the number of
-    requests.
+    After `FAILURES` failures in a row the host counts as down. Requests then wait, while one at a time probes it after
+    a pause that doubles. Once it has been down for `patience_s` nothing waits any more: every request fails at once,
+    but for a probe now and then. So a host that never answers delays a build by little more than `patience_s`, however
+    many requests there are.
+
+    Args:
+        host: Its name, for messages.
+        patience_s: How long a host may be down before requests fail at once.
+        retry_share: Retries that are allowed for each request, beyond the first `FREE_RETRIES`.
+        clock: Seconds that never go back; the event loop must count them alike.
     """
 
-    def __init__(self, host: str, patience_s: float, retry_share: float) -> None:
+    def __init__(
+        self, host: str, patience_s: float, retry_share: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._host = host
+        self._clock = clock
         self._patience = patience_s
         self._share = retry_share
         self._requests = 0
@@ -49,7 +59,7 @@ class CircuitBreaker:
             SiteError: UNREACHABLE, it has been down too long.
         """
         while True:
-            now = time.monotonic()
+            now = self._clock()
             if self._down_since is None:
                 return False
             if not self._probing and now >= self._probe_at:
@@ -78,8 +88,8 @@ class CircuitBreaker:
             self._tell()
 
     def failed(self, what: str, *, probe: bool) -> None:
-        """Record a failure of the connection or the server."""
-        now = time.monotonic()
+        """The connection or the server failed."""
+        now = self._clock()
         self._requests += 1
         self._failures += 1
         self._last = what

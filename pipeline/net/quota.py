@@ -1,5 +1,6 @@
 """Daily request quotas of providers, counted for all builds on one machine and across restarts."""
 
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from pipeline.errors import MachineError, SiteError
 from pipeline.net.base import Provider
-from pipeline.net.shared_sqlite import set_up
+from pipeline.net.shared_sqlite import check_made_by, is_fault_of_content, set_up
 from schemas.reasons import Reason
 
 RESERVED = 50
@@ -18,6 +19,15 @@ _DAY_S = 86_400
 _PATIENCE_S = 30.0
 _SCHEMA = """CREATE TABLE IF NOT EXISTS taken (provider TEXT, key_mark TEXT, day INTEGER, requests INTEGER,
 PRIMARY KEY (provider, key_mark, day)) WITHOUT ROWID;"""
+
+
+_OBJECTS = "SELECT type, name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY type = 'table'"
+"""All that is in a file; tables last, as the others go with them."""
+_DELETE_BAD = """DELETE FROM taken WHERE typeof(provider) != 'text' OR typeof(key_mark) != 'text'
+OR typeof(day) != 'integer' OR day NOT BETWEEN 0 AND ? OR typeof(requests) != 'integer' OR requests < 0"""
+_LAST_DAY = (datetime.max.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).days - 1
+
+log = logging.getLogger(__name__)
 
 
 class DayQuota:
@@ -97,12 +107,31 @@ class DayQuota:
                 self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             opened = sqlite3.connect(self._file or ":memory:", timeout=_PATIENCE_S, check_same_thread=False)
             try:
-                set_up(opened, _SCHEMA, _PATIENCE_S)
+                set_up(opened, "", _PATIENCE_S)
+                self._mend(opened)
             except sqlite3.Error:
                 opened.close()
                 raise
             self._opened = opened
         return self._opened
+
+    def _mend(self, database: sqlite3.Connection) -> None:
+        """Make the table, and leave in a sound file only what can have been written here."""
+        with database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                database.execute(_SCHEMA)
+                check_made_by(database, _SCHEMA)
+            except sqlite3.DatabaseError as fault:
+                if not is_fault_of_content(fault):
+                    raise
+                log.warning("%s: %s; the day's requests are counted anew, today's are lost", self._file, fault)
+                for kind, name in database.execute(_OBJECTS).fetchall():
+                    database.execute(f'DROP {kind} IF EXISTS "{name.replace(chr(34), 2 * chr(34))}"')
+                database.execute(_SCHEMA)
+            gone = database.execute(_DELETE_BAD, (_LAST_DAY,)).rowcount
+            if gone:
+                log.warning("%s had %d counts of requests that are none: left out", self._file, gone)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from yarl import URL
@@ -67,19 +67,32 @@ class _Try:
 class RetryingClient:
     """Sends requests to providers. It lives in one event loop.
 
-    Maximum duration of a request after its rate limits let it start: `tries` times `total_timeout_s`, plus the pauses
-    between them: `longest_wait_s` if the server asks for it, else at most 30 s. With the defaults this is 30 minutes,
-    for a server that responds slowly and asks for pauses. A silent host takes 160 s, because an attempt ends after
-    `read_timeout_s`. All requests to a silent host together take about 6 minutes; see `CircuitBreaker`.
+    How long a request takes at most, once its host's limits let it go: `tries` times `total_timeout_s`, and between
+    them `longest_wait_s` where the server asks for that, else at most 30 s. With the defaults 30 minutes, of a server
+    that answers slowly and asks for pauses. A silent host takes less, 160 s: a try ends after `read_timeout_s`. All
+    requests of a silent host together take some 6 minutes, and after that a probe a minute: see `CircuitBreaker`.
+
+    Args:
+        network: The build file's section.
+        transport: Sends the requests.
+        limiter: Says when.
+        clock: Seconds that never go back; the event loop must count them alike.
     """
 
-    def __init__(self, network: Network, transport: Transport, limiter: RateLimiter) -> None:
+    def __init__(
+        self,
+        network: Network,
+        transport: Transport,
+        limiter: RateLimiter,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._network = network
+        self._clock = clock
         self._transport = transport
         self._limiter = limiter
         self._queues: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._hosts: dict[Origin, CircuitBreaker] = {}
-        self._robots = Robots(network.longest_wait_s)
+        self._robots = Robots(network.longest_wait_s, clock)
 
     async def ask(self, asked: Asked) -> Answer:
         """Send a request, with retries, and return an accepted response.
@@ -176,14 +189,14 @@ class RetryingClient:
                 raise
 
     async def _send(self, asked: Asked, hop: _Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
-        started = time.monotonic()
+        started = self._clock()
         try:
             reply = await self._transport.send(
                 hop.method, hop.url, hop.headers, hop.body, asked.request.max_bytes, within_s
             )
         except Failed as failed:
-            return _Try(failed.verdict, None, origin, time.monotonic() - started)
-        took_s = time.monotonic() - started
+            return _Try(failed.verdict, None, origin, self._clock() - started)
+        took_s = self._clock() - started
         if _location(reply) is not None or (reply.status == 304 and asked.validators):
             return _Try(OK, reply, origin, took_s)
         return _Try(judge(asked.provider, asked.request, reply, with_key=key is not None), reply, origin, took_s)
@@ -202,7 +215,7 @@ class RetryingClient:
     def _health(self, origin: Origin) -> CircuitBreaker:
         if origin not in self._hosts:
             network = self._network
-            self._hosts[origin] = CircuitBreaker(origin.host, network.longest_wait_s, network.retry_share)
+            self._hosts[origin] = CircuitBreaker(origin.host, network.longest_wait_s, network.retry_share, self._clock)
         return self._hosts[origin]
 
 

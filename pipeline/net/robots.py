@@ -28,10 +28,16 @@ class _Rules:
 
 
 class Robots:
-    """The robots.txt of each host, read once a day. It lives in one event loop."""
+    """The robots.txt of each host, read once a day. Lives in one event loop.
 
-    def __init__(self, longest_wait_s: float) -> None:
+    Args:
+        longest_wait_s: A host that asks for a longer pause between two requests is not asked.
+        clock: Seconds that never go back; the event loop must count them alike.
+    """
+
+    def __init__(self, longest_wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._longest_wait = longest_wait_s
+        self._clock = clock
         self._rules: dict[str, _Rules] = {}
         self._reading: dict[str, asyncio.Lock] = {}
 
@@ -48,14 +54,14 @@ class Robots:
         """
         async with self._reading.setdefault(origin, asyncio.Lock()):
             rules = self._rules.get(origin)
-            if rules is None or time.monotonic() - rules.read_at > _KEPT_S:
-                rules = self._rules[origin] = _Rules(Protego.parse(await read()), time.monotonic())
+            if rules is None or self._clock() - rules.read_at > _KEPT_S:
+                rules = self._rules[origin] = _Rules(Protego.parse(await read()), self._clock())
         if not rules.parsed.can_fetch(url, AGENT):
             raise SiteError(Reason.REFUSED, f"{origin}/robots.txt does not allow it")
         delay = rules.parsed.crawl_delay(AGENT) or 0.0
         if delay > self._longest_wait:
             raise SiteError(Reason.REFUSED, f"{origin}/robots.txt asks for {delay:g} s between two requests")
-        now = time.monotonic()
+        now = self._clock()
         turn = max(rules.next_turn, now)
         rules.next_turn = turn + delay
         if turn > now:

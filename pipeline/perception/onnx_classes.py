@@ -11,6 +11,7 @@ import yaml
 from numpy.typing import NDArray
 
 from pipeline.config.perception import OnnxSegments
+from pipeline.config.strict_yaml import parse_yaml
 from pipeline.digest import digest, digest_file
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.imaging.types import Pixels
@@ -105,9 +106,10 @@ class OnnxSegmenter:
     def _read_classes(self) -> list[str | None]:
         path = self._config.classes
         try:
-            raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+            raw = parse_yaml(path.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise ConfigError([Problem(CLASSES_KEY, f"{path}: {error}", "a YAML list")]) from error
+            found = f"{path}: {' '.join(str(error).split())}"
+            raise ConfigError([Problem(CLASSES_KEY, found, "a YAML list")]) from error
         if not isinstance(raw, list) or not raw:
             raise ConfigError([Problem(CLASSES_KEY, f"{path}: {type(raw).__name__}", "a YAML list of classes")])
         problems = [

@@ -2,24 +2,24 @@
 
 import re
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
 
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
-from pipeline.publishing import attribution
 from pipeline.publishing.layout import card_features
 from pipeline.publishing.manifest import Counts, ShardEntry
 from pipeline.publishing.splits import SPLITS
-from schemas.licences import hub_licences, licence_class
+from pipeline.publishing.tables import ATTRIBUTION, TABLES
+from schemas.licences import CLASSES, hub_licences, licence_class
 from schemas.reasons import EXPLANATIONS
 from schemas.records import Split
 
-PATH = "README.md"
 _SIZES = [
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),
@@ -30,8 +30,31 @@ _SIZES = [
 ]
 
 
-def render(build: Build, counts: Counts, shards: list[ShardEntry]) -> str:
-    """The card's text. Same build, counts and shards: same text."""
+def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: str) -> str:
+    """The card's text. Same arguments, same text. `folder` is the revision's, with a slash at its end."""
+    yaml_header = yaml.safe_dump(header(build, counts, shards, folder), sort_keys=False, allow_unicode=True)
+    return _template().render(
+        header=Markup(yaml_header),  # noqa: S704 - YAML has its own quoting
+        build=build,
+        counts=counts,
+        shards=len(shards),
+        megabytes=round(sum(shard.bytes for shard in shards) / 1e6, 1),
+        splits=_filled(counts),
+        wanted=sum(getattr(build.publish.splits, split) > 0 for split in SPLITS),
+        folder=folder,
+        licences=[
+            (source, licence, licence_class([licence]), count)
+            for source, by_licence in counts.pictures.items()
+            for licence, count in by_licence.items()
+        ],
+        classes=CLASSES,
+        agreements=_agreements(build),
+        explanations={str(reason): text for reason, text in EXPLANATIONS.items()},
+    )
+
+
+@cache
+def _template() -> Template:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=select_autoescape(),
@@ -42,36 +65,22 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry]) -> str:
         keep_trailing_newline=True,
     )
     environment.filters["code"] = Markup  # our own names, in a code span
-    yaml_header = yaml.safe_dump(header(build, counts, shards), sort_keys=False, allow_unicode=True)
-    return environment.get_template("card.md.jinja").render(
-        header=Markup(yaml_header),  # noqa: S704 - YAML has its own quoting
-        build=build,
-        counts=counts,
-        shards=len(shards),
-        megabytes=round(sum(shard.bytes for shard in shards) / 1e6, 1),
-        splits=_filled(counts),
-        wanted=sum(getattr(build.publish.splits, split) > 0 for split in SPLITS),
-        licences=[
-            (source, licence, licence_class([licence]), count)
-            for source, by_licence in counts.pictures.items()
-            for licence, count in by_licence.items()
-        ],
-        agreements=_agreements(build),
-        explanations={str(reason): text for reason, text in EXPLANATIONS.items()},
-    )
+    return environment.get_template("card.md.jinja")
 
 
-def header(build: Build, counts: Counts, shards: list[ShardEntry]) -> dict[str, Any]:
+def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) -> dict[str, Any]:
     """The card's YAML header (https://huggingface.co/docs/hub/datasets-cards)."""
     licences = hub_licences({licence for by_licence in counts.pictures.values() for licence in by_licence})
     sizes: Counter[str] = Counter()
+    paths: dict[str, list[str]] = {}
     for shard in shards:
         sizes[shard.split] += shard.bytes
+        paths.setdefault(shard.split, []).append(shard.path)
     bytes_total = sizes.total()
     return {
         "pretty_name": build.publish.title,
         "license": licences,
-        **({"license_name": "by-picture", "license_link": attribution.PATH} if "other" in licences else {}),
+        **({"license_name": "by-picture", "license_link": folder + ATTRIBUTION.file} if "other" in licences else {}),
         "language": sorted(counts.languages),
         "task_categories": ["image-to-text", "text-retrieval"],
         "tags": ["geo-localization", "cross-view-retrieval", "street-view", "aerial"]
@@ -80,8 +89,13 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry]) -> dict[str, 
         "configs": [
             {
                 "config_name": "default",
-                "data_files": [{"split": split, "path": f"data/{split}/*.parquet"} for split in _filled(counts)],
-            }
+                # Each shard by name: shards of another revision stand in the same folder.
+                "data_files": [{"split": split, "path": paths[split]} for split in _filled(counts)],
+            },
+            *(
+                {"config_name": kind.name, "data_files": [{"split": kind.name, "path": folder + kind.file}]}
+                for kind in TABLES
+            ),
         ],
         "dataset_info": {
             "config_name": "default",

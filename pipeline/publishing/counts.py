@@ -1,12 +1,12 @@
-"""Counts for manifest and card, taken while samples pass by."""
+"""Counts for manifest and card: taken of each shard while its samples pass by, then summed."""
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from pipeline.publishing.manifest import Counts
+from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry
 from pipeline.publishing.samples import Role, pictures
 from schemas.records import Sample
 
@@ -18,9 +18,9 @@ _KIND: dict[Role, str] = {
 
 @dataclass
 class Tally:
-    """Running counts of what is published."""
+    """Running counts of a shard."""
 
-    regions: dict[str, Counter[str]] = field(default_factory=dict)
+    regions: Counter[str] = field(default_factory=Counter)
     pictures: dict[str, Counter[str]] = field(default_factory=dict)
     faces_blurred: int = 0
     synthetic: int = 0
@@ -33,7 +33,7 @@ class Tally:
 
     def add(self, sample: Sample) -> None:
         """Count one sample."""
-        self.regions.setdefault(sample.region, Counter())[sample.split] += 1
+        self.regions[sample.region] += 1
         for role, _, info in pictures(sample):
             self.pictures.setdefault(f"{_KIND[role]} {info.source}", Counter())[info.licence] += 1
         self.faces_blurred += sum(view.faces_blurred for view in (sample.street_view, *sample.other_views))
@@ -59,28 +59,67 @@ class Tally:
             if row["site_id"] in published:
                 self.missing.update({f"{view['view']}: {view['reason']}" for view in row["missing"]})
 
-    def counts(
-        self, *, sites: int, failed: dict[str, int], outcomes: dict[str, dict[str, int]], excluded: dict[str, int]
-    ) -> Counts:
+    def counts(self) -> ShardCounts:
         """The finished counts, every table in the order of its keys."""
-        splits: Counter[str] = Counter()
-        for by_split in self.regions.values():
-            splits.update(by_split)
-        return Counts(
-            sites=sites,
-            failed=failed,
-            outcomes=outcomes,
-            excluded=excluded,
-            published=splits.total(),
+        return ShardCounts(
+            regions=_sorted(self.regions),
             synthetic=self.synthetic,
-            splits=dict(splits),
-            regions={region: dict(sorted(counter.items())) for region, counter in sorted(self.regions.items())},
-            pictures={source: dict(sorted(counter.items())) for source, counter in sorted(self.pictures.items())},
+            pictures={source: _sorted(licences) for source, licences in sorted(self.pictures.items())},
             faces_blurred=self.faces_blurred,
             absent=dict(self.absent),
-            missing=dict(sorted(self.missing.items())),
-            captioners=dict(sorted(self.captioners.items())),
-            languages=dict(sorted(self.languages.items())),
-            licence_classes=dict(sorted(self.licence_classes.items())),
+            missing=_sorted(self.missing),
+            captioners=_sorted(self.captioners),
+            languages=_sorted(self.languages),
+            licence_classes=_sorted(self.licence_classes),
             not_redistributable=self.not_redistributable,
         )
+
+
+def total(
+    shards: Iterable[ShardEntry],
+    *,
+    sites: int,
+    failed: dict[str, int],
+    outcomes: dict[str, dict[str, int]],
+    excluded: dict[str, int],
+) -> Counts:
+    """The counts of all shards together, every table in the order of its keys; `absent` in the order of the columns."""
+    found = [(shard.split, shard.counts) for shard in shards]
+    counts = [one for _, one in found]
+    regions: dict[str, Counter[str]] = {}
+    for split, one in found:
+        for region, rows in one.regions.items():
+            regions.setdefault(region, Counter())[split] += rows
+    splits = _summed(regions.values())
+    return Counts(
+        sites=sites,
+        failed=failed,
+        outcomes=outcomes,
+        excluded=excluded,
+        published=sum(splits.values()),
+        synthetic=sum(one.synthetic for one in counts),
+        splits=splits,
+        regions={region: _sorted(by_split) for region, by_split in sorted(regions.items())},
+        pictures={
+            source: _summed(one.pictures.get(source, {}) for one in counts)
+            for source in sorted({source for one in counts for source in one.pictures})
+        },
+        faces_blurred=sum(one.faces_blurred for one in counts),
+        absent={name: sum(one.absent[name] for one in counts) for name in (counts[0].absent if counts else ())},
+        missing=_summed(one.missing for one in counts),
+        captioners=_summed(one.captioners for one in counts),
+        languages=_summed(one.languages for one in counts),
+        licence_classes=_summed(one.licence_classes for one in counts),
+        not_redistributable=sum(one.not_redistributable for one in counts),
+    )
+
+
+def _summed(tables: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    summed: Counter[str] = Counter()
+    for table in tables:
+        summed.update(table)
+    return _sorted(summed)
+
+
+def _sorted(table: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(table.items()))

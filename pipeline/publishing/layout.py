@@ -3,11 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import BaseModel
 
+from pipeline.publishing.units import Bounds
 from schemas.arrow import arrow_schema
 from schemas.records import Image, Sample
 
@@ -23,17 +26,27 @@ _SEARCHED = {
 }  # fmt: skip
 """Columns with statistics. On pictures and texts they would put whole values into the footer."""
 
-Bounds = tuple[float, float, float, float]
-"""West, south, east, north in degrees."""
 
-
-def columns() -> pa.Schema:
-    """The columns of `Sample`, every field nullable.
+def columns(record: type[BaseModel] = Sample) -> pa.Schema:
+    """The columns of a record as they are published: every field nullable, times as text.
 
     `datasets` decodes a column as its footer key says only where all fields in it are nullable. What may really be null
-    is said by the JSON Schema beside the shards, and checked before writing and by `geoscribe verify`.
+    is said by the JSON Schema beside the shards, and checked before writing and by `geoscribe verify`. Times are ISO
+    8601 in UTC (`2024-05-01T12:00:00Z`), which sorts as they do: torch has no type for times, and `datasets` fails on a
+    whole row that holds one.
     """
-    return pa.schema([_relaxed(field) for field in arrow_schema(Sample)])
+    return pa.schema([_relaxed(field) for field in arrow_schema(record)])
+
+
+def published_row(value: Any) -> Any:
+    """A record's fields (`model_dump`) as values of `columns`."""
+    if isinstance(value, dict):
+        return {key: published_row(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [published_row(item) for item in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return value
 
 
 def shard_schema(bounds: Bounds) -> pa.Schema:
@@ -53,7 +66,7 @@ def writer_options(rows: int) -> dict[str, Any]:
     """Arguments of `pyarrow.parquet.ParquetWriter` for a shard of so many rows.
 
     Images are JPEG or PNG, which no codec shrinks. Content-defined chunking lets stores that deduplicate (Xet) upload
-    only what changed. The shard's rows must stand in the order of unit and sample_id.
+    only what changed. The shard's rows must stand in the order of their units.
     """
     schema = columns()
     paths = [path for path, _ in leaves(schema)]
@@ -67,7 +80,7 @@ def writer_options(rows: int) -> dict[str, Any]:
         "write_page_checksum": True,
         "use_content_defined_chunking": True,
         "bloom_filter_options": {"sample_id": {"ndv": rows, "fpp": 0.01}},
-        "sorting_columns": pq.SortingColumn.from_ordering(schema, [("unit", "ascending"), ("sample_id", "ascending")]),
+        "sorting_columns": pq.SortingColumn.from_ordering(schema, [("unit", "ascending")]),
     }
 
 
@@ -86,7 +99,7 @@ def _relaxed_type(kind: pa.DataType) -> pa.DataType:
         return pa.struct([_relaxed(field) for field in kind])
     if pa.types.is_list(kind):
         return pa.list_(pa.field("element", _relaxed_type(kind.value_type)))
-    return kind
+    return pa.string() if pa.types.is_timestamp(kind) else kind
 
 
 def _leaves(path: str, kind: pa.DataType) -> Iterator[tuple[str, pa.DataType]]:
@@ -120,13 +133,16 @@ def _is_image(kind: pa.DataType) -> bool:
 
 
 def _feature(kind: pa.DataType) -> Any:
-    """A column's type in the words of `datasets.Features.to_dict`."""
+    """A column's type in the words of `datasets.Features.from_dict`, as all its versions from 2.14 on read them.
+
+    `to_dict` of 4.0 and later writes lists as `{"_type": "List"}`, which 2.x and 3.x do not know. All read `[...]`.
+    """
     if _is_image(kind):
         return {"_type": "Image"}
     if pa.types.is_struct(kind):
         return {field.name: _feature(field.type) for field in kind}
     if pa.types.is_list(kind):
-        return {"feature": _feature(kind.value_type), "_type": "List"}
+        return [_feature(kind.value_type)]
     return {"dtype": _DTYPES.get(kind, str(kind)), "_type": "Value"}
 
 

@@ -11,8 +11,9 @@ from pipeline.config.build import Build
 from schemas.records import Split
 
 PATH = "manifest.json"
-FORMAT: Literal["geoscribe-dataset-1"] = "geoscribe-dataset-1"
-"""Stands in every manifest; another number when a field changes its meaning."""
+CARD = "README.md"
+FORMAT: Literal[2] = 2
+"""Stands in every manifest as `geoscribe-dataset-2`; another number when a field changes its meaning."""
 FINISHED = "finished"
 """Stands among reasons for the sites that every stage finished."""
 _PACKAGES = (
@@ -27,26 +28,49 @@ class _Entry(BaseModel):
 
 
 class FileEntry(_Entry):
-    """A file of the dataset."""
+    """A file of the dataset. No file that a manifest lists is ever changed in place."""
 
     path: str
     bytes: int
     sha256: str
 
 
-class ShardEntry(FileEntry):
-    """A shard. The same samples written by other library versions have another `sha256` and the same `content`."""
+class ShardCounts(_Entry):
+    """What is counted in a shard."""
+
+    regions: dict[str, int] = {}
+    """Samples by region."""
+    synthetic: int = 0
+    pictures: dict[str, dict[str, int]] = {}
+    faces_blurred: int = 0
+    absent: dict[str, int] = {}
+    missing: dict[str, int] = {}
+    captioners: dict[str, int] = {}
+    languages: dict[str, int] = {}
+    licence_classes: dict[str, int] = {}
+    not_redistributable: int = 0
+
+
+class ShardContent(_Entry):
+    """What is in a shard. It stands in the shard's own footer as well, so that a shard can be taken for what it is."""
 
     split: Split
-    region: str
     units: int
     rows: int
-    row_groups: int
     first_id: str
     """Least and greatest `sample_id`."""
     last_id: str
     content: str
     """Hash of the rows, see `pipeline.publishing.shards.content_hash`."""
+    counts: ShardCounts
+
+
+class ShardEntry(FileEntry, ShardContent):
+    """A shard. The same samples written by other library versions have another `sha256` and the same `content`."""
+
+    row_groups: int
+    recipe: str
+    """Digest of all that the shard was made from: what has the same recipe need not be made again."""
 
 
 class Counts(_Entry):
@@ -83,9 +107,15 @@ class Counts(_Entry):
 class Manifest(_Entry):
     """The whole manifest."""
 
-    format: Literal["geoscribe-dataset-1"] = FORMAT
+    format: Literal["geoscribe-dataset-1", "geoscribe-dataset-2"] = "geoscribe-dataset-2"
     name: str
     """The build that owns the folder."""
+    revision: int
+    """From 1, one more with each revision."""
+    digest: str
+    """Names the revision by its content: everything but its number and its time."""
+    previous: str | None
+    """Digest of the revision that this one replaced."""
     created_at: datetime
     """The only timestamp in the dataset that is not a picture's."""
     schema_fingerprint: str
@@ -95,15 +125,31 @@ class Manifest(_Entry):
     """Perceptual hashes of two units' street views differ in at least this many bits."""
     counts: Counts
     shards: list[ShardEntry]
+    """In the order of their paths."""
     files: list[FileEntry]
-    """Everything else that was written: card, attribution, JSON Schema."""
+    """Everything else that was written: the revision's card, its tables, the JSON Schema."""
     config: dict[str, JsonValue]
     """The build's settings, without folders of the machine that it ran on."""
     packages: dict[str, str]
     provenance: dict[str, JsonValue]
 
+    @property
+    def older(self) -> bool:
+        """Whether an older version of geoscribe wrote it, whose columns were others."""
+        return self.format != f"geoscribe-dataset-{FORMAT}"
 
-_OWN = {"workspace", "dataset", "network", "assumptions"}
+    @property
+    def card_sha256(self) -> str | None:
+        """Of the revision's card."""
+        return next((file.sha256 for file in self.files if file.path.rpartition("/")[2] == CARD), None)
+
+    @property
+    def listed(self) -> list[FileEntry]:
+        """Everything that the dataset consists of."""
+        return [*self.files, *self.shards]
+
+
+_OWN = {"workspace", "dataset", "limits", "network", "assumptions"}
 
 
 def shareable(build: Build) -> dict[str, JsonValue]:

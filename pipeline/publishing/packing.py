@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.config.build import Build, Chips
+from pipeline.config.build import Build, Chips, Region, source_name
+from pipeline.config.sources import KINDS, MapCredits
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.duplicates import near_duplicates
-from pipeline.publishing.layout import Bounds
+from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
-from pipeline.publishing.shards import Load, ShardPlan, pack
+from pipeline.publishing.shards import ShardTask
 from pipeline.publishing.splits import assign, block_of, embargoed, shared_sequence
-from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit
+from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit, UnitPart
 from schemas.reasons import Reason
 
 EMBARGO = "split_embargo"
@@ -29,11 +30,7 @@ SEQUENCE_EMBARGO = "sequence_embargo"
 class Plan:
     """A dataset before any picture is read."""
 
-    shards: list[ShardPlan]
-    sites: dict[tuple[str, str], list[str]]
-    """Ids of the sites to publish, by region and unit."""
-    bounds: dict[str, Bounds]
-    """Of each shard's sites, by path."""
+    shards: list[ShardTask]
     outcomes: dict[str, dict[str, int]]
     """Sites of each region by the reason why they failed, or `FINISHED`."""
     excluded: dict[str, int]
@@ -62,8 +59,10 @@ def chip_diagonal_m(chips: Chips) -> float:
     return max([chips.size_px * chips.gsd_m, *chips.extra_sizes_m]) * math.sqrt(2)
 
 
-def make_plan(build: Build, units: Sequence[FinishedUnit]) -> Plan:
+def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) -> Plan:
     """Decide which sites are published, in which split and shard. The order of `units` does not matter.
+
+    `synthetic` names the sources whose pictures are drawn and not taken.
 
     Raises:
         ConfigError: no site is left to publish.
@@ -77,23 +76,35 @@ def make_plan(build: Build, units: Sequence[FinishedUnit]) -> Plan:
         allowed = "at least one site that is ok in all three layers; see `geoscribe status`"
         raise ConfigError([Problem("publish", f"no site to publish ({found or 'no site at all'})", allowed)])
 
-    kept: dict[tuple[str, str], list[str]] = {}
-    corners: dict[tuple[str, str], Bounds] = {}
+    regions = {region.name: region for region in build.regions}
     loads = []
     edges = np.searchsorted(sites.home, np.arange(len(ordered) + 1))
     for unit, start, end in zip(ordered, edges[:-1], edges[1:], strict=True):
         mine = start + np.flatnonzero(split[start:end] != "")
         if len(mine):
-            kept[unit.region, unit.unit] = sites.ids[mine].tolist()
-            corners[unit.region, unit.unit] = _bounds(sites.lon[mine], sites.lat[mine])
+            part = _part(build, unit, regions[unit.region], sites, mine, synthetic)
             size = unit.size * len(mine) / (end - start)
-            loads.append(Load(unit.region, unit.unit, str(split[mine[0]]), size))  # type: ignore[arg-type]  # one of Split
-    shards = pack(loads, build.publish.shard_mb * 1e6)
-    bounds = {}
-    for shard in shards:
-        west, south, east, north = np.array([corners[shard.region, unit] for unit in shard.units]).T
-        bounds[shard.path] = _bounds(np.concatenate([west, east]), np.concatenate([south, north]))
-    return Plan(shards, kept, bounds, outcomes, excluded)
+            loads.append(Load(part, str(split[mine[0]]), size))  # type: ignore[arg-type]  # one of Split
+    publish = build.publish
+    groups = group(loads, publish.shard_mb * 1e6, mix_regions=publish.mix_regions)
+    return Plan([ShardTask(found, publish.row_group_mb * 1e6) for found in groups], outcomes, excluded)
+
+
+def _part(
+    build: Build, unit: FinishedUnit, region: Region, sites: _Sites, mine: NDArray[np.int64], synthetic: set[str]
+) -> UnitPart:
+    lon, lat = sites.lon[mine], sites.lat[mine]
+    names = {kind: source_name(build, region, kind) for kind in KINDS}
+    plan = build.sources.map.get(names["map"] or "")
+    return UnitPart(
+        region=unit.region,
+        unit=unit.unit,
+        content=unit.content,
+        sites=tuple(sites.ids[mine].tolist()),
+        bounds=(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())),
+        map_licence=plan.licence if isinstance(plan, MapCredits) else None,
+        synthetic=tuple(sorted(name for name in names.values() if name in synthetic)),
+    )
 
 
 def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, int]]]:
@@ -143,7 +154,3 @@ def _choose(build: Build, ordered: Sequence[FinishedUnit], sites: _Sites) -> tup
         EMBARGO: int(near.sum()),
         SEQUENCE_EMBARGO: int(followed.sum()),
     }
-
-
-def _bounds(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> Bounds:
-    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())

@@ -1,43 +1,40 @@
-"""Publish finished units as a dataset: plan, shards, attribution, JSON Schema, card, and last of all the manifest.
+"""Publish finished units as a revision of a dataset: plan, shards, tables, card, and last of all the manifest.
 
-A publish that is killed never leaves a folder that passes for a dataset. Before anything is written the marker is put
-in place and the old manifest, card and shards are taken away; readers may trust only what a manifest lists. The next
-publish of the same build takes over such a folder. The marker goes when the manifest stands.
+Shards of the revision before that would come out the same are taken as they are, and so are whole ones that a killed
+publish left: see `ShardTask.recipe`. How a revision is put in force is told in `pipeline.publishing.revisions`.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import JsonValue
 
 from pipeline.config.build import Build
-from pipeline.errors import ConfigError, MachineError, Problem
-from pipeline.publishing import attribution, card, manifest
-from pipeline.publishing.counts import Tally
-from pipeline.publishing.layout import columns, schema_fingerprint
-from pipeline.publishing.manifest import FORMAT, Counts, FileEntry, Manifest, ShardEntry
-from pipeline.publishing.packing import Plan, chip_diagonal_m, make_plan
-from pipeline.publishing.samples import join
-from pipeline.publishing.shards import SHARD_NAME, ShardPlan, content_hash, row_digest, write_shard
-from pipeline.publishing.units import FinishedUnit
-from pipeline.stopping import check_stop
+from pipeline.digest import digest
+from pipeline.errors import MachineError
+from pipeline.publishing import card, counts, manifest, revisions
+from pipeline.publishing.layout import schema_fingerprint
+from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
+from pipeline.publishing.packing import chip_diagonal_m, make_plan
+from pipeline.publishing.revisions import Standing
+from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
+from pipeline.publishing.tables import TABLES, write_table
+from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
-from schemas.records import Sample, Split
+from schemas.records import Sample
 
-VERSION = 2
+VERSION = 3
 """Raised when the same tables would be published otherwise."""
 
-MARKER = "_publishing.json"
 JSON_SCHEMA = "sample.schema.json"
-_DIGESTED_AT_ONCE = 8
-"""Rows turned into Python values, pictures included, at a time."""
+_PLACEHOLDER = revisions.folder("0" * 16)
+"""Stands for the revision's folder, which is named by what the card says beside this."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,8 @@ class Published:
 
     counts: Counts
     shards: list[ShardEntry]
+    made: int = 0
+    """Shards that had to be made; the others were there."""
 
 
 def publish(
@@ -56,155 +55,151 @@ def publish(
     synthetic: set[str],
     provenance: dict[str, JsonValue],
 ) -> Published:
-    """Publish a build's finished units into a dataset folder, replacing what the build published there before.
+    """Publish a build's finished units as the revision in force of a dataset.
 
     Args:
         build: the build; `publish`, `seed` and `imagery.chips` decide what goes where.
         units: in any order; the result does not depend on it.
-        out: the dataset folder: empty, or this build's.
+        out: the dataset's place: empty, or this build's. While another process publishes to a folder, this one waits.
         synthetic: names of the sources whose pictures are drawn and not taken.
         provenance: goes into the manifest as it is (engines, fingerprints, inputs).
 
     Raises:
-        ConfigError: the folder holds something else, or there is nothing to publish.
-        MachineError: the dataset's folder cannot be written.
-        FileNotFoundError: another build publishes to the folder at the same time, and cleared it.
-        BuildStopped: the user stopped it; publishing again starts over.
+        ConfigError: the place holds something else, or there is nothing to publish.
+        MachineError: the dataset's place cannot be written.
+        OvertakenError: another process published to the bucket at the same time; publishing again mends it.
+        BuildStopped: the user stopped it; publishing again goes on from there.
     """
-    plan = make_plan(build, units)
-    _take_over(out, build.name)
-    by_cell = {(unit.region, unit.unit): unit for unit in units}
-    tally = Tally()
-    shards = []
-    for shard in plan.shards:
-        # A generator, and a function of its own for a unit: so that no more than one unit is in memory at a time.
-        cells = [(shard.region, unit) for unit in shard.units]
-        tables = (_unit_table(build, by_cell[c], shard.split, plan.sites[c], synthetic, tally) for c in cells)
-        shards.append(_write_shard(build, shard, plan, tables, out))
-    counts = tally.counts(
-        sites=sum(unit.rows for unit in units), failed=plan.failed, outcomes=plan.outcomes, excluded=plan.excluded
-    )
-    files = [
-        _adopt(out, attribution.PATH, lambda path: attribution.write_attribution(path, _credited(out, shards))),
-        _write(out, JSON_SCHEMA, json.dumps(Sample.model_json_schema(), indent=2) + "\n"),
-        _write(out, card.PATH, card.render(build, counts, shards)),
-    ]
-    whole = Manifest(
-        name=build.name,
-        created_at=datetime.now(UTC),
-        schema_fingerprint=schema_fingerprint(),
-        embargo_m=chip_diagonal_m(build.imagery.chips),
-        min_duplicate_distance=build.publish.min_duplicate_distance,
-        counts=counts,
-        shards=shards,
-        files=files,
-        config=manifest.shareable(build),
-        packages=manifest.package_versions(),
-        provenance=provenance,
-    )
-    _write(out, manifest.PATH, whole.model_dump_json(indent=2) + "\n")
-    out.delete(MARKER)
-    return Published(counts, shards)
-
-
-def _take_over(out: Store, name: str) -> None:
-    """Make a folder ready to be written: refuse another's, mark it, and take away what was published there before."""
-    present = {entry.path for entry in out.entries()}
-    owner = next((_owner(out.read(path)) for path in (manifest.PATH, MARKER) if path in present), None)
-    if present and owner != name:
-        found = f"{out.url}, which holds " + (f"the dataset of build {owner!r}" if owner else "files of another kind")
-        raise ConfigError([Problem("dataset", found, f"an empty folder, or one that build {name!r} published into")])
-    _write(out, MARKER, json.dumps({"format": FORMAT, "name": name}) + "\n")
-    entrances = [manifest.PATH, card.PATH]
-    shards = sorted(path for path in present if re.fullmatch(SHARD_NAME, path))
-    for path in (*entrances, *shards):
-        out.delete(path)
-
-
-def _owner(data: bytes) -> str | None:
-    """The build's name in a manifest or marker; None where it is neither."""
-    try:
-        content = json.loads(data)
-    except ValueError:
-        return None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        return None
-    return str(content.get("name"))
-
-
-def _unit_table(
-    build: Build, unit: FinishedUnit, split: Split, site_ids: list[str], synthetic: set[str], tally: Tally
-) -> pa.Table:
-    """The rows of one unit, counted."""
-    check_stop()
-    layers = unit.load()
-    rows = []
-    for sample in join(layers, dict.fromkeys(site_ids, split), build, synthetic):
-        tally.add(sample)
-        rows.append(sample.model_dump())
-    tally.add_missing(layers.imagery, set(site_ids))
-    return pa.Table.from_pylist(rows, schema=columns())
-
-
-def _write_shard(build: Build, shard: ShardPlan, plan: Plan, tables: Iterator[pa.Table], out: Store) -> ShardEntry:
-    """Write one shard and describe it."""
-    digests: dict[str, bytes] = {}
-    row_groups = 0
-
-    def digested() -> Iterator[pa.Table]:
-        for table in tables:
-            for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
-                digests.update((row["sample_id"], row_digest(row)) for row in batch.to_pylist())
-            yield table
-
-    def write(path: Path) -> None:
-        nonlocal row_groups
-        rows = sum(len(plan.sites[shard.region, unit]) for unit in shard.units)
-        row_group_bytes = build.publish.row_group_mb * 1e6
-        row_groups = write_shard(
-            path, digested(), bounds=plan.bounds[shard.path], rows=rows, row_group_bytes=row_group_bytes
+    plan = make_plan(build, units, synthetic)
+    loads = {(unit.region, unit.unit): unit.load for unit in units}
+    with revisions.publishing_alone(out) as alone:
+        out.sweep(*((0.0,) if alone else ()))
+        standing = revisions.look(out)
+        revisions.take_over(out, standing, build.name)
+        there = _reusable(out, standing, {task.recipe for task in plan.shards})
+        shards = [
+            there.get(task.recipe) or place_shard(task, lambda part: loads[part.region, part.unit](), out)
+            for task in plan.shards
+        ]
+        shards.sort(key=lambda shard: shard.path)
+        found = counts.total(
+            shards,
+            sites=sum(unit.rows for unit in units),
+            failed=plan.failed,
+            outcomes=plan.outcomes,
+            excluded=plan.excluded,
         )
-
-    entry = _adopt(out, shard.path, write)
-    return ShardEntry(
-        **entry.model_dump(),
-        split=shard.split,
-        region=shard.region,
-        units=len(shard.units),
-        rows=len(digests),
-        row_groups=row_groups,
-        first_id=min(digests),
-        last_id=max(digests),
-        content=content_hash(digests),
-    )
+        revision, text = _revision(build, found, shards, provenance, out, standing.current)
+        if standing.sound is None or standing.sound.digest != revision.digest:
+            revisions.put_in_force(out, revision, text, standing)
+        revisions.tidy(out, build.publish.keep_revisions, alone=alone)
+    return Published(found, shards, sum(shard.recipe not in there for shard in shards))
 
 
-def _credited(out: Store, shards: list[ShardEntry]) -> Iterator[pa.Table]:
-    """What credits are taken from, a table a shard."""
-    for shard in shards:
-        with out.reader(shard.path) as file:
-            yield pq.ParquetFile(file).read(columns=attribution.COLUMNS)
+def place_shard(task: ShardTask, load: Callable[[UnitPart], UnitTables], out: Store) -> ShardEntry:
+    """Make a shard and put it where it belongs, on any machine that reaches both the tables and the dataset.
 
-
-def _adopt(out: Store, path: str, write: Callable[[Path], None]) -> FileEntry:
-    """Have a file written to a scratch path, put it in place and describe it."""
+    Raises:
+        MachineError: it cannot be written.
+    """
     temporary = out.scratch()
     try:
-        write(temporary)
+        make_shard(task, map(load, task.group.parts), temporary)
         with temporary.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        entry = FileEntry(path=path, bytes=temporary.stat().st_size, sha256=sha256)
-        out.adopt(temporary, path)
+            path = task.path(file_entry(file, "").sha256)
+            entry = read_entry(file, path)
+        if entry is None:
+            raise MachineError(f"a shard of {out.url} could not be read back as it was written; check the disk")
+        out.adopt_new(temporary, path)
     except FileNotFoundError:
-        raise  # a shard went again: another build is publishing here
+        raise  # a table went: another build superseded it
     except OSError as error:
-        raise MachineError(f"cannot write {path} of {out.url}: {error}. Mend that and publish again.") from error
+        raise MachineError(f"cannot write a shard of {out.url}: {error}. Mend that and publish again.") from error
     finally:
         temporary.unlink(missing_ok=True)
     return entry
 
 
-def _write(out: Store, path: str, text: str) -> FileEntry:
+def _reusable(out: Store, standing: Standing, wanted: set[str]) -> dict[str, ShardEntry]:
+    """Shards that need not be made, by recipe: of the revisions that are there, or left by a killed publish."""
+    found: dict[str, ShardEntry] = {}
+    for revision in filter(None, (standing.current, *standing.archived.values())):
+        for shard in revision.shards:
+            entry = standing.entries.get(shard.path)
+            if shard.recipe in wanted and entry is not None and entry.size == shard.bytes:
+                found.setdefault(shard.recipe, shard)
+    for path in sorted(standing.entries):
+        name = re.fullmatch(SHARD_NAME, path)
+        if name is not None and name["recipe"] in wanted - found.keys():
+            with out.reader(path) as file:
+                left = read_entry(file, path)
+            if left is not None:
+                found[left.recipe] = left
+            else:  # in the way of the sound one, which may have its name
+                out.delete(path)
+    return found
+
+
+def _revision(
+    build: Build,
+    found: Counts,
+    shards: list[ShardEntry],
+    provenance: dict[str, JsonValue],
+    out: Store,
+    before: Manifest | None,
+) -> tuple[Manifest, str]:
+    """The manifest and the card of a revision, whose other files are put in place."""
+    settings = {
+        "name": build.name,
+        "schema_fingerprint": schema_fingerprint(),
+        "embargo_m": chip_diagonal_m(build.imagery.chips),
+        "min_duplicate_distance": build.publish.min_duplicate_distance,
+        "config": manifest.shareable(build),
+        "packages": manifest.package_versions(),
+        "provenance": provenance,
+    }
+    scratch = {kind.file: out.scratch() for kind in TABLES} | {JSON_SCHEMA: out.scratch()}
+    try:
+        for kind in TABLES:
+            write_table(kind, scratch[kind.file], shards, out, before)
+        scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
+        entries = {name: _entry(path) for name, path in scratch.items()}
+        text = card.render(build, found, shards, folder=_PLACEHOLDER)
+        name = digest(settings, found, shards, sorted(entries.items()), text, length=16)
+        folder = revisions.folder(name)
+        text = text.replace(_PLACEHOLDER, folder)
+        out.create(folder + manifest.CARD, text.encode())
+        for file, path in scratch.items():
+            out.adopt_new(path, folder + file)
+    except FileNotFoundError:
+        raise  # a shard went: another process publishes to the bucket
+    except OSError as error:
+        raise MachineError(f"cannot write a table of {out.url}: {error}. Mend that and publish again.") from error
+    finally:
+        for path in scratch.values():
+            path.unlink(missing_ok=True)
     data = text.encode()
-    out.write(path, data)
-    return FileEntry(path=path, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())
+    files = [FileEntry(path=folder + manifest.CARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())]
+    files += [entry.model_copy(update={"path": folder + file}) for file, entry in entries.items()]
+    again = before is not None and before.digest == name  # the revision that is in force, mended
+    revision = Manifest(
+        revision=before.revision + (not again) if before is not None else 1,
+        digest=name,
+        previous=None if before is None else before.previous if again else before.digest,
+        created_at=datetime.now(UTC),
+        counts=found,
+        shards=shards,
+        files=files,
+        **settings,
+    )
+    return revision, text
+
+
+@cache
+def _json_schema() -> str:
+    return json.dumps(Sample.model_json_schema(), indent=2) + "\n"
+
+
+def _entry(path: Path) -> FileEntry:
+    with path.open("rb") as file:
+        return file_entry(file, "")

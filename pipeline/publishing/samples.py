@@ -1,15 +1,14 @@
 """From the three layers of a unit to the rows of a shard."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import PurePosixPath
 from typing import Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
-from pipeline.config.build import Build, source_name
-from pipeline.config.sources import MapCredits
-from pipeline.publishing.units import UnitTables
+from pipeline.publishing.units import UnitPart, UnitTables
 from schemas.arrow import from_table
 from schemas.licences import licence_class
 from schemas.records import (
@@ -32,16 +31,15 @@ from schemas.records import (
 Role = Literal["street", "panorama", "other", "aerial", "scale", "drone", "map"]
 
 
-def join(tables: UnitTables, keep: Mapping[str, Split], build: Build, synthetic: set[str]) -> Iterator[Sample]:
-    """The samples of the sites to keep (`site_id` to split), in the order of their ids.
+def join(tables: UnitTables, part: UnitPart, split: Split) -> Iterator[Sample]:
+    """The samples of a unit's sites that are published, in the order of their ids.
 
     Args:
-        tables: the unit's layers; each holds an ok row of every site in `keep`.
-        keep: the split of each site to publish.
-        build: names the map source, whose licence map cues carry even where there is no map chip.
-        synthetic: names of the sources whose pictures are drawn.
+        tables: the unit's layers; each holds an ok row of every site of the part.
+        part: which sites, and what of the build's settings stands in their rows.
+        split: where they go.
     """
-    wanted = pa.array(list(keep), type=pa.string())
+    wanted = pa.array(part.sites, type=pa.string())
     imagery, cues, captions = (
         table.filter(pc.is_in(table["site_id"], value_set=wanted))
         for table in (tables.imagery, tables.cues, tables.captions)
@@ -49,8 +47,8 @@ def join(tables: UnitTables, keep: Mapping[str, Split], build: Build, synthetic:
     sites = {row.site_id: row for row in from_table(ImageryRow, imagery)}
     cue_rows = {row.site_id: row for row in from_table(CueRow, cues)}
     caption_rows = {row.site_id: row for row in from_table(CaptionRow, captions)}
-    for site_id in sorted(keep):
-        yield _sample(sites[site_id], cue_rows[site_id], caption_rows[site_id], keep[site_id], build, synthetic)
+    for site_id in sorted(part.sites):
+        yield _sample(sites[site_id], cue_rows[site_id], caption_rows[site_id], part, split)
 
 
 def pictures(sample: Sample) -> Iterator[tuple[Role, Image, StreetInfo | ChipInfo]]:
@@ -69,16 +67,14 @@ def pictures(sample: Sample) -> Iterator[tuple[Role, Image, StreetInfo | ChipInf
             yield role, image, info
 
 
-def _sample(
-    site: ImageryRow, cues: CueRow, caption: CaptionRow, split: Split, build: Build, synthetic: set[str]
-) -> Sample:
+def _sample(site: ImageryRow, cues: CueRow, caption: CaptionRow, part: UnitPart, split: Split) -> Sample:
     flat = [view for view in site.views if view.projection == "perspective"]
     panorama = next((view for view in site.views if view.projection == "equirectangular"), None)
     shown = (*flat, panorama, site.aerial, *site.aerial_scales, site.drone, site.map)
     credited: list[Credit] = [view for view in shown if view is not None]
     licences = [credit.licence for credit in credited]
-    if any(cue.kind == "map" for cue in cues.cues):
-        licences += _map_licence(build, site.region)
+    if part.map_licence is not None and any(cue.kind == "map" for cue in cues.cues):
+        licences.append(part.map_licence)
     street_looks = _signatures(cues, flat[0].view_id)
     assert street_looks is not None
     assert caption.long is not None
@@ -93,20 +89,29 @@ def _sample(
         geometry=point_wkb(site.lat, site.lon),
         bbox=BBox(xmin=site.lon, ymin=site.lat, xmax=site.lon, ymax=site.lat),
         weight=site.weight,
-        synthetic=any(credit.source in synthetic for credit in credited),
-        street=flat[0].image,
+        synthetic=any(credit.source in part.synthetic for credit in credited),
+        street=_named(flat[0].image, site, "street"),
         street_view=_street_info(flat[0]),
-        panorama=panorama.image if panorama else None,
+        panorama=_named(panorama.image, site, "panorama") if panorama else None,
         panorama_view=_street_info(panorama) if panorama else None,
-        aerial=site.aerial.image if site.aerial else None,
+        aerial=_named(site.aerial.image, site, "aerial") if site.aerial else None,
         aerial_chip=_chip_info(site.aerial) if site.aerial else None,
-        aerial_scales=site.aerial_scales,
-        drone=site.drone.image if site.drone else None,
+        aerial_scales=[
+            chip.model_copy(update={"image": _named(chip.image, site, f"scale-{i}")})
+            for i, chip in enumerate(site.aerial_scales, start=1)
+        ],
+        drone=_named(site.drone.image, site, "drone") if site.drone else None,
         drone_chip=_chip_info(site.drone) if site.drone else None,
-        map=site.map.image if site.map else None,
+        map=_named(site.map.image, site, "map") if site.map else None,
         map_chip=_chip_info(site.map) if site.map else None,
         other_views=[
-            view if view.source in synthetic else view.model_copy(update={"truth": None}) for view in flat[1:]
+            view.model_copy(
+                update={
+                    "image": _named(view.image, site, f"other-{i}"),
+                    "truth": view.truth if view.source in part.synthetic else None,
+                }
+            )
+            for i, view in enumerate(flat[1:], start=1)
         ],
         description=caption.long,
         description_short=caption.short,
@@ -134,11 +139,9 @@ def point_wkb(lat: float, lon: float) -> bytes:
     return wkb
 
 
-def _map_licence(build: Build, region: str) -> list[str]:
-    """The licence of the region's map data, where its source is configured with one."""
-    config = next(r for r in build.regions if r.name == region)
-    source = build.sources.map.get(source_name(build, config, "map") or "")
-    return [source.licence] if isinstance(source, MapCredits) else []
+def _named(image: Image, site: ImageryRow, what: str) -> Image:
+    """The picture under a name that no other of the dataset has: tools that unpack a dataset name files by it."""
+    return image.model_copy(update={"path": f"{site.site_id}-{what}{PurePosixPath(image.path).suffix}"})
 
 
 def _signatures(cues: CueRow, view_id: str) -> Signatures | None:

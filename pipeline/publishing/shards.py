@@ -1,96 +1,147 @@
-"""Packing of whole units into evenly sized shards, and the writing of one shard in bounded memory."""
+"""One shard: made from the tables of its units and nothing else, wherever that is done, and known again by its name."""
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 
-from pipeline.publishing.layout import Bounds, shard_schema, writer_options
-from schemas.records import Split
+from pipeline.digest import digest
+from pipeline.publishing.counts import Tally
+from pipeline.publishing.grouping import Group
+from pipeline.publishing.layout import (
+    columns,
+    published_row,
+    schema_fingerprint,
+    shard_schema,
+    writer_options,
+)
+from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
+from pipeline.publishing.samples import join
+from pipeline.publishing.units import UnitTables
+from pipeline.stopping import check_stop
 
-SHARD_NAME = r"data/(?P<split>train|val|test)/(?P<region>[a-z0-9-]+)-(?P<shard>\d{5})-of-(?P<of>\d{5})\.parquet"
-"""Pattern of a shard's path."""
+VERSION = 3
+"""Raised when the same tables would make another shard."""
+SHARD_NAME = r"data/(?P<split>[a-z_]+)/(?P<name>[a-z0-9-]+)-(?P<recipe>[0-9a-f]{16})-(?P<content>[0-9a-f]{16})\.parquet"
+"""Pattern of a shard's path. `content` begins the file's own SHA-256."""
+_CONTENT_KEY = b"geoscribe"
+"""Footer key of a shard's `ShardContent`, as JSON."""
+_DIGESTED_AT_ONCE = 8
+"""Rows turned into Python values, pictures included, at a time."""
+_BLOCK = 8 * 2**20
 
 
 @dataclass(frozen=True)
-class Load:
-    """A unit to pack."""
+class ShardTask:
+    """A shard to make: with the tables of its units, all that decides its bytes."""
 
-    region: str
-    unit: str
-    split: Split
-    size: float
-    """Bytes that its published samples will take, nearly."""
+    group: Group
+    row_group_bytes: float
 
+    @property
+    def recipe(self) -> str:
+        """Digest of what the shard is made from, the units' tables included."""
+        return digest(VERSION, schema_fingerprint(), asdict(self), length=16)
 
-@dataclass(frozen=True)
-class ShardPlan:
-    """A shard to write."""
-
-    path: str
-    split: Split
-    region: str
-    units: list[str]
-    """H3 cells in ascending order, which keeps neighbours together."""
+    def path(self, sha256: str) -> str:
+        """Where the shard belongs, given the SHA-256 of its bytes."""
+        return f"data/{self.group.split}/{self.group.name}-{self.recipe}-{sha256[:16]}.parquet"
 
 
-def pack(loads: Sequence[Load], shard_bytes: float) -> list[ShardPlan]:
-    """Shards of about equal size, at most about `shard_bytes`, in the order of split and region.
+def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> None:
+    """Write a shard as a local file. Same task and tables, same bytes.
 
-    Units stay whole: a unit larger than a shard makes a shard of its own.
+    Args:
+        task: what to make.
+        tables: the layers of each of the task's units, in its order. No more than one unit and one row group are in
+            memory at a time.
+        path: where to; the file is whole when this returns.
     """
-    plans = []
-    ordered = sorted(loads, key=lambda load: (load.split, load.region, load.unit))
-    for (split, region), group in groupby(ordered, key=lambda load: (load.split, load.region)):
-        shards = list(_even(list(group), shard_bytes))
-        for number, units in enumerate(shards):
-            path = f"data/{split}/{region}-{number:05d}-of-{len(shards):05d}.parquet"
-            plans.append(ShardPlan(path, split, region, units))
-    return plans
+    tally = Tally()
+    digests: dict[str, bytes] = {}
+
+    def unit_tables() -> Iterator[pa.Table]:
+        for part, layers in zip(task.group.parts, tables, strict=True):
+            check_stop()
+            rows = []
+            for sample in join(layers, part, task.group.split):
+                tally.add(sample)
+                rows.append(published_row(sample.model_dump()))
+            tally.add_missing(layers.imagery, set(part.sites))
+            table = pa.Table.from_pylist(rows, schema=columns())
+            for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
+                for row in batch.to_pylist():  # not `rows`: what is read back counts, such as numbers of four bytes
+                    digests[row["sample_id"]] = row_digest(row)
+            yield table
+
+    rows = sum(len(part.sites) for part in task.group.parts)
+    west, south, east, north = zip(*(part.bounds for part in task.group.parts), strict=True)
+    schema = shard_schema((min(west), min(south), max(east), max(north)))
+    with pq.ParquetWriter(path, schema, **writer_options(rows)) as writer:
+        for row_group in row_groups(unit_tables(), task.row_group_bytes):
+            writer.write_table(row_group, row_group_size=row_group.num_rows)
+        content = ShardContent(
+            split=task.group.split,
+            units=len(task.group.parts),
+            rows=len(digests),
+            first_id=min(digests),
+            last_id=max(digests),
+            content=content_hash(digests),
+            counts=tally.counts(),
+        )
+        writer.add_key_value_metadata({_CONTENT_KEY: content.model_dump_json()})
 
 
-def _even(loads: list[Load], shard_bytes: float) -> Iterator[list[str]]:
-    """Cut a row of units where the running size, at a unit's middle, passes a multiple of the even share."""
-    total = sum(load.size for load in loads)
-    share = total / max(1, round(total / shard_bytes)) or 1.0
-    numbered = []
-    before = 0.0
-    for load in loads:
-        numbered.append((int((before + load.size / 2) // share), load.unit))
-        before += load.size
-    for _, members in groupby(numbered, key=lambda pair: pair[0]):
-        yield [unit for _, unit in members]
+def read_entry(file: BinaryIO, path: str) -> ShardEntry | None:
+    """What the manifest says of a shard, from the shard itself; None where its bytes are not those its name promises.
 
-
-def write_shard(path: Path, tables: Iterable[pa.Table], *, bounds: Bounds, rows: int, row_group_bytes: float) -> int:
-    """Write tables, which stand in the order of the shard's rows, as one Parquet file; returns its row groups.
-
-    Holds no more than one row group and one of the tables at a time. Same tables, same bytes.
+    Reads the whole file.
     """
-    written = 0
-    with pq.ParquetWriter(path, shard_schema(bounds), **writer_options(rows)) as writer:
-        for group in _row_groups(tables, row_group_bytes):
-            writer.write_table(group, row_group_size=group.num_rows)
-            written += 1
-    return written
+    name = re.fullmatch(SHARD_NAME, path)
+    entry = file_entry(file, path)
+    if name is None or not entry.sha256.startswith(name["content"]):
+        return None
+    try:
+        metadata = pq.read_metadata(file)
+        content = ShardContent.model_validate_json((metadata.metadata or {}).get(_CONTENT_KEY, b""))
+    except (OSError, pa.ArrowException, ValidationError):
+        return None
+    return ShardEntry(
+        **entry.model_dump(),
+        **content.model_dump(),
+        row_groups=metadata.num_row_groups,
+        recipe=name["recipe"],
+    )
 
 
-def _row_groups(tables: Iterable[pa.Table], row_group_bytes: float) -> Iterator[pa.Table]:
-    """Cut and join tables so that each piece has about `row_group_bytes`, and one row at the least."""
+def file_entry(file: BinaryIO, path: str) -> FileEntry:
+    """Length and SHA-256 of a file, which is left at its start."""
+    size, sha256 = 0, hashlib.sha256()
+    file.seek(0)
+    while block := file.read(_BLOCK):
+        size += len(block)
+        sha256.update(block)
+    file.seek(0)
+    return FileEntry(path=path, bytes=size, sha256=sha256.hexdigest())
+
+
+def row_groups(tables: Iterable[pa.Table], most_bytes: float) -> Iterator[pa.Table]:
+    """Cut and join tables so that each piece has at most `most_bytes`, and one row at the least."""
     pending: list[pa.Table] = []
     size = 0
     for table in tables:
         start = 0
         for row in range(table.num_rows):
             row_size = table.slice(row, 1).nbytes
-            if size and size + row_size > row_group_bytes:
+            if size and size + row_size > most_bytes:
                 yield pa.concat_tables([*pending, table.slice(start, row - start)])
                 pending, start, size = [], row, 0
             size += row_size

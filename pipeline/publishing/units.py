@@ -38,6 +38,10 @@ INDEX_SCHEMA = pa.schema(
 the capture sequences of its views, with their source."""
 
 
+Bounds = tuple[float, float, float, float]
+"""West, south, east, north in degrees."""
+
+
 @dataclass(frozen=True)
 class UnitTables:
     """The three layers of one unit, with the schemas of `ImageryRow`, `CueRow` and `CaptionRow`."""
@@ -54,6 +58,8 @@ class FinishedUnit:
     region: str
     unit: str
     """H3 cell (hexadecimal)."""
+    content: str
+    """Digest of its three tables."""
     size: int
     """Bytes of its file in the imagery layer: what it will take in a shard, nearly."""
     rows: int
@@ -61,6 +67,24 @@ class FinishedUnit:
     load: Callable[[], UnitTables]
     load_index: Callable[[], pa.Table]
     """As `unit_index` makes it, without reading a picture."""
+
+
+@dataclass(frozen=True)
+class UnitPart:
+    """What of a unit is published, and all that its rows take from the build beside its tables."""
+
+    region: str
+    unit: str
+    content: str
+    """Digest of the unit's tables."""
+    sites: tuple[str, ...]
+    """Ids of the sites to publish."""
+    bounds: Bounds
+    """Of these sites."""
+    map_licence: str | None
+    """Of the region's map data, where its source is configured with one: map cues carry it even without a map chip."""
+    synthetic: tuple[str, ...]
+    """Names of the region's sources whose pictures are drawn and not taken, in order."""
 
 
 def unit_index(tables: UnitTables) -> pa.Table:

@@ -10,6 +10,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.sources.geoparquet import is_wgs84
 
 _WANTED = (
     "a GeoJSON file (Polygon, MultiPolygon, or features of these), or WKT that starts with POLYGON or MULTIPOLYGON"
@@ -48,7 +49,11 @@ def read_outline(text: str, base: Path, where: str) -> str:
     except (ValueError, RecursionError) as error:
         raise _fault(where, f"{path}, which is no JSON ({error})") from error
     kinds: list[str] = []
-    geometries = list(_geometries(document, kinds))
+    systems: list[Any] = []
+    geometries = list(_geometries(document, kinds, systems))
+    for name in (_name_of(system) for system in systems):
+        if not is_wgs84(name):
+            raise _fault(where, f"{path}: coordinates in {name or 'an unnamed system'}", "WGS 84, longitude first")
     others = sorted({kind for kind in kinds if kind not in ("Polygon", "MultiPolygon")})
     if others or not geometries:
         raise _fault(where, f"{path}, which holds {', '.join(others) or 'no geometry'}")
@@ -62,17 +67,26 @@ def read_outline(text: str, base: Path, where: str) -> str:
     return _checked(shapely.union_all(parts), f"{where} ({path.name})")
 
 
-def _geometries(document: Any, kinds: list[str]) -> list[Any]:
-    """All geometries of a GeoJSON document; their types are added to `kinds`."""
+def _name_of(system: Any) -> str | None:
+    """Name of a coordinate system as GeoJSON of 2008 gives it: `{"type": "name", "properties": {"name": ...}}`."""
+    properties = system.get("properties") if isinstance(system, dict) else None
+    name = properties.get("name") if isinstance(properties, dict) else None
+    return name[:200] if isinstance(name, str) else None
+
+
+def _geometries(document: Any, kinds: list[str], systems: list[Any]) -> list[Any]:
+    """All geometries in a GeoJSON document; their types go into `kinds`, what systems are named into `systems`."""
     if not isinstance(document, dict):
         return []
+    if document.get("crs") is not None:  # RFC 7946 knows none but WGS 84
+        systems.append(document["crs"])
     kind = document.get("type")
     if kind == "FeatureCollection":
         features = document.get("features")
         items = features if isinstance(features, list) else []
-        return [found for item in items for found in _geometries(item, kinds)]
+        return [found for item in items for found in _geometries(item, kinds, systems)]
     if kind == "Feature":
-        return _geometries(document.get("geometry"), kinds)
+        return _geometries(document.get("geometry"), kinds, systems)
     if kind is None:
         return []
     kinds.append(str(kind)[:40])

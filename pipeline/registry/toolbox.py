@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any
 
+from pipeline.boundary import Boundary
 from pipeline.captioning.base import Captioner
 from pipeline.config.build import Build, Region, source_name
 from pipeline.config.captioning import Dialogue
@@ -13,7 +14,9 @@ from pipeline.config.sources import KINDS, NetworkSource, SourceKind
 from pipeline.digest import digest
 from pipeline.net.base import Client
 from pipeline.perception.base import OcrEngine, Segmenter
+from pipeline.registry.guarded import guard_source
 from pipeline.sources.base import AerialSource, MapSource, Networked, StreetSource
+from schemas.reasons import Reason
 
 
 class Toolbox:
@@ -107,6 +110,11 @@ class Toolbox:
 
         return Composer(settings, self.build.seed)
 
+    def boundary(self, what: str, reason: Reason) -> Boundary:
+        """The boundary to something that is not ours; the same one for the same words."""
+        boundary: Boundary = self._once("boundary", what, lambda: Boundary(what, reason))
+        return boundary
+
     def synthetic_sources(self) -> set[str]:
         """Names of the sources whose pictures are drawn."""
         found = [s for r in self.regions for s in (self.street(r), self.aerial(r), self.drone(r), self.map(r))]
@@ -119,7 +127,9 @@ class Toolbox:
         config = getattr(self.build.sources, kind)[name]
         users = [r for r in self.build.regions if source_name(self.build, r, kind) == name]
         more = (self.client,) if isinstance(config, NetworkSource) else ()
-        return self._once(kind, name, lambda: resolve_name(known[config.type])(name, config, users, *more))
+        return self._once(
+            kind, name, lambda: guard_source(kind, resolve_name(known[config.type])(name, config, users, *more))
+        )
 
     def _once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
         with self._lock:

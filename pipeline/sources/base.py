@@ -1,7 +1,7 @@
 """What a source must offer. A source is made once a process from its configuration and shared by threads."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol, runtime_checkable
 
@@ -14,7 +14,7 @@ from pipeline.imaging.lens import Crop, Fisheye
 from pipeline.imaging.types import Camera, Pixels
 from pipeline.net.base import Provider
 from schemas.reasons import Reason
-from schemas.records import MapFact
+from schemas.records import FactKind, MapFact
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,8 @@ class Photo:
     redistributable: bool = True
     picture: str | None = None
     """Where its bytes are, for the source's own use; stored nowhere, as such addresses expire."""
+    size_bytes: int | None = field(default=None, compare=False)
+    """Of its file, where that is known before it is read."""
     unusable: tuple[Reason, str] | None = None
     """Why it may not be used, where what the source says of it is enough to know."""
 
@@ -67,6 +69,8 @@ class RasterChip:
     redistributable: bool = True
     native_gsd_m: float | None = None
     """Metres a pixel of what it was made from, see `schemas.records.ChipInfo`; None where it is drawn."""
+    datum_accuracy_m: float | None = None
+    """Likewise."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,14 @@ class MapSource(Source, Protocol):
 
     def around(self, point: Point, radius_m: float) -> list[MapFact]:
         """Things within a radius, nearest first. Names are given as the map has them."""
+        ...
+
+    def charted(self) -> frozenset[FactKind]:
+        """The kinds of fact that it has a layer of; see `schemas.records.ImageryRow`. Asked after `chip`.
+
+        Raises:
+            SiteError: the source could not be asked.
+        """
         ...
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:

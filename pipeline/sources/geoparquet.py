@@ -1,18 +1,35 @@
-"""GeoParquet tables, checked to hold WGS84 geometry."""
+"""GeoParquet tables, checked to hold WGS84 geometry, and to unpack to no more than fits their size.
+
+A few hundred bytes of Parquet can stand for gigabytes: a text that is stored once may be named in a million rows. So
+texts are counted before rows are made of them.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
+from pipeline.boundary import reading
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.window import Box
+from pipeline.sources.unpacking import allowed_bytes, too_large
+
+_SOUND = "a whole Parquet file"
+_FREE_VALUES = 2_000_000
+"""Values that a table may always have, nulls included."""
+_VALUES_PER_BYTE = 20
+"""Beyond that, for each byte of the file. Wide tables of map features are mostly nulls, some 5 a byte."""
+_ROWS_AT_ONCE = 4_096
+_LEAST_ROWS_AT_ONCE = 16
+_BYTES_AT_ONCE = 256_000_000
+"""Of one column, should each row have all the text that the file holds."""
 
 
 def geometry_column(path: Path) -> str | None:
@@ -23,20 +40,24 @@ def geometry_column(path: Path) -> str | None:
     Raises:
         ConfigError: it is no Parquet file, or its geometry is in another encoding or coordinate system.
     """
-    schema = _schema(path)
+    with reading(path, _SOUND):
+        schema = pq.read_schema(path)
     try:
         meta = json.loads((schema.metadata or {}).get(b"geo", b"null"))
-        column = None if meta is None else meta["columns"][meta["primary_column"]]
-        name: str | None = None if meta is None else meta["primary_column"]
-    except (ValueError, KeyError, TypeError) as error:
+        name = "geometry" if meta is None else meta["primary_column"]
+        column: dict[str, Any] = {"encoding": "WKB"} if meta is None else dict(meta["columns"][name])
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError([Problem(str(path), f"broken GeoParquet metadata ({error!r})", "GeoParquet 1.x")]) from error
-    if column is None:
-        return "geometry" if "geometry" in schema.names else None
+    if meta is None and name not in schema.names:
+        return None
     if column.get("encoding") != "WKB":
         raise ConfigError([Problem(str(path), f"geometry in encoding {column.get('encoding')}", "encoding WKB")])
     if not is_wgs84(column.get("crs", "OGC:CRS84")):
         raise ConfigError([Problem(str(path), "coordinates in another system", "OGC:CRS84, longitude first")])
-    return name
+    kind = schema.field(name).type if schema.names.count(name) == 1 else None
+    if kind is None or not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+        raise ConfigError([Problem(str(path), f"a column {name} of type {kind}", "one binary column, with WKB")])
+    return str(name)
 
 
 def read_rows(path: Path, boxes: Sequence[Box] | None = None) -> list[dict[str, Any]]:
@@ -48,22 +69,31 @@ def read_rows(path: Path, boxes: Sequence[Box] | None = None) -> list[dict[str, 
             cannot are not touched.
 
     Raises:
-        ConfigError: it cannot be read.
+        ConfigError: it cannot be read, or unpacks to more than its size allows.
     """
-    schema = _schema(path)
-    where = None
-    if boxes and "bbox" in schema.names and pa.types.is_struct(schema.field("bbox").type):
-        for west, south, east, north in boxes:
-            x0, y0, x1, y1 = (pc.field("bbox", key) for key in ("xmin", "ymin", "xmax", "ymax"))
-            meets = (x0 <= east) & (x1 >= west) & (y0 <= north) & (y1 >= south)
-            where = meets if where is None else where | meets
-    columns = [name for name in schema.names if name != "bbox"]
-    try:
-        table = pq.read_table(path, columns=columns, filters=where)
-        rows: list[dict[str, Any]] = table.to_pylist()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
-    return rows
+    with reading(path, _SOUND):
+        metadata = pq.read_metadata(path)
+        texts = [chunk for chunk in _chunks(metadata) if chunk.physical_type == "BYTE_ARRAY"]
+        # Arrow cannot keep texts below lists and structs, or stored as what they add to the one before: of such few
+        # rows are read at a time.
+        others = {c.path_in_schema for c in texts if "." in c.path_in_schema or "DELTA_BYTE_ARRAY" in c.encodings}
+        longest = max((c.total_uncompressed_size for c in texts if c.path_in_schema in others), default=1)
+        at_once = max(_LEAST_ROWS_AT_ONCE, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(longest, 1)))
+        file = pq.ParquetFile(path, read_dictionary=sorted({c.path_in_schema for c in texts} - others))
+        bounded = bool(boxes) and _has_bounds(file.schema_arrow)
+        groups = [i for i in range(file.num_row_groups) if not bounded or _may_meet(file.metadata.row_group(i), boxes)]
+        _check_size(path, file.metadata, groups)
+        columns = [name for name in file.schema_arrow.names if name != "bbox"]
+        rows: list[dict[str, Any]] = []
+        left = most = allowed_bytes(path)
+        for batch in file.iter_batches(at_once, groups, columns=[*columns, "bbox"] if bounded else columns):
+            if bounded:
+                batch = batch.filter(_meet(batch.column("bbox"), boxes or ()))  # noqa: PLW2901
+            left -= sum(_text_bytes(batch.column(name)) for name in columns)
+            if left < 0:
+                raise too_large(path, most)
+            rows += batch.select(columns).to_pylist()
+        return rows
 
 
 def is_wgs84(crs: Any) -> bool:
@@ -72,17 +102,77 @@ def is_wgs84(crs: Any) -> bool:
         return False
     try:
         known = CRS.from_user_input(crs)
-    except CRSError:
+    except (CRSError, TypeError, ValueError, RecursionError):
         return False
     return any(known.equals(CRS(code), ignore_axis_order=True) for code in ("OGC:CRS84", "EPSG:4326", "EPSG:4979"))
 
 
-def _schema(path: Path) -> pa.Schema:
+def _chunks(metadata: Any, groups: Sequence[int] | None = None) -> Iterator[Any]:
+    """The column chunks of some row groups, or of all."""
+    for number in range(metadata.num_row_groups) if groups is None else groups:
+        group = metadata.row_group(number)
+        yield from (group.column(i) for i in range(group.num_columns))
+
+
+def _check_size(path: Path, metadata: Any, groups: Sequence[int]) -> None:
+    size, most = path.stat().st_size, allowed_bytes(path)
+    values = sum(chunk.num_values for chunk in _chunks(metadata, groups))
+    if values > max(_FREE_VALUES, _VALUES_PER_BYTE * size):
+        found = f"{size:,} bytes that stand for {values:,} values"
+        raise ConfigError([Problem(str(path), found, f"at most {_VALUES_PER_BYTE} for each byte")])
+    if sum(chunk.total_uncompressed_size for chunk in _chunks(metadata, groups)) > most:
+        raise too_large(path, most)
+
+
+def _has_bounds(schema: pa.Schema) -> bool:
+    """Whether there is a column `bbox` as GeoParquet's covering has it."""
+    if schema.names.count("bbox") != 1 or not pa.types.is_struct(schema.field("bbox").type):
+        return False
+    kind = schema.field("bbox").type
+    sides = [kind.field(side).type for side in ("xmin", "ymin", "xmax", "ymax") if kind.get_field_index(side) >= 0]
+    return len(sides) == 4 and all(map(pa.types.is_floating, sides))
+
+
+def _may_meet(group: Any, boxes: Sequence[Box] | None) -> bool:
+    """Whether a row group's statistics leave it open that a row meets a box."""
+    ends: dict[str, tuple[float, float]] = {}
+    for i in range(group.num_columns):
+        chunk = group.column(i)
+        known = chunk.statistics
+        if chunk.path_in_schema.startswith("bbox.") and known is not None and known.has_min_max:
+            ends[chunk.path_in_schema[5:]] = float(known.min), float(known.max)
+    if len(ends) != 4:
+        return True
+    return any(
+        ends["xmin"][0] <= east and ends["xmax"][1] >= west and ends["ymin"][0] <= north and ends["ymax"][1] >= south
+        for west, south, east, north in boxes or ()
+    )
+
+
+def _meet(bounds: Any, boxes: Sequence[Box]) -> Any:
+    """Which rows meet one of the boxes."""
+    x0, y0, x1, y1 = (pc.struct_field(bounds, side) for side in ("xmin", "ymin", "xmax", "ymax"))
+    found = pa.array(np.zeros(len(bounds), bool))
+    for west, south, east, north in boxes:
+        across = pc.and_(pc.less_equal(x0, east), pc.greater_equal(x1, west))
+        along = pc.and_(pc.less_equal(y0, north), pc.greater_equal(y1, south))
+        found = pc.or_(found, pc.fill_null(pc.and_(across, along), fill_value=False))
+    return found
+
+
+def _text_bytes(column: Any) -> int:
+    """Bytes of all texts in a column and below it, each as often as it is named."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        lengths = pc.binary_length(column.dictionary)
+        return int(pc.sum(pc.cast(lengths.take(column.indices), pa.int64())).as_py() or 0)
+    if pa.types.is_map(kind):
+        return _text_bytes(column.keys) + _text_bytes(column.items)
+    if pa.types.is_struct(kind):
+        return sum(_text_bytes(part) for part in column.flatten())
+    if pa.types.is_nested(kind):
+        return _text_bytes(column.flatten())
     try:
-        return pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
-
-
-def _unreadable(path: Path, error: Exception) -> ConfigError:
-    return ConfigError([Problem(str(path), f"a file that cannot be read ({error})", "a whole Parquet file")])
+        return int(pc.sum(pc.cast(pc.binary_length(column), pa.int64())).as_py() or 0)
+    except pa.ArrowNotImplementedError:  # neither texts nor bytes
+        return 0

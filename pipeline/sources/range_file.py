@@ -28,20 +28,21 @@ class _Identity:
 class RangeFile:
     """A file that a server gives ranges of. Threads may share it; no block is asked for twice at a time."""
 
-    def __init__(self, session: Session, url: str, kept: int = 128) -> None:
+    def __init__(self, session: Session, url: str, kept: int = 128, *, size: int | None = None) -> None:
         """Ask nothing yet.
 
         Args:
             session: What fetches.
             url: The file.
             kept: Blocks kept in memory.
+            size: Bytes of the file, where a listing told them: saves asking for the first block.
         """
         self.url = url
         self.name = url.partition("?")[0]  # what follows may be a signature
         self._session = session
         self._kept = kept
         self._lock = threading.Lock()
-        self._identity: _Identity | None = None
+        self._identity = None if size is None else _Identity(size, None)
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
         self._coming: dict[int, Future[bytes]] = {}
 
@@ -133,7 +134,8 @@ class RangeFile:
             raise SiteError(Reason.BAD_ANSWER, f"{self.name}: {found}")
         identity = _Identity(size, answer.headers.get("etag"))
         with self._lock:
-            if self._identity not in {None, identity}:
+            known = self._identity
+            if known is not None and (known.size != size or known.etag not in {None, identity.etag}):
                 raise SiteError(Reason.BAD_ANSWER, f"{self.name}: it changed while it was read")
             self._identity = identity
         return {n: answer.body[(n - run.start) * BLOCK :][:BLOCK] for n in run}

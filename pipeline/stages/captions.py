@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipeline.boundary import on_site
 from pipeline.captioning.base import Captioner, Description, Evidence, NotDescribedError
 from pipeline.captioning.grounding.grounding import VARIANTS, VERSION, ground, text_of, witnesses_of
 from pipeline.captioning.tokens import count_clip_tokens
@@ -12,6 +13,7 @@ from pipeline.errors import SiteError
 from pipeline.registry.toolbox import Toolbox
 from pipeline.stages.base import Stage, StageInput
 from pipeline.stopping import check_stop
+from schemas.reasons import Reason
 from schemas.records import CaptionRow, CueRow, ImageryRow
 
 
@@ -29,40 +31,55 @@ def captions(
     check_stop()
     by_id = {site.site_id: site for site in sites}
     evidence = [Evidence(by_id[row.site_id], row.cues, draws.get(row.site_id, 0)) for row in cues if row.status == "ok"]
-    answers = tools.captioner.describe(evidence)
-    policy = tools.build.grounding
-    return [_row(asked, answer, tools.captioner, policy) for asked, answer in zip(evidence, answers, strict=True)]
+    answers = tools.boundary(f"captioner {tools.captioner.name}", Reason.ENGINE_FAILED).each(
+        evidence, tools.captioner.describe, lambda one: one.site.site_id
+    )
+    return [_row(asked, answer, tools) for asked, answer in zip(evidence, answers, strict=True)]
 
 
-def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner, policy: Grounding) -> CaptionRow:
-    site_id = asked.site.site_id
-    by: dict[str, Any] = {
+def _row(asked: Evidence, answer: Description | SiteError, tools: Toolbox) -> CaptionRow:
+    try:
+        with on_site(asked.site.site_id), tools.boundary("captions", Reason.ENGINE_FAILED).guard():
+            if isinstance(answer, SiteError):
+                return _failed(asked, answer, tools.captioner)
+            return _described(asked, answer, tools.captioner, tools.build.grounding)
+    except SiteError as error:
+        return _failed(asked, error, tools.captioner)
+
+
+def _failed(asked: Evidence, error: SiteError, captioner: Captioner) -> CaptionRow:
+    return CaptionRow(
+        site_id=asked.site.site_id,
+        status="failed",
+        reason=error.reason,
+        detail=error.detail,
+        language="",
+        long=None,
+        short=None,
+        long_tokens=0,
+        short_tokens=0,
+        sentences=[],
+        turns=error.turns if isinstance(error, NotDescribedError) else [],
+        **_by(asked, captioner),
+    )
+
+
+def _by(asked: Evidence, captioner: Captioner) -> dict[str, Any]:
+    return {
         "captioner": captioner.name,
         "prompt_set": captioner.prompt_set,
         "model": captioner.model,
         "draw": asked.draw,
     }
-    if isinstance(answer, SiteError):
-        return CaptionRow(
-            site_id=site_id,
-            status="failed",
-            reason=answer.reason,
-            detail=answer.detail,
-            language="",
-            long=None,
-            short=None,
-            long_tokens=0,
-            short_tokens=0,
-            sentences=[],
-            turns=answer.turns if isinstance(answer, NotDescribedError) else [],
-            **by,
-        )
+
+
+def _described(asked: Evidence, answer: Description, captioner: Captioner, policy: Grounding) -> CaptionRow:
     known = witnesses_of(asked, answer.notes, policy, answer.language)
     grounded = ground(answer.sentences, known, asked.site.region)
     fault = answer.fault or grounded.fault
     long, short, street = (text_of(grounded.sentences, variant) for variant in VARIANTS)
     return CaptionRow(
-        site_id=site_id,
+        site_id=asked.site.site_id,
         status="failed" if fault else "ok",
         reason=fault and fault[0],
         detail=fault and fault[1],
@@ -78,7 +95,7 @@ def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner,
         notes=answer.notes,
         controls=answer.controls,
         turns=answer.turns,
-        **by,
+        **_by(asked, captioner),
     )
 
 

@@ -1,9 +1,11 @@
 """Stage `cues`: what the engines read in the views, fused with the map into one list per site."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
+from pipeline.boundary import on_site
 from pipeline.config.build import Build, ImageLimits, Region
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
@@ -21,6 +23,8 @@ SITES_AT_ONCE = 4
 _OWN = ImageLimits(min_side_px=16)
 """Limits for the imagery stage's own pictures, which may be as small as the build file allows."""
 
+T = TypeVar("T")
+
 
 @dataclass(frozen=True)
 class _Opened:
@@ -29,6 +33,14 @@ class _Opened:
     site: ImageryRow
     views: list[View]
     looks: list[Signature]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the engines read off a site's views, view by view."""
+
+    texts: list[list[TextBox]]
+    segments: list[list[Segment]]
 
 
 def cues(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
@@ -42,39 +54,76 @@ def cues(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
 
 
 def _rows(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
-    opened = [_opened(site) for site in sites]
-    views = [view for one in opened if isinstance(one, _Opened) for view in one.views]
-    texts, segments = iter(tools.ocr.read(views)), iter(tools.segmenter.segment(views))
+    opened = [_opened(site, tools) for site in sites]
+    seen = iter(_read([one for one in opened if isinstance(one, _Opened)], tools))
+    return [one if isinstance(one, CueRow) else _row(one, next(seen), tools) for one in opened]
+
+
+def _opened(site: ImageryRow, tools: Toolbox) -> _Opened | CueRow:
+    """The site's pictures, or the row that says what is wrong with them."""
+    try:
+        with on_site(site.site_id), tools.boundary("cues: pictures", Reason.ENGINE_FAILED).guard():
+            views = [
+                View(view.view_id, decode(view.image.bytes, _OWN), view.truth)
+                for view in site.views
+                if view.projection == "perspective"  # a panorama's perspective cuts show the same, undistorted
+            ]
+            pictures = {view.view_id: view.pixels for view in views}
+            if site.aerial is not None:
+                pictures[AERIAL] = decode(site.aerial.image.bytes, _OWN)
+            return _Opened(site, views, [s for name, pixels in pictures.items() for s in signatures(name, pixels)])
+    except SiteError as error:
+        return _failed(site, error)
+
+
+def _read(sites: Sequence[_Opened], tools: Toolbox) -> list[_Seen | SiteError]:
+    """What the engines read off each site's views, or which of them failed on it."""
+    texts = tools.boundary(f"text reading by {tools.ocr.name}", Reason.ENGINE_FAILED).each(
+        sites, lambda some: _by_site(some, tools.ocr.read), _site_id
+    )
+    segments = tools.boundary(f"segmentation by {tools.segmenter.name}", Reason.ENGINE_FAILED).each(
+        sites, lambda some: _by_site(some, tools.segmenter.segment), _site_id
+    )
     return [
-        one
-        if isinstance(one, CueRow)
-        else _row(one, list(islice(texts, len(one.views))), list(islice(segments, len(one.views))), tools)
-        for one in opened
+        text if isinstance(text, SiteError) else segment if isinstance(segment, SiteError) else _Seen(text, segment)
+        for text, segment in zip(texts, segments, strict=True)
     ]
 
 
-def _opened(site: ImageryRow) -> _Opened | CueRow:
-    """The site's decoded pictures, or a failed row."""
+def _by_site(sites: Sequence[_Opened], engine: Callable[[list[View]], list[list[T]]]) -> list[list[list[T]]]:
+    """What an engine says of each view of each site; it is given the views of all sites together."""
+    views = [view for site in sites for view in site.views]
+    answers = engine(views)
+    if len(answers) != len(views):
+        raise ValueError(f"{len(answers)} answers for {len(views)} views")
+    rest = iter(answers)
+    return [list(islice(rest, len(site.views))) for site in sites]
+
+
+def _site_id(one: _Opened) -> str:
+    return one.site.site_id
+
+
+def _failed(site: ImageryRow, error: SiteError) -> CueRow:
+    return CueRow(site_id=site.site_id, status="failed", reason=error.reason, detail=error.detail, cues=[])
+
+
+def _row(one: _Opened, seen: _Seen | SiteError, tools: Toolbox) -> CueRow:
+    if isinstance(seen, SiteError):
+        return _failed(one.site, seen)
     try:
-        views = [
-            View(view.view_id, decode(view.image.bytes, _OWN), view.truth)
-            for view in site.views
-            if view.projection == "perspective"  # a panorama's perspective cuts show the same, undistorted
-        ]
-        pictures = {view.view_id: view.pixels for view in views}
-        if site.aerial is not None:
-            pictures[AERIAL] = decode(site.aerial.image.bytes, _OWN)
+        with on_site(one.site.site_id), tools.boundary("cues", Reason.ENGINE_FAILED).guard():
+            return _fused(one, seen, tools)
     except SiteError as error:
-        return CueRow(site_id=site.site_id, status="failed", reason=error.reason, detail=error.detail, cues=[])
-    return _Opened(site, views, [s for name, pixels in pictures.items() for s in signatures(name, pixels)])
+        return _failed(one.site, error)
 
 
-def _row(one: _Opened, texts: list[list[TextBox]], segments: list[list[Segment]], tools: Toolbox) -> CueRow:
+def _fused(one: _Opened, seen: _Seen, tools: Toolbox) -> CueRow:
     ids = [view.view_id for view in one.views]
     found = fuse(
         one.site,
-        dict(zip(ids, texts, strict=True)),
-        dict(zip(ids, segments, strict=True)),
+        dict(zip(ids, seen.texts, strict=True)),
+        dict(zip(ids, seen.segments, strict=True)),
         tools.ocr.name,
         tools.segmenter.name,
     )

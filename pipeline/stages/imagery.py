@@ -7,6 +7,7 @@ from typing import Literal
 
 import mercantile
 
+from pipeline.boundary import on_site
 from pipeline.config.build import Build, Region
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame
@@ -19,7 +20,7 @@ from pipeline.stages.choosing import choose, rank
 from pipeline.stages.street_views import views_of
 from pipeline.stopping import check_stop
 from schemas.reasons import OUTAGES, Reason
-from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, MissingView, Site
+from schemas.records import Chip, Considered, FactKind, Image, ImageryRow, MapFact, MissingView, Site
 
 
 def imagery(sites: Iterable[Site], tools: Toolbox) -> list[ImageryRow]:
@@ -45,7 +46,8 @@ def _try(site: Site, tools: Toolbox) -> ImageryRow:
     check_stop()
     missing: list[MissingView] = []
     try:
-        return _row(site, tools, missing)
+        with on_site(site.site_id), tools.boundary("imagery", Reason.BAD_ANSWER).guard():
+            return _row(site, tools, missing)
     except SiteError as error:
         return _failed(site, error, missing)
 
@@ -60,7 +62,7 @@ def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
         return _failed(site, none.why_none(settings.search_radius_m), missing, none.considered)
     aerial = _aerial(point, site.region, tools, missing)
     scales = _scales(point, site.region, tools, missing) if aerial else []
-    around, facts = _map(point, site.region, tools, missing)
+    around, facts, charted = _map(point, site.region, tools, missing)
     if aerial is None and around is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
     around_it = [one.photo for one in ranked]
@@ -84,6 +86,7 @@ def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
         drone=_drone(Point(street.views[0].lat, street.views[0].lon), site.region, tools, missing),
         map=around,
         facts=facts,
+        charted=charted,
         considered=street.considered,
         missing=missing,
     )
@@ -154,19 +157,23 @@ def _photo_chip(
     return _chip(got, source.name, point, gsd_m, encode_jpeg(got.pixels, build.imagery.jpeg_quality), path)
 
 
-def _map(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> tuple[Chip | None, list[MapFact]]:
+def _map(
+    point: Point, region: str, tools: Toolbox, missing: list[MissingView]
+) -> tuple[Chip | None, list[MapFact], list[FactKind]]:
+    """The map chip, the facts, and the kinds of fact that the map has a layer of."""
     source, chips = tools.map(region), tools.build.imagery.chips
     if source is None:
-        return None, []
+        return None, [], []
     gsd_m = chips.gsd_m if chips.map_scale == "chip" else carto_gsd_m(point.lat, chips.size_px)
     try:
         got = source.chip(point, chips.size_px, gsd_m)
         facts = source.around(point, tools.build.imagery.map_radius_m)
+        charted = sorted(source.charted())
     except SiteError as error:
         _note("map", error, missing)
-        return None, []
+        return None, [], []
     # Flat colours and lettering: PNG is both smaller and free of the ringing that JPEG would put around names.
-    return _chip(got, source.name, point, gsd_m, encode_png(got.pixels), "map.png"), facts
+    return _chip(got, source.name, point, gsd_m, encode_png(got.pixels), "map.png"), facts, charted
 
 
 def _note(view: Literal["aerial", "drone", "map"], error: SiteError, missing: list[MissingView]) -> None:
@@ -197,6 +204,7 @@ def _chip(got: RasterChip, source: str, point: Point, gsd_m: float, data: bytes,
         redistributable=got.redistributable,
         gsd_m=gsd_m,
         native_gsd_m=None if got.native_gsd_m is None else round(got.native_gsd_m, 4),
+        datum_accuracy_m=got.datum_accuracy_m,
         width=width,
         height=height,
         west=west,

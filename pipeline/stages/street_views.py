@@ -51,6 +51,9 @@ def views_of(
         SiteError: it cannot be read, decoded or used.
     """
     settings = tools.build.imagery
+    if photo.size_bytes is not None and photo.size_bytes > settings.limits.max_bytes:
+        detail = f"{photo.size_bytes} bytes, at most {settings.limits.max_bytes} allowed"
+        raise SiteError(Reason.IMAGE_TOO_LARGE, detail)
     data = source.read(photo)
     photo = _with_lens(photo, data)
     # Of a panorama, large enough that a cut has a pixel of its own for each of its.
@@ -156,7 +159,10 @@ def _checked(pixels: Pixels, tools: Toolbox) -> tuple[Pixels, Quality, int]:
     reason = gate(scores, tools.build.imagery.quality)
     if reason is not None:
         raise SiteError(reason, ", ".join(f"{name} {value:.3g}" for name, value in scores))
-    blurred, faces = tools.blurrer.blur(pixels) if tools.blurrer else (pixels, 0)
+    if tools.blurrer is None:
+        return pixels, scores, 0
+    with tools.boundary("anonymiser", Reason.ENGINE_FAILED).guard():
+        blurred, faces = tools.blurrer.blur(pixels)
     return blurred, scores, faces
 
 

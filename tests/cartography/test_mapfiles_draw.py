@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from pyproj import Geod
 
@@ -23,6 +23,7 @@ from pipeline.geo.point import Point
 from pipeline.imaging.types import Pixels
 from pipeline.sources.maps.files import MapFilesSource
 from schemas.reasons import Reason
+from tests.examples import examples
 
 WriteTown = Callable[..., Path]
 SourceOf = Callable[..., MapFilesSource]
@@ -57,7 +58,7 @@ def test_a_known_point_lies_on_its_pixel(
     assert centre_of_water(chip.pixels) == pytest.approx((256 + x / 0.3, 256 - y / 0.3), abs=0.5)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
+@examples(25, suppress=[HealthCheck.function_scoped_fixture])
 @given(st.floats(-80, 80), st.floats(-180, 180), st.floats(-40, 40), st.floats(-40, 40), st.sampled_from([0.2, 0.5]))
 def test_pixels_are_where_the_geodesic_says(
     tmp_path: Path, write_town: WriteTown, source_of: SourceOf, lat: float, lon: float, x: float, y: float, gsd: float

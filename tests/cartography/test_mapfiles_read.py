@@ -1,10 +1,13 @@
 """Reading map files: every format gives the same town, and what is broken is refused or counted."""
 
+import contextlib
+import copy
 import gzip
 import json
+import random
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.cartography.existence import Trust
 from pipeline.cartography.features import clean_name, features_of
 from pipeline.config.build import Region
 from pipeline.errors import ConfigError
@@ -108,7 +112,7 @@ def test_only_the_regions_and_their_margin_are_kept(tmp_path: Path, write_town: 
     things: list[Any] = [([(x, 0.0)], {"shop": "bakery", "name": f"at {x}"}, {}) for x in (0, 900, 1_900)]
     source = source_of(write_town(tmp_path / "town.osm", ZURICH, things), middle=ZURICH)
     assert [fact.name for fact in source.around(ZURICH, 3_000)] == ["at 0", "at 900"]
-    assert not source.skipped
+    assert not source.left_out
 
 
 def test_overpass_multipolygons_are_put_together(tmp_path: Path, source_of: SourceOf) -> None:
@@ -159,7 +163,7 @@ def test_unusable_geometry_is_skipped_and_counted(
     good = {"type": "Point", "coordinates": [ZURICH.lon, ZURICH.lat]}
     features = [{"type": "Feature", "geometry": g, "properties": {"shop": "bakery"}} for g in (feature, good)]
     source = made(tmp_path, source_of, {"type": "FeatureCollection", "features": features}, "m.geojson")
-    assert source.skipped == {reason: 1}
+    assert source.left_out == {reason: 1}
     assert len(source.around(ZURICH, 10)) == 1
 
 
@@ -174,8 +178,8 @@ def test_parquet_coordinates_that_are_no_numbers_are_counted(
     broken = [shapely.to_wkb(shapely.Point(float("nan"), 1.0)), b"\x00\x01", *table["geometry"].to_pylist()[2:]]
     pq.write_table(table.set_column(1, "geometry", pa.array(broken, pa.binary())), path)
     source = source_of(path, middle=ZURICH)
-    assert set(source.skipped) <= {"coordinates that are no numbers", "no readable geometry", "empty geometry"}
-    assert source.skipped.total() == 2
+    assert set(source.left_out) <= {"coordinates that are no numbers", "no readable geometry", "empty geometry"}
+    assert source.left_out.total() == 2
 
 
 def test_osm_ways_without_their_nodes_are_counted(tmp_path: Path, source_of: SourceOf) -> None:
@@ -183,7 +187,7 @@ def test_osm_ways_without_their_nodes_are_counted(tmp_path: Path, source_of: Sou
     park = {"type": "way", "id": 2, "nodes": [1, 2, 3, 1], "tags": {"leisure": "park"}}
     lost = node(3, float("nan"), 8.0, amenity="cafe")
     source = made(tmp_path, source_of, elements(node(1, ZURICH.lat, ZURICH.lon), street, park, lost, {"type": "sea"}))
-    assert source.skipped == {"no readable geometry": 4}
+    assert source.left_out == {"no readable geometry": 4}
 
 
 def _cut(path: Path) -> None:
@@ -280,11 +284,12 @@ GEOMETRY = JSON | st.fixed_dictionaries(
 
 @given(st.lists(st.fixed_dictionaries({"geometry": GEOMETRY, "properties": PROPERTIES | JSON}) | JSON, max_size=5))
 def test_any_geojson_features_are_read_or_counted(items: list[Any]) -> None:
-    skipped: Counter[str] = Counter()
+    left_out: Counter[str] = Counter()
     window = Window(((-180.0, -90.0, 180.0, 90.0),))
-    for feature in features_of(read_geojson(Path("m.json"), {"features": items}).elements, window, skipped):
+    read = read_geojson(Path("m.json"), {"features": items}).elements
+    for feature in features_of(read, window, left_out, Trust(date(2026, 7, 20))):
         assert feature.category.isprintable()
-    assert skipped.total() <= len(items)
+    assert left_out.total() <= len(items)
 
 
 @given(st.text())
@@ -298,3 +303,77 @@ def test_windows_reach_over_the_antimeridian(lon: float) -> None:
     window = Window.of([Region(name="fiji", centre=(-17.0, lon), radius_m=1_000).bounds()], margin_m=500.0)
     sides = shapely.bounds([shapely.Point(x, -17.0) for x in (-179.995, 179.995, 0.0)])
     assert window.meets(sides).tolist() == [True, True, False]
+
+
+ODD: list[Any] = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    2**70,
+    float("inf"),
+    "",
+    "way",
+    "\ud800",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+    [None, 5, {"lat": "x"}],
+]
+WAY: dict[str, Any] = {
+    "type": "way", "id": 7, "tags": {"highway": "residential", "name": "Mill Lane"}, "nodes": [1, 2],
+    "geometry": [{"lat": 47.3769, "lon": 8.5417}, {"lat": 47.3770, "lon": 8.5418}],
+}  # fmt: skip
+RELATION: dict[str, Any] = {
+    "type": "relation", "id": 8, "tags": {"type": "multipolygon", "natural": "water"},
+    "members": [{"type": "way", "ref": 9, "role": "outer", "geometry": WAY["geometry"]}],
+}  # fmt: skip
+
+
+def spoilt(value: Any, path: tuple[Any, ...], to: Any) -> Any:
+    """A copy with another value at a path."""
+    if not path:
+        return to
+    copied = copy.copy(value)
+    copied[path[0]] = spoilt(value[path[0]], path[1:], to)
+    return copied
+
+
+PATHS: list[tuple[dict[str, Any], tuple[Any, ...]]] = [
+    *((WAY, (key,)) for key in WAY), (WAY, ("tags", "highway")), (WAY, ("nodes", 0)), (WAY, ("geometry", 0)),
+    (WAY, ("geometry", 0, "lat")), *((RELATION, (key,)) for key in RELATION), (RELATION, ("members", 0)),
+    *((RELATION, ("members", 0, key)) for key in RELATION["members"][0]), (RELATION, ("members", 0, "geometry", 0)),
+    ({**node(5, 47.3769, 8.5417), "center": {"lat": 1.0, "lon": 2.0}}, ("center",)),
+    *((node(5, 47.3769, 8.5417), (key,)) for key in ("type", "id", "lat", "lon", "tags")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("element", "path"), PATHS, ids=[".".join(map(str, path)) for _, path in PATHS])
+def test_a_field_of_any_type_spoils_its_element_at_most(element: dict[str, Any], path: tuple[Any, ...]) -> None:
+    sound = node(1, 47.3769, 8.5417, amenity="cafe", name="Sound")
+    window = Window(((8.0, 47.0, 9.0, 48.0),))
+    for value in ODD:
+        extract = read_overpass(Path("answer"), elements(spoilt(element, path, value), sound))
+        found = features_of(extract.elements, window, Counter(), Trust(date(2026, 7, 20)))
+        assert "Sound" in {feature.name for feature in found}
+
+
+@pytest.mark.parametrize("value", ODD)
+def test_a_reply_of_any_type_is_read_or_refused(value: Any) -> None:
+    for document in ({"elements": value}, elements() | {"osm3s": value}, elements() | {"remark": value}):
+        with contextlib.suppress(ConfigError):
+            list(read_overpass(Path("answer"), document).elements)
+
+
+def test_an_outline_of_thousands_of_corners_that_crosses_itself_is_left_out_at_once() -> None:
+    some = random.Random(1)
+    places = [{"lat": 47.0 + some.random() / 100, "lon": 8.0 + some.random() / 100} for _ in range(20_000)]
+    way = {"type": "way", "id": 1, "tags": {"building": "yes"}, "geometry": [*places, places[0]]}
+    members = [{"type": "way", "ref": 1, "role": "outer"}] * 50
+    lake = {"type": "relation", "id": 2, "tags": {"type": "multipolygon", "natural": "water"}, "members": members}
+    skipped: Counter[str] = Counter()
+    extract = read_overpass(Path("answer"), elements(way, lake))
+    assert features_of(extract.elements, Window(((8.0, 47.0, 9.0, 48.0),)), skipped, Trust(date(2026, 7, 20))) == []
+    assert skipped == {"no readable geometry": 2}  # the relation, which lost its member, too

@@ -1,6 +1,8 @@
 """A small build of the synthetic world with oracle engines: seconds, no model."""
 
 import copy
+import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,11 @@ import pytest
 import yaml
 
 from pipeline.config.build import Build
+from pipeline.engine.build import run_build
 from pipeline.engine.build_file import load_build
+from tests.drawn_once import drawn_once
+
+__all__ = ["drawn_once"]
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -53,21 +59,48 @@ def changed(raw: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     return made
 
 
+def write_small(folder: Path, changes: Mapping[str, Any]) -> Path:
+    """Write the small build's file, with changes, into a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "build.yaml"
+    file.write_text(yaml.safe_dump(changed(SMALL, changes)))
+    return file
+
+
 @pytest.fixture
 def small_config(tmp_path: Path) -> Callable[..., Path]:
     """Writes the small build's file, with changes given as dotted keys, and returns its path."""
 
-    def write(folder: Path = tmp_path, **changes: Any) -> Path:
-        raw = changed(SMALL, changes)
-        folder.mkdir(parents=True, exist_ok=True)
-        file = folder / "build.yaml"
-        file.write_text(yaml.safe_dump(raw))
-        return file
-
-    return write
+    return lambda folder=tmp_path, **changes: write_small(folder, changes)
 
 
 @pytest.fixture
 def small_build(small_config: Callable[..., Path]) -> SmallBuild:
     """The small build, loaded."""
     return lambda *args, **changes: load_build(small_config(*args, **changes))
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Callable[[dict[str, Any]], Path]:
+    """The folder of a small build with changes that was run to its end, once a process. Not to be written to."""
+    folders: dict[str, Path] = {}
+
+    def folder_of(changes: dict[str, Any]) -> Path:
+        key = json.dumps(changes, sort_keys=True)
+        if key not in folders:
+            folders[key] = tmp_path_factory.mktemp("finished")
+            run_build(load_build(write_small(folders[key], changes)))
+        return folders[key]
+
+    return folder_of
+
+
+@pytest.fixture
+def small_finished(finished: Callable[[dict[str, Any]], Path], tmp_path: Path) -> SmallBuild:
+    """The small build, loaded, after it was run: a copy of its workspace and its dataset is there."""
+
+    def copied(folder: Path = tmp_path, **changes: Any) -> Build:
+        shutil.copytree(finished(changes), folder, dirs_exist_ok=True)
+        return load_build(write_small(folder, changes))
+
+    return copied

@@ -1,10 +1,10 @@
 """Builds of the small world from start to end, on the local runner."""
 
 import hashlib
+import itertools
 import shutil
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,15 +30,16 @@ from pipeline.stopping import request_stop
 from pipeline.storage import open_store
 from prompts import loader
 from schemas.reasons import Reason
+from tests.drawn_once import draw_anew
+from tests.publishing.folders import listed, seen_by_card, seen_by_manifest
 from tools.verify.verify import verify
 
 NOTHING = {"imagery": 0, "cues": 0, "captions": 0, "publish": 0}
 
 
 def shards(build: Build) -> dict[str, str]:
-    """Digest of every published Parquet file, by its path."""
-    root = Path(build.dataset)
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*.parquet")}
+    """Digest of every published file, by its path."""
+    return listed(Path(build.dataset))
 
 
 def made_stages(outcome: Outcome) -> set[str]:
@@ -63,9 +64,11 @@ def test_a_build_ends_in_a_sound_dataset_and_a_second_one_does_nothing(small_bui
     assert shards(build) == before
 
 
-def test_the_same_build_elsewhere_gives_the_same_bytes(small_build: Callable[..., Build], tmp_path: Path) -> None:
-    one, two = small_build(tmp_path / "one"), small_build(tmp_path / "two", limits__workers=1)
-    run_build(one)
+def test_the_same_build_elsewhere_gives_the_same_bytes(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    one, two = small_finished(tmp_path / "one"), small_build(tmp_path / "two", limits__workers=1)
+    draw_anew()
     run_build(two)
     assert shards(one) == shards(two)
 
@@ -81,23 +84,23 @@ def test_the_same_build_elsewhere_gives_the_same_bytes(small_build: Callable[...
     ],
 )
 def test_a_changed_setting_runs_only_the_stages_below_it(
-    small_build: Callable[..., Build], change: dict[str, Any], expected: set[str]
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], change: dict[str, Any], expected: set[str]
 ) -> None:
-    run_build(small_build())
+    small_finished()
     assert made_stages(run_build(small_build(**change))) == expected
 
 
 def test_a_changed_prompt_runs_captions_alone(
-    small_build: Callable[..., Build], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_finished: Callable[..., Build], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_build(small_build())
+    build = small_finished()
     prompt_sets = tmp_path / "prompts"
     shutil.copytree(loader.FOLDER, prompt_sets)
     phrases = prompt_sets / "composer-en-1" / "phrases.yaml"
     phrases.write_text(phrases.read_text().replace("roughly", "very nearly"))
     monkeypatch.setattr(loader, "FOLDER", prompt_sets)
     monkeypatch.setattr(toolbox, "_toolboxes", {})
-    assert made_stages(run_build(small_build())) == {"captions", "publish"}
+    assert made_stages(run_build(build)) == {"captions", "publish"}
 
 
 def test_more_sites_never_move_those_there_are(small_build: Callable[..., Build], tmp_path: Path) -> None:
@@ -145,9 +148,10 @@ def failing_photos(share: int, reason: Reason) -> Iterator[None]:
         yield
 
 
-def test_failed_sites_are_rows_and_retry_mends_just_them(small_build: Callable[..., Build], tmp_path: Path) -> None:
-    undisturbed = small_build(tmp_path / "undisturbed", imagery__search_radius_m=1.0)
-    run_build(undisturbed)
+def test_failed_sites_are_rows_and_retry_mends_just_them(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    undisturbed = small_finished(tmp_path / "undisturbed", imagery__search_radius_m=1.0)
     build = small_build(tmp_path / "disturbed", imagery__search_radius_m=1.0)
     with failing_photos(3, Reason.READ_FAILED):
         outcome = run_build(build)
@@ -165,9 +169,54 @@ def test_failed_sites_are_rows_and_retry_mends_just_them(small_build: Callable[.
     assert shards(build) == shards(undisturbed)
 
 
-def test_a_retry_that_meets_a_damaged_table_makes_it_again(small_build: Callable[..., Build], tmp_path: Path) -> None:
-    undisturbed = small_build(tmp_path / "undisturbed", imagery__search_radius_m=1.0)
-    run_build(undisturbed)
+def test_where_every_site_fails_nothing_is_published_and_the_commonest_details_are_told(
+    small_build: Callable[..., Build],
+) -> None:
+    gates = {"imagery__quality__min_sharpness": 1e9}
+    outcome = run_build(small_build(**gates))
+    assert outcome.failed == {"too_blurred": outcome.sites}
+    assert outcome.published is None
+    assert outcome.made == outcome.made | {"publish": 0}
+    assert outcome.too_many_failed
+    assert outcome.none_left
+    ((detail, sites),) = outcome.total.details["too_blurred"].counted
+    assert (detail[:10], sites) == ("sharpness ", outcome.sites)
+    again = run_build(small_build(**gates))
+    assert again.made == NOTHING
+    assert (again.none_left, again.total) == (True, outcome.total)
+
+
+def test_a_revision_of_which_every_site_fails_leaves_the_dataset_as_it_was(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build]
+) -> None:
+    build = small_finished()
+    before = shards(build)
+    outcome = run_build(small_build(imagery__quality__min_sharpness=1e9, limits__allowed_failed_share=1.0))
+    assert outcome.published is None
+    assert outcome.too_many_failed
+    assert shards(build) == before
+    assert verify(open_store(build.dataset)) == []
+    assert run_build(build).made == NOTHING
+
+
+def test_the_commonest_detail_is_that_of_most_sites(small_build: Callable[..., Build]) -> None:
+    def read(_: WorldStreetSource, photo: Any) -> bytes:
+        nth = int(hashlib.sha256(photo.source_id.encode()).hexdigest(), 16) % 4
+        raise SiteError(Reason.READ_FAILED, "the disk hums" if nth else f"photo {photo.source_id} is torn")
+
+    build = small_build(imagery__search_radius_m=1.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(WorldStreetSource, "read", read)
+        outcome = run_build(build)
+    (detail, sites), *_ = outcome.total.details["read_failed"].counted
+    assert detail.endswith("the disk hums")
+    assert 1 < sites < outcome.failed["read_failed"] == outcome.sites
+
+
+def test_a_retry_that_meets_a_damaged_table_makes_it_again(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    undisturbed = small_finished(tmp_path / "undisturbed", imagery__search_radius_m=1.0)
     build = small_build(tmp_path / "disturbed", imagery__search_radius_m=1.0)
     with failing_photos(3, Reason.READ_FAILED):
         run_build(build)
@@ -179,9 +228,10 @@ def test_a_retry_that_meets_a_damaged_table_makes_it_again(small_build: Callable
     assert shards(build) == shards(undisturbed)
 
 
-def test_cues_are_made_again_only_where_pictures_changed(small_build: Callable[..., Build]) -> None:
-    build = small_build(imagery__search_radius_m=1.0)
-    run_build(build)
+def test_cues_are_made_again_only_where_pictures_changed(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build]
+) -> None:
+    small_finished(imagery__search_radius_m=1.0)
     with failing_photos(5, Reason.READ_FAILED):
         # A search radius that finds the same photos: every unit's imagery is made again, most with the same result.
         outcome = run_build(small_build(imagery__search_radius_m=1.5))
@@ -191,10 +241,9 @@ def test_cues_are_made_again_only_where_pictures_changed(small_build: Callable[.
 @pytest.mark.parametrize("layer", ["imagery", "cues", "captions", "sites"])
 @pytest.mark.parametrize("damage", ["flip", "truncate"])
 def test_a_damaged_table_is_named_and_made_again(
-    small_build: Callable[..., Build], layer: str, damage: str, caplog: pytest.LogCaptureFixture
+    small_finished: Callable[..., Build], layer: str, damage: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build = small_build()
-    run_build(build)
+    build = small_finished()
     before = shards(build)
     file = min(f for f in list_layers(open_store(build.workspace)) if f.layer == layer)
     path = Path(build.workspace) / file.path
@@ -216,10 +265,9 @@ def test_a_damaged_table_is_named_and_made_again(
 
 @pytest.mark.parametrize("layer", ["imagery", "cues", "captions"])
 def test_a_truncated_table_is_made_again_even_where_nothing_else_is_to_do(
-    small_build: Callable[..., Build], layer: str, caplog: pytest.LogCaptureFixture
+    small_finished: Callable[..., Build], layer: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    build = small_build(sampling__max_sites=4)
-    run_build(build)
+    build = small_finished(sampling__max_sites=4)
     file = min(f for f in list_layers(open_store(build.workspace)) if f.layer == layer)
     path = Path(build.workspace) / file.path
     whole = path.read_bytes()
@@ -234,18 +282,18 @@ def _flipped(data: bytes) -> bytes:
     return data[:middle] + bytes([data[middle] ^ 1]) + data[middle + 1 :]
 
 
-def test_a_dataset_that_lost_a_shard_is_published_again(small_build: Callable[..., Build]) -> None:
-    build = small_build()
-    run_build(build)
+def test_a_dataset_that_lost_a_shard_is_published_again(small_finished: Callable[..., Build]) -> None:
+    build = small_finished()
     before = shards(build)
     (Path(build.dataset) / next(path for path in before if path.startswith("data/"))).unlink()
     assert run_build(build).made == NOTHING | {"publish": 1}
     assert shards(build) == before
 
 
-def test_two_builds_at_once_do_no_harm(small_build: Callable[..., Build], tmp_path: Path) -> None:
-    alone = small_build(tmp_path / "alone")
-    run_build(alone)
+def test_two_builds_at_once_do_no_harm(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    alone = small_finished(tmp_path / "alone")
     build = small_build(tmp_path / "shared")
     threads = [
         threading.Thread(target=run_build, args=(build,), kwargs={"stages": ("imagery", "cues", "captions")})
@@ -266,8 +314,10 @@ def test_two_builds_at_once_do_no_harm(small_build: Callable[..., Build], tmp_pa
     assert len(ids) == len(set(ids)) > 0
 
 
-def test_what_an_earlier_configuration_left_is_stale_and_swept(small_build: Callable[..., Build]) -> None:
-    run_build(small_build())
+def test_what_an_earlier_configuration_left_is_stale_and_swept(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build]
+) -> None:
+    small_finished()
     build = small_build(captioner={"engine": "composer", "short_tokens": 40})
     run_build(build)
     store = open_store(build.workspace)
@@ -287,9 +337,10 @@ def test_another_builds_workspace_is_refused(small_build: Callable[..., Build]) 
         read_state(open_store(build.dataset))
 
 
-def test_another_builds_dataset_is_refused(small_build: Callable[..., Build], tmp_path: Path) -> None:
-    build = small_build()
-    run_build(build)
+def test_another_builds_dataset_is_refused(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    build = small_finished()
     other = small_build(tmp_path, name="other", workspace="another-workspace")
     with pytest.raises(ConfigError):
         run_build(other)
@@ -310,19 +361,21 @@ def replace_region(build: Build, **changes: Any) -> Build:
 
 def test_a_stop_keeps_what_is_done(small_build: Callable[..., Build]) -> None:
     build = small_build()
-    seen = []
+    taken_up, stop_asked = itertools.count(), threading.Event()
 
     def stop_after_the_first(progress: Any) -> None:
-        seen.append(progress)
         if any(stage.units_done for stage in progress.values()):
             request_stop()
+            stop_asked.set()
 
-    def slow(*args: Any) -> Any:
-        time.sleep(0.5)
+    def held(*args: Any) -> Any:
+        """The first unit goes through, the others wait for the stop."""
+        if next(taken_up):
+            stop_asked.wait()
         return imagery(*args)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline.stages.imagery, "imagery", slow)
+        patch.setattr(pipeline.stages.imagery, "imagery", held)
         with pytest.raises(BuildStopped):
             run_build(build, report=stop_after_the_first)
     kept = [f for f in list_layers(open_store(build.workspace)) if f.layer == "imagery"]
@@ -373,6 +426,34 @@ def test_a_dataset_on_a_full_disk_is_never_half_published(small_build: Callable[
     with pytest.raises(MachineError, match="No space left on device"):
         run_build(build)
     assert verify(open_store(build.dataset)) != []
+
+
+def test_a_revision_on_a_full_disk_leaves_the_dataset_as_it_was(
+    small_build: Callable[..., Build], small_disk: Path
+) -> None:
+    resize(small_disk, "16m")
+    place, store = small_disk / "dataset", open_store(str(small_disk / "dataset"))
+    run_build(small_build(dataset=str(place)))
+    before, seen = listed(place), seen_by_card(store)
+    (small_disk / "filler").write_bytes(bytes(free_bytes(small_disk) - 150_000))
+    revised = small_build(dataset=str(place), publish__row_group_mb=0.01, publish__keep_revisions=0)
+    with pytest.raises(MachineError, match="No space left on device"):
+        run_build(revised)
+    assert listed(place) == before
+    assert seen_by_card(store) == seen_by_manifest(store) == seen
+    assert verify(store) == []
+    (small_disk / "filler").unlink()
+    run_build(revised)
+    assert verify(store) == []
+    assert not listed(place).keys() & before.keys()
+
+
+def resize(disk: Path, size: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
+
+
+def free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
 
 
 def test_a_read_only_workspace_is_refused(small_build: Callable[..., Build], small_disk: Path) -> None:

@@ -1,13 +1,17 @@
 import json
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.config.build import Build, Region
 from pipeline.engine.build_file import load_build, parse_build, schema_json
+from pipeline.engine.ready import check_sources
 from pipeline.errors import ConfigError
+from pipeline.registry.toolbox import Toolbox
 
 ROOT = Path(__file__).parents[2]
 
@@ -153,3 +157,46 @@ def test_the_schema_that_is_checked_in_is_the_one_in_force() -> None:
 
 def test_the_demo_configuration_is_sound() -> None:
     assert load_build(ROOT / "configs" / "demo.yaml").name == "demo"
+
+
+@pytest.mark.parametrize("as_given", [date(2026, 3, 1), datetime(2026, 3, 1, 12, tzinfo=UTC), "2026-03-01"])
+def test_dates_may_stand_without_quotes_in_every_section_that_has_one(as_given: Any, tmp_path: Path) -> None:
+    credits_ = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
+    aerial = {
+        "tiles": {"type": "xyz", "template": "https://a.example.org/{z}/{x}/{y}", "credits": credits_},
+        "cogs": {"type": "cog", "urls": ["https://a.example.org/a.tif"], "credits": credits_},
+        "wmts": {"type": "wmts", "capabilities": "https://a.example.org/wmts", "layer": "x", "credits": credits_},
+        "archive": {"type": "pmtiles", "archive": "https://a.example.org/a.pmtiles", "credits": credits_},
+    }
+    for section in aerial.values():
+        section["captured_on"] = as_given
+    maps = {"osm": {"type": "overpass", "endpoint": "https://a.example.org/api", "extracted_on": as_given}}
+    stac = {"stac": {"type": "stac", "endpoint": "https://a.example.org", "collections": ["c"], "datetime": as_given}}
+    region = {"name": "north", "centre": [55.0, 12.0], "radius_m": 300, "aerial": "tiles"}
+    raw = world_build(regions=[region])
+    raw["sources"] |= {"aerial": aerial | stac, "map": maps}
+    file = tmp_path / "build.yaml"
+    file.write_text(yaml.safe_dump(raw))  # a date is written without quotes
+    for build in (parse_build(raw, base=tmp_path), load_build(file)):
+        sources: Any = build.sources  # each of a type of its own
+        found = [sources.aerial[name].captured_on for name in aerial]
+        found += [sources.map["osm"].extracted_on, sources.aerial["stac"].datetime]
+        assert {str(text)[:10] for text in found} == {"2026-03-01"}
+        check_sources(build, Toolbox(build))
+
+
+@pytest.mark.parametrize("text", ["a: " + "[" * 1_500 + "]" * 1_500, 'name: "\\uD800"', "name: !!int x"])
+def test_yaml_that_would_break_its_reader_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "build.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_build(file)
+    (problem,) = caught.value.problems
+    assert problem.where == str(file)
+    assert "\n" not in str(problem)
+
+
+def test_of_many_problems_and_of_long_values_the_start_is_told() -> None:
+    said = refused(world_build(regions=[{"name": "x" * 10_000, "centre": [n, n]} for n in range(400)]))
+    assert "more problems" in said
+    assert len(said) < 100_000

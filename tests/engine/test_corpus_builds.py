@@ -4,9 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pyarrow.dataset
 import pytest
 import yaml
+
+from tests.publishing.folders import manifest_of
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -35,7 +38,7 @@ def test_a_real_place_is_built_and_verified(corpus: Path, tmp_path: Path, name: 
     geoscribe("build", config)
     assert "sound" in geoscribe("verify", tmp_path / "dataset")
     rows = pyarrow.dataset.dataset(tmp_path / "dataset" / "data").to_table(
-        columns=["sample_id", "aerial", "description", "street_view", "sentences"]
+        columns=["sample_id", "aerial", "description", "street_view", "sentences", "licence_class"]
     )
     assert len(rows) >= sites - 8  # the embargo between splits leaves some out
     for row in rows.to_pylist():
@@ -43,3 +46,8 @@ def test_a_real_place_is_built_and_verified(corpus: Path, tmp_path: Path, name: 
         assert row["description"]
         assert row["street_view"]["licence"].startswith("CC")
         assert all(sentence["cue_ids"] for sentence in row["sentences"])
+    paths = [str(tmp_path / "dataset" / shard.path) for shard in manifest_of(tmp_path / "dataset").shards]
+    shards = duckdb.read_parquet(paths)
+    free = "licence_class in ('public-domain', 'attribution', 'share-alike')"
+    assert shards.filter(free).count("*").fetchall() == [(len(rows),)]
+    assert {row["licence_class"] for row in rows.to_pylist()} <= {"attribution", "share-alike"}

@@ -1,10 +1,10 @@
 """What the runner must do for any stages: overlap waiting with computing, work in buckets, and stay offline."""
 
 import hashlib
+import itertools
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,32 +21,33 @@ from pipeline.engine.workspace import read_state
 from pipeline.stages.cues import cues
 from pipeline.stages.imagery import imagery
 from pipeline.storage import open_store
+from tests.publishing.folders import listed
 from tools.verify.verify import verify
 
-Span = tuple[str, str, float, float]
+HANGING_S = 120.0
+"""A unit that is held up for longer waits for what never comes."""
 
 
 def test_waiting_of_one_unit_overlaps_computing_of_another(
     small_build: Callable[..., Build], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spans: list[Span] = []
+    taken_up, reads = itertools.count(), threading.Event()
+    overlapped = []
 
-    def timed(stage: str, work: Callable[..., Any], pause: float) -> Callable[..., Any]:
-        def run(sites: Any, *rest: Any) -> Any:
-            start = time.monotonic()
-            rows = work(sites, *rest)
-            time.sleep(pause)
-            spans.append((stage, threading.current_thread().name, start, time.monotonic()))
-            return rows
+    def fetching(sites: Any, *rest: Any) -> Any:
+        """The first unit goes through; another is fetched for as long as it takes until the first is read."""
+        if next(taken_up) == 1:
+            overlapped.append(reads.wait(HANGING_S))
+        return imagery(sites, *rest)
 
-        return run
+    def reading(sites: Any, *rest: Any) -> Any:
+        reads.set()
+        return cues(sites, *rest)
 
-    monkeypatch.setattr(pipeline.stages.imagery, "imagery", timed("imagery", imagery, 0.2))
-    monkeypatch.setattr(pipeline.stages.cues, "cues", timed("cues", cues, 0.2))
-    run_build(small_build(limits__workers=4), stages=("imagery", "cues"))
-    fetching = [span for span in spans if span[0] == "imagery"]
-    reading = [span for span in spans if span[0] == "cues"]
-    assert any(a[2] < b[3] and b[2] < a[3] for a in fetching for b in reading)
+    monkeypatch.setattr(pipeline.stages.imagery, "imagery", fetching)
+    monkeypatch.setattr(pipeline.stages.cues, "cues", reading)
+    run_build(small_build(limits__workers=4, sampling__max_sites=3), stages=("imagery", "cues"))
+    assert overlapped == [True]
 
 
 def test_the_local_runner_needs_no_network_and_no_runner_binary(small_config: Callable[..., Path]) -> None:
@@ -63,9 +64,8 @@ from pipeline.engine.build_file import load_build
 run_build(load_build(Path(sys.argv[1])), limit_units=1)
 assert "apache_beam.runners.portability.prism_runner" not in sys.modules
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(small_config())], capture_output=True, text=True, check=False
-    )
+    config = small_config(sampling__max_sites=2)
+    done = subprocess.run([sys.executable, "-c", script, str(config)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
@@ -85,20 +85,18 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_build_in_a_bucket_is_the_same_as_one_in_a_folder(
-    small_build: Callable[..., Build], bucket: str, tmp_path: Path
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], bucket: str, tmp_path: Path
 ) -> None:
-    local = small_build(tmp_path / "local")
-    run_build(local)
-    build = small_build(tmp_path / "s3", workspace=f"{bucket}/workspace", dataset=f"{bucket}/dataset")
+    few = {"sampling__max_sites": 4}  # sites a region
+    local = small_finished(tmp_path / "local", **few)
+    build = small_build(tmp_path / "s3", workspace=f"{bucket}/workspace", dataset=f"{bucket}/dataset", **few)
     run_build(build, stages=("imagery", "cues"))
     first = run_build(build)
     assert first.made["imagery"] == 0
     assert first.made["captions"] > 0
     out = open_store(build.dataset)
-    there = {e.path: hashlib.sha256(out.read(e.path)).hexdigest() for e in out.entries() if e.path.endswith(".parquet")}
-    root = Path(local.dataset)
-    here = {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*.parquet")}
-    assert there == here
+    here = listed(Path(local.dataset))
+    assert {path: hashlib.sha256(out.read(path)).hexdigest() for path in here} == here
     assert verify(out) == []
     assert not any(run_build(build).made.values())
     assert read_state(open_store(build.workspace)).damaged == []

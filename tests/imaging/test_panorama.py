@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -12,6 +12,7 @@ from pipeline.errors import SiteError
 from pipeline.imaging.panorama import cut, directions
 from pipeline.imaging.types import Camera, Pixels
 from schemas.reasons import Reason
+from tests.examples import examples
 
 WIDTH = 2048
 
@@ -61,7 +62,7 @@ def test_directions_are_a_pinholes(camera: Camera) -> None:
 
 
 @given(camera=CAMERAS, pano_heading=st.floats(0, 360))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@examples(15)
 def test_every_pixel_looks_where_the_camera_does(camera: Camera, pano_heading: float) -> None:
     said = cut(sphere(pano_heading), pano_heading, camera).astype(float) / 127.5 - 1
     off = np.degrees(np.linalg.norm(said - rays(camera), axis=2))

@@ -60,8 +60,6 @@ def make_session(server: RawServer, tmp_path: Path) -> Iterator[Callable[..., Ht
             "cache_gb": 0,
             "contact": "test@example.org",
             "longest_wait_s": 0.2,  # bounds the pauses between tries too
-            "read_timeout_s": 0.3,
-            "total_timeout_s": 2,
             "tries": 3,
         }
         clients.append(HttpClient(Network(**(settings | (network or {})))))

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +21,6 @@ class Seen:
     target: str
     headers: dict[str, str]
     body: bytes
-    at: float
 
 
 @dataclass
@@ -54,7 +52,7 @@ class RawServer:
         headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
         while len(rest) < int(headers.get("content-length", 0)):
             rest += connection.recv(65_536)
-        self.seen.append(Seen(method, target, headers, rest, time.monotonic()))
+        self.seen.append(Seen(method, target, headers, rest))
         left = self.reactions.get(target.partition("?")[0], [said(404)])
         reaction = left.pop(0) if len(left) > 1 else left[0]
         if callable(reaction):
@@ -76,7 +74,6 @@ def said_json(status: int, value: Any, **headers: str) -> bytes:
 
 def silent(connection: socket.socket) -> None:
     """Say nothing until the other side leaves."""
-    connection.settimeout(20)
     connection.recv(1)
 
 

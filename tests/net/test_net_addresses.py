@@ -48,6 +48,15 @@ UNSAFE = [
     "https://api.example.org:0/",
     "https://api.example.org:99999/",
     "https://api.example.org:x/",
+    "https://api.example.org:-1/",
+    "https://api.example.org:65536/",
+    "https://api.example.org:+443/",
+    "https://api.example.org:4_4_3/",
+    "https://api.example.org:443:443/",
+    "https://api.example.org:99999999999999999999/",
+    "https://a.pictures.example:99999/x.jpg",
+    "https://\ud800.pictures.example/",
+    "https://[::1/",
     "https://api%2eexample%2eorg/",
     "https://api.example.org /",
     "https://api.example.org/a b",
@@ -104,6 +113,16 @@ def test_addresses_of_the_provider_pass(text: str) -> None:
     check(parse_url(text), ALLOWED)
 
 
+@given(st.text(max_size=40), st.sampled_from(["", "https://a.pictures.example", "https://a.pictures.example:", "//"]))
+def test_whatever_stands_for_an_address_is_asked_or_refused(text: str, start: str) -> None:
+    try:
+        url = parse_url("https://api.example.org/").join(parse_url(start + text))
+        check(url, ALLOWED)
+        str(url)
+    except SiteError:
+        return
+
+
 def test_a_signed_address_is_sent_as_it_stands() -> None:
     signed = "https://a.pictures.example/p%2Fq/x.jpg?sig=a%2Fb%20c+d&x=%7e"
     assert str(parse_url(signed)) == signed
@@ -143,13 +162,23 @@ def test_loopback_needs_the_setting() -> None:
         "::", "::1", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd00:ec2::254", "ff02::1", "2001:db8::1",
         "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b::7f00:1",
         "64:ff9b:1::a00:1", "2002:7f00:1::1", "2001:0:4136:e378:8000:63bf:3fff:fdd2", "100::1", "no address",
+        "192.0.0.192", "192.0.0.8", "192.0.0.9", "192.0.0.170", "168.63.129.16", "192.31.196.1", "192.52.193.1",
+        "192.175.48.6", "100.100.100.200", "0.1.2.3", "239.255.255.250", "64:ff9b::808:808", "100:0:0:1::1",
+        "2001:1::1", "2001:2::1", "2001:3::1", "2001:4:112::1", "2001:10::1", "2001:20::1", "2001:30::1",
+        "2620:4f:8000::1", "3fff::1", "3fff:fff::1", "5f00::1", "fd20:ce::254",
     ],
 )  # fmt: skip
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not is_public(address)
 
 
-@pytest.mark.parametrize("address", ["1.1.1.1", "8.8.8.8", "142.250.74.36", "2606:4700:4700::1111", "2a00:1450::1"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "1.1.1.1", "8.8.8.8", "142.250.74.36", "168.63.129.15", "168.63.129.17", "192.0.1.1", "192.31.195.255",
+        "2606:4700:4700::1111", "2a00:1450::1", "2001:200::1", "2001:4860:4860::8888", "2620:4f:7fff::1",
+    ],
+)  # fmt: skip
 def test_addresses_that_are_public(address: str) -> None:
     assert is_public(address)
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import itertools
 import socket
 import threading
-import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from pipeline.errors import SiteError
 from pipeline.net.base import Answer, Request
 from pipeline.net.single_flight import SingleFlight
 from tests.net.rawserver import MakeSession, RawServer, said
+from tests.net.virtual_time import JumpingLoop, run_jumping
 
 KEEP = {"cache_gb": 1}
 
@@ -90,10 +93,23 @@ def test_requests_that_differ_are_kept_apart(server: RawServer, make_session: Ma
     assert len(server.seen) == len(variants)
 
 
-def test_the_same_at_the_same_time_is_asked_for_once(server: RawServer, make_session: MakeSession) -> None:
+def test_the_same_at_the_same_time_is_asked_for_once(
+    server: RawServer, make_session: MakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined = itertools.count(1)
+    all_joined = threading.Event()
+    join = SingleFlight.join
+
+    async def counted(flights: SingleFlight[Answer], key: str, make: Callable[..., Any]) -> Answer:
+        if next(joined) == 5 + 20:
+            all_joined.set()
+        return await join(flights, key, make)
+
     def slow(connection: socket.socket) -> None:
-        time.sleep(0.2)
+        all_joined.wait()
         connection.sendall(said(200, b"body"))
+
+    monkeypatch.setattr(SingleFlight, "join", counted)
 
     url = server.on("/a", slow)
     session = make_session()
@@ -116,7 +132,7 @@ def test_who_leaves_does_not_end_it_for_the_others() -> None:
         await asyncio.sleep(0.1)
         return made
 
-    async def scenario() -> None:
+    async def scenario(_: JumpingLoop) -> None:
         flights: SingleFlight[int] = SingleFlight()
         tasks = [asyncio.ensure_future(flights.join("k", make)) for _ in range(3)]
         await asyncio.sleep(0.02)
@@ -133,4 +149,4 @@ def test_who_leaves_does_not_end_it_for_the_others() -> None:
         assert not flights._tasks
         assert not flights._waiting
 
-    asyncio.run(scenario())
+    run_jumping(scenario)

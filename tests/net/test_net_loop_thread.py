@@ -1,6 +1,7 @@
 """The event loop's thread: starts late, ends by itself."""
 
 import gc
+import socket
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said, silent
 
 START = """
-import os, sys, threading, time
+import os, sys, threading
 from pipeline.config.build import Network
 from pipeline.errors import BuildStopped
 from pipeline.net.base import Provider, Request
@@ -91,10 +92,8 @@ def test_what_nobody_holds_any_more_ends(server: RawServer) -> None:
     session.fetch(Request(server.origin + "/a"))
     del session
     gc.collect()
-    deadline = time.monotonic() + 2
-    while network_threads() and time.monotonic() < deadline:
+    while network_threads():  # for ever, where it did not end
         time.sleep(0.01)
-    assert network_threads() == 0
 
 
 @pytest.mark.parametrize(
@@ -102,8 +101,8 @@ def test_what_nobody_holds_any_more_ends(server: RawServer) -> None:
     [
         "assert get() == b'fine'",
         "get(); client.close()",
-        # A request is under way, in a daemon thread, when the interpreter exits.
-        "threading.Thread(target=stopped, daemon=True).start(); time.sleep(0.3)",
+        # A request that is never answered is under way, in a daemon thread, when the interpreter exits.
+        "threading.Thread(target=stopped, daemon=True).start(); get('/begun')",
         "get(); sys.exit(0)",
         """
 pid = os.fork() if get() else 0
@@ -117,10 +116,15 @@ assert get() == b"fine"
     ids=["left open", "closed", "under way", "exit", "fork"],
 )
 def test_an_interpreter_exits_without_a_word(script: str, server: RawServer, tmp_path: object) -> None:
+    def once_silence_is_asked_for(connection: socket.socket) -> None:
+        while not server.count("/silent"):
+            time.sleep(0.01)
+        connection.sendall(said(200))
+
     server.on("/a", said(200, b"fine"))
     server.on("/b", said(200, b"child"))
     server.on("/silent", silent)
-    started = time.monotonic()
+    server.on("/begun", once_silence_is_asked_for)
     done = subprocess.run(
         [
             sys.executable,
@@ -133,11 +137,9 @@ def test_an_interpreter_exits_without_a_word(script: str, server: RawServer, tmp
         ],
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert time.monotonic() - started < 20
 
 
 def test_threads_share_a_client(server: RawServer, make_session: MakeSession) -> None:

@@ -1,7 +1,5 @@
 """Redirects: followed within the provider's addresses, and no further."""
 
-import socket
-import time
 from collections.abc import Callable
 from urllib.parse import quote
 
@@ -11,6 +9,7 @@ from pipeline.errors import SiteError
 from pipeline.net.base import Key, Request
 from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said
+from tests.net.virtual_time import Asking, JumpingLoop, Late, ask_in_virtual_time, reply
 
 CANARY = "canary-key-123456"
 
@@ -129,16 +128,25 @@ def test_a_redirect_that_would_put_the_key_into_an_address_is_not_followed(
     assert len(server.seen) == 1
 
 
-def test_waiting_for_its_turn_is_no_part_of_a_time_out(server: RawServer, make_session: MakeSession) -> None:
-    def slowly(connection: socket.socket) -> None:
-        time.sleep(0.2)
-        connection.sendall(said(200, b"here"))
+def test_waiting_for_its_turn_is_no_part_of_a_time_out() -> None:
+    async def scenario(loop: JumpingLoop, host: Asking) -> None:
+        host.on("/b", Late(0.3, reply(200, b"here")))
+        url = host.on("/a", Late(0.1, reply(302, location="/b")))
+        started = loop.time()
+        results = await host.fetch_many([url] * 2)
+        assert [getattr(result, "body", result) for result in results] == [b"here", b"here"]
+        assert loop.time() - started > 3 * 0.4  # four requests in turn
 
-    server.on("/b", slowly)
-    url = server.on("/a", to("/b"))
-    session = make_session({"total_timeout_s": 0.5, "tries": 1}, per_s=2.5, at_once=1)
-    results = session.fetch_many([Request(url)] * 2)
-    assert [getattr(result, "body", result) for result in results] == [b"here", b"here"]
+    ask_in_virtual_time(scenario, {"total_timeout_s": 0.5, "tries": 1}, per_s=2.5, at_once=1)
+
+
+def test_a_time_out_is_for_all_redirects_together() -> None:
+    async def scenario(_: JumpingLoop, host: Asking) -> None:
+        host.on("/b", Late(0.3, reply(200, b"here")))
+        with pytest.raises(SiteError, match=r"no whole answer within 0\.2 s"):
+            await host.fetch(host.on("/a", Late(0.3, reply(302, location="/b"))))
+
+    ask_in_virtual_time(scenario, {"total_timeout_s": 0.5, "tries": 1})
 
 
 @pytest.mark.parametrize(("status", "method"), [(302, "GET"), (303, "GET"), (307, "POST")])

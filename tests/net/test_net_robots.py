@@ -1,7 +1,5 @@
 """Hosts that document no API are asked for their robots.txt first."""
 
-import time
-
 import pytest
 
 from pipeline.errors import SiteError
@@ -9,6 +7,7 @@ from pipeline.net.base import Key, Request
 from pipeline.net.robots import forbids_pictures
 from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said
+from tests.net.virtual_time import Asking, JumpingLoop, ask_in_virtual_time, reply
 
 RULES = b"User-agent: *\nDisallow: /private\n\nUser-agent: geoscribe\nDisallow: /not-us\nAllow: /private\n"
 
@@ -54,12 +53,18 @@ def test_the_key_is_not_sent_for_it(
     assert ["authorization" in one.headers for one in server.seen] == [False, True]
 
 
-def test_crawl_delay(server: RawServer, make_session: MakeSession) -> None:
-    server.on("/robots.txt", said(200, b"User-agent: *\nCrawl-delay: 0.3"))
-    session = make_session({"longest_wait_s": 1}, documented_api=False)
-    started = time.monotonic()
-    session.fetch_many([Request(server.on("/a", said(200)))] * 3)
-    assert 0.6 <= time.monotonic() - started < 1.5
+def test_crawl_delay() -> None:
+    async def scenario(_: JumpingLoop, host: Asking) -> None:
+        host.on("/robots.txt", reply(200, b"User-agent: *\nCrawl-delay: 0.3"))
+        await host.fetch_many([host.on("/a", reply(200))] * 3)
+        (robots, read), *asked = host.seen
+        assert (robots, [path for path, _ in asked]) == ("/robots.txt", ["/a"] * 3)
+        assert [at - read for _, at in asked] == pytest.approx([0.0, 0.3, 0.6], abs=1e-3)
+
+    ask_in_virtual_time(scenario, {"longest_wait_s": 1}, documented_api=False)
+
+
+def test_a_crawl_delay_that_is_longer_than_we_wait_forbids_all(server: RawServer, make_session: MakeSession) -> None:
     server.on("/robots.txt", said(200, b"User-agent: *\nCrawl-delay: 100000"))
     with pytest.raises(SiteError, match="100000 s between two requests"):
         make_session(documented_api=False).fetch(Request(server.origin + "/a"))

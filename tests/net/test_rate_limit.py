@@ -1,7 +1,8 @@
 """The limits of one process, by a clock that jumps to whatever is waited for."""
 
 import asyncio
-import selectors
+import contextlib
+import sqlite3
 from bisect import bisect_left
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import MachineError, SiteError
@@ -17,35 +18,14 @@ from pipeline.net.base import Provider
 from pipeline.net.quota import RESERVED, DayQuota
 from pipeline.net.rate_limit import LATE_S, LONGEST_DELAY_S, LocalRateLimiter, Throttle
 from schemas.reasons import Reason
+from tests.examples import examples
+from tests.net.virtual_time import JumpingLoop, run_jumping
 
 DAY = 86_400.0
 
 
-class Jumping(selectors.DefaultSelector):
-    """Waits no time at all: moves the loop's clock instead."""
-
-    now = 1000.0
-
-    def select(self, timeout: float | None = None) -> Any:
-        self.now += max(timeout or 0.0, 0.0)
-        return super().select(0)
-
-
-class JumpingLoop(asyncio.SelectorEventLoop):
-    def __init__(self) -> None:
-        self.jumping = Jumping()
-        super().__init__(self.jumping)
-
-    def time(self) -> float:
-        return float(self.jumping.now)
-
-
 def run(play: Callable[[JumpingLoop, LocalRateLimiter], Coroutine[Any, Any, None]]) -> None:
-    loop = JumpingLoop()
-    try:
-        loop.run_until_complete(play(loop, LocalRateLimiter(clock=loop.time)))
-    finally:
-        loop.close()
+    run_jumping(lambda loop: play(loop, LocalRateLimiter(clock=loop.time)))
 
 
 def provider(name: str = "p", per_s: float = 10.0, at_once: int = 4, per_day: int | None = None) -> Provider:
@@ -80,7 +60,7 @@ class Log:
 times = st.floats(0.0, 3.0)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(
     per_s=st.floats(0.3, 300.0),
     at_once=st.integers(1, 20),
@@ -118,7 +98,7 @@ def test_goes_as_fast_as_allowed() -> None:
     assert log.starts[-1] - log.starts[0] == pytest.approx(10.0, rel=0.03)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from(["k1", "k2"]), times), min_size=2, max_size=60))
 def test_what_applies_to_a_key_is_shared_by_all_hosts(requests: list[tuple[str, str, float]]) -> None:
     logs = {name: Log() for name in ("a", "b", "k1", "k2")}
@@ -396,7 +376,7 @@ def test_quota_survives_restarts_and_kills(tmp_path: Path, closed: bool) -> None
     assert allowed == 1000 if closed else 1000 - 5 * RESERVED <= allowed <= 1000
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 40), st.booleans()), max_size=12))
 def test_builds_share_the_days_quota(
     tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[int, int, bool]]
@@ -442,6 +422,35 @@ def test_a_quota_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "quota.sqlite").write_bytes(b"no database " * 1000)
     with pytest.raises(MachineError, match=r"quota.sqlite.* is damaged .*delete it"):
         DayQuota(tmp_path / "quota.sqlite").take(provider(per_day=5), None)
+
+
+ODD_QUOTAS = {
+    "another table": "DROP TABLE taken; CREATE TABLE taken (x)",
+    "a view": "DROP TABLE taken; CREATE VIEW taken AS SELECT 1 AS x",
+    "a trigger": "CREATE TRIGGER odd BEFORE INSERT ON taken BEGIN SELECT raise(ABORT, 'x'); END",
+    "a foreign table": "CREATE TABLE more (x)",
+    "a text for a count": "UPDATE taken SET requests = 'x'",
+    "a count below zero": "UPDATE taken SET requests = -1000",
+    "a text for a day": "UPDATE taken SET day = 'today'",
+    "a day beyond all years": "UPDATE taken SET day = 100000000",
+    "nothing for a day": "INSERT INTO taken VALUES (x'ff', 'k', 10, 3)",
+}
+
+
+@pytest.mark.parametrize("harm", ODD_QUOTAS.values(), ids=ODD_QUOTAS.keys())
+def test_a_sound_quota_file_with_odd_content_goes_on_with_a_warning(
+    harm: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file, whom = tmp_path / "quota.sqlite", provider(per_day=100)
+    quota = DayQuota(file, lambda: 10 * DAY)
+    quota.take(whom, None)
+    quota.close()
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.executescript(harm)
+    again = DayQuota(file, lambda: 10 * DAY)
+    assert take_all(again, whom) in {99, 100}
+    again.close()
+    assert "quota.sqlite" in caplog.text
 
 
 def test_the_pacer_counts_the_day(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.imaging.types import Pixels
@@ -17,6 +17,7 @@ from pipeline.perception.signatures import (
     signatures,
     spectrum,
 )
+from tests.examples import examples
 
 
 def texture(seed: int, grain: float = 2.0) -> Pixels:
@@ -40,7 +41,7 @@ turns = st.integers(1, 3)
 
 
 @given(seeds, turns)
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_a_turn_by_90_degrees(seed: int, turn: int) -> None:
     picture = texture(seed)
     turned = np.ascontiguousarray(np.rot90(picture, turn))
@@ -50,7 +51,7 @@ def test_a_turn_by_90_degrees(seed: int, turn: int) -> None:
 
 
 @given(seeds, st.integers(0, SIDE_PX), st.integers(0, SIDE_PX))
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_a_shift(seed: int, down: int, right: int) -> None:
     picture = texture(seed)
     shifted = np.roll(picture, (down, right), axis=(0, 1))
@@ -61,7 +62,7 @@ def test_a_shift(seed: int, down: int, right: int) -> None:
 
 
 @given(seeds)
-@settings(max_examples=10, deadline=None)
+@examples(10)
 def test_a_mirror_turns_directions_round_and_leaves_the_rest(seed: int) -> None:
     picture = texture(seed)
     mirrored = np.ascontiguousarray(picture[:, ::-1])
@@ -99,7 +100,7 @@ def test_colours_are_counted_channel_by_channel() -> None:
 
 
 @given(st.integers(1, 300), st.integers(1, 300), st.integers(0, 255))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_a_flat_picture_of_any_shape_has_neither_direction_nor_texture(height: int, width: int, value: int) -> None:
     flat = np.full((height, width, 3), value, np.uint8)
     assert not directions(flat).any()

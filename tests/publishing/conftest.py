@@ -14,6 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from pipeline.config.build import Build
+from pipeline.digest import digest_bytes
 from pipeline.engine.build_file import parse_build
 from pipeline.geo.frame import LocalFrame
 from pipeline.perception.signatures import signatures
@@ -209,6 +210,7 @@ def make_unit() -> Callable[..., FinishedUnit]:
         return FinishedUnit(
             region=region,
             unit=unit,
+            content=digest_bytes(repr([table.to_pylist() for table in vars(tables).values()]).encode()),
             size=tables.imagery.nbytes,
             rows=sites + bad,
             load=lambda: tables,

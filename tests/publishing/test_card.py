@@ -6,7 +6,7 @@ import yaml
 
 from pipeline.config.build import Build
 from pipeline.publishing.card import render
-from pipeline.publishing.manifest import Counts, ShardEntry
+from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry
 
 COUNTS = Counts(
     sites=120,
@@ -26,8 +26,8 @@ COUNTS = Counts(
 )
 SHARDS = [
     ShardEntry(
-        path=f"data/{split}/south-00000-of-00001.parquet", bytes=5_000_000, sha256="", split=split, region="south",
-        units=2, rows=10, row_groups=1, first_id="a", last_id="b", content="",
+        path=f"data/{split}/south-0-1.parquet", bytes=5_000_000, sha256="", split=split, recipe="", units=2, rows=10,
+        row_groups=1, first_id="a", last_id="b", content="", counts=ShardCounts(regions={"south": 10}),
     )
     for split in ("train", "val")
 ]  # fmt: skip
@@ -36,7 +36,10 @@ SHARDS = [
 @pytest.fixture
 def text(make_build: Callable[..., Build]) -> str:
     return render(
-        make_build(title="Streets: 'quoted' <b>and</b> | [more](x)", contact="data@example.org"), COUNTS, SHARDS
+        make_build(title="Streets: 'quoted' <b>and</b> | [more](x)", contact="data@example.org"),
+        COUNTS,
+        SHARDS,
+        folder="revisions/0/",
     )
 
 
@@ -44,13 +47,17 @@ def test_header_is_what_the_hub_reads(text: str) -> None:
     header = yaml.safe_load(text.split("---\n")[1])
     assert header["pretty_name"] == "Streets: 'quoted' <b>and</b> | [more](x)"
     assert header["license"] == ["cc-by-sa-4.0", "odbl", "other"]
-    assert header["license_link"] == "attribution.parquet"
+    assert header["license_link"] == "revisions/0/attribution.parquet"
     assert header["language"] == ["en"]
     assert header["size_categories"] == ["n<1K"]
     assert header["configs"][0]["data_files"] == [
-        {"split": "train", "path": "data/train/*.parquet"},
-        {"split": "val", "path": "data/val/*.parquet"},
+        {"split": "train", "path": ["data/train/south-0-1.parquet"]},
+        {"split": "val", "path": ["data/val/south-0-1.parquet"]},
     ]
+    assert {config["config_name"]: config["data_files"] for config in header["configs"][1:]} == {
+        "samples": [{"split": "samples", "path": "revisions/0/samples.parquet"}],
+        "attribution": [{"split": "attribution", "path": "revisions/0/attribution.parquet"}],
+    }
     assert header["dataset_info"]["splits"][1] == {"name": "val", "num_bytes": 5_000_000, "num_examples": 10}
     assert "synthetic" not in header["tags"]
 
@@ -64,6 +71,9 @@ def test_body_says_what_was_counted(text: str) -> None:
         "| `aerial` | 40 |",
         "| aerial | the raster or map does not reach the chip | 40 |",
         "| map osm | ODbL-1.0 | share-alike | 100 |",
+        "| `share-alike` | credit, and the same licence for what is adapted from it (CC-BY-SA, ODbL) | 100 |",
+        "| `attribution` | credit (CC-BY, ODC-By, MIT) | 0 |",
+        "](revisions/0/samples.parquet)",
         "no language model wrote them",
         "**A split is missing:**",
         "blurred before a picture was written anywhere: 17 times",
@@ -96,7 +106,7 @@ def test_oracle_and_synthetic_are_labelled(make_build: Callable[..., Build]) -> 
         }
     )
     drawn = COUNTS.model_copy(update={"synthetic": 100})
-    text = render(build.model_copy(update={"perception": oracle}), drawn, SHARDS)
+    text = render(build.model_copy(update={"perception": oracle}), drawn, SHARDS, folder="")
     assert text.count("**the oracle**") == 2
     assert "**This is a test instrument.** 100 of 100 samples" in text
     assert "synthetic" in yaml.safe_load(text.split("---\n")[1])["tags"]

@@ -7,42 +7,23 @@ from pathlib import Path
 import h3
 import pyarrow.parquet as pq
 import pytest
-from obstore.store import LocalStore, MemoryStore
+from obstore.store import MemoryStore
 
 from pipeline.config.build import Build
 from pipeline.config.sources import MapFiles
 from pipeline.errors import ConfigError
-from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
+from pipeline.publishing.samples import pictures
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
-from schemas.records import AERIAL, CueRow, ImageryRow, Sample, Signatures
+from schemas.records import AERIAL, CueRow, ImageryRow, Signatures
+from tests.publishing.folders import SMALL, files, put, samples, tree
 from tools.verify.verify import verify
 
-SMALL = {"shard_mb": 0.08, "row_group_mb": 0.03}
 KINDS = list(Signatures.model_fields)
 MakeUnit = Callable[..., FinishedUnit]
 MakeBuild = Callable[..., Build]
-
-
-def put(build: Build, units: list[FinishedUnit], folder: Path, synthetic: set[str] | None = None) -> Manifest:
-    publish(build, units, open_store(str(folder)), synthetic=synthetic or set(), provenance={"code": "abc"})
-    return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
-
-
-def tree(folder: Path) -> dict[str, str]:
-    """Digest of each file; the manifest without its time."""
-    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    if "manifest.json" in files:
-        manifest = json.loads(files["manifest.json"])
-        manifest.pop("created_at", None)
-        files["manifest.json"] = json.dumps(manifest).encode()
-    return {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
-
-
-def samples(folder: Path, manifest: Manifest) -> list[Sample]:
-    return [s for shard in manifest.shards for s in from_table(Sample, pq.read_table(folder / shard.path))]
 
 
 def test_the_whole_way(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
@@ -78,20 +59,65 @@ def test_rows_are_in_the_order_that_the_footer_names(
         table = pq.read_table(tmp_path / shard.path)
         keys = list(zip(table["unit"].to_pylist(), table["sample_id"].to_pylist(), strict=True))
         assert keys == sorted(keys)
-        assert set(table["region"].to_pylist()) == {shard.region}
+        assert shard.counts.regions == {table["region"][0].as_py(): table.num_rows}
         assert shard.units == len(set(table["unit"].to_pylist()))
         assert shard.row_groups > 1
 
 
 def test_attribution_has_a_row_a_picture(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
     manifest = put(make_build(), units, tmp_path)
-    rows = pq.read_table(tmp_path / "attribution.parquet").to_pylist()
+    rows = pq.read_table(tmp_path / f"revisions/{manifest.digest}/attribution.parquet").to_pylist()
     pictures = sum(count for by_licence in manifest.counts.pictures.values() for count in by_licence.values())
     assert len(rows) == pictures == 138
     first = [row for row in rows if row["sample_id"].endswith("001")][:6]
     assert [row["role"] for row in first] == ["street", "panorama", "aerial", "map", "other", "other"]
     assert [row["licence"] for row in first[:4]] == ["CC-BY-SA-4.0", "CC-BY-SA-4.0", "CC-BY-4.0", "ODbL-1.0"]
     assert {row["author"] for row in rows} == {"A. Person"}
+    assert {row["captured_at"] for row in rows} >= {None, "2023-07-01T00:00:00Z"}
+
+
+def test_the_index_has_a_row_a_sample(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
+    manifest = put(make_build(**SMALL), units, tmp_path)
+    rows = pq.read_table(tmp_path / f"revisions/{manifest.digest}/samples.parquet").to_pylist()
+    assert len(rows) == 40
+    for row in rows:
+        sample = pq.read_table(tmp_path / row["shard"]).slice(row["row"], 1).to_pylist()[0]
+        for name in (
+            "sample_id",
+            "split",
+            "region",
+            "unit",
+            "lat",
+            "lon",
+            "weight",
+            "licence_class",
+            "redistributable",
+        ):
+            assert row[name] == sample[name], name
+        assert row["street_licence"] == "CC-BY-SA-4.0"
+        assert row["aerial_licence"] == (sample["aerial_chip"] and sample["aerial_chip"]["licence"])
+        assert row["panorama_licence"] == (sample["panorama_view"] and sample["panorama_view"]["licence"])
+    assert {row["aerial_licence"] for row in rows} == {None, "CC-BY-4.0"}
+
+
+def test_no_two_pictures_have_one_name(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
+    def more(row: ImageryRow) -> ImageryRow:
+        return row.model_copy(update={"aerial_scales": [row.aerial, row.aerial] if row.aerial else []})
+
+    unit = make_unit("north", h3.latlng_to_cell(52.5, 13.5, 9), change=more)
+    published = samples(tmp_path, put(make_build(), [unit], tmp_path))
+    names = [image.path for sample in published for _, image, _ in pictures(sample)]
+    assert len(set(names)) == len(names) == 4 * 3 + 3 * 2 + 2
+    assert f"{published[1].sample_id}-other-2.jpg" in names
+    assert verify(open_store(str(tmp_path))) == []
+
+
+def test_regions_share_shards_where_asked_for(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
+    manifest = put(make_build(mix_regions=True), units, tmp_path)
+    train = [shard for shard in manifest.shards if shard.split == "train"]
+    assert [sorted(shard.counts.regions) for shard in train] == [["north", "south"]]
+    assert train[0].path.startswith("data/train/mixed-")
+    assert verify(open_store(str(tmp_path))) == []
 
 
 def test_same_units_in_any_order_give_the_same_bytes(
@@ -189,7 +215,8 @@ def test_the_json_schema_says_what_columns_mean(
     units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
 ) -> None:
     put(make_build(), units, tmp_path)
-    schema = json.loads((tmp_path / "sample.schema.json").read_text(encoding="utf-8"))
+    (path,) = tmp_path.glob("revisions/*/sample.schema.json")
+    schema = json.loads(path.read_text(encoding="utf-8"))
     assert schema["properties"]["aerial_signatures"]["description"] == "Signatures of `aerial`."
     assert schema["$defs"]["Signatures"]["properties"]["colour"]["description"].startswith("48 numbers: histograms")
 
@@ -249,7 +276,7 @@ def test_another_s_folder_is_left_alone(
     (tmp_path / stray).write_text('{"name": "small"}')
     with pytest.raises(ConfigError, match="files of another kind"):
         put(make_build(), units, tmp_path)
-    assert tree(tmp_path).keys() == {stray}
+    assert files(tmp_path) == {stray}
 
 
 def test_another_build_s_dataset_is_left_alone(
@@ -284,8 +311,8 @@ def test_a_bucket_gets_the_same_files(units: list[FinishedUnit], make_build: Mak
     put(make_build(), units, tmp_path)
     here = tree(tmp_path)
     assert {entry.path for entry in bucket.entries()} == here.keys()
-    for path in here.keys() - {"manifest.json"}:
-        assert hashlib.sha256(bucket.read(path)).hexdigest() == here[path]
+    for path in here:
+        assert path.endswith("manifest.json") or hashlib.sha256(bucket.read(path)).hexdigest() == here[path]
 
 
 def test_one_id_in_two_units_is_refused(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
@@ -294,63 +321,4 @@ def test_one_id_in_two_units_is_refused(make_unit: MakeUnit, make_build: MakeBui
     clash = [replace(unit, load_index=lambda: index) for unit in units]
     with pytest.raises(ValueError, match="several sites are called north-"):
         put(make_build(), clash, tmp_path)
-    assert tree(tmp_path) == {}
-
-
-class Killed(BaseException):
-    pass
-
-
-class Dying(Store):
-    """A store whose process is killed after so many changes."""
-
-    def __init__(self, folder: Path, changes: int) -> None:
-        super().__init__(str(folder), LocalStore(folder), folder)
-        self.left = changes
-
-    def _count(self) -> None:
-        if self.left == 0:
-            raise Killed
-        self.left -= 1
-
-    def write(self, path: str, data: bytes) -> None:
-        self._count()
-        super().write(path, data)
-
-    def adopt(self, temporary: Path, path: str) -> None:
-        self._count()
-        super().adopt(temporary, path)
-
-    def delete(self, path: str) -> None:
-        self._count()
-        super().delete(path)
-
-
-@pytest.mark.parametrize("over_an_older_one", [False, True])
-def test_killed_at_any_change_it_is_no_dataset_and_publishing_again_mends_it(
-    over_an_older_one: bool, units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
-) -> None:
-    build, few = make_build(), [units[0], units[3], units[6]]
-    put(build, few, tmp_path / "whole")
-    whole = tree(tmp_path / "whole")
-    survived = False
-    changes = 0
-    while not survived:
-        folder = tmp_path / str(changes)
-        folder.mkdir()
-        before = {}
-        if over_an_older_one:
-            put(build, units[5:], folder)
-            before = tree(folder)
-        try:
-            publish(build, few, Dying(folder, changes), synthetic=set(), provenance={"code": "abc"})
-            survived = True
-        except Killed:
-            now = tree(folder)
-            if verify(open_store(str(folder))) == []:
-                # Sound is only what was there before, untouched, or what was to come, whole; beside the marker.
-                assert {path: now[path] for path in now if path != "_publishing.json"} in (before, whole)
-        put(build, few, folder)
-        assert tree(folder) == whole
-        changes += 1
-    assert changes > 8
+    assert files(tmp_path) == set()

@@ -1,13 +1,14 @@
 """One published folder, opened with every reader that the card promises and some more."""
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import datasets
 import duckdb
 import geopandas
-import PIL.Image
 import polars as pl
 import pyarrow.dataset as ds
 import pytest
@@ -16,8 +17,11 @@ from pipeline.config.build import Build
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
+from tests.publishing import reading
+from tests.publishing.folders import manifest_of
+from tests.publishing.reading import check
 
-TRAIN, PICTURES = 31, ("street", "panorama", "aerial", "map")
+TRAIN = 31
 
 
 @pytest.fixture(scope="module")
@@ -36,47 +40,26 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(tmp_path / "cache")
 
 
-def check_row(row: dict[str, object], number: str) -> None:
-    """A row as `datasets` gives it: site 1 has a panorama and more views, site 2 lacks the aerial chip."""
-    present = {name for name in PICTURES if row[name] is not None}
-    assert present == set(PICTURES) - ({"aerial"} if number == "002" else set()) - (
-        set() if number == "001" else {"panorama"}
-    )
-    street = row["street"]
-    assert isinstance(street, PIL.Image.Image)
-    assert street.size == (96, 72)
-    assert signature_lengths(row["street_signatures"]) == (48, 18, 32)
-    assert number == "002" or signature_lengths(row["aerial_signatures"]) == (48, 18, 32)
-    views = row["other_views"]
-    assert isinstance(views, list)
-    assert len(views) == (2 if number == "001" else 0)
-    assert all(isinstance(view["image"], PIL.Image.Image) for view in views)
-
-
-def signature_lengths(found: object) -> tuple[int, ...]:
-    assert isinstance(found, dict)
-    return len(found["colour"]), len(found["orientation"]), len(found["spectrum"])
-
-
 def test_datasets(folder: Path, cache: str) -> None:
-    loaded = datasets.load_dataset(str(folder), cache_dir=cache)
-    assert {split: len(rows) for split, rows in loaded.items()} == {"train": TRAIN, "val": 4, "test": 5}
-    for row in loaded["train"]:
-        check_row(row, row["sample_id"][-3:])
+    assert check(folder, cache) == {"train": TRAIN, "val": 4, "test": 5}
 
 
-def test_datasets_without_the_card(folder: Path, cache: str) -> None:
-    files = [str(path) for path in sorted((folder / "data" / "train").iterdir())]
-    loaded = datasets.load_dataset("parquet", data_files=files, split="train", cache_dir=cache)
-    check_row(loaded[1], loaded[1]["sample_id"][-3:])
+@pytest.mark.readers
+@pytest.mark.parametrize("version", ["2.19.0", "3.6.0", "4.0.0"])
+def test_older_versions_of_datasets(folder: Path, tmp_path: Path, version: str) -> None:
+    if "GEOSCRIBE_READERS" not in os.environ:
+        pytest.skip("older versions of datasets are what `make test-readers` installs and tests")
+    python = Path(os.environ["GEOSCRIBE_READERS"]) / version / "bin" / "python"
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    command = [str(python), reading.__file__, str(folder), str(tmp_path / "cache")]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert result.stdout.startswith(f"{version} {{")
 
 
-def test_datasets_streaming(folder: Path, cache: str) -> None:
+def test_datasets_streaming_goes_on_where_it_was(folder: Path, cache: str) -> None:
     stream = datasets.load_dataset(str(folder), split="train", streaming=True, cache_dir=cache)
-    ids = []
-    for row in stream:
-        check_row(row, row["sample_id"][-3:])
-        ids.append(row["sample_id"])
+    ids = [row["sample_id"] for row in stream]
     assert len(set(ids)) == TRAIN
     resumed = datasets.load_dataset(str(folder), split="train", streaming=True, cache_dir=cache)
     rows = iter(stream)
@@ -86,13 +69,29 @@ def test_datasets_streaming(folder: Path, cache: str) -> None:
     assert [row["sample_id"] for row in resumed] == ids[9:]
 
 
+def test_whole_rows_become_tensors(folder: Path, cache: str) -> None:
+    torch = pytest.importorskip("torch")
+    rows = datasets.load_dataset(str(folder), split="train", cache_dir=cache).with_format("torch")
+    for i in range(TRAIN):
+        row = rows[i]
+        assert row["street"].shape == (3, 72, 96)
+        assert row["lat"].dtype.is_floating_point
+        assert row["street_signatures"]["colour"].shape == (48,)
+        assert row["map_chip"]["captured_at"] == "2023-07-01T00:00:00Z"
+        assert all(view["image"].shape == (3, 72, 96) for view in row["other_views"])
+    stream = datasets.load_dataset(str(folder), split="train", streaming=True, cache_dir=cache).with_format("torch")
+    assert sum(isinstance(row["street"], torch.Tensor) for row in stream) == TRAIN
+
+
 def test_torch_data_loader(folder: Path, cache: str) -> None:
+    """The columns that the default collate function takes as they are: those that no sample lacks."""
     data = pytest.importorskip("torch.utils.data")
-    stream = datasets.load_dataset(str(folder), split="train", streaming=True, cache_dir=cache)
-    light = stream.select_columns(["sample_id", "lat", "lon", "description"])
+    stream = datasets.load_dataset(str(folder), split="train", streaming=True, cache_dir=cache).with_format("torch")
+    light = stream.select_columns(["sample_id", "lat", "lon", "weight", "description", "map", "bbox"])
     batches = list(data.DataLoader(light, batch_size=8))
     assert sum(len(batch["sample_id"]) for batch in batches) == TRAIN
-    assert str(batches[0]["lat"].dtype) == "torch.float64"
+    assert batches[0]["map"].shape == (8, 3, 64, 64)
+    assert batches[0]["lat"].dtype.is_floating_point
 
 
 def test_pyarrow(folder: Path) -> None:
@@ -115,7 +114,7 @@ def test_duckdb(folder: Path) -> None:
 
 
 def test_geopandas(folder: Path) -> None:
-    shards = sorted((folder / "data" / "train").glob("south-*.parquet"))
+    shards = [folder / shard.path for shard in manifest_of(folder).shards if set(shard.counts.regions) == {"south"}]
     frame = geopandas.read_parquet(shards[0], columns=["sample_id", "lat", "lon", "geometry"])
     assert frame.crs.to_string() == "OGC:CRS84"
     assert (frame.geometry.x == frame["lon"]).all()

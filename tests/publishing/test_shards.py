@@ -1,50 +1,40 @@
+import hashlib
 import json
+import pickle
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import Features
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pipeline.publishing.layout import card_features, columns, leaves, shard_schema, writer_options
-from pipeline.publishing.shards import Load, content_hash, pack, row_digest, write_shard
-
-SIZES = st.lists(st.floats(1, 3e7), min_size=1, max_size=200)
-
-
-@given(SIZES, st.floats(1e6, 4e8))
-def test_packing_keeps_units_whole_in_order_and_even(sizes: list[float], shard_bytes: float) -> None:
-    size = {f"{i:015x}": value for i, value in enumerate(sizes)}
-    shards = pack([Load("north", unit, "train", size[unit]) for unit in reversed(size)], shard_bytes)
-    assert [unit for shard in shards for unit in shard.units] == sorted(size)
-    even = sum(sizes) / max(1, round(sum(sizes) / shard_bytes))
-    assert all(sum(size[unit] for unit in shard.units) <= even + max(sizes) for shard in shards)
-    assert [shard.path for shard in shards] == [
-        f"data/train/north-{i:05d}-of-{len(shards):05d}.parquet" for i in range(len(shards))
-    ]
-
-
-def test_shards_never_mix_regions_or_splits() -> None:
-    loads = [
-        Load("b", "1", "val", 5.0),
-        Load("a", "2", "train", 5.0),
-        Load("a", "1", "val", 5.0),
-        Load("b", "3", "val", 5.0),
-    ]
-    assert [(shard.split, shard.region, shard.units) for shard in pack(loads, 1e9)] == [
-        ("train", "a", ["2"]),
-        ("val", "a", ["1"]),
-        ("val", "b", ["1", "3"]),
-    ]
+from pipeline.publishing.grouping import Group
+from pipeline.publishing.layout import card_features, columns, leaves, published_row, shard_schema, writer_options
+from pipeline.publishing.shards import ShardTask, content_hash, make_shard, read_entry, row_digest, row_groups
+from pipeline.publishing.units import FinishedUnit, UnitPart
 
 
 def test_footer_features_are_what_datasets_makes_of_the_schema() -> None:
-    schema = shard_schema((0.0, 0.0, 1.0, 1.0))
-    features = Features.from_arrow_schema(schema)
-    assert features.to_dict() == json.loads(schema.metadata[b"huggingface"])["info"]["features"]
+    said = json.loads(shard_schema((0.0, 0.0, 1.0, 1.0)).metadata[b"huggingface"])["info"]["features"]
+    features = Features.from_dict(said)
+    assert features.arrow_schema.equals(columns())
     assert features["street"].dtype == features["other_views"].feature["image"].dtype == "PIL.Image.Image"
     assert features._to_yaml_list() == card_features()
+    assert "List" not in json.dumps(said)  # versions before 4.0 do not know it
+
+
+def test_times_are_text_that_sorts_as_they_do() -> None:
+    paris = timezone(timedelta(hours=2))
+    times = [datetime(2024, 5, 1, 12, tzinfo=UTC), datetime(2024, 5, 1, 13, 59, tzinfo=paris), None]
+    row = published_row({"captured_at": times[0], "views": [{"captured_at": time} for time in times], "image": b"x"})
+    assert row == {
+        "captured_at": "2024-05-01T12:00:00Z",
+        "views": [{"captured_at": text} for text in ("2024-05-01T12:00:00Z", "2024-05-01T11:59:00Z", None)],
+        "image": b"x",
+    }
+    assert not any(pa.types.is_timestamp(kind) for _, kind in leaves(columns()))
 
 
 def test_leaf_paths_are_those_of_parquet(tmp_path: Path) -> None:
@@ -65,27 +55,62 @@ def rows(count: int, picture_bytes: int) -> pa.Table:
     )
 
 
-def test_row_groups_go_by_bytes_whatever_the_pieces(tmp_path: Path) -> None:
+def test_row_groups_go_by_bytes_whatever_the_pieces() -> None:
     table = rows(100, 10_000)
     pieces = [table.slice(0, 7), table.slice(7, 0), table.slice(7, 60), table.slice(67)]
-    for name, tables in (("one", [table]), ("several", pieces)):
-        write_shard(tmp_path / name, tables, bounds=(0.0, 0.0, 1.0, 1.0), rows=100, row_group_bytes=205_000)
-    one, several = (pq.ParquetFile(tmp_path / name) for name in ("one", "several"))
-    groups = [one.metadata.row_group(i).num_rows for i in range(one.num_row_groups)]
-    assert groups == [several.metadata.row_group(i).num_rows for i in range(several.num_row_groups)]
-    assert len(groups) == 6
-    assert all(abs(rows - 205_000 / 10_000) <= 2.5 for rows in groups[:-1])  # nulls of the other columns take some, too
-    assert one.read() == several.read() == table.replace_schema_metadata(one.schema_arrow.metadata)
+    one, several = (list(row_groups(tables, 205_000)) for tables in ([table], pieces))
+    assert [group.num_rows for group in one] == [group.num_rows for group in several]
+    assert len(one) == 6
+    assert all(abs(group.num_rows - 205_000 / 10_000) <= 2.5 for group in one[:-1])  # nulls of other columns, too
+    assert pa.concat_tables(one) == pa.concat_tables(several) == table
 
 
-def test_a_row_larger_than_a_row_group_has_its_own(tmp_path: Path) -> None:
-    assert (
-        write_shard(tmp_path / "x", [rows(3, 10_000)], bounds=(0.0, 0.0, 1.0, 1.0), rows=3, row_group_bytes=10.0) == 3
-    )
+def test_a_row_larger_than_a_row_group_has_its_own() -> None:
+    assert [group.num_rows for group in row_groups([rows(3, 10_000)], 10.0)] == [1, 1, 1]
 
 
-def test_settings_stand_in_the_file(tmp_path: Path) -> None:
-    write_shard(tmp_path / "x", [rows(50, 10_000)], bounds=(1.0, 2.0, 3.0, 4.0), rows=50, row_group_bytes=1e7)
+def task_of(unit: FinishedUnit, **changes: Any) -> ShardTask:
+    table = unit.load().imagery
+    lon, lat = table["lon"].to_pylist(), table["lat"].to_pylist()
+    bounds = min(lon), min(lat), max(lon), max(lat)
+    part = UnitPart(unit.region, unit.unit, unit.content, tuple(table["site_id"].to_pylist()), bounds, None, ())
+    return ShardTask(Group("train", "north", (replace(part, **changes),)), 20_000.0)
+
+
+def test_a_shard_is_made_from_its_task_and_tables_alone(units: list[FinishedUnit], tmp_path: Path) -> None:
+    unit = units[1]
+    task = task_of(unit)
+    for name in ("a", "b"):
+        make_shard(pickle.loads(pickle.dumps(task)), [unit.load()], tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    sha256 = hashlib.sha256((tmp_path / "a").read_bytes()).hexdigest()
+    with (tmp_path / "a").open("rb") as file:
+        entry = read_entry(file, task.path(sha256))
+        assert entry is not None
+        assert entry.path == f"data/train/north-{task.recipe}-{sha256[:16]}.parquet"
+        assert (entry.sha256, entry.rows, entry.counts.regions) == (sha256, 5, {"north": 5})
+        assert (entry.first_id, entry.last_id) == (task.group.parts[0].sites[0], task.group.parts[0].sites[-1])
+        assert entry.row_groups > 1
+        assert read_entry(file, task.path("0" * 64)) is None  # not what its name promises
+
+
+def test_what_decides_a_shard_is_in_its_recipe(units: list[FinishedUnit]) -> None:
+    task = task_of(units[1])
+    sites = task.group.parts[0].sites
+    others = [
+        task_of(units[1], content="other"),
+        task_of(units[1], sites=sites[:-1]),
+        task_of(units[1], map_licence="ODbL-1.0"),
+        task_of(units[1], synthetic=("photos",)),
+        replace(task, row_group_bytes=1.0),
+        replace(task, group=replace(task.group, split="val")),
+    ]
+    assert len({task.recipe, *(other.recipe for other in others)}) == len(others) + 1
+    assert task_of(units[1]).recipe == task.recipe
+
+
+def test_settings_stand_in_the_file(units: list[FinishedUnit], tmp_path: Path) -> None:
+    make_shard(task_of(units[1]), [units[1].load()], tmp_path / "x")
     metadata = pq.read_metadata(tmp_path / "x")
     group = metadata.row_group(0)
     leaf = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
@@ -97,12 +122,20 @@ def test_settings_stand_in_the_file(tmp_path: Path) -> None:
     assert leaf["sample_id"].has_offset_index
     assert leaf["region"].has_dictionary_page
     assert not leaf["sample_id"].has_dictionary_page
-    assert [column.column_index for column in group.sorting_columns] == [2, 0]
-    assert json.loads(metadata.metadata[b"geo"])["columns"]["geometry"]["bbox"] == [1.0, 2.0, 3.0, 4.0]
-    plain = writer_options(50) | {"bloom_filter_options": None}
-    with pq.ParquetWriter(tmp_path / "plain", columns(), **plain) as writer:
-        writer.write_table(rows(50, 10_000))
-    assert (tmp_path / "x").stat().st_size > (tmp_path / "plain").stat().st_size  # the bloom filter is there
+    assert [column.column_index for column in group.sorting_columns] == [2]
+    table = pq.read_table(tmp_path / "x")
+    west, south, east, north = json.loads(table.schema.metadata[b"geo"])["columns"]["geometry"]["bbox"]
+    assert (west, east) == (min(table["lon"].to_pylist()), max(table["lon"].to_pylist()))
+    assert (south, north) == (min(table["lat"].to_pylist()), max(table["lat"].to_pylist()))
+
+
+def test_a_shard_has_a_bloom_filter_of_its_ids(tmp_path: Path) -> None:
+    sizes = []
+    for options in (writer_options(50), writer_options(50) | {"bloom_filter_options": None}):
+        with pq.ParquetWriter(tmp_path / "x", columns(), **options) as writer:
+            writer.write_table(rows(50, 10_000))
+        sizes.append((tmp_path / "x").stat().st_size)
+    assert sizes[0] > sizes[1]
 
 
 def test_digest_depends_on_content_alone() -> None:

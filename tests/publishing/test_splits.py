@@ -1,7 +1,7 @@
 import h3
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
@@ -51,7 +51,6 @@ def test_a_share_of_zero_stays_empty() -> None:
     assert set(assign(dict.fromkeys(cells(5), 9), SplitShares(train=1, val=0, test=0), 0).values()) == {"train"}
 
 
-@settings(deadline=None)
 @pytest.mark.parametrize(("lat", "lon"), [(0.0, 0.0), (-17.7, 180.0), (78.2, 15.6), (89.999, 40.0)])
 @given(seed=st.integers(0, 2**32))
 def test_embargo_keeps_splits_apart_and_takes_no_more_than_it_must(lat: float, lon: float, seed: int) -> None:

@@ -14,11 +14,12 @@ import pytest
 
 from pipeline.config.build import Build
 from pipeline.publishing.layout import columns, writer_options
-from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
-from tools.verify.verify import Fault, verify
+from tests.publishing.folders import manifest_of
+from tools.verify.files import Fault
+from tools.verify.verify import verify
 
 Row = dict[str, Any]
 
@@ -45,10 +46,6 @@ def faults(folder: Path) -> list[Fault]:
 
 def shard_of(folder: Path, split: str = "train") -> str:
     return next(s.path for s in manifest_of(folder).shards if s.split == split)
-
-
-def manifest_of(folder: Path) -> Manifest:
-    return Manifest.model_validate_json((folder / "manifest.json").read_bytes())
 
 
 def edit_manifest(folder: Path, change: Callable[[Row], None]) -> None:
@@ -97,15 +94,56 @@ def test_a_truncated_shard(folder: Path, keep: float) -> None:
 def test_missing_and_unlisted_files(folder: Path) -> None:
     path = shard_of(folder)
     (folder / path).rename(folder / "data" / "stray.parquet")
-    (folder / "attribution.parquet").unlink()
+    (attribution,) = folder.glob("revisions/*/attribution.parquet")
+    attribution.unlink()
     assert [(fault.file, fault.what) for fault in faults(folder)] == [
-        ("attribution.parquet", "is in the manifest but not there"),
         (path, "is in the manifest but not there"),
-        ("data/stray.parquet", "is not in the manifest"),
+        (attribution.relative_to(folder).as_posix(), "is in the manifest but not there"),
+        ("data/stray.parquet", "is in no manifest, and no part of the dataset; remove it"),
     ]
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "geoscribe-dataset-2"}'])
+def foreign() -> bytes:
+    buffer = io.BytesIO()
+    pq.write_table(pa.table({"url": ["https://example.org/1.jpg"]}), buffer)
+    return buffer.getvalue()
+
+
+def flipped(data: bytes) -> bytes:
+    return data[:200] + bytes([data[200] ^ 4]) + data[201:]
+
+
+@pytest.mark.parametrize("made", [lambda _: b"", lambda _: foreign(), flipped])
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_parquet_file_of_another_kind_is_named(folder: Path, made: Callable[[bytes], bytes], listed: bool) -> None:
+    path = shard_of(folder)
+    data = made((folder / path).read_bytes())
+    if not listed:
+        path = path.replace(path[-24:-8], "0" * 16)  # named as a shard is that a killed publish left
+    (folder / path).write_bytes(data)
+    assert {fault.file for fault in faults(folder)} == {path}
+
+
+def test_a_whole_shard_that_no_manifest_lists_is_no_fault(folder: Path, units: list[FinishedUnit]) -> None:
+    content = json.loads((folder / "manifest.json").read_text())
+    spare = content["shards"][0]
+    (archive,) = folder.glob("revisions/*/manifest.json")
+    archive.unlink()
+    other = folder / spare["path"].replace("/north-", "/nowhere-")
+    other.write_bytes((folder / spare["path"]).read_bytes())
+    assert faults(folder) == []
+
+
+def test_tables_that_do_not_fit_the_shards(folder: Path) -> None:
+    for name in ("samples", "attribution"):
+        (path,) = folder.glob(f"revisions/*/{name}.parquet")
+        table = pq.read_table(path)
+        pq.write_table(table.slice(1), path)
+        what = "does not fit data/" if name == "samples" else "rows, should have 138"
+        assert any(f.file.endswith(path.name) and what in f.what for f in faults(folder))
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"format": "geoscribe-dataset-2"}', '{"format": 7}'])
 def test_a_manifest_that_is_none(folder: Path, content: str) -> None:
     (folder / "manifest.json").write_text(content)
     assert {fault.file for fault in faults(folder)} == {"manifest.json"}
@@ -195,6 +233,9 @@ def with_exif(jpeg: bytes) -> bytes:
         (lambda row: row["cues"][0].update(view_id="7"), "cues.0.view_id"),
         (lambda row: row.update(licence_class="attribution"), "licence_class"),
         (lambda row: row["street_view"].update(phash="-1"), "street_view.phash"),
+        (lambda row: row["street_view"].update(captured_at="in May"), "street_view.captured_at"),
+        (lambda row: row["street"].update(path="0.jpg"), "street.path"),
+        (lambda row: row["other_views"][1]["image"].update(path=row["street"]["path"]), "other.path"),
         (lambda row: row["street_view"].update(heading_deg=360.0), "street_view.heading_deg"),
     ],
 )

@@ -51,6 +51,9 @@ class Roads:
     def around(self, point: Point, radius_m: float) -> Any:
         raise NotImplementedError
 
+    def charted(self) -> Any:
+        raise NotImplementedError
+
     def chip(self, point: Point, size_px: int, gsd_m: float) -> Any:
         raise NotImplementedError
 

@@ -11,6 +11,8 @@ from pipeline.regions.land import land_mask
 from tools.dev.datafiles.catalogue import LEAST_DISTANCE_KM, MOST_PER_COUNTRY, QUOTAS, recipe, slug
 
 
+@pytest.mark.slow
+@pytest.mark.seldom
 def test_the_recipe_makes_the_file() -> None:
     assert encode(recipe()) == PATH.read_bytes().decode(), "run: python -m tools.dev.datafiles.catalogue"
 

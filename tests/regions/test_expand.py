@@ -92,6 +92,28 @@ def test_a_polygon_file_becomes_an_outline(outline: Any, load: Load) -> None:
     assert region.contains(np.array([2.35, 2.5]), np.array([48.85, 48.85])).tolist() == [True, False]
 
 
+def named(name: Any) -> dict[str, Any]:
+    return {"type": "name", "properties": {"name": name}}
+
+
+@pytest.mark.parametrize("name", ["urn:ogc:def:crs:OGC:1.3:CRS84", "EPSG:4326", "urn:ogc:def:crs:EPSG::4326"])
+def test_a_file_may_say_that_it_is_in_wgs84(name: str, load: Load) -> None:
+    collection = {"type": "FeatureCollection", "features": [feature(polygon(SQUARE))], "crs": named(name)}
+    (region,) = load([{"name": "x", "polygon": "outline.geojson"}], collection).regions
+    assert region.bounds() == (2.3, 48.8, 2.4, 48.9)
+
+
+@pytest.mark.parametrize("crs", [named("EPSG:4277"), named("urn:ogc:def:crs:EPSG::2154"), named(7), {"type": "link"}])
+@pytest.mark.parametrize("level", ["collection", "feature", "geometry"])
+def test_a_file_in_another_coordinate_system_is_refused(crs: Any, level: str, load: Load) -> None:
+    """EPSG:4277 is in degrees, too: nothing but the name tells that it is off by a hundred metres."""
+    at = {name: {"crs": crs} if name == level else {} for name in ("collection", "feature", "geometry")}
+    part = feature(polygon(SQUARE) | at["geometry"]) | at["feature"]
+    collection = {"type": "FeatureCollection", "features": [part]} | at["collection"]
+    with pytest.raises(ConfigError, match=r"regions\.0\.polygon: .*coordinates in .*; allowed: WGS 84"):
+        load([{"name": "x", "polygon": "outline.geojson"}], collection)
+
+
 def test_several_features_are_one_region_and_holes_are_left_out(load: Load) -> None:
     hole = [[2.34, 48.84], [2.36, 48.84], [2.36, 48.86], [2.34, 48.86], [2.34, 48.84]]
     far = [[x + 1, y] for x, y in SQUARE]

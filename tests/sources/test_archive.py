@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pmtiles.tile import Compression, Entry, TileType, serialize_directory, serialize_header, tileid_to_zxy
 from pytest_httpserver import HTTPServer
@@ -19,6 +19,7 @@ from pipeline.errors import SiteError
 from pipeline.net.base import Provider
 from pipeline.sources.archive import Archive, open_archive
 from schemas.reasons import Reason
+from tests.examples import examples
 from tests.sources.aerial.range_serving import client, serve, write_archive
 
 INFO = {
@@ -49,7 +50,7 @@ def damaged(path: Path, data: bytes) -> Archive:
 
 
 @given(st.dictionaries(st.integers(0, 80_000), st.binary(min_size=1, max_size=20), min_size=1, max_size=200))
-@settings(max_examples=30, deadline=None)
+@examples(30)
 def test_every_tile_is_found_and_no_other(tmp_path_factory: pytest.TempPathFactory, tiles: dict[int, bytes]) -> None:
     archive = open_archive(str(write_archive(tmp_path_factory.mktemp("a") / "a.pmtiles", tiles)), None)
     for tile_id in {*tiles, *range(50), 79_999}:
@@ -170,7 +171,7 @@ def test_a_leaf_that_leads_to_itself_ends(tmp_path: Path) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_flipped_bytes_never_do_more_than_fail(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("a")
     whole = bytearray(write_archive(folder / "a.pmtiles", {i: bytes([i]) * 9 for i in range(30)}).read_bytes())

@@ -46,6 +46,9 @@ def test_further_chips_show_the_same_place_at_the_sizes_asked_for(tmp_path: Path
         for chip in (row.aerial, *row.aerial_scales):
             assert off_m(chip, row.lat, row.lon) < 0.05
             assert chip.native_gsd_m is None  # drawn at the scale asked for
+            assert chip.datum_accuracy_m is None
+        assert row.charted == sorted(row.charted)
+        assert {"road", "junction"} <= set(row.charted)
 
 
 def test_the_drone_chip_lies_around_the_camera_of_the_first_view(tmp_path: Path) -> None:
@@ -99,8 +102,9 @@ def test_a_further_chip_that_is_lacking_says_which(tmp_path: Path) -> None:
 
 def test_a_site_without_any_reference_fails_and_tells_why(tmp_path: Path) -> None:
     (site, *_) = rows_of(tmp_path)
-    path = tmp_path / "elsewhere.tif"
-    shape = {"count": 3, "width": 8, "height": 8, "dtype": "uint8", "crs": LocalFrame(10.0, 10.0).crs}
+    path = tmp_path / "elsewhere.tif"  # it reaches the other region
+    crs = LocalFrame(*SMALL["regions"][1]["centre"]).crs
+    shape = {"count": 3, "width": 8, "height": 8, "dtype": "uint8", "crs": crs}
     with rasterio.open(path, "w", driver="GTiff", transform=Affine(20, 0, -80, 0, -20, 80), **shape) as file:
         file.write(np.full((3, 8, 8), 90, np.uint8))
     above = {

@@ -1,7 +1,6 @@
 """Builds against a stand-in, and what is read of them."""
 
 import copy
-import hashlib
 import socket
 import subprocess
 import sys
@@ -14,11 +13,12 @@ import yaml
 from pipeline.engine.layers import list_layers, read_rows
 from pipeline.storage import open_store
 from schemas.records import ImageryRow
+from tests.command import ROOT, run_here
 from tests.engine.conftest import changed
+from tests.publishing.folders import listed
 from tools.dev.standin import Entry, Provider, Running
 from tools.dev.standin.running import DEFAULT_KEY
 
-ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "tools.cli.main"]
 CREDITS = {"author": "geoscribe synthetic world", "licence": "CC0-1.0", "link": "https://example.org/geoscribe-world"}
 RATES = {
@@ -107,9 +107,12 @@ def write_build(folder: Path, server: Running, **changes: Any) -> Path:
 def geoscribe(*args: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command, with the stand-in's key in the environment."""
     given = {"PATH": "/usr/bin:/bin", "COLUMNS": "200", "HOME": "/nonexistent", KEY_ENV: DEFAULT_KEY, **environment}
-    return subprocess.run(
-        [*COMMAND, *map(str, args)], capture_output=True, text=True, check=False, timeout=280, cwd=ROOT, env=given
-    )
+    return subprocess.run([*COMMAND, *map(str, args)], capture_output=True, text=True, check=False, cwd=ROOT, env=given)
+
+
+def geoscribe_here(*args: str | Path) -> subprocess.CompletedProcess[str]:
+    """Likewise in this process, where it is not the process that is tested."""
+    return run_here(*args, environment={"COLUMNS": "200", KEY_ENV: DEFAULT_KEY})
 
 
 def imagery_rows(folder: Path) -> dict[str, ImageryRow]:
@@ -122,9 +125,8 @@ def imagery_rows(folder: Path) -> dict[str, ImageryRow]:
 
 
 def shards(folder: Path) -> dict[str, str]:
-    """Digest of every published Parquet file of a build in a folder, by its path."""
-    root = folder / "dataset"
-    return {str(p.relative_to(root)): hashlib.sha256(p.read_bytes()).hexdigest() for p in root.rglob("*.parquet")}
+    """Digest of every shard of a build in a folder, by its path."""
+    return {path: digest for path, digest in listed(folder / "dataset").items() if path.startswith("data/")}
 
 
 def free_port() -> int:

@@ -4,7 +4,6 @@ import json
 import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,10 +16,11 @@ import pytest
 
 from pipeline.regions import catalogue
 from pipeline.stopping import clear_stop
+from tests.dev.standin.here import running_here
 from tests.standin_builds.builds import CREDITS, KEY_ENV, imagery_rows, mapillary, panoramax, tiles, write_build
 from tests.standin_builds.front import Asked, Given, front_of
 from tools.cli.main import main
-from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running, running
+from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running
 
 HERE = [{"name": "vieux-port", "centre": [46.1591, -1.1520], "radius_m": 150}]
 ELSEWHERE = [{"name": "north", "centre": [59.33, 18.06], "radius_m": 150}]
@@ -62,7 +62,7 @@ def geoscribe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
 @pytest.fixture(scope="module")
 def standin() -> Iterator[Running]:
     """Without faults."""
-    with running() as server:
+    with running_here() as server:
         yield server
 
 
@@ -230,8 +230,8 @@ def test_two_sources_under_one_name(config: Callable[..., Path], geoscribe: Comm
 
 
 @contextmanager
-def silent() -> Iterator[str]:
-    """The address of a host that takes connections and never answers."""
+def silent() -> Iterator[tuple[str, list[socket.socket]]]:
+    """The address of a host that takes connections and never answers, and the connections."""
     listener = socket.create_server(("127.0.0.1", 0))
     taken: list[socket.socket] = []
 
@@ -245,7 +245,7 @@ def silent() -> Iterator[str]:
     thread = threading.Thread(target=take)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}", taken
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -256,12 +256,10 @@ def silent() -> Iterator[str]:
 
 def test_a_host_that_never_answers(config: Callable[..., Path], standin: Running, geoscribe: Command) -> None:
     patience = {"network__read_timeout_s": 0.5, "network__longest_wait_s": 2, "network__tries": 3}
-    with silent() as nobody:
+    with silent() as (nobody, _):
         street = {"photos": panoramax(standin) | {"endpoint": f"{nobody}/api"}}
         file = config(sources__street=street, **patience)
-        started = time.monotonic()
         built, checked = geoscribe("build", file), geoscribe("sources", "check", file)
-        assert time.monotonic() - started < 60
     assert (built.code, checked.code) == (3, 1)
     assert "stopped: the sites of region vieux-port cannot be drawn: unreachable: 127.0.0.1" in built.err
     assert "nothing came for 0.5 s, at try 3" in built.err
@@ -272,15 +270,16 @@ def test_a_host_that_never_answers(config: Callable[..., Path], standin: Running
 def test_an_aerial_host_that_never_answers_costs_its_patience_and_not_every_site_its_tries(
     config: Callable[..., Path], standin: Running, geoscribe: Command, tmp_path: Path
 ) -> None:
-    patience = {"network__read_timeout_s": 0.5, "network__longest_wait_s": 4, "network__tries": 3}
-    with silent() as nobody:
+    # Long enough for the stand-in, which answers for the other sources, to answer on a busy machine.
+    patience = {"network__read_timeout_s": 3, "network__longest_wait_s": 12, "network__tries": 3}
+    with silent() as (nobody, connections):
         above = {"above": tiles(standin) | {"template": f"{nobody}/{{z}}/{{x}}/{{y}}.jpg"}}
         file = config(sources__aerial=above, sampling={"spacing_m": 15, "max_sites": 40}, **patience)
-        started = time.monotonic()
         built = geoscribe("build", file, "--stages", "imagery")
-        assert time.monotonic() - started < 60
+        asked = len(connections)
     assert built.code == 1
-    assert "unreachable: the source did not answer in time" in built.out
+    assert asked < 40, "each site had a try of its own"
+    assert "unreachable: the source did not respond in time" in built.out
     assert "100.0% of the sites failed; limits.allowed_failed_share is 20.0%" in built.out
     every = imagery_rows(tmp_path).values()
     assert len(every) == 40
@@ -319,14 +318,14 @@ def test_a_server_whose_clock_is_off_by_a_day(
 
 def test_photos_placed_at_0_0(config: Callable[..., Path], geoscribe: Command, tmp_path: Path) -> None:
     plan = Plan(rules=[Rule(match=Match(part=Part.ITEM), fault=Fault.ZERO_POSITION)])
-    with running(plan) as server:
+    with running_here(plan) as server:
         file = config(sources__street={"photos": panoramax(server)})
         built = geoscribe("build", file, "--stages", "imagery")
         status = geoscribe("status", tmp_path / "workspace")
     assert built.code == 1
     for said in built.out, status.out:
         assert "4 bad_position" in said
-        assert "bad_position: the source places the photo where it cannot be (0, 0, or outside" in said
+        assert "bad_position: the photo's position is impossible (0, 0, or outside the requested area)" in said
     for row in imagery_rows(tmp_path).values():
         assert (row.detail or "").endswith(": 0, 0")
         assert all(photo.verdict == "bad_position: 0, 0" for photo in row.considered)
@@ -369,7 +368,7 @@ def test_photos_without_a_licence_or_with_a_proprietary_one(
             Rule(match=Match(part=Part.ITEM), fault=Fault.PROPRIETARY),
         ]
     )
-    with running(plan) as server:
+    with running_here(plan) as server:
         file = config(sources__street={"photos": panoramax(server)})
         built = geoscribe("build", file, "--stages", "imagery")
     assert built.code == 1
@@ -395,4 +394,4 @@ def test_credits_that_leave_the_licence_out(config: Callable[..., Path], standin
     above = tiles(standin) | {"credits": {key: value for key, value in CREDITS.items() if key != "licence"}}
     said = geoscribe("config", "check", config(sources__aerial={"above": above}))
     assert said.code == 2
-    assert "sources.aerial.above.xyz.credits.licence: found nothing; allowed: this key is required" in said.err
+    assert "sources.aerial.above.credits.licence: found nothing; allowed: this key is required" in said.err

@@ -14,9 +14,10 @@ from pipeline.engine.cost import plan
 from pipeline.engine.layers import list_layers
 from pipeline.stopping import clear_stop
 from pipeline.storage import open_store
+from tests.dev.standin.here import running_here
 from tests.standin_builds.builds import (
     KEY_ENV,
-    geoscribe,
+    geoscribe_here,
     imagery_rows,
     mapillary,
     overpass,
@@ -24,7 +25,7 @@ from tests.standin_builds.builds import (
     tiles,
     write_build,
 )
-from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running, running
+from tools.dev.standin import Fault, Match, Part, Plan, Rule, Running
 
 HERE: dict[str, Any] = {"name": "vieux-port", "centre": [46.1591, -1.1520], "radius_m": 450}
 EMPTY: dict[str, Any] = {"name": "sahara", "centre": [22.0, 10.0], "radius_m": 500}
@@ -37,7 +38,7 @@ DRAWN = {"map": {"type": "world", "seed": 3}}
 @pytest.fixture(scope="module")
 def standin() -> Iterator[Running]:
     """Without faults."""
-    with running() as server:
+    with running_here() as server:
         yield server
 
 
@@ -90,7 +91,7 @@ def test_a_region_where_the_network_has_nothing_is_told_and_the_others_are_built
 ) -> None:
     file = write_build(tmp_path, standin, regions=[EMPTY, HERE], sources__map=DRAWN, sampling=FEW)
     why = "region without sites: no photo of the street source street within sahara"
-    first = geoscribe("build", file, "--stages", "imagery")
+    first = geoscribe_here("build", file, "--stages", "imagery")
     assert first.returncode == 0, first.stderr
     assert why in first.stdout
     assert "region sahara has no sites" in first.stderr
@@ -102,7 +103,7 @@ def test_a_region_where_the_network_has_nothing_is_told_and_the_others_are_built
         natives
     )  # zoom 18, the coarsest as fine as the 0.6 m asked for
     assert {row.map.native_gsd_m for row in rows if row.map} == {None}  # drawn
-    again = geoscribe("build", file, "--stages", "imagery")
+    again = geoscribe_here("build", file, "--stages", "imagery")
     assert again.returncode == 0
     assert "none, all were up to date" in again.stdout
     assert why in again.stdout  # it was asked again: it may have photos by then
@@ -110,7 +111,7 @@ def test_a_region_where_the_network_has_nothing_is_told_and_the_others_are_built
 
 def test_a_build_without_a_site_is_refused_and_names_all_its_regions(standin: Running, tmp_path: Path) -> None:
     regions = [EMPTY, EMPTY | {"name": "tibesti", "centre": [21.0, 17.0]}]
-    said = geoscribe("build", write_build(tmp_path, standin, regions=regions, sampling=FEW))
+    said = geoscribe_here("build", write_build(tmp_path, standin, regions=regions, sampling=FEW))
     assert said.returncode == 2
     assert "configuration error (2 problems)" in said.stderr
     assert "within sahara" in said.stderr
@@ -119,12 +120,12 @@ def test_a_build_without_a_site_is_refused_and_names_all_its_regions(standin: Ru
 
 def test_regions_whose_source_is_out_of_order_are_all_named_and_the_others_drawn(tmp_path: Path) -> None:
     broken = Plan(rules=[Rule(match=Match(part=Part.VECTOR), fault=Fault.SERVER_ERROR)])
-    with running() as sound, running(broken) as server:
+    with running_here() as sound, running_here(broken) as server:
         street = {"street": panoramax(server), "other": panoramax(sound)}
         of = {"a": "street", "b": "other", "c": "street"}
         regions = [HERE | {"name": name, "street": source} for name, source in of.items()]
         changes = {"sources__street": street, "sources__map": DRAWN, "sampling": FEW, "network__tries": 2}
-        said = geoscribe("build", write_build(tmp_path, server, regions=regions, **changes))
+        said = geoscribe_here("build", write_build(tmp_path, server, regions=regions, **changes))
     assert said.returncode == 3
     assert "the sites of region a cannot be drawn" in said.stderr
     assert "the sites of region c cannot be drawn" in said.stderr
@@ -135,7 +136,7 @@ def test_regions_on_open_water_are_all_named_before_anybody_is_asked(standin: Ru
     sampling = FEW | {"method": "uniform"}
     file = write_build(tmp_path, standin, regions=[HERE, *SEA], sources__map=DRAWN, sampling=sampling)
     before = len(standin.log())
-    said = geoscribe("build", file)
+    said = geoscribe_here("build", file)
     assert said.returncode == 2
     assert "regions.1: found sea-0" in said.stderr
     assert "regions.2: found sea-1" in said.stderr
@@ -145,7 +146,7 @@ def test_regions_on_open_water_are_all_named_before_anybody_is_asked(standin: Ru
 def test_coverage_tells_shares_reasons_and_regions_without_sites(standin: Running, tmp_path: Path) -> None:
     file = write_build(tmp_path, standin, regions=[HERE, EMPTY], sources__map=DRAWN, sampling=FEW)
     before = len(standin.log())
-    said = geoscribe("coverage", file, "--out", tmp_path / "coverage.png", "--sites", "4")
+    said = geoscribe_here("coverage", file, "--out", tmp_path / "coverage.png", "--sites", "4")
     assert said.returncode == 0, said.stderr
     rows = {line.split()[0]: line.split() for line in said.stdout.splitlines() if line.strip()}
     assert rows["vieux-port"][1:3] == ["6", "4"]
@@ -159,10 +160,10 @@ def test_coverage_tells_shares_reasons_and_regions_without_sites(standin: Runnin
 
 def test_a_failed_site_keeps_why_it_lacks_other_views(tmp_path: Path) -> None:
     taken_down = Plan(rules=[Rule(match=Match(part=Part.PICTURE), fault=Fault.NOT_FOUND)])
-    with running(taken_down) as server:
+    with running_here(taken_down) as server:
         corner = {"aerial": tiles(server) | {"bbox": [-1.1470, 46.1591, -1.1400, 46.1700]}}
         file = write_build(tmp_path, server, regions=[HERE], sources__map=DRAWN, sources__aerial=corner, sampling=FEW)
-        assert geoscribe("build", file, "--stages", "imagery").returncode == 0
+        assert geoscribe_here("build", file, "--stages", "imagery").returncode == 0
     rows = list(imagery_rows(tmp_path).values())
     assert "gone" in {row.reason for row in rows}
     assert ("aerial", "no_overlap") in {(view.view, view.reason) for row in rows for view in row.missing}

@@ -13,10 +13,10 @@ from pipeline.engine.build import run_build
 from pipeline.engine.build_file import load_build
 from pipeline.storage import open_store
 from schemas.reasons import OUTAGES
+from tests.command import ROOT
 from tests.standin_builds.builds import (
     COMMAND,
     RATES,
-    ROOT,
     free_port,
     geoscribe,
     imagery_rows,

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from pipeline.geo.frame import LocalFrame
 from pipeline.perception.rle import encode
 from pipeline.perception.signatures import signatures
-from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
+from pipeline.publishing.manifest import Counts, Manifest, ShardCounts, ShardEntry
 from pipeline.publishing.samples import point_wkb
 from schemas import records
 from schemas.arrow import to_table
@@ -192,23 +192,27 @@ def publish(folder: Path, samples: list[Sample], **counts: Any) -> str:
         groups.setdefault((sample.split, sample.region), []).append(sample)
     shards = []
     for (split, region), rows in groups.items():
-        path = f"data/{split}/{region}-00000-of-00001.parquet"
+        buffer = io.BytesIO()
+        pq.write_table(to_table(Sample, rows), buffer, row_group_size=4, write_page_checksum=True)
+        data = buffer.getvalue()
+        recipe = "0123456789abcdef"
+        path = f"data/{split}/{region}-{recipe}-{hashlib.sha256(data).hexdigest()[:16]}.parquet"
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        pq.write_table(to_table(Sample, rows), folder / path, row_group_size=4, write_page_checksum=True)
-        data = (folder / path).read_bytes()
+        (folder / path).write_bytes(data)
         shards.append(
             ShardEntry(
                 path=path,
                 bytes=len(data),
                 sha256=hashlib.sha256(data).hexdigest(),
+                recipe=recipe,
                 split=split,
-                region=region,
                 units=1,
                 rows=len(rows),
                 row_groups=-(-len(rows) // 4),
                 first_id=min(row.sample_id for row in rows),
                 last_id=max(row.sample_id for row in rows),
                 content="0" * 64,
+                counts=ShardCounts(regions={region: len(rows)}),
             )
         )
     regions: dict[str, dict[str, int]] = {}
@@ -232,6 +236,9 @@ def publish(folder: Path, samples: list[Sample], **counts: Any) -> str:
     }
     manifest = Manifest(
         name="small",
+        revision=1,
+        digest="0" * 16,
+        previous=None,
         created_at=datetime(2025, 1, 1, tzinfo=UTC),
         schema_fingerprint="0" * 16,
         embargo_m=200.0,

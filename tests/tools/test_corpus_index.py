@@ -68,6 +68,33 @@ def test_only_street_photos_of_the_group_are_taken(tmp_path: Path) -> None:
     assert (row["projection"], row["hfov_deg"]) == ("equirectangular", None)
 
 
+@pytest.mark.parametrize(
+    ("words", "projection"),
+    [
+        ("perspective (dashcam)", "perspective"), ("Perspective, wide angle", "perspective"), ("flat", "perspective"),
+        ("rectilinear", "perspective"), ("equirectangular, 360 degrees", "equirectangular"),
+        ("spherical", "equirectangular"), ("360", "equirectangular"), ("equirectangular (cropped)", None),
+        ("equirectangular 180", None), ("fisheye", None), ("cubemap-face", None), ("", None), (None, None), (7, None),
+    ],
+)  # fmt: skip
+def test_a_projection_in_words_of_its_own_is_understood_or_the_row_is_named(
+    tmp_path: Path, words: Any, projection: str | None
+) -> None:
+    dropped: list[str] = []
+    rows = index_from_manifest(manifest(tmp_path, {"projection": words}), "boulder", dropped)
+    assert [row["projection"] for row in rows] == ([] if projection is None else [projection])
+    told = [] if projection else [f"MANIFEST.jsonl:1 street/a/1.jpg: projection {words!r}"]
+    assert dropped == told
+
+
+def test_rows_that_are_no_objects_or_lack_a_place_are_named(tmp_path: Path) -> None:
+    path = manifest(tmp_path, {}, {"lat": None}, {"path": None})
+    path.write_text(path.read_text() + "[1]\n")
+    with pytest.raises(ConfigError) as error:
+        index_from_manifest(path, "boulder")
+    assert [problem.where for problem in error.value.problems] == [f"MANIFEST.jsonl:{n}" for n in (2, 3, 4)]
+
+
 def test_rows_without_licence_author_or_link_are_refused_together(tmp_path: Path) -> None:
     path = manifest(tmp_path, {"licence": None}, {}, {"attribution": None, "source_url": None})
     with pytest.raises(ConfigError) as error:
@@ -77,6 +104,17 @@ def test_rows_without_licence_author_or_link_are_refused_together(tmp_path: Path
         "MANIFEST.jsonl:3 author",
         "MANIFEST.jsonl:3 link",
     ]
+
+
+def test_the_command_makes_the_folder_and_names_what_it_leaves_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "new" / "folder" / "index.jsonl"
+    index_manifest(manifest(tmp_path, {}, {"path": "street/a/2.jpg", "projection": "fisheye"}), "boulder", out)
+    assert len(out.read_text().splitlines()) == 1
+    said = capsys.readouterr()
+    assert said.err == "left out: MANIFEST.jsonl:2 street/a/2.jpg: projection 'fisheye'\n"
+    assert said.out.startswith("1 photos in ")
 
 
 def test_the_command_writes_the_index(tmp_path: Path, corpus: Path) -> None:

@@ -64,7 +64,7 @@ def test_a_manifest_cannot_point_outside_its_folder(small_dataset: str, tmp_path
 def test_a_damaged_shard_is_told_by_name(small_dataset: str, tmp_path: Path, damage: str) -> None:
     copy = tmp_path / "dataset"
     shutil.copytree(small_dataset, copy)
-    shard = copy / "data/test/town-00000-of-00001.parquet"
+    (shard,) = copy.glob("data/test/town-*.parquet")
     data = bytearray(shard.read_bytes())
     if damage == "gone":
         shard.unlink()
@@ -73,5 +73,5 @@ def test_a_damaged_shard_is_told_by_name(small_dataset: str, tmp_path: Path, dam
     else:
         data[60:80] = bytes(20)
         shard.write_bytes(data)
-    with pytest.raises(MachineError, match="town-00000-of-00001"):
+    with pytest.raises(MachineError, match=shard.name):
         open_dataset(str(copy)).samples(["town-000008"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 import shapely
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.config.build import Region
@@ -15,6 +15,7 @@ from pipeline.world.places import places_near
 from pipeline.world.scene import Eye, clip_near
 from pipeline.world.streets import ALONG_EAST, ALONG_NORTH, stretch
 from pipeline.world.town import build_town, cells_near, locate, node, to_grid
+from tests.examples import examples
 
 TOWN = build_town(7, Region(name="geometry", centre=(40.0, -3.0), radius_m=500))
 angles = st.floats(0, 360)
@@ -28,7 +29,7 @@ def test_the_grid_can_be_inverted(i: int, j: int) -> None:
     assert abs(v - j) <= 0.1501
 
 
-@settings(max_examples=30, deadline=None)
+@examples(30)
 @given(metres, metres, st.floats(5, 150))
 def test_no_cell_within_reach_is_missed(x: float, y: float, radius: float) -> None:
     cells = set(cells_near(TOWN, x, y, radius))
@@ -40,7 +41,7 @@ def test_no_cell_within_reach_is_missed(x: float, y: float, radius: float) -> No
                 assert (i, j) in cells
 
 
-@settings(max_examples=20, deadline=None)
+@examples(20)
 @given(metres, metres)
 def test_places_keep_their_distance_from_buildings(x: float, y: float) -> None:
     for place in places_near(TOWN, x, y, 60.0)[:5]:

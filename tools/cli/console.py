@@ -1,6 +1,7 @@
 """The console that tables are printed to."""
 
 import os
+from typing import Any
 
 from rich.console import Console
 
@@ -9,6 +10,11 @@ _WIDE = 160
 
 
 def table_console() -> Console:
-    """A console on standard output. In a pipe or a file, lines are as wide as the tables need."""
-    console = Console()
-    return console if console.is_terminal or "COLUMNS" in os.environ else Console(width=_WIDE)
+    """Standard output; in a pipe or a file, where nobody's window is too small, lines are as wide as tables need."""
+    console = plain_console()
+    return console if console.is_terminal or "COLUMNS" in os.environ else plain_console(width=_WIDE)
+
+
+def plain_console(**settings: Any) -> Console:
+    """A console that prints text as it is: brackets in a path are no markup."""
+    return Console(markup=False, emoji=False, **settings)

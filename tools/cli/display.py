@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
 from pipeline.engine.progress import Progress, StageProgress
 from pipeline.stages import STAGES
+from tools.cli.console import plain_console
 
 ROWS = 24
 """A table taller than the terminal cannot be updated in place."""
@@ -18,8 +18,8 @@ PLAIN_EVERY_S = 10.0
 
 @contextmanager
 def progress_display() -> Iterator[Callable[[Progress], None]]:
-    """Yields a function that shows the progress of a build."""
-    console = Console(stderr=True)
+    """Yields the function that shows how far a build is."""
+    console = plain_console(stderr=True)
     started = time.monotonic()
     if not console.is_terminal:
         yield _plain(started)

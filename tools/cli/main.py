@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 finished, but more sites failed than the build file allows
 file, an input or the usage is wrong; 3 stopped, by the user or by an error of the machine.
 """
 
+import io
 import logging
 import re
 import sys
@@ -16,8 +17,10 @@ import typer
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
 from tools.cli.regions import regions_app
+from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
 from tools.cli.sources import coverage, sources_app
+from tools.output import writing
 
 if TYPE_CHECKING:
     from pipeline.engine.build import Outcome
@@ -34,6 +37,7 @@ config_app = typer.Typer(help="The build file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(sources_app, name="sources")
 app.add_typer(regions_app, name="regions")
+app.add_typer(retrieval_app, name="retrieval")
 app.command()(coverage)
 app.command()(serve)
 
@@ -168,6 +172,7 @@ def verify(dataset: DatasetArgument) -> None:
         print(fault)
     print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
     if faults:
+        print("to mend damaged files of a build of yours, remove them and build again: only what is missing is made")
         raise typer.Exit(1)
 
 
@@ -183,7 +188,9 @@ def show(
 
     (sample,) = open_dataset(dataset).samples([sample_id])
     target = out or Path(re.sub(r"[^\w.-]", "-", sample_id) + ".png")
-    render_sample(sample).save(target)
+    picture = render_sample(sample)
+    with writing(target):
+        picture.save(target)
     print(describe_sample(sample), end="")
     print(f"picture: {target}")
 
@@ -199,7 +206,9 @@ def contact_sheet(
     from tools.inspect.contact_sheet import contact_sheet as draw
     from tools.inspect.contact_sheet import pick
 
-    draw(pick(open_dataset(dataset), places)).save(out)
+    picture = draw(pick(open_dataset(dataset), places))
+    with writing(out):
+        picture.save(out)
     print(f"contact sheet: {out}")
 
 
@@ -277,6 +286,8 @@ def _log_warnings() -> None:
 def main() -> None:
     """Run the command. Errors become one message and an exit code."""
     _log_warnings()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a path need not be valid text
     try:
         app()
     except ConfigError as error:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from tools.cli.console import table_console
+from tools.cli.console import plain_console, table_console
+from tools.output import writing
 
 regions_app = typer.Typer(help="The catalogue of regions.", no_args_is_help=True)
 
@@ -68,7 +68,7 @@ def show_region(
         "in a build file": f"regions: [{{catalogue: {entry.id}}}]",
     }
     for key, value in rows.items():
-        Console().print(f"{key + ':':24}{value}", soft_wrap=True, highlight=False, markup=False)
+        plain_console().print(f"{key + ':':24}{value}", soft_wrap=True, highlight=False)
 
 
 @regions_app.command("map")
@@ -79,10 +79,12 @@ def map_regions(out: Annotated[Path, typer.Option(help="Folder for regions.png a
     from tools.regions.picture import draw_picture
 
     entries = list(catalogue().values())
-    out.mkdir(parents=True, exist_ok=True)
-    draw_picture(entries).save(out / "regions.png")
-    write_page(entries, out / "regions.html")
-    print(f"map: {out / 'regions.png'}, {out / 'regions.html'}")
+    picture, page = out / "regions.png", out / "regions.html"
+    with writing(picture):
+        draw_picture(entries).save(picture)
+    with writing(page):
+        write_page(entries, page)
+    print(f"map: {picture}, {page}")
 
 
 def _known(option: str, given: str | None, allowed: Iterable[str]) -> None:

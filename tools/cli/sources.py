@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tools.cli.console import table_console
+from tools.output import writing
 
 sources_app = typer.Typer(help="Public sources of imagery and maps.", no_args_is_help=True)
 
@@ -106,5 +107,6 @@ def coverage(
             region.empty or lacking or "nothing",
         )
     table_console().print(table)
-    draw_coverage(found).save(out)
+    with writing(out):
+        draw_coverage(found).save(out)
     print(f"coverage map: {out}")

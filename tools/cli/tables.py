@@ -111,6 +111,8 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     _explain(console, outcome.total)
     for why in outcome.empty:
         console.print(f"region without sites: {why}", soft_wrap=True)
+    if outcome.none_left:
+        console.print("every site that was taken up failed: nothing is published", style="bold", soft_wrap=True)
     if outcome.published is not None:
         how = "published" if outcome.made["publish"] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
@@ -127,7 +129,7 @@ def _explain(console: Console, counts: Counts) -> None:
     for reason in sorted(counts.failed):
         console.print(f"  {reason}: {EXPLANATIONS[Reason(reason)]}", soft_wrap=True)
         for detail, number in counts.details.get(reason, Details()).counted[:1]:
-            # The words of a server or a file: nothing in them is a mark of ours.
+            # Details hold words of servers and files: no markup.
             said = f"    {number} of {counts.failed[reason]}: {detail}"
             console.print(said, soft_wrap=True, markup=False, highlight=False)
 

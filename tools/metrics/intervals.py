@@ -34,10 +34,10 @@ def mean(values: Sequence[float]) -> Estimate | None:
     """The mean, resampled over the values; None of nothing."""
     if not values:
         return None
-    return _resampled(np.asarray(values, float), np.ones(len(values)), len(values))
+    return ratio(np.asarray(values, float), np.ones(len(values)), len(values))
 
 
-def share(supported: Sequence[int], claims: Sequence[int]) -> Estimate | None:
+def share(supported: Sequence[float], claims: Sequence[float]) -> Estimate | None:
     """All supported claims over all claims, resampled over the descriptions.
 
     Where all claims or none are supported, resampling shows no doubt at all; then the interval is Wilson's of as many
@@ -55,7 +55,7 @@ def share(supported: Sequence[int], claims: Sequence[int]) -> Estimate | None:
         trials = int(np.count_nonzero(whole))
         bounds = rate(trials if part.sum() else 0, trials)
         return Estimate(float(part.sum() / total), bounds.low, bounds.high, total) if bounds else None
-    return _resampled(part, whole, total)
+    return ratio(part, whole, total)
 
 
 def rate(successes: int, trials: int) -> Estimate | None:
@@ -74,10 +74,10 @@ def pair_mean(gram: Floats) -> Estimate | None:
     if n < 2:
         return None
     apart = gram - np.diag(np.diag(gram))
-    counts = _counts(n)
+    counts = draws(n)
     pairs = n * n - (counts * counts).sum(axis=1)
     sums = ((counts @ apart) * counts).sum(axis=1)
-    return _between(float(apart.sum() / (n * (n - 1))), sums[pairs > 0] / pairs[pairs > 0], n)
+    return between(float(apart.sum() / (n * (n - 1))), sums[pairs > 0] / pairs[pairs > 0], n)
 
 
 def jackknife(value: float, without: Sequence[float]) -> Estimate:
@@ -95,18 +95,20 @@ def jackknife(value: float, without: Sequence[float]) -> Estimate:
     return Estimate(value, max(0.0, value - _Z * spread), min(1.0, value + _Z * spread), n)
 
 
-def _resampled(part: Floats, whole: Floats, of: int) -> Estimate:
-    sums = _counts(len(part)) @ np.column_stack([part, whole])
+def ratio(part: Floats, whole: Floats, of: int) -> Estimate:
+    """All of `part` over all of `whole`, resampled over the items, as which descriptions or whole blocks may stand."""
+    sums = draws(len(part)) @ np.column_stack([part, whole])
     drawn = sums[sums[:, 1] > 0]
-    return _between(float(part.sum() / whole.sum()), drawn[:, 0] / drawn[:, 1], of)
+    return between(float(part.sum() / whole.sum()), drawn[:, 0] / drawn[:, 1], of)
 
 
-def _counts(n: int) -> Floats:
+def draws(n: int) -> Floats:
     """How often each of n descriptions is drawn: resamples by descriptions."""
     random = np.random.Generator(np.random.Philox(key=_KEY))
     return random.multinomial(n, np.full(n, 1 / n), size=RESAMPLES).astype(float)
 
 
-def _between(value: float, values: Floats, of: int) -> Estimate:
+def between(value: float, values: Floats, of: int) -> Estimate:
+    """A figure with the interval that holds 95 % of what it was in the resamples."""
     low, high = np.percentile(values, _PERCENTILES) if len(values) else (value, value)
     return Estimate(value, float(low), float(high), of)

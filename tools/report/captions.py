@@ -189,7 +189,7 @@ def _digest(sample_id: str) -> int:
 
 
 def _most_of_a_split(dataset: Dataset) -> int:
-    splits = len({(shard.region, shard.split) for shard in dataset.manifest.shards})
+    splits = sum(len(by_split) for by_split in dataset.manifest.counts.regions.values())
     return max(LEAST_OF_A_SPLIT, min(MOST_OF_A_SPLIT, MOST_IN_ALL // max(splits, 1)))
 
 

@@ -26,6 +26,7 @@ from tools.inspect.pictures.views import picture
 from tools.inspect.show import chip_line, place_line, street_line
 from tools.metrics.claims import LEGIBLE_CONFIDENCE, LEGIBLE_SHARE
 from tools.metrics.intervals import Estimate, rate
+from tools.output import writing
 from tools.report.captions import EVIDENCE, REPETITION, WORDS, Captions, Measure, measure
 from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, WHISKER_SIZE, histogram, region_map, whisker
 from tools.report.statistics import gather
@@ -107,8 +108,14 @@ class SampleCard:
 
 
 def write_report(dataset: Dataset, out: Path) -> None:
-    """Write the report of a dataset. The same dataset gives the same bytes."""
-    out.write_text(render_report(dataset), encoding="utf-8", newline="\n")
+    """Write the report of a dataset to a file. The same dataset gives the same bytes.
+
+    Raises:
+        ConfigError: the file cannot be written.
+    """
+    page = render_report(dataset)
+    with writing(out):
+        out.write_text(page, encoding="utf-8", newline="\n")
 
 
 def render_report(dataset: Dataset) -> str:

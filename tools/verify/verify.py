@@ -1,8 +1,6 @@
 """Checks a published dataset against its manifest, and every row; lists all faults."""
 
-import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -10,38 +8,21 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-import yaml
 from pydantic import ValidationError
 
-from pipeline.publishing import attribution, card, manifest
+from pipeline.publishing import manifest, revisions
 from pipeline.publishing.duplicates import near_duplicates
-from pipeline.publishing.layout import columns, leaves, schema_fingerprint, shard_schema
-from pipeline.publishing.manifest import FileEntry, Manifest, ShardEntry
-from pipeline.publishing.publish import MARKER
+from pipeline.publishing.formats import read_manifest
+from pipeline.publishing.layout import columns, leaves, shard_schema
+from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.publishing.samples import pictures
 from pipeline.publishing.shards import content_hash, row_digest
 from pipeline.publishing.splits import embargoed, shared_sequence
+from pipeline.publishing.tables import ATTRIBUTION, SAMPLES
 from pipeline.storage import Store
 from schemas.records import Sample, StreetInfo
+from tools.verify.files import Fault, card_faults, file_faults, listing_faults, manifest_faults
 from tools.verify.rows import Finding, check_row
-
-_BLOCK = 8 * 2**20
-
-
-@dataclass(frozen=True)
-class Fault:
-    """One fault."""
-
-    file: str
-    row: int | None
-    """Row number from 0; None if the fault does not concern a single row."""
-    column: str | None
-    what: str
-
-    def __str__(self) -> str:
-        row = "" if self.row is None else f", row {self.row}"
-        column = "" if self.column is None else f", column {self.column}"
-        return f"{self.file}{row}{column}: {self.what}"
 
 
 @dataclass
@@ -64,30 +45,34 @@ class _Census:
 
 
 def verify(store: Store) -> list[Fault]:
-    """All faults of a dataset; none if it is sound. Reads every byte and decodes every picture."""
-    present = {entry.path for entry in store.entries()}
-    if manifest.PATH not in present:
-        unfinished = "publishing did not finish; publish again" if MARKER in present else "no such file"
-        return [Fault(manifest.PATH, None, None, unfinished)]
+    """All faults of a dataset, none if it is sound. Reads every byte, decodes every picture; a row group at a time.
+
+    Of a dataset of an older format the columns are not held against those of this one.
+
+    Raises:
+        ConfigError: a newer version of geoscribe published the dataset.
+    """
     try:
-        whole = Manifest.model_validate_json(store.read(manifest.PATH))
+        # The manifest first: should the dataset be revised now, then what it lists stays for a while.
+        whole = read_manifest(store.read(manifest.PATH), f"{store.url}/{manifest.PATH}")
+    except FileNotFoundError:
+        unfinished = "publishing did not finish; publish again" if store.exists(revisions.MARKER) else "no such file"
+        return [Fault(manifest.PATH, None, None, unfinished)]
     except ValidationError as error:
         return [Fault(manifest.PATH, None, _dotted(fault["loc"]), fault["msg"]) for fault in error.errors()]
-    listed = {entry.path: entry for entry in (*whole.files, *whole.shards)}
-    faults = [Fault(path, None, None, "is in the manifest but not there") for path in sorted(listed.keys() - present)]
-    unlisted = sorted(path for path in present - listed.keys() if path.startswith("data/"))
-    faults += [Fault(path, None, None, "is not in the manifest") for path in unlisted]
-    faults += _manifest_faults(whole)
-    for path in sorted(listed.keys() & present):
-        faults += _file_faults(store, listed[path])
+    standing = revisions.look(store)
+    faults = [*listing_faults(store, whole, standing), *manifest_faults(whole)]
+    for entry in sorted(whole.listed, key=lambda entry: entry.path):
+        if entry.path in standing.entries and entry.path != manifest.CARD:
+            faults += file_faults(store, entry)
     census = _Census()
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # decoding pictures is most of the work, and frees the interpreter
         for shard in whole.shards:
-            if shard.path in present:
-                faults += _shard_faults(store, shard, census, pool)
+            if shard.path in standing.entries:
+                faults += _shard_faults(store, whole, shard, census, pool)
     faults += _neighbour_faults(whole, census)
-    if card.PATH in present:
-        faults += _card_faults(store, whole)
+    faults += _table_faults(store, whole, census)
+    faults += card_faults(store, whole, standing)
     return faults
 
 
@@ -95,47 +80,20 @@ def _dotted(loc: tuple[int | str, ...]) -> str | None:
     return ".".join(str(part) for part in loc) or None
 
 
-def _manifest_faults(whole: Manifest) -> Iterator[Fault]:
-    """Counts that do not add up, and missing files."""
-    counts = whole.counts
-    regions: dict[str, Counter[str]] = {}
-    for shard in whole.shards:
-        regions.setdefault(shard.region, Counter())[shard.split] += shard.rows
-    splits = sum(regions.values(), Counter())
-    for column, said, found in (
-        ("schema_fingerprint", whole.schema_fingerprint, schema_fingerprint()),
-        ("counts.regions", counts.regions, {region: dict(by_split) for region, by_split in regions.items()}),
-        ("counts.splits", counts.splits, dict(splits)),
-        ("counts.published", counts.published, splits.total()),
-        ("counts.sites", counts.sites, sum((counts.published, *counts.failed.values(), *counts.excluded.values()))),
-    ):
-        if said != found:
-            yield Fault(manifest.PATH, None, column, f"{said}, should be {found}")
-    for path in (card.PATH, attribution.PATH):
-        if path not in {entry.path for entry in whole.files}:
-            yield Fault(manifest.PATH, None, "files", f"does not list {path}")
-
-
-def _file_faults(store: Store, entry: FileEntry) -> Iterator[Fault]:
-    size, digest = 0, hashlib.sha256()
-    with store.reader(entry.path) as file:
-        while block := file.read(_BLOCK):
-            size += len(block)
-            digest.update(block)
-    if size != entry.bytes:
-        yield Fault(entry.path, None, None, f"has {size} bytes, should have {entry.bytes}")
-    elif digest.hexdigest() != entry.sha256:
-        yield Fault(entry.path, None, None, f"has SHA-256 {digest.hexdigest()}, should have {entry.sha256}")
-
-
-def _shard_faults(store: Store, shard: ShardEntry, census: _Census, pool: ThreadPoolExecutor) -> Iterator[Fault]:
-    with store.reader(shard.path) as source:
+def _shard_faults(
+    store: Store, whole: Manifest, shard: ShardEntry, census: _Census, pool: ThreadPoolExecutor
+) -> Iterator[Fault]:
+    try:
+        source = store.reader(shard.path)
+    except FileNotFoundError:
+        return  # `file_faults` says so
+    with source:
         try:
             file = pq.ParquetFile(source, page_checksum_verification=True)
         except (OSError, pa.ArrowException) as error:
             yield Fault(shard.path, None, None, f"cannot be read as Parquet: {error}")
             return
-        schema_faults = list(_schema_faults(shard, file.schema_arrow))
+        schema_faults = [] if whole.older else list(_schema_faults(shard, file.schema_arrow))
         yield from schema_faults
         if schema_faults:
             return
@@ -153,8 +111,9 @@ def _shard_faults(store: Store, shard: ShardEntry, census: _Census, pool: Thread
                 yield from _page_faults(shard, file, group, first)
             else:
                 for row, (sample, findings) in enumerate(pool.map(check_row, rows), start=first):
-                    placing = _placing_findings(sample, shard, row, census) if sample else ()
-                    yield from (Fault(shard.path, row, column, what) for column, what in (*findings, *placing))
+                    more = [*_placing_findings(sample, shard, row, census)] if sample else []
+                    more += _name_findings(sample) if sample and not whole.older else []
+                    yield from (Fault(shard.path, row, column, what) for column, what in (*findings, *more))
                 digests.update((str(row["sample_id"]), row_digest(row)) for row in rows)
             first += file.metadata.row_group(group).num_rows
         if not damaged:
@@ -188,10 +147,11 @@ def _page_faults(shard: ShardEntry, file: pq.ParquetFile, group: int, first: int
 
 
 def _placing_findings(sample: Sample, shard: ShardEntry, row: int, census: _Census) -> Iterator[Finding]:
-    """Faults of a sample's position in the dataset."""
-    for column, said in (("split", shard.split), ("region", shard.region)):
-        if getattr(sample, column) != said:
-            yield column, f"{getattr(sample, column)!r} in a shard of {said!r}"
+    """What is wrong with a sample's place in the dataset."""
+    if sample.split != shard.split:
+        yield "split", f"{sample.split!r} in a shard of {shard.split!r}"
+    if sample.region not in shard.counts.regions:
+        yield "region", f"{sample.region!r} in a shard of {', '.join(map(repr, shard.counts.regions))}"
     if census.split_of_cell.setdefault(sample.unit, sample.split) != sample.split:
         yield "unit", f"{sample.unit} is in split {census.split_of_cell[sample.unit]!r}, too"
     if sample.sample_id in census.number_of:
@@ -207,6 +167,15 @@ def _placing_findings(sample: Sample, shard: ShardEntry, row: int, census: _Cens
     census.phash.append(int(sample.street_view.phash, 16))
     views = [view for role, _, view in pictures(sample) if role in ("street", "panorama", "other")]
     census.sequences.append([f"{v.source} {v.sequence}" for v in views if isinstance(v, StreetInfo) and v.sequence])
+
+
+def _name_findings(sample: Sample) -> Iterator[Finding]:
+    """Pictures whose names another picture of the dataset might have."""
+    names: set[str] = set()
+    for role, image, _ in pictures(sample):
+        if not image.path.startswith(f"{sample.sample_id}-") or image.path in names:
+            yield f"{role}.path", f"{image.path!r} does not name this picture alone"
+        names.add(image.path)
 
 
 def _content_faults(shard: ShardEntry, digests: dict[str, bytes]) -> Iterator[Fault]:
@@ -236,13 +205,24 @@ def _neighbour_faults(whole: Manifest, census: _Census) -> Iterator[Fault]:
             yield Fault(file, row, column, what)
 
 
-def _card_faults(store: Store, whole: Manifest) -> Iterator[Fault]:
-    text = store.read(card.PATH).decode(errors="replace")
-    try:
-        header = yaml.safe_load(text.split("---\n")[1])
-        said = {split["name"]: split["num_examples"] for split in header["dataset_info"]["splits"]}
-    except (yaml.YAMLError, LookupError, TypeError) as error:
-        yield Fault(card.PATH, None, None, f"its YAML header cannot be read: {error!r}")
-        return
-    if said != whole.counts.splits:
-        yield Fault(card.PATH, None, "dataset_info.splits", f"{said}, should be {whole.counts.splits}")
+def _table_faults(store: Store, whole: Manifest, census: _Census) -> Iterator[Fault]:
+    """Tables that do not fit the shards. That their bytes are others is told elsewhere."""
+    pictures = sum(sum(by_licence.values()) for by_licence in whole.counts.pictures.values())
+    for path in (entry.path for entry in whole.files):
+        try:
+            if path.endswith(f"/{SAMPLES.file}") and len(census.places) == whole.counts.published:
+                with store.reader(path) as file:
+                    table = pq.read_table(file, columns=["shard", "row", "sample_id"])
+                said = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+                found = ((*census.places[number], sample_id) for sample_id, number in census.number_of.items())
+                for row in sorted(set(said) ^ set(found)):
+                    yield Fault(path, None, None, f"does not fit {row[0]}, row {row[1]}, sample {row[2]!r}")
+            elif path.endswith(ATTRIBUTION.file):
+                with store.reader(path) as file:
+                    rows = pq.read_metadata(file).num_rows
+                if rows != pictures:
+                    yield Fault(path, None, None, f"has {rows} rows, should have {pictures}, one a picture")
+        except FileNotFoundError:
+            continue  # told elsewhere
+        except (OSError, pa.ArrowException) as error:
+            yield Fault(path, None, None, f"cannot be read as Parquet: {error}")

@@ -4,8 +4,9 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.captioning.dialogue.answer_text import answer_in
 from pipeline.captioning.dialogue.envelope import ending
@@ -17,6 +18,8 @@ from prompts import replies
 from prompts.replies import REPLIES, Composition, Turn
 from schemas.reasons import Reason
 from schemas.records import Claim, Sentence, Shows, Variant
+
+KindT = TypeVar("KindT", bound=BaseModel)
 
 _HALF = re.compile("[\ud800-\udfff]")
 """A surrogate without its other half: JSON can spell it, and no file can hold it."""
@@ -45,6 +48,18 @@ def read_reply(turn: Turn, reply: Reply, most_tokens: Mapping[Variant, int]) -> 
     Raises:
         BadReplyError: REPLY_CUT, MODEL_REFUSED, BAD_REPLY or TOO_LONG, and what is wrong.
     """
+    read = read_as(REPLIES[turn], turn, reply)
+    if isinstance(read, Composition):
+        _check(turn, sentences_of(read, frozenset()), most_tokens)
+    return read
+
+
+def read_as(kind: type[KindT], turn: str, reply: Reply) -> KindT:
+    """The reply as a model of its form.
+
+    Raises:
+        BadReplyError: REPLY_CUT, MODEL_REFUSED or BAD_REPLY, and what is wrong.
+    """
     end = ending(reply.finish_reason)
     if end == "cut":
         raise BadReplyError(Reason.REPLY_CUT, f"turn {turn}: cut after {reply.completion_tokens} tokens")
@@ -56,16 +71,13 @@ def read_reply(turn: Turn, reply: Reply, most_tokens: Mapping[Variant, int]) -> 
         raw = answer_in(reply.text)
         if _HALF.search(json.dumps(raw, ensure_ascii=False)):
             raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: half a character (a lone surrogate) in its text")
-        read = REPLIES[turn].model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         fault = error.errors(include_url=False, include_input=False)[0]
         where = server_words(".".join(map(str, fault["loc"]))) or "the whole"
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: {where}: {fault['msg']}") from error
     except (ValueError, RecursionError) as error:
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: no JSON: {error}") from error
-    if isinstance(read, Composition):
-        _check(turn, sentences_of(read, frozenset()), most_tokens)
-    return read
 
 
 def sentences_of(composition: Composition, offered: Collection[str]) -> list[Sentence]:

@@ -39,7 +39,7 @@ def witnesses_of(evidence: Evidence, notes: Sequence[Note], policy: Grounding, l
     Raises:
         ConfigError: there are no rules for the language.
     """
-    charted = frozenset(getattr(evidence.site, "charted", ()))
+    charted = frozenset(evidence.site.charted)
     return Witnesses(gather_testimony(evidence, notes), charted, policy, language_of(language))
 
 

@@ -7,8 +7,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from pipeline.config.build import Region
 from pipeline.errors import Problem
+from pipeline.sources.aerial.datum import from_degrees
+from pipeline.sources.aerial.layouts import Grid
 from pipeline.sources.listing import Box
 
+_STEPS = 21
+"""Points along each side of a grid, projected to find its box."""
 _MOST_SHOWN = 3
 """Boxes in a message; a country with its islands has dozens."""
 
@@ -51,6 +55,37 @@ def check_regions(boxes: Sequence[Box], regions: Sequence[Region], source: str, 
             shown += [f"{len(boxes) - _MOST_SHOWN} boxes more"] if len(boxes) > _MOST_SHOWN else []
             allowed = f"a region within {'; '.join(shown)} (west, south, east, north), or another source"
             problems.append(Problem(f"regions.{region.name}", f"{source} covers no part of {bounds}", allowed))
+
+
+def check_reach(boxes: Sequence[Box], regions: Sequence[Region], where: str, problems: list[Problem]) -> None:
+    """Add a problem for imagery, given by the boxes it lies in, that reaches none of the regions that use it."""
+    if not boxes or not regions or any(meets(boxes, region) for region in regions):
+        return
+    shown = "; ".join(", ".join(f"{edge:.4f}" for edge in box) for box in boxes[:_MOST_SHOWN])
+    more = f" and {len(boxes) - _MOST_SHOWN} boxes more" if len(boxes) > _MOST_SHOWN else ""
+    names = ", ".join(region.name for region in regions[:_MOST_SHOWN])
+    allowed = f"imagery that reaches one of its regions ({names})"
+    problems.append(Problem(where, f"imagery within {shown}{more} (west, south, east, north)", allowed))
+
+
+def grid_box(grid: Grid) -> Box:
+    """The box around a grid's pixels."""
+    across, down = np.linspace(0, grid.width, _STEPS), np.linspace(0, grid.height, _STEPS)
+    columns = np.concatenate([across, across, np.zeros(_STEPS), np.full(_STEPS, grid.width)])
+    rows = np.concatenate([np.zeros(_STEPS), np.full(_STEPS, grid.height), down, down])
+    t = grid.transform
+    x, y = t.a * columns + t.b * rows + t.c, t.d * columns + t.e * rows + t.f
+    lon, lat = from_degrees(grid.crs).transform(x, y, direction="INVERSE")
+    good = np.isfinite(lon) & np.isfinite(lat)
+    if not good.any():
+        return -180.0, -90.0, 180.0, 90.0
+    south, north = float(lat[good].min()), float(lat[good].max())
+    # By steps around the outline, so that one that crosses the antimeridian, or goes beyond 180 degrees, is not torn.
+    way = np.unwrap(lon[good][np.argsort(columns[good], kind="stable")], period=360.0)
+    if np.ptp(way) >= 360.0 - 1e-6:
+        return -180.0, south, 180.0, north
+    west, east = (float((edge + 180.0) % 360.0 - 180.0) for edge in (way.min(), way.max()))
+    return west, south, east, north
 
 
 def _halves(box: Box) -> Iterator[Box]:

@@ -1,5 +1,6 @@
 """Capabilities documents of OGC services: fetched through the client, checked before they are parsed."""
 
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -24,7 +25,11 @@ _MAX_BYTES = 20_000_000
 _ODD = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, ServiceException, LxmlError)
 """What OWSLib raises on documents that lack what the standard requires, found by reading it."""
 FORMATS = ("image/jpeg", "image/jpg", "image/webp", "image/png")
-"""Of pictures, the preferred first; those of other names cannot be decoded."""
+"""Of pictures, the preferred first."""
+_DECODED = re.compile(r"image/(x-|vnd\.)?(pjpeg|webp|jpe?g|(jpe?g-?)?png(8|24|32)?)")
+"""Other names that servers have for what the decoder takes: `image/png8`, `image/vnd.jpg-png`, `image/jpgpng`."""
+_MERCATOR = re.compile(r"(.*[^0-9])?(3857|900913|3785|102100|102113|41001)|.*googlemapscompatible.*", re.IGNORECASE)
+"""EPSG:3857, in the spellings of OGC's standards, and what else it was called before and beside EPSG."""
 
 
 def check_address(address: str, key_env: str | None, where: str, problems: list[Problem]) -> None:
@@ -113,13 +118,20 @@ def pick(known: Mapping[str, Any], wanted: str, where: str) -> Any:
     return known[wanted]
 
 
+def is_web_mercator(system: str) -> bool:
+    """Whether a coordinate system, as documents name it, is EPSG:3857."""
+    return _MERCATOR.fullmatch(system.strip()) is not None
+
+
 def pick_format(offered: list[str], where: str) -> str:
-    """The preferred format among those offered.
+    """The preferred format among those offered, as it is offered: some servers add parameters or names of their own.
 
     Raises:
         MachineError: none of them can be decoded.
     """
-    best = next((name for name in FORMATS if name in offered), None)
+    plain = {name: name.partition(";")[0].strip().lower() for name in map(str, offered)}
+    usable = [name for name, kind in plain.items() if _DECODED.fullmatch(kind)]
+    best = min(usable, key=lambda name: FORMATS.index(plain[name]) if plain[name] in FORMATS else 9, default=None)
     if best is None:
         raise MachineError(str(Problem(where, f"formats {', '.join(map(str, offered)) or 'none'}", ", ".join(FORMATS))))
     return best

@@ -3,19 +3,22 @@
 from urllib.parse import urlsplit
 
 import rasterio
+from pyproj import proj_version_str
 
 from pipeline.config import sources as config
 from pipeline.config.build import Imagery, Region
 from pipeline.digest import digest
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.point import Floats, Point
 from pipeline.net.base import Client, Provider
+from pipeline.sources.aerial.areas import check_reach, grid_box
 from pipeline.sources.aerial.remote_raster import Remote, RemoteRasters, check_scale, chip_of
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
 from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import origin_of
+from schemas.reasons import Reason
 
-_VERSION = 1
+_VERSION = 2
 _RATE = config.Rate(per_s=20, at_once=8)
 """For each host, where the configuration says nothing: storage that documents no limit."""
 _PER_CHIP = 4
@@ -47,11 +50,16 @@ class CogSource:
         if problems:
             raise ConfigError(problems)
         self._remotes = [Remote(_name(url), url) for url in settings.urls]
-        self._rasters = RemoteRasters(client.session(self.provider()), settings.bands, settings.scale)
+        self._rasters = RemoteRasters(client.session(self.provider()), settings)
 
     def fingerprint(self) -> str:
-        """Of the settings and GDAL's version."""
-        return digest(_VERSION, rasterio.__gdal_version__, self._settings.model_dump(mode="json", exclude={"rate"}))
+        """Of the settings and the versions of GDAL and PROJ."""
+        return digest(
+            _VERSION,
+            rasterio.__gdal_version__,
+            proj_version_str,
+            self._settings.model_dump(mode="json", exclude={"rate"}),
+        )
 
     def provider(self) -> Provider:
         """The hosts of the files."""
@@ -64,10 +72,18 @@ class CogSource:
         chips = 1 + len(imagery.chips.extra_sizes_m)
         return 2 * len(self._remotes) + _PER_CHIP * chips * len(lat)
 
-    def probe(self, region: Region) -> str:  # noqa: ARG002 - as `Networked` has it
-        """Read the header of the first file."""
-        grid = self._rasters.grid(self._remotes[0])
-        return f"{grid.name}: {grid.width} x {grid.height} pixels; {self._settings.credits.licence}"
+    def probe(self, region: Region) -> str:
+        """Read the headers.
+
+        Raises:
+            SiteError: NO_OVERLAP: none of the files reaches the region.
+        """
+        grids = self._rasters.layout(self._remotes).grids
+        problems: list[Problem] = []
+        check_reach([grid_box(grid) for grid in grids], [region], "its files", problems)
+        if problems:
+            raise SiteError(Reason.NO_OVERLAP, str(problems[0]))
+        return f"{grids[0].name}: {grids[0].width} x {grids[0].height} pixels; {self._settings.credits.licence}"
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
         """A chip centred on a point, north up; black where there is no data.
@@ -87,6 +103,7 @@ class CogSource:
             link=credits_.link,
             captured_at=self._captured_at,
             native_gsd_m=warped.native_gsd_m,
+            datum_accuracy_m=warped.datum_accuracy_m,
         )
 
 

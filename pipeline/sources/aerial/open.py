@@ -15,7 +15,7 @@ from pipeline.sources.aerial.xyz import TileSource, preset_source, presets
 from pipeline.sources.base import RasterChip
 from schemas.reasons import Reason
 
-_VERSION = 1
+_VERSION = 2
 _LEAST_ZOOM = 17
 """1.2 m a pixel at the equator: below it a street cannot be told from a path."""
 _NEXT = frozenset({Reason.NO_OVERLAP, Reason.ALL_NODATA, Reason.BLANK_TILE})

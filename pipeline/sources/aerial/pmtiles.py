@@ -16,6 +16,7 @@ from pipeline.geo.point import Floats, Point
 from pipeline.imaging.decode import decode_rgba
 from pipeline.memo import LruMemo
 from pipeline.net.base import Client, Provider
+from pipeline.sources.aerial.areas import check_reach
 from pipeline.sources.aerial.layouts import RGBA
 from pipeline.sources.aerial.remote_raster import chip_of
 from pipeline.sources.aerial.service import LIMITS
@@ -26,7 +27,7 @@ from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import origin_of
 from schemas.reasons import Reason
 
-_VERSION = 1
+_VERSION = 2
 _RATE = config.Rate(per_s=20, at_once=8)
 """Where the configuration says nothing: storage that documents no limit."""
 _TYPES = {TileType.PNG: "png", TileType.JPEG: "jpg", TileType.WEBP: "webp"}
@@ -43,8 +44,14 @@ class PmtilesAerialSource:
 
     synthetic = False
 
-    def __init__(self, name: str, settings: config.PmtilesAerial, _regions: list[Region], client: Client) -> None:
+    def __init__(self, name: str, settings: config.PmtilesAerial, regions: list[Region], client: Client) -> None:
         """Check the settings, and the archive where it is a file; ask nothing over the network.
+
+        Args:
+            name: Of the source in the configuration.
+            settings: Its section.
+            regions: Those that use it: an archive on disk that reaches none of them is refused.
+            client: What fetches.
 
         Raises:
             ConfigError: for every setting that cannot be used, and why.
@@ -64,7 +71,9 @@ class PmtilesAerialSource:
             check_open(settings.archive, None, f"{where}.archive", problems)
         else:
             try:
-                _layout_of(open_archive(settings.archive, None))
+                archive = open_archive(settings.archive, None)
+                _layout_of(archive)
+                check_reach([archive.header.bounds], regions, f"{where}.archive", problems)
             except SiteError as error:
                 problems.append(Problem(f"{where}.archive", error.detail, "a PMTiles archive of PNG, JPEG or WebP"))
         if problems:
@@ -125,6 +134,7 @@ class PmtilesAerialSource:
             link=credits_.link,
             captured_at=self._captured_at,
             native_gsd_m=warped.native_gsd_m,
+            datum_accuracy_m=warped.datum_accuracy_m,
         )
 
     def _levels(self) -> list[Matrix]:

@@ -8,18 +8,22 @@ from datetime import UTC, datetime
 from functools import cached_property
 
 import rasterio
+from pyproj import proj_version_str
 
 from pipeline.config import sources as config
 from pipeline.config.build import Region
 from pipeline.digest import digest, digest_file
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.point import Point
-from pipeline.sources.aerial.layouts import Layout, RasterFiles, TileFolder
+from pipeline.sources.aerial.areas import check_reach, grid_box
+from pipeline.sources.aerial.layouts import Layout
+from pipeline.sources.aerial.raster_files import RasterFiles
+from pipeline.sources.aerial.tile_folder import TileFolder
 from pipeline.sources.aerial.warp import warp_chip
 from pipeline.sources.base import RasterChip
 from schemas.reasons import Reason
 
-_VERSION = 2
+_VERSION = 3
 
 
 class RasterSource:
@@ -27,8 +31,13 @@ class RasterSource:
 
     synthetic = False
 
-    def __init__(self, name: str, settings: config.RasterSource, _regions: list[Region]) -> None:
+    def __init__(self, name: str, settings: config.RasterSource, regions: list[Region]) -> None:
         """Read all headers.
+
+        Args:
+            name: Of the source in the configuration.
+            settings: Its section.
+            regions: Those that use it: imagery that reaches none of them is refused.
 
         Raises:
             ConfigError: for every file that cannot be used, and why.
@@ -40,21 +49,24 @@ class RasterSource:
         self._captured_at = _date(settings.captured_on, f"{where}.captured_on", problems)
         self._layout: Layout
         if settings.layout == "xyz":
-            self._layout = TileFolder(settings, where, problems)
+            self._layout = TileFolder(settings, regions, where, problems)
         else:
             self._layout = RasterFiles(settings, where, problems)
+            check_reach([grid_box(grid) for grid in self._layout.grids], regions, f"{where}.path", problems)
         if problems:
             raise ConfigError(problems)
 
     def fingerprint(self) -> str:
-        """Of the settings, GDAL's version, and every file's name, size and content."""
+        """Of the settings, GDAL's and PROJ's versions, and every file's name, size and content."""
         return self._fingerprint
 
     @cached_property
     def _fingerprint(self) -> str:
         files = [(name, digest_file(path)) for name, path in self._layout.files()]
         settings = self._settings.model_dump(mode="json", exclude={"path"})
-        return digest(_VERSION, rasterio.__gdal_version__, settings, files)
+        # A shift grid that is installed later moves what chips show.
+        ways = [grid.datum_accuracy_m for grid in self._layout.grids]
+        return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, files, ways)
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
         """A chip centred on a point, north up; black where there is no data.
@@ -81,6 +93,7 @@ class RasterSource:
             link=self._settings.link,
             captured_at=self._captured_at,
             native_gsd_m=warped.native_gsd_m,
+            datum_accuracy_m=warped.datum_accuracy_m,
         )
 
 

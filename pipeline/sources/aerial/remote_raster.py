@@ -10,13 +10,16 @@ from urllib.parse import urljoin
 import numpy as np
 from rasterio.windows import Window
 
+from pipeline.config.sources import RasterLook
 from pipeline.errors import Problem, SiteError
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.memo import LruMemo
 from pipeline.net.base import Session
+from pipeline.sources.aerial.datum import from_degrees
 from pipeline.sources.aerial.gdal_reading import with_raster
-from pipeline.sources.aerial.layouts import RGBA, Grid, Layout, from_degrees, raster_faults, read_rgba
+from pipeline.sources.aerial.geotiff import GLANCE_PX, Whole, glance, grid_of, raster_faults, read_rgba
+from pipeline.sources.aerial.layouts import RGBA, Grid, Layout
 from pipeline.sources.aerial.warp import Warped, warp_chip
 from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
@@ -27,6 +30,8 @@ _MOST_BLOCK = 4096 * 4096
 _MOST_WINDOW = 64 * 2**20
 """Pixels that a chip may be averaged from, after the file's overviews."""
 _KEPT_HEADERS = 5_000
+_KEPT_WHOLES = 64
+"""Glances: at most 1 MB each."""
 _KEPT_FILES = 32
 """Files whose last blocks are kept in memory: at most 8 MiB each."""
 _HEADERS_AT_ONCE = 8
@@ -41,26 +46,20 @@ class Remote:
     url: str
 
 
-@dataclass(frozen=True)
-class _Header:
-    grid: Grid
-    bands: list[int]
-
-
 class RemoteRasters:
     """Opens remote GeoTIFFs and remembers their headers and last blocks. Threads may share it."""
 
-    def __init__(self, session: Session, bands: tuple[int, int, int] | None, scale: tuple[float, float] | None) -> None:
+    def __init__(self, session: Session, look: RasterLook) -> None:
         """Ask nothing yet.
 
         Args:
             session: What fetches.
-            bands: As `pipeline.config.sources.RasterSource`, likewise scale.
-            scale: Values that become black and white.
+            look: How values become a picture.
         """
-        self._session, self._bands, self._scale = session, bands, scale
+        self._session, self._look = session, look
         self._files: LruMemo[str, RangeFile] = LruMemo(_KEPT_FILES)
-        self._headers: LruMemo[str, _Header] = LruMemo(_KEPT_HEADERS)
+        self._grids: LruMemo[str, Grid] = LruMemo(_KEPT_HEADERS)
+        self._wholes: LruMemo[str, Whole] = LruMemo(_KEPT_WHOLES)
 
     def layout(self, remotes: Sequence[Remote]) -> "RemoteLayout":
         """Files as a layout; headers that are not known are read, several at once.
@@ -68,10 +67,10 @@ class RemoteRasters:
         Raises:
             SiteError: of the first file that cannot be used: READ_FAILED, or a reason of the network.
         """
-        new = [remote for remote in remotes if remote.url not in self._headers]
+        new = [remote for remote in remotes if remote.url not in self._grids]
         if len(new) > 1:
             with ThreadPoolExecutor(_HEADERS_AT_ONCE) as pool:
-                list(pool.map(self._header, new))
+                list(pool.map(self.grid, new))
         return RemoteLayout(self, [self.grid(remote) for remote in remotes], list(remotes))
 
     def grid(self, remote: Remote) -> Grid:
@@ -80,7 +79,7 @@ class RemoteRasters:
         Raises:
             SiteError: READ_FAILED where it is no GeoTIFF that can be used, or a reason of the network.
         """
-        return self._header(remote).grid
+        return self._grids.get(remote.url, lambda: self._use(remote, lambda raster: self._check(raster, remote.name)))
 
     def read(self, remote: Remote, window: Window, shape: tuple[int, int]) -> RGBA:
         """A window, averaged down to `shape`.
@@ -88,28 +87,32 @@ class RemoteRasters:
         Raises:
             SiteError: as `grid`.
         """
-        bands = self._header(remote).bands
+        self.grid(remote)
 
         def pixels(raster: Any) -> RGBA:
-            _check_window(raster, remote.name, window, shape)
-            return read_rgba(raster, bands, window, shape, self._scale)
+            if _pixels_read(raster, window, shape) > _MOST_WINDOW:
+                found = f"a chip of {shape[1]} x {shape[0]} pixels takes {window.width} x {window.height} of it"
+                raise SiteError(Reason.READ_FAILED, f"{remote.name}: {found}, and it has no overview near that scale")
+            return read_rgba(raster, self._look, window, shape, lambda: self._whole(remote, raster))
 
         return self._use(remote, pixels)
 
-    def _header(self, remote: Remote) -> _Header:
-        return self._headers.get(remote.url, lambda: self._use(remote, lambda raster: self._check(raster, remote.name)))
+    def _whole(self, remote: Remote, raster: Any) -> Whole:
+        """A glance at a file, unless it has no overview to look at."""
+        everything = Window(0, 0, raster.width, raster.height)
+        if _pixels_read(raster, everything, (GLANCE_PX, GLANCE_PX)) > _MOST_WINDOW:
+            return Whole(None, None)
+        return self._wholes.get(remote.url, lambda: glance(raster, self._look))
 
-    def _check(self, raster: Any, name: str) -> _Header:
-        bands = list(self._bands or ((1, 2, 3) if raster.count >= 3 else (1, 1, 1)))
-        faults = raster_faults(raster, bands, scaled=self._scale is not None)
+    def _check(self, raster: Any, name: str) -> Grid:
+        faults = raster_faults(raster, self._look)
         height, width = max(raster.block_shapes, key=lambda block: block[0] * block[1])
         if height * width > _MOST_BLOCK:
             faults.append((f"blocks of {width} x {height} pixels", f"at most {_MOST_BLOCK} pixels a block"))
         if faults:
             said = "; ".join(f"found {found}, allowed: {allowed}" for found, allowed in faults)
             raise SiteError(Reason.READ_FAILED, f"{name}: {said}")
-        place = raster.crs.to_wkt(), raster.transform, raster.width, raster.height
-        return _Header(Grid(name, *place), bands)
+        return grid_of(raster, name)
 
     def _use(self, remote: Remote, action: Callable[[Any], V]) -> V:
         file = self._files.get(remote.url, lambda: RangeFile(self._session, remote.url))
@@ -117,7 +120,8 @@ class RemoteRasters:
             return with_raster(file, action)
         except SiteError:  # it may have changed, and what is kept of it be of two versions
             self._files.drop(remote.url)
-            self._headers.drop(remote.url)
+            self._grids.drop(remote.url)
+            self._wholes.drop(remote.url)
             raise
 
 
@@ -172,13 +176,11 @@ def ground_pixel_m(grid: Grid, point: Point) -> float:
     return float(np.linalg.norm(np.linalg.inv(pixels), axis=0).max())
 
 
-def _check_window(raster: Any, name: str, window: Window, shape: tuple[int, int]) -> None:
-    """Refuse to average a chip from far more pixels than it has, where the file has no overview near its scale."""
+def _pixels_read(raster: Any, window: Window, shape: tuple[int, int]) -> float:
+    """How many pixels a window takes, averaged down to `shape` from the overview that is nearest to its scale."""
     shrink = min(window.height / shape[0], window.width / shape[1])
     factor = max((overview for overview in raster.overviews(1) if overview <= shrink * 1.01), default=1)
-    if window.width * window.height / factor**2 > _MOST_WINDOW:
-        found = f"a chip of {shape[1]} x {shape[0]} pixels takes {window.width} x {window.height} of it"
-        raise SiteError(Reason.READ_FAILED, f"{name}: {found}, and it has no overview near that scale")
+    return float(window.width * window.height / factor**2)
 
 
 def joined(base: str, href: str) -> str:

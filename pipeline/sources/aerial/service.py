@@ -128,6 +128,7 @@ class TileService:
             captured_at=self._attribution.captured_at,
             redistributable=self._attribution.redistributable,
             native_gsd_m=warped.native_gsd_m,
+            datum_accuracy_m=warped.datum_accuracy_m,
         )
 
     def requests(self, matrices: Sequence[Matrix], lat: Floats, lon: Floats, imagery: Imagery) -> int:

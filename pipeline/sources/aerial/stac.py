@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import rasterio
+from pyproj import proj_version_str
 from rasterio.windows import Window
 
 from pipeline.config import sources as config
@@ -27,7 +28,7 @@ from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import host_origins, origin
 from schemas.reasons import TRANSIENT, Reason
 
-_VERSION = 1
+_VERSION = 2
 _RATE = config.Rate(per_s=10, at_once=8)
 """For each host, where the configuration says nothing."""
 _MOST_IN_MOSAIC = 8
@@ -88,12 +89,12 @@ class StacSource:
         session = client.session(self.provider())
         query = Query(settings.endpoint, tuple(settings.collections), settings.datetime)
         self._catalogue = Catalogue(session, query)
-        self._rasters = RemoteRasters(session, settings.bands, settings.scale)
+        self._rasters = RemoteRasters(session, settings)
 
     def fingerprint(self) -> str:
-        """Of the settings, the rules and GDAL's version."""
+        """Of the settings, the rules and the versions of GDAL and PROJ."""
         settings = self._settings.model_dump(mode="json", exclude={"rate", "asset_hosts"})
-        return digest(_VERSION, rasterio.__gdal_version__, settings, asdict(self._rules))
+        return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, asdict(self._rules))
 
     def provider(self) -> Provider:
         """The API's host and those of the assets."""
@@ -146,6 +147,7 @@ class StacSource:
             link=used[0].link,
             captured_at=used[0].captured_at,
             native_gsd_m=warped.native_gsd_m,
+            datum_accuracy_m=warped.datum_accuracy_m,
         )
 
     def _scenes(self, point: Point, size_px: int, gsd_m: float) -> tuple[list[Scene], list[SiteError]]:

@@ -1,8 +1,9 @@
 """Whether a source may be used at all: its licence is stated, its host is not one whose terms forbid datasets."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
+from pipeline.cartography.features import as_utc
 from pipeline.config.sources import Credits
 from pipeline.errors import Problem
 from pipeline.sources.forbidden_hosts import closed_by
@@ -41,11 +42,10 @@ def check_open(address: str, agreement: str | None, where: str, problems: list[P
 
 
 def parse_date(text: str | None, where: str, problems: list[Problem]) -> datetime | None:
-    """A date of imagery as it stands in the configuration; adds a problem where it is none."""
+    """A date or moment of imagery as it stands in the configuration; adds a problem where it is none."""
     if text is None:
         return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError:
+    found = as_utc(text)
+    if found is None:
         problems.append(Problem(where, repr(text), "a date like 2024-06-30"))
-        return None
+    return found

@@ -21,6 +21,7 @@ from rasterio.windows import Window
 from pipeline.config.build import Imagery
 from pipeline.errors import SiteError
 from pipeline.geo.point import Floats
+from pipeline.sources.aerial.collar import clear_collars
 from pipeline.sources.aerial.layouts import RGBA, Grid
 from schemas.reasons import Reason
 
@@ -120,7 +121,7 @@ class TileGrid:
         self.grids = [Grid(name, "EPSG:3857", transform, width, matrix.rows * side)]
 
     def read(self, _grid: Grid, window: Window, _shape: tuple[int, int]) -> tuple[RGBA, list[str]]:
-        """A window in full resolution, transparent where there is no tile, and the names of its tiles.
+        """A window in full resolution, transparent where there is no tile and where tiles have a collar; their names.
 
         Raises:
             SiteError: as `fetch` raises it, or BAD_ANSWER: a tile of another size.
@@ -141,6 +142,7 @@ class TileGrid:
                 raise SiteError(Reason.BAD_ANSWER, found)
             names.append(name)
             mosaic[:, (row - top) * side :, (column - left) * side :][:, :side, :side] = rgba
+        clear_collars(mosaic)
         skip_x, skip_y = window.col_off - left * side, window.row_off - top * side
         part = mosaic[:, skip_y : skip_y + window.height, skip_x : skip_x + window.width]
         return np.ascontiguousarray(part), names

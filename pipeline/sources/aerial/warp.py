@@ -17,7 +17,8 @@ from rasterio.windows import Window
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.imaging.types import Pixels
-from pipeline.sources.aerial.layouts import RGBA, Grid, Layout, from_degrees
+from pipeline.sources.aerial.datum import frames, from_degrees, once_around
+from pipeline.sources.aerial.layouts import RGBA, Grid, Layout
 
 _WARP_TOLERANCE_PX = 0.01
 """GDAL's default of 1/8 source pixel is more than a decimetre on 1 m imagery."""
@@ -38,6 +39,22 @@ class Warped:
     """Whether any file or tile lies within the chip, be it without data."""
     native_gsd_m: float | None
     """Side of the sources' own pixels on the ground, the coarsest of those that gave a pixel; None if none did."""
+    datum_accuracy_m: float | None
+    """Of their ways to WGS 84, the coarsest; None if one is unknown, or none gave a pixel."""
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of a grid that a chip needs."""
+
+    grid: Grid
+    window: Window
+    finer: float
+    """How many of the grid's pixels make a chip pixel's side."""
+    whole: bool
+    """Whether nothing of the chip lies outside of it."""
+    turn: float
+    """What is to be taken off the grid's x: it may count on beyond 180 degrees, or from 0 to 360."""
 
 
 def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warped:
@@ -56,19 +73,19 @@ def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warpe
     pixels = np.zeros((size_px, size_px, 3), np.uint8)
     covered = np.zeros((size_px, size_px), bool)
     names: list[str] = []
-    natives: list[float] = []
+    used: list[_Part] = []
     overlaps = False
-    for grid, window, finer, whole in _windows(layout.grids, frame, size_px, gsd_m):
+    for part in _parts(layout.grids, frame, size_px, gsd_m):
         # Averaged on reading to 1.5 source pixels a chip pixel; the warp's cubic kernel widens for the rest.
-        shrink = max(1.0, finer / 1.5)
-        shape = math.ceil(window.height / shrink), math.ceil(window.width / shrink)
-        rgba, files = layout.read(grid, window, shape)
+        shrink = max(1.0, part.finer / 1.5)
+        shape = math.ceil(part.window.height / shrink), math.ceil(part.window.width / shrink)
+        rgba, files = layout.read(part.grid, part.window, shape)
         overlaps |= bool(files)
-        if whole and rgba[3].min() == 255:  # the usual case, for which three bands and no mask do
-            warped = _warp(rgba[:3], grid, window, frame, size_px, gsd_m)
+        if part.whole and rgba[3].min() == 255:  # the usual case, for which three bands and no mask do
+            warped = _warp(rgba[:3], part, frame, size_px, gsd_m)
             new = ~covered
         else:
-            warped = _warp(rgba, grid, window, frame, size_px, gsd_m)
+            warped = _warp(rgba, part, frame, size_px, gsd_m)
             new = (warped[3] >= 128) & ~covered
         if new.all():
             pixels, covered = np.ascontiguousarray(warped[:3].transpose(1, 2, 0)), new
@@ -77,22 +94,23 @@ def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warpe
             covered |= new
         if new.any():
             names += files
-            natives.append(gsd_m / finer)
+            used.append(part)
         if covered.all():
             break
-    return Warped(pixels, covered, list(dict.fromkeys(names)), overlaps, max(natives, default=None))
+    native = max((gsd_m / part.finer for part in used), default=None)
+    return Warped(pixels, covered, list(dict.fromkeys(names)), overlaps, native, _coarsest(used))
 
 
-def _windows(
-    grids: list[Grid], frame: LocalFrame, size_px: int, gsd_m: float
-) -> Iterator[tuple[Grid, Window, float, bool]]:
-    """The part of each grid that a chip needs, how many of its pixels make a chip pixel's side, and if it is all.
+def _coarsest(used: list[_Part]) -> float | None:
+    known = [part.grid.datum_accuracy_m for part in used if part.grid.datum_accuracy_m is not None]
+    return max(known) if known and len(known) == len(used) else None
 
-    A grid has two parts where a chip lies across the antimeridian.
-    """
+
+def _parts(grids: list[Grid], frame: LocalFrame, size_px: int, gsd_m: float) -> Iterator[_Part]:
+    """The parts of each grid that a chip needs: one, or more where the chip lies across the antimeridian."""
     steps = np.linspace(-size_px * gsd_m / 2, size_px * gsd_m / 2, _STEPS + 1)
     lon, lat = frame.to_degrees(*np.meshgrid(steps, steps))
-    parts = [lon >= 0, lon < 0] if np.ptp(lon) > 180 else [np.ones(lon.shape, bool)]
+    sides = [lon >= 0, lon < 0] if np.ptp(lon) > 180 else [np.ones(lon.shape, bool)]
     projected = {crs: from_degrees(crs).transform(lon, lat) for crs in {grid.crs for grid in grids}}
     for grid in grids:
         x, y = projected[grid.crs]
@@ -102,12 +120,22 @@ def _windows(
         columns = inverse.a * x + inverse.b * y + inverse.c
         rows = inverse.d * x + inverse.e * y + inverse.f
         step = min(float(np.median(np.hypot(np.diff(columns, axis=i), np.diff(rows, axis=i)))) for i in (0, 1))
-        for part in parts:
-            left, right, all_across = _reach(columns[part], grid.width, step)
-            top, bottom, all_down = _reach(rows[part], grid.height, step)
-            if left < right and top < bottom:
-                whole = all_across and all_down and len(parts) == 1
-                yield grid, Window(left, top, right - left, bottom - top), step * _STEPS / size_px, whole
+        for turn in _turns(grid):
+            for side in sides:
+                left, right, all_across = _reach((columns + inverse.a * turn)[side], grid.width, step)
+                top, bottom, all_down = _reach((rows + inverse.d * turn)[side], grid.height, step)
+                if left < right and top < bottom:
+                    whole = all_across and all_down and len(sides) == 1
+                    window = Window(left, top, right - left, bottom - top)
+                    yield _Part(grid, window, step * _STEPS / size_px, whole, turn)
+
+
+def _turns(grid: Grid) -> tuple[float, ...]:
+    """By how much a grid's x may be more than that of the same place between -180 and 180 degrees."""
+    around = once_around(grid.crs)
+    if around is None or grid.width * abs(grid.transform.a) > 0.999 * around:
+        return (0.0,)
+    return (0.0, around, -around)
 
 
 def _reach(places: NDArray[np.float64], length: int, step: float) -> tuple[int, int, bool]:
@@ -124,23 +152,25 @@ def _reach(places: NDArray[np.float64], length: int, step: float) -> tuple[int, 
     return max(0, start), min(length, stop), start >= 0 and stop <= length
 
 
-def _warp(bands: RGBA, grid: Grid, window: Window, frame: LocalFrame, size_px: int, gsd_m: float) -> RGBA:
-    """A window's bands in the chip's frame; a fourth is alpha."""
+def _warp(bands: RGBA, part: _Part, frame: LocalFrame, size_px: int, gsd_m: float) -> RGBA:
+    """The bands of a part in the chip's frame; a fourth is alpha."""
     half = size_px * gsd_m / 2
+    window = part.window
     across, down = window.width / bands.shape[2], window.height / bands.shape[1]
     alpha = 4 if len(bands) == 4 else None
-    t, column, row = grid.transform, window.col_off, window.row_off
+    t, column, row = part.grid.transform, window.col_off, window.row_off
+    own, local = frames(part.grid.crs, frame)
     warped = np.zeros((len(bands), size_px, size_px), np.uint8)
     reproject(
         bands,
         warped,
         src_transform=Affine(
-            *(t.a * across, t.b * down, t.a * column + t.b * row + t.c),
+            *(t.a * across, t.b * down, t.a * column + t.b * row + t.c - part.turn),
             *(t.d * across, t.e * down, t.d * column + t.e * row + t.f),
         ),
-        src_crs=grid.crs,
+        src_crs=own,
         dst_transform=Affine(gsd_m, 0, -half, 0, -gsd_m, half),
-        dst_crs=frame.crs,
+        dst_crs=local,
         src_alpha=alpha,
         dst_alpha=alpha,
         # Not average: that takes whole source pixels and so moves edges by up to half of one.

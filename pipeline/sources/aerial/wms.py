@@ -22,12 +22,12 @@ from pipeline.sources.aerial.wmts import checked
 from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box
 
-_VERSION = 1
+_VERSION = 2
 _TILE_PX = 512
 """A chip of 512 px takes four to nine; servers allow 2,048 px and more."""
 _MATRICES = tuple(web_mercator(z, _TILE_PX) for z in range(22))
 """Down to 3.7 cm at the equator. A WMS states no resolution: it draws what is asked for, be it finer than its data."""
-_SYSTEMS = ("EPSG:3857", "EPSG:900913", "EPSG:3785")
+_SYSTEM = "EPSG:3857"
 _VERSIONS = ("1.3.0", "1.1.1")
 
 
@@ -110,12 +110,11 @@ def read_layers(
     service = WebMapService(settings.capabilities, version=version, xml=xml)
     layers = [capabilities.pick(service.contents, name, f"{where}.layers") for name in settings.layers]
     shared = set.intersection(*(set(layer.crsOptions) for layer in layers))
-    system = next((name for name in _SYSTEMS if name in shared), None)
+    systems = sorted(name for name in shared if capabilities.is_web_mercator(str(name)))
+    system = _SYSTEM if _SYSTEM in systems else next(iter(systems), None)
     if system is None:
         found = ", ".join(sorted(map(str, shared))[:20]) or "none"
-        raise MachineError(
-            f"{Problem(f'{where}.layers', f'systems {found}', _SYSTEMS[0])}; use another layer or source"
-        )
+        raise MachineError(f"{Problem(f'{where}.layers', f'systems {found}', _SYSTEM)}; use another layer or source")
     operation = service.getOperationByName("GetMap")
     media = capabilities.pick_format([text.strip() for text in operation.formatOptions], f"{where}.layers")
     method = next(method for method in operation.methods if method["type"] == "Get")
@@ -127,7 +126,7 @@ def read_layers(
         ("STYLES", "," * (len(settings.layers) - 1)),
         ("CRS" if version == "1.3.0" else "SRS", system),
         ("FORMAT", media),
-        ("TRANSPARENT", "TRUE" if media in {"image/png", "image/webp"} else "FALSE"),
+        ("TRANSPARENT", "TRUE" if "png" in media or "webp" in media else "FALSE"),
         ("WIDTH", str(_TILE_PX)),
         ("HEIGHT", str(_TILE_PX)),
     )

@@ -25,10 +25,9 @@ from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box
 from schemas.reasons import Reason
 
-_VERSION = 1
+_VERSION = 2
 _METRES_A_SCALE = 0.28e-3
 """A pixel of the standard's scale denominators."""
-_MERCATOR = re.compile(r"(?i).*epsg.*[:/](3857|900913|3785)$|.*googlemapscompatible.*")
 _ASSUMED = tuple(web_mercator(z) for z in range(21))
 """For the estimate of requests, which asks nothing over the network."""
 
@@ -141,8 +140,7 @@ def read_layer(xml: bytes, settings: config.WmtsSource, where: str) -> Layer:
     style = settings.style if settings.style is not None else _default_style(layer)
     if settings.style is not None:
         capabilities.pick(layer.styles, settings.style, f"{where}.style")
-    media = capabilities.pick_format(layer.formats, f"{where}.layer")
-    template = _address(service, layer, media, where)
+    media, template = _address(service, layer, where)
     values = {"Style": style, "TileMatrixSet": set_name, "Layer": settings.layer, "Format": media}
     values |= {
         name: str(dimension.get("default") or dimension["values"][0]) for name, dimension in layer.dimensions.items()
@@ -163,7 +161,7 @@ def _matrix_set(service: Any, layer: Any, settings: config.WmtsSource, where: st
     if settings.matrix_set is not None:
         capabilities.pick(systems, settings.matrix_set, f"{where}.matrix_set")
     names = [settings.matrix_set] if settings.matrix_set is not None else list(systems)
-    name = next((name for name in names if _MERCATOR.fullmatch(systems[name])), None)
+    name = next((name for name in names if capabilities.is_web_mercator(systems[name])), None)
     if name is None:
         found = "; ".join(f"{name} in {systems[name]}" for name in names) or "no matrix set"
         raise MachineError(f"{Problem(f'{where}.matrix_set', found, 'a matrix set in EPSG:3857')}; mend the build file")
@@ -201,11 +199,12 @@ def _matrices(matrix_set: Any, limits: dict[str, Any]) -> tuple[tuple[Matrix, ..
     return tuple(matrices), names
 
 
-def _address(service: Any, layer: Any, media: str, where: str) -> str:
-    """Address of the layer's tiles with its variables: a resource's, or one of key-value requests."""
-    for resource in layer.resourceURLs:
-        if resource["resourceType"] == "tile" and resource["format"] == media:
-            return str(resource["template"])
+def _address(service: Any, layer: Any, where: str) -> tuple[str, str]:
+    """Format and address, with its variables, of the layer's tiles: a resource's, or one of key-value requests."""
+    resources = {r["format"]: str(r["template"]) for r in reversed(layer.resourceURLs) if r["resourceType"] == "tile"}
+    media = capabilities.pick_format(layer.formats, f"{where}.layer")
+    if media in resources:
+        return media, resources[media]
     for operation in service.operations:
         for method in operation.methods if operation.name == "GetTile" else ():
             encodings = [value for c in method.get("constraints", ()) for value in c.values]
@@ -216,7 +215,10 @@ def _address(service: Any, layer: Any, media: str, where: str) -> str:
                     "&TILEMATRIXSET={TileMatrixSet}&TILEMATRIX={TileMatrix}&TILEROW={TileRow}&TILECOL={TileCol}"
                 )
                 query += "".join(f"&{name}={{{name}}}" for name in layer.dimensions)
-                return f"{base}{'&' if urlsplit(base).query else '?'}{query}"
+                return media, f"{base}{'&' if urlsplit(base).query else '?'}{query}"
+    if resources:  # perhaps of a format that is spelt otherwise among the layer's
+        media = capabilities.pick_format(list(resources), f"{where}.layer")
+        return media, resources[media]
     raise MachineError(f"{where}.layer: the document gives no address of its tiles as {media}")
 
 

@@ -22,7 +22,7 @@ from pipeline.sources.aerial.tiles import Matrix, web_mercator
 from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box, Listed, Tiles, listing
 
-_VERSION = 1
+_VERSION = 2
 _OWN_MAX_ZOOM = 19
 """Of a template that states none: finer tiles of a chip of 0.3 m a pixel are needed nowhere."""
 _OWN_RATE = config.Rate(per_s=5, at_once=4)

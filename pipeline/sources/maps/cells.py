@@ -3,10 +3,8 @@
 A cell is a tile of the Web Mercator grid, widened on all sides by how far around a point may be asked for.
 """
 
-import logging
 import math
 from abc import abstractmethod
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,8 +19,6 @@ from pipeline.memo import LruMemo
 from pipeline.sources.base import Road
 from pipeline.sources.maps.feature_map import FeatureMap, FeatureStore, MapSection, roads_of
 from schemas.reasons import Reason
-
-log = logging.getLogger(__name__)
 
 LEAST_REACH_M = 128.0
 _MOST_FEATURES = 150_000
@@ -88,13 +84,6 @@ class CellMap(FeatureMap):
                 if road.road_id not in given:
                     given.add(road.road_id)
                     yield road
-
-    def _note(self, skipped: Counter[str]) -> None:
-        """Say what of a cell could not be used."""
-        if skipped:
-            log.warning(
-                "map source %s: left out %s", self.name, ", ".join(f"{n} ({why})" for why, n in skipped.items())
-            )
 
 
 def tiles_of(region: Region, zoom: int) -> list[mercantile.Tile]:

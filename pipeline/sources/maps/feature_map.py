@@ -1,15 +1,19 @@
 """What the map sources have in common: features held in memory, and facts, chips and roads made from them."""
 
+import logging
+import threading
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 import shapely
 
 from pipeline.cartography.carto import draw_carto
 from pipeline.cartography.draw import draw
+from pipeline.cartography.existence import Trust
 from pipeline.cartography.facts import facts, without_crowds
 from pipeline.cartography.features import Feature, as_utc
 from pipeline.cartography.junctions import junctions
@@ -22,9 +26,11 @@ from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.sources.base import RasterChip, Road
 from schemas.reasons import Reason
-from schemas.records import MapFact
+from schemas.records import FactKind, MapFact
 
-VERSION = 2
+log = logging.getLogger(__name__)
+
+VERSION = 3
 """Raised whenever the same features would give other facts or another picture."""
 
 MapSection = MapFiles | Overture | Overpass | PmtilesMap
@@ -86,8 +92,11 @@ class FeatureMap(ABC):
             extracted_at: date of the map's data where the data does not say it.
         """
         self.name = name
+        self.left_out: Counter[str] = Counter()
+        """What was read so far and not used, by why. What lies in several cells that were read counts in each."""
         self._section = section
         self._extracted_at = extracted_at
+        self._counting = threading.Lock()
 
     @abstractmethod
     def store(self, point: Point, radius_m: float) -> FeatureStore:
@@ -96,6 +105,10 @@ class FeatureMap(ABC):
         Raises:
             SiteError: NO_OVERLAP where the map ends before the point, or a reason of the network.
         """
+
+    @abstractmethod
+    def charted(self) -> frozenset[FactKind]:
+        """The kinds of fact that it has a layer of; see `pipeline.sources.base.MapSource`."""
 
     def around(self, point: Point, radius_m: float) -> list[MapFact]:
         """Things within a radius, nearest first; see `pipeline.sources.base.MapSource`."""
@@ -130,6 +143,21 @@ class FeatureMap(ABC):
             link=self._section.link,
             captured_at=store.extracted_at or self._extracted_at,
         )
+
+    def _trust(self, extracted_at: datetime | None) -> Trust:
+        """How far data of some date is believed; `None` is the date that is stated for the whole map, or else today."""
+        as_of = extracted_at or self._extracted_at or datetime.now(UTC)
+        section = self._section
+        return Trust(as_of.date(), section.min_confidence if isinstance(section, MapFiles | Overture) else 0.0)
+
+    def _note(self, left_out: Counter[str]) -> None:
+        """Count what was left out, and log each reason once."""
+        with self._counting:
+            new = sorted(left_out.keys() - self.left_out.keys())
+            self.left_out.update(left_out)
+        if new:
+            told = ", ".join(f"{left_out[why]} ({why})" for why in new)
+            log.warning("map source %s: left out %s", self.name, told)
 
     def _nothing(self, _: Point, width_m: float) -> SiteError:
         """Why a chip would be empty."""

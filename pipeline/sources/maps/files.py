@@ -1,11 +1,7 @@
 """The map source of `type: files`."""
 
-import bz2
-import gzip
 import hashlib
 import json
-import logging
-import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -14,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import shapely
+from pydantic_core import from_json
 
+from pipeline.boundary import reading
 from pipeline.cartography.features import Extract, Feature, features_of
 from pipeline.cartography.sight import in_frame
 from pipeline.config.build import Region
@@ -25,13 +23,14 @@ from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.sources.base import Road
 from pipeline.sources.forbidden_hosts import INSTEAD, refusal
+from pipeline.sources.maps.charted import of_osm
 from pipeline.sources.maps.feature_map import VERSION, FeatureMap, FeatureStore, Stated, roads_of
 from pipeline.sources.maps.read_geo import read_geojson, read_geoparquet
 from pipeline.sources.maps.read_osm import read_osm
 from pipeline.sources.maps.read_overpass import read_overpass
+from pipeline.sources.unpacking import check_unpacked, read_unpacked
 from schemas.reasons import Reason
-
-log = logging.getLogger(__name__)
+from schemas.records import FactKind
 
 MARGIN_M = 500.0
 """Features this far outside the regions are kept; a point further than this from all data is outside the map."""
@@ -42,9 +41,9 @@ _PARQUET = (".parquet", ".geoparquet")
 
 
 class MapFilesSource(FeatureMap):
-    """Facts and chips from local map files, all held in memory. Threads may share it: nothing changes after it is made.
+    """Facts and chips from local map files, all held in memory.
 
-    `skipped` counts the map objects that could not be used, by what is wrong with them.
+    Threads may share it: nothing changes after it is made.
     """
 
     def __init__(self, name: str, config: MapFiles, regions: Sequence[Region]) -> None:
@@ -59,7 +58,9 @@ class MapFilesSource(FeatureMap):
             ConfigError: naming every file that cannot be read and what is wrong with it.
         """
         stated = Stated.of(name, config)
-        self.skipped: Counter[str] = Counter()
+        super().__init__(name, config, stated.extracted_at)
+        left_out: Counter[str] = Counter()
+        charted: set[FactKind] = set()
         wanted = window.Window.of((region.bounds() for region in regions), MARGIN_M)
         found: dict[str, Feature] = {}
         dates: list[datetime] = []
@@ -67,11 +68,13 @@ class MapFilesSource(FeatureMap):
         digests: list[str] = []
         for path in config.files:
             try:
-                extract = _read(path, wanted)
-                # Files may overlap: what has the same id is the same thing.
-                for feature in features_of(extract.elements, wanted, self.skipped):
-                    found.setdefault(feature.feature_id, feature)
-                digests.append(_digest(path))
+                with reading(path, "a whole map file"):
+                    extract = _read(path, wanted)
+                    features = features_of(extract.elements, wanted, left_out, self._trust(extract.extracted_at))
+                    charted |= extract.charted | of_osm(features)
+                    for feature in features:  # files may overlap: what has the same id is the same thing
+                        found.setdefault(feature.feature_id, feature)
+                    digests.append(_digest(path))
             except ConfigError as error:
                 problems += error.problems
             else:
@@ -79,20 +82,29 @@ class MapFilesSource(FeatureMap):
         problems += stated.problems
         if problems:
             raise ConfigError(problems)
-        if self.skipped:
-            log.warning(
-                "map source %s: left out %s", name, ", ".join(f"{n} ({why})" for why, n in self.skipped.items())
-            )
+        self._note(left_out)
+        self._charted = frozenset(charted)
         # The oldest: the map is at least as new as this.
-        super().__init__(name, config, min(dates) if dates else stated.extracted_at)
+        self._extracted_at = min(dates) if dates else stated.extracted_at
         source_id = " ".join(path.name for path in config.files)
-        self._store = FeatureStore(list(found.values()), self._extracted_at, source_id)
+        try:
+            self._store = FeatureStore(list(found.values()), self._extracted_at, source_id)
+        except SiteError as error:
+            raise ConfigError(
+                [Problem(f"sources.map.{name}.files", error.detail, "map data as it is drawn")]
+            ) from error
+        # What is left out can depend on the day, where nobody says how old the map is.
         settings = [VERSION, sorted(digests), config.model_dump(mode="json", exclude={"files"}), wanted.boxes]
+        settings.append(sorted(left_out.items()))
         self._fingerprint = hashlib.blake2b(json.dumps(settings).encode(), digest_size=16).hexdigest()
 
     def fingerprint(self) -> str:
         """Of the files' contents, the settings and the area kept; see `pipeline.sources.base.Source`."""
         return self._fingerprint
+
+    def charted(self) -> frozenset[FactKind]:
+        """By the files' types, and of OSM's formats by what is in them; see `pipeline.sources.base.MapSource`."""
+        return self._charted
 
     def store(self, point: Point, radius_m: float) -> FeatureStore:  # noqa: ARG002 - all is held
         """All that the files hold."""
@@ -116,6 +128,7 @@ def _read(path: Path, wanted: window.Window) -> Extract:
         raise ConfigError([Problem(str(path), refused, INSTEAD)])
     name = path.name.lower()
     if name.endswith(_OSM):
+        check_unpacked(path)
         return read_osm(path)
     if name.endswith(_PARQUET):
         return read_geoparquet(path, wanted)
@@ -129,13 +142,9 @@ def _read(path: Path, wanted: window.Window) -> Extract:
 
 
 def _json(path: Path) -> dict[str, Any]:
-    opener: Any = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix.lower(), open)
     try:
-        with opener(path, "rb") as file:
-            document = json.load(file)
-    except (OSError, EOFError, zlib.error) as error:
-        raise ConfigError([Problem(str(path), f"a file that cannot be read ({error})", "a whole file")]) from error
-    except (ValueError, RecursionError) as error:
+        document = from_json(read_unpacked(path))
+    except ValueError as error:
         raise ConfigError([Problem(str(path), f"broken JSON ({error})", "Overpass JSON or GeoJSON")]) from error
     if not isinstance(document, dict):
         raise ConfigError([Problem(str(path), f"JSON that is a {type(document).__name__}", "an object")])

@@ -13,17 +13,25 @@ from shapely.geometry.base import BaseGeometry
 
 from pipeline.cartography.classes import STREETS
 from pipeline.cartography.features import Feature
+from pipeline.geo.crossings import check_meetings
 
 _NEAR_DEGREES = 1e-5
 """About a metre: an end this near to another street lies on it."""
+_MOST_MEETINGS = 60_000
+"""Of streets in one cell; some thousand in the middle of a large city."""
 
 
 def with_meetings(features: Sequence[Feature]) -> list[Feature]:
-    """The same features; streets of one level that cross, or end at one another, share a vertex there."""
+    """The same features; streets of one level that cross, or end at one another, share a vertex there.
+
+    Raises:
+        SiteError: BAD_ANSWER, the streets take too much work.
+    """
     streets = [i for i, f in enumerate(features) if f.kind == "road" and f.shape == "line" and f.category in STREETS]
     lines, owner = shapely.get_parts([features[i].geometry for i in streets], return_index=True)
     if not len(lines):
         return list(features)
+    check_meetings(lines, _MOST_MEETINGS, "streets")
     layers = np.array([features[i].layer for i in streets])[owner]
     ends = np.concatenate([shapely.get_point(lines, 0), shapely.get_point(lines, -1)])
     tree = shapely.STRtree(lines)

@@ -25,11 +25,13 @@ from pipeline.net.status import by_status
 from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
+from pipeline.sources.maps.charted import OSM
 from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
 from pipeline.sources.maps.feature_map import FeatureStore, Stated
 from pipeline.sources.maps.read_overpass import read_overpass
 from pipeline.sources.origins import address_faults, origin
 from schemas.reasons import Reason
+from schemas.records import FactKind
 
 VERSION = 1
 """Raised whenever the same answers would give other features."""
@@ -95,6 +97,10 @@ class OverpassSource(CellMap):
         """Of the server and the settings; see `pipeline.sources.base.Source`."""
         return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
 
+    def charted(self) -> frozenset[FactKind]:
+        """All that OSM has: every kind is asked for."""
+        return OSM
+
     def provider(self) -> Provider:
         """The server; see `pipeline.sources.base.Networked`."""
         return listing()["overpass"].provider((origin(self._config.endpoint),), rate=self._config.rate, judge=judge)
@@ -118,20 +124,21 @@ class OverpassSource(CellMap):
 
     def _read(self, cell: Cell) -> FeatureStore:
         boxes = cell.boxes()
-        skipped: Counter[str] = Counter()
+        left_out: Counter[str] = Counter()
         found: dict[str, Feature] = {}
         dates: list[datetime] = []
         for box in boxes:
             reply = self._ask(query(box), cache="immutable")
             try:
                 extract = read_overpass(Path("answer"), reply.model_dump())
-                features = features_of(extract.elements, Window(tuple(boxes)), skipped)
+                trust = self._trust(extract.extracted_at)
+                features = features_of(extract.elements, Window(tuple(boxes)), left_out, trust)
             except ConfigError as error:
                 raise SiteError(Reason.BAD_ANSWER, f"{self.name}: {error.problems[0].found}") from error
             dates += [extract.extracted_at] if extract.extracted_at else []
             for feature in features:
                 found.setdefault(feature.feature_id, feature)
-        self._note(skipped)
+        self._note(left_out)
         return FeatureStore(list(found.values()), min(dates, default=None), f"overpass/{cell.zoom}/{cell.x}/{cell.y}")
 
     def _ask(self, text: str, cache: Any) -> _Reply:

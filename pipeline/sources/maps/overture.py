@@ -22,15 +22,18 @@ from pipeline.net.base import Client, Provider
 from pipeline.sources.base import Road
 from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
+from pipeline.sources.maps.bucket import Bucket, file_system, s3_verdict
 from pipeline.sources.maps.cells import Cell, CellMap
+from pipeline.sources.maps.charted import OVERTURE, of_layers
 from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
 from pipeline.sources.maps.feature_map import FeatureStore, Stated, roads_of
-from pipeline.sources.maps.read_geo import element_of
-from pipeline.sources.maps.release import TYPES, Bucket, Release
+from pipeline.sources.maps.read_geo import elements_of
+from pipeline.sources.maps.release import TYPES, Release
 from pipeline.sources.origins import origin
 from schemas.reasons import Reason
+from schemas.records import FactKind
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same release would give other features."""
 MARGIN_M = 1_100.0
 """Things this far outside a region are read: beyond the largest `map_radius_m`."""
@@ -54,7 +57,7 @@ class OvertureSource(CellMap):
             name: of the source in the configuration.
             config: its section.
             regions: what is asked for later lies in one of them.
-            client: says whether the bucket's address is safe. The reading is Arrow's, see `Release`.
+            client: for a release in a bucket.
 
         Raises:
             ConfigError: naming every setting that cannot be used.
@@ -65,13 +68,12 @@ class OvertureSource(CellMap):
         self._regions = {region.name: region for region in regions}
         if problems:
             raise ConfigError(problems)
-        bucket = Bucket(config.s3_region, config.s3_endpoint) if _in_bucket(config) else None
-        self._release = Release(config.release.removeprefix("s3://"), bucket)
+        bucket = _bucket(config)
+        files = file_system(client.session(self.provider()), bucket) if bucket else None
+        self._release = Release(config.release.removeprefix("s3://"), files)
         super().__init__(name, config, stated.extracted_at or self._release.date, _ZOOM)
-        if bucket is None:
+        if files is None:
             _check_folder(name, self._release)
-        else:
-            client.session(self.provider())  # refuses an unsafe address
         self._known_types: LruMemo[None, list[str]] = LruMemo(1)
         self._tables: LruMemo[tuple[str, str], pa.Table] = LruMemo(_HELD_BYTES, lambda table: int(table.nbytes))
 
@@ -83,21 +85,22 @@ class OvertureSource(CellMap):
         """The roads of a region, by id; see `pipeline.sources.base.HasRoads`. Only the segments are read."""
         if "segment" not in self._types():
             return
-        skipped: Counter[str] = Counter()
         table = self._table((region.name, "segment"))
-        yield from roads_of(_features(table, "segment", Window.of([region.bounds()], 0.0), skipped), region)
-        self._note(skipped)
+        yield from roads_of(self._features(table, "segment", Window.of([region.bounds()], 0.0)), region)
+
+    def charted(self) -> frozenset[FactKind]:
+        """By the types that the release has; see `pipeline.sources.base.MapSource`."""
+        return of_layers(OVERTURE, self._types())
 
     def provider(self) -> Provider:
         """The bucket's host; see `pipeline.sources.base.Networked`. No request goes to a local copy."""
-        bucket = self._config.release.removeprefix("s3://").partition("/")[0]
-        amazon = f"https://{bucket}.s3.{self._config.s3_region}.amazonaws.com"
-        bucket_at = origin(self._config.s3_endpoint) if self._config.s3_endpoint else amazon
-        return listing()["overture"].provider((bucket_at,) if _in_bucket(self._config) else (), rate=self._config.rate)
+        bucket = _bucket(self._config)
+        origins = (origin(bucket.address),) if bucket else ()
+        return listing()["overture"].provider(origins, rate=self._config.rate, judge=s3_verdict)
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:  # noqa: ARG002 - by region, not by site
-        """Upper estimate of the ranges that are read: of each type some 60 footers and 40 row groups a region."""
-        return len(TYPES) * 100 * len(self._regions) if _in_bucket(self._config) else 0
+        """Upper estimate of the ranges that are read: of each type some 100 footers and 20 row groups a region."""
+        return len(TYPES) * 200 * len(self._regions) if _bucket(self._config) else 0
 
     def probe(self, region: Region) -> str:  # noqa: ARG002 - the release is the same for all
         """Look for the release's folders; see `pipeline.sources.base.Networked`."""
@@ -113,13 +116,22 @@ class OvertureSource(CellMap):
 
     def _read(self, cell: Cell) -> FeatureStore:
         window = Window(tuple(cell.boxes()))
-        skipped: Counter[str] = Counter()
         found: dict[str, Feature] = {}
         for kind in self._types():
-            for feature in _features(self._table((cell.area, kind)), kind, window, skipped):
+            for feature in self._features(self._table((cell.area, kind)), kind, window):
                 found.setdefault(feature.feature_id, feature)
-        self._note(skipped)
         return FeatureStore(list(found.values()), None, self._release.where.rsplit("/", 1)[-1])
+
+    def _features(self, table: pa.Table, kind: str, window: Window) -> list[Feature]:
+        """The features of a table that meet a window, in the table's order."""
+        bounds = np.column_stack([table[side].to_numpy() for side in ("xmin", "ymin", "xmax", "ymax")])
+        rows = table.take(np.flatnonzero(window.meets(bounds.astype(np.float64)))).to_pylist()
+        geometries = shapely.from_wkb([row.pop("geometry") for row in rows], on_invalid="ignore")
+        elements = [e for row, shape in zip(rows, geometries, strict=True) for e in _elements(row, kind, shape)]
+        left_out: Counter[str] = Counter()
+        features = features_of(elements, window, left_out, self._trust(None))
+        self._note(left_out)
+        return features
 
     def _types(self) -> list[str]:
         return self._known_types.get(None, self._release.types)
@@ -133,23 +145,18 @@ class OvertureSource(CellMap):
         return self._release.read(kind, window.boxes)
 
 
-def _features(table: pa.Table, kind: str, window: Window, skipped: Counter[str]) -> list[Feature]:
-    """The features of a table that meet a window, in the table's order."""
-    bounds = np.column_stack([table[side].to_numpy() for side in ("xmin", "ymin", "xmax", "ymax")])
-    rows = table.take(np.flatnonzero(window.meets(bounds.astype(np.float64)))).to_pylist()
-    geometries = shapely.from_wkb([row.pop("geometry") for row in rows], on_invalid="ignore")
-    elements = [_element(row, kind, geometry) for row, geometry in zip(rows, geometries, strict=True)]
-    return features_of(elements, window, skipped)
-
-
-def _element(row: dict[str, Any], kind: str, geometry: BaseGeometry | None) -> Element:
+def _elements(row: dict[str, Any], kind: str, geometry: BaseGeometry | None) -> list[Element]:
     known = {key: value for key, value in row.items() if value is not None and key not in _SIDES}
     known["names"] = {"primary": known.pop("name", None), "common": known.pop("common", None)}
-    return element_of(known | {"theme": TYPES[kind][0], "type": kind}, geometry, None)
+    return elements_of(known | {"theme": TYPES[kind][0], "type": kind}, geometry, None)
 
 
-def _in_bucket(config: Overture) -> bool:
-    return config.release.startswith("s3://")
+def _bucket(config: Overture) -> Bucket | None:
+    """Where a release lies that is not in a folder."""
+    scheme, found, path = config.release.partition("://")
+    if not found or scheme != "s3":
+        return None
+    return Bucket.at(path.partition("/")[0], config.s3_region, config.s3_endpoint)
 
 
 def _problems(name: str, config: Overture) -> list[Problem]:

@@ -14,6 +14,7 @@ from pipeline.config.build import Imagery, Region
 from pipeline.config.sources import PmtilesMap
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
+from pipeline.geo.crossings import check_meetings
 from pipeline.geo.point import Floats
 from pipeline.geo.window import Window, unwrapped
 from pipeline.memo import LruMemo
@@ -23,6 +24,7 @@ from pipeline.sources.base import Road
 from pipeline.sources.forbidden_hosts import INSTEAD, refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.maps.cells import Cell, CellMap, cells_asked, tiles_of
+from pipeline.sources.maps.charted import PROTOMAPS, of_layers
 from pipeline.sources.maps.feature_map import VERSION as MAP_VERSION
 from pipeline.sources.maps.feature_map import FeatureStore, Stated, roads_of
 from pipeline.sources.maps.meetings import with_meetings
@@ -30,14 +32,17 @@ from pipeline.sources.maps.protomaps import LAYERS, id_of, tags_of
 from pipeline.sources.maps.vector_tile import read_tile
 from pipeline.sources.origins import address_faults, origin
 from schemas.reasons import Reason
+from schemas.records import FactKind
 
-VERSION = 1
+VERSION = 2
 """Raised whenever the same archive would give other features."""
 _ZOOM = 15
 _LEAST_ZOOM = 14
 """Below, streets are left out and buildings merged."""
 _MOST_FEATURES = 100_000
 _EVERYWHERE = Window(((-180.0, -90.0, 180.0, 90.0),))
+_MOST_MEETINGS = 20_000
+"""Of the outlines of one thing's pieces; where tiles overlap, they run along each other for some dozen points."""
 _WRITTEN = "planetiler:osm:osmosisreplicationtime"
 """Where Protomaps' archives say how old their data is."""
 
@@ -87,6 +92,12 @@ class PmtilesMapSource(CellMap):
         for tile in tiles_of(region, zoom):
             for road in roads_of(self._tile((zoom, tile.x, tile.y)), region):
                 yield replace(road, road_id=f"{road.road_id}@{zoom}/{tile.x}/{tile.y}")
+
+    def charted(self) -> frozenset[FactKind]:
+        """By the layers that the archive's metadata lists; see `pipeline.sources.base.MapSource`."""
+        layers = self._archive.metadata.get("vector_layers")
+        listed = [layer.get("id") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
+        return of_layers(PROTOMAPS, (name for name in listed if isinstance(name, str)))
 
     def provider(self) -> Provider:
         """The archive's host; see `pipeline.sources.base.Networked`. No request goes to a local file."""
@@ -139,10 +150,10 @@ class PmtilesMapSource(CellMap):
         data = self._archive.tile(*key)
         if data is None:
             return []
-        skipped: Counter[str] = Counter()
+        left_out: Counter[str] = Counter()
         elements = [Element(id_of(t, *key), t.geometry, tags_of(t)) for t in read_tile(data, *key, LAYERS)]
-        features = features_of(elements, _EVERYWHERE, skipped)
-        self._note(skipped)
+        features = features_of(elements, _EVERYWHERE, left_out, self._trust(None))
+        self._note(left_out)
         return features
 
 
@@ -154,9 +165,14 @@ def _within(features: Sequence[Feature], window: Window) -> list[Feature]:
 
 
 def _joined(pieces: Sequence[Feature]) -> Feature:
-    """One feature of the pieces that tiles have of it."""
+    """One feature of the pieces that tiles have of it.
+
+    Raises:
+        SiteError: BAD_ANSWER, the pieces take too much work.
+    """
     if len(pieces) == 1:
         return pieces[0]
+    check_meetings([piece.geometry for piece in pieces], _MOST_MEETINGS, f"the pieces of {pieces[0].feature_id}")
     same = [piece.geometry for piece in pieces if piece.shape == pieces[0].shape]
     whole = shapely.union_all(same)
     return replace(pieces[0], geometry=shapely.line_merge(whole) if pieces[0].shape == "line" else whole)

@@ -11,6 +11,8 @@ LAYERS = frozenset({"roads", "transit", "buildings", "landuse", "natural", "wate
 _HIGHWAYS = {"highway": "motorway", "major_road": "primary", "medium_road": "secondary", "minor_road": "road",
              "path": "path", "other": "road"}  # fmt: skip
 """For roads that do not tell their OSM class."""
+_NO_WAYS = frozenset("construction proposed planned abandoned disused razed demolished removed corridor".split())  # noqa: SIM905
+"""Details of ways that are not there, or indoors."""
 _INSTITUTIONS = frozenset("school university college hospital kindergarten library place_of_worship parking".split())  # noqa: SIM905
 _STATIONS = frozenset({"station", "halt", "tram_stop", "subway_entrance"})
 _TYPE_BITS = (51, 44)
@@ -53,6 +55,10 @@ def id_of(thing: Thing, z: int, x: int, y: int) -> str:
 
 
 def _way(known: dict[str, Any], kind: str, detail: str) -> Tags:
+    if kind == "ferry":
+        return {"route": "ferry"}
+    if detail in _NO_WAYS:
+        return {"highway": detail}
     if kind == "rail":
         return {"railway": detail or "rail", **_level(known)}
     road = detail if detail in ROADS else _HIGHWAYS.get(kind, "")

@@ -5,20 +5,37 @@ Overture's columns are described at https://docs.overturemaps.org/schema/.
 
 import json
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import shapely
 
 from pipeline.cartography.classes import LINKS, Tags
+from pipeline.cartography.existence import tells_of_life
 from pipeline.cartography.features import Element, Extract, digest_id
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.window import Window
 from pipeline.sources.geoparquet import geometry_column, is_wgs84, read_rows
+from pipeline.sources.maps.charted import OVERTURE, of_layers
+from pipeline.sources.maps.segments import pieces
 
 _OSM_ID = re.compile(r"(node|way|relation)/([0-9]{1,18})")
 _GERS_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # Overture's stable ids
+_SIGNS = {
+    "place": frozenset({"operating_status", "basic_category", "taxonomy", "categories"}),
+    "segment": frozenset(
+        {"connectors", "road_flags", "rail_flags", "level_rules", "subclass_rules", "road_surface", "speed_limits"}
+    ),
+    "building": frozenset(
+        {"is_underground", "has_parts", "num_floors", "min_floor", "facade_color", "facade_material", "roof_shape"}
+    ),
+    "water": frozenset({"is_salt", "is_intermittent"}),
+}
+"""Columns that one of Overture's types has and no other: tables downloaded one by one have no theme and type."""
 _BUILDING_SIGNS = ("height", "height_m", "num_floors", "roof_shape")
+_BUILDING_SUBTYPES = ("agricultural", "civic", "commercial", "education", "entertainment", "industrial", "medical",
+                      "military", "outbuilding", "religious", "residential", "service", "transportation")  # fmt: skip
 
 
 def read_geojson(path: Path, document: dict[str, Any]) -> Extract:
@@ -38,12 +55,8 @@ def read_geojson(path: Path, document: dict[str, Any]) -> Extract:
             raise ConfigError([Problem(str(path), f"coordinates in {name}", "OGC:CRS84, longitude first")])
     known = [feature if isinstance(feature, dict) else {} for feature in features]
     geometries = shapely.from_geojson([json.dumps(feature.get("geometry")) for feature in known], on_invalid="ignore")
-    elements = [
-        element_of(properties, geometry, feature.get("id"))
-        for feature, geometry in zip(known, geometries, strict=True)
-        for properties in [feature.get("properties")]
-    ]
-    return Extract(elements, None)
+    rows = [(feature.get("properties"), feature.get("id")) for feature in known]
+    return _extract(rows, geometries)
 
 
 def read_geoparquet(path: Path, window: Window) -> Extract:
@@ -57,14 +70,34 @@ def read_geoparquet(path: Path, window: Window) -> Extract:
         raise ConfigError([Problem(str(path), "a Parquet file without geometry", "GeoParquet with WKB geometry")])
     rows = read_rows(path, window.boxes)
     geometries = shapely.from_wkb([row.pop(column) for row in rows], on_invalid="ignore")
-    return Extract([element_of(row, geometry, None) for row, geometry in zip(rows, geometries, strict=True)], None)
+    return _extract([(row, None) for row in rows], geometries)
 
 
-def element_of(properties: Any, geometry: Any, feature_id: Any) -> Element:
-    """An element from a feature's properties: of GeoJSON, or a row of GeoParquet."""
+def _extract(rows: Sequence[tuple[Any, Any]], geometries: Iterable[Any]) -> Extract:
+    """Properties and ids with their geometries."""
+    elements = [
+        element
+        for (properties, feature_id), geometry in zip(rows, geometries, strict=True)
+        for element in elements_of(properties, geometry, feature_id)
+    ]
+    types = {table_of(properties) for properties, _ in rows if isinstance(properties, dict)}
+    return Extract(elements, None, of_layers(OVERTURE, (kind for kind in types if kind is not None)))
+
+
+def elements_of(properties: Any, geometry: Any, feature_id: Any) -> list[Element]:
+    """What properties (of GeoJSON, or a row of GeoParquet) tell of: one thing, or the pieces of a segment."""
     known = properties if isinstance(properties, dict) else {}
-    area = geometry is not None and geometry.geom_type in {"Polygon", "MultiPolygon"}
-    return Element(_id(known, geometry, feature_id), geometry, tags_of(known, area=area))
+    shape = "" if geometry is None else geometry.geom_type
+    own_id, tags = _id(known, geometry, feature_id), tags_of(known, shape)
+    return [Element(f"{own_id}{suffix}", part, tags | more) for suffix, part, more in pieces(known, geometry)]
+
+
+def table_of(properties: dict[str, Any]) -> str | None:
+    """Overture's type of a row, as stated, or as its columns (empty ones too) give away; None if neither tells."""
+    if properties.get("theme") is not None:
+        return str(properties.get("type"))
+    likely = [kind for kind, signs in _SIGNS.items() if not signs.isdisjoint(properties)]
+    return likely[0] if len(likely) == 1 else None
 
 
 def _id(properties: dict[str, Any], geometry: Any, feature_id: Any) -> str:
@@ -80,18 +113,21 @@ def _id(properties: dict[str, Any], geometry: Any, feature_id: Any) -> str:
     return digest_id("f", str(own), shape, *([] if own is not None else [sorted(tags_of(properties).items())]))
 
 
-def tags_of(properties: dict[str, Any], *, area: bool = False) -> Tags:
+def tags_of(properties: dict[str, Any], shape: str = "") -> Tags:
     """A feature's properties as OSM tags, with a class that is not OSM's in `category` or `class`.
 
     Args:
         properties: of a GeoJSON feature, or the other columns of a GeoParquet row.
-        area: whether the feature is a polygon; one with a height is a building.
+        shape: type of its geometry: a polygon with a height is a building, a line over water a ferry's.
     """
     tags = _pairs(properties.get("tags"))
     tags |= {key: str(value) for key, value in properties.items() if isinstance(value, str | int | float)}
+    tags |= {key: text for key, text in _pairs(properties.get("source_tags")).items() if tells_of_life(key)}
     tags |= _names(properties.get("names"))
     if "name_en" in tags:
         tags.setdefault("name:en", tags["name_en"])
+    if "names" in properties and "level" in tags:  # Overture's level is OSM's layer, not a floor
+        tags["layer"] = tags.pop("level")
     category = _category(properties)
     if category:
         tags["category"] = category
@@ -106,35 +142,21 @@ def tags_of(properties: dict[str, Any], *, area: bool = False) -> Tags:
             tags["footway"] = tags["subclass"]
     elif subtype == "rail":
         tags["railway"] = "rail" if own in {"", "standard_gauge", "unknown"} else own
-    elif area and not category and _is_building(properties):
+    elif subtype == "water" and (table_of(properties) == "segment" or (shape == "LineString" and not own)):
+        tags["route"] = "ferry"  # a stream's line has a class
+    elif shape in {"Polygon", "MultiPolygon"} and not category and _is_building(properties):
         tags.setdefault("building", own or subtype or "yes")
         tags.setdefault("height", tags.get("height_m", ""))
         if properties.get("is_underground") is True:
             tags["location"] = "underground"
-    return tags | _levels(properties)
+    return tags
 
 
 def _is_building(properties: dict[str, Any]) -> bool:
-    if (properties.get("theme"), properties.get("type")) == ("buildings", "building"):
+    table = table_of(properties)
+    if table in {"building", "building_part"} or any(properties.get(sign) is not None for sign in _BUILDING_SIGNS):
         return True
-    return any(properties.get(sign) is not None for sign in _BUILDING_SIGNS)
-
-
-def _levels(properties: dict[str, Any]) -> Tags:
-    """Overture's bridges, tunnels and levels, where they hold for the whole of a segment."""
-    flags: set[str] = set()
-    for key in ("road_flags", "rail_flags"):
-        values = [rule.get("values") for rule in _whole(properties.get(key))]
-        flags.update(flag for some in values if isinstance(some, list) for flag in some if isinstance(flag, str))
-    found = {key: "yes" for key in ("bridge", "tunnel") if f"is_{key}" in flags}
-    for rule in _whole(properties.get("level_rules")):
-        found["layer"] = str(rule.get("value", 0))
-    return found
-
-
-def _whole(rules: Any) -> list[dict[str, Any]]:
-    known = [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
-    return [rule for rule in known if rule.get("between") in (None, [0, 1])]
+    return table is None and "height" in properties and properties.get("subtype") in {None, *_BUILDING_SUBTYPES}
 
 
 def _names(names: Any) -> Tags:
@@ -155,7 +177,8 @@ def _pairs(value: Any) -> Tags:
 
 
 def _category(properties: dict[str, Any]) -> str | None:
-    for value in (properties.get("categories"), properties.get("taxonomy"), properties.get("category")):
+    for key in ("categories", "taxonomy", "basic_category", "category"):
+        value = properties.get(key)
         primary = value.get("primary") if isinstance(value, dict) else value
         if isinstance(primary, str) and primary:
             return primary

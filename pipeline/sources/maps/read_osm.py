@@ -8,10 +8,11 @@ import osmium
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from pipeline.boundary import reading
 from pipeline.cartography.classes import KEYS, encloses
 from pipeline.cartography.features import Element, Extract, as_utc
-from pipeline.errors import ConfigError, Problem
 
+_WHOLE = "OSM PBF or XML that can be read to its end"
 _AREA_TYPES = frozenset({"multipolygon", "boundary"})
 
 
@@ -26,12 +27,10 @@ def read_osm(path: Path, data: bytes | None = None, data_format: str = "opl") ->
     Raises:
         ConfigError: the file cannot be opened or read to its end, here or while the elements are taken.
     """
-    try:
+    with reading(path, _WHOLE):
         source = str(path) if data is None else osmium.io.FileBuffer(data, data_format)
         processor = osmium.FileProcessor(source).with_areas().with_filter(osmium.filter.KeyFilter(*KEYS))
         stamp = processor.header.get("osmosis_replication_timestamp", "")
-    except (RuntimeError, OSError) as error:
-        raise _unreadable(path, error) from error
     return Extract(_elements(path, processor), as_utc(stamp))
 
 
@@ -39,7 +38,7 @@ def _elements(path: Path, processor: Any) -> Iterator[Element]:
     wkb = osmium.geom.WKBFactory()
     wanted: dict[str, dict[str, str]] = {}
     made: set[str] = set()
-    try:
+    with reading(path, _WHOLE):
         for thing in processor:
             tags = {tag.k: tag.v for tag in thing.tags}
             if thing.is_node():
@@ -56,8 +55,6 @@ def _elements(path: Path, processor: Any) -> Iterator[Element]:
                     yield Element(f"osm:w{thing.id}", _geometry(wkb.create_linestring, thing), tags)
             elif tags.get("type") in _AREA_TYPES:
                 wanted[f"osm:r{thing.id}"] = tags
-    except (RuntimeError, UnicodeDecodeError) as error:
-        raise _unreadable(path, error) from error
     # Areas that could not be put together: a ring that crosses itself or lacks a member.
     for area_id in sorted(wanted.keys() - made):
         yield Element(area_id, None, wanted[area_id])
@@ -68,7 +65,3 @@ def _geometry(create: Any, thing: Any) -> BaseGeometry | None:
         return shapely.from_wkb(create(thing))
     except (osmium.InvalidLocationError, RuntimeError):
         return None  # a way cut off at the extract's edge, or of one node
-
-
-def _unreadable(path: Path, error: Exception) -> ConfigError:
-    return ConfigError([Problem(str(path), f"a file that cannot be read to its end ({error})", "whole OSM PBF or XML")])

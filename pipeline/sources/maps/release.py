@@ -5,10 +5,9 @@ The layout is `theme=.../type=.../*.parquet` with a struct column `bbox` that ro
 """
 
 import re
-import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
@@ -25,53 +24,39 @@ from schemas.reasons import Reason
 
 _COMMON = ("id", "geometry", "bbox", "names", "subtype", "class")
 TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "place": ("places", ("categories", "taxonomy")),
+    "place": ("places", ("categories", "taxonomy", "basic_category", "confidence", "operating_status")),
     "segment": ("transportation", ("subclass", "road_flags", "rail_flags", "level_rules")),
-    "building": ("buildings", ("height", "num_floors", "is_underground")),
-    "infrastructure": ("base", ()),
+    "building": ("buildings", ("height", "num_floors", "is_underground", "level")),
+    "infrastructure": ("base", ("level", "source_tags")),
     "land": ("base", ()),
-    "land_use": ("base", ()),
-    "water": ("base", ()),
+    "land_use": ("base", ("level", "source_tags")),
+    "water": ("base", ("level", "source_tags")),
 }
 """The types that are read, their themes, and the columns that they have beside the common ones."""
 _DATE = re.compile(r"(?<![0-9])([0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9])")
-_FATAL = ("ACCESS_DENIED", "NO_SUCH_BUCKET", "INVALID_ACCESS_KEY_ID", "SIGNATURE_DOES_NOT_MATCH")
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """Where a release lies that is not in a folder. Asked without credentials: releases are public."""
-
-    region: str
-    endpoint: str | None
+_MOST_ROWS = 20_000_000
+"""Of one type around one region; the buildings of the largest cities are a few million."""
+_FILES_AT_ONCE = 8
 
 
 class Release:
-    """A release, opened when it is first read. Threads may share it.
+    """A release, opened when it is first read. Threads may share it."""
 
-    Row groups are asked for by Arrow's own S3 client, since it alone reads Parquet in ranges at speed: this traffic is
-    no part of the network client's limits and cache. It goes to the one bucket that is configured, with Arrow's
-    time-outs and tries.
-    """
-
-    def __init__(self, where: str, bucket: Bucket | None, *, connect_timeout_s: float = 10.0) -> None:
+    def __init__(self, where: str, bucket: fs.FileSystem | None) -> None:
         """Open nothing yet.
 
         Args:
             where: folder, or bucket and prefix without the scheme.
-            bucket: None for a folder.
-            connect_timeout_s: for a connection; an answer may take six times as long.
+            bucket: the file system of the bucket (`pipeline.sources.maps.bucket`); None for a folder.
         """
         self.where = where.rstrip("/")
-        self._bucket = bucket
-        self._timeout_s = connect_timeout_s
-        self._lock = threading.Lock()
-        self._opened: fs.FileSystem | None = None
+        self._in_bucket = bucket is not None
+        self._system = fs.LocalFileSystem() if bucket is None else bucket
 
     @property
     def shown(self) -> str:
         """As messages name it."""
-        return f"s3://{self.where}" if self._bucket else self.where
+        return f"s3://{self.where}" if self._in_bucket else self.where
 
     @property
     def date(self) -> datetime | None:
@@ -87,8 +72,7 @@ class Release:
             MachineError: it may not be read, or there is no release at the path; says what is there instead.
         """
         with _explained(self.shown):
-            system = self._system()
-            there = {kind: system.get_file_info(self._folder(kind)).type for kind in TYPES}
+            there = {kind: self._system.get_file_info(self._folder(kind)).type for kind in TYPES}
             found = [kind for kind, what in there.items() if what is fs.FileType.Directory]
             if found:
                 return found
@@ -102,41 +86,33 @@ class Release:
         """The rows of a type that meet one of the boxes, with the columns that are used; `names` without its rules.
 
         Raises:
-            SiteError: the bucket cannot be reached, or a file is broken.
+            SiteError: the bucket cannot be reached, a file is broken, or there is more than any region holds.
             MachineError: it may not be read.
         """
         with _explained(self.shown):
-            data = ds.dataset(self._folder(kind), filesystem=self._system(), format="parquet")
+            data = ds.dataset(self._folder(kind), filesystem=self._system, format="parquet")
             columns = {name: pc.field(name) for name in (*_COMMON, *TYPES[kind][1]) if name in data.schema.names}
             columns |= {side: pc.field("bbox", side) for side in ("xmin", "ymin", "xmax", "ymax")}
             del columns["bbox"]
             if columns.pop("names", None) is not None:
                 columns |= {"name": pc.field("names", "primary"), "common": pc.field("names", "common")}
-            return data.to_table(columns=columns, filter=_meets(boxes))
+            wanted = _meets(boxes)
+            with ThreadPoolExecutor(_FILES_AT_ONCE, "release") as threads:
+                files = list(threads.map(lambda file: file.subset(wanted, data.schema), data.get_fragments()))
+                rows = sum(group.num_rows for file in files for group in file.row_groups)
+                if rows > _MOST_ROWS:
+                    found = f"{self.shown}: {rows:,} rows of {kind} around one region; at most {_MOST_ROWS:,} are read"
+                    raise SiteError(Reason.ANSWER_TOO_LARGE, found)
+                near = [file for file in files if file.row_groups]
+                tables = list(threads.map(lambda file: _rows(file, data.schema, columns, wanted), near))
+            empty = data.scanner(columns=columns).projected_schema.empty_table()
+            return pa.concat_tables([empty, *tables])
 
     def _folder(self, kind: str) -> str:
         return f"{self.where}/theme={TYPES[kind][0]}/type={kind}"
 
-    def _system(self) -> Any:
-        with self._lock:
-            if self._opened is None:
-                self._opened = fs.LocalFileSystem() if self._bucket is None else self._s3(self._bucket)
-            return self._opened
-
-    def _s3(self, bucket: Bucket) -> Any:
-        scheme, _, host = (bucket.endpoint or "https://").partition("://")
-        return fs.S3FileSystem(
-            anonymous=True,
-            region=bucket.region,
-            endpoint_override=host.rstrip("/") or None,
-            scheme=scheme,
-            connect_timeout=self._timeout_s,
-            request_timeout=self._timeout_s * 6,
-            retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=5),
-        )
-
     def _listed(self, folder: str) -> list[str]:
-        infos = self._system().get_file_info(fs.FileSelector(folder, allow_not_found=True))
+        infos = self._system.get_file_info(fs.FileSelector(folder, allow_not_found=True))
         return sorted(info.base_name for info in infos)[-12:]
 
 
@@ -149,6 +125,11 @@ def _meets(boxes: Sequence[Box]) -> pc.Expression:
     return found
 
 
+def _rows(file: Any, schema: pa.Schema, columns: dict[str, Any], wanted: Any) -> pa.Table:
+    """The wanted rows of a file whose row groups are chosen."""
+    return file.to_table(schema=schema, columns=columns, filter=wanted, use_threads=False)
+
+
 @contextmanager
 def _explained(where: str) -> Iterator[None]:
     try:
@@ -156,6 +137,4 @@ def _explained(where: str) -> Iterator[None]:
     except (pa.ArrowInvalid, pa.ArrowKeyError, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
         raise SiteError(Reason.BAD_ANSWER, f"{where} is not as Overture's releases are: {error}") from error
     except OSError as error:
-        if any(sign in str(error) for sign in _FATAL):
-            raise MachineError(f"{where} cannot be read without credentials: {error}; is `release` right?") from error
-        raise SiteError(Reason.UNREACHABLE, f"{where}: {error}") from error
+        raise SiteError(Reason.READ_FAILED, f"{where}: {error}") from error

@@ -1,27 +1,29 @@
-"""Mapbox Vector Tiles: layers of features in WGS84, cut to the tile.
+"""What vector tiles show on the ground: features in WGS84, cut to the tile."""
 
-Format: https://github.com/mapbox/vector-tile-spec. A tile comes from outside, so it is counted before it is unpacked.
-"""
-
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import mapbox_vector_tile
 import numpy as np
 import shapely
-from google.protobuf.message import DecodeError
-from mapbox_vector_tile.Mapbox import vector_tile_pb2
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.errors import SiteError
+from pipeline.geo.crossings import count_meetings
+from pipeline.sources.vector_tile import TileLayer, decode_tile
 from schemas.reasons import Reason
 
-_MOST_FEATURES = 60_000
-_MOST_NUMBERS = 3_000_000
-"""Of all geometries and attributes together."""
+_MOST_FEATURES = 40_000
+_MOST_NUMBERS = 800_000
+"""Several times what the largest honest tiles hold, which makers keep below half a megabyte compressed."""
+_MOST_REPAIR = 20_000
+"""What repairing a tile's areas may cost, in places where their outlines meet (see `pipeline.geo.crossings`). On its
+grid of pixels an honest outline may touch itself here and there."""
+_LEAST_REPAIR = 10
+"""Of one area."""
+_LARGE = 2_000
+"""Vertices of an area whose repair is reckoned before it is looked at."""
 _AREAS = frozenset({"Polygon", "MultiPolygon"})
 _LINES = frozenset({"LineString", "MultiLineString"})
 
@@ -50,56 +52,71 @@ def read_tile(data: bytes, z: int, x: int, y: int, layers: Collection[str]) -> l
         layers: the others are not unpacked.
 
     Raises:
-        SiteError: BAD_ANSWER for what is no vector tile, ANSWER_TOO_LARGE for more than any honest one holds.
+        SiteError: BAD_ANSWER for what is no vector tile, or has outlines that cross themselves endlessly;
+            ANSWER_TOO_LARGE for more than any honest one holds.
     """
-    tile = vector_tile_pb2.tile()
-    try:
-        tile.ParseFromString(data)
-        for i in reversed(range(len(tile.layers))):
-            if tile.layers[i].name not in layers:
-                del tile.layers[i]
-        _check_size(tile, f"{z}/{x}/{y}")
-        decoded = mapbox_vector_tile.decode(tile.SerializeToString(), default_options={"y_coord_down": True})
-    except (DecodeError, AssertionError, IndexError, ValueError, TypeError) as error:
-        raise SiteError(Reason.BAD_ANSWER, f"tile {z}/{x}/{y} is no vector tile ({type(error).__name__})") from error
-    return [thing for name, layer in decoded.items() for thing in _things(name, layer, z, x, y)]
+    where = f"tile {z}/{x}/{y}"
+    limits = {"most_features": _MOST_FEATURES, "most_numbers": _MOST_NUMBERS}
+    repair = _Repair(where)
+    return [
+        thing
+        for layer in decode_tile(data, layers.__contains__, where, **limits)
+        for thing in _things(layer, z, x, y, repair)
+    ]
 
 
-def _check_size(tile: Any, where: str) -> None:
-    number = sum(len(layer.features) for layer in tile.layers)
-    parts = sum(len(feature.geometry) + len(feature.tags) for layer in tile.layers for feature in layer.features)
-    if number > _MOST_FEATURES or parts > _MOST_NUMBERS:
-        raise SiteError(Reason.ANSWER_TOO_LARGE, f"tile {where} holds {number} features of {parts} numbers")
+class _Repair:
+    """Makes areas valid, within the cost that one tile may have."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        self._left = _MOST_REPAIR
+
+    def mend(self, area: BaseGeometry) -> BaseGeometry:
+        """The area itself, or as a valid (multi)polygon, perhaps an empty one.
+
+        Raises:
+            SiteError: BAD_ANSWER, the tile's areas take too much work.
+        """
+        large = shapely.get_num_coordinates(area) > _LARGE
+        if large:  # or the check might take minutes
+            self._spend(count_meetings([area], self._left))
+        if area.is_valid:
+            return area
+        if not large:
+            self._spend(max(count_meetings([area], self._left), _LEAST_REPAIR))
+        return shapely.make_valid(area, method="structure", keep_collapsed=False)
+
+    def _spend(self, cost: int) -> None:
+        self._left -= cost
+        if self._left < 0:
+            raise SiteError(Reason.BAD_ANSWER, f"{self._where} has outlines that cross themselves too often")
 
 
-def _things(name: str, layer: dict[str, Any], z: int, x: int, y: int) -> list[Thing]:
-    extent, features = layer["extent"], layer["features"]
-    if not extent or not features:
-        return []
-    geometries = shapely.from_geojson([json.dumps(f["geometry"]) for f in features], on_invalid="ignore")
-    kept = [_cut(geometry, extent) for geometry in geometries]
+def _things(layer: TileLayer, z: int, x: int, y: int, repair: _Repair) -> list[Thing]:
+    kept = [_cut(feature.geometry, layer.extent, repair) for feature in layer.features]
 
     def to_degrees(pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        across, down = (pixels / extent + [x, y]).T / 2.0**z
-        lat = np.degrees(np.arctan(np.sinh(np.pi * (1.0 - 2.0 * down))))
+        across, down = (pixels / layer.extent + [x, y]).T / 2.0**z
+        with np.errstate(over="ignore"):  # far beyond the earth: infinite, and left out by whoever reads it
+            lat = np.degrees(np.arctan(np.sinh(np.pi * (1.0 - 2.0 * down))))
         return np.column_stack([across * 360.0 - 180.0, lat])
 
     degrees = shapely.transform(np.array(kept, dtype=object), to_degrees)
     return [
-        Thing(name, feature["id"], feature["properties"], geometry)
-        for feature, geometry in zip(features, degrees, strict=True)
+        Thing(layer.name, feature.number, feature.properties, geometry)
+        for feature, geometry in zip(layer.features, degrees, strict=True)
         if geometry is None or not geometry.is_empty
     ]
 
 
-def _cut(geometry: BaseGeometry | None, extent: int) -> BaseGeometry | None:
+def _cut(geometry: BaseGeometry | None, extent: int, repair: _Repair) -> BaseGeometry | None:
     if geometry is None:
         return None
     if geometry.geom_type in _LINES:
         return shapely.clip_by_rect(geometry, 0, 0, extent, extent)
-    if geometry.geom_type in _AREAS and not geometry.is_valid:
-        parts = shapely.get_parts(shapely.make_valid(geometry))
-        return shapely.union_all([part for part in parts if part.geom_type in _AREAS])
+    if geometry.geom_type in _AREAS:
+        return repair.mend(geometry)
     if geometry.geom_type == "Point" and not (0 <= geometry.x < extent and 0 <= geometry.y < extent):
         return shapely.Point()
     return geometry

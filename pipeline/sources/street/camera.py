@@ -2,11 +2,15 @@
 
 import math
 
+UNKNOWN_HEADING = -1.0
+"""What cameras and programs write where they know none."""
+
 
 def heading(value: float | None) -> float | None:
-    """A direction as degrees in [0, 360)."""
-    # -1e-17 % 360 is 360.0, hence twice.
-    return None if value is None else value % 360.0 % 360.0
+    """A direction as degrees in [0, 360); None where it is unknown."""
+    if value is None or value == UNKNOWN_HEADING:
+        return None
+    return value % 360.0 % 360.0  # -1e-17 % 360 is 360.0, hence twice
 
 
 def hfov_of_focal(focal: float, width: float, height: float) -> float | None:

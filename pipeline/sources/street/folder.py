@@ -8,7 +8,7 @@ UTF-8, one row a photo:
 | `path` | file, relative to the source's `root`, with `/`; must stay below it, symbolic links followed | required |
 | `id` | unique within the index | default: `path` |
 | `lat`, `lon` | camera's WGS84 position, degrees; in GeoParquet the point of the geometry column instead | required |
-| `heading` | degrees clockwise from north: of the optical axis, or of the image centre of a panorama | optional |
+| `heading` | degrees clockwise from north of the optical axis, or a panorama's image centre; -1: unknown | optional |
 | `hfov_deg` | horizontal field of view, degrees; below 180, for a panorama 360 | optional |
 | `projection` | `perspective`, `equirectangular` or `fisheye` | default: `perspective` |
 | `camera_parameters` | of a fisheye: focal length in units of the longer side, k1, k2 (OpenSfM's model) | optional |
@@ -25,7 +25,10 @@ not there are refused when the source is made, all at once, with the row's numbe
 
 import hashlib
 import json
+import os
+import stat
 from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 import shapely
@@ -38,8 +41,11 @@ from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.imaging.lens import Fisheye
 from pipeline.sources.base import Photo
-from pipeline.sources.street.index import IndexRow, read_index, within
+from pipeline.sources.street.index import IndexedFile, read_index, within
 from schemas.reasons import Reason
+
+_MOST_BYTES = 500_000_000
+"""Of a file, whatever the build's own limit (`imagery.limits.max_bytes`) is."""
 
 
 class FolderStreetSource:
@@ -59,10 +65,10 @@ class FolderStreetSource:
             ConfigError: listing the bad rows.
         """
         self.name = name
-        self._root = config.root
+        self._root = os.path.realpath(config.root)
         files = sorted(read_index(config.index, config.root, regions), key=lambda file: file.row.id)
-        self._photos = [_photo(file.row) for file in files]
-        self._paths = {file.row.id: file.row.path for file in files}
+        self._photos = [_photo(file) for file in files]
+        self._files = {file.row.id: file for file in files}
         self._lon = np.array([file.row.lon for file in files])
         self._lat = np.array([file.row.lat for file in files])
         self._tree = shapely.STRtree(shapely.points(self._lon, self._lat))
@@ -92,16 +98,44 @@ class FolderStreetSource:
         """The file's bytes.
 
         Raises:
-            SiteError: READ_FAILED.
+            SiteError: READ_FAILED, also where the file, or a folder that it lies in, became a link or grew since the
+                index was checked; IMAGE_TOO_LARGE.
         """
-        path = self._paths[photo.source_id]
+        file = self._files[photo.source_id]
         try:
-            return (self._root / path).read_bytes()
+            return _read_below(self._root, file.place, file.size)
         except OSError as error:
-            raise SiteError(Reason.READ_FAILED, f"{self.name}: {path}: {error.strerror}") from error
+            raise SiteError(Reason.READ_FAILED, f"{self.name}: {file.row.path}: {error.strerror}") from error
 
 
-def _photo(row: IndexRow) -> Photo:
+def _read_below(root: str, place: str, size: int) -> bytes:
+    """The bytes of a regular file of at most a size, found from the root down without following a link.
+
+    Raises:
+        OSError: it cannot be read.
+        SiteError: READ_FAILED where it is no file any more, or larger; IMAGE_TOO_LARGE.
+    """
+    if size > _MOST_BYTES:
+        raise SiteError(Reason.IMAGE_TOO_LARGE, f"{place}: {size} bytes, at most {_MOST_BYTES} are read")
+    *folders, name = PurePosixPath(place).parts
+    here = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for folder in folders:
+            below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+            os.close(here)
+            here = below
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)  # a pipe would block
+    finally:
+        os.close(here)
+    with open(opened, "rb") as file:  # noqa: PTH123 - of a descriptor
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode) or found.st_size > size:
+            raise SiteError(Reason.READ_FAILED, f"{place} changed since the index was read")
+        return file.read(size)
+
+
+def _photo(file: IndexedFile) -> Photo:
+    row = file.row
     panorama = row.projection == "equirectangular"
     return Photo(
         source_id=row.id,
@@ -115,4 +149,5 @@ def _photo(row: IndexRow) -> Photo:
         author=row.author,
         licence=row.licence,
         link=row.link,
+        size_bytes=file.size,
     )

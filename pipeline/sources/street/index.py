@@ -2,13 +2,12 @@
 
 import csv
 import io
-import json
 import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
@@ -17,10 +16,13 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import from_json
 
+from pipeline.boundary import reading
 from pipeline.config.build import Region
 from pipeline.errors import ConfigError, Problem
 from pipeline.sources.geoparquet import geometry_column, read_rows
+from pipeline.sources.street.camera import UNKNOWN_HEADING
 
 Degrees = NDArray[np.float64]
 MOST_PROBLEMS = 50
@@ -50,9 +52,11 @@ class IndexRow(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _defaults(cls, row: dict[str, Any]) -> dict[str, Any]:
-        """Empty cells are missing ones; the id is the path; a panorama flag is a projection."""
+        """Empty cells are missing ones, a heading of -1 too; the id is the path; a panorama flag is a projection."""
         known = {key: value for key, value in row.items() if value is not None and value != ""}
         known.setdefault("id", known.get("path", ""))
+        if _is_unknown(known.get("heading")):
+            del known["heading"]
         flag = known.pop("panorama", None)
         if flag is None:
             return known
@@ -74,9 +78,14 @@ class IndexRow(BaseModel):
     def _iso(cls, value: Any) -> Any:
         """ISO 8601 only (no bare numbers); without a zone it is UTC."""
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        if type(moment) is date:  # a column of dates
+            moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
         if not isinstance(moment, datetime):
             raise ValueError("must be ISO 8601, such as 2026-04-02T04:00:06Z")  # noqa: TRY004 - pydantic wants it
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        try:
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except OverflowError as error:
+            raise ValueError("must be a moment that lies between years 1 and 9999 also in UTC") from error
 
     @field_validator("licence")
     @classmethod
@@ -102,12 +111,23 @@ class IndexRow(BaseModel):
         return self
 
 
+def _is_unknown(heading: Any) -> bool:
+    """Whether a heading, perhaps as text, is the number that stands for none."""
+    try:
+        return float(heading) == UNKNOWN_HEADING
+    except (TypeError, ValueError):
+        return False
+
+
 @dataclass(frozen=True)
 class IndexedFile:
-    """A row and the size of its file."""
+    """A row and its file."""
 
     row: IndexRow
+    place: str
+    """Of the file below the root, links resolved: no part of it is a link."""
     size: int
+    """Bytes."""
 
 
 def read_index(index: Path, root: Path, regions: Sequence[Region]) -> list[IndexedFile]:
@@ -128,7 +148,7 @@ def read_index(index: Path, root: Path, regions: Sequence[Region]) -> list[Index
     places: list[str] = []
     problems: list[Problem] = []
     first: dict[str, str] = {}
-    size_of = _sizes(root)
+    look_up = _lookup(root)
     for where, raw in reader(index):
         if isinstance(raw, Problem):
             problems.append(raw)
@@ -138,13 +158,13 @@ def read_index(index: Path, root: Path, regions: Sequence[Region]) -> list[Index
         except ValidationError as error:
             problems += _problems(where, error)
             continue
-        size = size_of(row.path)
-        if isinstance(size, str):
-            problems.append(Problem(f"{where} path", f"{row.path!r}, {size}", f"a file in {root}"))
+        found = look_up(row.path)
+        if isinstance(found, str):
+            problems.append(Problem(f"{where} path", f"{row.path!r}, {found}", f"a file in {root}"))
             continue
         if first.setdefault(row.id, where) != where:
             problems.append(Problem(f"{where} id", f"{row.id!r}, as in {first[row.id]}", "each id once"))
-        files.append(IndexedFile(row, size))
+        files.append(IndexedFile(row, *found))
         places.append(where)
     problems += _swapped(places, files, regions)
     if not files and not problems:
@@ -196,32 +216,35 @@ def _problems(where: str, error: ValidationError) -> list[Problem]:
     return problems
 
 
-def _sizes(root: Path) -> Callable[[str], int | str]:
-    """A function that gives a path's size in bytes, or says in words why it is no file under the root."""
+def _lookup(root: Path) -> Callable[[str], tuple[str, int] | str]:
+    """A function that gives a path's place below the root and its size in bytes, or says in words why it is no file."""
     base = Path(os.path.realpath(root))
 
     @lru_cache(maxsize=65_536)
-    def folder_is_inside(folder: str) -> bool:
-        return Path(os.path.realpath(folder)).is_relative_to(base)
+    def resolved(folder: str) -> Path:
+        return Path(os.path.realpath(folder))
 
-    def size_of(path: str) -> int | str:
+    def look_up(path: str) -> tuple[str, int] | str:
         parts = PurePosixPath(path)
         if parts.is_absolute() or ".." in parts.parts or "\0" in path or "\\" in path:
             return "which is not a plain path below the root"
-        place = base / path
         try:
-            if not folder_is_inside(str(place.parent)):
+            place = resolved(str((base / path).parent)) / parts.name
+            if not place.is_relative_to(base):
                 return "which leads out of the root"
             found = place.lstat()
             if stat.S_ISLNK(found.st_mode):
-                if not Path(os.path.realpath(place)).is_relative_to(base):
+                place = Path(os.path.realpath(place))
+                if not place.is_relative_to(base):
                     return "which leads out of the root"
-                found = place.stat()
+                found = place.lstat()
         except OSError as error:
             return f"which cannot be had ({error.strerror})"
-        return found.st_size if stat.S_ISREG(found.st_mode) else "which is no file"
+        except ValueError as error:  # half a character, which no file system can have
+            return f"which cannot be had ({error})"
+        return (str(place.relative_to(base)), found.st_size) if stat.S_ISREG(found.st_mode) else "which is no file"
 
-    return size_of
+    return look_up
 
 
 _Rows = Iterator[tuple[str, dict[str, Any] | Problem]]
@@ -233,8 +256,8 @@ def _jsonl(index: Path) -> _Rows:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
+            row = from_json(line)
+        except ValueError as error:
             yield where, Problem(where, f"broken JSON ({error})", "one JSON object a line")
             continue
         yield where, row if isinstance(row, dict) else Problem(where, repr(row)[:80], "one JSON object a line")
@@ -261,7 +284,8 @@ def _parquet(index: Path) -> _Rows:
         if column is None:
             yield where, row
             continue
-        point = shapely.from_wkb(row.pop(column), on_invalid="ignore")
+        with reading(index, "a whole Parquet file"):
+            point = shapely.from_wkb(row.pop(column), on_invalid="ignore")
         if point is None or point.geom_type != "Point" or point.is_empty:
             yield where, Problem(f"{where} {column}", "no point", "a WKB point")
         elif "lat" in row or "lon" in row:
@@ -271,10 +295,8 @@ def _parquet(index: Path) -> _Rows:
 
 
 def _text(index: Path) -> str:
-    try:
+    with reading(index, "UTF-8 text"):
         return index.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(index), f"a file that cannot be read ({error})", "UTF-8 text")]) from error
 
 
 _READERS: dict[str, Callable[[Path], _Rows]] = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}

@@ -257,11 +257,11 @@ class MapillarySource:
         place, fault = _place(image)
         panorama = image.is_pano or image.camera_type in _ROUND
         known = image.quality_score is not None and 0 <= image.quality_score <= 1
-        computed = image.computed_compass_angle
+        computed = heading(image.computed_compass_angle)
         return Photo(
             source_id=image.id,
             position=place,
-            heading_deg=heading(image.compass_angle if computed is None else computed),
+            heading_deg=heading(image.compass_angle) if computed is None else computed,
             hfov_deg=360.0 if panorama else _hfov(image),
             projection="equirectangular" if panorama else _projection(image),
             lens=_fisheye(image),

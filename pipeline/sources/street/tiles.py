@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-import mapbox_vector_tile
 import mercantile
-from google.protobuf.message import DecodeError
 
 from pipeline.config.build import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point
 from pipeline.net.base import Answer, Request, Session
+from pipeline.sources.vector_tile import decode_tile
 from schemas.reasons import Reason
 
 MAX_TILE_BYTES = 20_000_000
+_MOST_FEATURES = 500_000
+"""Photos of a large city's middle; each takes some 40 bytes of a tile."""
+_MOST_NUMBERS = 20_000_000
 _AT_ONCE = 64
 
 
@@ -62,28 +64,21 @@ def spots(
 
 
 def points(body: bytes, tile: mercantile.Tile, layer: str) -> Iterator[Spot]:
-    """The points of a layer of a Mapbox vector tile (version 2.1) that lie in the tile itself.
+    """The points of a layer of a vector tile that lie in the tile itself.
 
     Those in the margin around it are left out: the neighbouring tile has them too.
 
     Raises:
-        SiteError: BAD_ANSWER, where it is no such tile.
+        SiteError: BAD_ANSWER, where it is no such tile; ANSWER_TOO_LARGE.
     """
-    name = f"tile {tile.z}/{tile.x}/{tile.y}"
-    try:
-        decoded = mapbox_vector_tile.decode(body, default_options={"y_coord_down": True}).get(layer)
-    except (DecodeError, AssertionError, IndexError, ValueError) as error:  # what the library does with bad bytes
-        raise SiteError(Reason.BAD_ANSWER, f"{name} is no vector tile: {error or type(error).__name__}") from None
-    if decoded is None:
-        return
-    extent, side = decoded["extent"], 2**tile.z
-    if extent < 1:
-        raise SiteError(Reason.BAD_ANSWER, f"{name} has an extent of {extent}")
-    for feature in decoded["features"]:
-        if feature["geometry"]["type"] != "Point":
-            continue
-        x, y = feature["geometry"]["coordinates"]
-        if 0 <= x < extent and 0 <= y < extent:
-            lon = (tile.x + x / extent) / side * 360.0 - 180.0
-            lat = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * (tile.y + y / extent) / side))))
-            yield Spot(Point(lat, lon), feature["properties"])
+    limits = {"most_features": _MOST_FEATURES, "most_numbers": _MOST_NUMBERS}
+    for found in decode_tile(body, layer.__eq__, f"tile {tile.z}/{tile.x}/{tile.y}", **limits):
+        side, extent = 2**tile.z, found.extent
+        for feature in found.features:
+            if feature.geometry is None or feature.geometry.geom_type != "Point":
+                continue
+            x, y = feature.geometry.x, feature.geometry.y
+            if 0 <= x < extent and 0 <= y < extent:
+                lon = (tile.x + x / extent) / side * 360.0 - 180.0
+                lat = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * (tile.y + y / extent) / side))))
+                yield Spot(Point(lat, lon), feature.properties)

@@ -17,8 +17,9 @@ from pipeline.world.sheet import paint_map
 from pipeline.world.streets import ALONG_EAST, ALONG_NORTH, ROADS, stretch
 from pipeline.world.town import Town, cells_near, locate
 from schemas.reasons import Reason
-from schemas.records import MapFact
+from schemas.records import FactKind, MapFact
 
+_CHARTED = frozenset[FactKind]({"road", "junction", "crossing", "poi", "green", "water", "rail", "stop", "square"})
 _DRAWN = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -40,6 +41,10 @@ class WorldMapSource:
         """Streets, junctions, crossings, shops and notable places within a radius, nearest first."""
         home = self._homes.at(point)
         return [] if home is None else facts_around(home.town, locate(home.town, point), radius_m)
+
+    def charted(self) -> frozenset[FactKind]:
+        """What `pipeline.world.facts` knows all of; of buildings only those with names."""
+        return _CHARTED
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
         """The map in the aerial chip's frame and scale.

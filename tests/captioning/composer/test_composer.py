@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.captioning.base import Description, Evidence
@@ -20,6 +20,7 @@ from pipeline.errors import ConfigError, SiteError
 from prompts import loader
 from schemas.reasons import Reason
 from schemas.records import Cue, ImageryRow, Position, Sentence
+from tests.examples import examples
 
 COMPOSER = Composer(config.Composer(), seed=0)
 DIRECTIONS = {
@@ -176,7 +177,7 @@ def cue_lists(draw: st.DrawFn) -> list[Cue]:
     ]
 
 
-@settings(max_examples=150, deadline=None)
+@examples(50)
 @given(cue_lists())
 def test_whatever_the_cues_what_is_told_is_true(cues: list[Cue]) -> None:
     evidence = site(cues)
@@ -187,7 +188,7 @@ def test_whatever_the_cues_what_is_told_is_true(cues: list[Cue]) -> None:
         check(evidence, answer)
 
 
-@settings(max_examples=30, deadline=None)
+@examples(15)
 @given(st.lists(st.text(min_size=1, max_size=48), min_size=1, max_size=400), st.integers(20, 77))
 def test_token_limits_hold_with_many_and_odd_texts(texts: list[str], short: int) -> None:
     composer = Composer(config.Composer(long_tokens=77, short_tokens=short), seed=1)

@@ -512,10 +512,14 @@ def test_a_picture_that_the_server_forgot_is_sent_again(tmp_path: Path) -> None:
 
 
 def test_a_stop_ends_the_dialogues_and_what_came_is_kept(tmp_path: Path) -> None:
-    with serving(write_well) as standin:
+    def stop_in_the_middle(number: int, _: Seen) -> None:
+        if number == 8:
+            request_stop()
+
+    with serving(write_well, delay_s=0.05) as standin:
+        standin.fault = stop_in_the_middle
         build = build_for([standin.url], tmp_path / "w", at_once=2)
         captioner = of(build)
-        standin.fault = lambda number, _: request_stop() if number == 6 else None
         try:
             with pytest.raises(BuildStopped):
                 captioner.describe([place(f"a{i}") for i in range(40)])
@@ -523,6 +527,7 @@ def test_a_stop_ends_the_dialogues_and_what_came_is_kept(tmp_path: Path) -> None
             clear_stop()
         kept = len(list((tmp_path / "w" / "replies").rglob("*.json")))
         assert kept >= 4
+        assert len(standin.seen) < 40
 
 
 def test_the_fingerprint_hangs_on_what_the_words_hang_on(captioner: Captioner) -> None:

@@ -1,16 +1,20 @@
 """The log of requests, what can be read from it, and the command that starts the server."""
 
 import json
+import select
+import socket
 import subprocess
 import sys
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.dev.standin.here import running_here
 from tests.dev.standin.plain import PlainClient
 from tools.dev.standin import (
     Fault,
@@ -53,7 +57,9 @@ def test_repeats_are_of_whole_answers_to_one_question() -> None:
 
 
 def test_what_is_logged(ask: PlainClient, box: str) -> None:
-    with running(Plan(rules=[Rule(match=Match(part=Part.TILE, tries=[1]), fault=Fault.STALL)], slow_s=0.3)) as server:
+    reset = Rule(match=Match(part=Part.TILE, tries=[1], path="/tiles/blank/10/1/1.jpg"), fault=Fault.RESET)
+    stall = Rule(match=Match(part=Part.TILE, path="/tiles/blank/11/*"), fault=Fault.STALL)
+    with running_here(Plan(rules=[reset, stall], slow_s=600)) as server:
         host = server.api_host
         tile = f"{server.api}/tiles/blank/10/1/1.jpg"
         with pytest.raises(ConnectionError):
@@ -63,38 +69,50 @@ def test_what_is_logged(ask: PlainClient, box: str) -> None:
         key = server.key.replace("|", "%7C")
         ask(f"{server.api}/mapillary/graph/images?bbox={box}&access_token={key}")
         ask(f"{server.api}/mapillary/graph/images?bbox={box}", Authorization=f"OAuth {server.key}")
-        with ThreadPoolExecutor(4) as pool:
-            list(pool.map(lambda n: _ignore(ask, f"{server.api}/tiles/blank/11/{n}/1.jpg"), range(4)))
-        log = server.log()
+        with unanswered(host, [f"/tiles/blank/11/{n}/1.jpg" for n in range(4)]):
+            while max_in_flight(server.log(), host) < 5:
+                ask(f"{server.api}/nothing")  # the fifth, once the others have come
+        while len(log := [one for one in server.log() if one.path != "/nothing"]) < 9:
+            time.sleep(0.01)  # until it has noticed that the others left
         first, second = log[:2]
-        assert (first.provider, first.part, first.fault, first.status) == (Provider.TILES, Part.TILE, Fault.STALL, 0)
+        assert (first.provider, first.part, first.fault, first.status) == (Provider.TILES, Part.TILE, Fault.RESET, 0)
         assert first.user_agent == "tester/1 (+mailto:a@b.example)"
-        assert 0.3 <= first.seconds < 1
+        assert first.arrived_s + first.seconds <= second.arrived_s
+        stalled = log[5:]
+        assert {(one.fault, one.status) for one in stalled} == {(Fault.STALL, 0)}
+        assert all(0.0 < one.seconds < 600 for one in stalled)
         assert (second.identity, second.attempt, second.fault, second.status) == (first.identity, 2, None, 200)
         assert repeats(log) == {first.identity: 2, "mapillary/listing " + json.dumps([["bbox", box]]): 2}
         assert [one.query["access_token"] for one in keys_in_urls(log)] == ["***"]
         assert server.key not in server.log_path.read_text()
-        assert max_in_flight(log, host) == 4
+        assert sorted(one.in_flight for one in stalled) == [1, 2, 3, 4]
         assert max_in_flight(log, server.pictures_host) == 0
 
 
-def _ignore(ask: PlainClient, url: str) -> None:
-    with pytest.raises(ConnectionError):
-        ask(url)
+@contextmanager
+def unanswered(host: str, paths: Iterable[str]) -> Iterator[list[socket.socket]]:
+    """Connections with a request each that nobody reads the answers of. They are closed in the end."""
+    address, _, port = host.partition(":")
+    with ExitStack() as stack:
+        connections = [stack.enter_context(socket.create_connection((address, int(port)))) for _ in paths]
+        for connection, path in zip(connections, paths, strict=True):
+            connection.sendall(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        yield connections
 
 
-def test_overpass_gives_two_slots(ask: PlainClient) -> None:
+def test_overpass_gives_two_slots() -> None:
     stall = Rule(match=Match(provider=Provider.OVERPASS), fault=Fault.STALL)
-    with running(Plan(rules=[stall], slow_s=0.5)) as server:
-
-        def get(_: int) -> int:
-            try:
-                return ask(f"{server.api}/overpass/api/status").status
-            except ConnectionError:
-                return 0
-
-        with ThreadPoolExecutor(4) as pool:
-            assert sorted(pool.map(get, range(4))) == [0, 0, 429, 429]
+    with (
+        running_here(Plan(rules=[stall], slow_s=600)) as server,
+        unanswered(server.api_host, ["/overpass/api/status"] * 4) as waiting,
+    ):
+        statuses: list[bytes] = []
+        while len(statuses) < 2:
+            for connection in select.select(waiting, [], [])[0]:
+                statuses.append(connection.recv(12))
+                waiting.remove(connection)
+        assert statuses == [b"HTTP/1.1 429"] * 2
+        assert select.select(waiting, [], [], 0.2)[0] == []
 
 
 def test_same_seed_same_bytes_and_same_faults(ask: PlainClient, box: str) -> None:

@@ -14,8 +14,9 @@ from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.sources.maps.files import MapFilesSource
 from pipeline.sources.world import WorldMapSource
+from tests.dev.standin.here import running_here
 from tests.dev.standin.plain import Got, PlainClient
-from tools.dev.standin import Running, running
+from tools.dev.standin import Running
 from tools.dev.standin.library import TOWNS
 from tools.dev.standin.running import SEED
 
@@ -136,7 +137,7 @@ def test_overpass_around_a_point_and_in_words_it_does_not_speak(standin: Running
 
 
 def test_the_corpus_is_served_too(corpus: Path, ask: PlainClient, graph: PlainClient) -> None:
-    with running(corpus=corpus) as server:
+    with running_here(corpus=corpus) as server:
         url = f"{server.api}/mapillary/graph/images?bbox=-105.30,40.00,-105.26,40.03&fields=thumb_original_url,geometry"
         photos = graph(url).json["data"]
         assert len(photos) > 30

@@ -14,7 +14,7 @@ from affine import Affine
 from pytest_httpserver import HTTPServer
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery
+from pipeline.config.build import Imagery, Region
 from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.point import Point
 from pipeline.sources.aerial.cog import CogSource
@@ -238,7 +238,10 @@ def test_it_is_a_networked_aerial_source(served: Served, tmp_path: Path) -> None
     source: AerialSource = cog(tmp_path, url)
     assert isinstance(source, Networked)
     assert source.provider().origins == (f"http://{served.host}",)
-    assert "300 x 300" in source.probe(None)  # type: ignore[arg-type]  # the region does not matter
+    assert "300 x 300" in source.probe(Region(name="here", centre=(HERE.lat, HERE.lon), radius_m=100))
+    with pytest.raises(SiteError, match="imagery within") as caught:
+        source.probe(Region(name="elsewhere", centre=(HERE.lat, HERE.lon + 1), radius_m=100))
+    assert caught.value.reason == Reason.NO_OVERLAP
     lat, lon = np.array([HERE.lat]), np.array([HERE.lon])
     before = len(served.asked)
     source.chip(HERE, 256, 0.5)

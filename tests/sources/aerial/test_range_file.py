@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
 from werkzeug import Response
@@ -15,6 +15,7 @@ from pipeline.errors import SiteError
 from pipeline.net.base import Answer, Provider, Request, Session
 from pipeline.sources.range_file import BLOCK, RangeFile
 from schemas.reasons import Reason
+from tests.examples import examples
 from tests.sources.aerial.range_serving import Served, client, ranged, serve
 
 Spoil = Callable[[int, int, bytes], Response]
@@ -46,7 +47,7 @@ class Memory:
     st.lists(st.tuples(st.integers(0, len(DATA) + 99), st.integers(0, 3 * BLOCK)), max_size=6),
     st.integers(1, 9),
 )
-@settings(max_examples=60, deadline=None)
+@examples(60)
 def test_any_ranges_are_what_the_file_holds(ranges: list[tuple[int, int]], kept: int) -> None:
     file = RangeFile(Memory(DATA), "https://example.org/a.tif", kept)
     for _ in range(2):

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
@@ -25,6 +25,7 @@ from pipeline.geo.point import Point
 from pipeline.sources.aerial.raster import RasterSource
 from pipeline.sources.base import RasterChip
 from schemas.reasons import Reason
+from tests.examples import examples
 
 HERE = Point(48.1, 11.5)
 SIZE_PX, GSD_M = 64, 0.25
@@ -94,7 +95,7 @@ def systems(point: Point) -> dict[str, str]:
     flip=st.booleans(),
     pixel_m=st.sampled_from([0.05, 0.13, 0.24, 0.5, 1.0]),
 )
-@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12, suppress=[HealthCheck.function_scoped_fixture])
 def test_chip_pixels_lie_where_pyproj_says(
     tmp_path: Path, lat: float, lon: float, system: str, turn: float, flip: bool, pixel_m: float
 ) -> None:

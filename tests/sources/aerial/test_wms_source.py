@@ -104,6 +104,17 @@ def test_pixels_lie_where_pyproj_says_in_both_versions(
     assert (query["FORMAT"], query["TRANSPARENT"]) == ("image/png", "TRUE")
 
 
+@pytest.mark.parametrize("system", ["EPSG:900913", "EPSG:102100", "ESRI:102113", "epsg:3857"])
+@pytest.mark.parametrize("media", ["image/png", "image/png8", "image/vnd.jpeg-png", "image/png; mode=24bit"])
+def test_other_names_of_web_mercator_and_of_formats(
+    server: Server, client: HttpClient, system: str, media: str
+) -> None:
+    server.document = document(server.base, system=system, media=media)
+    assert worst_error_m(source(server, client).chip(HERE, SIZE_PX, GSD_M)) < 0.1
+    query = server.asked[0]
+    assert (query["CRS"].lower(), query["FORMAT"], query["TRANSPARENT"]) == (system.lower(), media, "TRUE")
+
+
 def test_neighbours_ask_for_the_same_pictures(server: Server, client: HttpClient) -> None:
     photos = source(server, client)
     assert isinstance(photos, Networked)

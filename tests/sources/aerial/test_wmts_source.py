@@ -73,6 +73,7 @@ class Server:
     def __init__(self, server: HTTPServer) -> None:
         self.base = server.url_for("/")
         self.asked: list[str] = []
+        self.formats: list[str] = []
         self.document = document(self.base)
         self.answer: Response | None = None
         server.expect_request("/wmts/1.0.0/WMTSCapabilities.xml").respond_with_handler(
@@ -92,8 +93,9 @@ class Server:
         self.asked.append(request.query_string.decode())
         if query["REQUEST"] == "GetCapabilities":
             return Response(self.document, mimetype="text/xml")
-        known = ("LAYER", "STYLE", "FORMAT", "TILEMATRIXSET", "TIME", "VERSION")
-        assert [query[key] for key in known] == ["photos", "plain", "image/png", "web", "2023", "1.0.0"]
+        known = ("LAYER", "STYLE", "TILEMATRIXSET", "TIME", "VERSION")
+        assert [query[key] for key in known] == ["photos", "plain", "web", "2023", "1.0.0"]
+        self.formats.append(query["FORMAT"])
         return self._tile(query["TILEMATRIX"], int(query["TILEROW"]), int(query["TILECOL"]))
 
     def _tile(self, matrix: str, row: int, column: int) -> Response:
@@ -141,6 +143,51 @@ def test_key_value_requests_where_there_are_no_resources(server: Server, client:
         assert worst_error_m(source(server, client, address).chip(HERE, SIZE_PX, GSD_M)) < 0.1
 
 
+@pytest.mark.parametrize(
+    "system",
+    [
+        "EPSG:3857", "urn:ogc:def:crs:EPSG:6.18.3:3857", "http://www.opengis.net/def/crs/EPSG/0/3857",
+        "http://www.opengis.net/gml/srs/epsg.xml#3857", "urn:ogc:def:crs:EPSG::900913", "EPSG:102100",
+        "urn:ogc:def:crs:ESRI::102100", "OSGEO:41001", "urn:ogc:def:wkss:OGC:1.0:GoogleMapsCompatible", " epsg:3857 ",
+    ],
+)  # fmt: skip
+def test_web_mercator_goes_by_many_names(server: Server, client: HttpClient, system: str) -> None:
+    server.document = document(server.base, system=system)
+    assert worst_error_m(source(server, client).chip(HERE, SIZE_PX, GSD_M)) < 0.1
+
+
+@pytest.mark.parametrize("system", ["EPSG:25833857", "EPSG:3395", "EPSG:4326", "EPSG:13857", "EPSG:38570"])
+def test_other_systems_are_not_web_mercator(server: Server, client: HttpClient, system: str) -> None:
+    server.document = document(server.base, system=system)
+    with pytest.raises(MachineError, match="a matrix set in EPSG:3857"):
+        source(server, client).chip(HERE, SIZE_PX, GSD_M)
+
+
+@pytest.mark.parametrize(
+    ("offered", "asked_for"),
+    [
+        (["image/png8"], "image/png8"),
+        (["image/tiff", "image/png; mode=8bit"], "image/png; mode=8bit"),
+        (["image/vnd.jpg-png"], "image/vnd.jpg-png"),
+        (["image/jpgpng", "image/png"], "image/png"),
+        (["IMAGE/PNG", "image/gif"], "IMAGE/PNG"),
+        (["image/pjpeg"], "image/pjpeg"),
+    ],
+)
+def test_formats_that_can_be_decoded_go_by_many_names(
+    server: Server, client: HttpClient, offered: list[str], asked_for: str
+) -> None:
+    formats = "".join(f"<Format>{name}</Format>" for name in offered)
+    server.document = document(server.base, format=formats, resource="")
+    assert worst_error_m(source(server, client).chip(HERE, SIZE_PX, GSD_M)) < 0.1
+    assert set(server.formats) == {asked_for}
+
+
+def test_a_resource_whose_format_is_spelt_otherwise_is_used(server: Server, client: HttpClient) -> None:
+    server.document = document(server.base, format="<Format>image/jpg</Format>", operations="")
+    assert worst_error_m(source(server, client).chip(HERE, SIZE_PX, GSD_M)) < 0.1
+
+
 def test_the_style_asked_for_is_used(server: Server, client: HttpClient) -> None:
     server.document = document(server.base, resource="").replace("plain", "other").replace("grey", "plain")
     assert source(server, client, style="plain").chip(HERE, SIZE_PX, GSD_M).covered == 1.0
@@ -180,6 +227,7 @@ def test_tiles_on_another_host_are_refused(server: Server, client: HttpClient) -
         ({"matrix_set": "national"}, {}, "25832; allowed: a matrix set in EPSG:3857"),
         ({}, {"system": "urn:ogc:def:crs:EPSG::4326"}, "a matrix set in EPSG:3857"),
         ({}, {"format": "<Format>image/tiff</Format>"}, "image/tiff"),
+        ({}, {"format": "<Format>image/jpeg2000</Format><Format>image/svg+xml</Format>"}, "image/jpeg2000"),
         ({}, {"resource": "", "operations": ""}, "no address"),
         (
             {},

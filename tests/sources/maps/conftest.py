@@ -28,7 +28,12 @@ _COLUMNS = {
     "subclass": pa.string(),
     "height": pa.float64(),
     "categories": pa.struct([("primary", pa.string()), ("alternate", pa.list_(pa.string()))]),
+    "basic_category": pa.string(),
+    "confidence": pa.float64(),
+    "operating_status": pa.string(),
+    "is_underground": pa.bool_(),
     "road_flags": _RULE,
+    "rail_flags": _RULE,
     "level_rules": _LEVEL,
 }
 _NAMES = pa.struct(

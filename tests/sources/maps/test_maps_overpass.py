@@ -14,6 +14,7 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as Asked
 from werkzeug import Response
 
+from pipeline.cartography.existence import CLOSED, GONE, HIDDEN, PLANNED
 from pipeline.config.build import Chips, Imagery, Region
 from pipeline.config.sources import MapFiles, Overpass, Rate
 from pipeline.errors import ConfigError, SiteError
@@ -27,7 +28,7 @@ from schemas.reasons import Reason
 SEOUL = Region(name="seoul", bbox=(126.96, 37.56, 127.03, 37.60))
 HERE = Point(37.5702, 126.9852)
 QUIET = Region(name="quiet", centre=(51.0, 4.0), radius_m=150)
-REPLY = {
+REPLY: dict[str, Any] = {
     "version": 0.6,
     "osm3s": {"timestamp_osm_base": "2026-07-20T03:29:37Z"},
     "elements": [
@@ -81,6 +82,28 @@ def test_facts_are_those_of_the_same_data_as_a_file(corpus: Path, httpserver: HT
     assert len(queries) == 1
 
 
+def test_what_is_gone_is_left_out_and_the_reasons_are_logged_once(
+    httpserver: HTTPServer, client: HttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    def shop(number: int, **tags: str) -> dict[str, Any]:
+        return {"type": "node", "id": number, "lat": 51.0, "lon": 4.0, "tags": {"shop": "bakery"} | tags}
+
+    gone = [
+        shop(4, disused="yes"),
+        shop(5, end_date="2026-07-19"),
+        shop(6, opening_date="2026-08"),
+        shop(7, level="-1"),
+    ]
+    answering(httpserver, REPLY | {"elements": [*REPLY["elements"], *gone]})
+    source = overpass(httpserver, client)
+    for lon in (4.0, 4.1):  # two cells
+        source.around(Point(51.0, lon), 100.0)
+    assert {fact.name for fact in source.around(Point(51.0, 4.0), 100.0)} == {"Stille Straat", "Brood"}
+    assert source.left_out == {CLOSED: 1, GONE: 1, PLANNED: 1, HIDDEN: 1}
+    assert sum("left out" in message for message in caplog.messages) == 1
+    assert source.charted() >= {"road", "junction", "rail", "poi"}
+
+
 def test_a_cell_is_asked_for_once_and_then_lies_in_the_cache(httpserver: HTTPServer, client: HttpClient) -> None:
     queries = answering(httpserver, REPLY)
     source = overpass(httpserver, client)
@@ -123,7 +146,7 @@ def test_one_bad_item_loses_no_other(
     httpserver: HTTPServer, client: HttpClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     bad = ["text", {"type": "node", "id": 5, "lat": 99, "lon": 4.0, "tags": {"shop": "books"}}, {"type": "way"}]
-    answering(httpserver, REPLY | {"elements": [*bad, *REPLY["elements"]]})  # type: ignore[misc]  # a list
+    answering(httpserver, REPLY | {"elements": [*bad, *REPLY["elements"]]})
     assert len(overpass(httpserver, client).around(Point(51.0, 4.0), 50.0)) == 2
     assert "left out" in caplog.text
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from pytest_httpserver import HTTPServer
 
 from pipeline.config.build import Region
 from pipeline.config.sources import MapFiles, Overture
@@ -18,9 +19,10 @@ from pipeline.geo.point import Point
 from pipeline.geo.window import Window
 from pipeline.net.client import HttpClient
 from pipeline.sources.base import HasRoads, Networked
+from pipeline.sources.maps.bucket import Bucket
 from pipeline.sources.maps.files import MapFilesSource
 from pipeline.sources.maps.overture import OvertureSource
-from pipeline.sources.maps.release import Bucket, Release
+from pipeline.sources.maps.release import Release
 from schemas.reasons import Reason
 
 WriteType = Callable[..., Path]
@@ -123,7 +125,7 @@ def test_streets_bridges_and_links_are_what_they_are_in_osm(
     assert ("road", "residential", "Hauptstraße") in facts
     assert ("road", "primary_link", "Ring") in facts
     assert ("junction", "t-junction", "Hauptstraße / Mill Lane") in facts
-    assert ("other", "tunnel", "Deep Street") in facts
+    assert "Deep Street" not in {name for _, _, name in facts}, "nobody sees it from the street"
     assert [f for f in facts if f[1] == "bridge"] == [("other", "bridge", None)]
     assert not [f for f in facts if f[1] == "service"]
 
@@ -217,11 +219,69 @@ def test_a_release_in_a_bucket(tmp_path: Path, write_type: WriteType, client: Ht
         overture("s3://nobody/release/x", client, TOWN, s3_endpoint=address, s3_region="us-east-1").around(HERE, 60.0)
 
 
-def test_a_bucket_that_does_not_answer_is_a_fault_of_the_network() -> None:
-    release = Release("maps/release", Bucket("us-east-1", "http://127.0.0.1:9"), connect_timeout_s=0.5)
+def bucket_at(address: str, client: HttpClient, **settings: Any) -> OvertureSource:
+    return overture("s3://maps/release", client, TOWN, s3_endpoint=address.rstrip("/"), **settings)
+
+
+def test_a_bucket_that_does_not_answer_is_a_fault_of_the_network(client: HttpClient) -> None:
     with pytest.raises(SiteError) as error:
-        release.types()
+        bucket_at("http://127.0.0.1:9", client).probe(TOWN)
     assert error.value.reason is Reason.UNREACHABLE
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_bucket_may_not_send_us_elsewhere(status: int, httpserver: HTTPServer, client: HttpClient) -> None:
+    inside = HTTPServer(port=0)
+    inside.expect_request("/").respond_with_data("secret")
+    inside.start()
+    elsewhere = inside.url_for("/latest/meta-data")
+    httpserver.expect_request("/maps/").respond_with_data("", status=status, headers={"Location": elsewhere})
+    with pytest.raises(SiteError) as error:
+        bucket_at(httpserver.url_for("/"), client).probe(TOWN)
+    assert error.value.reason is Reason.UNSAFE_ADDRESS
+    assert inside.log == []
+    inside.stop()
+
+
+def test_a_bucket_of_another_region_names_it(httpserver: HTTPServer, client: HttpClient) -> None:
+    answer = "<Error><Code>PermanentRedirect</Code><Message>Another endpoint.</Message></Error>"
+    httpserver.expect_request("/maps/").respond_with_data(
+        answer, status=301, headers={"x-amz-bucket-region": "eu-central-1", "Content-Type": "application/xml"}
+    )
+    with pytest.raises(MachineError, match="in eu-central-1: set s3_region"):
+        bucket_at(httpserver.url_for("/"), client).probe(TOWN)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ("no XML", Reason.BAD_ANSWER),
+        ("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", Reason.BAD_ANSWER),
+        ("<ListBucketResult><Contents><Key>release/x</Key></Contents></ListBucketResult>", Reason.BAD_ANSWER),
+        ("<ListBucketResult><Contents><Key>a</Key><Size>many</Size></Contents></ListBucketResult>", Reason.BAD_ANSWER),
+    ],
+)
+def test_listings_of_the_wrong_kind_are_a_bad_answer(
+    answer: str, reason: Reason, httpserver: HTTPServer, client: HttpClient
+) -> None:
+    httpserver.expect_request("/maps/").respond_with_data(answer, content_type="application/xml")
+    with pytest.raises(SiteError) as error:
+        bucket_at(httpserver.url_for("/"), client).probe(TOWN)
+    assert error.value.reason is reason
+
+
+def test_an_endless_listing_is_given_up(httpserver: HTTPServer, client: HttpClient) -> None:
+    page = "<ListBucketResult><NextContinuationToken>t</NextContinuationToken></ListBucketResult>"
+    httpserver.expect_request("/maps/").respond_with_data(page, content_type="application/xml")
+    with pytest.raises(SiteError) as error:
+        bucket_at(httpserver.url_for("/"), client, rate={"per_s": 1_000, "at_once": 8}).probe(TOWN)
+    assert error.value.reason is Reason.ANSWER_TOO_LARGE
+
+
+def test_the_hosts_of_amazons_buckets() -> None:
+    assert Bucket.at("maps", "us-west-2", None).address == "https://maps.s3.us-west-2.amazonaws.com"
+    assert Bucket.at("my.maps", "us-west-2", None).address == "https://s3.us-west-2.amazonaws.com/my.maps"
+    assert Bucket.at("a/b", "", "https://s3.example.org/").address == "https://s3.example.org/a%2Fb"
 
 
 def test_files_that_are_no_parquet_are_a_bad_answer(tmp_path: Path, write_type: WriteType, client: HttpClient) -> None:

@@ -19,6 +19,8 @@ from pmtiles.writer import Writer
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from pipeline.cartography.existence import CLOSED, FERRY, HIDDEN
+from pipeline.cartography.features import NO_KIND
 from pipeline.config.build import Imagery, Region
 from pipeline.config.sources import PmtilesMap
 from pipeline.errors import ConfigError, SiteError
@@ -126,7 +128,9 @@ def write_archive(path: Path, things: list[Thing4] = TOWN, *, kind: TileType = T
             "center_lon_e7": int(EDGE.lon * 1e7),
             "center_lat_e7": int(EDGE.lat * 1e7),
         }
-        writer.finalize(header, {"planetiler:osm:osmosisreplicationtime": "2026-10-05T00:00:00Z"})
+        layers = [{"id": name, "fields": {}} for name in sorted({layer for layer, *_ in things})]
+        written = {"planetiler:osm:osmosisreplicationtime": "2026-10-05T00:00:00Z", "vector_layers": layers}
+        writer.finalize(header, written)
         writer.tile_f.close()
     return path
 
@@ -160,6 +164,22 @@ def test_the_town_is_told_as_from_a_file(tmp_path: Path, client: HttpClient) -> 
     assert by_name["Hauptstraße / Ring"].distance_m == pytest.approx(40, abs=0.6)
     assert len({fact.fact_id for fact in facts}) == len(facts)
     assert by_name["Café"].fact_id == "osm:n20"
+
+
+def test_ways_that_are_gone_hidden_or_ferries_are_left_out(tmp_path: Path, client: HttpClient) -> None:
+    things: list[Thing4] = [
+        ("roads", way(1), {"kind": "minor_road", "kind_detail": "residential", "name": "High"}, [(-9, 9), (9, 9)]),
+        ("roads", way(2), {"kind": "ferry", "name": "Harbour Ferry"}, [(-9, 5), (9, 5)]),
+        ("roads", way(3), {"kind": "rail", "kind_detail": "abandoned", "name": "Old Line"}, [(-9, 2), (9, 2)]),
+        ("roads", way(4), {"kind": "path", "kind_detail": "corridor", "name": "Mall"}, [(-9, 1), (9, 1)]),
+        ("roads", way(5), {"kind": "rail", "kind_detail": "subway", "is_tunnel": True}, [(-9, 3), (9, 3)]),
+        ("roads", way(6), {"kind": "major_road", "kind_detail": "primary", "is_tunnel": True, "name": "Deep"},
+         [(-9, 4), (9, 4)]),
+    ]  # fmt: skip
+    town = source(write_archive(tmp_path / "a.pmtiles", things), client)
+    assert [(fact.kind, fact.name) for fact in town.around(EDGE, 60.0)] == [("road", "High")]
+    assert set(town.left_out) == {FERRY, CLOSED, NO_KIND, HIDDEN}
+    assert town.charted() == {"road", "rail"}
 
 
 def test_what_two_tiles_share_is_one_thing(tmp_path: Path, client: HttpClient) -> None:
@@ -295,7 +315,9 @@ def test_a_tile_of_too_many_features_is_not_unpacked() -> None:
         ("roads", {"pmap:kind": "highway", "pmap:link": 1, "pmap:level": 1},
          {"highway": "motorway_link", "bridge": "yes", "layer": "1"}),
         ("roads", {"kind": "path", "kind_detail": "steps", "is_tunnel": True}, {"highway": "steps", "tunnel": "yes"}),
-        ("roads", {"kind": "ferry"}, {}),
+        ("roads", {"kind": "ferry"}, {"route": "ferry"}),
+        ("roads", {"kind": "path", "kind_detail": "corridor"}, {"highway": "corridor"}),
+        ("roads", {"kind": "rail", "kind_detail": "abandoned"}, {"highway": "abandoned"}),
         ("buildings", {"kind": "address", "addr_housenumber": "7"}, {}),
         ("landuse", {"kind": "school", "name": "Elm"}, {"amenity": "school", "name": "Elm"}),
         ("pois", {"kind": "station"}, {"railway": "station"}),

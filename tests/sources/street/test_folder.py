@@ -2,8 +2,9 @@
 
 import csv
 import json
+import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,13 @@ def test_all_formats_give_the_same_photos(tmp_path: Path, suffix: str) -> None:
     ]
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("heading", [-1, -1.0, "-1"])
+def test_a_heading_of_minus_one_is_unknown(tmp_path: Path, suffix: str, heading: Any) -> None:
+    (photo,) = source(tmp_path, [GOOD | {"heading": heading}], suffix).candidates(BOULDER)
+    assert photo.heading_deg is None
+
+
 @pytest.mark.parametrize(
     ("change", "column", "said"),
     [
@@ -120,9 +128,10 @@ def test_all_formats_give_the_same_photos(tmp_path: Path, suffix: str) -> None:
         ({"lat": None}, "lat", "nothing"),
         ({"lat": 0.0, "lon": 0.0}, "", "no position"),
         ({"heading": 361.0}, "heading", "360"),
+        ({"heading": -2.0}, "heading", "0"),
         ({"heading": float("nan")}, "heading", "finite"),
         ({"hfov_deg": 190.0}, "", "below 180"),
-        ({"projection": "fisheye"}, "projection", "perspective"),
+        ({"projection": "cylindrical"}, "projection", "perspective"),
         ({"projection": "equirectangular", "hfov_deg": 90.0}, "", "360"),
         ({"panorama": "maybe"}, "", "true or false"),
         ({"panorama": False, "projection": "equirectangular"}, "", "panorama is False"),
@@ -214,6 +223,106 @@ def test_the_bytes_come_as_they_are_and_a_lost_file_is_the_sites_fault(tmp_path:
     with pytest.raises(SiteError) as error:
         photos.read(photo)
     assert error.value.reason is Reason.READ_FAILED
+
+
+def read_fails(photos: FolderStreetSource, said: str | None = None) -> Reason:
+    (photo,) = photos.near(Point(40.0178, -105.2802), 5.0)
+    with pytest.raises(SiteError, match=said) as error:
+        photos.read(photo)
+    return error.value.reason
+
+
+@pytest.mark.parametrize("swapped", ["file", "folder", "root"])
+def test_no_link_is_followed_that_came_after_the_index_was_checked(swapped: str, tmp_path: Path) -> None:
+    root, secret = tmp_path / "photos", tmp_path / "secret"
+    for folder in (root / "day", secret / "day"):
+        folder.mkdir(parents=True)
+        (folder / "a.jpg").write_bytes(b"secret" if folder.is_relative_to(secret) else b"photo!")
+    photos = source(root, [GOOD | {"path": "day/a.jpg"}])
+    (photo,) = photos.near(Point(40.0178, -105.2802), 5.0)
+    assert photos.read(photo) == b"photo!"
+    place = {"file": root / "day" / "a.jpg", "folder": root / "day", "root": root}[swapped]
+    place.rename(tmp_path / "before")
+    place.symlink_to(secret / place.relative_to(root))
+    assert read_fails(photos) is Reason.READ_FAILED
+
+
+def test_a_link_that_was_checked_leads_where_it_led_then(tmp_path: Path) -> None:
+    for name in ("real.jpg", "other.jpg"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "link").symlink_to(tmp_path / "real.jpg")
+    photos = source(tmp_path, [GOOD | {"path": "link"}])
+    (tmp_path / "link").unlink()
+    (tmp_path / "link").symlink_to(tmp_path / "other.jpg")
+    assert photos.read(photos.near(Point(40.0178, -105.2802), 5.0)[0]) == b"real.jpg"
+
+
+def test_a_file_that_grew_or_is_none_any_more_is_not_read(tmp_path: Path) -> None:
+    photos = source(tmp_path, [GOOD])
+    with (tmp_path / "a.jpg").open("r+b") as file:
+        file.truncate(40_000_000_000)
+    assert read_fails(photos, "changed since the index was read") is Reason.READ_FAILED
+    (tmp_path / "a.jpg").unlink()
+    os.mkfifo(tmp_path / "a.jpg")
+    assert read_fails(photos, "changed since the index was read") is Reason.READ_FAILED
+
+
+def test_a_file_of_any_size_is_known_by_it_before_it_is_read(tmp_path: Path) -> None:
+    index = write(tmp_path, [GOOD])
+    with (tmp_path / "a.jpg").open("r+b") as file:
+        file.truncate(40_000_000_000)  # takes no room on the disk
+    photos = FolderStreetSource("photos", FolderSource(type="folder", index=index, root=tmp_path), [BOULDER])
+    assert photos.near(Point(40.0178, -105.2802), 5.0)[0].size_bytes == 40_000_000_000
+    assert read_fails(photos, "40000000000 bytes") is Reason.IMAGE_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "said"),
+    [
+        ("geom", [[1, 2]], "a column geom of type list"),
+        ("geom", [7], "a column geom of type int64"),
+        ("geom", [b"\x01\x01"], "no point"),
+        ("heading", [{"a": 1}], "heading"),
+        ("captured_at", [3.5], "ISO 8601"),
+    ],
+)
+def test_columns_of_the_wrong_kind_are_named(column: str, values: list[Any], said: str, tmp_path: Path) -> None:
+    index = write(tmp_path, [GOOD], ".parquet")
+    table = pq.read_table(index)
+    if column in table.column_names:
+        table = table.set_column(table.column_names.index(column), column, pa.array(values))
+    else:
+        table = table.append_column(column, pa.array(values))
+    pq.write_table(table, index)
+    with pytest.raises(ConfigError, match=said) as caught:
+        FolderStreetSource("photos", FolderSource(type="folder", index=index, root=tmp_path), [BOULDER])
+    assert all(problem.where.partition(":")[0].endswith("index.parquet") for problem in caught.value.problems)
+
+
+def test_a_column_of_dates_is_taken(tmp_path: Path) -> None:
+    index = write(tmp_path, [GOOD], ".parquet")
+    pq.write_table(pq.read_table(index).append_column("captured_at", pa.array([date(2026, 3, 1)])), index)
+    photos = FolderStreetSource("photos", FolderSource(type="folder", index=index, root=tmp_path), [BOULDER])
+    assert photos.near(Point(40.0178, -105.2802), 5.0)[0].captured_at == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('{"path": "a.jpg", "author": "\\ud800"}', "broken JSON"),
+        ("[" * 100_000, "broken JSON"),
+        ('{"captured_at": "0001-01-01T00:00:00+14:00"}', "between years 1 and 9999"),
+        ('{"path": "a\\u0000.jpg"}', "not a plain path"),
+    ],
+)
+def test_lines_that_would_break_a_reader_are_named(row: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    index = tmp_path / "index.jsonl"
+    line = row if row.startswith("[") else json.dumps(GOOD)[:-1] + ", " + row[1:]
+    index.write_text(line)
+    with pytest.raises(ConfigError, match=said) as caught:
+        FolderStreetSource("photos", FolderSource(type="folder", index=index, root=tmp_path), [BOULDER])
+    assert caught.value.problems[0].where.startswith("index.jsonl:1")
 
 
 def test_the_fingerprint_follows_rows_and_sizes(tmp_path: Path) -> None:

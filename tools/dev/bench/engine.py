@@ -147,7 +147,8 @@ def simulate(folder: Path, regions: int, cells: int, per_cell: int) -> None:
         absent={}, missing={}, captioners={}, languages={}, licence_classes={},
     )  # fmt: skip
     manifest = Manifest(
-        name="bench", created_at=datetime.now(UTC), schema_fingerprint="", counts=nothing, shards=[], files=[],
+        name="bench", revision=1, digest="", previous=None, created_at=datetime.now(UTC), schema_fingerprint="",
+        counts=nothing, shards=[], files=[],
         config={}, packages={}, embargo_m=0, min_duplicate_distance=0,
         provenance={"fingerprint": publish_fingerprint(ready.build, tasks)},
     )  # fmt: skip

@@ -2,29 +2,20 @@
 
 import asyncio
 import json
-import os
 import signal
-import socket
 import sys
-import tempfile
-from contextlib import AsyncExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import cv2
 import typer
-from aiohttp import web
 
 from pipeline.errors import ConfigError
-from pipeline.world.regions import Homes
-from tools.dev.standin.fault_rules import Dealer, Plan, read_plan
+from tools.dev.standin.fault_rules import Plan, read_plan
 from tools.dev.standin.faults import FAULTS, Provider
-from tools.dev.standin.library import TOWNS, Library
 from tools.dev.standin.running import DEFAULT_KEY, SEED
-from tools.dev.standin.scene import Scene, Thumbs
-from tools.dev.standin.server import Server
-
-HOST = "127.0.0.1"
+from tools.dev.standin.serving import serving
 
 
 def main(
@@ -69,41 +60,10 @@ async def _serve(port: int, plan: Plan, seed: int, log: Path, corpus: Path | Non
     stopped = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with AsyncExitStack() as stack:
-        cache = stack.enter_context(tempfile.TemporaryDirectory(prefix="geoscribe-standin-pictures-"))
-        listeners = [stack.enter_context(_listen(port + n if port else 0)) for n in range(3)]
-        api, pictures, trap = (f"http://{HOST}:{one.getsockname()[1]}" for one in listeners)
-        homes = Homes(seed, TOWNS)
-        scene = Scene(
-            library=Library(seed, Path(cache), corpus),
-            homes=tuple(home for town in TOWNS if (home := homes.named(town.name))),
-            dealer=Dealer(plan, seed),
-            thumbs=Thumbs(seed, plan.thumb_ttl_s, plan.thumb_uses),
-            api=api,
-            pictures=pictures,
-            trap=trap,
-            key=key,
-            corpus=corpus,
-        )
-        log.parent.mkdir(parents=True, exist_ok=True)
-        server = Server(scene, stack.enter_context(log.open("w", encoding="utf-8")))
-        stack.callback(server.close)
-        for application, listener in zip((server.apis(), server.pictures(), server.trap()), listeners, strict=True):
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            await web.SockSite(runner, listener).start()
-        where = {"api": api, "pictures": pictures, "trap": trap, "log": str(log), "pid": os.getpid()}
-        typer.echo(json.dumps(where))
+    async with serving(port, plan, seed, log, corpus, key) as where:
+        typer.echo(json.dumps(asdict(where)))
         sys.stdout.flush()
         await stopped.wait()
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
-    return listener
 
 
 def _print_faults() -> None:

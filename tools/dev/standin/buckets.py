@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from tools.dev.standin.fault_rules import Limit
 from tools.dev.standin.faults import Provider
@@ -11,10 +11,16 @@ Client = tuple[Provider, str]
 
 
 class Buckets:
-    """Counts what clients ask. For one event loop."""
+    """Counts what clients ask. For one event loop.
 
-    def __init__(self, limits: Mapping[Provider, Limit]) -> None:
+    Args:
+        limits: What each provider allows a client; anything, if it is not among them.
+        clock: Seconds that never go back.
+    """
+
+    def __init__(self, limits: Mapping[Provider, Limit], clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
+        self._clock = clock
         self._levels: dict[Client, tuple[float, float]] = {}
         self._under_way: Counter[Client] = Counter()
 
@@ -23,7 +29,7 @@ class Buckets:
         limit = self._limits.get(client[0])
         if limit is None:
             return True
-        now = time.monotonic()
+        now = self._clock()
         level, since = self._levels.get(client, (limit.burst, now))
         level = min(limit.burst, level + (now - since) * limit.per_s)
         if level < 1 or (limit.at_once is not None and self._under_way[client] >= limit.at_once):

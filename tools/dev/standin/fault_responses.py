@@ -195,8 +195,9 @@ async def _broken(response: web.StreamResponse, body: bytes, slow_s: float) -> N
 
 
 async def _pause(request: web.Request, seconds: float) -> None:
-    until = time.monotonic() + seconds
-    while request.transport is not None and time.monotonic() < until:
+    clock = asyncio.get_running_loop().time
+    until = clock() + seconds
+    while request.transport is not None and clock() < until:
         await asyncio.sleep(min(0.05, seconds))
 
 

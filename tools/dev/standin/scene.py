@@ -5,7 +5,7 @@ import hmac
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +54,17 @@ def id_at(provider: Provider, shot: Shot) -> str:
 
 
 class Thumbs:
-    """Picture addresses that expire, signed. Threads may share it."""
+    """Picture addresses that expire, signed. Threads may share it.
 
-    def __init__(self, seed: int, ttl_s: float, uses: int | None) -> None:
+    Args:
+        seed: Of the signatures.
+        ttl_s: Seconds for which an address is good.
+        uses: How often it is; any number if None.
+        wall: Seconds since the epoch.
+    """
+
+    def __init__(self, seed: int, ttl_s: float, uses: int | None, wall: Callable[[], float] = time.time) -> None:
+        self._wall = wall
         self._secret = f"standin {seed}".encode()
         self._ttl_s = ttl_s
         self._most = uses
@@ -70,7 +78,7 @@ class Thumbs:
         with self._lock:
             self._issued += 1
             number = self._issued
-        until = f"{int((time.time() + self._ttl_s) * 1000):x}"
+        until = f"{int((self._wall() + self._ttl_s) * 1000):x}"
         name = f"{photo_id}_{size}.jpg"
         return (
             f"{base}/fbcdn/v/{name}?stp=s{size}&_nc_sid={number}&oe={until}&oh={self._sign(name, str(number), until)}"
@@ -86,7 +94,7 @@ class Thumbs:
                 self._spent.add(sign)
             self._uses[sign] += 1
             spent = sign in self._spent or (self._most is not None and self._uses[sign] > self._most)
-        return "URL signature expired" if spent or int(until, 16) < time.time() * 1000 else None
+        return "URL signature expired" if spent or int(until, 16) < self._wall() * 1000 else None
 
     def _sign(self, *parts: str) -> str:
         return hmac.new(self._secret, " ".join(parts).encode(), hashlib.sha256).hexdigest()[:32]

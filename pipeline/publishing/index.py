@@ -1,0 +1,51 @@
+"""`samples.parquet`: one small row a sample, to choose samples by without reading a shard."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from schemas.records import Latitude, Longitude, Record, Sample, Split
+
+
+class IndexRow(Record):
+    """One sample: where and what it is, and in which row of which shard it stands."""
+
+    sample_id: str
+    split: Split
+    region: str
+    unit: str
+    lat: Latitude
+    lon: Longitude
+    weight: float
+    language: str
+    synthetic: bool
+    licence_class: str
+    redistributable: bool
+    street_licence: str
+    """Of `street`; likewise the others, null where the sample lacks the view."""
+    panorama_licence: str | None
+    aerial_licence: str | None
+    drone_licence: str | None
+    map_licence: str | None
+    shard: str
+    """Path in the dataset."""
+    row: int
+    """In the shard, from 0."""
+
+
+_SAME = [name for name in IndexRow.model_fields if name in Sample.model_fields]
+_INFO = {
+    "street_licence": "street_view",
+    "panorama_licence": "panorama_view",
+    "aerial_licence": "aerial_chip",
+    "drone_licence": "drone_chip",
+    "map_licence": "map_chip",
+}
+COLUMNS = (*_SAME, *(f"{column}.licence" for column in _INFO.values()))
+"""The columns of a shard that the index is taken from: no picture among them."""
+
+
+def index_rows(shard: str, samples: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows of `IndexRow` for the rows of a shard, in their order."""
+    for row, sample in enumerate(samples):
+        licences = {name: (sample[column] or {}).get("licence") for name, column in _INFO.items()}
+        yield {name: sample[name] for name in _SAME} | licences | {"shard": shard, "row": row}

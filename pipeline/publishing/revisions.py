@@ -1,0 +1,227 @@
+"""Revisions of a dataset in one place: which is in force, which are kept, and what belongs to none.
+
+    manifest.json, README.md          of the revision in force; the only files that are ever replaced
+    revisions/<digest>/               what a revision has for itself: its manifest, its card, its tables
+    data/<split>/                     shards, each of one revision or of several
+
+Everything but the first two is named by its content and never changed. A revision is put in force by replacing the card
+and then the manifest, when all that they list is there; what no kept revision lists goes after that. So whoever goes by
+the card or by the manifest finds the old or the new revision, whole, wherever a publisher is killed.
+
+In a folder one publisher works at a time, held by a lock. A bucket knows no locks: there an unlisted file may be that
+of another publisher at work, and stays for a day; and whoever has published looks whether all is still there.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pydantic import ValidationError
+
+from pipeline.errors import ConfigError, Problem
+from pipeline.publishing import manifest
+from pipeline.publishing.formats import FILES_1, SHARD_NAME_1, format_of, name_shards_in_card_1, read_manifest
+from pipeline.publishing.manifest import FORMAT, Manifest
+from pipeline.publishing.shards import SHARD_NAME
+from pipeline.stopping import check_stop
+from pipeline.storage import Entry, Store
+
+log = logging.getLogger(__name__)
+
+MARKER = "_publishing.json"
+"""Says whose a place is in which the first publish has not finished."""
+_ARCHIVED = r"revisions/(?P<digest>[0-9a-f]{16})/manifest\.json"
+_OWN = (SHARD_NAME, r"revisions/[0-9a-f]{16}/[a-zA-Z.]+", MARKER, SHARD_NAME_1, FILES_1)
+"""Patterns of what publishing writes, in this format and in format 1, and may remove. Other files are left alone."""
+_GRACE = timedelta(days=1)
+_LOOK_AGAIN_S = 0.2
+
+
+class OvertakenError(Exception):
+    """Another publisher removed files of this revision. Publishing again makes them again."""
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__(f"{len(missing)} files of the dataset went while it was published, such as {missing[0]}")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is in a dataset's place at one moment."""
+
+    entries: dict[str, Entry]
+    """By path."""
+    current: Manifest | None
+    """Of the revision in force."""
+    archived: dict[str, Manifest]
+    """Of each revision that has a folder, by digest."""
+    card: str | None
+    """SHA-256 of the card in force."""
+
+    def missing(self, revision: Manifest) -> list[str]:
+        """What a revision lists that is not there, or not in full length."""
+        sizes = {path: entry.size for path, entry in self.entries.items()}
+        return [file.path for file in revision.listed if sizes.get(file.path) != file.bytes]
+
+    @property
+    def sound(self) -> Manifest | None:
+        """The revision in force, if it is whole and the card is its own."""
+        there = self.current is not None and self.card == self.current.card_sha256 and not self.missing(self.current)
+        return self.current if there else None
+
+    def kept(self, keep: int) -> list[Manifest]:
+        """The revision in force, up to `keep` that went before, and that of the card in force, should it be another."""
+        kept: list[Manifest] = []
+        revision = self.current
+        while revision is not None and len(kept) <= keep:
+            kept.append(revision)
+            revision = self.archived.get(revision.previous or "")
+        return kept + [other for other in self.archived.values() if other.card_sha256 == self.card]
+
+
+def look(out: Store) -> Standing:
+    """What is there now.
+
+    Raises:
+        ConfigError: a newer version of geoscribe published there.
+    """
+    entries = {entry.path: entry for entry in out.entries()}
+    found = {path: _manifest(out, path) for path in entries if path == manifest.PATH or re.fullmatch(_ARCHIVED, path)}
+    current = found.pop(manifest.PATH, None)
+    archived = {revision.digest: revision for revision in found.values() if revision is not None}
+    text = _read(out, manifest.CARD) if manifest.CARD in entries else None
+    return Standing(entries, current, archived, hashlib.sha256(text).hexdigest() if text is not None else None)
+
+
+def take_over(out: Store, standing: Standing, name: str) -> None:
+    """Make sure that a place is empty or the build's own, and mark it as the build's.
+
+    Raises:
+        ConfigError: something else is there.
+    """
+    revisions = [revision for revision in (standing.current, *standing.archived.values()) if revision is not None]
+    owner = revisions[0].name if revisions else _marked(out, standing)
+    if standing.entries and owner != name:
+        found = f"{out.url}, which holds " + (f"the dataset of build {owner!r}" if owner else "files of another kind")
+        raise ConfigError([Problem("dataset", found, f"an empty folder, or one that build {name!r} published into")])
+    if standing.current is None:
+        content = {"format": f"geoscribe-dataset-{FORMAT}", "name": name}
+        out.write(MARKER, (json.dumps(content) + "\n").encode())
+    elif standing.current.older:
+        name_shards_in_card_1(out, standing.current)
+
+
+@contextlib.contextmanager
+def publishing_alone(out: Store) -> Iterator[bool]:
+    """Wait until nobody else publishes to a folder, and keep others waiting; False where the place knows no locks.
+
+    Raises:
+        BuildStopped: the user stopped the build while it waited.
+    """
+    told = False
+    while True:
+        check_stop()
+        with out.locked("publish") as held:
+            if held is not False:
+                yield held is True
+                return
+        if not told:
+            log.warning("another process is publishing to %s; waiting until it is done", out.url)
+            told = True
+        time.sleep(_LOOK_AGAIN_S)
+
+
+def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) -> None:
+    """Make a revision, of which all files are in place, the one that readers see.
+
+    Raises:
+        OvertakenError: another publisher removed some of it; see the module's first lines.
+    """
+    previous = standing.current
+    if previous is not None and previous.digest not in standing.archived:  # that of a format without archives
+        out.write(archive(previous.digest), out.read(manifest.PATH))
+    data = (revision.model_dump_json(indent=2) + "\n").encode()
+    out.write(archive(revision.digest), data)
+    out.write(manifest.CARD, text.encode())
+    out.write(manifest.PATH, data)
+    if MARKER in standing.entries or previous is None:
+        out.delete(MARKER)  # the manifest says whose the place is
+    there = look(out)
+    missing = there.missing(there.current) if there.current is not None else [manifest.PATH]
+    if missing:
+        raise OvertakenError(missing)
+    if there.current is not None and there.card != there.current.card_sha256:  # another publisher came between the two
+        out.write(manifest.CARD, out.read(folder(there.current.digest) + manifest.CARD))
+
+
+def tidy(out: Store, keep: int, *, alone: bool) -> int:
+    """Remove what no kept revision lists; returns how many files. Files that publishing never writes are left alone.
+
+    Args:
+        out: the dataset's place.
+        keep: how many revisions are kept beside the one in force.
+        alone: whether nobody else can be publishing there; otherwise only what is older than a day is removed.
+    """
+    standing = look(out)
+    if standing.current is None:
+        return 0
+    kept = standing.kept(keep)
+    listed = {path for revision in kept for path in (archive(revision.digest), *(f.path for f in revision.listed))}
+    before = datetime.now(UTC) - (timedelta(0) if alone else _GRACE)
+    gone = [
+        path
+        for path, entry in standing.entries.items()
+        if path not in listed and is_own(path) and (alone or entry.modified < before)
+    ]
+    # A manifest goes before what it lists: at no time is one there that lists what is gone.
+    for path in sorted(gone, key=lambda path: (re.fullmatch(_ARCHIVED, path) is None, path)):
+        out.delete(path)
+    if alone and out.root is not None:
+        for emptied in {(out.root / path).parent for path in gone}:
+            with contextlib.suppress(OSError):  # not empty
+                emptied.rmdir()
+    return len(gone)
+
+
+def folder(digest: str) -> str:
+    """The folder of a revision, with a slash at its end."""
+    return f"revisions/{digest}/"
+
+
+def archive(digest: str) -> str:
+    """Where a revision's manifest stays."""
+    return folder(digest) + manifest.PATH
+
+
+def is_own(path: str) -> bool:
+    """Whether a path is one that publishing writes to, but for the card and the manifest in force."""
+    return any(re.fullmatch(pattern, path) for pattern in _OWN)
+
+
+def _manifest(out: Store, path: str) -> Manifest | None:
+    data = _read(out, path)
+    try:
+        return read_manifest(data, f"{out.url}/{path}") if data is not None else None
+    except ValidationError:
+        return None
+
+
+def _marked(out: Store, standing: Standing) -> str | None:
+    """The name of the build whose first publish did not finish."""
+    data = _read(out, MARKER) if MARKER in standing.entries else None
+    if data is None or format_of(data, f"{out.url}/{MARKER}") is None:
+        return None
+    return str(json.loads(data).get("name"))
+
+
+def _read(out: Store, path: str) -> bytes | None:
+    """A file's content; None where another publisher has just removed it."""
+    try:
+        return out.read(path)
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,158 @@
+"""Time that passes only where something waits for it: an event loop whose clock jumps, and a client that lives in it.
+
+So what a test says of pauses is exact, costs nothing, and holds on a busy machine.
+"""
+
+import asyncio
+import selectors
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from yarl import URL
+
+from pipeline.config.build import Network
+from pipeline.errors import SiteError
+from pipeline.net.addresses import parse_origin
+from pipeline.net.base import Answer, Provider, Request, Verdict
+from pipeline.net.rate_limit import LocalRateLimiter
+from pipeline.net.retrying_client import Asked, RetryingClient
+from pipeline.net.transport import Failed, Reply, Transport
+from schemas.reasons import Reason
+
+ORIGIN = "https://example.org"
+
+
+class Jumping(selectors.DefaultSelector):
+    """Waits no time at all: moves the loop's clock instead."""
+
+    now = 1000.0
+
+    def select(self, timeout: float | None = None) -> Any:
+        self.now += max(timeout or 0.0, 0.0)
+        return super().select(0)
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """An event loop with a clock of its own. It must not wait for sockets: it would not."""
+
+    def __init__(self) -> None:
+        self.jumping = Jumping()
+        super().__init__(self.jumping)
+
+    def time(self) -> float:
+        return float(self.jumping.now)
+
+
+def run_jumping(scenario: Callable[[JumpingLoop], Coroutine[Any, Any, None]]) -> None:
+    """Run a scenario in a loop of its own."""
+    loop = JumpingLoop()
+    try:
+        loop.run_until_complete(scenario(loop))
+    finally:
+        loop.close()
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Nothing comes, until the client has waited as long as it does."""
+
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Late:
+    """An answer that is whole after some seconds."""
+
+    seconds: float
+    reply: Reply
+
+
+Reaction = Reply | Silence | Late
+
+
+def reply(status: int, body: bytes = b"", **headers: str) -> Reply:
+    """A whole answer. Underscores in header names stand for dashes."""
+    return Reply(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+@dataclass
+class ScriptedTransport(Transport):
+    """Answers each path with its reactions in turn; the last one repeats."""
+
+    loop: JumpingLoop
+    reactions: dict[str, list[Reaction]] = field(default_factory=dict)
+    seen: list[tuple[str, float]] = field(default_factory=list)
+    """Path and time of each request."""
+
+    async def send(
+        self,
+        method: str,  # noqa: ARG002 - as `Transport.send`
+        url: URL,
+        headers: Mapping[str, str],  # noqa: ARG002
+        body: bytes | None,  # noqa: ARG002
+        max_bytes: int,  # noqa: ARG002
+        within_s: float,
+    ) -> Reply:
+        self.seen.append((url.path, self.loop.time()))
+        left = self.reactions[url.path]
+        one = left.pop(0) if len(left) > 1 else left[0]
+        if isinstance(one, Reply):
+            return one
+        await asyncio.sleep(min(one.seconds, within_s))
+        if isinstance(one, Silence):
+            raise Failed(Verdict("again", Reason.UNREACHABLE, f"nothing came for {one.seconds:g} s"))
+        if one.seconds > within_s:
+            raise Failed(Verdict("again", Reason.UNREACHABLE, f"no whole answer within {within_s:g} s"))
+        return one.reply
+
+
+class Asking:
+    """A client, its provider, and the host that it asks."""
+
+    def __init__(self, loop: JumpingLoop, network: Mapping[str, Any], provider: Mapping[str, Any]) -> None:
+        self.transport = ScriptedTransport(loop)
+        self.limiter = LocalRateLimiter(clock=loop.time)
+        fields: dict[str, Any] = {"name": "test", "origins": (ORIGIN,), "per_s": 10_000, "at_once": 100}
+        self.provider = Provider(**(fields | dict(provider)))
+        self.client = RetryingClient(Network(**network), self.transport, self.limiter, loop.time)
+
+    def on(self, path: str, *reactions: Reaction) -> str:
+        """Say how to react; the address to ask."""
+        self.transport.reactions[path] = list(reactions)
+        return ORIGIN + path
+
+    @property
+    def seen(self) -> list[tuple[str, float]]:
+        """Path and time of each request."""
+        return self.transport.seen
+
+    async def fetch(self, url: str) -> Answer:
+        """As `HttpSession.fetch`."""
+        return await self.client.ask(Asked(self.provider, (parse_origin(ORIGIN, allow_loopback=False),), Request(url)))
+
+    async def fetch_many(self, urls: Sequence[str]) -> list[Answer | SiteError]:
+        """As `HttpSession.fetch_many`."""
+
+        async def one(url: str) -> Answer | SiteError:
+            try:
+                return await self.fetch(url)
+            except SiteError as fault:
+                return fault
+
+        return list(await asyncio.gather(*(one(url) for url in urls)))
+
+
+def ask_in_virtual_time(
+    scenario: Callable[[JumpingLoop, Asking], Coroutine[Any, Any, None]],
+    network: Mapping[str, Any] | None = None,
+    **provider: Any,
+) -> None:
+    """Run a scenario with a client of these settings: `network=` the build file's section, all else of the provider."""
+
+    async def play(loop: JumpingLoop) -> None:
+        asking = Asking(loop, network or {}, provider)
+        await scenario(loop, asking)
+        await asking.limiter.close()
+
+    run_jumping(play)

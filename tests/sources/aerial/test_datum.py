@@ -1,0 +1,175 @@
+"""How well a raster's coordinate system is tied to WGS 84: told, or refused with the grid that is missing."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from affine import Affine
+from numpy.typing import NDArray
+from pyproj import Transformer
+from rasterio.transform import from_origin
+
+from pipeline.config import sources as config
+from pipeline.errors import ConfigError
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
+from pipeline.sources.aerial.datum import frames, once_around, way
+from pipeline.sources.aerial.raster import RasterSource
+
+OSTN15 = "uk_os_OSTN15_NTv2_OSGBtoETRS.tif"
+"""The grid of Great Britain, some 40 MB, which no package brings."""
+
+
+@pytest.mark.parametrize(
+    ("crs", "lon", "lat", "accuracy"),
+    [
+        ("EPSG:4326", 8.5, 47.4, 0.0),
+        ("EPSG:3857", 8.5, 47.4, 0.0),
+        ("EPSG:32632", 9.0, 48.0, 0.0),
+        ("EPSG:25832", 9.0, 48.0, 1.0),  # ETRS89
+        ("EPSG:2154", 2.3, 48.9, 1.0),
+        ("EPSG:2056", 8.5, 47.4, 1.0),
+        ("EPSG:28992", 5.0, 52.0, 1.0),
+        ("EPSG:6677", 139.7, 35.7, 1.0),
+        ("EPSG:26910", -121.5, 37.7, 4.0),  # NAD83, as NAIP: no shift, and no grid to within a metre
+        ("EPSG:7855", 145.0, -37.8, 3.0),  # GDA2020
+        ("+proj=lcc +lat_1=40 +lat_2=50 +lat_0=0 +lon_0=3 +ellps=GRS80", 3.0, 45.0, None),
+        ("+proj=tmerc +lon_0=-2 +ellps=airy +towgs84=446.4,-125.2,542.1,0.15,0.247,0.842,-20.49", -2.0, 52.0, None),
+    ],
+)
+def test_systems_that_may_be_used(crs: str, lon: float, lat: float, accuracy: float | None) -> None:
+    found = way(crs, lon, lat)
+    assert (found.accuracy_m, found.fault) == (accuracy, None)
+
+
+@pytest.mark.parametrize(
+    ("crs", "lon", "lat", "said"),
+    [
+        ("EPSG:27700", 1.3, 52.6, OSTN15),
+        ("EPSG:27700+5701", 1.3, 52.6, OSTN15),
+        ("EPSG:31467", 9.0, 52.0, "de_adv_BETA2007.tif"),
+        ("EPSG:23030", -3.7, 40.4, "es_ign_SPED2ETV2.tif"),
+        ("EPSG:26710", -121.5, 37.7, "us_noaa_conus.tif"),
+        ("EPSG:4301", 139.7, 35.7, "publisher's own"),
+        ("+proj=utm +zone=31 +ellps=bessel", 3.0, 50.0, "leads to WGS 84"),
+    ],
+)
+def test_systems_that_may_not(crs: str, lon: float, lat: float, said: str) -> None:
+    fault = way(crs, lon, lat).fault
+    assert fault is not None
+    assert said in fault[1]
+
+
+@pytest.mark.parametrize(
+    ("crs", "lon", "lat"),
+    [
+        ("EPSG:27700", 1.3, 52.6), ("EPSG:27572", 2.3, 48.9), ("EPSG:26910", -121.5, 37.7), ("EPSG:31467", 9.0, 52.0),
+        ("EPSG:4301", 139.7, 35.7), ("EPSG:27700+5701", 1.3, 52.6), ("EPSG:2263", -74.0, 40.7),
+        ("+proj=tmerc +lon_0=-2 +ellps=airy +towgs84=446.4,-125.2,542.1,0.15,0.247,0.842,-20.49", -2.0, 52.0),
+    ],
+)  # fmt: skip
+def test_gdal_warps_to_where_pyproj_says(crs: str, lon: float, lat: float) -> None:
+    frame = LocalFrame(lat, lon)
+    own, local = frames(crs, frame)
+    east, north = np.array([0.0, 75.0, -75.0, 30.0]), np.array([0.0, 75.0, 20.0, -75.0])
+    x, y = Transformer.from_crs("OGC:CRS84", crs, always_xy=True).transform(*frame.to_degrees(east, north))
+    by_gdal = np.array(rasterio.warp.transform(own, local, x.tolist(), y.tolist()))
+    assert np.abs(by_gdal - [east, north]).max() < 0.02
+
+
+@pytest.mark.parametrize(
+    ("crs", "around"),
+    [
+        ("EPSG:4326", 360.0), ("EPSG:4807", 400.0), ("EPSG:3857", 2 * math.pi * 6378137),
+        ("EPSG:3395", 2 * math.pi * 6378137), ("EPSG:32632", None), ("EPSG:3035", None), ("EPSG:2056", None),
+    ],
+)  # fmt: skip
+def test_where_x_goes_on_around_the_earth(crs: str, around: float | None) -> None:
+    assert once_around(crs) == (None if around is None else pytest.approx(around))
+
+
+def marked(path: Path, crs: str, x: float, y: float) -> Path:
+    """A grey raster of 0.25 m pixels with a white mark of 1.25 m at a place."""
+    bands: NDArray[np.uint8] = np.full((3, 401, 401), 90, np.uint8)
+    bands[:, 198:203, 198:203] = 250
+    transform = Affine(0.25, 0, x - 401 / 8, 0, -0.25, y + 401 / 8)
+    shape: dict[str, Any] = {"count": 3, "height": 401, "width": 401, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="GTiff", crs=crs, transform=transform, **shape) as file:
+        file.write(bands)
+    return path
+
+
+def source(path: Path) -> RasterSource:
+    settings = {"type": "raster", "path": path, "author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
+    return RasterSource("photo", config.RasterSource.model_validate(settings), [])
+
+
+def offset_m(path: Path, place: Point) -> float:
+    """How far the mark lies from where it should in a chip, in metres."""
+    light = source(path).chip(place, 201, 0.1).pixels[:, :, 0].astype(float) - 90
+    light[light < 20] = 0
+    rows, columns = np.mgrid[:201, :201]
+    x, y = ((axis * light).sum() / light.sum() - 100 for axis in (columns, rows))
+    return math.hypot(x, y) * 0.1
+
+
+def test_british_grid_without_its_shift_grid_is_refused(tmp_path: Path) -> None:
+    path = marked(tmp_path / "norwich.tif", "EPSG:27700", 624_161.0, 308_459.0)
+    with pytest.raises(ConfigError) as caught:
+        source(path)
+    (problem,) = caught.value.problems
+    assert problem.where == str(path)
+    assert "OSGB" in problem.found
+    assert "within 2 m" in problem.found
+    assert OSTN15 in problem.allowed
+
+
+def test_nad83_is_noted(tmp_path: Path) -> None:
+    path = marked(tmp_path / "naip.tif", "EPSG:26910", 632_000.0, 4_173_000.0)
+    lon, lat = Transformer.from_crs("EPSG:26910", "OGC:CRS84", always_xy=True).transform(632_000.0, 4_173_000.0)
+    assert source(path).chip(Point(lat, lon), 64, 0.25).datum_accuracy_m == 4.0
+    assert offset_m(path, Point(lat, lon)) < 0.05
+
+
+SHIFT_LAT_S, SHIFT_LON_S = 1.5, -6.0
+
+
+def shift_grid(path: Path) -> None:
+    """A grid as PROJ has them (https://proj.org/specifications/geodetictiffgrids.html), the same shift all over it."""
+    side = 25
+    flat = np.ones((side, side), np.float32)
+    shape: dict[str, Any] = {"width": side, "height": side, "count": 2, "dtype": "float32", "crs": "EPSG:4277"}
+    path.parent.mkdir(parents=True)
+    with rasterio.open(path, "w", driver="GTiff", transform=from_origin(0.5, 53.5, 0.1, 0.1), **shape) as file:
+        file.write(np.stack([flat * SHIFT_LAT_S, flat * SHIFT_LON_S]))
+        for band, name in enumerate(("latitude_offset", "longitude_offset"), 1):
+            file.set_band_description(band, name)
+            file.set_band_unit(band, "arc-second")
+        file.update_tags(2, positive_value="east")
+        file.update_tags(TYPE="HORIZONTAL_OFFSET", AREA_OR_POINT="Point", grid_name="test", target_crs_epsg_code="4258")
+
+
+def test_a_grid_that_is_installed_is_used_by_the_warp_as_well(tmp_path: Path) -> None:
+    """PROJ looks for grids once a process, so the chip is made in another; GDAL's own PROJ does not find the grid."""
+    shift_grid(tmp_path / "data" / "proj" / OSTN15)
+    path = marked(tmp_path / "norwich.tif", "EPSG:27700", 624_161.0, 308_459.0)
+    lon, lat = Transformer.from_crs("EPSG:27700", "EPSG:4277", always_xy=True).transform(624_161.0, 308_459.0)
+    where = Point(lat + SHIFT_LAT_S / 3600, lon + SHIFT_LON_S / 3600)
+    code = (
+        "from pathlib import Path; from pipeline.geo.point import Point; from tests.sources.aerial import test_datum\n"
+        f"path, where = Path({str(path)!r}), Point({where.lat!r}, {where.lon!r})\n"
+        "print(test_datum.offset_m(path, where), test_datum.source(path).chip(where, 64, 1.0).datum_accuracy_m)"
+    )
+    here = str(Path(__file__).resolve().parents[3])
+    env = {**os.environ, "XDG_DATA_HOME": str(tmp_path / "data"), "PYTHONPATH": here}
+    done = subprocess.run([sys.executable, "-c", code], env=env, cwd=here, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    off, accuracy = map(float, done.stdout.split())
+    assert off < 0.05
+    assert accuracy == 1.0

@@ -1,0 +1,93 @@
+"""From rows to the arrays of a batch, as a model takes them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.perception.signatures import COLOUR_BINS, DIRECTIONS, RINGS
+from tools.retrieval.data.index import Index
+from tools.retrieval.data.pictures import picture, turned_orientation
+from tools.retrieval.data.rows import Row
+from tools.retrieval.data.select import REFERENCES, View
+from tools.retrieval.data.texts import TextChoice, text_columns, text_of
+
+Batch = dict[str, NDArray[Any]]
+"""`row`: rows of the index. `text`: token ids, batch x context. A view's name: bytes of pictures, batch x 3 x size x
+size; `has_` and the view: which rows have it (the others are black). `colour`, `orientation`, `spectrum`: signatures of
+the aerial chip, with `has_signatures`."""
+Tokens = Callable[[list[str]], NDArray[np.int64]]
+"""From texts to token ids, texts x context."""
+
+SIGNATURES = {"colour": 3 * COLOUR_BINS, "orientation": DIRECTIONS, "spectrum": RINGS}
+
+
+@dataclass(frozen=True)
+class Input:
+    """What a model wants of a row."""
+
+    text: TextChoice
+    views: tuple[View, ...]
+    size_px: int
+    heading_up: bool
+    """Turn chips so that the street view's heading is at the top."""
+    signatures: bool
+    tokens: Tokens
+
+    def columns(self) -> list[str]:
+        """Parquet paths of all that it reads."""
+        pictures = [f"{view}.bytes" for view in self.views]
+        signatures = [f"aerial_signatures.{name}" for name in SIGNATURES] if self.signatures else []
+        return [*text_columns(self.text), *pictures, *signatures]
+
+
+def make_batch(index: Index, rows: NDArray[np.int64], found: Sequence[Row], wanted: Input) -> Batch:
+    """The arrays of some rows.
+
+    Args:
+        index: where headings stand.
+        rows: of the index.
+        found: the rows as read, in the same order.
+        wanted: what goes into the batch.
+
+    Raises:
+        MachineError: a picture is damaged.
+    """
+    texts = wanted.tokens([text_of(wanted.text, row) for row in found])
+    return stack(
+        [
+            _item(index, int(row), one, wanted) | {"text": text}
+            for row, one, text in zip(rows, found, texts, strict=True)
+        ]
+    )
+
+
+def stack(items: Sequence[Batch]) -> Batch:
+    """A batch of single rows' arrays."""
+    return {name: np.stack([item[name] for item in items]) for name in items[0]}
+
+
+def unstack(batch: Batch) -> list[Batch]:
+    """The single rows' arrays of a batch."""
+    return [{name: values[at] for name, values in batch.items()} for at in range(len(batch["row"]))]
+
+
+def _item(index: Index, number: int, row: Row, wanted: Input) -> Batch:
+    heading = float(index.heading_deg[number]) if wanted.heading_up else None
+    item: Batch = {"row": np.asarray(number, np.int64)}
+    for view in wanted.views:
+        has = row[view] is not None
+        turn = heading if view in REFERENCES else None
+        side = wanted.size_px
+        item[view] = picture(row[view]["bytes"], side, turn) if has else np.zeros((3, side, side), np.uint8)
+        item[f"has_{view}"] = np.asarray(has)
+    if wanted.signatures:
+        looks = row["aerial_signatures"]
+        item["has_signatures"] = np.asarray(looks is not None)
+        for name, length in SIGNATURES.items():
+            item[name] = np.asarray(looks[name], np.float32) if looks else np.zeros(length, np.float32)
+        if heading is not None:
+            item["orientation"] = turned_orientation(item["orientation"], heading)
+    return item

@@ -1,0 +1,271 @@
+"""What is small of every row of one or several datasets, in memory: ids, places, chip sizes, where a row is stored."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.publishing.manifest import ShardEntry
+from tools.dataset import open_dataset
+from tools.retrieval.data.select import REFERENCES, Reference, Selection, View
+from tools.retrieval.data.stated import same_chips, stated_overlaps
+from tools.retrieval.data.texts import PUBLISHED, TextChoice, has_text, text_columns
+from tools.retrieval.overlaps import Chips, Overlaps, find_overlaps
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Strings = NDArray[np.object_]
+
+SMALL = (
+    "sample_id", "region", "unit", "split", "lat", "lon", "licence_class", "redistributable", "language",
+    "street_view.heading_deg", "panorama_view.heading_deg", "panorama_view.view_id",
+    *(f"{text}_tokens" for text in PUBLISHED),
+    *(f"{reference}_chip.{name}" for reference in REFERENCES for name in ("gsd_m", "width")),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Group:
+    """A row group of a shard: what is read at once."""
+
+    dataset: int
+    shard: ShardEntry
+    number: int
+
+
+@dataclass(frozen=True)
+class Index:
+    """Rows, one item each in every array. Made by `read_index`."""
+
+    ids: Strings
+    region: Strings
+    unit: Strings
+    split: Strings
+    licence: Strings
+    redistributable: NDArray[np.bool_]
+    language: Strings
+    lat: Floats
+    lon: Floats
+    heading_deg: Floats
+    """Of the street view; NaN where unknown."""
+    side_m: Mapping[Reference, Floats]
+    """Of the chips; NaN where there is none."""
+    panorama: NDArray[np.bool_]
+    texts: NDArray[np.bool_]
+    """Which rows have the text that was asked for."""
+    tokens: NDArray[np.int64]
+    """CLIP tokens of the published texts, n x 3, in the order of `tools.retrieval.data.texts.PUBLISHED`."""
+    group: Ints
+    """Which of `groups` a row is in, and where in it (`place`)."""
+    place: Ints
+    groups: tuple[Group, ...]
+    urls: tuple[str, ...]
+    """Of the datasets; `Group.dataset` is a place in it."""
+    overlaps: Overlaps | None
+    """Where the datasets state them."""
+    left_out: Mapping[str, int]
+    """How many rows were selected and cannot be used, by reason."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def chips(self, reference: Reference) -> Chips:
+        """Where the rows' chips lie."""
+        return Chips(self.lat, self.lon, self.side_m[reference])
+
+    def longer_than(self, text: TextChoice, context: int) -> int:
+        """How many rows' texts have more tokens; 0 for texts that are made anew, whose length is not known."""
+        return int((self.tokens[:, PUBLISHED.index(text)] > context).sum()) if text in PUBLISHED else 0
+
+    def overlaps_of(self, reference: Reference) -> Overlaps:
+        """As the datasets state them, or else by distance."""
+        return self.overlaps if self.overlaps is not None else find_overlaps(self.chips(reference))
+
+    def take(self, rows: Ints | NDArray[np.bool_]) -> "Index":
+        """Some of the rows."""
+        kept = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
+        arrays: dict[str, Any] = {
+            field.name: value[kept]
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), np.ndarray)
+        }
+        sides = {reference: side[kept] for reference, side in self.side_m.items()}
+        overlaps = self.overlaps.among(np.asarray(kept, np.int64)) if self.overlaps is not None else None
+        return replace(self, **arrays, side_m=sides, overlaps=overlaps)
+
+
+def read_index(
+    where: Sequence[str],
+    selection: Selection,
+    *,
+    views: Sequence[View] = ("aerial",),
+    heading_up: bool = False,
+    text: TextChoice = "description",
+    textless: bool = False,
+) -> Index:
+    """The rows of some datasets that are selected and can be used.
+
+    Args:
+        where: folders or URLs of published datasets.
+        selection: which rows.
+        views: what a row must have one of: a row with none of these views is left out.
+        heading_up: leave out rows whose heading is not known.
+        text: which one is asked for.
+        textless: keep rows without it, too, as distractors of a gallery; `Index.texts` tells which have it.
+
+    Raises:
+        ConfigError: a dataset is absent, of another format, or its chips are of another size than the first one's; the
+            selection names what there is not, or leaves nothing.
+        MachineError: a shard is damaged or not of this version.
+    """
+    datasets = tuple(open_dataset(url) for url in where)
+    same_chips(datasets)
+    splits = {{"validation": "val"}.get(split, split) for split in selection.splits}
+    columns = [*SMALL, *text_columns(text)]
+    groups: list[Group] = []
+    tables: list[pa.Table] = []
+    texts: list[NDArray[np.bool_]] = []
+    _known("splits", splits, {s.split for d in datasets for s in d.manifest.shards})
+    for number, dataset in enumerate(datasets):
+        for shard in dataset.manifest.shards:
+            if shard.split in splits:
+                with dataset.shard(shard) as file:
+                    require(file, columns, f"{dataset.store.url}/{shard.path}")
+                    for at in range(file.num_row_groups):
+                        whole = file.read_row_group(at, columns=columns)
+                        groups.append(Group(number, shard, at))
+                        texts.append(_texts(whole, text))
+                        tables.append(whole.select([name.partition(".")[0] for name in dict.fromkeys(_tops(SMALL))]))
+    if not tables:
+        raise ConfigError([Problem("splits", ", ".join(sorted(splits)), "a split that has samples")])
+    index = _arrays(tables, tuple(groups), where, np.concatenate(texts))
+    _known("regions", {*(selection.regions or ()), *selection.not_regions}, set(index.region.tolist()))
+    stated = replace(index, overlaps=stated_overlaps(index.ids.tolist(), datasets))
+    return _usable(stated, selection, views, heading_up, None if textless else text)
+
+
+def require(file: pq.ParquetFile, columns: Iterable[str], path: str) -> None:
+    """Refuse a file that lacks a column, which Arrow would leave out without a word.
+
+    Raises:
+        MachineError: naming the file and the columns.
+    """
+    schema = file.schema_arrow
+    absent = [name for name in columns if not _has(schema, name)]
+    if absent:
+        raise MachineError(
+            f"{path} has no column {', '.join(absent)}: it is no shard of this version of geoscribe; publish it again"
+        )
+
+
+def _has(schema: pa.Schema, name: str) -> bool:
+    head, _, rest = name.partition(".")
+    if head not in schema.names:
+        return False
+    kind = schema.field(head).type
+    return not rest or pa.types.is_list(kind) or kind.get_field_index(rest.partition(".")[0]) >= 0
+
+
+def _tops(names: Iterable[str]) -> list[str]:
+    return [name.partition(".")[0] for name in names]
+
+
+def _texts(table: pa.Table, choice: TextChoice) -> NDArray[np.bool_]:
+    return has_text(choice, table.select(list(dict.fromkeys(_tops(text_columns(choice))))))
+
+
+def _arrays(tables: list[pa.Table], groups: tuple[Group, ...], where: Sequence[str], texts: NDArray[np.bool_]) -> Index:
+    table = pa.concat_tables(tables)
+    counts = [part.num_rows for part in tables]
+
+    def strings(name: str) -> Strings:
+        return np.array(table[name].to_pylist(), dtype=np.object_)
+
+    def numbers(struct: str, name: str) -> Floats:
+        inside = pc.struct_field(table[struct], name)
+        return np.array([np.nan if v is None else float(v) for v in inside.to_pylist()], dtype=np.float64)
+
+    sides = {r: numbers(f"{r}_chip", "gsd_m") * numbers(f"{r}_chip", "width") for r in REFERENCES}
+    ids = strings("sample_id")
+    twice = [sample_id for sample_id, count in Counter(ids.tolist()).items() if count > 1]
+    if twice:
+        found = f"{len(twice)} sample ids that stand twice, such as {twice[0]}"
+        raise ConfigError([Problem("datasets", found, "datasets that share no sample")])
+    panorama = pc.struct_field(table["panorama_view"], "view_id")
+    return Index(
+        ids=ids,
+        region=strings("region"),
+        unit=strings("unit"),
+        split=strings("split"),
+        licence=strings("licence_class"),
+        redistributable=np.array(table["redistributable"].to_pylist(), dtype=np.bool_),
+        language=strings("language"),
+        lat=table["lat"].to_numpy(),
+        lon=table["lon"].to_numpy(),
+        heading_deg=numbers("street_view", "heading_deg"),
+        side_m=sides,
+        panorama=np.array([view is not None for view in panorama.to_pylist()], dtype=np.bool_),
+        texts=texts,
+        tokens=np.column_stack([table[f"{text}_tokens"].to_numpy() for text in PUBLISHED]).astype(np.int64),
+        group=np.repeat(np.arange(len(counts)), counts),
+        place=np.concatenate([np.arange(count) for count in counts]),
+        groups=groups,
+        urls=tuple(where),
+        overlaps=None,
+        left_out={},
+    )
+
+
+def _usable(
+    index: Index, selection: Selection, views: Sequence[View], heading_up: bool, text: TextChoice | None
+) -> Index:
+    """The selected rows, less those that lack what is needed, which are counted."""
+    chosen = ~np.isin(index.region, selection.not_regions)
+    for wanted, values in (
+        (selection.regions, index.region),
+        (selection.licences, index.licence),
+        (selection.languages, index.language),
+    ):
+        if wanted is not None:
+            chosen &= np.isin(values, wanted)
+    if selection.redistributable:
+        chosen &= index.redistributable
+    lacking = {
+        f"no {', '.join(views)}": ~_has_view(index, views),
+        "no heading": np.isnan(index.heading_deg) & heading_up,
+        f"no {text}": ~index.texts & (text is not None),
+    }
+    left_out: dict[str, int] = {}
+    for reason, bad in lacking.items():
+        if (chosen & bad).any():
+            left_out[reason] = int((chosen & bad).sum())
+        chosen &= ~bad
+    if not chosen.any():
+        told = "; ".join(f"{count} {reason}" for reason, count in left_out.items()) or "none is selected"
+        raise ConfigError([Problem("select", f"no row of {len(index):,} ({told})", "a selection that leaves rows")])
+    return replace(index.take(chosen), left_out=left_out)
+
+
+def _has_view(index: Index, views: Sequence[View]) -> NDArray[np.bool_]:
+    has = np.zeros(len(index), np.bool_)
+    for view in views:
+        if view == "street":
+            has |= True
+        elif view == "panorama":
+            has |= index.panorama
+        else:
+            has |= ~np.isnan(index.side_m[view])
+    return has
+
+
+def _known(where: str, named: set[str], there: set[str]) -> None:
+    unknown = sorted(named - there)
+    if unknown:
+        raise ConfigError([Problem(where, ", ".join(unknown), f"one of {', '.join(sorted(there))}")])

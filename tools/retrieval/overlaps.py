@@ -1,0 +1,154 @@
+"""Which chips show the same ground, and how much of it: for masks in training and for counting in evaluation.
+
+Chips are squares, north up, centred on their sites. The share is of the smaller chip's area: 1 where it lies within the
+other one, and for chips of one size the same from either side.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from pyproj import Transformer
+from scipy.spatial import cKDTree
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+EARTH_KM = 6371.0
+"""Radius of the sphere that CVG-Text's evaluation measures distances on; ours does the same."""
+_AT_ONCE = 4_096
+"""Chips whose neighbours are sought together: bounds memory in dense galleries."""
+
+
+def haversine_km(lat_a: Floats, lon_a: Floats, lat_b: Floats, lon_b: Floats) -> Floats:
+    """Great-circle distance in kilometres on a sphere of 6371 km; positions in degrees, arrays broadcast."""
+    phi_a, phi_b = np.radians(lat_a), np.radians(lat_b)
+    h = np.sin((phi_b - phi_a) / 2) ** 2
+    h = h + np.cos(phi_a) * np.cos(phi_b) * np.sin(np.radians(lon_b - lon_a) / 2) ** 2
+    return np.asarray(EARTH_KM * 2 * np.arctan2(np.sqrt(h), np.sqrt(1 - h)))
+
+
+def unit_vectors(lat: Floats, lon: Floats) -> Floats:
+    """Points on the unit sphere, n x 3; chords between them grow with great-circle distance."""
+    phi, lam = np.radians(lat), np.radians(lon)
+    return np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
+
+
+@dataclass(frozen=True)
+class Chips:
+    """Where chips lie: WGS84 degrees of their centres and their sides in metres, one item each."""
+
+    lat: Floats
+    lon: Floats
+    side_m: Floats
+
+    def __len__(self) -> int:
+        return len(self.lat)
+
+    def __getitem__(self, rows: Ints | NDArray[np.bool_]) -> "Chips":
+        return Chips(self.lat[rows], self.lon[rows], self.side_m[rows])
+
+    def earth_centred(self) -> Floats:
+        """Positions in metres, n x 3 (EPSG:4978)."""
+        to_metres = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
+        return np.column_stack(to_metres.transform(self.lon, self.lat, np.zeros(len(self))))
+
+
+def shares_between(a: Chips, b: Chips) -> Floats:
+    """Share of overlap of each chip of `a` with the chip of `b` at the same place in the arrays."""
+    return _shares(a, a.earth_centred(), b, b.earth_centred())
+
+
+def shares_within(chips: Chips) -> Floats:
+    """Share of overlap of all chips with all, n x n, 1 on the diagonal: for the chips of a batch."""
+    n = len(chips)
+    i, j = (grid.ravel() for grid in np.meshgrid(np.arange(n), np.arange(n), indexing="ij"))
+    centred = chips.earth_centred()
+    return _shares(chips[i], centred[i], chips[j], centred[j]).reshape(n, n)
+
+
+def _shares(a: Chips, at_a: Floats, b: Chips, at_b: Floats) -> Floats:
+    """The difference of positions is taken in the plane east and north of `a`, as the chips' own frames are."""
+    phi, lam = np.radians(a.lat), np.radians(a.lon)
+    d = at_b - at_a
+    east = -np.sin(lam) * d[:, 0] + np.cos(lam) * d[:, 1]
+    north = -np.sin(phi) * np.cos(lam) * d[:, 0] - np.sin(phi) * np.sin(lam) * d[:, 1] + np.cos(phi) * d[:, 2]
+    smaller, mean = np.minimum(a.side_m, b.side_m), (a.side_m + b.side_m) / 2
+    far = np.linalg.norm(d, axis=1) > 2 * np.maximum(a.side_m, b.side_m)  # the plane says nothing of the far side
+    across, along = (np.clip(mean - np.abs(offset), 0, smaller) for offset in (east, north))
+    return np.where(far, 0.0, across * along / np.maximum(smaller, 1e-9) ** 2)
+
+
+@dataclass(frozen=True)
+class Overlaps:
+    """For each chip the other chips that overlap it. Row `i` has `other[start[i]:start[i + 1]]` with their `share`."""
+
+    start: Ints
+    other: Ints
+    share: Floats
+
+    def __len__(self) -> int:
+        return len(self.start) - 1
+
+    def of(self, row: int) -> Ints:
+        """The chips that overlap chip `row`, itself not among them."""
+        return self.other[self.start[row] : self.start[row + 1]]
+
+    def above(self, least: float) -> "Overlaps":
+        """Only overlaps of more than a share."""
+        keep = self.share > least
+        return Overlaps(_starts(keep)[self.start], self.other[keep], self.share[keep])
+
+    def among(self, rows: Ints) -> "Overlaps":
+        """Of some chips with each other, in the order of `rows` and by their places in it."""
+        place = np.full(len(self), -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        return _collect([(place[self.of(row)], self.share[self.start[row] : self.start[row + 1]]) for row in rows])
+
+
+def from_lists(lists: list[tuple[Ints, Floats]]) -> Overlaps:
+    """Overlaps given chip by chip: rows of the others, -1 for one that is not among the chips, and shares."""
+    return _collect(lists)
+
+
+def find_overlaps(chips: Chips, least: float = 0.0) -> Overlaps:
+    """All pairs of chips that overlap by more than a share; memory grows with the pairs alone."""
+    return _collect([pair for block in _blocks(chips, least) for pair in block])
+
+
+def _blocks(chips: Chips, least: float) -> Iterator[list[tuple[Ints, Floats]]]:
+    centred = chips.earth_centred()
+    tree = cKDTree(centred)
+    reach = float(chips.side_m.max()) * np.sqrt(2) if len(chips) else 0.0
+    for first in range(0, len(chips), _AT_ONCE):
+        rows = np.arange(first, min(first + _AT_ONCE, len(chips)))
+        near = tree.query_ball_point(centred[rows], reach)
+        counts = np.array([len(found) for found in near])
+        i, j = np.repeat(rows, counts), np.concatenate([np.sort(found) for found in near]).astype(np.int64)
+        share = _shares(chips[i], centred[i], chips[j], centred[j])
+        keep = (share > least) & (i != j)
+        edges = np.searchsorted(i[keep], [*rows, rows[-1] + 1])
+        others, shares = np.split(j[keep], edges[1:-1]), np.split(share[keep], edges[1:-1])
+        yield list(zip(others, shares, strict=True))
+
+
+def _collect(lists: list[tuple[Ints, Floats]]) -> Overlaps:
+    known = [(other[other >= 0], share[other >= 0]) for other, share in lists]
+    counts = np.array([len(other) for other, _ in known], dtype=np.int64)
+    others = [other for other, _ in known] or [np.empty(0, np.int64)]
+    shares = [share for _, share in known] or [np.empty(0)]
+    return Overlaps(_starts(counts), np.concatenate(others).astype(np.int64), np.concatenate(shares).astype(float))
+
+
+def _starts(counts: NDArray[np.integer] | NDArray[np.bool_]) -> Ints:
+    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+
+def thinned(overlaps: Overlaps, order: Ints, most: float) -> NDArray[np.bool_]:
+    """Which chips to keep so that no two kept ones overlap by more than a share: greedily, in the order given."""
+    kept = np.zeros(len(overlaps), dtype=np.bool_)
+    close = overlaps.above(most)
+    for row in order.tolist():
+        kept[row] = not kept[close.of(row)].any()
+    return kept

@@ -1,0 +1,55 @@
+"""A study's table as Markdown and its curves as SVG, small enough to stand in the documentation."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.retrieval.evaluate.figures import Figure
+from tools.retrieval.study import Row, Study
+from tools.retrieval.train.curves import chart, drawn
+
+
+def write_study(study: Study, rows: Sequence[Row], folder: Path, command: str) -> list[Path]:
+    """Write `<name>.md` and `<name>.svg` into a folder; returns their paths."""
+    folder.mkdir(parents=True, exist_ok=True)
+    page, picture = folder / f"{study.name}.md", folder / f"{study.name}.svg"
+    page.write_text(as_markdown(study, rows, command), encoding="utf-8", newline="\n")
+    reference = study.references[0]
+    one = chart(f"Text to {reference}: R@10 on val, mean of {len(study.seeds)} seeds",
+                {row.name: row.curve for row in rows if len(row.curve) > 1}, unit="epoch")  # fmt: skip
+    if one is not None:
+        picture.write_text(drawn(one), encoding="utf-8", newline="\n")
+    return [page, picture]
+
+
+def as_markdown(study: Study, rows: Sequence[Row], command: str) -> str:
+    """The table, with gallery, chance and interval beside each figure."""
+    told = ", ".join(study.test.regions or study.test.splits)
+    method = (
+        f"Made by `{command}`: {len(study.seeds)} seeds, chosen on val, tested on {told}. Chips that overlap the right "
+        "one by over 25 % are left out of its ranking. Intervals (95 %) are resampled over blocks of the test; a query "
+        "counts with the mean of its hits over the seeds."
+    )
+    lines = [f"# {study.name}", "", method]
+    for reference in study.references:
+        first = rows[0]
+        recall = first.figures[reference]
+        chances = ", ".join(f"{figure.name} {figure.chance:.1%}" for figure in recall)
+        size = f"{first.queries[reference]:,} queries, gallery {first.gallery[reference]:,}"
+        lines += [
+            "",
+            f"Text to {reference}: {size}; chance {chances}.",
+            "",
+            "| text | R@10 | 95 % | single seeds | times chance | R@5 | R@1 |",
+            "|---|---|---|---|---|---|---|",
+            *(_line(row.name, row.figures[reference], row.spread[reference]) for row in rows),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _line(name: str, recall: Sequence[Figure], spread: tuple[float, float]) -> str:
+    one, five, ten = recall
+    interval = "one block" if ten.low is None or ten.high is None else f"{ten.low:.1%} to {ten.high:.1%}"
+    return (
+        f"| {name} | {ten.value:.1%} | {interval} | {spread[0]:.1%} to {spread[1]:.1%} | {ten.value / ten.chance:.1f} "
+        f"| {five.value:.1%} | {one.value:.1%} |"
+    )
