@@ -12,7 +12,6 @@ from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
-from pipeline.engine.failures import CommonDetail, commonest_details
 from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read, read_columns
 from pipeline.engine.progress import Progress, Watcher
 from pipeline.engine.ready import check_ready
@@ -63,14 +62,19 @@ class Outcome:
     """None if publishing was not requested, or if every site of the finished units failed."""
     allowed_failed_share: float
     empty: list[str] = field(default_factory=list)
-    """Why regions have no sites, one line per region."""
-    fatal: dict[str, CommonDetail] = field(default_factory=dict)
-    """The commonest detail of each reason, if every site failed and nothing could be published. Otherwise empty."""
+    """Why regions have no sites, a line each."""
+    none_left: bool = False
+    """Whether every site failed, so that there was nothing to publish."""
+
+    @property
+    def total(self) -> Counts:
+        """Over all stages."""
+        return sum(self.counts.values(), Counts(0, {}))
 
     @property
     def failed(self) -> dict[str, int]:
         """Failed sites by reason, over all stages."""
-        return sum(self.counts.values(), Counts(0, {})).failed
+        return self.total.failed
 
     @property
     def failed_share(self) -> float:
@@ -79,8 +83,8 @@ class Outcome:
 
     @property
     def too_many_failed(self) -> bool:
-        """Whether the share of failed sites exceeds the limit of the build file, or no site is left to publish."""
-        return self.failed_share > self.allowed_failed_share or bool(self.fatal)
+        """Whether more sites failed than the configuration allows, or so many that none was left to publish."""
+        return self.failed_share > self.allowed_failed_share or self.none_left
 
 
 @dataclass(frozen=True)
@@ -189,7 +193,6 @@ def run_build(
         dataset, publish_ran, after = _publish_mended(ready, after, runner, scheduler, beam_options, report)
     made = Counter(file.layer for file in set(after) - set(before))
     tasks = ready.survey(after)
-    none_left = "publish" in stages and dataset is None
     return Outcome(
         sites=sum(task.size for task in tasks),
         counts=_counts(ready, tasks),
@@ -197,7 +200,7 @@ def run_build(
         published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
         empty=ready.empty,
-        fatal=commonest_details(ready.store, _finished_files(tasks)) if none_left else {},
+        none_left="publish" in stages and dataset is None,
     )
 
 
@@ -307,10 +310,6 @@ def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
     """Whether any site came through all stages. Damaged tables may hold one: publishing has them made again."""
     counts, damaged = count_all(ready.store, [task.done[_NAMES[-1]] for task in finished])
     return bool(damaged) or any(found.ok for found in counts.values())
-
-
-def _finished_files(tasks: Sequence[UnitTask]) -> list[LayerFile]:
-    return [file for task in tasks if _is_finished(task) for file in task.done.values()]
 
 
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:

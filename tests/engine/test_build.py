@@ -178,12 +178,12 @@ def test_where_every_site_fails_nothing_is_published_and_the_commonest_details_a
     assert outcome.published is None
     assert outcome.made == outcome.made | {"publish": 0}
     assert outcome.too_many_failed
-    ((reason, common),) = outcome.fatal.items()
-    assert (reason, common.of) == ("too_blurred", outcome.sites)
-    assert common.detail.startswith("sharpness ")
+    assert outcome.none_left
+    ((detail, sites),) = outcome.total.details["too_blurred"].counted
+    assert (detail[:10], sites) == ("sharpness ", outcome.sites)
     again = run_build(small_build(**gates))
     assert again.made == NOTHING
-    assert again.fatal == outcome.fatal
+    assert (again.none_left, again.total) == (True, outcome.total)
 
 
 def test_a_revision_of_which_every_site_fails_leaves_the_dataset_as_it_was(
@@ -208,9 +208,9 @@ def test_the_commonest_detail_is_that_of_most_sites(small_build: Callable[..., B
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(WorldStreetSource, "read", read)
         outcome = run_build(build)
-    common = outcome.fatal["read_failed"]
-    assert common.detail.endswith("the disk hums")
-    assert 1 < common.sites < common.of == outcome.sites
+    (detail, sites), *_ = outcome.total.details["read_failed"].counted
+    assert detail.endswith("the disk hums")
+    assert 1 < sites < outcome.failed["read_failed"] == outcome.sites
 
 
 def test_a_retry_that_meets_a_damaged_table_makes_it_again(

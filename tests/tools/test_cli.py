@@ -127,8 +127,8 @@ def test_a_build_of_which_every_site_fails_exits_with_1_and_says_why(tmp_path: P
     limits = {"allowed_failed_share": 1.0}  # which allows failures, but a build that ends in nothing is none
     result = geoscribe("build", write(tmp_path, imagery=TOO_BLURRED, limits=limits))
     assert result.returncode == 1, result.stderr
-    assert "all sites failed: nothing was published" in result.stdout
-    assert re.search(r"too_blurred: \d+ of 10: sharpness \d+", result.stdout)
+    assert "every site that was taken up failed: nothing is published" in result.stdout
+    assert re.search(r"too_blurred: .*\n +\d+ of 10: sharpness \d+", result.stdout)
     assert "cannot go on" not in result.stderr
     assert not (tmp_path / "dataset" / "manifest.json").exists()
 
