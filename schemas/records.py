@@ -689,6 +689,8 @@ class Sample(Record):
     model: str | None
     """Model that wrote the descriptions; null without a model."""
     licence_class: Literal["public-domain", "attribution", "share-alike", "other"]
-    """The strictest licence class among the sample's pictures and map data."""
+    """The strictest licence class among the sample's pictures and map data. The class says what a licence requires of
+    those who redistribute: nothing, credit, credit and the same licence for adaptations, or something else. Most street
+    photos and all OpenStreetMap data are `share-alike`."""
     redistributable: bool
     """False if any of its pictures is not redistributable."""

@@ -41,7 +41,7 @@ from pipeline.storage import Store, open_store
 log = logging.getLogger(__name__)
 
 _MENDS = 5
-"""Attempts at publishing before the disk or another build is blamed."""
+"""Attempts at publishing before the build gives up."""
 _OTHER_BUILD_S = 5.0
 
 _NAMES = tuple(stage.name for stage in STAGES)
