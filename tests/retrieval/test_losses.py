@@ -1,7 +1,6 @@
 """InfoNCE by its definition, masks of overlapping chips, and several processes that must be as one."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
 
 from tests.retrieval import one_of_two  # noqa: E402
+from tests.retrieval.conftest import free_port  # noqa: E402
 from tools.retrieval.data.index import Index, read_index  # noqa: E402
 from tools.retrieval.data.select import Selection  # noqa: E402
 from tools.retrieval.losses import Negatives, info_nce  # noqa: E402
@@ -88,9 +88,7 @@ def test_overlaps_that_the_dataset_states_make_the_mask(fields_dataset: str) -> 
 
 def test_two_processes_are_as_one(tmp_path: Path) -> None:
     """Loss terms, gradients of every parameter: the same as of one process with the whole batch."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     started = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.retrieval.one_of_two", str(tmp_path / "found.pt")],

@@ -32,7 +32,8 @@ def info_nce(a: Tensor, b: Tensor, scale: Tensor, negative: Tensor) -> Tensor:
     """
     if not len(a):
         return a.sum() * 0
-    logits = scale * a @ b.T
+    with torch.autocast(a.device.type, enabled=False):  # half precision cannot tell large logits apart
+        logits = scale.float() * a.float() @ b.float().T
     own = torch.eye(len(a), dtype=torch.bool, device=a.device)
     logits = logits.masked_fill(~(negative | own), float("-inf"))
     right = torch.arange(len(a), device=a.device)
