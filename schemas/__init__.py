@@ -1,1 +1,1 @@
-"""The contract: records, the Arrow schemas derived from them, and reason codes. Imports nothing else of ours."""
+"""Records, the Arrow schemas derived from them, and reason codes."""

@@ -1,4 +1,4 @@
-"""Arrow schemas from the records, and tables from rows and back."""
+"""Arrow schemas of records, and conversion of rows to tables and back."""
 
 import types
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ _PRIMITIVES: dict[type, pa.DataType] = {
 
 @cache
 def arrow_schema(record: type[BaseModel]) -> pa.Schema:
-    """Schema of a table whose rows are `record`; a field is nullable when it may be None."""
+    """Schema of a table whose rows are `record`. A field that may be None is nullable."""
     return pa.schema(_fields(record))
 
 

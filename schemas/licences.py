@@ -1,4 +1,4 @@
-"""Licences of pictures and map data, ordered by what they ask of those who pass the data on."""
+"""Licences of pictures and map data, in classes ordered by what they require."""
 
 import re
 from collections.abc import Iterable
@@ -25,14 +25,14 @@ _HUGGING_FACE = {
 
 
 def licence_class(licences: Iterable[str]) -> LicenceClass:
-    """The strictest class among SPDX identifiers; what is not known, and an empty identifier, is `other`."""
+    """The strictest class among SPDX identifiers; unknown and empty identifiers are `other`."""
     order = get_args(LicenceClass)
     classes = [_class_of(licence) for licence in licences]
     return max(classes, key=order.index, default="other")
 
 
 def hub_licences(licences: Iterable[str]) -> list[str]:
-    """The identifiers that a Hugging Face card may name, sorted; those it has no name for become `other`."""
+    """The identifiers that a Hugging Face card may name, sorted; others become `other`."""
     known = {"odbl-1.0": "odbl", "pddl-1.0": "pddl"} | {name: name for name in _HUGGING_FACE}
     return sorted({known.get(licence.lower(), "other") for licence in licences})
 

@@ -1,4 +1,4 @@
-"""Why a site, a view or a description is not there: the one list used in rows, counters, messages and docs."""
+"""Reason codes: why a site, a view or a description is missing. Used in rows, counters, messages and docs."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from typing import Literal
 
 
 class Reason(StrEnum):
-    """A reason code. The value is what stands in a row; `ABOUT` says where it comes from and what it means."""
+    """A reason code. The value is stored in rows; `ABOUT` has its stage and meaning."""
 
     # Getting pictures.
     NO_STREET_VIEW = "no_street_view"
@@ -59,49 +59,50 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class About:
-    """What is known of a reason, whatever the site."""
+    """Properties of a reason."""
 
     stage: Literal["imagery", "cues", "captions", "publish"]
     """The stage that gives it."""
     meaning: str
     """What `geoscribe status` prints."""
     passing: bool = False
-    """The same request may not meet it again: `geoscribe retry` is likely to mend it."""
+    """Whether the same request may succeed later, so that `geoscribe retry` is worthwhile."""
     outage: bool = False
-    """It lies with a source and not with what it was asked for. A site that meets it fails, even if it could do without
-    the view: else the view would be lost for good, where a retry brings it."""
+    """Whether the source is the cause and not what was requested. Such a site fails even if it could do without the
+    view; otherwise the view would be lost for good."""
     redrawn: bool = False
-    """It lies with what a model said: a retry has it reply anew, with other seeds. After all other reasons the replies
-    that are kept are still good."""
+    """Whether a model's reply is the cause, so that a retry asks the model again with other seeds. After other reasons
+    the stored replies are reused."""
 
 
 ABOUT: dict[Reason, About] = {
     Reason.NO_STREET_VIEW: About("imagery", "no photo within the search radius"),
-    Reason.NO_REFERENCE: About("imagery", "neither an aerial chip nor a map chip could be had"),
+    Reason.NO_REFERENCE: About("imagery", "neither an aerial chip nor a map chip is available"),
     Reason.READ_FAILED: About("imagery", "a file that the source names could not be read"),
-    Reason.BAD_POSITION: About(
-        "imagery", "the source places the photo where it cannot be (0, 0, or outside what was asked for)"
-    ),
+    Reason.BAD_POSITION: About("imagery", "the photo's position is impossible (0, 0, or outside the requested area)"),
     Reason.UNUSABLE_LICENCE: About("imagery", "the licence is missing, or forbids a dataset"),
     Reason.METADATA_ONLY: About(
-        "imagery", "the source's terms allow ids and no pictures; they are noted among those considered"
+        "imagery", "the source's terms allow ids only; these are recorded as considered photos"
     ),
     Reason.UNREACHABLE: About(
-        "imagery", "the source did not answer in time, or the connection broke, at every try", passing=True, outage=True
+        "imagery",
+        "the source did not respond in time, or the connection failed, at every attempt",
+        passing=True,
+        outage=True,
     ),
     Reason.RATE_LIMITED: About(
         "imagery", "the source asked to wait longer than the limits allow", passing=True, outage=True
     ),
     Reason.SERVER_ERROR: About(
-        "imagery", "the source answered with a fault of its own at every try", passing=True, outage=True
+        "imagery", "the source responded with a server error at every attempt", passing=True, outage=True
     ),
     Reason.BAD_ANSWER: About("imagery", "the answer was not what the source documents", passing=True),
-    Reason.ANSWER_TOO_LARGE: About("imagery", "the answer was larger than its kind may be"),
+    Reason.ANSWER_TOO_LARGE: About("imagery", "the response was larger than allowed"),
     Reason.REFUSED: About("imagery", "the source, or its robots.txt, refused the request"),
-    Reason.GONE: About("imagery", "the source does not have it any more"),
-    Reason.UNSAFE_ADDRESS: About("imagery", "the source pointed to an address that it has no business with"),
+    Reason.GONE: About("imagery", "the source no longer has it"),
+    Reason.UNSAFE_ADDRESS: About("imagery", "the source pointed to a URL that is not allowed"),
     Reason.NOT_AN_IMAGE: About("imagery", "not a JPEG, PNG or WebP picture"),
-    Reason.IMAGE_TRUNCATED: About("imagery", "the picture's data is cut or damaged", passing=True),
+    Reason.IMAGE_TRUNCATED: About("imagery", "the picture is truncated or damaged", passing=True),
     Reason.IMAGE_TOO_LARGE: About("imagery", "more bytes or pixels than the limits allow"),
     Reason.IMAGE_TOO_SMALL: About("imagery", "a side is shorter than the minimum"),
     Reason.IMAGE_ANIMATED: About("imagery", "the file holds several frames"),
@@ -114,7 +115,7 @@ ABOUT: dict[Reason, About] = {
     Reason.PARTLY_COVERED: About("imagery", "too little of the chip is covered"),
     Reason.BLANK_TILE: About("imagery", "the source shows its placeholder where imagery should be"),
     Reason.EMPTY_MAP: About("imagery", "the map has no feature within the chip"),
-    Reason.NO_CUES: About("cues", "nothing was seen or mapped that a description could rest on"),
+    Reason.NO_CUES: About("cues", "there is no evidence that a description could rest on"),
     Reason.TOO_LONG: About("captions", "no description under the token limit could be written", redrawn=True),
     Reason.UNGROUNDED: About(
         "captions",
@@ -123,15 +124,15 @@ ABOUT: dict[Reason, About] = {
     ),
     Reason.TOO_LITTLE_TO_SAY: About(
         "captions",
-        "too little is left to tell of the place once what nobody witnesses is left out",
+        "too little is left after claims without a witness are dropped",
         redrawn=True,
     ),
-    Reason.BAD_REPLY: About("captions", "the model's reply did not keep to its form, twice", redrawn=True),
+    Reason.BAD_REPLY: About("captions", "the model's reply did not match the schema, twice", redrawn=True),
     Reason.REPLY_CUT: About("captions", "the model's reply ended at its token limit, twice", redrawn=True),
     Reason.PROMPT_TOO_LONG: About("captions", "pictures and cues are more than the model takes"),
-    Reason.MODEL_UNREACHABLE: About("captions", "no model server answered, at every try", passing=True),
+    Reason.MODEL_UNREACHABLE: About("captions", "no model server responded at any attempt", passing=True),
     Reason.MODEL_REFUSED: About("captions", "the model server refused a picture or the request"),
-    Reason.NEAR_DUPLICATE: About("publish", "the same picture stands in another site"),
+    Reason.NEAR_DUPLICATE: About("publish", "another site has nearly the same picture"),
 }
 
 EXPLANATIONS: dict[Reason, str] = {reason: about.meaning for reason, about in ABOUT.items()}

@@ -1,7 +1,8 @@
-"""The records that stand in layers and shards. Angles are degrees, headings clockwise from north, lengths metres.
+"""The rows of layers and shards. Angles are degrees, headings clockwise from north, lengths metres.
 
-Positions are WGS84 degrees. Pixel coordinates have their origin at the top left corner of the top left pixel, x to the
-right and y down. Arrow schemas are derived from these classes (`schemas.arrow`), so a field added here is a column.
+Positions are WGS84 degrees. The origin of pixel coordinates is the top left corner of the top left pixel, x to the
+right and y down. Arrow schemas are derived from these classes (`schemas.arrow`): a field added here is a column, and
+its docstring is the column's description in the JSON Schema beside the shards and in docs/columns.md.
 """
 
 from datetime import datetime
@@ -21,123 +22,156 @@ FactKind = Literal[
 ]
 Split = Literal["train", "val", "test"]
 Float32 = Annotated[float, "float32"]
-"""A number of which four bytes are kept; see `schemas.arrow`."""
+"""A number that is stored in four bytes (`schemas.arrow`)."""
 Variant = Literal["long", "short", "street"]
-"""Of a description: long and short tell of a place for whoever looks from above; `street` what stands before one."""
+"""Kind of description: `long` and `short` are for a reader who looks from above, `street` tells of the street views."""
 
 
 AERIAL = "aerial"
-"""Stands for the aerial chip where a street view's id would stand."""
+"""Takes the place of a street view's id where the aerial chip is meant."""
 
 
 class Record(BaseModel):
-    """Base of all records: immutable, unknown fields refused. What is said of a field goes into the JSON Schema."""
+    """Base of all records. They are immutable and refuse unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Image(Record):
-    """An encoded picture, as the `datasets` library's Image feature stores it."""
+    """An encoded picture, in the form of the Image feature of `datasets`."""
 
     bytes: bytes
+    """The encoded picture: JPEG or PNG."""
     path: str
+    """File name, for readers that write the picture to disk."""
 
 
 class Site(Record):
     """One sampled coordinate."""
 
     site_id: str
+    """Id of the site: name of the region and a digest."""
     region: str
+    """Name of the region."""
     unit: str
-    """H3 cell (hexadecimal) that the site lies in."""
+    """H3 cell (hexadecimal) of the unit that the site belongs to."""
     lat: Latitude
+    """Latitude of the site, degrees."""
     lon: Longitude
+    """Longitude of the site, degrees."""
     weight: float
-    """Inclusion weight: how many candidates of the region this site stands for."""
+    """Inclusion weight: the photos, square metres of land or metres of road that the site stands for."""
 
 
 class Credit(Record):
-    """Where a picture comes from and on what terms. Goes with every picture into the shard."""
+    """Origin and licence of a picture."""
 
     source: str
-    """Name of the source in the configuration."""
+    """Name of the source in the build file."""
     source_id: str
-    """The source's own id of the picture; several files of a mosaic are joined by a space."""
+    """The source's id of the picture. Ids of several files of a mosaic are joined by a space."""
     author: str
+    """Name to credit."""
     licence: str
     """SPDX identifier, or LicenseRef-..."""
     link: str
+    """Page of the picture or of the source."""
     redistributable: bool = True
     """False where the source's terms forbid passing the picture on, whatever agreement the build's owner has."""
 
 
 class Quality(Record):
-    """Scores of the quality gates; see `pipeline.imaging.quality`."""
+    """Scores of the quality gates (`pipeline.imaging.quality`)."""
 
     sharpness: float
+    """Variance of the Laplacian."""
     contrast: float
+    """Standard deviation of the grey levels (0 to 127.5)."""
     entropy: float
+    """Entropy of the grey histogram, bits (0 to 8)."""
     darkness: float
+    """Share of pixels darker than an eighth of the scale (0 to 1)."""
 
 
 class StreetInfo(Credit):
-    """What is known of a street-level view, beside its pixels."""
+    """Metadata of a street-level view."""
 
     view_id: str
-    """Unique within the site: the source's picture number, and for a cut its direction (`0`, `0@90`)."""
+    """Unique within the site: number of the photo, and the direction for a cut of a panorama (`0`, `0@90`)."""
     projection: Literal["perspective", "equirectangular"]
+    """Camera projection."""
     cut_from: str | None
-    """`view_id` of the panorama that this perspective view was cut from."""
+    """`view_id` of the panorama that this view was cut from; null for a photo, and for a view cut from a fisheye."""
     lat: Latitude
+    """Latitude of the camera, degrees."""
     lon: Longitude
+    """Longitude of the camera, degrees."""
     distance_m: float
-    """From the site to the camera."""
+    """Distance between site and camera, metres."""
     heading_deg: Heading | None
-    """Of the optical axis; of the image centre for a panorama."""
+    """Heading of the optical axis (of the image centre for a panorama), degrees clockwise from north; null if
+    unknown."""
+    heading_source: Literal["stated", "confirmed", "corrected", "unreliable"] | None = None
+    """`stated` by the source and not checked; `confirmed` by the picture's lines or the capture's track; `corrected`
+    if both agree on another heading; `unreliable` if one of them contradicts it. Null without a heading."""
     heading_error_deg: float | None = None
-    """By how much the heading may be off, two standard deviations; 180 where it is known to be unreliable, null where
-    nothing is known of it."""
+    """Uncertainty of the heading: two standard deviations, degrees; 180 if it is known to be unreliable, null if
+    nothing is known."""
+    position_error_m: float | None = None
+    """Uncertainty of the position as the source states it, metres; null if it states none."""
     pitch_deg: float
+    """Pitch of the optical axis, degrees above the horizon."""
     hfov_deg: float | None
-    """Horizontal field of view; 360 for a panorama."""
+    """Horizontal field of view, degrees; 360 for a panorama; null if unknown."""
     captured_at: datetime | None
+    """Time of capture; null if unknown."""
     sequence: str | None = None
-    """The source's id of the capture sequence (drive, walk) that the photo is of."""
+    """The source's id of the capture sequence (a drive, a walk)."""
     width: int
+    """Width, pixels."""
     height: int
+    """Height, pixels."""
     quality: Quality
+    """Scores of the quality gates."""
     faces_blurred: int
-    """In the photo; 0 for a cut, whose panorama counts them."""
+    """Number of faces blurred in the photo. 0 for a cut: its panorama has the count."""
     phash: str
-    """64-bit perceptual hash, 16 hexadecimal digits; near-duplicates differ in few bits."""
+    """64-bit perceptual hash, 16 hexadecimal digits. Near-duplicates differ in few bits."""
 
 
 class StreetView(StreetInfo):
-    """A street-level view with its picture, faces blurred, EXIF gone."""
+    """A street-level view with its picture."""
 
     image: Image
+    """The picture, with faces blurred and without EXIF."""
     truth: str | None
     """Synthetic world only: JSON of the texts and objects in this view, with their pixel polygons."""
 
 
 class ChipInfo(Credit):
-    """What is known of a picture from above: north up, in a local metric frame centred on the site."""
+    """Metadata of a picture from above: north up, in a local metric frame centred on the site."""
 
     gsd_m: float
-    """Ground sample distance: metres a pixel."""
+    """Ground sample distance, metres per pixel."""
     native_gsd_m: float | None = None
-    """Metres a pixel, here, of what the chip was made from; more than `gsd_m` where that was enlarged. Of several files
-    the coarsest. Null for what is drawn (a map, the synthetic world)."""
+    """Ground sample distance of the source imagery at this place, metres per pixel; greater than `gsd_m` if the chip
+    was enlarged. The coarsest one if the chip is a mosaic. Null for drawn chips (maps, the synthetic world)."""
     width: int
+    """Width, pixels."""
     height: int
+    """Height, pixels."""
     west: Longitude
+    """West edge, degrees."""
     south: Latitude
+    """South edge, degrees."""
     east: Longitude
+    """East edge, degrees."""
     north: Latitude
+    """North edge, degrees."""
     crs: str
     """PROJ string of the local frame (azimuthal equidistant around the site)."""
     captured_at: datetime | None
-    """Date of the imagery, or of the map extract."""
+    """Date of the imagery or of the map extract; null if unknown."""
     covered: float
     """Share of the chip that the source covers, 0 to 1."""
 
@@ -146,88 +180,124 @@ class Chip(ChipInfo):
     """An aerial or map chip with its picture."""
 
     image: Image
+    """The picture."""
 
 
 class MapFact(Record):
-    """A thing on the map around a site."""
+    """A map feature near a site."""
 
     fact_id: str
+    """The map's id of the feature."""
     kind: FactKind
+    """Kind of feature."""
     category: str
-    """The source's own class, in the words of OSM or Overture (`tertiary`, `coffee_shop`, `park`)."""
+    """The source's own class, as OSM or Overture name it (`tertiary`, `coffee_shop`, `park`)."""
     name: str | None
+    """Name on the map."""
     name_en: str | None
+    """English name on the map."""
     distance_m: float
-    """From the site to the nearest point of the thing; 0 inside an area."""
+    """Distance from the site to the nearest point of the feature, metres; 0 inside an area."""
     bearing_deg: Heading
-    """From the site to that point; for an area that holds the site, to its centroid."""
+    """Bearing of that point from the site, degrees clockwise from north; of the centroid for an area that contains the
+    site."""
+    axis_deg: Annotated[float, Field(ge=0, lt=180)] | None = None
+    """Direction in which a road runs at that point, degrees clockwise from north; null for other things."""
+    in_sight: bool | None = None
+    """Whether no building on the map stands between the site and the thing; null if the map has no buildings."""
 
 
 class Considered(Record):
-    """A photo that was considered for a site, and what became of it."""
+    """A photo that was considered for a site, and the decision."""
 
     source_id: str
+    """The source's id of the photo."""
     lat: Latitude
+    """Latitude of the camera, degrees."""
     lon: Longitude
+    """Longitude of the camera, degrees."""
     distance_m: float
+    """Distance between site and camera, metres."""
     heading_deg: Heading | None
-    projection: Literal["perspective", "equirectangular"]
+    """Heading, degrees clockwise from north; null if unknown."""
+    projection: Literal["perspective", "equirectangular", "fisheye"]
+    """Camera projection."""
     captured_at: datetime | None
+    """Time of capture; null if unknown."""
     author: str
+    """Name to credit."""
     licence: str
+    """SPDX identifier, or LicenseRef-..."""
     link: str
+    """Page of the photo."""
     score: float
-    """Penalty of `pipeline.stages.choosing`: the lowest is tried first."""
+    """Penalty (`pipeline.stages.choosing`); photos are tried in ascending order."""
     verdict: str
-    """`chosen`, or why not."""
+    """`chosen`, or why it was not chosen."""
 
 
 class MissingView(Record):
-    """A view that the place lacks, and why."""
+    """A view that the site lacks, and why."""
 
     view: Literal["street", "aerial", "drone", "map"]
+    """Which view."""
     reason: Reason
+    """Reason code."""
     detail: str
+    """What was found."""
 
 
 class LayerRow(Record):
-    """What each row of each layer starts with."""
+    """The fields that every row of every layer has."""
 
     layer: ClassVar[str]
-    """Name of the layer that has these rows."""
+    """Name of the layer."""
 
     site_id: str
+    """Id of the site."""
     status: Status
+    """Whether the stage succeeded for this site."""
     reason: Reason | None
+    """Reason code of a failed site; null otherwise."""
     detail: str | None
-    """What was found, in words, when the site failed."""
+    """What was found, in words, if the site failed."""
 
 
 class ImageryRow(LayerRow):
-    """Layer `imagery`: the views of one site. A failed site has empty lists and null chips."""
+    """A row of the layer `imagery`: the views of one site. A failed site has empty lists and null chips."""
 
     layer: ClassVar[str] = "imagery"
 
     region: str
+    """Name of the region."""
     unit: str
+    """H3 cell (hexadecimal) of the unit."""
     lat: Latitude
+    """Latitude of the site, degrees."""
     lon: Longitude
+    """Longitude of the site, degrees."""
     weight: float
+    """Inclusion weight."""
     views: list[StreetView]
+    """Street views, in the order of their rank."""
     aerial: Chip | None
+    """Aerial chip."""
     aerial_scales: list[Chip] = []
-    """Further aerial chips around the site, of other sizes on the ground."""
+    """Further aerial chips with other side lengths."""
     drone: Chip | None = None
-    """Centred on the first street view."""
+    """Drone chip, centred on the first street view."""
     map: Chip | None
+    """Map chip."""
     facts: list[MapFact]
+    """Map features around the site."""
     considered: list[Considered] = []
     """Street photos within the search radius, best first; at most 20."""
     missing: list[MissingView]
+    """Views that the site lacks."""
 
 
 class Position(StrEnum):
-    """Where a cue is, seen from the camera of the site's first view."""
+    """Direction of a cue relative to the optical axis of the site's main view."""
 
     LEFT = "left"
     AHEAD_LEFT = "ahead-left"
@@ -238,276 +308,350 @@ class Position(StrEnum):
 
 
 class Mask(Record):
-    """COCO run-length encoding, compressed counts, of a binary mask over a view."""
+    """A binary mask over a view."""
 
     height: int
+    """Height of the view, pixels."""
     width: int
+    """Width of the view, pixels."""
     counts: str
+    """COCO run-length encoding, compressed counts."""
 
 
 class Cue(Record):
     """One piece of evidence about a place."""
 
     cue_id: str
-    """Stable within the site: `t1` text, `o1` object, `m1` map."""
+    """Unique within the site: `t1` for text, `o1` for an object, `m1` for a map feature."""
     kind: Literal["text", "object", "map"]
+    """Text read, object seen, or map feature."""
     label: str
-    """`sign` for text; a class of the vocabulary for an object; the fact's kind for a map cue."""
+    """`sign` for text; a class of the vocabulary for an object; the kind of feature for a map cue."""
     attribute: str | None
-    """One adjective for an object where the engine knows it: a colour, `brick`, `two-storey`."""
+    """Adjective of an object, where the engine knows one: a colour, `brick`, `two-storey`."""
     category: str | None
     """Map cues: the source's own class."""
     text: str | None
-    """The words read, or the thing's name on the map."""
+    """The text that was read, or the name on the map."""
     text_en: str | None
+    """English name on the map."""
     script: str | None
-    """ISO 15924 code of the text's main script (`Latn`, `Hang`)."""
+    """ISO 15924 code of the main script of the text (`Latn`, `Hang`)."""
     position: Position | None
-    """Null where it cannot be told: the heading is unknown, or the site lies inside the thing."""
+    """Direction relative to the main view; null if unknown (no heading, or the site lies inside the feature)."""
     depth: Literal["near", "far"] | None
+    """Whether it is near or far."""
     bearing_deg: Heading | None
+    """Bearing from the site, degrees clockwise from north; null if unknown."""
     distance_m: float | None
+    """Distance from the site, metres; null if unknown."""
     confidence: Annotated[float, Field(ge=0, le=1)]
+    """Confidence, 0 to 1."""
     source: str
     """Engine or source that it comes from, with its version."""
     view_id: str | None
-    """The street view that it was read off; null for a map cue."""
+    """The street view that it was read from; null for a map cue."""
     polygon: list[float] | None
-    """x1, y1, x2, y2, ... pixels in that view."""
+    """Pixel coordinates in that view: x1, y1, x2, y2, ..."""
     area_share: float | None
-    """Share of the view that it covers."""
+    """Share of the view that it covers, 0 to 1."""
     mask: Mask | None
+    """Mask of an object."""
     lasting: bool
-    """False for what will be gone tomorrow (people, cars) and for text on it: never described."""
+    """False for what does not stay (people, cars) and for text on it; such cues are never described."""
 
 
 class Signature(Record):
-    """A description of a picture's looks that needs no learning; see `pipeline.perception.signatures`."""
+    """A hand-crafted feature vector of a picture (`pipeline.perception.signatures`)."""
 
     view_id: str
-    """Of the street view, or `aerial`."""
+    """Id of the street view, or `aerial`."""
     kind: Literal["colour", "orientation", "spectrum"]
+    """Which signature."""
     values: list[float]
-    """48 for colour, 18 for orientation, 32 for the spectrum."""
+    """48 numbers for colour, 18 for orientation, 32 for the spectrum."""
 
 
 class Signatures(Record):
-    """The signatures of one picture, as vectors of fixed length; see `pipeline.perception.signatures`.
+    """The hand-crafted feature vectors of one picture (`pipeline.perception.signatures`).
 
-    PLANET (CORE) holds such vectors of the picture from above against what a text says of colours, layout and texture.
+    PLANET (CORE) compares such vectors of the aerial view with what a text says about colours, layout and texture.
     """
 
     colour: list[Float32]
-    """48: histograms of R, G and B, 16 bins each, one after the other; each has the sum 1."""
+    """48 numbers: histograms of R, G and B with 16 bins each, one after the other; each sums to 1."""
     orientation: list[Float32]
-    """18: in which directions edges run, weighted by their strength, with the sum 1 (0 where the picture is flat). Bin
-    i is centred on 10 i degrees clockwise from the picture's top (north, in a chip), either end of an edge alike."""
+    """18 numbers: histogram of edge orientations, weighted by edge strength, with the sum 1 (0 for a flat picture). Bin
+    i is centred on 10 i degrees clockwise from the picture's top (north for a chip); opposite directions share a
+    bin."""
     spectrum: list[Float32]
-    """32: log10 of each ring's share of the power of the grey picture at 256 x 256 pixels, its mean taken off; ring i
-    holds 4 i to 4 (i + 1) cycles a picture. -9 is the floor."""
+    """32 numbers: log10 of each ring's share of the power of the grey picture at 256 x 256 pixels, minus their mean.
+    Ring i covers 4 i to 4 (i + 1) cycles per picture; the minimum is -9."""
 
 
 class CueRow(LayerRow):
-    """Layer `cues`: what was read off the views of one site. Only sites whose imagery is ok have a row."""
+    """A row of the layer `cues`: the evidence about one site. Only sites whose imagery is ok have a row."""
 
     layer: ClassVar[str] = "cues"
 
     cues: list[Cue]
+    """The cues of the site."""
     signatures: list[Signature] = []
-    """Of the perspective street views, in their order, then of the aerial chip: colour, orientation, spectrum."""
+    """Signatures of the perspective street views, in their order, then of the aerial chip."""
 
 
 class Note(Record):
-    """One thing or lettering that a model noted on one photo, before it knew of any cue or draft: a witness."""
+    """A thing or lettering that a model noted on one photo, before it knew any cue or draft: a witness."""
 
     note_id: str
-    """Stable within the site: `n1` a thing, `w1` lettering."""
+    """Unique within the site: `n1` for a thing, `w1` for lettering."""
     kind: Literal["thing", "lettering"]
+    """Thing or lettering."""
     view_id: str
     """The street view that it was noted on."""
     what: str
-    """The thing; for lettering what it stands on."""
+    """The thing; for lettering what it is on."""
     looks: str
-    """Colour, material, storeys, shape, as the model put it; empty where it noted none."""
+    """Colour, material, storeys, shape, in the model's words; empty if it noted none."""
     text: str | None
     """The words, for lettering."""
     side: Literal["left", "middle", "right"]
     """Third of the photo that it is in."""
     position: Position | None
-    """From the camera of the site's first view, worked out from the views' angles; null where these are unknown."""
+    """Direction relative to the main view, computed from the angles of the views; null if unknown."""
     bearing_deg: Heading | None
+    """Bearing from the site, degrees clockwise from north; null if unknown."""
     depth: Literal["near", "far"] | None
+    """Whether it is near or far."""
 
 
 ClaimKind = Literal["thing", "look", "count", "side", "depth", "relation", "sign", "name", "road", "map"]
 Outcome = Literal["supported", "contradicted", "not_witnessed"]
 Answer = Literal["yes", "no", "cannot"]
 Shows = Literal["from_above", "on_map", "street_only"]
-"""Whether what is told can be seen from above, is on the map alone, or shows from the street only."""
+"""Whether what is told can be seen from above, is only on the map, or shows from the street only."""
 
 
 class Claim(Record):
-    """One statement of a sentence that stands by itself, and what the witnesses say of it."""
+    """A statement of a sentence that stands by itself, with the result of its check."""
 
     text: str
+    """The statement."""
     kind: ClaimKind
+    """Kind of statement."""
     cites: list[str]
-    """Ids of the evidence that the writer rests it on: cues and notes."""
+    """Ids of the evidence that the writer names: cues and notes."""
     outcome: Outcome
-    """`contradicted` only by a witness that is entitled to; silence is `not_witnessed`."""
+    """Result. Only a witness that is entitled to can contradict; silence is `not_witnessed`."""
     witnesses: list[str]
-    """Who says so: ids of cues, notes and map facts, and `verifier`."""
+    """Who supports it: ids of cues, notes and map facts, and `verifier`."""
     detail: str | None = None
     """What a witness says otherwise, in words."""
 
 
 class Sentence(Record):
-    """One sentence of a description and the evidence that it rests on."""
+    """A sentence of a description, with the evidence that it rests on."""
 
     variant: Variant
+    """Which description it belongs to."""
     text: str
+    """The sentence."""
     cue_ids: list[str]
     """Ids of the cues and notes that its claims cite."""
     claims: list[Claim] = []
+    """Its claims, each with its witnesses."""
     shows: Shows = "street_only"
+    """Whether what it tells can be seen from above, is only on the map, or shows from the street only."""
 
 
 class Dropped(Record):
     """A sentence that was written and is not published."""
 
     variant: Variant
+    """Which description it was written for."""
     text: str
+    """The sentence."""
     claims: list[Claim]
+    """Its claims, each with its witnesses."""
     why: list[str]
-    """Why not, a line each."""
+    """Why it is not published, one line per reason."""
 
 
 class Control(Record):
-    """A statement whose truth is known, put to the verifier among the claims."""
+    """A statement with known truth, given to the verifier among the claims."""
 
     kind: ClaimKind
+    """Kind of statement."""
     text: str
+    """The statement."""
     holds: bool
+    """Whether it is true."""
     answer: Answer
+    """The verifier's answer."""
     counted: bool
-    """False where its truth is not certain after all: what it was made from was not confirmed."""
+    """False if its truth is not certain after all, because what it was made from was not confirmed."""
 
 
 class Turn(Record):
-    """One request to a model and what it took."""
+    """One request to a model."""
 
     turn: str
-    """Name in the prompt set; `observe 0@90` for one of several."""
+    """Name of the turn in the prompt set; `observe 0@90` for one of several."""
     model: str
+    """Model that was asked."""
     revision: str | None
+    """Revision of its weights."""
     seed: int
+    """Seed of the request."""
     temperature: float
+    """Sampling temperature."""
     top_p: float
+    """Nucleus sampling: probability mass."""
     prompt_tokens: int
+    """Number of prompt tokens."""
     completion_tokens: int
+    """Number of reply tokens."""
     latency_s: float
-    """Of the request that was answered; where the answer was kept from an earlier run, of that one."""
+    """Duration of the request that was answered, seconds. For a reply kept from an earlier run, the duration of that
+    request."""
     finish_reason: str
+    """The server's reason for ending the reply."""
 
 
 class CaptionRow(LayerRow):
-    """Layer `captions`: the descriptions of one site. Only sites whose cues are ok have a row.
+    """A row of the layer `captions`: the descriptions of one site. Only sites whose cues are ok have a row.
 
-    A description that is not published is kept in a failed row: its sentences in `dropped`, each with why.
+    A description that is not published is kept in a failed row: its sentences in `dropped`, each with the reason.
     """
 
     layer: ClassVar[str] = "captions"
 
     language: str
-    """ISO 639-1 code; empty where nothing was written."""
+    """ISO 639-1 code; empty if nothing was written."""
     long: str | None
-    """At most 300 CLIP tokens."""
+    """Long description: at most 300 CLIP tokens."""
     short: str | None
-    """At most 77 CLIP tokens."""
+    """Short description: at most 77 CLIP tokens."""
     street: str | None = None
-    """What the street view alone shows, at most 300 CLIP tokens; null where the captioner does not write it."""
+    """What the street views alone show, at most 300 CLIP tokens; null if the captioner does not write it."""
     long_tokens: int
+    """Length of the long description in CLIP tokens, start and end tokens included."""
     short_tokens: int
+    """Length of the short description in CLIP tokens, start and end tokens included."""
     street_tokens: int = 0
-    """CLIP tokens, start and end marks included."""
+    """Length of the street description in CLIP tokens, start and end tokens included."""
     sentences: list[Sentence]
-    """As published: without those that were dropped."""
+    """Sentences of all descriptions as published, in reading order: without the dropped ones."""
     dropped: list[Dropped] = []
+    """Sentences that were written and are not published."""
     notes: list[Note] = []
+    """What a model noted on each photo."""
     controls: list[Control] = []
-    """What was put to the verifier to measure how far it can be believed; none where there is no verifier."""
+    """Statements put to the verifier to measure its reliability; empty without a verifier."""
     turns: list[Turn] = []
-    """Requests to the model, in order, of a failed dialogue as well; none where no model was asked."""
+    """Requests to the model, in order, also those of a failed dialogue; empty if no model was asked."""
     draw: int = 0
-    """How often a retry had the model reply anew; the seeds of its requests depend on it."""
+    """How many times a retry asked the model again; the seeds of its requests depend on it."""
     captioner: str
-    """Who wrote it: `composer` (no model) or `dialogue`, with its version."""
+    """`composer` (no model) or `dialogue`, with its version."""
     prompt_set: str
+    """Name of the prompt set."""
     model: str | None
+    """Model that wrote it; null without a model."""
 
 
 class BBox(Record):
-    """Bounding box, GeoParquet 1.1 covering."""
+    """Bounding box."""
 
     xmin: float
+    """West, degrees."""
     ymin: float
+    """South, degrees."""
     xmax: float
+    """East, degrees."""
     ymax: float
+    """North, degrees."""
 
 
 class Sample(Record):
-    """One row of a published shard. A view that the place lacks is null."""
+    """A row of a published shard. Missing views are null."""
 
     sample_id: str
+    """Id of the sample: name of the region and a digest."""
     region: str
+    """Name of the region."""
     unit: str
+    """H3 cell (hexadecimal) of the unit."""
     split: Split
+    """Which split."""
     lat: Latitude
+    """Latitude of the site, degrees (WGS84)."""
     lon: Longitude
+    """Longitude of the site, degrees (WGS84)."""
     geometry: bytes
-    """WKB point, OGC:CRS84."""
+    """The site as a WKB point, OGC:CRS84."""
     bbox: BBox
+    """Bounding box of `geometry` (GeoParquet 1.1 covering)."""
     weight: float
+    """Inclusion weight: the photos, square metres of land or metres of road that the site stands for."""
     synthetic: bool
-    """True when any picture was drawn and not taken (the synthetic world)."""
+    """True if any picture is drawn and not taken (the synthetic world)."""
     street: Image
-    """The perspective view that `description` is written from the standpoint of."""
+    """The perspective view that `description` is written from."""
     street_view: StreetInfo
+    """Metadata of `street`."""
     panorama: Image | None
+    """360-degree photo."""
     panorama_view: StreetInfo | None
+    """Metadata of `panorama`."""
     aerial: Image | None
+    """Aerial chip."""
     aerial_chip: ChipInfo | None
+    """Metadata of `aerial`."""
     aerial_scales: list[Chip]
-    """The same place from above at other sizes on the ground."""
+    """Further aerial chips with other side lengths."""
     drone: Image | None
+    """Drone chip."""
     drone_chip: ChipInfo | None
+    """Metadata of `drone`."""
     map: Image | None
+    """Map chip."""
     map_chip: ChipInfo | None
+    """Metadata of `map`."""
     other_views: list[StreetView]
+    """Further perspective views."""
     description: str
-    """The place from the standpoint of `street`, for whoever looks for it from above: at most 300 CLIP tokens."""
+    """Description of the place as seen from `street`, written for someone who looks for it from above; at most 300 CLIP
+    tokens."""
     description_short: str
     """The same in at most 77 CLIP tokens."""
     description_street: str | None
-    """What the street views alone show, at most 300 CLIP tokens; null where the captioner does not write it."""
+    """What the street views alone show, at most 300 CLIP tokens; null if the captioner does not write it."""
     description_tokens: int
+    """Length of `description` in CLIP tokens, start and end tokens included."""
     description_short_tokens: int
+    """Length of `description_short` in CLIP tokens, start and end tokens included."""
     description_street_tokens: int
-    """CLIP tokens, start and end marks included."""
+    """Length of `description_street` in CLIP tokens, start and end tokens included; 0 without it."""
     language: str
-    """ISO 639-1 code."""
+    """ISO 639-1 code of the descriptions."""
     sentences: list[Sentence]
+    """Sentences of all descriptions, each with its evidence and claims."""
     cues: list[Cue]
+    """Evidence: text read, objects seen, map features."""
     notes: list[Note]
-    """What a model noted on each photo, where one wrote the description."""
+    """What a model noted on each photo; empty without a model."""
     street_signatures: Signatures
-    """Of `street`."""
+    """Signatures of `street`."""
     aerial_signatures: Signatures | None
-    """Of `aerial`, null with it."""
+    """Signatures of `aerial`."""
     captioner: str
+    """`composer` (no model) or `dialogue`, with its version."""
     prompt_set: str
+    """Name of the prompt set."""
     model: str | None
+    """Model that wrote the descriptions; null without a model."""
     licence_class: Literal["public-domain", "attribution", "share-alike", "other"]
-    """The strictest class among the sample's pictures and map data."""
+    """The strictest licence class among the sample's pictures and map data."""
     redistributable: bool
-    """False if any of its pictures is not."""
+    """False if any of its pictures is not redistributable."""

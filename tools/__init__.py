@@ -1,1 +1,1 @@
-"""What people use: the command line, pictures of samples, verification, benchmarks."""
+"""Tools for people: the command line, pictures of samples, reports, verification."""

@@ -1,7 +1,7 @@
-"""From a manifest of photos to the index of a folder source (`pipeline.sources.street.folder`).
+"""Converts a manifest of photos to the index of a folder source (`pipeline.sources.street.folder`).
 
-A manifest is JSON Lines, one object a file, with `path`, `kind`, `lat`, `lon`, `group`, `projection`, `licence` and
-`attribution`, and where known `heading`, `capture_time`, `notes` and `source_url`. The index's paths are relative to
+A manifest is JSON Lines, one object per file, with `path`, `kind`, `lat`, `lon`, `group`, `projection`, `licence` and
+`attribution`, and if known `heading`, `capture_time`, `notes` and `source_url`. The paths of the index are relative to
 the manifest's folder, which becomes the source's `root`.
 """
 

@@ -1,4 +1,4 @@
-"""A published dataset, read through its manifest: single samples by id, or a few columns of all of them."""
+"""Reads a published dataset through its manifest: single samples by id, or some columns of all."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -21,18 +21,18 @@ from schemas.records import Sample, Split
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset whose manifest stands. Made by `open_dataset`."""
+    """A complete dataset. Made by `open_dataset`."""
 
     store: Store
     manifest: Manifest
 
     def rows(self, columns: Sequence[str], split: Split | None = None) -> Iterator[dict[str, Any]]:
-        """Some columns of all samples, in the shards' order, one row group in memory at a time.
+        """Stream some columns of all samples, in the order of the shards, one row group in memory at a time.
 
         Args:
-            columns: names, or dotted Parquet paths of what is inside (`street_view.licence`,
-                `other_views.list.element.licence`). Leave pictures out and a million samples take little.
-            split: only these.
+            columns: names, or dotted Parquet paths of nested fields (`street_view.licence`,
+                `other_views.list.element.licence`). Without pictures, a million samples take little memory.
+            split: only samples of this split.
         """
         for shard in self.manifest.shards:
             if split is None or shard.split == split:
@@ -44,7 +44,7 @@ class Dataset:
         """Whole samples, in the order of the ids.
 
         Raises:
-            ConfigError: ids that the dataset does not hold, each with the nearest ones that it does.
+            ConfigError: ids that the dataset does not have, each with the most similar ones.
             MachineError: a shard is missing or does not hold what the manifest says.
         """
         wanted = set(sample_ids)
@@ -83,7 +83,7 @@ class Dataset:
 
 
 def _pick(file: pq.ParquetFile, wanted: set[str], path: str) -> dict[str, Sample]:
-    """The wanted samples of a shard. Whole row groups are read only where an id of theirs is wanted."""
+    """The wanted samples of a shard. Only row groups that contain a wanted id are read whole."""
     found: dict[str, Sample] = {}
     for group in range(file.num_row_groups):
         ids = file.read_row_group(group, columns=["sample_id"])["sample_id"]
@@ -98,7 +98,7 @@ def _pick(file: pq.ParquetFile, wanted: set[str], path: str) -> dict[str, Sample
 
 
 def open_dataset(where: str) -> Dataset:
-    """Open a published dataset in a folder, which need not be writable, or under an s3://, gs:// or az:// URL.
+    """Open a published dataset in a folder (may be read-only), or at an s3://, gs:// or az:// URL.
 
     Raises:
         ConfigError: there is no manifest, or it is not of this version of geoscribe.

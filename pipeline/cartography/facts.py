@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
-from shapely.geometry.base import BaseGeometry
 
 from pipeline.cartography.features import Feature
+from pipeline.cartography.sight import Sight, in_frame
 from pipeline.geo import window
+from pipeline.geo.axis import axis_deg
 from pipeline.geo.frame import LocalFrame, bearing_deg
 from pipeline.geo.point import Point
 from schemas.records import MapFact
@@ -38,16 +38,6 @@ def without_crowds(features: Sequence[Feature]) -> list[Feature]:
     return [replace(feature, told=False) if i in crowded else feature for i, feature in enumerate(features)]
 
 
-def in_frame(features: Sequence[Feature], frame: LocalFrame) -> list[BaseGeometry]:
-    """The features' geometries in metres east and north of the frame's centre."""
-
-    def to_metres(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
-        return np.column_stack(frame.to_metres(degrees[:, 0], degrees[:, 1]))
-
-    geometries = np.array([feature.geometry for feature in features], dtype=object)
-    return list(shapely.transform(geometries, to_metres))
-
-
 def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[MapFact]:
     """Features within a radius as facts, nearest first, ties by id; each street and each thing once."""
     told = [feature for feature in features if feature.told]
@@ -61,6 +51,7 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
     places_named = {
         told[i].name for i in np.flatnonzero(distances <= radius_m) if told[i].kind == "poi" and told[i].name
     }
+    sight = Sight.among(features, LocalFrame(point.lat, point.lon))
     found: list[MapFact] = []
     places: dict[tuple[str, ...], list[tuple[float, float]]] = {}
     for i in sorted(range(len(told)), key=lambda i: (distances[i], told[i].feature_id)):
@@ -74,6 +65,7 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
         if any(feature.kind == "road" or np.hypot(x - u, y - v) < SAME_THING_M for u, v in others):
             continue
         others.append((x, y))
+        axis = axis_deg(shapes[i], x, y) if feature.kind == "road" else None
         found.append(
             MapFact(
                 fact_id=feature.feature_id,
@@ -83,6 +75,8 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
                 name_en=feature.name_en,
                 distance_m=float(distances[i]),
                 bearing_deg=bearing_deg(x, y),
+                axis_deg=axis,
+                in_sight=sight.reaches(x, y, feature.feature_id),
             )
         )
     return found

@@ -1,1 +1,1 @@
-"""The build file's sections: pydantic models and nothing else. `pipeline.engine.build_file` reads a file into them."""
+"""The sections of a build file, as pydantic models. `pipeline.engine.build_file` reads a file into them."""

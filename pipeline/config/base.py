@@ -1,4 +1,4 @@
-"""What every section of a build file is made of."""
+"""Types that all sections of a build file share."""
 
 from typing import Annotated
 
@@ -6,9 +6,17 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+IS_FILE, IS_FOLDER = "file", "folder"
+"""Annotations of a source's paths (`Annotated[Path, IS_FILE]`), which must exist before a build starts. A path without
+one may be a file or a folder."""
 
 
 class Section(BaseModel):
-    """Base of all sections: unknown keys and non-finite numbers are refused, defaults are validated."""
+    """Base of all sections. Unknown keys and non-finite numbers are refused, and defaults are validated.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+    The docstring of a key is its description in the JSON Schema (`geoscribe config schema`) and in docs/build-file.md.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )

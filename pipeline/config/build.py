@@ -1,4 +1,4 @@
-"""The sections of a build file. Each field says its unit and its limits. `pipeline.engine.build_file` reads one."""
+"""The build file: regions, sampling, imagery, publishing and limits. The other sections stand in the modules beside."""
 
 from typing import Annotated, Literal
 
@@ -15,26 +15,31 @@ from schemas.records import Latitude, Longitude
 
 
 class Region(Section):
-    """A named area: a bounding box, a polygon, or a centre with a radius; `- catalogue: ID` stands for one of the 225.
+    """A named area: a bounding box, a polygon, or a centre with a radius.
 
-    Must name its sources if several are defined.
+    If the build has several sources of a kind, a region names the one to use.
     """
 
     name: Name
+    """Name of the region: part of site ids and of file names."""
     bbox: tuple[Longitude, Latitude, Longitude, Latitude] | None = None
-    """West, south, east, north in degrees. West may be greater than east: the box crosses the antimeridian."""
+    """West, south, east, north, in degrees. West greater than east means that the box crosses the antimeridian."""
     centre: tuple[Latitude, Longitude] | None = None
-    """Latitude, longitude in degrees."""
+    """Latitude and longitude of the centre, in degrees; goes with `radius_m`."""
     radius_m: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    """Radius around `centre`, in metres."""
     polygon: str | None = None
-    """WKT of a polygon or multipolygon, longitude first; or a GeoJSON file, which is read when the build file is."""
+    """WKT of a polygon or multipolygon (longitude first), or the path of a GeoJSON file."""
     catalogue: str | None = None
-    """Id of the catalogue's region that this is (`geoscribe regions list`)."""
+    """Id of a region of the catalogue (`geoscribe regions list`)."""
     street: str | None = None
-    """Name of the street source; may be left out where only one is defined. Likewise aerial, drone and map."""
+    """Name of the street source to use. May be left out where the build has only one."""
     aerial: str | None = None
+    """Name of the aerial source to use. May be left out where the build has only one."""
     drone: str | None = None
+    """Name of the drone source to use. May be left out where the build has only one."""
     map: str | None = None
+    """Name of the map source to use. May be left out where the build has only one."""
 
     @model_validator(mode="after")
     def _one_shape(self) -> "Region":
@@ -76,111 +81,141 @@ class Region(Section):
 
 
 class RoadWeights(Section):
-    """How often a metre of road is drawn, by its class; classes not named count as `other`, 0 leaves out."""
+    """Relative probability that a metre of road is drawn, by road class. 0 excludes a class."""
 
     motorway: Annotated[float, Field(ge=0, le=1_000)] = 0.0
+    """Weight of a metre of motorway road."""
     trunk: Annotated[float, Field(ge=0, le=1_000)] = 0.2
+    """Weight of a metre of trunk road."""
     primary: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    """Weight of a metre of primary road."""
     secondary: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    """Weight of a metre of secondary road."""
     tertiary: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    """Weight of a metre of tertiary road."""
     residential: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    """Weight of a metre of residential road."""
     service: Annotated[float, Field(ge=0, le=1_000)] = 0.3
+    """Weight of a metre of service road."""
     pedestrian: Annotated[float, Field(ge=0, le=1_000)] = 1.0
+    """Weight of a metre of pedestrian street."""
     other: Annotated[float, Field(ge=0, le=1_000)] = 0.2
+    """Weight of a metre of any other class."""
 
 
 class Sampling(Section):
-    """Where the sites are. More sites, or another region, never move those that are there."""
+    """Where sites are drawn. Drawing more sites, or adding a region, never moves existing sites."""
 
     method: Literal["imagery", "uniform", "grid", "roads"] = "imagery"
-    """`imagery`: at the street source's photos. `uniform`: anywhere on land, alike by area. `grid`: on a grid of
-    spacing_m. `roads`: along the map source's roads."""
+    """Where sites are drawn. `imagery`: at the positions of the street source's photos. `uniform`: on land, with equal
+    density. `grid`: on a grid of `spacing_m`. `roads`: along the roads of the map source."""
     spacing_m: Annotated[float, Field(gt=0, le=10_000)] = 40.0
-    """Least distance between two sites of a region."""
+    """Minimum distance between two sites of a region, in metres."""
     max_sites: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
-    """At most so many sites a region; all that the spacing allows if left out (`uniform` requires it)."""
+    """Maximum number of sites per region. If left out, as many as the spacing allows; `uniform` requires it."""
     max_per_sequence: Annotated[int, Field(ge=1)] | None = None
-    """At most so many sites of a region whose nearest photo is of one capture sequence."""
+    """Maximum number of sites per region whose nearest photo belongs to the same capture sequence."""
     max_per_contributor: Annotated[int, Field(ge=1)] | None = None
-    """Likewise of one author."""
+    """Maximum number of sites per region whose nearest photo is by the same author."""
     road_weights: RoadWeights = RoadWeights()
+    """How often each road class is drawn; only for `method: roads`."""
     unit_resolution: Annotated[int, Field(ge=5, le=11)] = 9
-    """H3 resolution of a unit's cell: 9 is 0.1 km2, some 60 sites at 40 m."""
+    """H3 resolution of a unit's cell. A cell of resolution 9 covers 0.1 km2: about 60 sites at a spacing of 40 m."""
 
 
 class QualityGates(Section):
-    """Below (for darkness: above) these a photo is refused. Scales: see `pipeline.imaging.quality`."""
+    """Photos outside these limits are rejected. All scores are taken at a long side of 512 pixels."""
 
     min_sharpness: Annotated[float, Field(ge=0)] = 30.0
+    """Minimum variance of the Laplacian of the grey photo."""
     min_contrast: Annotated[float, Field(ge=0, le=128)] = 12.0
+    """Minimum standard deviation of the grey levels (0 to 255)."""
     min_entropy: Annotated[float, Field(ge=0, le=8)] = 4.0
+    """Minimum entropy of the grey histogram, in bits (0 to 8)."""
     max_darkness: Share = 0.8
+    """Maximum share of pixels that are nearly black."""
 
 
 class ImageLimits(Section):
-    """What a picture from outside may be; more is refused from its header, before decoding."""
+    """Limits for pictures from outside. A picture that exceeds them is rejected by its header, before it is decoded."""
 
     max_bytes: Annotated[int, Field(ge=1_000, le=500_000_000)] = 40_000_000
+    """Maximum size of the encoded picture, in bytes."""
     max_pixels: Annotated[int, Field(ge=10_000, le=300_000_000)] = 90_000_000
+    """Maximum number of pixels (width times height)."""
     min_side_px: Annotated[int, Field(ge=16, le=4_096)] = 200
+    """Minimum length of the shorter side, in pixels."""
 
 
 class Chips(Section):
-    """Aerial and map chips: the same frame and scale, so that they overlay pixel on pixel."""
+    """Chips, north up and centred on the site. Aerial and map chip share frame and scale, pixel by pixel."""
 
     gsd_m: Annotated[float, Field(gt=0.01, le=10)] = 0.3
-    """Metres a pixel."""
+    """Ground sample distance: metres per pixel."""
     size_px: Annotated[int, Field(ge=64, le=4_096)] = 512
+    """Width and height of a chip, in pixels."""
     min_covered: Share = 0.98
-    """Least share of an aerial or drone chip that the source must cover."""
+    """Minimum share of an aerial or drone chip that the source must cover."""
     extra_sizes_m: list[Annotated[float, Field(ge=10, le=5_000)]] = []
-    """Further aerial chips of each site with the same pixels and these sides, as [80, 120, 180]."""
+    """Side lengths, in metres, of further aerial chips per site with the same number of pixels, such as [80, 120,
+    180]."""
     drone_gsd_m: Annotated[float, Field(gt=0.005, le=1)] = 0.1
-    """Metres a pixel of the drone chip."""
+    """Metres per pixel of the drone chip."""
     map_scale: Literal["chip", "carto-z19"] = "chip"
-    """`chip`: the aerial chip's. `carto-z19`: a 256 px tile of zoom 19 over the whole chip, so 76.4 m times the cosine
-    of the latitude: what released CVG-Text models expect."""
+    """Scale of the map chip. `chip`: the same as the aerial chip's. `carto-z19`: one 256 px tile of zoom 19 fills the
+    chip, so its side is 76.4 m times the cosine of the latitude; released CVG-Text models expect this."""
 
 
 class Choice(Section):
-    """What makes a photo of a site better than another, by weight (see `pipeline.stages.choosing`); 0 leaves it out."""
+    """Weights of the penalty that ranks the photos of a site (`pipeline.stages.choosing`). 0 leaves a term out."""
 
     distance: Annotated[float, Field(ge=0, le=100)] = 1.0
+    """Weight of the distance between photo and site."""
     direction: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Looking towards the site, for photos more than a few metres from it."""
+    """Weight of looking towards the site, for photos more than a few metres away from it."""
     date: Annotated[float, Field(ge=0, le=100)] = 0.5
+    """Weight of the age of the photo."""
     quality: Annotated[float, Field(ge=0, le=100)] = 0.5
-    """The source's own score."""
+    """Weight of the source's own quality score."""
 
 
 class Imagery(Section):
-    """Stage `imagery`: which views a site gets."""
+    """Stage `imagery`: the views of each site."""
 
     search_radius_m: Annotated[float, Field(gt=0, le=500)] = 20.0
-    """Photos this near to the site are its own."""
+    """Maximum distance between a site and its photos, in metres."""
     max_views: Annotated[int, Field(ge=1, le=12)] = 4
-    """At most so many perspective views a site, in different directions."""
+    """Maximum number of perspective views per site, in different directions."""
     long_side_px: Annotated[int, Field(ge=256, le=8_192)] = 1_024
-    """Flat photos are scaled down to this; panoramas to twice this."""
+    """Longer side of a perspective photo after downscaling, in pixels; panoramas get twice as much."""
     cut_hfov_deg: Annotated[float, Field(ge=30, le=120)] = 90.0
-    """Horizontal field of view of the perspective views cut from a panorama."""
+    """Horizontal field of view of the perspective views that are cut from a panorama, in degrees."""
     jpeg_quality: Annotated[int, Field(ge=50, le=100)] = 88
+    """JPEG quality of the pictures that are written."""
     map_radius_m: Annotated[float, Field(gt=0, le=1_000)] = 80.0
-    """Named things this near to the site become map cues."""
+    """Radius around the site within which named map features become map cues, in metres."""
     anonymiser: Literal["centerface", "none"] = "centerface"
-    """Blurs faces. `none` only where every street source is the synthetic world."""
+    """How faces are made unrecognisable. `centerface` blurs them. `none` is allowed only with street sources of the
+    synthetic world."""
     choice: Choice = Choice()
+    """How photos are ranked."""
     chips: Chips = Chips()
+    """Aerial, drone and map chips."""
     quality: QualityGates = QualityGates()
+    """Quality gates for photos."""
     limits: ImageLimits = ImageLimits()
+    """Limits for pictures from outside."""
 
 
 class SplitShares(Section):
-    """Shares of the units; they sum to 1."""
+    """Shares of the units per split. They sum to 1."""
 
     train: Share = 0.8
+    """Share of the training split."""
     val: Share = 0.1
+    """Share of the validation split."""
     test: Share = 0.1
+    """Share of the test split."""
 
     @model_validator(mode="after")
     def _sum(self) -> "SplitShares":
@@ -190,94 +225,117 @@ class SplitShares(Section):
 
 
 class Publish(Section):
-    """Stage `publish`: what the dataset looks like."""
+    """Stage `publish`: the dataset's form."""
 
     title: str = "A geoscribe dataset"
+    """Title of the dataset card."""
     splits: SplitShares = SplitShares()
+    """Shares of the splits."""
     shard_mb: Annotated[float, Field(gt=0, le=2_000)] = 384.0
-    """Shards are closed at about this size."""
+    """Target size of a shard, in megabytes."""
     row_group_mb: Annotated[float, Field(gt=0, le=256)] = 32.0
+    """Target size of a row group, in megabytes."""
     min_duplicate_distance: Annotated[int, Field(ge=0, le=64)] = 4
-    """Sites of two units whose street views' 64-bit perceptual hashes differ in fewer bits are near-duplicates; 0 keeps
-    all."""
+    """Two sites of different units are near-duplicates if the 64-bit perceptual hashes of their street views differ in
+    fewer bits than this; 0 keeps all."""
     contact: str | None = None
-    """Take-down contact for the dataset card."""
+    """Take-down contact on the dataset card."""
 
 
 class Limits(Section):
-    """How the build runs. Nothing here changes what is written."""
+    """How the build runs. Nothing here changes the output."""
 
     allowed_failed_share: Share = 0.2
-    """More failed sites than this and the build ends with exit code 1."""
+    """A build whose share of failed sites is greater ends with exit code 1."""
     workers: Annotated[int, Field(ge=1, le=256)] = 4
-    """Units in work at once (local runner: threads; Dask: worker processes when it starts its own cluster)."""
+    """Number of units processed at once: threads of the local runner, or worker processes of a Dask cluster that the
+    build starts itself."""
     sites_at_once: Annotated[int, Field(ge=1, le=256)] = 16
-    """Sites of a unit whose pictures are fetched at once, where a source is asked over the network."""
+    """Number of sites of a unit whose pictures are fetched at once, if a source is on the network."""
 
 
 class Network(Section):
-    """How sources are asked over the network. Nothing here changes what is written."""
+    """How sources are asked over the network. Nothing here changes the output."""
 
     contact: (
         Annotated[str, Field(pattern=r"^(mailto:)?[^\s@]+@[^\s@]+\.[^\s@]+$|^https?://\S+$", max_length=200)] | None
     ) = None
-    """Mail address or page that a source's operator can turn to; goes into the User-Agent. Some sources require it."""
+    """Mail address or page where a source's operator can reach you; sent in the User-Agent header. Some sources require
+    it."""
     cache: str | None = None
-    """Folder for answers; `geoscribe` in the user's cache folder if left out."""
+    """Folder of the response cache. If left out: `geoscribe` in the user's cache folder."""
     cache_gb: Annotated[float, Field(ge=0, le=100_000)] = 20.0
-    """The least recently used answers go beyond this; 0 keeps none."""
+    """Maximum size of the response cache, in gigabytes; the least recently used responses are evicted. 0 switches the
+    cache off."""
     at_once: Annotated[int, Field(ge=1, le=1_000)] = 64
-    """Requests under way to one host, where a source would allow more."""
+    """Maximum number of concurrent requests per host, where the limits of the source allow more."""
     connect_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """Timeout for establishing a connection, in seconds."""
     read_timeout_s: Annotated[float, Field(gt=0, le=600)] = 30.0
-    """Longest pause while an answer comes in."""
+    """Maximum pause while a response is read, in seconds."""
     total_timeout_s: Annotated[float, Field(gt=0, le=3_600)] = 120.0
-    """For one request, from the connection to the last byte."""
+    """Timeout for one request, from connecting to the last byte, in seconds."""
     tries: Annotated[int, Field(ge=1, le=20)] = 5
+    """Maximum number of attempts per request."""
     longest_wait_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
-    """A source that asks for a longer pause (Retry-After) is given up for this request."""
+    """Maximum wait that a server may ask for (Retry-After), in seconds. If it asks for more, the request fails."""
     retry_share: Share = 0.1
-    """Retries of a host over its requests; beyond this (and a first 50) faults are final until the share falls."""
+    """Maximum share of retries among the requests to a host. Above it, after the first 50 retries, errors are final
+    until the share falls."""
     allow_loopback: bool = False
-    """Lets sources point at this machine by plain http: for stand-ins and test servers."""
+    """Allow sources at this machine's own addresses over plain http: for stand-ins and test servers."""
 
 
 class Assumptions(Section):
-    """What `geoscribe plan` reckons with. Change them to your own measurements."""
+    """Figures that `geoscribe plan` uses for its estimates. Replace them by your own measurements."""
 
     photo_bytes: Annotated[int, Field(ge=1_000)] = 700_000
-    """A street photo as the source sends it."""
+    """Size of a street photo as the source sends it, in bytes."""
     tile_bytes: Annotated[int, Field(ge=100)] = 18_000
+    """Size of an aerial tile, in bytes."""
     street_share: Share = 0.6
-    """Sites that have a street view, where sites are not drawn at photos."""
+    """Share of sites that have a street view, where sites are not drawn at photos."""
     ocr_images_per_s: Annotated[float, Field(gt=0)] = 20.0
-    """Of one GPU."""
+    """Images per second that OCR reads on one GPU."""
     model_calls_per_site: Annotated[int, Field(ge=0)] = 6
-    """Turns of a dialogue, where the captioner asks a model."""
+    """Model requests per site, for a captioner that uses a model."""
     model_calls_per_gpu_s: Annotated[float, Field(gt=0)] = 4.0
+    """Model requests per second of one GPU."""
 
 
 class Build(Section):
-    """A whole build."""
+    """A build file."""
 
     name: Name
-    """Owns the workspace: another build's workspace is refused."""
+    """Name of the build. A workspace belongs to the build of this name; other builds are refused."""
     seed: int = 0
+    """Seed of every random choice."""
     workspace: str
-    """Folder, or s3://, gs://, az:// URL, for the layers."""
+    """Folder, or s3://, gs:// or az:// URL, of the layers."""
     dataset: str
     """Folder or URL of the published dataset."""
     regions: Annotated[list[Region], Field(min_length=1)]
+    """The regions to sample. `catalogue` stands for all 225 regions of the catalogue."""
     sources: Sources
+    """The sources, by kind and by a name of your choice."""
     sampling: Sampling = Sampling()
+    """Where sites are drawn."""
     imagery: Imagery = Imagery()
+    """Stage `imagery`: views and chips."""
     perception: Perception = Perception()
+    """Stage `cues`: OCR and segmentation."""
     captioner: CaptionerConfig = Composer()
+    """Stage `captions`: what writes the descriptions."""
     grounding: Grounding = Grounding()
+    """Checks that every description must pass."""
     publish: Publish = Publish()
+    """Stage `publish`: splits, shards and card."""
     limits: Limits = Limits()
+    """Concurrency, and the share of sites that may fail."""
     network: Network = Network()
+    """Timeouts, retries and the response cache."""
     assumptions: Assumptions = Assumptions()
+    """Figures for the estimates of `geoscribe plan`."""
 
     @field_validator("regions")
     @classmethod

@@ -1,4 +1,4 @@
-"""The sections of those who write the descriptions, and of the checks on what they wrote: `pipeline.captioning`."""
+"""Sections of the captioners, and of the checks on descriptions (`pipeline.captioning`)."""
 
 from typing import Annotated, Literal
 
@@ -9,115 +9,144 @@ from pipeline.config.sources import EnvName, Url
 
 
 class Composer(Section):
-    """Descriptions from the cues alone, without a model."""
+    """Descriptions written by rules from the cues alone, without a model."""
 
     engine: Literal["composer"] = "composer"
+    """`composer`: rules, no model."""
     prompt_set: Name = "composer-en-1"
-    """Folder under `prompts/` with the composer's words."""
+    """Folder under `prompts/` with the composer's phrases."""
     long_tokens: Annotated[int, Field(ge=77, le=300)] = 300
+    """Maximum length of the long description, in CLIP tokens."""
     short_tokens: Annotated[int, Field(ge=20, le=77)] = 77
+    """Maximum length of the short description, in CLIP tokens."""
 
 
 class Serve(Section):
     """How `geoscribe serve` starts vLLM; see https://docs.vllm.ai/en/latest/cli/serve/."""
 
     weights: str | None = None
-    """Folder, or name on the hub; the captioner's `model` if left out."""
+    """Folder, or name on the Hugging Face hub, of the weights. If left out, the captioner's `model`."""
     max_model_len: Annotated[int, Field(ge=1_024, le=1_000_000)] = 16_384
+    """Context length, in tokens."""
     max_num_seqs: Annotated[int, Field(ge=1, le=4_096)] = 64
+    """Number of sequences that the server processes at once."""
     max_queued: Annotated[int, Field(ge=1, le=100_000)] = 1_024
-    """Requests that wait; more are answered 503."""
+    """Maximum number of waiting requests; the server answers further ones with 503."""
     data_parallel: Annotated[int, Field(ge=1, le=64)] = 1
+    """Number of replicas."""
     tensor_parallel: Annotated[int, Field(ge=1, le=64)] = 1
+    """Number of GPUs per replica."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] = "auto"
+    """Data type of the weights."""
     gpu_memory: Annotated[float, Field(gt=0.05, le=1)] = 0.9
-    """Share of a GPU's memory."""
+    """Share of a GPU's memory that the server may use."""
     extra: list[str] = []
-    """Further arguments, as they are."""
+    """Further arguments of `vllm serve`, passed on unchanged."""
 
 
 class Verifier(Section):
-    """Another model that judges what the first one wrote, on servers of its own."""
+    """Another model that judges what the first one wrote, on its own servers."""
 
     model: str
-    """Name that the server serves it under."""
+    """Name under which the servers serve the model."""
     revision: str | None = None
+    """Revision of the weights."""
     endpoints: Annotated[list[Url], Field(min_length=1)]
+    """Base URLs of servers of the same model."""
     key_env: EnvName | None = None
+    """Name of the environment variable that holds the API key."""
     at_once: Annotated[int, Field(ge=1, le=4_096)] = 64
-    """Requests in flight to one server."""
+    """Concurrent requests per server."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Sampling temperature."""
 
 
 class Dialogue(Section):
-    """Descriptions by a vision-language model on an OpenAI-compatible server, in progressive turns."""
+    """Descriptions written by a vision-language model on an OpenAI-compatible server, in several turns."""
 
     engine: Literal["dialogue"]
+    """`dialogue`: a vision-language model."""
     prompt_set: Name = "progressive-en-2"
+    """Folder under `prompts/` with the templates of the turns."""
     model: str
-    """Name that the server serves it under."""
+    """Name under which the servers serve the model."""
     revision: str | None = None
-    """Of the weights; stands in every row."""
+    """Revision of the weights; recorded in every row."""
     endpoints: Annotated[list[Url], Field(min_length=1)] = ["http://127.0.0.1:8000/v1"]
-    """Servers of the same model. http is for this machine and for networks of your own."""
+    """Base URLs of servers of the same model. Use http only on this machine and on networks of your own."""
     key_env: EnvName | None = None
+    """Name of the environment variable that holds the API key."""
     at_once: Annotated[int, Field(ge=1, le=4_096)] = 64
-    """Requests in flight to one server: 2 to 4 times its `max_num_seqs` keep it busy."""
+    """Concurrent requests per server; 2 to 4 times its `max_num_seqs` keeps it busy."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.4
+    """Sampling temperature."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """Nucleus sampling: probability mass."""
     reply_tokens: Annotated[int, Field(ge=64, le=8_192)] = 1_024
-    """Of one reply."""
+    """Maximum length of one reply, in tokens."""
     view_pixels: Annotated[int, Field(ge=3_136, le=16_000_000)] = 602_112
-    """A street view is scaled down to so many pixels (768 of the model's 28 x 28 patches)."""
+    """Street views are scaled down to this number of pixels (602,112 are 768 patches of 28 x 28)."""
     chip_pixels: Annotated[int, Field(ge=3_136, le=16_000_000)] = 200_704
+    """Aerial and map chips are scaled down to this number of pixels."""
     most_views: Annotated[int, Field(ge=1, le=8)] = 4
+    """Maximum number of street views that the model is shown."""
     connect_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """Timeout for establishing a connection, in seconds."""
     reply_timeout_s: Annotated[float, Field(gt=0, le=3_600)] = 600.0
-    """Longer than a full queue takes."""
+    """Timeout for a reply, in seconds; choose it longer than a full queue takes."""
     tries: Annotated[int, Field(ge=1, le=20)] = 5
+    """Maximum number of attempts per request."""
     long_tokens: Annotated[int, Field(ge=77, le=300)] = 300
+    """Maximum length of the long description, in CLIP tokens."""
     short_tokens: Annotated[int, Field(ge=20, le=77)] = 77
+    """Maximum length of the short description, in CLIP tokens."""
     verifier: Verifier | None = None
-    """Judges the claims; the same model with another seed if left out."""
+    """Model that judges the claims. If left out, the same model with another seed."""
     serve: Serve = Serve()
+    """How `geoscribe serve` starts a server."""
 
 
 class VerifierFloor(Section):
-    """How bad the verifier may be, by the controls that it is given. A build whose verifier is worse stops (exit 3)."""
+    """Limits of the verifier's errors on its controls. A build whose verifier is worse stops (exit code 3)."""
 
     false_accept: Share = 0.2
-    """Share of the false controls that it may accept."""
+    """Maximum share of the false controls that it accepts."""
     false_refuse: Share = 0.5
-    """Share of the true controls that it may refuse."""
+    """Maximum share of the true controls that it refuses."""
     least_controls: Annotated[int, Field(ge=1, le=100_000)] = 60
-    """Of either sort, before it is judged at all."""
+    """Minimum number of controls of either sort before the verifier is judged."""
 
 
 class Grounding(Section):
-    """What a description must satisfy, whoever wrote it: `pipeline.captioning.grounding`."""
+    """What a description must satisfy, whoever wrote it (`pipeline.captioning.grounding`)."""
 
     level: Literal["lenient", "witnessed", "strict"] = "witnessed"
-    """`lenient`: a sentence goes where a witness contradicts one of its claims. `witnessed`: also where nobody but its
-    writer witnesses a claim. `strict`: also where a claim about lettering, names, numbers or the map has the verifier
-    for its only witness."""
+    """`lenient`: a sentence is dropped if a witness contradicts one of its claims. `witnessed`: also if nobody but its
+    writer witnesses a claim. `strict`: also if the verifier is the only witness of a claim about lettering, names,
+    numbers or the map."""
     names: Literal["legible", "mapped"] = "mapped"
-    """Which proper names of shops and places may stand in a text: only those read off a picture, or also those on the
-    map within `names_within_m`. Streets, districts, cities and countries must be legible in either case."""
+    """Which names of shops and places a description may contain: `legible`, only those read off a picture; `mapped`,
+    also those on the map within `names_within_m`. Streets, districts, cities and countries must be legible in both
+    cases."""
     names_within_m: Annotated[float, Field(gt=0, le=1_000)] = 80.0
+    """Radius around the site for names on the map, in metres."""
     text_likeness: Share = 0.8
-    """A quoted string rests on a sign that was read if the letters of the two are at least so alike. Digits must be the
+    """Minimum similarity of the letters of a quoted string and of the sign that supports it. Digits must be the
     same."""
     least_words: Annotated[int, Field(ge=1, le=100)] = 12
-    """Of a long description."""
+    """Minimum length of a long description, in words."""
     most_repeated: Share = 0.3
-    """Largest share of a description's trigrams that may be repeats."""
+    """Maximum share of a description's trigrams that may be repetitions."""
     most_contradicted: Share = 0.5
-    """Of a description's claims. Above it nothing of the description is published."""
+    """Maximum share of a description's claims that may be contradicted; above it nothing of the description is
+    published."""
     controls: Annotated[int, Field(ge=0, le=30)] = 8
-    """False statements put to the verifier with the claims of each site; and a third as many true ones."""
+    """Number of false statements that the verifier is given with the claims of each site, together with a third as many
+    true ones."""
     believed_above: Share = 0.7
-    """Share of a site's own controls that a verifier must judge rightly to be believed there."""
+    """Minimum share of a site's own controls that a verifier must judge correctly to be believed there."""
     verifier_floor: VerifierFloor = VerifierFloor()
+    """How unreliable the verifier may be."""
 
 
 CaptionerConfig = Annotated[Composer | Dialogue, Field(discriminator="engine")]

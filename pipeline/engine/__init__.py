@@ -1,1 +1,1 @@
-"""Running a build: the build file, units and their layers, the workspace, the Beam graph, cost estimates."""
+"""Runs builds: the build file, units and layers, the workspace, the Beam graph, cost estimates."""

@@ -1,4 +1,4 @@
-"""A build from start to end: check, sample, run the stages on what is not up to date, publish."""
+"""A build from start to end: check inputs, draw sites, run the stages that are out of date, publish."""
 
 import logging
 import time
@@ -41,7 +41,7 @@ from pipeline.storage import Store, open_store
 log = logging.getLogger(__name__)
 
 _MENDS = 5
-"""Attempts at publishing before the disk or another build is blamed."""
+"""Attempts at publishing before the build gives up."""
 _OTHER_PUBLISHER_S = 5.0
 
 _NAMES = tuple(stage.name for stage in STAGES)
@@ -51,18 +51,18 @@ Runner = Literal["local", "dask"]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a build came to."""
+    """The result of a build."""
 
     sites: int
     counts: dict[str, Counts]
-    """By stage, of all units that are up to date."""
+    """Counts by stage, over all units that are up to date."""
     made: dict[str, int]
-    """By stage: how many tables were made; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
+    """Number of tables made, by stage; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
     published: Published | None
-    """None when publishing was not asked for."""
+    """None if publishing was not requested."""
     allowed_failed_share: float
     empty: list[str] = field(default_factory=list)
-    """Why regions have no sites, a line each."""
+    """Why regions have no sites, one line per region."""
 
     @property
     def failed(self) -> dict[str, int]:
@@ -71,18 +71,18 @@ class Outcome:
 
     @property
     def failed_share(self) -> float:
-        """Failed sites over all sites."""
+        """Share of failed sites."""
         return sum(self.failed.values()) / self.sites if self.sites else 0.0
 
     @property
     def too_many_failed(self) -> bool:
-        """Whether more sites failed than the configuration allows."""
+        """Whether the share of failed sites exceeds the limit of the build file."""
         return self.failed_share > self.allowed_failed_share
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A build whose inputs were checked and whose sites are committed."""
+    """A build whose inputs are checked and whose sites are committed."""
 
     build: Build
     store: Store
@@ -91,17 +91,17 @@ class Prepared:
     sites: list[LayerFile]
     bases: dict[str, dict[str, str]]
     empty: list[str]
-    """Why regions have no sites, a line each."""
+    """Why regions have no sites, one line per region."""
 
     def survey(self, listing: Listing) -> list[UnitTask]:
-        """All units as they stand in a listing."""
+        """The state of all units according to a listing."""
         return survey(self.store, listing, self.sites, self.bases)
 
 
 def prepare(build: Build) -> Prepared:
-    """Check everything that can be checked before any work, claim the workspace, and sample the sites.
+    """Check all that can be checked before any work, claim the workspace, and draw the sites.
 
-    A region in which a source over the network has nothing is left out, and asked for again by the next build.
+    A region without anything in a source on the network is left out; the next build tries it again.
 
     Raises:
         ConfigError: an input or a place to write cannot be used, or no region has a site.
@@ -121,14 +121,14 @@ def prepare(build: Build) -> Prepared:
 def _all_sites(
     build: Build, tools: Toolbox, store: Store, listing: Listing, bases: dict[str, dict[str, str]]
 ) -> tuple[list[LayerFile], list[str]]:
-    """The sites of all regions, and why some have none: `NothingThereError`.
+    """The sites of all regions, and why some regions have none (`NothingThereError`).
 
-    The regions whose sites can be drawn without a network come first, so that all that is wrong with them is told
-    before anybody is asked.
+    Regions whose sites can be drawn without a network come first, so that their errors are reported before any request
+    is made.
 
     Raises:
-        ConfigError: naming every region that has none for a reason that lies here, or all regions where none has any.
-        MachineError: naming every region for which a source could not be asked. The sites of the others are committed.
+        ConfigError: naming every region without sites because of a local error, or all regions if none has sites.
+        MachineError: naming every region whose source could not be reached. The sites of the others are committed.
     """
     asking = {r.name: bool(asked_over_network(ground_of(build, tools, r))) for r in build.regions}
     sites: dict[str, LayerFile] = {}
@@ -169,8 +169,8 @@ def run_build(
 ) -> Outcome:
     """Bring a workspace and its dataset up to date.
 
-    `stages` restricts what is run, `limit_units` how many of the units that need work are taken; `retry` takes up
-    again the sites that failed for these reasons.
+    `stages` restricts the stages that run, `limit_units` the number of units that are processed; `retry` names the
+    reasons whose failed sites are retried.
 
     Raises:
         ConfigError, MachineError, BuildStopped: see `pipeline.errors`. What was committed stays.
@@ -197,10 +197,9 @@ def run_build(
 
 
 def _swept_of_damage(ready: Prepared, listing: Listing) -> Listing:
-    """The listing without tables whose footer cannot be read, such as truncated ones: removed, to be made again.
+    """The listing without tables whose footer cannot be read. These are removed and made again.
 
-    Damage inside a table shows when the table is read, and is met there: see `pipeline.engine.work`
-    and `_publish_mended`.
+    Damage inside a table is found when the table is read: see `pipeline.engine.work` and `_publish_mended`.
     """
     _, damaged = count_all(ready.store, [file for task in ready.survey(listing) for file in task.done.values()])
     for file in damaged:
@@ -237,7 +236,7 @@ def _publish_mended(
     beam_options: Sequence[str],
     report: Callable[[Progress], None],
 ) -> tuple[Published, bool, Listing]:
-    """Publish; a table that proves damaged when it is read is removed and made again, and publishing starts over."""
+    """Publish. A table that proves damaged is removed and made again, and publishing starts over."""
     for _ in range(_MENDS):
         try:
             return *_publish(ready, listing), listing
@@ -250,7 +249,7 @@ def _publish_mended(
             _advance(ready, again, runner, scheduler, beam_options, report)
         except FileNotFoundError as error:
             # Two builds publish the same bytes under the same names, but each begins by clearing the folder.
-            log.warning("%s went while it was read: another build is publishing to %s", error, ready.out.url)
+            log.warning("%s was removed while it was read: another build is publishing to %s", error, ready.out.url)
             time.sleep(_OTHER_PUBLISHER_S)
         listing = list_layers(ready.store)
     raise MachineError(
@@ -260,7 +259,7 @@ def _publish_mended(
 
 
 def _to_do(ready: Prepared, listing: Listing, stages: Sequence[str], retry: frozenset[str]) -> list[UnitTask]:
-    """Units that need work: tables to make, or failed sites to take up again (then what follows is made again too)."""
+    """Units that need work: tables to make, or failed sites to retry (then later stages are made again too)."""
     tasks = [with_todo(task, stages) for task in ready.survey(listing)]
     if not retry:
         return [task for task in tasks if task.todo]
@@ -270,7 +269,7 @@ def _to_do(ready: Prepared, listing: Listing, stages: Sequence[str], retry: froz
 
 
 def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
-    """Publish all finished units, unless the dataset is that already."""
+    """Publish all finished units, unless the dataset is up to date."""
     check_stop()
     tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
     fingerprint = publish_fingerprint(ready.build, tasks)
@@ -291,14 +290,14 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published, bool]:
 
 
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
-    """What a dataset is made from: the settings, which its card and manifest tell, and the tables of each unit."""
+    """Digest of what a dataset is made from: settings (they are in card and manifest) and the tables of each unit."""
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
     settings = {key: value for key, value in shareable(build).items() if key != "limits"}
     return digest(PUBLISH_VERSION, settings, contents, length=32)
 
 
 def published(out: Store) -> Manifest | None:
-    """The manifest of a dataset, if there is a whole one: every shard that it lists is there in full length."""
+    """The manifest of a dataset, if it is complete: every listed shard is present in full length."""
     try:
         manifest = Manifest.model_validate_json(out.read(MANIFEST))
     except (FileNotFoundError, ValidationError):

@@ -1,4 +1,4 @@
-"""Reading a build file: YAML to `Build`, with every mistake named by its key, what was found and what is allowed."""
+"""Reads build files. Each mistake is reported with its key, what was found and what is allowed."""
 
 import difflib
 import json
@@ -8,29 +8,44 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 
-from pipeline.config.base import Section
+from pipeline.config.base import IS_FILE, IS_FOLDER, Section
 from pipeline.config.build import Build, Region
-from pipeline.config.sources import KINDS, FolderSource, MapFiles, RasterSource, WorldStreet
+from pipeline.config.by_name import ByName
+from pipeline.config.sources import KINDS, WorldStreet
 from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.expand import CatalogueRegion, expand
 
 _PLACES = frozenset({"archive", "cache", "release"})
-"""Keys whose value is a path, or an address."""
+"""Keys whose value is a path or a URL."""
 
 
-def schema_json() -> str:
-    """The JSON Schema of the build file, as checked in beside the configurations.
+def build_schema() -> dict[str, Any]:
+    """The JSON Schema of the build file, with a description of every key.
 
     It is `Build`'s, with the shorter forms of regions that `pipeline.regions.expand` turns into whole ones.
     """
     regions = Annotated[list[Region | CatalogueRegion], Field(min_length=1)] | Literal["catalogue"]
-    written: type[BaseModel] = create_model("Build", __base__=Build, __doc__=Build.__doc__, regions=(regions, ...))
-    return json.dumps(written.model_json_schema(), indent=1, sort_keys=True) + "\n"
+    about = Build.model_fields["regions"].description
+    whole = Annotated[regions, Field(description=about)]
+    written: type[BaseModel] = create_model("Build", __base__=Build, __doc__=Build.__doc__, regions=(whole, ...))
+    schema = written.model_json_schema()
+    for section in schema["$defs"].values():
+        for key, value in section["properties"].items():
+            if "const" in value:
+                value.setdefault(
+                    "description", f"`{value['const']}` selects this {'source' if key == 'type' else key}."
+                )
+    return schema
+
+
+def schema_json() -> str:
+    """The JSON Schema of the build file, as checked in beside the configurations."""
+    return json.dumps(build_schema(), indent=1, sort_keys=True) + "\n"
 
 
 def load_build(path: Path) -> Build:
-    """Read and check a build file. Relative paths in it are taken from its own folder.
+    """Read and check a build file. Relative paths are relative to its folder.
 
     Raises:
         ConfigError: naming every key that is wrong, what was found and what is allowed.
@@ -47,7 +62,7 @@ def load_build(path: Path) -> Build:
 
 
 def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
-    """Check a build given as a mapping; relative paths are taken from `base`.
+    """Check a build given as a mapping. Relative paths are relative to `base`.
 
     Raises:
         ConfigError: naming every key that is wrong, what was found and what is allowed.
@@ -57,7 +72,7 @@ def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
     try:
         build = Build.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError([_problem(detail) for detail in error.errors()]) from error
+        raise ConfigError([_problem(detail, raw) for detail in error.errors()]) from error
     build = _anchored(build, base)
     problems = list(_impossible(build))
     if problems:
@@ -65,13 +80,15 @@ def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
     return build
 
 
-def _problem(detail: Any) -> Problem:
+def _problem(detail: Any, raw: dict[str, Any]) -> Problem:
     where = ".".join(str(part) for part in detail["loc"])
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
-        return Problem(where, "an unknown key", _siblings(detail["loc"]))
+        return Problem(where, "an unknown key", _siblings(detail["loc"], raw))
     if detail["type"] == "missing":
         return Problem(where, "nothing", "this key is required")
+    if detail["type"] == "section_name":
+        return Problem(where, detail["ctx"]["found"], detail["ctx"]["allowed"])
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         context = detail["ctx"]
         key = context["discriminator"].strip("'")
@@ -81,13 +98,13 @@ def _problem(detail: Any) -> Problem:
     return Problem(where, repr(detail["input"]) if not isinstance(detail["input"], dict) else "this section", message)
 
 
-def _siblings(loc: tuple[int | str, ...]) -> str:
-    """The keys allowed where an unknown one was found, with the nearest first."""
-    model: Any = Build
+def _siblings(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:
+    """The keys allowed where an unknown one was found, most similar first."""
+    kind: Any = Build
+    value: Any = raw
     for part in loc[:-1]:
-        model = _descend(model, part)
-        if model is None:
-            return "the keys in `geoscribe config schema`"
+        kind, value = _below(_model(kind, value), part, value)
+    model = _model(kind, value)
     if not (isinstance(model, type) and issubclass(model, BaseModel)):
         return "the keys in `geoscribe config schema`"
     known = list(model.model_fields)
@@ -96,29 +113,34 @@ def _siblings(loc: tuple[int | str, ...]) -> str:
     return f"did you mean {near[0]}? ({listing})" if near else listing
 
 
-def _descend(model: Any, part: int | str) -> Any:
-    """The model under a key path's next part; discriminated unions are passed by their tag."""
-    if isinstance(model, type) and issubclass(model, BaseModel):
-        info = model.model_fields.get(str(part))
-        return None if info is None else info.annotation
-    args = get_args(model)
-    if get_origin(model) is Annotated:
-        return _descend(args[0], part)
+def _model(kind: Any, value: Any) -> Any:
+    """The type of a value of the build file, where its annotation alone does not say it."""
+    if get_origin(kind) is Annotated:
+        bare, *notes = get_args(kind)
+        return next((note.section(value) for note in notes if isinstance(note, ByName)), bare)
+    options = _sections(kind)
+    return options[0] if len(options) == 1 else kind
+
+
+def _below(model: Any, part: int | str, value: Any) -> tuple[Any, Any]:
+    """Annotation and value under a key path's next part; None where it cannot be told."""
+    if isinstance(model, type) and issubclass(model, BaseModel) and part in model.model_fields:
+        return model.model_fields[str(part)].rebuild_annotation(), value.get(part)
     if get_origin(model) is dict:
-        return args[1]
+        return get_args(model)[1], value.get(part)
     if get_origin(model) in (list, tuple):
-        return args[0]
-    for option in args:
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            for tag in ("type", "engine"):
-                info = option.model_fields.get(tag)
-                if info is not None and part in get_args(info.annotation):
-                    return option
-    return None
+        return get_args(model)[0], value[part]
+    # A discriminated union: its tag is part of the path, but no level of the file.
+    tagged = (o for o in _sections(model) if any(part in get_args(f.annotation) for f in o.model_fields.values()))
+    return next(tagged, None), value
+
+
+def _sections(union: Any) -> list[type[BaseModel]]:
+    return [option for option in get_args(union) if isinstance(option, type) and issubclass(option, BaseModel)]
 
 
 def _anchored(build: Build, base: Path) -> Build:
-    """The same build with relative paths made absolute from `base`."""
+    """The same build with absolute paths."""
 
     def place(value: str) -> str:
         return value if "://" in value else str((base / value).resolve())
@@ -151,7 +173,7 @@ def _anchored(build: Build, base: Path) -> Build:
 
 
 def _impossible(build: Build) -> list[Problem]:
-    """Combinations that no single section can see, and files that are not there."""
+    """Errors that concern several sections, and missing files."""
     return [*_unsourced_regions(build), *_missing_files(build), *_misused_engines(build)]
 
 
@@ -185,18 +207,19 @@ def _unsourced_regions(build: Build) -> list[Problem]:
 
 
 def _missing_files(build: Build) -> list[Problem]:
+    """Paths of sources that do not exist, or are a file instead of a folder, or the reverse."""
     problems: list[Problem] = []
-    for name, street in build.sources.street.items():
-        if isinstance(street, FolderSource):
-            problems += _present(f"sources.street.{name}.index", street.index, folder=False)
-            problems += _present(f"sources.street.{name}.root", street.root, folder=True)
-    for name, aerial in build.sources.aerial.items():
-        if isinstance(aerial, RasterSource):
-            problems += _present(f"sources.aerial.{name}.path", aerial.path, folder=None)
-    for name, files in build.sources.map.items():
-        if isinstance(files, MapFiles):
-            for i, file in enumerate(files.files):
-                problems += _present(f"sources.map.{name}.files.{i}", file, folder=False)
+    for kind in KINDS:
+        for name, section in getattr(build.sources, kind).items():
+            for key, value in section:
+                kinds = type(section).model_fields[key].metadata
+                folder = True if IS_FOLDER in kinds else False if IS_FILE in kinds else None
+                where = f"sources.{kind}.{name}.{key}"
+                if isinstance(value, Path):
+                    problems += _present(where, value, folder=folder)
+                elif isinstance(value, list):
+                    for i, path in enumerate(value):
+                        problems += _present(f"{where}.{i}", path, folder=folder) if isinstance(path, Path) else []
     return problems
 
 

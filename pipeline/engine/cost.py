@@ -1,4 +1,4 @@
-"""What a build would do and cost, without a network, without a key and without writing anything.
+"""Estimates of what a build does and costs. Makes no network requests, needs no key, and writes nothing.
 
 All counts are upper bounds: a site may have fewer views, or none.
 """
@@ -23,59 +23,59 @@ from pipeline.registry.toolbox import Toolbox, toolbox
 from pipeline.sources.base import AerialSource, AsksSeveral, KnowsArea, Lists, Networked
 
 BYTES_PER_PIXEL = 0.22
-"""JPEG of a photo at quality 88: between the means of the primary views of two builds from real photos, 0.19
-(Boulder, 35) and 0.26 (Seoul, 22)."""
+"""JPEG of a photo at quality 88, bytes per pixel. The means of the primary views of two builds from real photos are
+0.19 (Boulder, 35) and 0.26 (Seoul, 22)."""
 MAP_BYTES = 55_000
-"""A PNG map chip of 512 px: 57 kB (Boulder) and 48 kB (Seoul) on average in the same builds."""
+"""PNG map chip of 512 px, bytes. The means of the same builds are 57 kB (Boulder) and 48 kB (Seoul)."""
 MOST_SITES = 1_000_000
-"""Sites of a region that are planned for where `max_sites` does not limit them."""
+"""Number of sites per region that a plan assumes where `max_sites` does not limit them."""
 
 
 @dataclass(frozen=True)
 class RegionPlan:
-    """One region."""
+    """The plan of one region."""
 
     region: str
     sites: int
     units: int
     estimated: bool
-    """The sites depend on what a source has, which only a build asks: so many points at random on the region's land
-    stand for them."""
+    """Whether the sites depend on a source that only a build asks. Random points on the region's land are used
+    instead."""
     views: int
-    """Street views."""
+    """Number of street views."""
     aerial: int
-    """Sites in the area of the aerial source, as far as its area is known before it is asked."""
+    """Number of sites in the area of the aerial source, as far as the area is known."""
 
 
 @dataclass(frozen=True)
 class SourcePlan:
-    """What is asked of one source, for all regions together."""
+    """The requests to one source, for all regions together."""
 
     kind: SourceKind
     name: str
     provider: Provider | None
-    """None for a source that is on this machine."""
+    """None for a local source."""
     requests: int
     bytes: int
-    """To download."""
+    """Bytes to download."""
 
 
 @dataclass(frozen=True)
 class ProviderPlan:
-    """How long one provider is asked, at the rate that is allowed."""
+    """The time that one provider needs at its rate limit."""
 
     provider: Provider
     requests: int
 
     @property
     def days(self) -> float:
-        """By the limit of requests a second, or a day, whichever takes longer."""
+        """Days, by the limit per second or per day, whichever takes longer."""
         return self.requests / min(self.provider.per_s * 86_400, self.provider.per_day or float("inf"))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole build."""
+    """The plan of a build."""
 
     regions: list[RegionPlan]
     sources: list[SourcePlan]
@@ -83,14 +83,14 @@ class Plan:
     dataset_bytes: int
     ocr_gpu_hours: float
     model_calls: int
-    """Of the build's own captioner."""
+    """Model requests of the build's captioner."""
     dialogue_calls: int
-    """Of a captioner that asks a model."""
+    """Model requests of a captioner with a model."""
     dialogue_gpu_hours: float
 
     @property
     def sites(self) -> int:
-        """In all regions."""
+        """Sites in all regions."""
         return sum(region.sites for region in self.regions)
 
     @property
@@ -100,12 +100,12 @@ class Plan:
 
     @property
     def days(self) -> float:
-        """Until the slowest provider has answered: providers are asked at the same time."""
+        """Days until the slowest provider is done; providers are asked concurrently."""
         return max((provider.days for provider in self.providers), default=0.0)
 
 
 def plan(build: Build) -> Plan:
-    """The plan of a build.
+    """Estimate a build.
 
     Raises:
         ConfigError: an input cannot be used, or a region has nothing to draw sites from.
@@ -155,7 +155,7 @@ def _sites(ground: Ground) -> tuple[Drawn, bool]:
 
 
 def _estimate(ground: Ground) -> Drawn:
-    """Points at random on land (anywhere in the region, where the mask has no land): `max_sites`, or one a square."""
+    """Random points on land (anywhere in the region if the mask has no land): `max_sites`, or one per square."""
     sampling, region = ground.sampling, ground.region
     _, _, share = points(ground, AREA_DRAWS, land_only=True)
     land_only = share > 0
@@ -211,13 +211,13 @@ def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float)
 
 
 def _of_drone(imagery: Imagery) -> Imagery:
-    """The settings of aerial chips as they are for drone chips: of one size, at a scale of their own."""
+    """Chip settings of drone chips: one size, at their own scale."""
     chips = imagery.chips.model_copy(update={"gsd_m": imagery.chips.drone_gsd_m, "extra_sizes_m": []})
     return imagery.model_copy(update={"chips": chips})
 
 
 def _listing(build: Build, tools: Toolbox, source: Networked, users: Sequence[Region]) -> tuple[Provider, int] | None:
-    """Who is asked for what a source has in regions, and how many requests that takes, if their sites depend on it."""
+    """Providers and numbers of requests for listing what a source has in regions, if sites depend on it."""
     if not isinstance(source, Lists):
         return None
     asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, tools, r))]
@@ -225,13 +225,13 @@ def _listing(build: Build, tools: Toolbox, source: Networked, users: Sequence[Re
 
 
 def _download_bytes(build: Build, kind: SourceKind, requests: int, lat: Floats, share: float) -> int:
-    """Photos at their size, all other answers at a tile's."""
+    """Bytes: photos at the size of a photo, all other responses at the size of a tile."""
     photos = min(len(lat) * build.imagery.max_views, requests) if kind == "street" else 0
     return round(photos * share * build.assumptions.photo_bytes + (requests - photos) * build.assumptions.tile_bytes)
 
 
 def _providers(sources: Sequence[SourcePlan]) -> list[ProviderPlan]:
-    """Sources of one provider share its limits."""
+    """The plan of each provider. Sources of one provider share its limits."""
     asked: dict[str, ProviderPlan] = {}
     for source in sources:
         if source.provider is not None:
@@ -242,7 +242,7 @@ def _providers(sources: Sequence[SourcePlan]) -> list[ProviderPlan]:
 
 
 def _dataset_bytes(build: Build, tools: Toolbox, region: RegionPlan) -> int:
-    """Pictures that are published: views, chips from above, maps."""
+    """Bytes of published pictures: views, chips from above, maps."""
     imagery = build.imagery
     size = region.views * imagery.long_side_px * imagery.long_side_px * 3 // 4 * BYTES_PER_PIXEL
     chips = region.aerial * (1 + len(imagery.chips.extra_sizes_m))

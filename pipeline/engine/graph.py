@@ -1,7 +1,7 @@
-"""The Beam graph: linear, one element a unit, and only unit tasks move along it.
+"""The Beam graph: linear, with units as elements, and only unit tasks move through it.
 
-It has no tags, state, finish_bundle or Beam sink, and shuffles nothing but its input, so that it means the same on any
-runner: what a step did is in the workspace, and a step that is run twice finds its work done.
+It has no tags, state, finish_bundle or Beam sink, and shuffles only its input, so that it means the same on every
+runner. The result of a step is in the workspace; a step that runs twice finds its work done.
 """
 
 import logging
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
-    """Runs one stage on unit tasks. Sources and engines are made in the worker, once a process."""
+    """Runs one stage on unit tasks. Sources and engines are made once per worker process."""
 
     def __init__(self, stage: Stage, build_json: str, limits_at: str | None) -> None:
         self._stage = stage
@@ -47,7 +47,7 @@ class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         self._tools = toolbox(build, self._limits_at)
 
     def process(self, task: UnitTask) -> Iterable[UnitTask]:
-        """Pass the task on with the stage done; drop it where the build is to stop."""
+        """Pass the task on with the stage done; drop it if the build is being stopped."""
         assert self._store is not None
         assert self._tools is not None
         try:
@@ -63,13 +63,13 @@ class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
 
 
 def attach(tasks: beam.PCollection, build: Build, limits_at: str | None = None) -> beam.PCollection:
-    """All stages, applied in order to a collection of unit tasks.
+    """Apply all stages, in order, to a collection of unit tasks.
 
     Args:
         tasks: `UnitTask`s.
-        build: What to build.
-        limits_at: Where workers in other processes ask for the build's shared network limits; None if the driver runs
-            the stages itself.
+        build: The build.
+        limits_at: Address at which worker processes find the build's shared rate limits; None if the driver runs the
+            stages itself.
     """
     build_json = build.model_dump_json()
     for stage in STAGES:
@@ -78,7 +78,7 @@ def attach(tasks: beam.PCollection, build: Build, limits_at: str | None = None) 
 
 
 def run_local(tasks: Sequence[UnitTask], build: Build, beam_options: Sequence[str] = ()) -> None:
-    """Run on this machine: units in threads of this process, so that one unit's waiting overlaps another's computing.
+    """Run on this machine, with units in threads of this process: waiting and computing overlap.
 
     Raises:
         MachineError, BuildStopped: as a stage raised them.
@@ -92,7 +92,7 @@ def run_local(tasks: Sequence[UnitTask], build: Build, beam_options: Sequence[st
 def run_dask(
     tasks: Sequence[UnitTask], build: Build, scheduler: str | None = None, beam_options: Sequence[str] = ()
 ) -> None:
-    """Run on a Dask cluster: the one at `scheduler` (`tcp://host:8786`), or one of processes on this machine.
+    """Run on a Dask cluster: the one at `scheduler` (`tcp://host:8786`), or processes on this machine.
 
     Raises:
         MachineError: Dask is not installed, or a stage stopped.
@@ -133,7 +133,7 @@ def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str
 
 
 def _own(error: BaseException) -> Exception:
-    """What a stage raised, out of what the runner made of it."""
+    """The stage's exception, unwrapped from the runner's."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, MachineError | BuildStopped):

@@ -1,8 +1,8 @@
-"""Layers: one immutable Parquet file a unit and stage. The file's name says all that resume needs.
+"""Layers: one immutable Parquet file per unit and stage. Its name has all that is needed to resume.
 
-`<layer>/<region>/<unit>.<recipe>.<content>.parquet`: `recipe` digests how the table was made and from what, `content`
-digests the file's own bytes, which the same rows always give. So a damaged file betrays itself when it is read, and a
-stage whose input was made again with the same result need not run again.
+The name is `<layer>/<region>/<unit>.<recipe>.<content>.parquet`. `recipe` is a digest of how and from what the table
+was made, `content` a digest of the file's bytes, which are the same for the same rows. So damage is detected on
+reading, and a stage whose input was made again with the same result does not run again.
 """
 
 import io
@@ -26,19 +26,19 @@ from schemas.records import LayerRow, Site
 RowT = TypeVar("RowT", bound=LayerRow)
 
 _TAIL = 2**15
-"""Bytes read at once from a file's end: a footer and more."""
+"""Bytes read at once from a file's end: at least its footer."""
 COUNTS = b"geoscribe.counts"
 UNITS = b"geoscribe.units"
 _NAME = re.compile(
     r"(?P<layer>[a-z]+)/(?P<region>[^/]+)/(?P<unit>[^/.]+)\.(?P<recipe>[0-9a-f]+)\.(?P<content>[0-9a-f]+)\.parquet"
 )
 ALL = "all"
-"""In place of a unit, in the name of a region's sites."""
+"""Takes the place of the unit in the name of a region's sites."""
 LAYERS = ("sites", *(stage.name for stage in STAGES))
 
 
 class DamagedLayerError(Exception):
-    """A layer file whose bytes are not those that its name promises."""
+    """A layer file whose bytes do not match its name."""
 
     def __init__(self, file: "LayerFile") -> None:
         super().__init__(f"{file.path} is damaged: its bytes do not match its name")
@@ -63,7 +63,7 @@ class LayerFile:
 
 @dataclass(frozen=True)
 class Counts:
-    """How many sites of a table are ok, and how many failed for each reason."""
+    """Numbers of sites of a table: ok, and failed by reason."""
 
     ok: int
     failed: dict[str, int]
@@ -91,11 +91,11 @@ class Listing:
                 self._by_unit[file.region, file.unit].append(file)
 
     def of_unit(self, region: str, unit: str) -> tuple[LayerFile, ...]:
-        """A unit's files of all layers and recipes."""
+        """The files of a unit, of all layers and recipes."""
         return tuple(self._by_unit.get((region, unit), ()))
 
     def sites(self, region: str, recipe: str) -> LayerFile | None:
-        """A region's sites; of several files of one recipe the one whose name sorts first counts, everywhere."""
+        """A region's sites. Of several files with one recipe, the one whose name sorts first counts, everywhere."""
         return min((f for f in self.of_unit(region, ALL) if f.layer == "sites" and f.recipe == recipe), default=None)
 
     def __iter__(self) -> Iterator[LayerFile]:
@@ -103,20 +103,20 @@ class Listing:
 
 
 def list_layers(store: Store, *layers: str) -> Listing:
-    """What is there now, of some layers or of all."""
+    """The files of some layers, or of all."""
     return Listing(entry for layer in layers or LAYERS for entry in store.entries(layer))
 
 
 def commit(
     store: Store, layer: str, region: str, unit: str, recipe: str, record: type[RowT], rows: Sequence[RowT]
 ) -> LayerFile:
-    """Write a unit's table; where the same one is there already, that is that."""
+    """Write a unit's table, unless the same one is already there."""
     table = to_table(record, rows)
     return commit_table(store, layer, region, unit, recipe, table, {COUNTS: _counts_json(rows)})
 
 
 def commit_sites(store: Store, region: str, recipe: str, sites: Sequence[Site], digests: dict[str, str]) -> LayerFile:
-    """Write a region's sites, with how many sites each unit has and their digest in the footer."""
+    """Write a region's sites. The footer has the number and digest of each unit's sites."""
     sizes = Counter(site.unit for site in sites)
     units = {unit: [sizes[unit], digests[unit]] for unit in sorted(sizes)}
     return commit_table(store, "sites", region, ALL, recipe, to_table(Site, sites), {UNITS: json.dumps(units).encode()})
@@ -125,7 +125,7 @@ def commit_sites(store: Store, region: str, recipe: str, sites: Sequence[Site], 
 def commit_table(
     store: Store, layer: str, region: str, unit: str, recipe: str, table: pa.Table, footer: dict[bytes, bytes]
 ) -> LayerFile:
-    """Encode and write a table under the name that its bytes give."""
+    """Encode a table and write it under the name that follows from its bytes."""
     buffer = io.BytesIO()
     pq.write_table(
         table.replace_schema_metadata(footer),
@@ -141,7 +141,7 @@ def commit_table(
 
 
 def read(store: Store, file: LayerFile) -> pa.Table:
-    """A committed table.
+    """Read a committed table.
 
     Raises:
         DamagedLayerError: the bytes are not those that were written.
@@ -154,7 +154,7 @@ def read(store: Store, file: LayerFile) -> pa.Table:
 
 
 def read_columns(store: Store, file: LayerFile, columns: list[str]) -> pa.Table:
-    """Some columns of a table, without reading (and so without checking) the others.
+    """Read some columns of a table, without reading or checking the others.
 
     Raises:
         DamagedLayerError: those columns cannot be read.
@@ -168,15 +168,15 @@ def read_columns(store: Store, file: LayerFile, columns: list[str]) -> pa.Table:
 
 
 def read_rows(store: Store, file: LayerFile, record: type[RowT]) -> Sequence[RowT]:
-    """A committed table's rows; raises as `read` does."""
+    """Read a committed table's rows. Raises as `read` does."""
     return from_table(record, read(store, file))
 
 
 def read_counts(store: Store, file: LayerFile) -> Counts:
     """Counts from a file's footer, without reading its rows.
 
-    The footer's key is looked for in its bytes: a build has tens of thousands of files, and parsing the schema of each,
-    150 columns, to get at one string takes many times as long.
+    The key is searched in the bytes of the footer: a build has tens of thousands of files, and parsing the schema of
+    each (150 columns) takes many times as long.
 
     Raises:
         DamagedLayerError: the footer cannot be read.
@@ -193,7 +193,7 @@ def read_counts(store: Store, file: LayerFile) -> Counts:
 
 
 def _footer(source: BinaryIO) -> bytes:
-    """The bytes of a Parquet file's footer: its length and `PAR1` stand at the file's end."""
+    """The footer of a Parquet file. Its length and `PAR1` are at the file's end."""
     size = source.seek(0, os.SEEK_END)
     source.seek(max(0, size - _TAIL))
     tail = source.read()
@@ -207,7 +207,7 @@ def _footer(source: BinaryIO) -> bytes:
 
 
 def read_units(store: Store, file: LayerFile) -> dict[str, tuple[int, str]]:
-    """Of a region's sites: their number and digest, by unit. The file is small, so it is checked whole; see `read`."""
+    """Number and digest of the sites of each unit of a region. The whole file is checked, as in `read`."""
     units = json.loads(read(store, file).schema.metadata[UNITS])
     return {unit: (size, mark) for unit, (size, mark) in units.items()}
 
@@ -218,12 +218,12 @@ def _counts_json(rows: Sequence[LayerRow]) -> bytes:
 
 
 def _codec(path: str) -> str:
-    """Encoded pictures do not shrink further; everything else does."""
+    """Compression by column: encoded pictures do not shrink further."""
     return "NONE" if path.endswith(".bytes") else "ZSTD"
 
 
 def _leaves(schema: pa.Schema) -> list[str]:
-    """Parquet column paths of a schema's leaves."""
+    """Parquet column paths of the leaves of a schema."""
 
     def below(prefix: str, kind: pa.DataType) -> Iterator[str]:
         if pa.types.is_struct(kind):

@@ -1,4 +1,4 @@
-"""Progress of a running build, read from the workspace: the same way for every runner, on this machine or a cluster."""
+"""Progress of a running build, read from the workspace; the same for all runners."""
 
 import threading
 import time
@@ -14,21 +14,21 @@ from pipeline.storage import Store
 
 @dataclass
 class StageProgress:
-    """How far one stage of one region is."""
+    """Progress of one stage of one region."""
 
     units: int
-    """Units that this build has to do."""
+    """Number of units that this build processes."""
     units_done: int = 0
     counts: Counts = field(default_factory=lambda: Counts(0, {}))
-    """Sites of the units done."""
+    """Sites of the finished units."""
 
 
 Progress = dict[tuple[str, str], StageProgress]
-"""By region and stage."""
+"""Progress by region and stage."""
 
 
 class Watcher:
-    """Lists the workspace every now and then and reports what was committed since the build began."""
+    """Lists the workspace at intervals and reports what was committed since the build began."""
 
     def __init__(self, store: Store, tasks: Sequence[UnitTask], report: Callable[[Progress], None]) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""What must be there before a build asks anybody: keys, a contact, somewhere to keep answers."""
+"""Checks before a build makes any request: settings of sources, keys, contact, cache folder."""
 
 from dataclasses import replace
 
@@ -10,11 +10,11 @@ from pipeline.registry.toolbox import Toolbox
 
 
 def check_sources(build: Build, tools: Toolbox) -> None:
-    """Make all sources of a build, so that what is wrong with their settings is told of all together. Asks nobody.
+    """Make all sources of a build, so that all errors in their settings are reported together. Makes no requests.
 
     Raises:
-        ConfigError: naming every fault of every source.
-        MachineError: something that a source works with is missing.
+        ConfigError: naming every error of every source.
+        MachineError: something that a source needs is missing.
     """
     problems: list[Problem] = []
     for region in build.regions:
@@ -28,17 +28,17 @@ def check_sources(build: Build, tools: Toolbox) -> None:
 
 
 def _of_drone(problem: Problem) -> Problem:
-    """As it stands in the build file: a source of aerial chips does not know that it is one of drone chips."""
+    """The problem under its drone key: an aerial source does not know that it is used as a drone source."""
     aerial, drone = "sources.aerial.", "sources.drone."
     return replace(problem, where=problem.where.replace(aerial, drone), found=problem.found.replace(aerial, drone))
 
 
 def check_ready(build: Build, tools: Toolbox) -> None:
-    """Refuse a build whose sources could not be asked. Asks nobody.
+    """Refuse a build whose sources cannot be used for lack of a key or contact. Makes no requests.
 
     Raises:
-        ConfigError: as `check_sources`; or naming each source that lacks its key, or that wants a contact and would
-            get none.
+        ConfigError: as `check_sources`; or naming each source without its key, or that requires a contact and has
+            none.
     """
     check_sources(build, tools)
     problems = []

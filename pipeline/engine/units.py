@@ -1,4 +1,4 @@
-"""Units of work: what each needs, what of it is there already, and so what is to do."""
+"""Units of work: what each unit needs, what is already there, and what is left to do."""
 
 import logging
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class UnitTask:
-    """One unit's way through the stages: a small value, safe to send between machines."""
+    """A unit's state on its way through the stages: a small value that can be sent between machines."""
 
     region: str
     unit: str
@@ -29,37 +29,37 @@ class UnitTask:
     """Number of sites."""
     sites_digest: str
     bases: dict[str, str]
-    """By stage: digest of all that its tables depend on, beside the tables that it reads."""
+    """By stage: digest of all that its tables depend on, except for the tables that it reads."""
     done: dict[str, LayerFile]
     """By stage: the file that is up to date."""
     there: tuple[LayerFile, ...] = ()
-    """All the unit's files, whatever their recipe: a stage whose input was made again with the same result finds its
-    own table among them."""
+    """All files of the unit, whatever their recipe. A stage whose input was made again with the same result finds its
+    table among them."""
     todo: tuple[str, ...] = ()
     """Stages to run, in order."""
     retry: frozenset[str] = frozenset()
-    """Reasons whose sites are taken up again in tables that are otherwise up to date."""
+    """Reasons whose failed sites are retried in tables that are otherwise up to date."""
 
     def recipe(self, stage: Stage) -> str:
-        """Recipe of a stage's table, given the tables below it."""
+        """Recipe of a stage's table, given the tables that it reads."""
         below = [self.done[record.layer].content for record in stage.reads] or [self.sites_digest]
         return digest(self.bases[stage.name], below)
 
     def find(self, stage: Stage) -> LayerFile | None:
-        """The stage's table of the wanted recipe, if it was there; of several the one whose name sorts first."""
+        """The stage's table with the wanted recipe, if present. Of several, the one whose name sorts first."""
         recipe = self.recipe(stage)
         return min((file for file in self.there if file.layer == stage.name and file.recipe == recipe), default=None)
 
 
 def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
-    """What each stage's tables of a region depend on, beside the tables that it reads."""
+    """By stage: what its tables of a region depend on, except for the tables that it reads."""
     sites = digest("sites", sampling.VERSION, region, build.sampling, build.seed, *_sampled(build, tools, region))
     made = {s.name: digest(s.name, s.version, *s.depends_on(build, tools, region)) for s in STAGES}
     return {"sites": sites, **made}
 
 
 def _sampled(build: Build, tools: Toolbox, region: Region) -> list[str | float]:
-    """What a region's sites depend on beside the settings of sampling: only what their sampler asks."""
+    """What a region's sites depend on besides the sampling settings: the sources that the sampler uses."""
     settings, around = build.sampling, tools.map(region.name)
     found: list[str | float] = []
     capped = settings.max_per_sequence is not None or settings.max_per_contributor is not None
@@ -73,7 +73,7 @@ def _sampled(build: Build, tools: Toolbox, region: Region) -> list[str | float]:
 
 
 def ground_of(build: Build, tools: Toolbox, region: Region) -> Ground:
-    """What the sites of a region are drawn from."""
+    """The data from which the sites of a region are drawn."""
     return Ground(
         region=region,
         sampling=build.sampling,
@@ -86,15 +86,15 @@ def ground_of(build: Build, tools: Toolbox, region: Region) -> Ground:
 
 
 class NotDrawnError(MachineError):
-    """A source that a region's sites are drawn from could not be asked. Another region's may be drawn."""
+    """A source that a region's sites are drawn from could not be reached. Other regions may still be drawn."""
 
 
 def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
-    """The sites of a region.
+    """Draw the sites of a region.
 
     Raises:
         ConfigError: there is nothing to draw sites from in it.
-        NotDrawnError: a source that they are drawn from could not be asked.
+        NotDrawnError: a source that they are drawn from could not be reached.
     """
     try:
         return sampling.sample(ground_of(build, tools, region))
@@ -106,7 +106,7 @@ def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
 
 
 def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, listing: Listing, base: str) -> LayerFile:
-    """The region's committed sites, sampled now if they are not there or damaged."""
+    """The region's committed sites, drawn now if they are missing or damaged."""
     found = listing.sites(region.name, base)
     if found is not None:
         try:
@@ -123,7 +123,7 @@ def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, lis
 def survey(
     store: Store, listing: Listing, sites: Iterable[LayerFile], bases: dict[str, dict[str, str]]
 ) -> list[UnitTask]:
-    """Every unit of every region, with the files that are up to date; by region as given, then by unit."""
+    """Every unit of every region with the files that are up to date, in the order of regions and units."""
     tasks = []
     for file in sites:
         for unit, (size, mark) in read_units(store, file).items():
@@ -143,7 +143,7 @@ def _with_done(task: UnitTask) -> UnitTask:
 
 
 def with_todo(task: UnitTask, wanted: Iterable[str]) -> UnitTask:
-    """The same task with the stages to run: those wanted and not up to date, up to the first gap."""
+    """The same task with its stages to run: those wanted and not up to date, up to the first gap."""
     todo = []
     for stage in STAGES:
         if stage.name in task.done:

@@ -1,4 +1,4 @@
-"""Doing a unit's stages: read the tables below, make the stage's table, commit it. Idempotent, so safe to do twice."""
+"""Runs the stages of a unit: read the tables below, make the table, commit it. Idempotent."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ _BY_LAYER = {stage.name: stage for stage in STAGES}
 
 
 def do_stage(stage: Stage, task: UnitTask, store: Store, tools: Toolbox) -> UnitTask:
-    """The task with the stage's table up to date, if the stage is to do or was done; unchanged otherwise."""
+    """Bring a stage of a task up to date, if it is to do or was done; otherwise return the task unchanged."""
     if stage.name not in task.todo and stage.name not in task.done:
         return task
     found = task.done.get(stage.name)
@@ -41,9 +41,9 @@ def do_stage(stage: Stage, task: UnitTask, store: Store, tools: Toolbox) -> Unit
 
 
 def _make(stage: Stage, task: UnitTask, store: Store, tools: Toolbox, only: Mapping[str, int] | None) -> UnitTask:
-    """Run a stage over a unit and commit; tables below that are damaged are made first.
+    """Run a stage over a unit and commit the table. Damaged tables below are made first.
 
-    `only` some of its sites, if given, each with how often a model is to have replied anew on it.
+    If `only` is given, only those sites are processed; its values say how often a model was asked again.
     """
     below: dict[str, Sequence[LayerRow]] = {}
     for record in stage.reads:
@@ -61,7 +61,7 @@ def _make(stage: Stage, task: UnitTask, store: Store, tools: Toolbox, only: Mapp
 
 
 def _again(stage: Stage, task: UnitTask, store: Store, tools: Toolbox) -> UnitTask:
-    """Take up again the sites that failed for a reason to retry. The old table goes once the new one is committed."""
+    """Retry the sites that failed for a reason to retry. The old table is removed after the new one is committed."""
     old = task.done[stage.name]
     task, rows = _sound_rows(stage, task, store, tools)
     failed = {row.site_id: _next_draw(row) for row in rows if row.reason is not None and row.reason in task.retry}
@@ -78,7 +78,7 @@ def _next_draw(row: LayerRow) -> int:
 
 
 def _sound_rows(stage: Stage, task: UnitTask, store: Store, tools: Toolbox) -> tuple[UnitTask, Sequence[LayerRow]]:
-    """A table that is done, made again if it proves damaged."""
+    """The rows of a finished table, which is made again if it proves damaged."""
     try:
         return task, read_rows(store, task.done[stage.name], stage.record)
     except FileNotFoundError:
@@ -95,7 +95,7 @@ def _without(task: UnitTask, stage: Stage) -> UnitTask:
 
 
 def unit_sites(task: UnitTask, store: Store, tools: Toolbox) -> list[Site]:
-    """The sites of a unit; the region's are sampled again if their file is damaged."""
+    """The sites of a unit. The region's sites are drawn again if their file is damaged."""
     try:
         rows = _region_sites(store, task.sites)
     except DamagedLayerError as error:

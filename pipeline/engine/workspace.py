@@ -1,4 +1,4 @@
-"""A workspace's definition (`build.json`) and its state, read off the listing."""
+"""A workspace's definition (`build.json`) and its state, read from the listing."""
 
 import json
 from collections import defaultdict
@@ -18,46 +18,46 @@ from pipeline.storage import Store
 
 DEFINITION = "build.json"
 _READERS = 8
-"""Threads that read footers: enough to hide a bucket's latency, and local files do not mind."""
+"""Threads that read footers: enough to hide a bucket's latency."""
 _SLICE = 64
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What a workspace is for: the build last started on it, and what its tables depend on."""
+    """The build last started on a workspace, and what its tables depend on."""
 
     build: Build
     bases: dict[str, dict[str, str]]
-    """By region and stage; see `pipeline.engine.units.stage_bases`."""
+    """By region and stage (`pipeline.engine.units.stage_bases`)."""
 
 
 @dataclass(frozen=True)
 class StageState:
-    """One stage of one region."""
+    """State of one stage of one region."""
 
     region: str
     stage: str
     units: int
-    """All units of the region."""
+    """Number of units of the region."""
     done: int
-    """Units whose table is up to date."""
+    """Number of units whose table is up to date."""
     counts: Counts
     """Sites of those tables."""
 
 
 @dataclass(frozen=True)
 class State:
-    """The state of a whole build."""
+    """State of a whole build."""
 
     definition: Definition
     stages: list[StageState]
     sites: dict[str, int]
-    """By region."""
+    """Sites files by region."""
     tasks: list[UnitTask]
     counts: dict[LayerFile, Counts]
-    """Of every file that is up to date."""
+    """Counts of every file that is up to date."""
     stale: list[LayerFile]
-    """Files that an earlier configuration or a retry left; `geoscribe gc` removes them."""
+    """Files left behind by an earlier build file or a retry; `geoscribe gc` removes them."""
     damaged: list[LayerFile]
     """Files whose footer cannot be read; the next build makes them again."""
 
@@ -82,7 +82,7 @@ def definition(store: Store) -> Definition:
     """The build last started on a workspace.
 
     Raises:
-        ConfigError: it is no workspace.
+        ConfigError: it is not a workspace.
     """
     raw = _read(store)
     if raw is None:
@@ -101,7 +101,7 @@ def _read(store: Store) -> dict[str, Any] | None:
 
 
 def read_state(store: Store) -> State:
-    """The state of a workspace against the build last started on it."""
+    """The state of a workspace relative to the build last started on it."""
     defined = definition(store)
     listing = list_layers(store)
     sites, damaged_sites = committed_sites(store, listing, defined)
@@ -120,7 +120,7 @@ def read_state(store: Store) -> State:
 
 
 def committed_sites(store: Store, listing: Listing, defined: Definition) -> tuple[list[LayerFile], list[LayerFile]]:
-    """The sites file of each region that has one, in the build's order; and those that are damaged."""
+    """Each region's sites file, in the build's order; and the damaged ones."""
     sound, damaged = [], []
     for region in defined.build.regions:
         file = listing.sites(region.name, defined.bases[region.name]["sites"])
@@ -135,7 +135,7 @@ def committed_sites(store: Store, listing: Listing, defined: Definition) -> tupl
 
 
 def count_all(store: Store, files: Sequence[LayerFile]) -> tuple[dict[LayerFile, Counts], list[LayerFile]]:
-    """Counts of each file by its footer, and the files whose footer is damaged."""
+    """Counts of each file from its footer, and the files whose footer is damaged."""
 
     def count(file: LayerFile) -> Counts | None:
         try:
@@ -174,7 +174,7 @@ def _by_region(tasks: Sequence[UnitTask], counts: dict[LayerFile, Counts]) -> li
 
 
 def collect_garbage(store: Store) -> list[LayerFile]:
-    """Remove what `State.stale` lists, and what killed writers left behind. Not while a build runs on the workspace."""
+    """Remove the files in `State.stale` and leftovers of killed writers. Must not run while a build runs."""
     stale = read_state(store).stale
     for file in stale:
         store.delete(file.path)
@@ -183,7 +183,7 @@ def collect_garbage(store: Store) -> list[LayerFile]:
 
 
 def discard_replies(store: Store) -> int:
-    """Remove what models replied, which is kept so that no request is paid for twice; returns how many files."""
+    """Remove the stored model replies; returns the number of files. To get them again costs again."""
     kept = [entry.path for entry in store.entries(replies.FOLDER)]
     for path in kept:
         store.delete(path)

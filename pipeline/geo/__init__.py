@@ -1,1 +1,1 @@
-"""Positions and shapes on the globe: points, local metric frames, boxes, polygons."""
+"""Positions and shapes on the globe: points, local metric frames, boxes and polygons."""

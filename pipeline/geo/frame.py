@@ -1,7 +1,7 @@
 """The local metric frame of a site: azimuthal equidistant on WGS84, x east and y north in metres from the site.
 
-Distances and bearings from the site are true, and within a chip of some hundred metres the scale error is below 1e-8,
-which a fixed window in Web Mercator (EPSG:3857) is not: its metre shrinks with the cosine of the latitude.
+Distances and bearings from the site are true, and within a chip of some hundred metres the scale error is below 1e-8.
+A window in Web Mercator (EPSG:3857) has no such scale: its metre shrinks with the cosine of the latitude.
 """
 
 from dataclasses import dataclass
@@ -28,11 +28,11 @@ class LocalFrame:
 
     @cached_property
     def crs(self) -> str:
-        """PROJ string; eight decimals are a millimetre."""
+        """PROJ string. Eight decimals correspond to a millimetre."""
         return f"+proj=aeqd +lat_0={self.lat:.8f} +lon_0={self.lon:.8f} +datum=WGS84 +units=m +no_defs"
 
     def to_metres(self, lon: ArrayLike, lat: ArrayLike) -> tuple[Floats, Floats]:
-        """East and north of the centre, from degrees."""
+        """Metres east and north of the centre, from degrees."""
         x, y = _transformer(self.crs).transform(np.asarray(lon, float), np.asarray(lat, float))
         return np.asarray(x), np.asarray(y)
 

@@ -1,4 +1,4 @@
-"""The geometry of regions on the globe: what lies in a circle, a box or polygons, and the box around them.
+"""Geometry of regions on the globe: points in circles, boxes and polygons, and their bounding boxes.
 
 Polygons lie between longitudes -180 and 180; one that crosses the antimeridian is cut there into two (RFC 7946, 3.1.9).
 """
@@ -20,11 +20,11 @@ Box = tuple[float, float, float, float]
 _WGS84 = Geod(ellps="WGS84")
 _MEAN_RADIUS_M = 6_371_008.8
 _FLATTENING_ERROR = 0.006
-"""A distance on the sphere is off from that on WGS84 by less than this share."""
+"""Maximum relative difference between a distance on the sphere and on WGS84."""
 
 
 def in_box(box: Box, lon: Floats, lat: Floats) -> NDArray[np.bool_]:
-    """Which positions lie in a box, its edges included."""
+    """Whether each position lies in a box, edges included."""
     west, south, east, north = box
     across = (lon >= west) & (lon <= east) if west <= east else (lon >= west) | (lon <= east)
     inside: NDArray[np.bool_] = across & (lat >= south) & (lat <= north)
@@ -32,7 +32,7 @@ def in_box(box: Box, lon: Floats, lat: Floats) -> NDArray[np.bool_]:
 
 
 def in_circle(lat: float, lon: float, radius_m: float, lons: Floats, lats: Floats) -> NDArray[np.bool_]:
-    """Which positions lie within a true distance (geodesic on WGS84) of a centre."""
+    """Whether each position lies within a distance (geodesic on WGS84) of a centre."""
     # The geodesic is dear, so it is asked only where the sphere leaves it open.
     phi, phis = math.radians(lat), np.radians(lats)
     chord = np.sin((phis - phi) / 2) ** 2 + math.cos(phi) * np.cos(phis) * np.sin(np.radians(lons - lon) / 2) ** 2
@@ -45,7 +45,7 @@ def in_circle(lat: float, lon: float, radius_m: float, lons: Floats, lats: Float
 
 
 def circle_bounds(lat: float, lon: float, radius_m: float) -> Box:
-    """A box around a circle."""
+    """A bounding box of a circle."""
     dlat = radius_m / 110_500.0  # no degree of latitude, nor of longitude at the equator, is shorter on WGS84
     dlon = dlat / max(math.cos(math.radians(min(abs(lat) + dlat, 89.0))), 1e-6)
     return wrap(lon - dlon), max(lat - dlat, -90.0), wrap(lon + dlon), min(lat + dlat, 90.0)
@@ -57,13 +57,13 @@ def wrap(lon: float) -> float:
 
 
 def in_polygon(wkt: str, lon: Floats, lat: Floats) -> NDArray[np.bool_]:
-    """Which positions lie in polygons, their edges included."""
+    """Whether each position lies in polygons, edges included."""
     inside: NDArray[np.bool_] = shapely.intersects_xy(_parsed(wkt), lon, lat)
     return inside
 
 
 def polygon_bounds(wkt: str) -> Box:
-    """The smallest box around polygons: what is left of the circle of latitude without their widest gap."""
+    """The smallest bounding box of polygons: the circle of latitude without their widest gap."""
     parts = shapely.bounds(shapely.get_parts(_parsed(wkt)))
     west: list[float] = []
     east: list[float] = []
@@ -80,7 +80,7 @@ def polygon_bounds(wkt: str) -> Box:
 
 
 def box_area_m2(box: Box) -> float:
-    """Area of a box on the sphere of WGS84's mean radius; within 0.7 % of the ellipsoid's."""
+    """Area of a box in square metres, on the sphere of WGS84's mean radius; within 0.7 % of the ellipsoid's."""
     west, south, east, north = box
     band = math.sin(math.radians(north)) - math.sin(math.radians(south))
     width = 360.0 if east - west == 360.0 else (east - west) % 360.0

@@ -1,4 +1,4 @@
-"""Longitude and latitude boxes, cut in two where they cross the antimeridian."""
+"""Boxes of longitude and latitude, cut in two at the antimeridian."""
 
 import math
 from collections.abc import Iterable
@@ -23,12 +23,12 @@ def unwrapped(west: float, south: float, east: float, north: float) -> list[Box]
 
 
 def around(lat: float, lon: float, radius_m: float) -> list[Box]:
-    """Boxes that hold the circle around a point."""
+    """Boxes that contain the circle around a point."""
     return unwrapped(*LocalFrame(lat, lon).chip_bbox(2, radius_m))
 
 
 def padded(box: Box, margin_m: float) -> list[Box]:
-    """A box widened by a margin in metres; what is pushed over the antimeridian comes in on the other side."""
+    """A box widened by a margin in metres. What crosses the antimeridian continues on the other side."""
     west, south, east, north = box
     dlat = margin_m / METRES_PER_DEGREE
     dlon = dlat / max(math.cos(math.radians(min(max(abs(south), abs(north)) + dlat, 89.0))), 1e-6)
@@ -38,7 +38,7 @@ def padded(box: Box, margin_m: float) -> list[Box]:
 
 @dataclass(frozen=True)
 class Window:
-    """Where data is wanted."""
+    """The area for which data is wanted."""
 
     boxes: tuple[Box, ...]
 
@@ -49,7 +49,7 @@ class Window:
         return cls(tuple(boxes))
 
     def meets(self, bounds: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which of the bounds (rows: west, south, east, north) meet one of the boxes; NaN rows do not."""
+        """Whether each of the bounds (rows: west, south, east, north) meets a box; NaN rows do not."""
         met = np.zeros(len(bounds), dtype=bool)
         for west, south, east, north in self.boxes:
             met |= (bounds[:, 0] <= east) & (bounds[:, 2] >= west) & (bounds[:, 1] <= north) & (bounds[:, 3] >= south)

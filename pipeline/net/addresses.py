@@ -1,4 +1,4 @@
-"""Which addresses may be asked: those of the provider, on the public internet, by https."""
+"""Which URLs may be requested: those of the provider, on the public internet, over https."""
 
 import ipaddress
 import re
@@ -26,7 +26,7 @@ _RELAYS = ipaddress.IPv4Network("192.88.99.0/24")  # RFC 7526: formerly 6to4 rel
 
 @dataclass(frozen=True)
 class Origin:
-    """Scheme, host and port; `subdomains` where it stands for all names below the host."""
+    """Scheme, host and port. `subdomains` means that it covers all names below the host."""
 
     scheme: str
     host: str
@@ -35,11 +35,11 @@ class Origin:
 
     @property
     def loopback(self) -> bool:
-        """Whether it is this machine's own."""
+        """Whether it is an address of this machine."""
         return self.host in LOOPBACK
 
     def covers(self, other: "Origin") -> bool:
-        """Whether an address of the other origin is one of this origin."""
+        """Whether the other origin lies within this one."""
         if (self.scheme, self.port) != (other.scheme, other.port):
             return False
         if self.subdomains:
@@ -48,7 +48,7 @@ class Origin:
 
 
 def origin_of(url: URL) -> Origin:
-    """The origin of an absolute address.
+    """The origin of an absolute URL.
 
     Raises:
         SiteError: UNSAFE_ADDRESS, where it holds a user, or its host is neither a public name nor loopback.
@@ -67,7 +67,7 @@ def origin_of(url: URL) -> Origin:
 
 
 def parse_origin(text: str, *, allow_loopback: bool) -> Origin:
-    """An origin as a provider states it: `https://host`, `https://*.host`, or loopback where that is allowed.
+    """Parse an origin as a provider states it: `https://host`, `https://*.host`, or loopback where allowed.
 
     Raises:
         SiteError: UNSAFE_ADDRESS.
@@ -88,7 +88,7 @@ def parse_origin(text: str, *, allow_loopback: bool) -> Origin:
 
 
 def parse_url(text: str) -> URL:
-    """An address as it stands in a document; what is quoted in it already stays as it is (signed addresses).
+    """Parse a URL from a document. Percent-encoded parts stay as they are (signed URLs).
 
     Raises:
         SiteError: UNSAFE_ADDRESS, where it cannot be parsed or holds white space or control characters.
@@ -102,7 +102,7 @@ def parse_url(text: str) -> URL:
 
 
 def check(url: URL, allowed: Iterable[Origin]) -> Origin:
-    """The origin of an address that may be asked.
+    """Check that a URL may be requested, and return its origin.
 
     Raises:
         SiteError: UNSAFE_ADDRESS.
@@ -114,7 +114,7 @@ def check(url: URL, allowed: Iterable[Origin]) -> Origin:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address belongs to the public internet and to nothing behind it."""
+    """Whether an IP address belongs to the public internet."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:  # a scope id, as fe80::1%eth0
@@ -127,7 +127,7 @@ def is_public(address: str) -> bool:
 
 
 class PublicResolver(AbstractResolver):
-    """Resolves names to public addresses only.
+    """A DNS resolver that returns public addresses only.
 
     The connection is made to the addresses given here, so a name that resolves differently a moment later (DNS
     rebinding) gains nothing.
@@ -139,7 +139,7 @@ class PublicResolver(AbstractResolver):
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        """The addresses of a name that may be connected to.
+        """The public addresses of a name.
 
         Raises:
             SiteError: UNSAFE_ADDRESS, where it has none but others.

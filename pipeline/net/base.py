@@ -1,4 +1,4 @@
-"""What sources say to the network client and get from it: providers, requests, answers, verdicts."""
+"""Types between sources and the network client: providers, requests, responses and verdicts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,87 +9,88 @@ from schemas.reasons import Reason
 
 @dataclass(frozen=True)
 class Key:
-    """A provider's key: where it comes from and how it is sent. The key itself is in the environment only."""
+    """A provider's API key: where it comes from and how it is sent. The key itself is only in the environment."""
 
     env: str
     """Name of the environment variable."""
     header: str | None = None
-    """Header that carries it, as `Authorization`; preferred."""
+    """Header that carries the key, such as `Authorization`. Preferred over the other ways."""
     scheme: str = ""
-    """What stands before it in the header, as `OAuth `."""
+    """Prefix in the header, such as `OAuth `."""
     query: str | None = None
-    """Query parameter that carries it, where the provider takes no header."""
+    """Query parameter that carries the key."""
     in_path: bool = False
-    """The address has a `{key}` to put it in, where the provider takes neither."""
+    """Whether the URL has a placeholder `{key}`."""
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What an answer means."""
+    """What a response means."""
 
     kind: Literal["ok", "again", "final", "fatal"]
-    """`again`: a later try may succeed. `final`: this request is answered for good. `fatal`: no request of this
-    provider can succeed (a wrong key): the build stops."""
+    """`again`: a later attempt may succeed. `final`: the request has failed for good. `fatal`: no request to this
+    provider can succeed (a wrong key), so the build stops."""
     reason: Reason | None = None
     detail: str = ""
 
 
 Judge = Callable[[int, Mapping[str, str], bytes], Verdict]
-"""Verdict on a status, headers (names in lower case) and a whole body. Bodies count before statuses."""
+"""Gives the verdict on a status, headers (lower-case names) and a whole body. Bodies count before statuses."""
 
 
 @dataclass(frozen=True)
 class Provider:
-    """Whom a source asks. Two sources of a build with one provider name share its limits."""
+    """A service that sources send requests to. Two sources of a build with the same provider name share its limits."""
 
     name: str
     origins: tuple[str, ...]
-    """Where it may be asked: `https://host`, `http://127.0.0.1:8765`, or `https://*.host` for its subdomains. Redirects
-    must stay within them. A session can widen them, see `Session.allow`."""
+    """Allowed origins: `https://host`, `http://127.0.0.1:8765`, or `https://*.host` for its subdomains. Redirects must
+    stay within them. A session can add more (`Session.allow`)."""
     per_s: float
-    """Requests a second, for each host."""
+    """Requests per second and host."""
     at_once: int
-    """Requests under way, for each host."""
+    """Concurrent requests per host."""
     per_day: int | None = None
     documented_api: bool = True
-    """False for a host that documents no API: its robots.txt is obeyed."""
+    """False for a host without a documented API: its robots.txt is obeyed."""
     wants_contact: bool = False
-    """Its terms ask for a contact in the User-Agent."""
+    """Whether its terms require a contact in the User-Agent."""
     key: Key | None = None
     judge: Judge | None = None
-    """What its answers mean, where statuses alone do not say it; `pipeline.net.status.by_status` otherwise."""
+    """Interprets its responses where the status alone does not tell. `pipeline.net.status.by_status` if None."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request. The key is no part of it: the session adds it, so that it stands in no log and no cache."""
+    """A request. The session adds the key, so that the key is in no log and no cache entry."""
 
     url: str
-    """Without the key."""
+    """URL without the key."""
     params: tuple[tuple[str, str], ...] = ()
-    """Query parameters, added to the address."""
+    """Query parameters, appended to the URL."""
     method: Literal["GET", "POST"] = "GET"
     body: bytes | None = None
     content_type: str | None = None
     accept: tuple[str, ...] = ()
-    """Media types that the answer may be of (`image/`, `application/json`: prefixes); any if empty. The body is looked
-    at too: HTML where a picture is wanted is a fault, whatever the header says."""
+    """Accepted media types, by prefix (`image/`, `application/json`); all if empty. The body is checked too: HTML
+    instead of a picture is an error, whatever the header says."""
     max_bytes: int = 50_000_000
-    """Longest body, decompressed."""
+    """Maximum size of the decompressed body, in bytes."""
     first: int | None = None
     length: int | None = None
-    """A range of bytes; the answer must be 206 with that range (or shorter at the end of the file)."""
+    """Length of a range, in bytes. The response must be 206 with that range (shorter at the end of the file)."""
     cache: Literal["never", "validated", "immutable"] = "never"
-    """`validated`: by the answer's own headers (max-age, ETag, Last-Modified). `immutable`: for good."""
+    """`validated`: cached as the response's headers allow (max-age, ETag, Last-Modified). `immutable`: cached without
+    expiry."""
     cache_key: str | None = None
-    """Where the address changes though the content does not (a signed picture address): provider and picture id."""
+    """Cache key for content whose URL changes (signed picture URLs): provider and picture id."""
     send_key: bool = True
-    """False for hosts that must not see the provider's key (picture servers)."""
+    """False for hosts that must not receive the provider's key (picture servers)."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came, whole and judged ok."""
+    """A complete response that was accepted."""
 
     body: bytes
     status: int
@@ -97,25 +98,25 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     """Names in lower case."""
     url: str = ""
-    """After redirects, without the key."""
+    """URL after redirects, without the key."""
     cached: bool = False
 
 
 class Session(Protocol):
-    """A provider's side of the client. Threads may share it."""
+    """The client's interface for one provider. Thread-safe."""
 
     def fetch(self, request: Request) -> Answer:
-        """The answer, after as many polite tries as it takes.
+        """Send a request, with retries, and return the response.
 
         Raises:
-            SiteError: with the reason of the last try, or of why there was none.
-            MachineError: a fatal verdict: it tells what to mend.
+            SiteError: with the reason of the last attempt, or why there was none.
+            MachineError: a fatal verdict; the message says what to fix.
             BuildStopped: the user stopped the build while this waited.
         """
         ...
 
     def fetch_many(self, requests: Sequence[Request]) -> "list[Answer | Exception]":
-        """All answers, in order, fetched at once as far as the limits allow; a `SiteError` in place of a failed one.
+        """All responses in order, fetched concurrently. A failed request gives its `SiteError`.
 
         Raises:
             MachineError, BuildStopped: as `fetch`.
@@ -123,7 +124,7 @@ class Session(Protocol):
         ...
 
     def allow(self, origin: str) -> None:
-        """Take up an origin that the provider itself names (its list of instances).
+        """Add an origin that the provider itself names (its list of instances).
 
         Raises:
             SiteError: UNSAFE_ADDRESS, where it is no https address of a public host.
@@ -132,8 +133,8 @@ class Session(Protocol):
 
 
 class Client(Protocol):
-    """One a process."""
+    """The network client of a process."""
 
     def session(self, provider: Provider) -> Session:
-        """The session of a provider; the same one for an equal provider."""
+        """The session of a provider. Equal providers share one session."""
         ...

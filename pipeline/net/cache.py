@@ -1,10 +1,10 @@
-"""Answers kept on disk, for all processes of a machine.
+"""The response cache on disk, shared by all processes of a machine.
 
-Own code: aiohttp-client-cache, the one for aiohttp, drops answers by age and not by size, and neither keeps equal
-bodies once nor checks what it reads.
+This is our own code because aiohttp-client-cache evicts by age and not by size, stores equal bodies several times, and
+does not check what it reads.
 
-A body is a file named by its SHA-256; an index in SQLite says which key has which. A file is written beside its place
-and renamed, then indexed. So whatever is killed when, what is read is whole; what is left over is swept.
+A body is a file named by its SHA-256; an SQLite index maps keys to bodies. A file is written under a temporary name,
+renamed, then indexed. So a reader never sees half a file, whenever a process is killed; leftovers are removed later.
 """
 
 import contextlib
@@ -29,17 +29,17 @@ from pipeline.net.shared_sqlite import set_up
 KEPT = frozenset(
     {"age", "cache-control", "content-range", "content-type", "date", "etag", "expires", "last-modified", "vary"}
 )
-"""Headers that are kept. No others: they may hold addresses that expire, or cookies."""
+"""Headers that are stored. Others are not: they may hold cookies or expiring URLs."""
 ENTRY_BYTES = 512
-"""What an entry of the index counts, beside its body."""
+"""Size that an index entry counts, beside its body."""
 LEFTOVER_S = 3_600.0
-"""A file that nothing points to is swept at this age: until then, somebody may be about to index it."""
+"""Age at which a file without an index entry is removed. A younger one may be about to be indexed."""
 _FILLED_TO = 0.99
-"""Evicting goes on to this share of the limit, so that it is not needed with every answer."""
+"""Eviction continues down to this share of the limit, so that it is not needed with every response."""
 _SWEEP_EVERY = 256
 _TOUCHED = 256
 _PATIENCE_S = 60.0
-"""With other processes that write to the index."""
+"""How long to wait for other processes that write to the index."""
 _LAYOUT = 1
 _SCHEMA = """
 BEGIN IMMEDIATE;
@@ -77,22 +77,22 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Stored:
-    """An answer of the cache, and whether it may be used as it is."""
+    """A cached response, and whether it is fresh."""
 
     answer: Answer
-    """Its `url` is empty: addresses are not kept."""
+    """Its `url` is empty: URLs are not stored."""
     etag: str | None
     last_modified: str | None
     fresh: bool
-    """False: ask whether it still holds (If-None-Match, If-Modified-Since); a 304 is for `refreshed`."""
+    """If false, revalidate it (If-None-Match, If-Modified-Since); report a 304 with `refreshed`."""
 
 
 class AnswerCache:
-    """Answers by key, the least recently used ones going. Threads share it, processes share the folder.
+    """Responses by key, with eviction of the least recently used. Shared by threads, and by processes.
 
     Args:
-        folder: On a disk of this machine. Made if missing, for its owner alone.
-        max_bytes: Bodies and index entries together. What the file system adds is not counted.
+        folder: A folder on a local disk. Created if missing, readable by its owner only.
+        max_bytes: Limit for bodies and index entries together, without the overhead of the file system.
         wall: Seconds since the epoch.
 
     Raises:
@@ -107,9 +107,9 @@ class AnswerCache:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._generation = 0
-        """Which index file is in use: for all processes the last one there is. A damaged one is followed by another."""
+        """Number of the index file in use. A damaged index is followed by one with the next number."""
         self._touched: dict[bytes, float] = {}
-        """When entries were used, as far as that is not written yet."""
+        """Times of last use that are not written yet."""
         self._puts = 0
         with self._explained():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -121,7 +121,7 @@ class AnswerCache:
         self._read_index(_used)
 
     def get(self, key: str) -> Stored | None:
-        """The answer kept for a key, if its body is there and undamaged."""
+        """The response cached for a key, if its body is present and undamaged."""
         mark = _mark(key)
         row = self._read_index(
             lambda index: index.execute(
@@ -148,12 +148,12 @@ class AnswerCache:
         )
 
     def put(self, key: str, answer: Answer, *, immutable: bool) -> None:
-        """Keep an answer as far as its headers allow, in place of an earlier one.
+        """Store a response as far as its headers allow, in place of an earlier one.
 
         Args:
-            key: Any string; only a digest of it is kept.
-            answer: Judged ok.
-            immutable: Fresh for good, whatever its headers say of that; no-store is obeyed nevertheless.
+            key: Any string; only its digest is stored.
+            answer: An accepted response.
+            immutable: Without expiry, whatever its headers say; no-store is obeyed nevertheless.
         """
         mark, now = _mark(key), self._wall()
         headers = {name: value for name, value in answer.headers.items() if name in KEPT}
@@ -182,11 +182,11 @@ class AnswerCache:
             self._sweep_bodies(digest[:1])
 
     def refreshed(self, key: str, headers: Mapping[str, str]) -> None:
-        """Note that an entry still holds.
+        """Record that an entry was revalidated.
 
         Args:
-            key: As it was put.
-            headers: Of the answer with status 304; they take the place of those kept (RFC 9111, 3.2).
+            key: The key it was stored under.
+            headers: Headers of the 304; they replace those stored (RFC 9111, 3.2).
         """
         mark, now = _mark(key), self._wall()
 
@@ -208,7 +208,7 @@ class AnswerCache:
         self._change_index(refresh)
 
     def close(self) -> None:
-        """Write down what is not written yet and close the index. No call may be under way or follow."""
+        """Write pending data and close the index. No call may be in progress or follow."""
         self._change_index(self._write_touched)
         with self._lock:
             for connection in self._connections:
@@ -246,7 +246,7 @@ class AnswerCache:
             new.unlink(missing_ok=True)
 
     def _sweep_bodies(self, first: bytes) -> None:
-        """Remove the bodies that no entry has, of those whose digest begins with this byte."""
+        """Remove bodies without an entry whose digest begins with this byte."""
         known = self._read_index(
             lambda index: index.execute(
                 "SELECT digest FROM bodies WHERE digest >= ? AND digest < ?", (first, first + b"\xff" * 32)
@@ -287,7 +287,7 @@ class AnswerCache:
             self._forget(index, oldest)
 
     def _forget(self, index: sqlite3.Connection, mark: bytes, but: bytes = b"") -> None:
-        """Drop an entry, unless it has that body; and its body, if no other entry has it."""
+        """Remove an entry, unless it has that body; and its body, if no other entry has it."""
         row = index.execute(
             "DELETE FROM entries WHERE key = ? AND digest != ? RETURNING digest", (mark, but)
         ).fetchone()
@@ -299,7 +299,7 @@ class AnswerCache:
         self._path(digest).unlink(missing_ok=True)
 
     def _read_index(self, use: Callable[[sqlite3.Connection], T]) -> T:
-        """Use this thread's connection. A damaged index is given up, and this is tried once more with a new one."""
+        """Use this thread's connection. A damaged index is replaced, and the call repeated once."""
         for last in (False, True):
             generation = self._generation
             try:
@@ -338,10 +338,10 @@ class AnswerCache:
         return self._folder / f"index-{_LAYOUT}-{generation}.sqlite"
 
     def _give_up_index(self, generation: int, fault: sqlite3.DatabaseError) -> None:
-        """Go on with a new index. Bodies are found again when their keys are put again, and swept otherwise."""
+        """Start a new index. Bodies are found again when their keys are stored again, and removed otherwise."""
         with self._lock, self._explained():
             if generation == self._generation:  # otherwise another thread was here first
-                log.warning("the index of the cache in %s is damaged (%s): begun anew", self._folder, fault)
+                log.warning("the index of the cache in %s is damaged (%s): a new one is created", self._folder, fault)
                 # Under another name: renaming or replacing a file that other processes have open ruins both.
                 self._generation += 1
                 for old in self._folder.glob(f"{self._index_file(generation).name}*"):
@@ -356,8 +356,8 @@ class AnswerCache:
 
     def _unusable(self, fault: Exception) -> MachineError:
         return MachineError(
-            f"the cache of answers in {self._folder} cannot be used ({fault}): make room or let it be written, or name"
-            " another folder in `network.cache`"
+            f"the response cache in {self._folder} cannot be used ({fault}): free some space, make the folder writable,"
+            " or name another one in `network.cache`"
         )
 
 

@@ -1,4 +1,4 @@
-"""How long an answer may be used again without asking: RFC 9111, for a cache that belongs to one user."""
+"""How long a response may be reused without a request: RFC 9111, for a private cache."""
 
 import re
 from collections.abc import Mapping
@@ -6,23 +6,23 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 LONGEST_S = 2.0**31
-"""More is taken for this (RFC 9111, 1.2.2)."""
+"""Larger values are cut to this (RFC 9111, 1.2.2)."""
 LONGEST_GUESS_S = 86_400.0
 _GUESS = 0.1
-"""Of an answer's age when it was given: RFC 9111, 4.2.2."""
+"""Heuristic freshness as a share of the response's age (RFC 9111, 4.2.2)."""
 _DIRECTIVE = re.compile(r'([^\s,=";]+)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^\s,]*))?')
 _SECONDS = re.compile(r"[0-9]{1,18}")
 
 
 def fresh_for(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds from `now`, when it came, for which an answer is fresh; 0: ask every time; None: must not be kept.
+    """Seconds for which a response is fresh. 0: revalidate each time. None: must not be stored.
 
-    Times are compared with the server's own (`Date`), so that a clock that is wrong does not matter. Without max-age
-    and Expires, a tenth of the time since it was last modified, at most a day, is taken for fresh.
+    Times are compared with the server's own clock (`Date`), so a wrong clock does not matter. Without max-age and
+    Expires, a response is fresh for a tenth of the time since its last modification, at most a day.
 
     Args:
-        headers: Names in lower case. Those of a damaged or hostile server give 0 in doubt.
-        now: Seconds since the epoch; only used where there is no `Date`.
+        headers: Names in lower case. Malformed ones give 0.
+        now: Time of receipt, seconds since the epoch; used only without a `Date`.
     """
     directives = _directives(headers.get("cache-control", ""))
     if "no-store" in directives:
@@ -55,7 +55,7 @@ def _seconds(text: str) -> float | None:
 
 
 def _time(text: str) -> float | None:
-    """Seconds since the epoch of an HTTP date."""
+    """An HTTP date as seconds since the epoch."""
     try:
         told = parsedate_to_datetime(text)
         return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()

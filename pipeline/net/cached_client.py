@@ -1,4 +1,4 @@
-"""Answers: from the cache where it has them, else asked for, once for all who want the same at the same time."""
+"""Responses from the cache, or from the network. Equal concurrent requests are sent once."""
 
 import asyncio
 import json
@@ -12,15 +12,15 @@ from pipeline.net.retrying_client import Asked, RetryingClient
 from pipeline.net.single_flight import SingleFlight
 
 _THREADS = 4
-"""That read and write the cache: the event loop must not wait for the disk."""
+"""Threads that read and write the cache, so that the event loop never waits for the disk."""
 
 
 class CachedClient:
-    """Lives in one event loop.
+    """The client with its cache. It lives in one event loop.
 
     Args:
-        client: Asks for what is not kept.
-        cache: None keeps nothing.
+        client: Sends requests that the cache does not answer.
+        cache: The cache; None for no cache.
     """
 
     def __init__(self, client: RetryingClient, cache: AnswerCache | None) -> None:
@@ -30,7 +30,7 @@ class CachedClient:
         self._disk = ThreadPoolExecutor(_THREADS, "geoscribe-cache")
 
     async def fetch(self, asked: Asked) -> Answer:
-        """The answer, kept or new.
+        """The response, from the cache or the network.
 
         Raises what `RetryingClient.ask` raises, and MachineError where the cache cannot be used.
         """
@@ -63,14 +63,14 @@ class CachedClient:
             cache.put(key, answer, immutable=asked.request.cache == "immutable")
 
     def close(self) -> None:
-        """Close the cache. Nothing may be under way."""
+        """Close the cache. No request may be in progress."""
         self._disk.shutdown()
         if self._cache is not None:
             self._cache.close()
 
 
 def _key(asked: Asked) -> str:
-    """What makes two requests one. Origins are in it, so that a stand-in's pictures are never taken for real ones."""
+    """The identity of a request. It includes the origin, so a stand-in's pictures are never taken for real ones."""
     provider, request = asked.provider, asked.request
     if request.cache_key is not None:
         what: list[object] = [provider.origins, request.cache_key]

@@ -1,4 +1,4 @@
-"""How a host is doing: whether to ask it now, and whether to ask it again."""
+"""Health of a host: whether to send requests to it now, and whether to retry."""
 
 import asyncio
 import time
@@ -7,20 +7,20 @@ from pipeline.errors import SiteError
 from schemas.reasons import Reason
 
 FAILURES = 10
-"""So many failures in a row, over all requests, and the host counts as down."""
+"""A host counts as down after this many consecutive failures, over all requests."""
 FREE_RETRIES = 50
-"""Retries of a host that its share does not limit."""
+"""Retries of a host before its retry share applies."""
 LONGEST_PAUSE_S = 60.0
-"""Between two probes of a host that is down."""
+"""Maximum pause between two probes of a host that is down, in seconds."""
 
 
 class CircuitBreaker:
-    """A circuit breaker and a retry budget for one host. Lives in one event loop, so each process has its own.
+    """A circuit breaker and a retry budget for one host. It lives in one event loop; each process has its own.
 
-    After `FAILURES` failures in a row the host counts as down. Requests then wait, while one at a time probes it after
-    a pause that doubles. Once it has been down for `patience_s` nothing waits any more: every request fails at once,
-    but for a probe now and then. So a host that never answers delays a build by little more than `patience_s`, however
-    many requests there are.
+    After `FAILURES` consecutive failures the host counts as down. Requests then wait while one at a time probes it,
+    after a pause that doubles. Once it has been down for `patience_s`, requests fail at once, except for an occasional
+    probe. So a host that never responds delays a build by little more than `patience_s`, whatever the number of
+    requests.
     """
 
     def __init__(self, host: str, patience_s: float, retry_share: float) -> None:
@@ -39,11 +39,11 @@ class CircuitBreaker:
 
     @property
     def down(self) -> bool:
-        """Whether only probes may ask it."""
+        """Whether only probes may reach the host."""
         return self._down_since is not None
 
     async def admit(self) -> bool:
-        """Wait until the host may be asked. True: the caller is the probe, and must tell what came, or `give_up`.
+        """Wait until the host may be contacted. True: the caller is the probe and must report the outcome.
 
         Raises:
             SiteError: UNREACHABLE, it has been down too long.
@@ -69,7 +69,7 @@ class CircuitBreaker:
                 continue
 
     def answered(self) -> None:
-        """It answered, if only with a refusal."""
+        """Record a response, if only a refusal."""
         self._requests += 1
         self._failures = 0
         self._probing = False
@@ -78,7 +78,7 @@ class CircuitBreaker:
             self._tell()
 
     def failed(self, what: str, *, probe: bool) -> None:
-        """The connection or the server failed."""
+        """Record a failure of the connection or the server."""
         now = time.monotonic()
         self._requests += 1
         self._failures += 1
@@ -97,12 +97,12 @@ class CircuitBreaker:
         self._tell()
 
     def give_up(self) -> None:
-        """The probe was not made."""
+        """Record that the probe was not sent."""
         self._probing = False
         self._tell()
 
     def may_retry(self) -> bool:
-        """Whether its budget has another retry; counts it."""
+        """Whether the retry budget allows another retry; counts it."""
         if self._retries >= FREE_RETRIES + self._share * self._requests:
             return False
         self._retries += 1

@@ -1,4 +1,4 @@
-"""Keys of providers: read from the environment when a request is sent, put where the provider wants them."""
+"""API keys: read from the environment when a request is sent, and added to it as the provider expects."""
 
 import os
 import re
@@ -14,7 +14,7 @@ _USABLE = re.compile(r"[\x21-\x7e]+")
 
 
 def read(provider: Provider, key: Key) -> str:
-    """The key; from here on it is masked in every text.
+    """The key. From here on it is masked in every text.
 
     Raises:
         MachineError: it is not set, or holds what no key holds.
@@ -28,12 +28,12 @@ def read(provider: Provider, key: Key) -> str:
 
 
 def mark(value: str) -> str:
-    """What tells two keys apart without giving them away."""
+    """A digest that distinguishes keys without revealing them."""
     return sha256(value.encode()).hexdigest()[:8]
 
 
 def with_params(url: str, params: tuple[tuple[str, str], ...]) -> str:
-    """An address with query parameters added; what stands in it already is not quoted again."""
+    """A URL with query parameters appended. What it already contains is not quoted again."""
     if not params:
         return url
     base = url.partition("#")[0]
@@ -41,7 +41,7 @@ def with_params(url: str, params: tuple[tuple[str, str], ...]) -> str:
 
 
 def place(url: str, key: Key, value: str) -> tuple[str, dict[str, str]]:
-    """The address and further headers, with the key where the provider wants it."""
+    """The URL and further headers, with the key where the provider expects it."""
     if key.header:
         return url, {key.header: key.scheme + value}
     if key.query:
@@ -50,14 +50,14 @@ def place(url: str, key: Key, value: str) -> tuple[str, dict[str, str]]:
 
 
 def missing(provider: Provider, network: Network) -> list[tuple[str, str]]:
-    """What a build lacks to ask this provider: what it is, and how to mend it. Asks nothing over the network."""
+    """What a build lacks to use this provider, and how to fix it. Makes no network requests."""
     found = []
     if provider.key and (fault := _fault(provider.key)):
         found.append(fault)
     if provider.wants_contact and not network.contact:
         found.append(
             (
-                f"{provider.name} wants to know whom to turn to",
+                f"{provider.name} requires a contact",
                 "set network.contact to a mail address or a page; it goes into the User-Agent",
             )
         )

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, and the way into it from ordinary threads."""
+"""An event loop in its own thread, for use from ordinary threads."""
 
 import asyncio
 import concurrent.futures
@@ -14,14 +14,14 @@ from pipeline.stopping import check_stop
 T = TypeVar("T")
 
 SLICE_S = 0.2
-"""How long a waiting thread takes to notice that the build is being stopped."""
+"""How often a waiting thread checks whether the build is being stopped, in seconds."""
 
 
 class LoopThread:
     """Runs coroutines for other threads.
 
-    The thread starts with the first call, is a daemon, and ends with `close`, when nothing refers to the loop any
-    more, or when the interpreter exits. A process made by fork gets a thread of its own.
+    The thread starts with the first call, is a daemon, and ends with `close`, when nothing refers to the loop any more,
+    or when the interpreter exits. A process made by fork gets a thread of its own.
     """
 
     def __init__(self, name: str, closing: Callable[[], Awaitable[None]]) -> None:
@@ -34,7 +34,7 @@ class LoopThread:
         self.closed = False
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """The coroutine's result; waits in short slices, so that a stop is noticed and cancels it.
+        """The coroutine's result. Waits in short slices, so that stopping the build cancels it.
 
         Raises:
             BuildStopped, MachineError: see `pipeline.stopping.check_stop`; BuildStopped also where the loop was
@@ -57,7 +57,7 @@ class LoopThread:
         return future.result()
 
     def close(self) -> None:
-        """End the thread; what is under way is cancelled."""
+        """End the thread and cancel what is in progress."""
         with self._lock:
             self.closed = True
             self._end()

@@ -1,4 +1,4 @@
-"""Requests a day that providers allow, counted for all builds on one machine and across restarts."""
+"""Daily request quotas of providers, counted for all builds on one machine and across restarts."""
 
 import sqlite3
 import time
@@ -13,7 +13,7 @@ from pipeline.net.shared_sqlite import set_up
 from schemas.reasons import Reason
 
 RESERVED = 50
-"""Requests that are written down at once, so that counting costs nothing. A killed process loses what it had left."""
+"""Requests that are counted in advance, in one write. A killed process loses those that it did not use."""
 _DAY_S = 86_400
 _PATIENCE_S = 30.0
 _SCHEMA = """CREATE TABLE IF NOT EXISTS taken (provider TEXT, key_mark TEXT, day INTEGER, requests INTEGER,
@@ -21,7 +21,7 @@ PRIMARY KEY (provider, key_mark, day)) WITHOUT ROWID;"""
 
 
 class DayQuota:
-    """The count of each provider and key for a UTC day, in a small SQLite file. For one thread at a time.
+    """The count of each provider and key for a UTC day, in an SQLite file. For one thread at a time.
 
     Args:
         file: Shared by processes; the count is of this process alone if None.
@@ -33,10 +33,10 @@ class DayQuota:
         self._wall = wall
         self._opened: sqlite3.Connection | None = None
         self._reserved: dict[tuple[str, str], tuple[int, int]] = {}
-        """Day and requests left of it."""
+        """The day, and how many reserved requests are left."""
 
     def take(self, provider: Provider, key_mark: str | None) -> None:
-        """Count one request, if the provider has a limit a day.
+        """Count one request, if the provider has a daily quota.
 
         Raises:
             SiteError: RATE_LIMITED, the day's requests are used up.
@@ -52,7 +52,7 @@ class DayQuota:
         self._reserved[whose] = day, left - 1
 
     def close(self) -> None:
-        """Give back what was reserved and not used."""
+        """Return the reserved requests that were not used."""
         if self._opened is not None:
             with self._explained(), self._opened:
                 self._opened.executemany(

@@ -1,7 +1,7 @@
-"""How fast each host may be asked: rate, requests under way, requests a day, pauses that the host asks for.
+"""Rate limits of hosts: requests per second, concurrent requests, requests per day, and pauses that a host asks for.
 
-Own code, because what there is (aiolimiter, as an example) lets a whole period's requests go at once, and knows no
-pauses and no slow-down.
+This is our own code because existing packages (such as aiolimiter) allow bursts of a whole period's requests, and know
+neither pauses nor slowing down.
 """
 
 import asyncio
@@ -18,54 +18,54 @@ from pipeline.net.quota import DayQuota
 from schemas.reasons import Reason
 
 LATE_S = 0.02
-"""By so much a request that came too late may bring the next ones forward: timers are no more exact under load."""
+"""How much a late request may bring the next ones forward, in seconds: timers are no more exact under load."""
 LONGEST_DELAY_S = 60.0
-"""Between two requests, however slow or unwilling a host is."""
+"""Maximum delay between two requests, in seconds."""
 LONGEST_HOLD_S = 86_400.0
-"""A longer Retry-After is taken for this: the next day somebody may ask again."""
+"""Maximum pause that a host may ask for, in seconds; a longer Retry-After is cut to this."""
 _PUSHES_BACK = frozenset({429, 503})
 _RECOVERY = 0.9
 
 
 class Slot(Protocol):
-    """The permission to make one request."""
+    """The permission to send one request."""
 
     def seen(self, status: int | None, seconds: float) -> None:
-        """Tell how it went: the status, None if nothing came; and how long it took. The host is slowed down by it."""
+        """Report the outcome, which may slow the host down: status (None without a response) and duration."""
         ...
 
 
 class RateLimiter(Protocol):
-    """Whoever keeps the limits."""
+    """Interface of rate limiters."""
 
     def slot(self, provider: Provider, host: str, key_mark: str | None) -> AbstractAsyncContextManager[Slot]:
-        """Entering waits until one more request may be made; leaving says that it is over.
+        """A context that is entered when one more request may be sent, and left when it is over.
 
-        Limits are of a provider's host and, where a key is sent, also of the key over all hosts of the provider.
+        Limits apply to each host of a provider and, if a key is sent, also to the key over all hosts of the provider.
 
         Raises:
-            SiteError: RATE_LIMITED, the day's requests are used up, or the host is on a hold that nobody waits for.
-            MachineError: the limits cannot be known.
+            SiteError: RATE_LIMITED, the daily quota is used up, or the host asked for too long a pause.
+            MachineError: the limits are unknown.
         """
         ...
 
     async def hold(self, provider: Provider, host: str, seconds: float, *, waited: bool = True) -> None:
-        """Nobody starts a request of this host before so many seconds have passed; not `waited`: nor waits for it."""
+        """Block requests to this host for some seconds. Unless `waited`, requests fail instead of waiting."""
         ...
 
     async def close(self) -> None:
-        """Put down what is to be remembered. Nothing may be under way."""
+        """Store what must survive. No request may be in progress."""
         ...
 
 
 class Throttle:
-    """When a host's next request may start. Knows no clock: each call is told the time, in seconds.
+    """When the next request to a host may start. Has no clock: each call is given the time, in seconds.
 
-    A bucket of tokens in the form that keeps one time only (GCRA, ITU-T I.371): each request moves the time when the
-    next one is due by an interval. At most `per_s` requests (rounded up) start within any second; fewer where the host
-    refuses or fails, in the manner of Scrapy's AutoThrottle. Its delay, the answering time over `at_once`, is the pace
-    at which `at_once` requests are under way; while a host answers, the limit of those keeps that pace better than a
-    delay can. So the delay is only waited for while faults come, because they come quicker.
+    This is a token bucket in the form that stores a single time (GCRA, ITU-T I.371): each request moves the time at
+    which the next one is due by an interval. At most `per_s` requests (rounded up) start within any second; fewer when
+    the host refuses or fails, as in Scrapy's AutoThrottle. AutoThrottle's delay, the response time over `at_once`,
+    corresponds to `at_once` concurrent requests. While a host responds, the limit on those keeps the pace better than a
+    delay, so the delay is applied only while errors come back, because they come back faster.
     """
 
     def __init__(self, per_s: float, at_once: int) -> None:
@@ -74,15 +74,15 @@ class Throttle:
         self._due = float("-inf")
         self._held_until = float("-inf")
         self._answers = True
-        """Whether the last request went well."""
+        """Whether the last request succeeded."""
         self._delay = 0.0
         self._backoff = 0.0
-        """Interval that refusals ask for."""
+        """Interval after refusals, in seconds."""
         self._raised_at = float("-inf")
 
     @property
     def interval(self) -> float:
-        """Seconds between two requests, as things stand."""
+        """Current interval between two requests, in seconds."""
         return max(self._shortest, self._backoff, 0.0 if self._answers else self._delay)
 
     def wait(self, now: float) -> float:
@@ -90,15 +90,15 @@ class Throttle:
         return max(self._due - LATE_S, self._held_until, now) - now
 
     def take(self, now: float) -> None:
-        """A request starts."""
+        """Record that a request starts."""
         self._due = max(self._due, now) + self.interval
 
     def hold(self, until: float) -> None:
-        """None starts before. Never shortens an earlier hold."""
+        """Block requests until `until`. Never shortens an earlier hold."""
         self._held_until = max(self._held_until, until)
 
     def seen(self, status: int | None, seconds: float, started: float, now: float) -> None:
-        """A request that started then has ended now."""
+        """Record the end of a request that started at that time."""
         self._answers = status is not None and 200 <= status < 400
         mean = min((self._delay + seconds / self._at_once) / 2.0, LONGEST_DELAY_S)
         if self._answers or mean > self._delay:
@@ -122,9 +122,9 @@ class _Limit:
     throttle: Throttle
     places: asyncio.Semaphore
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held by the one that waits for the throttle; the others queue up here, in order."""
+    """Lock held by the task that waits for the throttle; the others queue in order."""
     barred_until: float = float("-inf")
-    """Before, nobody asks, and nobody waits."""
+    """Until this time requests fail instead of waiting."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ class _LocalSlot:
 
 
 class LocalRateLimiter:
-    """Keeps the limits of one process. Made anywhere, used from one event loop.
+    """The rate limiter of one process. It can be created anywhere, but is used from one event loop.
 
     Args:
         folder: Where the day's requests are counted, for all builds on this machine; in memory if None.
@@ -186,7 +186,7 @@ class LocalRateLimiter:
             raise SiteError(Reason.RATE_LIMITED, f"{host} asked for a pause that ends in {left:.0f} s")
 
     async def _turn(self, of_host: _Limit, of_key: _Limit | None) -> AsyncExitStack:
-        """Wait until both limits let a request start. What comes back gives the key's place back when closed."""
+        """Wait until both limits let a request start. Closing the result releases the key's slot."""
         async with of_host.turn:
             while True:
                 await self._pause(of_host.throttle)

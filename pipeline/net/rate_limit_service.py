@@ -1,7 +1,7 @@
-"""One keeper of the limits for all processes of a build: the driver serves them, each worker asks over one connection.
+"""Shared rate limits: the driver of a build serves them to all worker processes.
 
-Lines of JSON over TCP. A slot belongs to its worker's connection: what a worker that dies held is free at once. A
-worker that loses the driver stops, because it cannot know any more what the others do.
+The protocol is lines of JSON over TCP, one connection per worker. Slots belong to the connection: when a worker dies,
+its slots are free at once. A worker that loses the driver stops, because it no longer knows what the others do.
 """
 
 import asyncio
@@ -26,9 +26,9 @@ from schemas.reasons import Reason
 
 LONGEST_LINE = 16_384
 GREETING_S = 10.0
-"""For the token to come, and for the answer to it."""
+"""Timeout for the token, and for the reply to it, in seconds."""
 SILENCE_S = 60
-"""A machine that does not answer the system's probes for so long has gone."""
+"""A machine that does not answer keep-alive probes for this long is gone, in seconds."""
 _WELCOME = b"welcome\n"
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class _Whom(_Message):
 
 
 class _Ask(_Whom):
-    """One more request, please. `number` is new on this connection."""
+    """Message: request a slot. `number` is new on this connection."""
 
     op: Literal["ask"] = "ask"
     number: int
@@ -73,14 +73,14 @@ class _Seen(_Message):
 
 
 class _Over(_Message):
-    """The request is over, or is not wanted any more."""
+    """Message: the request is over, or no longer wanted."""
 
     op: Literal["over"] = "over"
     number: int
 
 
 class _Reply(_Message):
-    """The request may be made, or what `RateLimiter.slot` raised."""
+    """Message: the slot is granted, or what `RateLimiter.slot` raised."""
 
     number: int
     reason: Reason | None = None
@@ -94,7 +94,7 @@ _FROM_WORKER: TypeAdapter[_Ask | _Hold | _Seen | _Over] = TypeAdapter(
 
 @contextmanager
 def serve_limits(folder: Path | None = None, near: str = "127.0.0.1") -> Iterator[str]:
-    """Serve the limits from a thread of this process, as long as the context lasts.
+    """Serve the limits from a thread of this process while the context lasts.
 
     Args:
         folder: Where the day's requests are counted; see `LocalRateLimiter`.
@@ -111,7 +111,7 @@ def serve_limits(folder: Path | None = None, near: str = "127.0.0.1") -> Iterato
     try:
         listening = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
-        raise MachineError(f"the limits of the build cannot be served at {host}: {error}") from error
+        raise MachineError(f"the rate limits of the build cannot be served at {host}: {error}") from error
     token = secrets.token_hex(16)
     service = _Service(LocalRateLimiter(folder), token)
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
@@ -136,7 +136,7 @@ class _Service:
         self._connections: set[asyncio.Task[None]] = set()
 
     async def run(self, listening: socket.socket, stop: asyncio.Event) -> None:
-        """Serve until told to stop."""
+        """Serve until stopped."""
         async with await asyncio.start_server(self._connected, sock=listening, limit=LONGEST_LINE):
             await stop.wait()
             for task in self._connections:
@@ -165,17 +165,17 @@ class _Service:
 
 
 class _Worker:
-    """What the service does for one worker."""
+    """The state of one worker."""
 
     def __init__(self, limiter: RateLimiter, writer: asyncio.StreamWriter) -> None:
         self._limiter = limiter
         self._writer = writer
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        """One for each request that waits or is under way. Cancelling it gives its place back."""
+        """One per waiting or running request. Cancelling it releases its slot."""
         self._slots: dict[int, Slot] = {}
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
-        """Do what the lines say.
+        """Process the messages of the worker.
 
         Raises:
             ValueError: one is too long, or says nothing that makes sense.
@@ -207,7 +207,7 @@ class _Worker:
             self._tasks[message.number].cancel()
 
     async def _keep(self, ask: _Ask) -> None:
-        """Hold a place, from when there is one until this is cancelled."""
+        """Hold a slot from when it is free until this is cancelled."""
         try:
             async with self._limiter.slot(ask.to_provider(), ask.host, ask.key_mark) as slot:
                 self._slots[ask.number] = slot
@@ -248,7 +248,7 @@ class _RemoteSlot:
 
 
 class RemoteRateLimiter:
-    """Asks the limits service at an address that `serve_limits` gave. Made anywhere, used from one event loop.
+    """Uses the service at an address from `serve_limits`. Used from one event loop.
 
     Every wait in it may end in a `MachineError`: the driver cannot be reached, or is gone.
     """
@@ -343,7 +343,7 @@ class RemoteRateLimiter:
     def _gone(self) -> MachineError:
         return MachineError(
             f"the build's driver at {self._host}:{self._port}, which keeps the limits of all workers, is gone: nothing"
-            " more is fetched without it. Run the build again; it goes on where it was"
+            " more is fetched without it. Run the build again; it resumes where it stopped"
         )
 
 
@@ -362,7 +362,7 @@ def _line(message: _Message) -> bytes:
 
 
 def _own_address(near: str) -> str:
-    """This machine's address on the way to a host. Connecting UDP sends nothing; it only asks for the route."""
+    """This machine's address on the route to a host. Connecting UDP sends nothing; it only looks up the route."""
     try:
         [(family, _, _, _, address), *_] = socket.getaddrinfo(near, 9, type=socket.SOCK_DGRAM)
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -373,7 +373,7 @@ def _own_address(near: str) -> str:
 
 
 def _detect_silence(writer: asyncio.StreamWriter) -> None:
-    """Have the system notice when the other machine vanishes without a word."""
+    """Switch on keep-alive, so that a vanished machine is noticed."""
     connection: socket.socket = writer.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for name, value in (("TCP_KEEPIDLE", SILENCE_S // 2), ("TCP_KEEPINTVL", SILENCE_S // 6), ("TCP_KEEPCNT", 3)):

@@ -1,4 +1,4 @@
-"""Keeps keys out of every text that is shown or written: messages, logs, addresses."""
+"""Masks keys in all text that is shown or written: messages, logs, URLs."""
 
 import html
 import json
@@ -15,11 +15,11 @@ _PATTERNS = re.compile(
     r"|(?i:(?<=[?&]key=)|(?<=[?&]api=)|(?<=[?&]sig=)|(?<=[?&]token=)|(?<=api_key=)|(?<=apikey=)|(?<=access_token=)"
     r"|(?<=access_token\":\")|(?<=signature=)|(?<=x-amz-credential=)|(?<=x-amz-security-token=))[^\s&\"'<>#]+"
 )
-"""What keys look like that nobody told us of."""
+"""Patterns of keys that were not registered."""
 
 
 class _Known:
-    """Keys that were remembered, and what finds them."""
+    """Registered keys, and a pattern that finds them."""
 
     def __init__(self) -> None:
         self.secrets: frozenset[str] = frozenset()
@@ -34,31 +34,31 @@ _known = _Known()
 
 
 def remember(secret: str) -> None:
-    """From now on, mask this value wherever it stands, quoted or not."""
+    """Register a value: from now on it is masked everywhere, quoted or not."""
     if secret not in _known.secrets:
         with _known.lock:
             _known.replace(_known.secrets | {secret})
 
 
 def clean(text: str) -> str:
-    """The text with keys masked: those remembered, and what looks like one."""
+    """The text with keys masked: the registered ones, and what looks like one."""
     finder = _known.finder
     return _PATTERNS.sub(MASK, finder.sub(MASK, text) if finder else text)
 
 
 def looks_secret(text: str) -> bool:
-    """Whether there is something in the text that looks like a key."""
+    """Whether the text contains something that looks like a key."""
     return _PATTERNS.search(text) is not None
 
 
 def holds_secret(data: bytes) -> bool:
-    """Whether a remembered key stands in the data, quoted or not."""
+    """Whether the data contains a registered key, quoted or not."""
     finder = _known.finder
     return finder is not None and finder.search(data.decode("latin-1")) is not None
 
 
 def install() -> None:
-    """Mask keys in all that the root logger's present handlers write, tracebacks included. Twice does no harm."""
+    """Mask keys in the output of the root logger's handlers, tracebacks included. Can be called twice."""
     for handler in logging.getLogger().handlers:
         if not any(isinstance(known, _Masking) for known in handler.filters):
             handler.addFilter(_Masking())

@@ -1,4 +1,4 @@
-"""Asking until there is an answer: redirects, limits, tries, and what an answer means."""
+"""Requests with redirects, rate limits, retries and the interpretation of responses."""
 
 import asyncio
 import random
@@ -25,22 +25,22 @@ from schemas.reasons import Reason
 MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOST_FAULTS = frozenset({Reason.UNREACHABLE, Reason.SERVER_ERROR})
-"""What counts towards a host being down."""
+"""Reasons that count towards a host being down."""
 _LONGEST_DETAIL = 500
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
-"""Between two tries, where the server does not say how long."""
+"""Maximum pause between two attempts if the server does not ask for one, in seconds."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request and all that goes with it."""
+    """A request with its context."""
 
     provider: Provider
     origins: Sequence[Origin]
     request: Request
     validators: Mapping[str, str] = field(default_factory=dict)
-    """Headers of a conditional request; the answer may then be 304."""
+    """Headers of a conditional request; the response may then be 304."""
 
 
 @dataclass(frozen=True)
@@ -55,22 +55,22 @@ class _Hop:
 
 @dataclass(frozen=True)
 class _Try:
-    """How one try ended."""
+    """The outcome of one attempt."""
 
     verdict: Verdict
     reply: Reply | None
     origin: Origin
     took_s: float = 0.0
-    """On the wire."""
+    """Duration on the wire, in seconds."""
 
 
 class RetryingClient:
-    """Makes requests of providers. Lives in one event loop.
+    """Sends requests to providers. It lives in one event loop.
 
-    How long a request takes at most, once its host's limits let it go: `tries` times `total_timeout_s`, and between
-    them `longest_wait_s` where the server asks for that, else at most 30 s. With the defaults 30 minutes, of a server
-    that answers slowly and asks for pauses. A silent host takes less, 160 s: a try ends after `read_timeout_s`. All
-    requests of a silent host together take some 6 minutes, and after that a probe a minute: see `CircuitBreaker`.
+    Maximum duration of a request after its rate limits let it start: `tries` times `total_timeout_s`, plus the pauses
+    between them: `longest_wait_s` if the server asks for it, else at most 30 s. With the defaults this is 30 minutes,
+    for a server that responds slowly and asks for pauses. A silent host takes 160 s, because an attempt ends after
+    `read_timeout_s`. All requests to a silent host together take about 6 minutes; see `CircuitBreaker`.
     """
 
     def __init__(self, network: Network, transport: Transport, limiter: RateLimiter) -> None:
@@ -82,10 +82,10 @@ class RetryingClient:
         self._robots = Robots(network.longest_wait_s)
 
     async def ask(self, asked: Asked) -> Answer:
-        """The answer, judged ok.
+        """Send a request, with retries, and return an accepted response.
 
         Raises:
-            SiteError: with the reason of the last try, or of why there was none.
+            SiteError: with the reason of the last attempt, or why there was none.
             MachineError: a fatal verdict, or no key.
         """
         provider, request = asked.provider, asked.request
@@ -112,7 +112,7 @@ class RetryingClient:
                 raise failed
             if not self._health(done.origin).may_retry():
                 raise SiteError(
-                    failed.reason, f"{failed.detail}; retries of this host are used up (network.retry_share)"
+                    failed.reason, f"{failed.detail}; the retry budget of this host is used up (network.retry_share)"
                 )
             backoff = min(_FIRST_PAUSE_S * 2 ** (number - 1), _LONGEST_PAUSE_S, self._network.longest_wait_s)
             await asyncio.sleep((pause or 0.0) + random.uniform(0, backoff))  # noqa: S311 - spreads the load, no secret
@@ -129,7 +129,7 @@ class RetryingClient:
         await self._limiter.hold(provider, origin.host, seconds)
 
     async def _try(self, asked: Asked, key: str | None) -> tuple[URL, _Try]:
-        """One try, redirects followed; and the address that answered."""
+        """One attempt, including redirects, and the URL that responded."""
         hop = _first_hop(asked, key)
         left = self._network.total_timeout_s
         for _ in range(MOST_REDIRECTS + 1):
@@ -147,7 +147,7 @@ class RetryingClient:
         return hop.url, _Try(Verdict("final", Reason.BAD_ANSWER, what), None, origin)
 
     async def _exchange(self, asked: Asked, hop: _Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
-        """One request on the wire, as soon as the host's health and limits allow it."""
+        """Send one request as soon as the host's health and limits allow it."""
         # As many as may be under way go on to wait for their turn. So when the host goes down, the others learn of it
         # here, and not one by one at the pace of its limits.
         whose = asked.provider.name, origin.host
@@ -207,7 +207,7 @@ class RetryingClient:
 
 
 def _location(reply: Reply | None) -> str | None:
-    """Where a reply redirects to, if it does."""
+    """The target of a redirect, if the response is one."""
     return reply.headers.get("location") if reply and reply.status in _REDIRECTS else None
 
 
@@ -227,7 +227,7 @@ def _first_hop(asked: Asked, key: str | None) -> _Hop:
 
 
 def _next_hop(asked: Asked, hop: _Hop, status: int, location: str, origin: Origin) -> _Hop:
-    """The hop that a redirect leads to. A key in a header goes with it as long as it stays within one origin."""
+    """The request that a redirect leads to. A key in a header is sent along only within one origin."""
     url = hop.url.join(parse_url(location))
     key = asked.provider.key
     if key and key.header and redact.holds_secret(str(url).encode()):
@@ -243,7 +243,7 @@ def _next_hop(asked: Asked, hop: _Hop, status: int, location: str, origin: Origi
 
 
 def _accepted(request: Request) -> list[str]:
-    """The media types of an Accept header: a prefix as `image/` stands for all of them."""
+    """Value of the Accept header: a prefix such as `image/` stands for all its types."""
     return [f"{kind}*" if kind.endswith("/") else kind for kind in request.accept] or ["*/*"]
 
 
@@ -263,7 +263,7 @@ def _what(done: _Try) -> str:
 
 
 def _detail(where: str, what: str) -> str:
-    """One line, masked before it is cut: a cut might leave the half of a key."""
+    """One line, masked before it is cut, because a cut could leave half of a key."""
     text = redact.clean(f"{where}: {what}")
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST_DETAIL]
 

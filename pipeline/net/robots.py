@@ -1,4 +1,4 @@
-"""What a host's robots.txt and its answers' X-Robots-Tag allow, for hosts that document no API."""
+"""robots.txt and X-Robots-Tag, for hosts without a documented API."""
 
 import asyncio
 import time
@@ -14,9 +14,9 @@ from schemas.reasons import Reason
 
 AGENT = "geoscribe"
 LONGEST = 512_000
-"""Bytes of a robots.txt that count (RFC 9309, 2.5)."""
+"""Maximum size of a robots.txt that is read, in bytes (RFC 9309, 2.5)."""
 _KEPT_S = 86_400.0
-"""How long one is used before it is asked for again (RFC 9309, 2.4)."""
+"""How long a robots.txt is reused, in seconds (RFC 9309, 2.4)."""
 _NO_PICTURES = frozenset({"noai", "noimageai"})
 
 
@@ -28,7 +28,7 @@ class _Rules:
 
 
 class Robots:
-    """The robots.txt of each host, read once a day. Lives in one event loop."""
+    """The robots.txt of each host, read once a day. It lives in one event loop."""
 
     def __init__(self, longest_wait_s: float) -> None:
         self._longest_wait = longest_wait_s
@@ -36,7 +36,7 @@ class Robots:
         self._reading: dict[str, asyncio.Lock] = {}
 
     async def permit(self, origin: str, url: str, read: Callable[[], Awaitable[str]]) -> None:
-        """Return when the address may be asked: at once, or after the pause that a Crawl-delay asks for.
+        """Return when the URL may be requested: at once, or after the delay that Crawl-delay asks for.
 
         Args:
             origin: `https://host`.
@@ -63,13 +63,13 @@ class Robots:
 
 
 def robots_verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """The verdict on an answer to a request for robots.txt: none there (any 4xx) means that all is allowed."""
+    """The verdict on a response to a request for robots.txt. Any 4xx means that all is allowed."""
     verdict = by_status(status, headers, body)
     return OK if 400 <= status < 500 and verdict.kind == "final" else verdict
 
 
 def forbids_pictures(header: str) -> bool:
-    """Whether an X-Robots-Tag keeps pictures out of training data: `noai` or `noimageai`, for everyone or for us."""
+    """Whether an X-Robots-Tag forbids training on pictures: `noai` or `noimageai`, for everyone or for us."""
     for part in header.lower().split(","):
         agent, named, rule = part.rpartition(":")
         if rule.strip() in _NO_PICTURES and (not named or agent.strip() == AGENT):

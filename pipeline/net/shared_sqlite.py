@@ -1,4 +1,4 @@
-"""Opening an SQLite file that several processes share, some of which may be setting it up at this moment."""
+"""Opens an SQLite file that other processes may be setting up at the same moment."""
 
 import sqlite3
 import time
@@ -7,18 +7,18 @@ _LOOK_S = 0.02
 
 
 def set_up(database: sqlite3.Connection, schema: str, patience_s: float) -> None:
-    """Write-ahead journal and tables.
+    """Set the write-ahead journal and create the tables.
 
-    To change the journal, SQLite waits for nobody, whatever the connection's time-out: it says busy at once. So this
-    waits. No fsync with each transaction: a power cut may lose the last ones, and that is all.
+    SQLite never waits when the journal mode is changed, whatever the connection's timeout: it reports busy at once. So
+    this function waits. Transactions are not synced one by one: a power cut may lose the last ones, but no more.
 
     Args:
-        database: a connection that was just opened.
-        schema: statements that may be run again.
-        patience_s: how long to wait for other processes.
+        database: a newly opened connection.
+        schema: statements that can be repeated.
+        patience_s: how long to wait for other processes, in seconds.
 
     Raises:
-        sqlite3.Error: the file cannot be used, or others kept it for longer.
+        sqlite3.Error: the file cannot be used, or other processes blocked it for longer.
     """
     deadline = time.monotonic() + patience_s
     while True:

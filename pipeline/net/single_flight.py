@@ -1,4 +1,4 @@
-"""One answer for all who ask the same at the same time."""
+"""Joins concurrent calls with the same key into one."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,14 +8,14 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """Calls under way, by key. Lives in one event loop."""
+    """Calls in progress, by key. It lives in one event loop."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[T]] = {}
         self._waiting: dict[asyncio.Task[T], int] = {}
 
     async def join(self, key: str, make: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """The result of the call under way for a key, or of a new one. It is cancelled when nobody waits any more."""
+        """The result of the running call for a key, or of a new one. Cancelled when nobody waits any more."""
         task = self._tasks.get(key)
         if task is None:
             task = self._tasks[key] = asyncio.ensure_future(make())

@@ -1,4 +1,4 @@
-"""What an answer means where its status alone says it, and how long a server asks to wait."""
+"""What an HTTP status means, and how long a server asks to wait."""
 
 import re
 from collections.abc import Mapping
@@ -19,11 +19,11 @@ AGAIN = {
     503: Reason.SERVER_ERROR,
     504: Reason.SERVER_ERROR,
 }
-"""Statuses that the same request may not meet again (RFC 9110, 6585, 8470)."""
+"""Statuses for which a retry may succeed (RFC 9110, 6585, 8470)."""
 
 
 def by_status(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:  # noqa: ARG001 - a `Judge`
-    """The verdict of a status as HTTP defines it."""
+    """The verdict on a status as HTTP defines it."""
     if 200 <= status < 300:
         return OK
     if status in AGAIN:
@@ -38,13 +38,13 @@ def by_status(status: int, headers: Mapping[str, str], body: bytes) -> Verdict: 
 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
-    """Seconds that the server asks to wait (RFC 9110, 10.2.3), or None where it says nothing that can be read.
+    """Seconds that the server asks to wait (RFC 9110, 10.2.3), or None.
 
-    A date counts from the server's own `Date`, so that a clock that is off, its own or ours, does no harm.
+    A date is relative to the server's own `Date`, so wrong clocks do no harm.
 
     Args:
         headers: Names in lower case.
-        now: In place of this machine's clock, which counts where the server sends no date.
+        now: Replaces this machine's clock, which is used if the server sends no date.
     """
     text = headers.get("retry-after", "").strip()
     if re.fullmatch(r"[0-9]{1,18}", text):

@@ -1,4 +1,4 @@
-"""One request on the wire and its answer, within time and size limits. Follows no redirect and tries once."""
+"""Sends one request within time and size limits. Neither follows redirects nor retries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ from pipeline.net.base import Verdict
 from schemas.reasons import Reason
 
 LONGEST_ERROR_BODY = 65_536
-"""More of an answer that reports an error is not read."""
+"""Maximum bytes of an error response that are read."""
 _FREE_BYTES = 1_000_000
 _MOST_RATIO = 200
-"""Beyond the first megabyte, an answer that grows more than this when unpacked is a bomb; JSON grows 10 to 50 times."""
+"""Maximum ratio of unpacked to packed size beyond the first megabyte. JSON reaches 10 to 50; more is a bomb."""
 _CODINGS = ("gzip", "deflate")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came."""
+    """A response."""
 
     status: int
     headers: Mapping[str, str]
-    """Names in lower case; values of one name joined by a comma."""
+    """Names in lower case; values of one name joined by commas."""
     body: bytes
 
 
 class Failed(Exception):  # noqa: N818 - never leaves the client
-    """No answer that could be judged."""
+    """The request got no response that could be interpreted."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.detail)
@@ -42,10 +42,10 @@ class Failed(Exception):  # noqa: N818 - never leaves the client
 
 
 class Transport:
-    """A pool of connections. Lives in one event loop.
+    """A connection pool. It lives in one event loop.
 
-    Proxies of the environment (HTTPS_PROXY) are left aside on purpose: a proxy resolves names itself, so the check of
-    the addresses behind them would be void. A machine whose only way out is a proxy needs a route instead.
+    Proxies from the environment (HTTPS_PROXY) are ignored on purpose: a proxy resolves names itself, which would bypass
+    the check of addresses. A machine that reaches the network through a proxy only needs a route instead.
     """
 
     def __init__(self, network: Network, user_agent: str, resolver: AbstractResolver | None = None) -> None:
@@ -72,18 +72,18 @@ class Transport:
     async def send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes | None, max_bytes: int, within_s: float
     ) -> Reply:
-        """Send a request and read the answer whole.
+        """Send a request and read the whole response.
 
         Args:
             method: GET or POST.
-            url: Checked by the caller.
-            headers: Beside those that all requests have.
-            body: Of a POST.
-            max_bytes: Longest body, unpacked.
-            within_s: Seconds from the connection to the last byte.
+            url: The URL, already checked.
+            headers: Headers beside those that all requests have.
+            body: Body of a POST.
+            max_bytes: Maximum size of the decompressed body.
+            within_s: Seconds from connecting to the last byte.
 
         Raises:
-            Failed: nothing, too much, or not HTTP came.
+            Failed: there was no response, or it was too large or not HTTP.
         """
         network = self._network
         timeout = aiohttp.ClientTimeout(
@@ -113,15 +113,15 @@ class Transport:
         except TimeoutError:
             raise _again(f"no whole answer within {network.total_timeout_s:g} s") from None
         except (aiohttp.ClientSSLError, aiohttp.ClientConnectorCertificateError) as fault:
-            raise Failed(Verdict("final", Reason.UNREACHABLE, f"no trusted connection: {_told(fault)}")) from None
+            raise Failed(Verdict("final", Reason.UNREACHABLE, f"the TLS connection failed: {_told(fault)}")) from None
         except aiohttp.InvalidURL:
-            raise Failed(Verdict("final", Reason.UNSAFE_ADDRESS, "an address that cannot be asked")) from None
+            raise Failed(Verdict("final", Reason.UNSAFE_ADDRESS, "an invalid URL")) from None
         except aiohttp.ClientConnectorDNSError as fault:
-            raise _again(f"its name could not be resolved: {_told(fault)}") from None
+            raise _again(f"the host name could not be resolved: {_told(fault)}") from None
         except aiohttp.ClientPayloadError as fault:
             if isinstance(fault.__cause__, ContentEncodingError):
-                raise _again("an answer that cannot be unpacked", Reason.BAD_ANSWER) from None
-            raise _again("the answer broke off") from None
+                raise _again("a response that cannot be decompressed", Reason.BAD_ANSWER) from None
+            raise _again("the response was cut off") from None
         except aiohttp.ClientResponseError as fault:
             raise _again(f"an answer that is not HTTP: {_told(fault)}", Reason.BAD_ANSWER) from None
         except (aiohttp.ClientError, OSError) as fault:
@@ -131,19 +131,21 @@ class Transport:
 async def _read(response: aiohttp.ClientResponse, max_bytes: int, wants_range: bool) -> bytes:
     coding = response.headers.get("Content-Encoding", "identity").lower()
     if coding not in {"identity", *_CODINGS}:
-        raise Failed(Verdict("final", Reason.BAD_ANSWER, f"an answer packed as {coding}, which nobody asked for"))
+        raise Failed(
+            Verdict("final", Reason.BAD_ANSWER, f"a response with the encoding {coding}, which was not requested")
+        )
     kind: Literal["whole", "range", "error"] = "whole"
     if response.status >= 300:
         kind, max_bytes = "error", LONGEST_ERROR_BODY
     elif wants_range:
         kind = "range"
         if response.status == 200:
-            raise Failed(Verdict("final", Reason.BAD_ANSWER, "the whole file in place of a range of it"))
+            raise Failed(Verdict("final", Reason.BAD_ANSWER, "the whole file instead of the requested range"))
     length = response.content_length
     if coding == "identity" and length is not None and length <= max_bytes:
         return await response.read()  # no longer than it says: what follows is no part of it
     if coding == "identity" and length is not None and kind != "error":
-        raise _too_large(f"{length} bytes; at most {max_bytes} are taken")
+        raise _too_large(f"{length} bytes; at most {max_bytes} are accepted")
     chunks, size = [], 0
     async for chunk in response.content.iter_any():
         size += len(chunk)
@@ -153,7 +155,7 @@ async def _read(response: aiohttp.ClientResponse, max_bytes: int, wants_range: b
                 break
             raise _too_large(f"more than {max_bytes} bytes")
         if size > _FREE_BYTES and size > _MOST_RATIO * response.content.total_raw_bytes:
-            raise _too_large(f"an answer that grows more than {_MOST_RATIO} times when unpacked")
+            raise _too_large(f"a response that grows more than {_MOST_RATIO} times when decompressed")
     return b"".join(chunks)
 
 
@@ -166,7 +168,7 @@ def _again(what: str, reason: Reason = Reason.UNREACHABLE) -> Failed:
 
 
 def _told(fault: BaseException) -> str:
-    """An exception in words, without the address: that may hold a key."""
+    """The text of an exception without its URL, which may hold a key."""
     if isinstance(fault, aiohttp.ClientResponseError):
         return fault.message or type(fault).__name__
     if isinstance(fault, aiohttp.ClientConnectorError):

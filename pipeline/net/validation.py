@@ -1,4 +1,4 @@
-"""What an answer means: by the provider's own rules first, then by whether it is what was asked for."""
+"""What a response means: by the provider's own rules, then by whether it is what was requested."""
 
 import re
 
@@ -12,21 +12,21 @@ from schemas.reasons import Reason
 _HTML = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype\s+html|html|head|body|script|title|meta)\b", re.IGNORECASE)
 _RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
 _UNSAID = ("", "application/octet-stream", "binary/octet-stream")
-"""Types that say nothing: buckets send them for anything. The body decides."""
+"""Media types that say nothing: buckets send them for anything, so the body decides."""
 
 
 def media_type(reply: Reply) -> str:
-    """The answer's media type without parameters, in lower case; empty where it states none."""
+    """The media type without parameters, in lower case; empty if the response states none."""
     return reply.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def judge(provider: Provider, request: Request, reply: Reply, *, with_key: bool) -> Verdict:
-    """The verdict on an answer.
+    """The verdict on a response.
 
     Args:
-        provider: Whose it is.
-        request: What was asked.
-        reply: What came.
+        provider: The provider that was asked.
+        request: The request.
+        reply: The response.
         with_key: Whether the provider's key was sent.
     """
     try:
@@ -34,7 +34,7 @@ def judge(provider: Provider, request: Request, reply: Reply, *, with_key: bool)
     except (ValueError, RecursionError):  # of a parser: the body is not what the provider documents
         verdict = by_status(reply.status, reply.headers, reply.body)
         if verdict.kind == "ok":
-            return Verdict("again", Reason.BAD_ANSWER, "an answer that cannot be parsed")
+            return Verdict("again", Reason.BAD_ANSWER, "a response that cannot be parsed")
     if provider.judge is None and reply.status == 401 and with_key:
         return Verdict("fatal", Reason.REFUSED)
     if verdict.kind == "ok":
@@ -49,7 +49,7 @@ def judge(provider: Provider, request: Request, reply: Reply, *, with_key: bool)
 
 
 def excerpt(reply: Reply) -> str:
-    """The start of what a server says in plain text, XML or JSON, in one line."""
+    """The start of a text, XML or JSON response, in one line."""
     if not media_type(reply).endswith(("json", "xml", "text/plain")):
         return ""
     # Keys are masked before the cut, which might leave the half of one.
@@ -64,10 +64,10 @@ def _type_verdict(accept: tuple[str, ...], reply: Reply) -> Verdict:
         return Verdict("again", Reason.BAD_ANSWER, f"a web page, sent as {kind or 'nothing in particular'}")
     if not reply.body and any(accepted.startswith(("image/", "application/json")) for accepted in accept):
         if reply.status == 204:
-            return Verdict("final", Reason.GONE, "the server says that there is nothing")
-        return Verdict("again", Reason.BAD_ANSWER, "an empty answer")
+            return Verdict("final", Reason.GONE, "the server reports no content")
+        return Verdict("again", Reason.BAD_ANSWER, "an empty response")
     if kind not in _UNSAID and not kind.startswith(accept):
-        return Verdict("final", Reason.BAD_ANSWER, f"{kind} where {' or '.join(accept)} is wanted; {excerpt(reply)}")
+        return Verdict("final", Reason.BAD_ANSWER, f"{kind} instead of {' or '.join(accept)}; {excerpt(reply)}")
     return OK
 
 
@@ -81,7 +81,7 @@ def _range_verdict(request: Request, reply: Reply) -> Verdict:
 
 
 def _range_fault(request: Request, reply: Reply) -> str | None:
-    """What is wrong with an answer to a request for a range (RFC 9110, 14.4), if anything."""
+    """What is wrong with the response to a range request (RFC 9110, 14.4), if anything."""
     found = _RANGE.fullmatch(reply.headers.get("content-range", "").strip())
     if reply.status != 206 or not found:
         return f"status {reply.status} without a Content-Range where a range is wanted"

@@ -107,12 +107,12 @@ class _Frame:
         return self.view.width / 2 / math.tan(math.radians(hfov) / 2)
 
     def place(self, x: float) -> tuple[Position | None, float | None]:
-        """Position and bearing of what stands at column x."""
+        """Position and bearing of what stands at column x; no bearing where the field of view is not known."""
         offset = math.degrees(math.atan((x - self.view.width / 2) / self.focal_px))
         heading = self.view.heading_deg
         return (
             None if self.turn_deg is None else position_of(self.turn_deg + offset),
-            None if heading is None else _bearing(heading + offset),
+            None if heading is None or self.view.hfov_deg is None else _bearing(heading + offset),
         )
 
 

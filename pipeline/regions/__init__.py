@@ -1,1 +1,1 @@
-"""Regions, the sampling of sites in them, and the grouping of sites into units."""
+"""Regions, drawing sites in them, and grouping sites into units."""

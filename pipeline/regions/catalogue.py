@@ -1,9 +1,9 @@
-"""The catalogue: 225 regions on all inhabited continents, frozen in `catalogue.csv`.
+"""The catalogue of 225 regions on all inhabited continents (`catalogue.csv`).
 
-The file's first line holds its fingerprint: the version of the recipe that made it (`tools.dev.datafiles.catalogue`,
-from GeoNames) and the SHA-256 of all lines that follow. A file whose lines do not match is refused, so that an id means
-the same place for everybody. The published CORE dataset also covers 225 regions; which ones is not public, so these are
-chosen anew.
+The first line of the file is its fingerprint: the version of the recipe that made it (`tools.dev.datafiles.catalogue`,
+from GeoNames) and the SHA-256 of all lines that follow. A file that does not match is refused, so that an id means the
+same place for everybody. The published CORE dataset also covers 225 regions, but does not say which; these were chosen
+independently.
 """
 
 import csv
@@ -24,7 +24,7 @@ from schemas.records import Latitude, Longitude
 
 PATH = Path(__file__).parent / "catalogue.csv"
 RECIPE = 1
-"""Version of the recipe that this code reads the catalogue of."""
+"""Version of the recipe whose catalogue this code reads."""
 SIZE = 225
 SOURCE = "GeoNames (https://www.geonames.org), CC-BY-4.0"
 """Credit for names, positions and populations."""
@@ -42,10 +42,10 @@ _FINGERPRINT = re.compile(r"# recipe (\d+), sha256 ([0-9a-f]{64})")
 
 
 class Entry(Section):
-    """One region of the catalogue: a circle around the middle of a city or town."""
+    """A region of the catalogue: a circle around the centre of a city or town."""
 
     id: Name
-    """Country and name, as `jp-tokyo`."""
+    """Country and name, such as `jp-tokyo`."""
     geonameid: int
     name: str
     country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
@@ -56,7 +56,7 @@ class Entry(Section):
     radius_m: Annotated[float, Field(gt=0)]
     population: int
     climate: Annotated[str, Field(pattern=r"^[A-E][A-Za-z]{1,2}$")]
-    """Koeppen-Geiger class, as `Cfa`; its first letter is the main group."""
+    """Koeppen-Geiger class, such as `Cfa`; the first letter is the main group."""
     script: Annotated[str, Field(pattern=r"^[A-Z][a-z]{3}$")]
     """ISO 15924 code of the main script of street signs."""
     stratum: Literal["city", "town"]
@@ -77,7 +77,7 @@ def decode(text: str, where: str) -> list[Entry]:
     """The entries of a catalogue file.
 
     Raises:
-        MachineError: it is not what the recipe wrote.
+        MachineError: it is not a file that the recipe wrote.
     """
     head, _, body = text.partition("\n")
     found = _FINGERPRINT.fullmatch(head)
@@ -94,10 +94,10 @@ def decode(text: str, where: str) -> list[Entry]:
 
 @lru_cache(maxsize=1)
 def catalogue() -> dict[str, Entry]:
-    """All entries by id, in the file's order.
+    """All entries by id, in the order of the file.
 
     Raises:
-        MachineError: the file is missing, or was edited.
+        MachineError: the file is missing or was edited.
     """
     try:
         text = PATH.read_bytes().decode()
@@ -107,7 +107,7 @@ def catalogue() -> dict[str, Entry]:
 
 
 def nearest_ids(wanted: str) -> str:
-    """What is allowed where an unknown id was given: those most like it, by id or name."""
+    """What is allowed in place of an unknown id: the most similar ids, by id or name."""
     entries = catalogue()
     names = {entry.name.lower(): entry.id for entry in entries.values()} | {id_[3:]: id_ for id_ in entries}
     close = [*difflib.get_close_matches(wanted.lower(), entries, n=3, cutoff=0.75)]

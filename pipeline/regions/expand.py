@@ -1,4 +1,4 @@
-"""Regions as a build file may write them, turned into what `pipeline.config.build.Region` holds."""
+"""Expands the short forms of regions in a build file to `pipeline.config.build.Region`."""
 
 from pathlib import Path
 from typing import Any
@@ -9,34 +9,38 @@ from pipeline.regions.catalogue import catalogue, nearest_ids
 from pipeline.regions.polygon_file import read_outline
 
 ALL = "catalogue"
-"""In place of the list of regions: all of the catalogue."""
+"""Takes the place of the list of regions: the whole catalogue."""
 _SHAPES = ("bbox", "centre", "radius_m", "polygon")
 
 
 class CatalogueRegion(Section):
-    """One of the catalogue's regions. Its name, if left out, is its id."""
+    """A region of the catalogue."""
 
     catalogue: str
-    """Id, see `geoscribe regions list`."""
+    """Id of the region (`geoscribe regions list`)."""
     name: Name | None = None
+    """Name of the region; its id if left out."""
     street: str | None = None
-    """Name of the street source; may be left out where only one is defined. Likewise aerial, drone and map."""
+    """Name of the street source to use. May be left out where the build has only one."""
     aerial: str | None = None
+    """Name of the aerial source to use. May be left out where the build has only one."""
     drone: str | None = None
+    """Name of the drone source to use. May be left out where the build has only one."""
     map: str | None = None
+    """Name of the map source to use. May be left out where the build has only one."""
 
 
 def expand(regions: Any, base: Path) -> Any:
-    """The list of regions with the catalogue's filled in and polygon files read.
+    """The list of regions, with those of the catalogue filled in and polygon files read.
 
-    What is not of a known form is left as it is, for the validation that follows.
+    Unknown forms stay as they are, for the validation that follows.
 
     Args:
-        regions: value of the build file's key `regions`.
-        base: folder that relative paths are taken from.
+        regions: value of the key `regions` of a build file.
+        base: folder that relative paths are relative to.
 
     Raises:
-        ConfigError: listing all unknown ids and all outlines that cannot be used.
+        ConfigError: listing all unknown ids and all unusable outlines.
     """
     if regions == ALL:
         regions = [{"catalogue": id_} for id_ in catalogue()]

@@ -1,4 +1,4 @@
-"""What samplers work with and what they give."""
+"""Input and output of samplers."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,12 +14,12 @@ from pipeline.sources.base import MapSource, Networked, Photo, StreetSource
 
 Floats = NDArray[np.float64]
 DECIMALS = 7
-"""Of a site's position in degrees: a centimetre."""
+"""Decimals of a site's position in degrees: a centimetre."""
 
 
 @dataclass(frozen=True)
 class Ground:
-    """A region to draw sites from, and how."""
+    """A region to draw sites from, with the settings and sources for it."""
 
     region: Region
     sampling: Sampling
@@ -27,55 +27,55 @@ class Ground:
     street: StreetSource
     map: MapSource | None
     search_radius_m: float
-    """Photos this near to a site are its own."""
+    """Maximum distance between a site and its photos, metres."""
     where: str
     """The region's key in the build file, for messages."""
 
     @cached_property
     def frame(self) -> LocalFrame:
-        """The region's metric frame, centred on its middle."""
+        """The region's metric frame, around its middle."""
         return LocalFrame(*self.region.middle())
 
     @cached_property
     def photos(self) -> list[Photo]:
-        """All that the street source knows of in the region, by id.
+        """All photos of the street source in the region, by id.
 
         Raises:
-            SiteError: it could not be asked.
+            SiteError: the source could not be reached.
         """
         return sorted(self.street.candidates(self.region), key=lambda photo: photo.source_id)
 
     def chance(self, *what: str) -> np.random.Generator:
-        """A counter-based generator of its own for the region and `what`: no other region or number changes it."""
+        """A counter-based generator for the region and `what`, independent of other regions and numbers."""
         return np.random.Generator(np.random.Philox(key=int(digest(self.seed, self.region.name, *what, length=32), 16)))
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Sites as drawn, in the order in which they were taken."""
+    """The sites in the order in which they were drawn."""
 
     lon: Floats
     lat: Floats
     weight: Floats
-    """What each stands for, see `pipeline.regions.samplers`."""
+    """Inclusion weights (`pipeline.regions.samplers`)."""
     keys: list[str] = field(default_factory=list)
-    """What each was drawn at (a photo's id); a site without one is known by its position."""
+    """What each site was drawn at (the id of a photo); a site without one is identified by its position."""
 
 
 class NothingThereError(ConfigError):
-    """A source over the network has nothing to draw a region's sites from.
+    """A source on the network has nothing to draw a region's sites from.
 
-    Only asking shows it, and it may change: a build of several regions goes on without this one. What lies on this
-    machine, and the land mask, can be known before; that nothing is there is an error of the configuration then.
+    This shows only when the source is asked, and may change, so a build of several regions continues without this one.
+    With local sources and the land mask it is known before, and is an error of the build file.
     """
 
 
 def nothing_in(ground: Ground, source: StreetSource | MapSource, found: str) -> ConfigError:
-    """The error that a source has nothing to draw a region's sites from."""
+    """The error for a source that has nothing to draw a region's sites from."""
     kind = NothingThereError if isinstance(source, Networked) else ConfigError
     return kind([Problem(ground.where, found, "a region that has some")])
 
 
 def rounded(degrees: Floats) -> Floats:
-    """Degrees as a site keeps them."""
+    """Degrees, rounded as in a site."""
     return np.round(degrees, DECIMALS)

@@ -1,10 +1,10 @@
-"""Which positions are land: the GLOBE mask (about 1 km at the equator) that the package `global-land-mask` carries.
+"""Which positions are on land: the GLOBE mask (about 1 km) of the package `global-land-mask`.
 
-The package itself unpacks the mask into 933 MB when it is imported. Here its file is read as a stream, and only the
-places where a row changes between land and sea are kept: 3 MB.
+The package itself unpacks the mask into 933 MB on import. This module reads the file as a stream and stores only the
+cells at which a row changes between land and sea: 3 MB.
 
-The mask is coarse: a coast is off by up to a cell, lakes and rivers are land, and islands smaller than a cell may be
-missing.
+The mask is coarse: coasts are off by up to a cell, lakes and rivers count as land, and islands smaller than a cell may
+be missing.
 """
 
 import zipfile
@@ -24,15 +24,15 @@ _PIECE = 8 * 2**20
 
 @dataclass(frozen=True)
 class LandMask:
-    """The mask, row after row from the north west, as the cells at which sea and land change."""
+    """The mask, row by row from the north west, as the cells at which sea and land alternate."""
 
     rows: int
     columns: int
     changes: NDArray[np.uint32]
-    """Ascending; the first cell counts as one if it is land."""
+    """Ascending. The first cell is one of them if it is land."""
 
     def is_land(self, lon: Floats, lat: Floats) -> NDArray[np.bool_]:
-        """Whether positions in degrees (longitude in [-180, 180]) are land."""
+        """Whether positions in degrees (longitude in [-180, 180]) are on land."""
         row = np.clip((90.0 - lat) * (self.rows / 180.0), 0, self.rows - 1).astype(np.uint32)
         column = np.clip((lon + 180.0) * (self.columns / 360.0), 0, self.columns - 1).astype(np.uint32)
         before = np.searchsorted(self.changes, row * np.uint32(self.columns) + column, side="right")
@@ -41,10 +41,10 @@ class LandMask:
 
 @lru_cache(maxsize=1)
 def land_mask() -> LandMask:
-    """The mask, read once a process in some three seconds.
+    """The mask; reading it takes about three seconds, once per process.
 
     Raises:
-        MachineError: the package is not installed, or its file is not the one known.
+        MachineError: the package is not installed, or its file is not the expected one.
     """
     # Looked up and not imported: see above.
     spec = find_spec("global_land_mask")

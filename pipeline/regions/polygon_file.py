@@ -1,4 +1,4 @@
-"""A region's outline from a GeoJSON file or from WKT, checked."""
+"""The outline of a region, read from GeoJSON or WKT and checked."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ _MOST_BYTES = 50_000_000
 
 
 def is_wkt(text: str) -> bool:
-    """Whether a region's `polygon` is WKT, and not the path of a file."""
+    """Whether a region's `polygon` is WKT rather than the path of a file."""
     return text.lstrip().upper().startswith(("POLYGON", "MULTIPOLYGON"))
 
 
@@ -27,7 +27,7 @@ def read_outline(text: str, base: Path, where: str) -> str:
 
     Args:
         text: WKT, or the path of a GeoJSON file.
-        base: folder that a relative path is taken from.
+        base: folder that a relative path is relative to.
         where: key of the build file, for messages.
 
     Raises:
@@ -63,7 +63,7 @@ def read_outline(text: str, base: Path, where: str) -> str:
 
 
 def _geometries(document: Any, kinds: list[str]) -> list[Any]:
-    """All geometries in a GeoJSON document; their types go into `kinds`."""
+    """All geometries of a GeoJSON document; their types are added to `kinds`."""
     if not isinstance(document, dict):
         return []
     kind = document.get("type")

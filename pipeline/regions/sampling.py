@@ -1,4 +1,4 @@
-"""Sites of a region: drawn by the sampler that the build names, and grouped into units."""
+"""Draws the sites of a region and groups them into units."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ VERSION = 2
 
 
 def draw(ground: Ground) -> Drawn:
-    """Positions and weights of the sites, by the sampler that the build names.
+    """Positions and weights of the sites, by the sampler of the build file.
 
     Raises:
-        ConfigError: there is nothing to draw from in the region.
-        SiteError: a source could not be asked.
+        ConfigError: the region has nothing to draw from.
+        SiteError: a source could not be reached.
     """
     return SAMPLERS[ground.sampling.method](ground)
 
 
 def lists_photos(ground: Ground) -> bool:
-    """Whether drawing a region's sites takes the list of all its photos."""
+    """Whether drawing the sites of a region needs the list of all its photos."""
     sampling = ground.sampling
     capped = sampling.max_per_sequence is not None or sampling.max_per_contributor is not None
     return sampling.method == "imagery" or capped
 
 
 def asked_over_network(ground: Ground) -> list[Networked]:
-    """The sources over the network without which a region's sites cannot be drawn."""
+    """The sources on the network that drawing a region's sites needs."""
     asked: list[Networked] = []
     if lists_photos(ground) and isinstance(ground.street, Networked):
         asked.append(ground.street)
@@ -42,9 +42,9 @@ def asked_over_network(ground: Ground) -> list[Networked]:
 
 
 def sample(ground: Ground) -> list[Site]:
-    """The sites, by unit.
+    """The sites, ordered by unit.
 
-    A site's id is a digest of the region's name and what it was drawn at: a photo's id, or its own position.
+    The id of a site is the region's name with a digest of what it was drawn at: the id of a photo, or a position.
 
     Raises:
         ConfigError, SiteError: as `draw`.
@@ -66,7 +66,7 @@ def units(ground: Ground, drawn: Drawn) -> list[str]:
 
 
 def digests_by_unit(sites: Sequence[Site]) -> dict[str, str]:
-    """Digest of each unit's sites: what the unit's imagery is made from."""
+    """Digest of each unit's sites, from which its imagery is made."""
     groups: dict[str, list[Site]] = defaultdict(list)
     for site in sites:
         groups[site.unit].append(site)
@@ -74,6 +74,6 @@ def digests_by_unit(sites: Sequence[Site]) -> dict[str, str]:
 
 
 def _places(drawn: Drawn) -> list[tuple[float, float]]:
-    """Longitude and latitude as sites have them. By Python's round: numpy's may differ from it in the last place."""
+    """Longitude and latitude, rounded by Python: numpy's rounding can differ in the last digit."""
     places = zip(drawn.lon.tolist(), drawn.lat.tolist(), strict=True)
     return [(round(lon, DECIMALS), round(lat, DECIMALS)) for lon, lat in places]

@@ -1,4 +1,4 @@
-"""Which candidates become sites: in their order, each unless one that was taken is too near, or a cap is full."""
+"""Selects sites among candidates, in order: each, unless a selected one is too near or a cap is reached."""
 
 import math
 from collections import Counter, defaultdict
@@ -18,36 +18,36 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Cap:
-    """At most so many sites of one group (a capture sequence, an author)."""
+    """A maximum number of sites per group (a capture sequence, an author)."""
 
     groups: Ints
-    """Of each candidate; negative: it is of none."""
+    """Group of each candidate; negative for none."""
     most: int
 
 
 @dataclass(frozen=True)
 class Thinned:
-    """What became of the candidates that were visited: those after the last site needed are not."""
+    """The result for the visited candidates: all up to the last site that was needed."""
 
     taken: Ints
-    """Indices of the sites among the candidates, in the order of the candidates."""
+    """Indices of the sites among the candidates, in their order."""
     keeper: Ints
-    """For each visited candidate the number (in `taken`) of the site that stands for it: itself, or the one too near.
-    Negative: refused by a cap."""
+    """For each visited candidate the number (in `taken`) of the site that represents it: itself, or the one too near.
+    Negative if a cap refused it."""
     refused: dict[tuple[int, int], list[int]]
-    """By cap and group: candidates that it refused."""
+    """By cap and group: number of candidates that it refused."""
     members: dict[tuple[int, int], list[int]]
     """By cap and group: numbers of the sites."""
 
     @property
     def visited(self) -> int:
-        """How many candidates were visited."""
+        """Number of visited candidates."""
         return len(self.keeper)
 
     def stands_for(self, values: Floats) -> Floats:
-        """What each site stands for: the sum of `values` (one a visited candidate) of itself and of those it kept out.
+        """The sum of `values` (one per visited candidate) of each site and of the candidates it excluded.
 
-        What a cap refused is shared alike by the sites of the group.
+        What a cap refused is shared equally by the sites of the group.
         """
         kept = self.keeper >= 0
         sums = np.bincount(self.keeper[kept], values[kept], minlength=len(self.taken)).astype(np.float64)
@@ -56,7 +56,7 @@ class Thinned:
         return sums
 
     def itself(self) -> Floats:
-        """Values for `stands_for` where a site stands for itself alone, and for what a cap refused."""
+        """Values for `stands_for` with which a site stands for itself, and for what a cap refused."""
         values = (self.keeper < 0).astype(np.float64)
         values[self.taken] = 1.0
         return values
@@ -66,10 +66,10 @@ def thin(x: Floats, y: Floats, spacing: float, most: int | None, caps: Sequence[
     """Visit candidates in order until `most` are taken.
 
     Args:
-        x: metres east, one a candidate.
+        x: metres east, one per candidate.
         y: metres north.
-        spacing: least distance between two sites, in metres; 0 takes all.
-        most: number of sites at most; all that there is room for if None.
+        spacing: minimum distance between two sites, in metres; 0 takes all.
+        most: maximum number of sites; no maximum if None.
         caps: each applies.
     """
     xs, ys = x.tolist(), y.tolist()
@@ -105,10 +105,10 @@ def thin(x: Floats, y: Floats, spacing: float, most: int | None, caps: Sequence[
 
 
 def caps_of_photos(ground: Ground, photos: Sequence[Photo]) -> list[Cap]:
-    """The caps that the sampling asks for, where each candidate is a photo.
+    """The caps of the build file, where each candidate is a photo.
 
     Raises:
-        ConfigError: there is a cap, and no photo says what it is to be counted by: the cap would do nothing.
+        ConfigError: there is a cap, but no photo has what it counts by, so the cap would have no effect.
     """
     wanted: list[tuple[str, list[str | None]]] = [
         ("max_per_sequence", [photo.sequence for photo in photos]),
@@ -129,13 +129,13 @@ def caps_of_photos(ground: Ground, photos: Sequence[Photo]) -> list[Cap]:
 
 
 def caps_at(ground: Ground, x: Floats, y: Floats) -> list[Cap]:
-    """Likewise where candidates are positions (metres in the region's frame): by the photo nearest to each.
+    """The caps of the build file, where candidates are positions (metres in the region's frame): by the nearest photo.
 
-    A candidate without a photo within the search radius is of no group. The source is asked only if there is a cap.
+    A candidate without a photo within the search radius has no group. The source is asked only if there is a cap.
 
     Raises:
         ConfigError: as `caps_of_photos`.
-        SiteError: the street source could not be asked.
+        SiteError: the street source could not be reached.
     """
     if ground.sampling.max_per_sequence is None and ground.sampling.max_per_contributor is None:
         return []
@@ -163,7 +163,7 @@ def _neighbour(
     i: int,
     spacing: float,
 ) -> int | None:
-    """Number of a site nearer than the spacing; the grid's cells are as wide as that."""
+    """Number of a site nearer than the spacing. Grid cells are as wide as the spacing."""
     for dx in (-1, 0, 1):
         for dy in (-1, 0, 1):
             for n in grid.get((cell[0] + dx, cell[1] + dy), ()):

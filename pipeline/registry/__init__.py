@@ -1,1 +1,1 @@
-"""Sources and engines by name."""
+"""Makes the sources and engines of a build."""

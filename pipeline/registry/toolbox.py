@@ -1,4 +1,4 @@
-"""The sources and engines that a build names, made once a process and shared by its threads."""
+"""The sources and engines of a build, made once per process and shared by its threads."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -8,16 +8,16 @@ from typing import Any
 from pipeline.captioning.base import Captioner
 from pipeline.config.build import Build, Region, source_name
 from pipeline.config.captioning import Dialogue
+from pipeline.config.names import AERIAL, MAP, OCR, SEGMENTERS, STREET
 from pipeline.config.sources import KINDS, NetworkSource, SourceKind
 from pipeline.digest import digest
 from pipeline.net.base import Client
 from pipeline.perception.base import OcrEngine, Segmenter
-from pipeline.registry.names import AERIAL, MAP, OCR, SEGMENTERS, STREET
 from pipeline.sources.base import AerialSource, MapSource, Networked, StreetSource
 
 
 class Toolbox:
-    """What a build's stages work with. Everything is made on first use, under a lock."""
+    """What the stages of a build work with. Everything is made on first use, under a lock."""
 
     def __init__(self, build: Build, limits_at: str | None = None) -> None:
         self.build = build
@@ -48,7 +48,7 @@ class Toolbox:
 
     @property
     def client(self) -> Client:
-        """The network client, with this process's own limits or those that the driver serves."""
+        """The network client, with this process's own rate limits or those that the driver serves."""
         from pipeline.net.client import HttpClient
         from pipeline.net.rate_limit_service import RemoteRateLimiter
 
@@ -57,7 +57,7 @@ class Toolbox:
         return client
 
     def networked(self) -> list[tuple[SourceKind, str, Region, Networked]]:
-        """Each source over the network that a region uses: its kind, its name, the first such region, and itself."""
+        """Each source on the network that a region uses: kind, name, the first such region, and the source."""
         found: dict[tuple[SourceKind, str], tuple[Region, Networked]] = {}
         for region in self.build.regions:
             for kind in KINDS:
@@ -84,7 +84,7 @@ class Toolbox:
 
     @property
     def blurrer(self) -> Any:
-        """The face blurrer, or None where the configuration switches it off."""
+        """The face blurrer, or None if the build switches it off."""
         if self.build.imagery.anonymiser == "none":
             return None
         from pipeline.imaging.anonymise import FaceBlurrer
@@ -133,9 +133,9 @@ _toolboxes_lock = threading.Lock()
 
 
 def toolbox(build: Build, limits_at: str | None = None) -> Toolbox:
-    """The process's toolbox for a build: models are loaded once however many threads and steps ask.
+    """The process's toolbox for a build. Models are loaded once, however many threads and steps use it.
 
-    `limits_at` is where the network limits that all processes of a build share are served, if this is not the only one.
+    `limits_at` is the address of the shared rate limits, if the build has several processes.
     """
     mark = digest(build, length=32)
     with _toolboxes_lock:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline.config.build import Imagery, Region
 from pipeline.geo.point import Floats, Point
+from pipeline.imaging.lens import Crop, Fisheye
 from pipeline.imaging.types import Camera, Pixels
 from pipeline.net.base import Provider
 from schemas.reasons import Reason
@@ -27,13 +28,20 @@ class Photo:
     """Optical axis (perspective) or image centre (equirectangular), clockwise from north."""
     hfov_deg: float | None
     """Horizontal field of view; 360 for a panorama; None if nobody recorded it."""
-    projection: Literal["perspective", "equirectangular"]
+    projection: Literal["perspective", "equirectangular", "fisheye"]
     captured_at: datetime | None
     author: str
     licence: str
     link: str
     sequence: str | None = None
     """The source's id of the capture sequence (drive, walk) that it is of."""
+    lens: Crop | Fisheye | None = None
+    """Of an equirectangular photo, the part of the sphere that it shows, if not the whole; of a fisheye its model, None
+    where nobody recorded it: then nothing in it has a bearing."""
+    hfov_along_long_side: bool = False
+    """The field of view is that of the longer side, whichever that is."""
+    position_error_m: float | None = None
+    """By how much the position may be off, as the source says."""
     quality: float | None = None
     """The source's own score, 0 to 1; None where it has none."""
     redistributable: bool = True

@@ -1,4 +1,4 @@
-"""Stage `captions`: the descriptions of a site, each claim with its witnesses, judged whoever wrote them."""
+"""Stage `captions`: the descriptions of a site, each claim with its witnesses, checked whoever wrote them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,7 +18,7 @@ from schemas.records import CaptionRow, CueRow, ImageryRow
 def captions(
     sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox, draws: Mapping[str, int]
 ) -> list[CaptionRow]:
-    """One row a site whose cues are ok, in order. What no witness bears out is taken out of it, and kept beside it.
+    """One row per site whose cues are ok, in order. What no witness supports is left out and kept beside the rest.
 
     Args:
         sites: with their pictures.

@@ -1,4 +1,4 @@
-"""Which photos a site gets, out of those near it, and why not the others.
+"""Which of the photos near a site are used, and why the others are not.
 
 Photos are tried in the order of a penalty, the lowest first; ties by distance, then by id:
 
@@ -34,54 +34,54 @@ from schemas.reasons import OUTAGES, Reason
 from schemas.records import Considered, StreetView
 
 MOST_CONSIDERED = 20
-"""Photos of a site that are noted, and photos that are read at most."""
+"""Maximum number of photos per site that are recorded, and that are read."""
 
 _AT_SITE_M = 5.0
 _OLD_YEARS = 10.0
 _YEAR_S = 365.25 * 86_400
 _UNKNOWN = 0.5
 _SAME_WAY_DEG = 45.0
-"""A second flat photo is worth its bytes only if it looks this far away from those chosen."""
+"""A further flat photo is used only if its direction differs by at least this from those chosen."""
 _GEOD = Geod(ellps="WGS84")
 
 Look = tuple[str, float | None]
-"""Id and heading of a photo that was chosen."""
+"""Id and heading of a chosen photo."""
 Take = Callable[[Photo, int], list[StreetView]]
-"""The views of a photo, the first of which gets the given number; raises `SiteError` where it is no use."""
+"""Makes the views of a photo, the first with the given number; raises `SiteError` if the photo is unusable."""
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A photo and how well it suits a site."""
+    """A photo with its penalty."""
 
     photo: Photo
     distance_m: float
-    """From the site to the camera."""
+    """Distance between site and camera, metres."""
     score: float
     """The penalty."""
 
 
 @dataclass
 class Chosen:
-    """What came of the photos near a site."""
+    """The result for the photos near a site."""
 
     views: list[StreetView] = field(default_factory=list)
     considered: list[Considered] = field(default_factory=list)
     """At most 20, best first."""
     faults: list[tuple[str, SiteError]] = field(default_factory=list)
-    """By photo id: those that would have been taken, and why they could not be, in the order of trying."""
+    """Photos that would have been used, by id, and why they could not be, in the order of trying."""
     unusable: SiteError | None = None
-    """Why the best of the photos may not be used, where none may."""
+    """Why the best photo may not be used, if none may."""
 
     def why_none(self, radius_m: float) -> SiteError:
-        """Why a site has no view: what was wrong with the first photo tried, or that there was none."""
+        """Why a site has no view: the error of the first photo tried, or that there is no photo."""
         if self.faults:
             return self.faults[0][1]
         return self.unusable or SiteError(Reason.NO_STREET_VIEW, f"no photo within {radius_m:g} m")
 
 
 def rank(photos: Iterable[Photo], point: Point, radius_m: float, weights: Choice) -> list[Ranked]:
-    """Photos by penalty, see above; those that may not be used come last."""
+    """Photos by ascending penalty (see the module); unusable ones come last."""
     found = list(photos)
     newest = max((p.captured_at for p in found if p.captured_at and p.unusable is None), default=None)
     lon = np.array([photo.position.lon for photo in found], float)
@@ -109,11 +109,11 @@ def rank(photos: Iterable[Photo], point: Point, radius_m: float, weights: Choice
 def choose(ranked: Sequence[Ranked], max_views: int, take: Take) -> Chosen:
     """Try photos in order until there are views enough.
 
-    The first that can be had decides: a panorama sees all round, and nothing is added to it; to a flat photo those are
-    added that look another way.
+    The first usable one decides. A panorama covers all directions, so nothing is added to it. To a flat photo, photos
+    in other directions are added.
 
     Raises:
-        SiteError: of `OUTAGES`; the choice would be another one than when the source answers.
+        SiteError: a reason of `OUTAGES`; with the source available the choice could differ.
     """
     chosen = Chosen()
     verdicts: dict[str, str] = {}
@@ -156,7 +156,7 @@ def _direction(photo: Photo, distance: float, towards: float) -> float:
 
 
 def _before_reading(photo: Photo, looks: Sequence[Look], views: Sequence[StreetView], max_views: int) -> str | None:
-    """Why a photo is not even read, or None."""
+    """Why a photo is not read, or None."""
     if photo.unusable is not None:
         return f"{photo.unusable[0]}: {photo.unusable[1]}"
     if not views:

@@ -1,4 +1,4 @@
-"""Stage `cues`: what the engines read off the views, fused with the map into one list a site."""
+"""Stage `cues`: what the engines read in the views, fused with the map into one list per site."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from schemas.reasons import Reason
 from schemas.records import AERIAL, CueRow, ImageryRow, Signature
 
 SITES_AT_ONCE = 4
-"""Sites whose views the engines are given together; more fill a GPU no better, and masks take memory."""
+"""Number of sites whose views the engines get together. More do not fill a GPU better, and masks take memory."""
 _OWN = ImageLimits(min_side_px=16)
-"""The pictures are the stage below's own: as small as the configuration asked for."""
+"""Limits for the imagery stage's own pictures, which may be as small as the build file allows."""
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A site with its pictures decoded."""
+    """A site with decoded pictures."""
 
     site: ImageryRow
     views: list[View]
@@ -32,7 +32,7 @@ class _Opened:
 
 
 def cues(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
-    """One row a site whose imagery is ok, in order."""
+    """One row per site whose imagery is ok, in order."""
     ok = [site for site in sites if site.status == "ok"]
     rows = []
     for start in range(0, len(ok), SITES_AT_ONCE):
@@ -54,7 +54,7 @@ def _rows(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
 
 
 def _opened(site: ImageryRow) -> _Opened | CueRow:
-    """The site's pictures, or the row that says what is wrong with them."""
+    """The site's decoded pictures, or a failed row."""
     try:
         views = [
             View(view.view_id, decode(view.image.bytes, _OWN), view.truth)

@@ -1,9 +1,8 @@
-"""Stage `imagery`: for each site its street views, aerial chip, map chip and map facts, anonymised and checked."""
+"""Stage `imagery`: street views, aerial chip, map chip and map facts of each site, anonymised and checked."""
 
 import math
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Literal
 
 import mercantile
@@ -12,26 +11,19 @@ from pipeline.config.build import Build, Region
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
-from pipeline.imaging.decode import decode
-from pipeline.imaging.encode import encode_jpeg, encode_png, fit
-from pipeline.imaging.panorama import cut
-from pipeline.imaging.phash import phash
-from pipeline.imaging.quality import gate, measure
-from pipeline.imaging.types import Camera, Pixels
+from pipeline.imaging.encode import encode_jpeg, encode_png
 from pipeline.registry.toolbox import Toolbox, region_sources
-from pipeline.sources.base import AerialSource, KnowsTruth, Networked, Photo, RasterChip, StreetSource
+from pipeline.sources.base import AerialSource, Networked, RasterChip
 from pipeline.stages.base import Stage, StageInput
 from pipeline.stages.choosing import choose, rank
+from pipeline.stages.street_views import views_of
 from pipeline.stopping import check_stop
 from schemas.reasons import OUTAGES, Reason
-from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, MissingView, Site, StreetView
-
-_UNKNOWN_HFOV_DEG = 65.0
-"""Assumed where nobody recorded it and the synthetic world is asked for its truth."""
+from schemas.records import Chip, Considered, Image, ImageryRow, MapFact, MissingView, Site
 
 
 def imagery(sites: Iterable[Site], tools: Toolbox) -> list[ImageryRow]:
-    """One row a site, in order. Where a source is asked over the network, several sites are in work at once."""
+    """One row per site, in order. With sources on the network, several sites are processed at once."""
     ordered = list(sites)
     if not any(_over_network(region, tools) for region in {site.region for site in ordered}):
         return [_try(site, tools) for site in ordered]
@@ -59,7 +51,7 @@ def _try(site: Site, tools: Toolbox) -> ImageryRow:
 
 
 def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
-    """A site's row; views that it lacks are added to `missing`, so that they are known even if the site fails."""
+    """A site's row. Missing views are added to `missing`, so that they are known even if the site fails."""
     point = Point(site.lat, site.lon)
     source, settings = tools.street(site.region), tools.build.imagery
     ranked = rank(source.near(point, settings.search_radius_m), point, settings.search_radius_m, settings.choice)
@@ -71,7 +63,10 @@ def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
     around, facts = _map(point, site.region, tools, missing)
     if aerial is None and around is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
-    street = choose(ranked, settings.max_views, lambda photo, n: _views_of(photo, n, point, source, tools))
+    around_it = [one.photo for one in ranked]
+    street = choose(
+        ranked, settings.max_views, lambda photo, n: views_of(photo, n, point, source, around_it, facts, tools)
+    )
     missing += [
         MissingView(view="street", reason=error.reason, detail=f"{photo_id}: {error.detail}")
         for photo_id, error in street.faults
@@ -111,94 +106,13 @@ def _failed(
     )
 
 
-def _views_of(photo: Photo, number: int, point: Point, source: StreetSource, tools: Toolbox) -> list[StreetView]:
-    """A flat photo as one view; a panorama as itself and its perspective cuts."""
-    settings = tools.build.imagery
-    flat = photo.projection == "perspective"
-    # Of a panorama, large enough that a cut has a pixel of its own for each of its.
-    long_side_px = settings.long_side_px if flat else round(settings.long_side_px * 360 / settings.cut_hfov_deg)
-    pixels = fit(decode(source.read(photo), settings.limits, long_side_px=long_side_px), long_side_px)
-    pixels, faces = _checked(pixels, tools)
-    if flat:
-        return [_view(photo, str(number), pixels, faces, point, source, tools)]
-    whole = _view(photo, str(number), fit(pixels, 2 * settings.long_side_px), faces, point, source, tools)
-    base = photo.heading_deg or 0.0
-    width, height = settings.long_side_px, settings.long_side_px * 3 // 4
-    cuts = []
-    for n in range(settings.max_views):
-        turn = 360.0 * n / settings.max_views
-        camera = Camera((base + turn) % 360.0, 0.0, settings.cut_hfov_deg, width, height)
-        piece = replace(
-            photo,
-            projection="perspective",
-            heading_deg=None if photo.heading_deg is None else camera.heading_deg,
-            hfov_deg=camera.hfov_deg,
-        )
-        view_id = f"{number}@{turn:g}"
-        cuts.append(_view(piece, view_id, cut(pixels, base, camera), 0, point, source, tools, cut_from=whole.view_id))
-    return [whole, *cuts]
-
-
-def _checked(pixels: Pixels, tools: Toolbox) -> tuple[Pixels, int]:
-    """The photo with its faces blurred, and their number, if it passes the quality gates."""
-    scores = measure(pixels)
-    reason = gate(scores, tools.build.imagery.quality)
-    if reason is not None:
-        raise SiteError(reason, ", ".join(f"{name} {value:.3g}" for name, value in scores))
-    return tools.blurrer.blur(pixels) if tools.blurrer else (pixels, 0)
-
-
-def _view(
-    photo: Photo,
-    view_id: str,
-    pixels: Pixels,
-    faces: int,
-    point: Point,
-    source: StreetSource,
-    tools: Toolbox,
-    cut_from: str | None = None,
-) -> StreetView:
-    height, width = pixels.shape[:2]
-    east, north = LocalFrame(point.lat, point.lon).to_metres(photo.position.lon, photo.position.lat)
-    truth = None
-    if isinstance(source, KnowsTruth) and photo.projection == "perspective":
-        camera = Camera(photo.heading_deg or 0.0, 0.0, photo.hfov_deg or _UNKNOWN_HFOV_DEG, width, height)
-        truth = source.truth(photo, camera)
-    return StreetView(
-        source=source.name,
-        source_id=photo.source_id,
-        author=photo.author,
-        licence=photo.licence,
-        link=photo.link,
-        redistributable=photo.redistributable,
-        view_id=view_id,
-        projection=photo.projection,
-        cut_from=cut_from,
-        lat=photo.position.lat,
-        lon=photo.position.lon,
-        distance_m=round(float((east**2 + north**2) ** 0.5), 2),
-        heading_deg=photo.heading_deg,
-        pitch_deg=0.0,
-        hfov_deg=360.0 if photo.projection == "equirectangular" else photo.hfov_deg,
-        captured_at=photo.captured_at,
-        sequence=photo.sequence,
-        width=width,
-        height=height,
-        quality=measure(pixels),
-        faces_blurred=faces,
-        phash=phash(pixels),
-        image=Image(bytes=encode_jpeg(pixels, tools.build.imagery.jpeg_quality), path=f"{view_id}.jpg"),
-        truth=truth,
-    )
-
-
 def _aerial(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
     source, chips = tools.aerial(region), tools.build.imagery.chips
     return _photo_chip("aerial", source, point, chips.gsd_m, tools.build, missing, "aerial.jpg") if source else None
 
 
 def _scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> list[Chip]:
-    """The further aerial chips that are asked for, as far as they can be had."""
+    """The further aerial chips that are requested and available."""
     source, chips = tools.aerial(region), tools.build.imagery.chips
     assert source is not None
     made = []
@@ -211,7 +125,7 @@ def _scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView
 
 
 def _drone(camera: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
-    """The drone chip around the first street view's camera, so that what the photo shows lies in its middle."""
+    """The drone chip, centred on the first street view's camera, so that what the photo shows is in its middle."""
     source, chips = tools.drone(region), tools.build.imagery.chips
     return (
         _photo_chip("drone", source, camera, chips.drone_gsd_m, tools.build, missing, "drone.jpg") if source else None
@@ -256,14 +170,14 @@ def _map(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) 
 
 
 def _note(view: Literal["aerial", "drone", "map"], error: SiteError, missing: list[MissingView]) -> None:
-    """Put a view on the list of those that the place lacks; unless it may be there, and its source is out of order."""
+    """Record a missing view, unless it may exist and its source is unavailable."""
     if error.reason in OUTAGES:
         raise SiteError(error.reason, f"{view}: {error.detail}") from error
     missing.append(MissingView(view=view, reason=error.reason, detail=error.detail))
 
 
 def carto_gsd_m(lat: float, size_px: int) -> float:
-    """Metres a pixel of a map chip that shows as much as one 256 px Web Mercator tile of zoom 19 at a latitude.
+    """Metres per pixel of a map chip that covers the same ground as a 256 px Web Mercator tile of zoom 19.
 
     The released CVG-Text models were trained on such tiles, doubled to 512 px.
     """
@@ -305,4 +219,4 @@ def _run(given: StageInput, tools: Toolbox) -> list[ImageryRow]:
     return imagery(given.sites, tools)
 
 
-STAGE = Stage(ImageryRow, reads=(), version=4, depends_on=_depends_on, run=_run)
+STAGE = Stage(ImageryRow, reads=(), version=5, depends_on=_depends_on, run=_run)

@@ -6,6 +6,7 @@ from functools import lru_cache
 import numpy as np
 import shapely
 
+from pipeline.geo.axis import axis_deg
 from pipeline.world.blocks import block
 from pipeline.world.furniture import crossings, furniture
 from pipeline.world.mesh import Wall
@@ -106,6 +107,7 @@ def facts_around(town: Town, here: Pose, radius_m: float) -> list[MapFact]:
         line = shapely.shortest_line(spot, thing.shape)
         x, y = shapely.get_coordinates(thing.shape.centroid if inside else line)[-1] - (here.x, here.y)
         bearing = (float(np.degrees(np.arctan2(x, y))) - here.north_deg) % 360.0
+        axis = axis_deg(thing.shape, here.x + x, here.y + y) if thing.kind == "road" else None
         found[thing.key] = MapFact(
             fact_id=f"{town.name}.{thing.key}",
             kind=thing.kind,
@@ -114,5 +116,6 @@ def facts_around(town: Town, here: Pose, radius_m: float) -> list[MapFact]:
             name_en=None,
             distance_m=round(distance, 2),
             bearing_deg=round(bearing, 2) % 360.0,
+            axis_deg=None if axis is None else round(axis - here.north_deg, 2) % 180.0,
         )
     return list(found.values())

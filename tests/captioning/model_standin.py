@@ -200,8 +200,8 @@ def verify_well(seen: Seen) -> Any:
     return {"answers": answers}
 
 
-TRUE: set[str] = set()
-"""What is so in the streets of the tests: every sentence that `sentence` has made."""
+TRUE: set[str] = {"There is brick building here."}
+"""What is so in the streets of the tests: the building that it notes, and every sentence that `sentence` has made."""
 
 
 FORMS = ("There is a {} {}.", "I have a {} {}.", "One can see a {} {}.", "From here, a {} can be seen {}.")

@@ -15,7 +15,7 @@ from pyproj import Geod
 
 from pipeline.cartography import style
 from pipeline.cartography.draw import draw
-from pipeline.cartography.facts import in_frame
+from pipeline.cartography.sight import in_frame
 from pipeline.cartography.text import label_of
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame

@@ -57,7 +57,7 @@ def change(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
         (
             change("perception", "ocr", to={"engine": "tesseract"}),
             "perception.ocr",
-            "engine one of 'rapidocr', 'easyocr', 'oracle'",
+            "engine one of easyocr, rapidocr, oracle",
         ),
         (change("sources", "street", to={"x": {"type": "folder", "index": "i"}}), "sources.street.x", "required"),
         (

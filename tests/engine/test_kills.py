@@ -119,7 +119,7 @@ def test_ctrl_c_stops_in_seconds_and_says_how_to_go_on(small_config: Callable[..
     _, said = process.communicate(timeout=30)
     assert process.returncode == 3
     assert time.monotonic() - asked < 12
-    assert f"To go on: geoscribe build {config}" in said
+    assert f"To resume: geoscribe build {config}" in said
     assert "Traceback" not in said
     assert list((config.parent / "workspace" / TEMPORARY).iterdir()) == []
 

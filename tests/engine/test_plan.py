@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
+from pipeline.config import names
 from pipeline.config.build import Build, Imagery, Region
+from pipeline.config.sources import Mapillary
 from pipeline.engine.build_file import load_build, parse_build
 from pipeline.engine.cost import Plan, plan
 from pipeline.engine.units import sample_region
 from pipeline.errors import ConfigError
 from pipeline.geo.point import Floats
 from pipeline.net.base import Provider
-from pipeline.registry import names, toolbox
+from pipeline.registry import toolbox
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -38,7 +40,7 @@ class Faraway:
     name, synthetic = "photos", False
     lists_by = "faraway"
 
-    def __init__(self, name: str, *_: Any) -> None:
+    def __init__(self, name: str, _config: Mapillary, *_: Any) -> None:
         self.name = name
 
     def provider(self) -> Provider:

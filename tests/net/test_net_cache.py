@@ -255,7 +255,7 @@ def test_made_for_its_owner_alone(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(MachineError, match=rf"cache of answers in {tmp_path}/file/cache .*`network\.cache`"):
+    with pytest.raises(MachineError, match=rf"response cache in {tmp_path}/file/cache .*`network\.cache`"):
         AnswerCache(tmp_path / "file" / "cache", BIG)
 
 

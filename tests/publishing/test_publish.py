@@ -190,8 +190,8 @@ def test_the_json_schema_says_what_columns_mean(
 ) -> None:
     put(make_build(), units, tmp_path)
     schema = json.loads((tmp_path / "sample.schema.json").read_text(encoding="utf-8"))
-    assert schema["properties"]["aerial_signatures"]["description"] == "Of `aerial`, null with it."
-    assert schema["$defs"]["Signatures"]["properties"]["colour"]["description"].startswith("48: histograms")
+    assert schema["properties"]["aerial_signatures"]["description"] == "Signatures of `aerial`."
+    assert schema["$defs"]["Signatures"]["properties"]["colour"]["description"].startswith("48 numbers: histograms")
 
 
 def test_drawn_samples_say_so(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:

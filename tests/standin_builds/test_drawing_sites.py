@@ -89,7 +89,7 @@ def test_a_region_where_the_network_has_nothing_is_told_and_the_others_are_built
     standin: Running, tmp_path: Path
 ) -> None:
     file = write_build(tmp_path, standin, regions=[EMPTY, HERE], sources__map=DRAWN, sampling=FEW)
-    why = "a region without sites: no photo of the street source street within sahara"
+    why = "region without sites: no photo of the street source street within sahara"
     first = geoscribe("build", file, "--stages", "imagery")
     assert first.returncode == 0, first.stderr
     assert why in first.stdout
@@ -112,7 +112,7 @@ def test_a_build_without_a_site_is_refused_and_names_all_its_regions(standin: Ru
     regions = [EMPTY, EMPTY | {"name": "tibesti", "centre": [21.0, 17.0]}]
     said = geoscribe("build", write_build(tmp_path, standin, regions=regions, sampling=FEW))
     assert said.returncode == 2
-    assert "2 thing(s) to mend" in said.stderr
+    assert "configuration error (2 problems)" in said.stderr
     assert "within sahara" in said.stderr
     assert "within tibesti" in said.stderr
 

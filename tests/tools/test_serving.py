@@ -99,5 +99,5 @@ sources:
     with pytest.raises(ConfigError, match="1 to 1"):
         CliRunner().invoke(app, [str(config), "--endpoint", "2"], catch_exceptions=False)
     config.write_text(text)
-    with pytest.raises(ConfigError, match="the one that asks a model"):
+    with pytest.raises(ConfigError, match="the captioner with a model"):
         CliRunner().invoke(app, [str(config)], catch_exceptions=False)

@@ -1,1 +1,1 @@
-"""The command line, thin: it reads arguments, calls the pipeline, and prints."""
+"""The command line: reads arguments, calls the pipeline and prints results."""

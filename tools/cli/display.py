@@ -1,4 +1,4 @@
-"""Progress on the terminal: a live table, or quiet plain lines where there is no terminal."""
+"""Progress of a build: a live table on a terminal, plain lines elsewhere."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ PLAIN_EVERY_S = 10.0
 
 @contextmanager
 def progress_display() -> Iterator[Callable[[Progress], None]]:
-    """Yields the function that shows how far a build is."""
+    """Yields a function that shows the progress of a build."""
     console = Console(stderr=True)
     started = time.monotonic()
     if not console.is_terminal:

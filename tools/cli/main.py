@@ -1,7 +1,7 @@
 """The `geoscribe` command.
 
-Exit codes: 0 done; 1 finished, but more sites failed than the configuration allows, or `verify` found faults; 2 the
-configuration, an input or the usage is wrong; 3 stopped, by the user or by a fault of the machine.
+Exit codes: 0 done; 1 finished, but more sites failed than the build file allows, or `verify` found faults; 2 the build
+file, an input or the usage is wrong; 3 stopped, by the user or by an error of the machine.
 """
 
 import logging
@@ -59,7 +59,7 @@ SchedulerOption = Annotated[
 
 @app.command()
 def plan(config: ConfigArgument) -> None:
-    """Say what a build would do and cost. Needs no network and writes nothing."""
+    """Estimate what a build does and costs. Makes no network requests and writes nothing."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.cost import plan as make_plan
     from tools.cli.tables import print_plan
@@ -75,11 +75,11 @@ def build(
     runner: RunnerOption = RunnerName.LOCAL,
     scheduler: SchedulerOption = None,
     stages: Annotated[
-        str | None, typer.Option(help="Only these, with commas between: imagery, cues, captions, publish.")
+        str | None, typer.Option(help="Only these stages, separated by commas: imagery, cues, captions, publish.")
     ] = None,
-    limit_units: Annotated[int | None, typer.Option(min=1, help="Take up at most so many units: a trial.")] = None,
+    limit_units: Annotated[int | None, typer.Option(min=1, help="Process at most this many units.")] = None,
 ) -> None:
-    """Bring a build up to date: run what is missing or out of date, then publish. Beam's own options follow `--`."""
+    """Run what is missing or out of date in a build, then publish. Options of Beam follow `--`."""
     from pipeline.engine.build_file import load_build
     from tools.cli.run import run
 
@@ -100,14 +100,15 @@ def build(
 def retry(
     workspace: WorkspaceArgument,
     reason: Annotated[
-        list[str] | None, typer.Option(help="Only sites that failed for this reason; may be given several times.")
+        list[str] | None, typer.Option(help="Only sites that failed for this reason. May be given several times.")
     ] = None,
     runner: RunnerOption = RunnerName.LOCAL,
     scheduler: SchedulerOption = None,
 ) -> None:
-    """Take up failed sites again, then bring all that follows up to date. Sites that are ok are left alone.
+    """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
 
-    Where a model's reply was at fault (ungrounded, bad_reply, reply_cut, too_long), it is asked anew with other seeds.
+    Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long), the model is asked again with
+    other seeds.
     """
     from pipeline.engine.workspace import definition
     from pipeline.errors import Problem
@@ -132,7 +133,7 @@ def retry(
 
 @app.command()
 def status(workspace: WorkspaceArgument) -> None:
-    """Say what is done, what failed and why, and what is out of date."""
+    """Show what is done, what failed and why, and what is out of date."""
     from pipeline.engine.workspace import read_state
     from pipeline.storage import open_store
     from tools.cli.tables import print_state
@@ -145,22 +146,22 @@ def gc(
     workspace: WorkspaceArgument,
     replies: Annotated[
         bool,
-        typer.Option("--replies", help="Remove the model's kept replies too: asked again, they are paid for again."),
+        typer.Option("--replies", help="Remove the stored model replies too; to get them again costs again."),
     ] = False,
 ) -> None:
-    """Remove the tables that an earlier configuration left behind. Not while a build runs on the workspace."""
+    """Remove tables that an earlier build file left behind. Do not use it while a build runs on the workspace."""
     from pipeline.engine.workspace import collect_garbage, discard_replies
     from pipeline.storage import open_store
 
     store = open_store(workspace, where="WORKSPACE")
     print(f"{len(collect_garbage(store))} superseded tables removed")
     if replies:
-        print(f"{discard_replies(store)} kept replies removed")
+        print(f"{discard_replies(store)} stored replies removed")
 
 
 @app.command()
 def verify(dataset: DatasetArgument) -> None:
-    """Check a dataset: schema, checksums, counts, pictures, licences. Names every fault; exit code 1 for any."""
+    """Check a dataset: schema, checksums, counts, pictures, licences. Lists all faults; exit code 1 if there is any."""
     from pipeline.storage import open_store
     from tools.verify.verify import verify as find_faults
 
@@ -176,9 +177,9 @@ def verify(dataset: DatasetArgument) -> None:
 def show(
     dataset: DatasetArgument,
     sample_id: Annotated[str, typer.Argument(metavar="SAMPLE_ID", help="Id of a sample.")],
-    out: Annotated[Path | None, typer.Option(help="Where the picture goes; SAMPLE_ID.png if left out.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Path of the picture; SAMPLE_ID.png if left out.")] = None,
 ) -> None:
-    """Show one sample: its views with boxes, masks and heading, its cues, its description with the evidence."""
+    """Show a sample: views with boxes, masks and heading, cues, and the description with its evidence."""
     from tools.dataset import open_dataset
     from tools.inspect.show import describe_sample, render_sample
 
@@ -192,10 +193,10 @@ def show(
 @app.command("contact-sheet")
 def contact_sheet(
     dataset: DatasetArgument,
-    out: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("contact-sheet.png"),
-    places: Annotated[int, typer.Option(min=1, max=60, help="How many places.")] = 6,
+    out: Annotated[Path, typer.Option(help="Path of the picture.")] = Path("contact-sheet.png"),
+    places: Annotated[int, typer.Option(min=1, max=60, help="Number of places.")] = 6,
 ) -> None:
-    """Draw street view, aerial view, map and description of some places on one picture."""
+    """Draw street view, aerial view, map and description of several places as one picture."""
     from tools.dataset import open_dataset
     from tools.inspect.contact_sheet import contact_sheet as draw
     from tools.inspect.contact_sheet import pick
@@ -207,9 +208,9 @@ def contact_sheet(
 @app.command()
 def report(
     dataset: DatasetArgument,
-    out: Annotated[Path, typer.Option(help="Where the page goes.")] = Path("report.html"),
+    out: Annotated[Path, typer.Option(help="Path of the page.")] = Path("report.html"),
 ) -> None:
-    """Write a page about a dataset: funnel, failures, splits, licences, caption statistics, samples."""
+    """Write an HTML page about a dataset: funnel, failures, splits, licences, caption statistics, samples."""
     from tools.dataset import open_dataset
     from tools.report.page import write_report
 
@@ -219,11 +220,11 @@ def report(
 
 @app.command("index-manifest")
 def index_manifest(
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="JSON Lines, one photo a line.")],
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="JSON Lines, one photo per line.")],
     group: Annotated[str, typer.Option(help="Only photos whose group starts with this.")],
-    out: Annotated[Path, typer.Option(help="Where the index goes (.jsonl).")],
+    out: Annotated[Path, typer.Option(help="Path of the index (.jsonl).")],
 ) -> None:
-    """Turn a corpus manifest into the index that a folder of photos needs."""
+    """Convert a corpus manifest to the index of a source of type `folder`."""
     from tools.corpus_index import index_manifest as write_index
 
     write_index(manifest, group, out)
@@ -239,7 +240,7 @@ def config_schema() -> None:
 
 @config_app.command("check")
 def config_check(config: ConfigArgument) -> None:
-    """Check a build file and the inputs that it names, and do nothing else."""
+    """Check a build file and the inputs that it names."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_sources
     from pipeline.registry.toolbox import region_sources, toolbox
@@ -247,7 +248,7 @@ def config_check(config: ConfigArgument) -> None:
     build = load_build(config)
     check_sources(build, toolbox(build))
     for region in build.regions:
-        region_sources(toolbox(build), region)  # made, and so checked; nobody is asked
+        region_sources(toolbox(build), region)  # made, and so checked; no requests are made
     print(f"{config}: build {build.name!r} is sound")
 
 
@@ -276,12 +277,13 @@ def _log_warnings() -> None:
 
 
 def main() -> None:
-    """Run the command; errors become one clear message and an exit code."""
+    """Run the command. Errors become one message and an exit code."""
     _log_warnings()
     try:
         app()
     except ConfigError as error:
-        print(f"cannot go on; {len(error.problems)} thing(s) to mend:", file=sys.stderr)
+        count = len(error.problems)
+        print(f"configuration error ({count} problem{'s' if count > 1 else ''}):", file=sys.stderr)
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(BAD_INPUT)

@@ -1,4 +1,4 @@
-"""`geoscribe regions`: the catalogue of 225 regions, as a table, one by one and on a map."""
+"""`geoscribe regions`: the catalogue of 225 regions."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,10 +15,10 @@ regions_app = typer.Typer(help="The catalogue of regions.", no_args_is_help=True
 
 @regions_app.command("list")
 def list_regions(
-    continent: Annotated[str | None, typer.Option(help="Only AF, AS, EU, NA, OC or SA.")] = None,
-    country: Annotated[str | None, typer.Option(help="Only this country (ISO 3166-1 alpha-2, as JP).")] = None,
+    continent: Annotated[str | None, typer.Option(help="Only this continent: AF, AS, EU, NA, OC or SA.")] = None,
+    country: Annotated[str | None, typer.Option(help="Only this country (ISO 3166-1 alpha-2, such as JP).")] = None,
 ) -> None:
-    """List the catalogue: id (country first), name, continent, population, climate, script of street signs, stratum."""
+    """List the regions: id, name, continent, population, climate, script of street signs, stratum."""
     from pipeline.regions.catalogue import CONTINENTS, catalogue
 
     entries = list(catalogue().values())
@@ -41,8 +41,10 @@ def list_regions(
 
 
 @regions_app.command("show")
-def show_region(region: Annotated[str, typer.Argument(metavar="ID", help="As `jp-tokyo`.")]) -> None:
-    """Show one region of the catalogue, and which of the listed aerial sources cover its middle."""
+def show_region(
+    region: Annotated[str, typer.Argument(metavar="ID", help="Id, such as `jp-tokyo`.")],
+) -> None:
+    """Show a region, and which known aerial sources cover its centre."""
     from pipeline.errors import ConfigError, Problem
     from pipeline.regions.catalogue import CONTINENTS, SOURCE, catalogue, nearest_ids
     from tools.regions.covering import aerial_sources_at
@@ -71,7 +73,7 @@ def show_region(region: Annotated[str, typer.Argument(metavar="ID", help="As `jp
 
 @regions_app.command("map")
 def map_regions(out: Annotated[Path, typer.Option(help="Folder for regions.png and regions.html.")] = Path()) -> None:
-    """Draw all regions of the catalogue on a map of the world: a picture, and a page that needs nothing else."""
+    """Draw all regions on a map of the world: a PNG, and an HTML page without external resources."""
     from pipeline.regions.catalogue import catalogue
     from tools.regions.page import write_page
     from tools.regions.picture import draw_picture

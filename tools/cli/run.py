@@ -1,4 +1,4 @@
-"""Running a build from the command line: progress, Ctrl-C, and the closing words."""
+"""Running a build from the command line: progress, Ctrl-C and the summary."""
 
 import os
 import signal
@@ -17,11 +17,11 @@ from tools.cli.display import progress_display
 from tools.cli.tables import print_outcome
 
 GRACE_S = 10.0
-"""Stages end at their next site; after this long the process ends anyway, since no file can be half-written."""
+"""Stages stop at their next site. After this many seconds the process ends anyway; no file can be half-written."""
 
 
 def run(build: Build, *, command: str, **options: Any) -> Outcome:
-    """Run a build with progress on the terminal. On Ctrl-C or SIGTERM it stops cleanly and says how to go on."""
+    """Run a build with progress on the terminal. On Ctrl-C or SIGTERM it stops cleanly and prints how to resume."""
     try:
         with _stopping(command, at_once=options.get("runner") == "dask"), progress_display() as report:
             outcome = run_build(build, report=report, **options)
@@ -33,7 +33,7 @@ def run(build: Build, *, command: str, **options: Any) -> Outcome:
 
 
 def _how_to_go_on(command: str) -> str:
-    return f"stopped; what is done is kept. To go on: {command}"
+    return f"stopped; finished work is kept. To resume: {command}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`geoscribe serve`: the model server that a build's captioner asks."""
+"""`geoscribe serve`: the model server of a build's captioner."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,15 +8,13 @@ import typer
 
 def serve(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")],
-    endpoint: Annotated[
-        int, typer.Option(min=1, help="Which of captioner.endpoints to start, counted from 1: one on each machine.")
-    ] = 1,
+    endpoint: Annotated[int, typer.Option(min=1, help="Which of captioner.endpoints to start, counted from 1.")] = 1,
     python: Annotated[
-        Path | None, typer.Option(help="Python of the environment that vLLM is installed in; this one's if left out.")
+        Path | None, typer.Option(help="Python interpreter of the environment that has vLLM; this one if left out.")
     ] = None,
-    show: Annotated[bool, typer.Option("--show", help="Print the command and start nothing.")] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the command without starting it.")] = False,
 ) -> None:
-    """Start vLLM for the model of a build's dialogue, wait until it is ready, and print its endpoint."""
+    """Start vLLM with the model of a build's captioner, wait until it is ready, and print its endpoint."""
     import shlex
     import signal
     import sys
@@ -28,7 +26,7 @@ def serve(
 
     settings = load_build(config).captioner
     if not isinstance(settings, Dialogue):
-        raise ConfigError([Problem("captioner.engine", settings.engine, "dialogue, the one that asks a model")])
+        raise ConfigError([Problem("captioner.engine", settings.engine, "dialogue, the captioner with a model")])
     if endpoint > len(settings.endpoints):
         raise ConfigError([Problem("--endpoint", str(endpoint), f"1 to {len(settings.endpoints)}")])
     url = settings.endpoints[endpoint - 1]
@@ -44,4 +42,4 @@ def serve(
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         return
-    raise MachineError(f"vLLM ended with exit code {code}; see what it wrote above")
+    raise MachineError(f"vLLM ended with exit code {code}; see its output above")

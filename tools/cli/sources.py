@@ -1,4 +1,4 @@
-"""`geoscribe sources` and `geoscribe coverage`: what sources there are, whether they answer, what they have."""
+"""`geoscribe sources` and `geoscribe coverage`: known sources, whether they respond, and their coverage."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +15,10 @@ sources_app = typer.Typer(help="Public sources of imagery and maps.", no_args_is
 
 @sources_app.command("list")
 def list_sources(
-    kind: Annotated[str | None, typer.Option(help="Only street, aerial, drone or map.")] = None,
-    notes: Annotated[bool, typer.Option(help="Say more of each, and why some are refused.")] = False,
+    kind: Annotated[str | None, typer.Option(help="Only this kind: street, aerial, drone or map.")] = None,
+    notes: Annotated[bool, typer.Option(help="Print notes on each source, and why some are refused.")] = False,
 ) -> None:
-    """List the public sources that geoscribe knows: area, licence, key, limits, and when that was checked."""
+    """List the known public sources: area, licence, key, limits, and the date they were checked."""
     from pipeline.config.sources import KINDS
     from pipeline.errors import ConfigError, Problem
     from pipeline.sources.listing import listing
@@ -45,7 +45,7 @@ def list_sources(
     console = table_console()
     console.print(table)
     if not notes:
-        print("--notes says more of each, and why some are refused")
+        print("--notes prints notes on each source, and why some are refused")
         return
     for source in chosen:
         refused = f"refused: {source.refused}. " if source.refused else ""
@@ -55,7 +55,7 @@ def list_sources(
 
 @sources_app.command("check")
 def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]) -> None:
-    """Ask each source of a build one cheap question: reachable, key valid, licence stated. Exit code 1 if one fails."""
+    """Send one request to each source of a build: reachable, key valid, licence stated. Exit code 1 if one fails."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_ready
     from pipeline.errors import MachineError, SiteError
@@ -66,7 +66,7 @@ def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help=
     check_ready(build, tools)
     networked = tools.networked()
     if not networked:
-        print(f"{config}: no source is asked over the network")
+        print(f"{config}: no source is on the network")
     failed = 0
     for kind, name, region, source in networked:
         try:
@@ -80,10 +80,10 @@ def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help=
 
 def coverage(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")],
-    out: Annotated[Path, typer.Option(help="Where the map goes.")] = Path("coverage.png"),
-    sites: Annotated[int, typer.Option(min=1, help="Look at so many sites of each region at most.")] = 200,
+    out: Annotated[Path, typer.Option(help="Path of the map.")] = Path("coverage.png"),
+    sites: Annotated[int, typer.Option(min=1, help="Maximum number of sites per region to look at.")] = 200,
 ) -> None:
-    """Say how many of a build's sites have imagery, and draw them on a map. Asks the sources; fetches no photo."""
+    """Count the sites of a build that have imagery, and draw them on a map. Fetches no photos."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_ready
     from pipeline.registry.toolbox import toolbox
@@ -93,7 +93,7 @@ def coverage(
     build = load_build(config)
     check_ready(build, toolbox(build))
     found = look(build, sites)
-    table = Table("region", "sites", "looked at", "street", "reference", "both", "what is lacking", box=None)
+    table = Table("region", "sites", "examined", "street", "reference", "both", "missing", box=None)
     for region in found:
         lacking = ", ".join(f"{n} {reason}" for reason, n in region.reasons().most_common())
         table.add_row(

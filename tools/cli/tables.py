@@ -1,4 +1,4 @@
-"""Plans, states and outcomes in words."""
+"""Tables and summaries of plans, states and outcomes."""
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,7 @@ from tools.cli.console import table_console
 
 
 def print_plan(build: Build, plan: Plan) -> None:
-    """Regions, sources, how long each provider is asked, the totals, and what was assumed."""
+    """Print regions, sources, time per provider, totals and assumptions."""
     console = table_console()
     estimated = any(region.estimated for region in plan.regions)
     table = _table("region", "sites", "units", "views at most", "aerial at most")
@@ -29,8 +29,8 @@ def print_plan(build: Build, plan: Plan) -> None:
     console.print(table)
     if estimated:
         console.print(
-            "~ estimated: which sites there are depends on what a source has, and a plan asks nobody; points at random "
-            "on the region's land stand for them",
+            "~ estimated: sites depend on the photos of the source, and a plan makes no requests. Random points on the "
+            "region's land are used instead.",
             soft_wrap=True,
         )
     console.print()
@@ -58,7 +58,7 @@ def _plan_totals(build: Build, plan: Plan) -> list[str]:
     network = sum(source.requests for source in plan.sources)
     calls = f"{plan.model_calls:,}"
     if not plan.model_calls:
-        calls = f"none, as the captioner asks no model; one that does: {plan.dialogue_calls:,}"
+        calls = f"none without a model; with one: {plan.dialogue_calls:,}"
     calls += f", {plan.dialogue_gpu_hours:,.1f} GPU hours"
     at_photos = build.sampling.method == "imagery"
     return [
@@ -66,22 +66,23 @@ def _plan_totals(build: Build, plan: Plan) -> list[str]:
         f"requests:     {network:,} at most, {plan.days:.2f} days until the slowest provider is done",
         f"to download:  {_size(sum(source.bytes for source in plan.sources))}",
         f"to publish:   {_size(plan.dataset_bytes)}",
-        f"text reading: {plan.views:,} views, {plan.ocr_gpu_hours:,.1f} GPU hours",
+        f"OCR:          {plan.views:,} views, {plan.ocr_gpu_hours:,.1f} GPU hours",
         f"model calls:  {calls}",
-        "assumed, to be set under `assumptions`:",
+        "assumptions (change them under `assumptions`):",
         f"  photo_bytes            {assumed.photo_bytes:,}",
-        f"  tile_bytes             {assumed.tile_bytes:,} (every answer that is no photo)",
+        f"  tile_bytes             {assumed.tile_bytes:,} (each response that is no photo)",
         f"  street_share           {assumed.street_share:g}"
-        + (" (not used: sites are at photos)" if at_photos else ""),
+        + (" (not used: sites are drawn at photos)" if at_photos else ""),
         f"  ocr_images_per_s       {assumed.ocr_images_per_s:g}",
         f"  model_calls_per_site   {assumed.model_calls_per_site}",
         f"  model_calls_per_gpu_s  {assumed.model_calls_per_gpu_s:g}",
-        f"and {build.imagery.max_views} views a site (imagery.max_views), {build.imagery.long_side_px} px long",
+        f"  imagery.max_views      {build.imagery.max_views}",
+        f"  imagery.long_side_px   {build.imagery.long_side_px}",
     ]
 
 
 def print_state(state: State) -> None:
-    """Done, failed by reason, stale and damaged."""
+    """Print what is done, failed (by reason), superseded and damaged."""
     table = _table("region", "stage", "units", "sites", "ok", "failed")
     for s in state.stages:
         failed = ", ".join(f"{n} {reason}" for reason, n in s.counts.failed.items()) or "-"
@@ -94,11 +95,11 @@ def print_state(state: State) -> None:
     if state.stale:
         console.print(f"{len(state.stale)} tables are superseded (`geoscribe gc` removes them)")
     for file in state.damaged:
-        console.print(f"damaged: {file.path} (the next build makes it again)", soft_wrap=True)
+        console.print(f"damaged: {file.path} (the next build recreates it)", soft_wrap=True)
 
 
 def print_outcome(build: Build, outcome: Outcome) -> None:
-    """What a build came to, and where things are."""
+    """Print the outcome of a build, and where the dataset is."""
     console = table_console()
     made = ", ".join(f"{n} {stage}" for stage, n in outcome.made.items() if n and stage != "publish")
     console.print(f"tables made: {made or 'none, all were up to date'}", soft_wrap=True)
@@ -107,7 +108,7 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         console.print(f"{stage}: {counts.ok} sites ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True)
     _explain(console, outcome.failed)
     for why in outcome.empty:
-        console.print(f"a region without sites: {why}", soft_wrap=True)
+        console.print(f"region without sites: {why}", soft_wrap=True)
     if outcome.published is not None:
         how = "published" if outcome.made["publish"] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)

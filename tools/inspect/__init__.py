@@ -1,1 +1,1 @@
-"""Looking at samples and coverage: pages and pictures for people."""
+"""Pictures and texts about samples and coverage."""

@@ -1,4 +1,4 @@
-"""A contact sheet: a few places of a dataset, one a row, with what stands in the sample and nothing else."""
+"""A contact sheet: several places of a dataset, one per row, showing only what is in the samples."""
 
 import hashlib
 import heapq
@@ -16,7 +16,7 @@ from tools.inspect.pictures.views import chip_with_camera, picture
 from tools.inspect.show import place_line, street_line
 
 WIDTH = 1536
-"""Pixels, without the margins."""
+"""Width in pixels, without margins."""
 _MARGIN = 32
 _GAP = 20
 _STREET = (420, 315)
@@ -25,7 +25,7 @@ _TEXT = WIDTH - _STREET[0] - 2 * _CHIP - 3 * _GAP
 
 
 def contact_sheet(samples: Sequence[Sample]) -> Image.Image:
-    """A picture of 1600 pixels' width: for each sample its street, aerial and map view, description and credits."""
+    """A picture 1600 px wide: street view, aerial chip, map chip, description and credits of each sample."""
     blocks = [_row(sample) for sample in samples] or [flow("This dataset holds no sample.", WIDTH)]
     if undrawable(text for sample in samples for text in _texts(sample)):
         blocks.append(flow("The font lacks the letters shown as an empty box.", WIDTH, _small()))
@@ -33,7 +33,7 @@ def contact_sheet(samples: Sequence[Sample]) -> Image.Image:
 
 
 def pick(dataset: Dataset, n: int) -> list[Sample]:
-    """`n` samples, or all if there are fewer, spread evenly over regions and splits; the same ones every time.
+    """Select `n` samples (all if there are fewer), spread over regions and splits; always the same ones.
 
     Within a region and split the order is that of a hash of the ids, so neighbours do not come together.
     """
@@ -70,7 +70,7 @@ def _row(sample: Sample) -> Image.Image:
 
 
 def _credit_line(sample: Sample) -> str:
-    """Whom to credit for the pictures in the row: those of other views are not shown."""
+    """Credits of the pictures in the row. Those of other views are not shown."""
     return "Pictures:  " + ";  ".join(
         f"{role} by {info.author} ({info.licence}, {info.link})"
         for role, _, info in pictures(sample)

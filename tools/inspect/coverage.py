@@ -1,4 +1,4 @@
-"""How many of a build's sites have imagery, before the build is launched: a count and a map."""
+"""Counts the sites of a build that have imagery, before the build runs, and draws them on a map."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -34,18 +34,18 @@ _COLOURS: dict[str, Colour] = {
 
 @dataclass(frozen=True)
 class Covered:
-    """What a site could have."""
+    """What imagery a site has."""
 
     site: Site
     street: bool
     reference: bool
-    """An aerial or a map chip."""
+    """Whether there is an aerial or a map chip."""
     why_not: tuple[str, ...]
-    """Reasons of what it lacks, as `street: no_street_view`."""
+    """Reasons for missing views, such as `street: no_street_view`."""
 
     @property
     def kind(self) -> str:
-        """One of the four cases, in words."""
+        """One of the four cases, as text."""
         if self.street:
             return "street and reference" if self.reference else "street only"
         return "reference only" if self.reference else "neither"
@@ -53,29 +53,29 @@ class Covered:
 
 @dataclass(frozen=True)
 class RegionCoverage:
-    """The sites of one region that were looked at."""
+    """The sites of one region that were examined."""
 
     region: Region
     sampled: int
-    """Sites that the build would have."""
+    """Number of sites that the build would have."""
     sites: list[Covered]
     empty: str | None = None
     """Why it would have none."""
 
     def share(self, of: Callable[[Covered], bool]) -> float:
-        """Share of the sites looked at; 0 where there are none."""
+        """Share of the examined sites; 0 if there are none."""
         return sum(map(of, self.sites)) / max(1, len(self.sites))
 
     def reasons(self) -> Counter[str]:
-        """How often each reason was met."""
+        """Number of times each reason occurred."""
         return Counter(reason for site in self.sites for reason in site.why_not)
 
 
 def coverage(build: Build, most: int) -> list[RegionCoverage]:
     """Ask the sources about up to `most` sites of each region: photos near them, and an aerial or map chip.
 
-    No photo is fetched; aerial chips are, as whether there is imagery shows only in the tiles. The sites are spread
-    evenly over those of the build. A region in which a source over the network has nothing has none.
+    Photos are not fetched. Aerial chips are, because only the tiles show whether there is imagery. The sites are spread
+    evenly over those of the build.
 
     Raises:
         ConfigError, MachineError: as a build does.
@@ -134,7 +134,7 @@ def _look(site: Site, tools: Toolbox) -> Covered:
 
 
 def draw_coverage(regions: Sequence[RegionCoverage]) -> Image.Image:
-    """One panel a region, three in a row: its sites in metres east and north, coloured by what they have."""
+    """One panel per region, three per row: its sites in metres east and north, coloured by coverage."""
     panels = [_panel(region) for region in regions]
     rows = [beside(panels[i : i + 3], 24) for i in range(0, len(panels), 3)]
     legend = [beside([_dot(colour), flow(f"{words}", 220, Style(size=16))], 8) for words, colour in _COLOURS.items()]
@@ -156,13 +156,13 @@ def _panel(found: RegionCoverage) -> Image.Image:
         draw.ellipse((i - radius, j - radius, i + radius, j + radius), fill=_COLOURS[site.kind])
     words = found.empty or (
         f"{found.share(lambda s: s.street):.0%} street, {found.share(lambda s: s.reference):.0%} reference, of "
-        f"{len(found.sites)} sites looked at ({found.sampled} sampled). {reach / 1000:.1f} km across, north up."
+        f"{len(found.sites)} sites examined ({found.sampled} sampled). {reach / 1000:.1f} km across, north up."
     )
     return stack([heading(found.region.name, _PANEL, 20), panel, flow(words, _PANEL, Style(size=15, colour=MUTED))], 8)
 
 
 def _ground(region: Region, frame: LocalFrame, reach: float) -> Pixels:
-    """The square of the panel, the region in another shade than what lies beyond."""
+    """The square of a panel, with the region in another shade than its surroundings."""
     metres = ((np.arange(_PANEL) + 0.5) / _PANEL - 0.5) * reach
     lon, lat = frame.to_degrees(*(side.ravel() for side in np.meshgrid(metres, -metres)))
     inside = region.contains(lon, lat).reshape(_PANEL, _PANEL, 1)

@@ -1,4 +1,4 @@
-"""One sample as people look at it: a picture with everything drawn on, and the same in plain text."""
+"""A sample for people: a picture with all annotations, and the same as plain text."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,7 +12,7 @@ from tools.inspect.pictures.lettering import MUTED, PAPER, Colour, Style, flow, 
 from tools.inspect.pictures.views import KIND_COLOURS, chip_with_camera, label_colours, picture, street_with_cues
 
 WIDTH = 1536
-"""Pixels, without the margins."""
+"""Width in pixels, without margins."""
 _MARGIN = 32
 _GAP = 24
 _MAIN = 1016
@@ -26,8 +26,8 @@ _CUE_COLUMNS = (
     Column("where", 140),
     Column("bearing", 90),
     Column("distance", 96),
-    Column("sure", 66),
-    Column("source", 256),
+    Column("confidence", 104),
+    Column("source", 218),
     Column("lasting", 80),
     Column("view", 120),
 )
@@ -39,12 +39,12 @@ _CREDIT_COLUMNS = (
     Column("source", 316),
 )
 _WIDEST = 60
-"""Characters that a column of the text output grows to; a longer cell pushes the rest of its own line."""
+"""Maximum width of a column of the text output, in characters. A longer cell shifts the rest of its line."""
 _COMPASS = ("north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west")
 
 
 def render_sample(sample: Sample) -> Image.Image:
-    """A page of 1600 pixels' width: views with cues and camera drawn on, description, evidence and credits."""
+    """A page 1600 px wide: views with cues and camera, description, evidence and credits."""
     street, notes = _street(sample)
     others, other_notes = _other_views(sample)
     notes += other_notes
@@ -57,7 +57,7 @@ def render_sample(sample: Sample) -> Image.Image:
 
 
 def describe_sample(sample: Sample) -> str:
-    """The sample in plain text. Control characters, which could steer a terminal, stand as escapes."""
+    """The sample as plain text. Control characters, which could affect a terminal, are escaped."""
     lines = [sample.sample_id, *_facts(sample), ""]
     for role, info in _described_views(sample):
         lines += [f"{role}: {info}"]
@@ -78,7 +78,7 @@ def place_line(sample: Sample) -> str:
 
 
 def street_line(view: StreetInfo) -> str:
-    """What is known of a street view's geometry, in words."""
+    """A street view's geometry in one line."""
     if view.heading_deg is None:
         parts = ["heading unknown"]
     else:
@@ -91,8 +91,8 @@ def street_line(view: StreetInfo) -> str:
 
 
 def chip_line(chip: ChipInfo) -> str:
-    """What is known of a chip, in words."""
-    parts = [f"{chip.gsd_m:g} m a pixel", f"{chip.width * chip.gsd_m:.0f} m across", f"covered {chip.covered:.0%}"]
+    """The properties of a chip in one line."""
+    parts = [f"{chip.gsd_m:g} m per pixel", f"{chip.width * chip.gsd_m:.0f} m across", f"covered {chip.covered:.0%}"]
     if chip.captured_at is not None:
         parts.append(f"of {chip.captured_at:%Y-%m-%d}")
     return ", ".join(parts)
@@ -122,7 +122,7 @@ def _street(sample: Sample) -> tuple[Image.Image, list[str]]:
     shown, notes = street_with_cues(view, sample.street_view.view_id, sample.cues, _MAIN, 1000)
     left = stack([shown, flow(street_line(sample.street_view), _MAIN, _SMALL)], 6)
     here = [cue for cue in sample.cues if cue.view_id == sample.street_view.view_id]
-    legend = [heading("What was read and seen here", _SIDE, 18)]
+    legend = [heading("Text and objects in this view", _SIDE, 18)]
     for cue in here:
         if cue.kind == "text":
             words = f"{cue.cue_id}  {cue.text or ''}" + (f" ({cue.text_en})" if cue.text_en else "")
@@ -173,7 +173,7 @@ def _from_above(sample: Sample) -> Image.Image:
 
 
 def _closer(sample: Sample) -> list[Image.Image]:
-    """The drone chip and the further aerial chips, in a strip, where there are any."""
+    """The drone chip and the further aerial chips in a strip, if there are any."""
     width = (WIDTH - 3 * _GAP) // 4
     drone = [("Drone", sample.drone, sample.drone_chip)] if sample.drone is not None else []
     cells = []
@@ -270,7 +270,7 @@ def _plain_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> li
 
 
 def _texts(sample: Sample) -> Iterator[str]:
-    """All texts that the picture shows and that somebody else wrote."""
+    """All texts of the picture that come from outside."""
     yield from (sample.sample_id, sample.description, sample.description_short, sample.description_street or "")
     for row in (*map(_cue_cells, sample.cues), *_credit_cells(sample)):
         yield from row

@@ -1,1 +1,1 @@
-"""The build report: one page that says what a dataset holds."""
+"""The report: an HTML page about a dataset."""

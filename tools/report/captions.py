@@ -1,4 +1,4 @@
-"""Figures about the descriptions by region and split, taken of a bounded number of samples."""
+"""Figures about the descriptions by region and split, from a bounded number of samples."""
 
 import hashlib
 import heapq
@@ -20,22 +20,22 @@ from tools.metrics.truth import Truthful, against_truth, world_sources
 from tools.report.statistics import Lengths
 
 MOST_IN_ALL, MOST_OF_A_SPLIT, LEAST_OF_A_SPLIT = 6_000, 300, 20
-"""Samples that are drawn: so many in all, shared among the splits of all regions, within these bounds."""
+"""Number of samples to draw: in total, and bounds for each split of a region."""
 MOST_COMPARED = 1_000
 MOST_AGAINST_TRUTH = 24
-"""The truth of a view takes the synthetic world about a sixth of a second."""
+"""Maximum number of samples compared with the truth, which takes about a sixth of a second per view."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A column of the page's tables."""
+    """A column of the tables."""
 
     key: str
     title: str
     meaning: str
     percent: bool = True
     decimals: int = 0
-    """Of a figure that is no percentage."""
+    """Decimals of a figure that is not a percentage."""
 
 
 EVIDENCE = (
@@ -73,7 +73,7 @@ REPETITION = (
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of a region's split, or of all."""
+    """The figures of a region's split, or of all samples."""
 
     region: str
     split: str
@@ -83,7 +83,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Judged:
-    """A sample and how well its description is borne out."""
+    """A sample with the results of the checks."""
 
     sample_id: str
     groundedness: float
@@ -93,35 +93,35 @@ class Judged:
 
 @dataclass
 class Captions:
-    """All that the page says of the descriptions' quality."""
+    """All figures of the page about the quality of descriptions."""
 
     rows: list[Row]
-    """The first is of all that was drawn, regions and splits together."""
+    """The first row is for all samples, regions and splits together."""
     most_of_a_split: int
     complete: bool
     """Whether every sample was drawn."""
     unjudged: int
-    """Descriptions in a language that there are no rules for."""
+    """Number of descriptions in a language without rules."""
     true_directions: Estimate | None
-    """Share of the directions that are true; synthetic world only."""
+    """Share of true directions; synthetic world only."""
     true_quotes: Estimate | None
-    """Share of the quoted texts that stand there legibly; synthetic world only. The truth leaves out small lettering
-    that an engine may read rightly, so more are true."""
+    """Share of quoted texts that are legible there; synthetic world only. The truth leaves out small lettering that an
+    engine may read correctly, so the real share is higher."""
     truth_samples: int
     similarity: Estimate | None
     compared: int
-    """Descriptions that `similarity` compares."""
+    """Number of descriptions that `similarity` compares."""
     openings: list[tuple[str, float]]
-    """The commonest, with the share of the descriptions that begin so."""
+    """The most frequent openings, with the share of descriptions that begin with them."""
     groundedness: Lengths = field(default_factory=Lengths)
-    """Samples by their percentage of claims borne out."""
+    """Number of samples by percentage of supported claims."""
     ranked: list[Judged] = field(default_factory=list)
-    """The worst first."""
+    """Samples, worst first."""
 
 
 @dataclass(frozen=True)
 class _Text:
-    """A drawn sample with what was found in it."""
+    """A drawn sample with the results of the checks."""
 
     sample: Described
     words: variety.Words
@@ -131,7 +131,7 @@ class _Text:
 
 
 def measure(dataset: Dataset) -> Captions:
-    """Draw samples, judge their descriptions, compare their words.
+    """Draw samples, check their descriptions, and compare their words.
 
     Raises:
         MachineError: a row, or the manifest's settings, are not of this version.
@@ -174,7 +174,7 @@ def measure(dataset: Dataset) -> Captions:
 
 
 def drawn_ids(dataset: Dataset, most: int) -> set[str]:
-    """At most so many samples of each region's split: those whose ids have the least hashes, the same every time."""
+    """The samples to draw of each region's split: those with the smallest hashes of their ids; always the same."""
     groups: dict[tuple[str, str], list[tuple[int, str]]] = defaultdict(list)
     for row in dataset.rows(["sample_id", "region", "split"]):
         group = groups[row["region"], row["split"]]
@@ -203,7 +203,7 @@ def _texts(samples: Sequence[Described], policy: Grounding) -> list[_Text]:
 
 
 def _with_duplicates(texts: dict[tuple[str, str], list[_Text]]) -> dict[tuple[str, str], list[_Text]]:
-    """Near-duplicates count across the splits of a region: there they do the most harm."""
+    """Near-duplicate texts are counted across the splits of a region, where they do the most harm."""
     found: dict[tuple[str, str], list[_Text]] = {key: [] for key in texts}
     for region in dict.fromkeys(region for region, _ in texts):
         pairs = [(key, text) for key, group in texts.items() if key[0] == region for text in group]
@@ -242,7 +242,7 @@ def _openings(texts: Sequence[_Text], stock: set[variety.Gram]) -> list[tuple[st
 
 
 def _ranked(texts: Sequence[_Text]) -> list[Judged]:
-    """The judged samples, the worst first; of equally good ones those with more claims are the better."""
+    """The checked samples, worst first; among equals, those with more claims rank as better."""
     judged = [
         Judged(text.sample.sample_id, text.claims.groundedness, text.claims.claims, text.claims.faults)
         for text in texts

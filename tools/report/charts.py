@@ -1,4 +1,4 @@
-"""The geometry of the report's charts, in the user units of their SVG."""
+"""Geometry of the charts of the report, in SVG user units."""
 
 import math
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ MAP_SIZE = 320
 WHISKER_SIZE = (100, 8)
 _MOST_BARS = 24
 _GRID = 3
-"""Dots nearer to each other than this are drawn as one: a map of a million sites stays small."""
+"""Dots closer than this are drawn as one, so that a map of a million sites stays small."""
 _EARTH_M_A_DEGREE = 111_195.0  # on a sphere of 6371 km
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A bar of a histogram: lengths from `low` to `high`, both included."""
+    """A bar of a histogram: lengths from `low` to `high`, inclusive."""
 
     x: float
     y: float
@@ -29,7 +29,7 @@ class Bar:
 
 
 def histogram(lengths: Lengths) -> list[Bar]:
-    """Bars from the shortest to the longest; the highest one fills `HISTOGRAM_SIZE`."""
+    """Bars from the shortest to the longest length. The highest bar fills `HISTOGRAM_SIZE`."""
     if not lengths.counts:
         return []
     least, longest = min(lengths.counts), lengths.longest
@@ -55,7 +55,7 @@ def histogram(lengths: Lengths) -> list[Bar]:
 
 @dataclass(frozen=True)
 class Whisker:
-    """A figure and its interval on a line from 0 to `WHISKER_SIZE`'s width."""
+    """A figure with its interval, on a line from 0 to the width of `WHISKER_SIZE`."""
 
     x: float
     low: float
@@ -63,7 +63,7 @@ class Whisker:
 
 
 def whisker(estimate: Estimate | None, top: float) -> Whisker | None:
-    """Where a figure lies between 0 and `top`."""
+    """The position of a figure between 0 and `top`."""
     if estimate is None:
         return None
     x, low, high = (
@@ -74,16 +74,16 @@ def whisker(estimate: Estimate | None, top: float) -> Whisker | None:
 
 @dataclass(frozen=True)
 class RegionMap:
-    """Where a region's sites lie: an SVG path of dots for each split."""
+    """Positions of the sites of a region: an SVG path of dots for each split."""
 
     region: str
     paths: dict[str, str]
     extent_m: float
-    """What the map's side measures on the ground."""
+    """Length of the map's side on the ground, metres."""
 
 
 def region_map(region: str, positions: dict[str, Positions]) -> RegionMap:
-    """Sites of a region, north up, in a square of `MAP_SIZE`; east-west is scaled by the cosine of the latitude."""
+    """Sites of a region, north up, in a square of `MAP_SIZE`. East-west is scaled by the cosine of the latitude."""
     lon_0, lat_0 = next(iter(positions.values()))[0]
     cosine = math.cos(math.radians(lat_0))
     plane = {

@@ -1,7 +1,7 @@
-"""The build report: a single HTML file that needs nothing else, for people who decide whether to use a dataset.
+"""The report: a self-contained HTML file for people who decide whether to use a dataset.
 
-Everything in it that comes from outside (names, signs, authors, links) is escaped by the template; a link is a link
-only where it is http or https. The page's own policy forbids scripts and all loading.
+The template escapes everything that comes from outside (names, signs, authors, links), and makes links only of http
+and https. The content security policy of the page forbids scripts and all loading.
 """
 
 import base64
@@ -37,7 +37,7 @@ _EXCLUSIONS = {
     "split_embargo": "too near to a site of another split",
     "sequence_embargo": "of one capture sequence with a site of another split",
 }
-"""What `publish` leaves out for other reasons than the `Reason`s."""
+"""Further reasons why `publish` leaves out sites."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,14 @@ class Step:
     title: str
     count: int
     lost: int
-    """Sites that the step before still had."""
+    """Number of sites lost since the previous step."""
     share: float
-    """Of the sampled sites."""
+    """Share of the sampled sites."""
 
 
 @dataclass(frozen=True)
 class Loss:
-    """Why sites are not in the dataset."""
+    """A reason why sites are missing, with counts."""
 
     reason: str
     explanation: str
@@ -63,35 +63,35 @@ class Loss:
 
 @dataclass(frozen=True)
 class Rejection:
-    """Why descriptions were not published."""
+    """A reason why descriptions were not published, with counts."""
 
     region: str
-    """Or `all`."""
+    """Name of a region, or `all`."""
     reason: str
     explanation: str
     count: int
     share: Estimate
-    """Of the sites that were read."""
+    """Share of the sites with cues."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A figure beside the one that was published for another dataset."""
+    """A figure beside a published figure of another dataset."""
 
     title: str
     figure: str
     published: str
     comparable: str
-    """How far, and why."""
+    """How far they can be compared, and why."""
 
 
 @dataclass(frozen=True)
 class CardPicture:
-    """A small picture with its words."""
+    """A small picture with its caption."""
 
     title: str
     uri: str | None
-    """Data URI; None where the place lacks the view."""
+    """Data URI; None for a missing view."""
     caption: str
 
 
@@ -107,7 +107,7 @@ class SampleCard:
 
 
 def write_report(dataset: Dataset, out: Path) -> None:
-    """Write the report of a dataset to a file. The same dataset gives the same bytes."""
+    """Write the report of a dataset. The same dataset gives the same bytes."""
     out.write_text(render_report(dataset), encoding="utf-8", newline="\n")
 
 
@@ -169,7 +169,7 @@ def render_report(dataset: Dataset) -> str:
 
 
 def funnel(counts: Counts) -> list[Step]:
-    """How many sites are left after each step."""
+    """Number of sites left after each step."""
     failed: Counter[str] = Counter()
     for reason, count in counts.failed.items():
         failed[_stage(reason)] += count
@@ -188,7 +188,7 @@ def funnel(counts: Counts) -> list[Step]:
 
 
 def losses(counts: Counts) -> list[Loss]:
-    """Failed and excluded sites by reason, the commonest first."""
+    """Failed and excluded sites by reason, most frequent first."""
     explanations = {**{reason.value: words for reason, words in EXPLANATIONS.items()}, **_EXCLUSIONS}
     rows = [
         Loss(reason, explanations.get(reason, "a reason that this version does not know"), count)
@@ -205,9 +205,9 @@ def _stage(reason: str) -> str:
 
 
 def rejections(counts: Counts) -> list[Rejection]:
-    """Sites whose description was not published, of all regions and of each, by reason, the commonest first.
+    """Sites whose description was not published, in total and by region, by reason, most frequent first.
 
-    Shares are of the sites that were read.
+    Shares are of the sites with cues.
     """
     tables = [("all", counts.sites, counts.failed)]
     tables += [(region, sum(table.values()), table) for region, table in counts.outcomes.items()]
@@ -226,7 +226,7 @@ def rejections(counts: Counts) -> list[Rejection]:
 
 
 def comparisons(captions: Captions) -> list[Comparison]:
-    """The figures that Ye et al. publish for CVG-Text (arXiv:2412.17007), and how far ours may be held against them."""
+    """The figures of Ye et al. for CVG-Text (arXiv:2412.17007), and how far ours can be compared with them."""
     figures = captions.rows[0].figures if captions.rows else {}
     measures = {measure.key: measure for measure in WORDS}
     return [
@@ -254,12 +254,12 @@ def comparisons(captions: Captions) -> list[Comparison]:
 
 
 def figure(estimate: Estimate | None, measure: Measure) -> str:
-    """A figure as its column shows it; a dash where there is none."""
+    """A figure in the format of its column; a dash if there is none."""
     return "\u2013" if estimate is None else _number(estimate.value, measure)
 
 
 def web_link(link: str) -> str | None:
-    """The link, if a browser may be sent there: http or https, and nothing invisible in it."""
+    """The link, if a browser may follow it: http or https, without invisible characters."""
     try:
         scheme = urlsplit(link).scheme
     except ValueError:
@@ -272,7 +272,7 @@ def _number(value: float, measure: Measure) -> str:
 
 
 def _top(captions: Captions, key: str) -> float:
-    """Where a column's intervals end: at 1 for shares, else at the greatest bound."""
+    """Upper end of the intervals of a column: 1 for shares, else the greatest bound."""
     return max([1.0, *(estimate.high for row in captions.rows if (estimate := row.figures[key]) is not None)])
 
 

@@ -1,4 +1,4 @@
-"""Figures about a dataset's descriptions and positions, taken in one pass that reads no picture."""
+"""Statistics of descriptions and positions, gathered in one pass that reads no pictures."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -22,18 +22,18 @@ _COLUMNS = (
 )
 
 Positions = list[tuple[float, float]]
-"""Longitude and latitude in degrees."""
+"""Longitudes and latitudes in degrees."""
 
 
 @dataclass
 class Lengths:
-    """How often each length occurs."""
+    """Number of texts by length."""
 
     counts: Counter[int] = field(default_factory=Counter)
 
     @property
     def median(self) -> int:
-        """The length that half of the texts do not exceed; 0 if there is none."""
+        """The median length; 0 if there is none."""
         passed = 0
         for length, count in sorted(self.counts.items()):
             passed += count
@@ -43,24 +43,24 @@ class Lengths:
 
     @property
     def longest(self) -> int:
-        """The greatest length; 0 if there is none."""
+        """The maximum length; 0 if there is none."""
         return max(self.counts, default=0)
 
 
 @dataclass
 class CueKind:
-    """Cues of one kind."""
+    """Statistics of cues of one kind."""
 
     cues: int = 0
     used: int = 0
-    """Cues that a sentence rests on."""
+    """Number of cues that a sentence rests on."""
     samples: int = 0
-    """Samples whose sentences rest on one or more of them."""
+    """Number of samples with a sentence that rests on one of them."""
 
 
 @dataclass
 class Statistics:
-    """All figures that the manifest does not have."""
+    """All statistics that the manifest does not have."""
 
     words: Lengths = field(default_factory=Lengths)
     tokens: Lengths = field(default_factory=Lengths)
@@ -68,13 +68,13 @@ class Statistics:
     short_tokens: Lengths = field(default_factory=Lengths)
     kinds: dict[str, CueKind] = field(default_factory=lambda: defaultdict(CueKind))
     engines: Counter[str] = field(default_factory=Counter)
-    """Cues by what they come from."""
+    """Number of cues by engine or source."""
     positions: dict[str, dict[str, Positions]] = field(default_factory=dict)
     """By region and split."""
 
 
 def gather(dataset: Dataset) -> Statistics:
-    """Read a dataset's texts, cues and positions, and count."""
+    """Count a dataset's texts, cues and positions."""
     found = Statistics()
     for row in dataset.rows(_COLUMNS):
         found.words.counts[len(words_of(row["description"]))] += 1

@@ -1,1 +1,1 @@
-"""Checks on a published dataset."""
+"""Verification of a published dataset."""

@@ -1,8 +1,8 @@
-"""What one row of a shard must satisfy, beyond its columns' types."""
+"""Checks of one row of a shard, beyond the types of its columns."""
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, get_args
 
 import h3
@@ -17,22 +17,21 @@ from schemas.licences import LicenceClass, licence_class
 from schemas.records import Image, Sample
 
 _LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=300_000_000, min_side_px=16)
-"""As wide as the configuration can set them."""
+"""The widest limits that a build file can set."""
 
 Finding = tuple[str, str]
-"""Column and what is wrong with it."""
+"""Column, and what is wrong with it."""
 
 
 def check_row(row: dict[str, Any]) -> tuple[Sample | None, list[Finding]]:
-    """The sample in a row of a shard, if it is one, and everything wrong with it; pictures are decoded."""
+    """The sample in a row of a shard, if it is one, and all faults of it. Decodes the pictures."""
     try:
         sample = Sample.model_validate(row)
     except ValidationError as error:
         return None, [(".".join(str(part) for part in fault["loc"]), fault["msg"]) for fault in error.errors()]
     if not re.fullmatch("[0-9a-f]{16}", sample.street_view.phash):
         return None, [("street_view.phash", f"{sample.street_view.phash!r}, not 16 hexadecimal digits")]
-    checks = (_place(sample), _pairs(sample), _credits(sample), _images(sample), _words(sample), _cues(sample))
-    return sample, [finding for check in checks for finding in check]
+    return sample, [finding for check in CHECKS for finding in check(sample)]
 
 
 _PAIRS = (("panorama", "panorama_view"), ("aerial", "aerial_chip"), ("drone", "drone_chip"), ("map", "map_chip"))
@@ -122,3 +121,14 @@ def _cues(sample: Sample) -> Iterator[Finding]:
         seen.add(cue.cue_id)
         if cue.view_id is not None and cue.view_id not in views:
             yield f"cues.{i}.view_id", f"{cue.view_id!r} is no view of this sample"
+
+
+CHECKS: tuple[Callable[[Sample], Iterator[Finding]], ...] = (
+    _place,
+    _pairs,
+    _credits,
+    _images,
+    _words,
+    _cues,
+)
+"""The checks of a row. To add one: a function above, and a line here."""

@@ -1,4 +1,4 @@
-"""Check a published dataset against its manifest and against what every row must satisfy; name each fault."""
+"""Checks a published dataset against its manifest, and every row; lists all faults."""
 
 import hashlib
 import os
@@ -30,11 +30,11 @@ _BLOCK = 8 * 2**20
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong."""
+    """One fault."""
 
     file: str
     row: int | None
-    """From 0; null where the fault is no single row's."""
+    """Row number from 0; None if the fault does not concern a single row."""
     column: str | None
     what: str
 
@@ -46,10 +46,10 @@ class Fault:
 
 @dataclass
 class _Census:
-    """What must be seen of all shards together."""
+    """What the checks across shards need."""
 
     places: list[tuple[str, int]] = field(default_factory=list)
-    """File and row of each sample, in the order of the lists that follow."""
+    """File and row of each sample, in the order of the lists below."""
     lat: list[float] = field(default_factory=list)
     lon: list[float] = field(default_factory=list)
     split: list[str] = field(default_factory=list)
@@ -57,14 +57,14 @@ class _Census:
     phash: list[int] = field(default_factory=list)
     sequences: list[list[str]] = field(default_factory=list)
     number_of: dict[str, int] = field(default_factory=dict)
-    """Place in the lists, by sample_id."""
+    """Index in the lists, by sample_id."""
     units: dict[tuple[str, str], int] = field(default_factory=dict)
-    """Numbers of the units, by region and cell."""
+    """Number of each unit, by region and cell."""
     split_of_cell: dict[str, str] = field(default_factory=dict)
 
 
 def verify(store: Store) -> list[Fault]:
-    """All faults of a dataset, none if it is sound. Reads every byte, decodes every picture; a row group at a time."""
+    """All faults of a dataset; none if it is sound. Reads every byte and decodes every picture."""
     present = {entry.path for entry in store.entries()}
     if manifest.PATH not in present:
         unfinished = "publishing did not finish; publish again" if MARKER in present else "no such file"
@@ -96,7 +96,7 @@ def _dotted(loc: tuple[int | str, ...]) -> str | None:
 
 
 def _manifest_faults(whole: Manifest) -> Iterator[Fault]:
-    """Counts that do not add up, and what every dataset must have."""
+    """Counts that do not add up, and missing files."""
     counts = whole.counts
     regions: dict[str, Counter[str]] = {}
     for shard in whole.shards:
@@ -179,7 +179,7 @@ def _schema_faults(shard: ShardEntry, found: pa.Schema) -> Iterator[Fault]:
 
 
 def _page_faults(shard: ShardEntry, file: pq.ParquetFile, group: int, first: int) -> Iterator[Fault]:
-    """Which columns of a row group are damaged; the row named is the group's first."""
+    """Damaged columns of a row group; the row named is the first of the group."""
     for path, _ in leaves(columns()):
         try:
             file.read_row_group(group, columns=[path])
@@ -188,7 +188,7 @@ def _page_faults(shard: ShardEntry, file: pq.ParquetFile, group: int, first: int
 
 
 def _placing_findings(sample: Sample, shard: ShardEntry, row: int, census: _Census) -> Iterator[Finding]:
-    """What is wrong with a sample's place in the dataset."""
+    """Faults of a sample's position in the dataset."""
     for column, said in (("split", shard.split), ("region", shard.region)):
         if getattr(sample, column) != said:
             yield column, f"{getattr(sample, column)!r} in a shard of {said!r}"
@@ -221,7 +221,7 @@ def _content_faults(shard: ShardEntry, digests: dict[str, bytes]) -> Iterator[Fa
 
 
 def _neighbour_faults(whole: Manifest, census: _Census) -> Iterator[Fault]:
-    """What publish leaves out: samples too near to another split or of its sequences, and near-duplicates."""
+    """Samples that publishing should have left out: too near to another split, or near-duplicates."""
     near = embargoed(np.array(census.lat), np.array(census.lon), np.array(census.split), whole.embargo_m)
     followed = shared_sequence(census.sequences, np.array(census.split))
     phash, unit = np.array(census.phash, dtype=np.uint64), np.array(census.unit, dtype=np.int64)

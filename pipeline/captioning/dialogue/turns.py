@@ -21,6 +21,7 @@ from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, 
 from pipeline.captioning.dialogue.templates import Templates
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import VARIANTS, Grounded, ground, text_of, to_verify, witnesses_of
+from pipeline.captioning.grounding.parting import parted
 from pipeline.captioning.grounding.verification import Heard, Statement, heard, statements
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config.captioning import Dialogue, Grounding
@@ -183,12 +184,13 @@ class _Dialogue:
             self._craft.policy,
             self._craft.prompt_set.language,
         )
-        written = sentences_of(await self._turn(Composition, "compose", known), self._offered())
+        language = witnesses.language
+        written = parted(sentences_of(await self._turn(Composition, "compose", known), self._offered()), language)
         heard = await self._verified(written, witnesses)
         found = await self._ground(written, witnesses, heard)
         if found.fault is not None and "repair" in taken:
             data = known | self._to_mend(found)
-            again = sentences_of(await self._turn(Composition, "repair", data), self._offered())
+            again = parted(sentences_of(await self._turn(Composition, "repair", data), self._offered()), language)
             heard = await self._verified(again, witnesses, heard)
             mended = await self._ground(again, witnesses, heard)
             found = replace(mended, dropped=[*found.dropped, *mended.dropped])

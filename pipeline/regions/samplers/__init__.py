@@ -1,13 +1,13 @@
-"""The ways to draw sites, by the name that stands in `sampling.method`.
+"""The samplers by name (`sampling.method`).
 
-Each visits candidates in an order that depends on the seed, the region and the candidate alone, so that neither more
-sites nor another region moves those that are there. A site's weight is the inverse of the chance that a candidate
-becomes a site, up to a factor that is the same in the whole region: what the site stands for.
+Each visits candidates in an order that depends only on seed, region and candidate, so that neither more sites nor
+another region moves existing sites. The weight of a site is the inverse of the probability that a candidate becomes a
+site, up to a factor that is constant within the region.
 
 | method | candidates | unit of the weight |
 |---|---|---|
 | `imagery` | the street source's photos | photos |
-| `uniform` | points at random on land, alike by area | square metres of land |
+| `uniform` | random points on land, with equal density | square metres of land |
 | `grid` | a grid on land | square metres of land |
 | `roads` | points along the map's roads | metres of road |
 
@@ -28,4 +28,4 @@ SAMPLERS: dict[str, Callable[[Ground], Drawn]] = {
     "grid": draw_on_grid,
     "roads": draw_along_roads,
 }
-"""Each raises `ConfigError` where it finds no candidate, and `SiteError` where a source cannot be asked."""
+"""Each raises `ConfigError` if it finds no candidate, and `SiteError` if a source cannot be reached."""

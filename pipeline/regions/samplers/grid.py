@@ -10,21 +10,21 @@ from pipeline.regions.samplers.uniform import open_water
 from pipeline.regions.thinning import caps_at, thin
 
 MOST_POINTS = 20_000_000
-"""Of the square around the region; more would take gigabytes."""
+"""Maximum number of points in the square around the region; more would take gigabytes."""
 
 
 def draw_on_grid(ground: Ground) -> Drawn:
-    """Sites on a square grid of `spacing_m`, one of its points in the region's middle, those at sea left out.
+    """Sites on a square grid of `spacing_m` with a point in the region's middle, without those at sea.
 
     The grid is square in Lambert's azimuthal equal-area projection around the middle, so that each point stands for the
-    same area everywhere; in a region 100 km wide the distance of neighbours is within 0.002 % of the spacing. With
-    `max_sites`, points are taken in an order drawn from (seed, region). A site's weight is the square metres of land
-    that it stands for: that of all points on land, shared by the sites; where caps refused points, their group's sites
+    same area; in a region 100 km wide the distance of neighbours is within 0.002 % of the spacing. With `max_sites`,
+    points are taken in an order drawn from (seed, region). The weight of a site is the area of land that it stands for,
+    in square metres: the land of all points, shared by the sites. Where caps refused points, the sites of the group
     stand for more.
 
     Raises:
         ConfigError: no point is on land, or there are more than 20 million points.
-        SiteError: there are caps, and the street source could not be asked.
+        SiteError: there are caps, and the street source could not be reached.
     """
     spacing = ground.sampling.spacing_m
     middle_lat, middle_lon = ground.region.middle()

@@ -12,13 +12,12 @@ from pipeline.regions.thinning import caps_of_photos, thin
 def draw_at_photos(ground: Ground) -> Drawn:
     """Sites at the positions of photos, in the order of a digest of (seed, region, photo id).
 
-    A site's weight is the number of photos that it stands for: itself and those it kept out, scaled up to all photos
-    where `max_sites` ended the visit early. Photos that the source itself calls unusable are left out.
+    The weight of a site is the number of photos that it stands for: itself and those it excluded, scaled up to all
+    photos if `max_sites` ended the visit early. Photos that the source marks as unusable are left out.
 
     Raises:
-        ConfigError: the source has no photo in the region, or none that may be used; `NothingThereError` where it is
-            one over the network.
-        SiteError: the source could not be asked.
+        ConfigError: the source has no usable photo in the region; `NothingThereError` for a source on the network.
+        SiteError: the source could not be reached.
     """
     name = ground.region.name
     photos = [photo for photo in ground.photos if photo.unusable is None]

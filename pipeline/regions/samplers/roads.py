@@ -9,24 +9,24 @@ from pipeline.regions.thinning import caps_at, thin
 from pipeline.sources.base import HasRoads
 
 STEPS = 4
-"""Candidates to the spacing along a road, so that roads fill up nearly as densely as the spacing allows."""
+"""Candidates per spacing along a road, so that roads fill up nearly as densely as the spacing allows."""
 
 
 def draw_along_roads(ground: Ground) -> Drawn:
-    """Sites along roads, a metre of road drawn in proportion to the weight of its class.
+    """Sites along roads, with a probability per metre in proportion to the weight of the road class.
 
-    Each road is cut into pieces of alike length, a quarter of the spacing or little more, with a candidate in the
-    middle of each. A candidate has an arrival time, drawn from (seed, region, road id, piece): exponential, with the
-    piece's length times the class's weight as its rate. Candidates are visited as they arrive.
+    Each road is cut into pieces of equal length, a quarter of the spacing or slightly more, with a candidate in the
+    middle of each. The arrival time of a candidate is drawn from (seed, region, road id, piece): exponential, with the
+    length of the piece times the weight of the class as its rate. Candidates are visited in the order of arrival.
 
-    A site's weight is the metres of road that it stands for: its own piece and those of the candidates it kept out,
-    each divided by the chance that a piece of its rate had arrived by the time of the last visit. So the weights sum,
-    but for chance, to the length of all roads whose class's weight is not 0.
+    The weight of a site is the length of road that it stands for, in metres: its own piece and those of the candidates
+    it excluded, each divided by the probability that a piece of its rate had arrived by the last visit. So the expected
+    sum of the weights is the length of all roads whose class has a weight other than 0.
 
     Raises:
-        ConfigError: the region's map source knows no roads, or has none here that count; the latter is a
-            `NothingThereError` where it is a source over the network.
-        SiteError: a source could not be asked.
+        ConfigError: the region's map source does not know roads, or has none here that count; the latter is a
+            `NothingThereError` for a source on the network.
+        SiteError: a source could not be reached.
     """
     if not isinstance(ground.map, HasRoads):
         found = f"roads, and {ground.region.name} has no map source that knows them"
@@ -56,7 +56,7 @@ def draw_along_roads(ground: Ground) -> Drawn:
 
 
 def class_weight(category: str, weights: RoadWeights) -> float:
-    """Weight of a road class; links count as what they lead to, classes without a weight of their own as `other`."""
+    """Weight of a road class. Links count as what they lead to, other classes as `other`."""
     name = category.removesuffix("_link")
     return float(getattr(weights, name if name in RoadWeights.model_fields else "other"))
 

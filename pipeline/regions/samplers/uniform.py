@@ -1,4 +1,4 @@
-"""Sites anywhere on land, alike by area."""
+"""Sites on land, with equal density."""
 
 import numpy as np
 
@@ -9,24 +9,24 @@ from pipeline.regions.land import land_mask
 from pipeline.regions.thinning import caps_at, thin
 
 AREA_DRAWS = 16_384
-"""Draws that the land's area is told from: within 1 % where half of the bounding box is land of the region."""
+"""Draws from which the area of land is estimated: within 1 % if half of the bounding box is land of the region."""
 _LEAST_DRAWS = 65_536
 _LEAST_GAIN = 0.01
 _BLOCK = 2**20
 
 
 def draw_uniformly(ground: Ground) -> Drawn:
-    """Sites at points drawn one after the other, each alike by area in the region, those at sea left out.
+    """Sites at random points with equal density in the region, without those at sea.
 
-    Point i depends on (seed, region, i) alone. A site's weight is the square metres of land that it stands for: the
-    region's land, shared by the sites (the spacing treats all places alike, but for a strip as wide as the spacing
-    along the edges); where caps refused points, their group's sites stand for more.
+    Point i depends only on (seed, region, i). The weight of a site is the area of land that it stands for, in square
+    metres: the region's land, shared by the sites (the spacing treats all places equally, except for a strip along the
+    edges as wide as the spacing). Where caps refused points, the sites of the group stand for more.
 
-    Fewer than `max_sites` are drawn where there is no room for more: where twice the draws bring under 1 % more sites.
+    Fewer than `max_sites` are drawn if there is no room for more: if twice the draws give less than 1 % more sites.
 
     Raises:
         ConfigError: `max_sites` is not set, or the region is on open water.
-        SiteError: there are caps, and the street source could not be asked.
+        SiteError: there are caps, and the street source could not be reached.
     """
     if ground.sampling.max_sites is None:
         raise ConfigError(
@@ -36,7 +36,7 @@ def draw_uniformly(ground: Ground) -> Drawn:
 
 
 def draw_points(ground: Ground, most: int, *, land_only: bool) -> Drawn:
-    """As `draw_uniformly`; also at sea if not `land_only`."""
+    """Like `draw_uniformly`; also at sea unless `land_only`."""
     draws, before = AREA_DRAWS, 0
     while True:
         lon, lat, share = points(ground, draws, land_only=land_only)
@@ -56,10 +56,10 @@ def draw_points(ground: Ground, most: int, *, land_only: bool) -> Drawn:
 
 
 def points(ground: Ground, draws: int, *, land_only: bool) -> tuple[Floats, Floats, float]:
-    """The first `draws` points of the region's bounding box that are in the region, and the share of the box that is.
+    """The first `draws` random points of the bounding box that lie in the region, and their share.
 
     Returns:
-        Longitude and latitude of those that are in the region (and on land), and their share of the first 16,384.
+        Longitude and latitude of the points in the region (and on land), and their share of the first 16,384.
     """
     west, south, east, north = ground.region.bounds()
     # Alike by area, so alike by the sine of the latitude (Archimedes' hat box).
@@ -80,7 +80,7 @@ def points(ground: Ground, draws: int, *, land_only: bool) -> tuple[Floats, Floa
 
 
 def open_water(ground: Ground) -> ConfigError:
-    """Why a region without land cannot be sampled by area."""
+    """The error for a region without land."""
     middle_lat, middle_lon = ground.region.middle()
     found = f"{ground.region.name} (around {middle_lat:.4f}, {middle_lon:.4f}) is on open water"
     if abs(middle_lon) <= 90 and bool(land_mask().is_land(np.array([middle_lat]), np.array([middle_lon]))[0]):

@@ -10,9 +10,10 @@ import shapely
 
 from pipeline.cartography.carto import draw_carto
 from pipeline.cartography.draw import draw
-from pipeline.cartography.facts import facts, in_frame, without_crowds
+from pipeline.cartography.facts import facts, without_crowds
 from pipeline.cartography.features import Feature, as_utc
 from pipeline.cartography.junctions import junctions
+from pipeline.cartography.sight import in_frame
 from pipeline.config.build import Region
 from pipeline.config.sources import MapFiles, Overpass, Overture, PmtilesMap
 from pipeline.errors import Problem, SiteError

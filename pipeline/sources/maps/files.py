@@ -15,8 +15,8 @@ from typing import Any
 
 import shapely
 
-from pipeline.cartography.facts import in_frame
 from pipeline.cartography.features import Extract, Feature, features_of
+from pipeline.cartography.sight import in_frame
 from pipeline.config.build import Region
 from pipeline.config.sources import MapFiles
 from pipeline.errors import ConfigError, Problem, SiteError

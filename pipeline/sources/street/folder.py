@@ -10,7 +10,9 @@ UTF-8, one row a photo:
 | `lat`, `lon` | camera's WGS84 position, degrees; in GeoParquet the point of the geometry column instead | required |
 | `heading` | degrees clockwise from north: of the optical axis, or of the image centre of a panorama | optional |
 | `hfov_deg` | horizontal field of view, degrees; below 180, for a panorama 360 | optional |
-| `projection` | `perspective` or `equirectangular` | default: `perspective` |
+| `projection` | `perspective`, `equirectangular` or `fisheye` | default: `perspective` |
+| `camera_parameters` | of a fisheye: focal length in units of the longer side, k1, k2 (OpenSfM's model) | optional |
+| `sequence` | id of the capture sequence (drive, walk) | optional |
 | `panorama` | true means `equirectangular`; instead of `projection` | optional |
 | `captured_at` | ISO 8601; without a zone it is UTC | optional |
 | `author` | who is credited | required |
@@ -34,6 +36,7 @@ from pipeline.errors import SiteError
 from pipeline.geo import window
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
+from pipeline.imaging.lens import Fisheye
 from pipeline.sources.base import Photo
 from pipeline.sources.street.index import IndexRow, read_index, within
 from schemas.reasons import Reason
@@ -106,6 +109,8 @@ def _photo(row: IndexRow) -> Photo:
         heading_deg=None if row.heading is None else row.heading % 360.0,
         hfov_deg=360.0 if panorama else row.hfov_deg,
         projection=row.projection,
+        lens=Fisheye(*row.camera_parameters) if row.camera_parameters else None,
+        sequence=row.sequence,
         captured_at=row.captured_at,
         author=row.author,
         licence=row.licence,

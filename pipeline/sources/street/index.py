@@ -39,7 +39,9 @@ class IndexRow(BaseModel):
     lon: Annotated[float, Field(ge=-180, le=180)]
     heading: Annotated[float, Field(ge=0, le=360)] | None = None
     hfov_deg: Annotated[float, Field(gt=0, le=360)] | None = None
-    projection: Literal["perspective", "equirectangular"] = "perspective"
+    projection: Literal["perspective", "equirectangular", "fisheye"] = "perspective"
+    camera_parameters: tuple[float, ...] | None = None
+    sequence: str | None = None
     captured_at: datetime | None = None
     author: Annotated[str, Field(min_length=1)]
     licence: str
@@ -60,6 +62,12 @@ class IndexRow(BaseModel):
         if known.setdefault("projection", projection) != projection:
             raise ValueError(f"panorama is {flag!r} and projection is {known['projection']!r}")
         return known
+
+    @field_validator("camera_parameters", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        """A list, or its numbers with commas between, as a CSV file has them."""
+        return value.split(",") if isinstance(value, str) else value
 
     @field_validator("captured_at", mode="before")
     @classmethod
@@ -83,6 +91,12 @@ class IndexRow(BaseModel):
             raise ValueError("lat and lon are both 0, which stands for no position")
         if self.projection == "equirectangular" and self.hfov_deg not in (None, 360):
             raise ValueError(f"hfov_deg of an equirectangular photo is 360, not {self.hfov_deg:g}")
+        if self.camera_parameters is not None and self.projection != "fisheye":
+            raise ValueError(f"camera_parameters are of a fisheye, and projection is {self.projection}")
+        if self.camera_parameters is not None and not (
+            len(self.camera_parameters) == 3 and 0.05 < self.camera_parameters[0] < 5
+        ):
+            raise ValueError("camera_parameters are focal length (0.05 to 5, in units of the longer side), k1, k2")
         if self.projection == "perspective" and self.hfov_deg is not None and self.hfov_deg >= 180:
             raise ValueError(f"hfov_deg of a perspective photo is below 180, not {self.hfov_deg:g}")
         return self

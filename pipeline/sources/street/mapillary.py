@@ -7,7 +7,7 @@ pictures expire: they are stored nowhere, and asked for once more where one is r
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs
 
 import mercantile
@@ -19,6 +19,7 @@ from pipeline.digest import digest
 from pipeline.errors import SiteError
 from pipeline.geo.point import Floats, Point
 from pipeline.geo.window import Box, around
+from pipeline.imaging.lens import Fisheye
 from pipeline.net.base import Client, Key, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
@@ -262,7 +263,8 @@ class MapillarySource:
             position=place,
             heading_deg=heading(image.compass_angle if computed is None else computed),
             hfov_deg=360.0 if panorama else _hfov(image),
-            projection="equirectangular" if panorama else "perspective",
+            projection="equirectangular" if panorama else _projection(image),
+            lens=_fisheye(image),
             captured_at=image.captured_at,
             author=image.creator.username or "Mapillary contributor",
             licence=LICENCE,
@@ -291,6 +293,19 @@ def _place(image: _Image) -> tuple[Point, Fault | None]:
     """The position found by reconstruction, if there is one and it can be; else the one recorded."""
     found = [position(at.coordinates[1], at.coordinates[0]) for at in (image.computed_geometry, image.geometry) if at]
     return next((one for one in found if one[1] is None), found[-1])
+
+
+def _projection(image: _Image) -> Literal["perspective", "fisheye"]:
+    return "fisheye" if image.camera_type == "fisheye" else "perspective"
+
+
+def _fisheye(image: _Image) -> Fisheye | None:
+    """The model of a fisheye, if it was recorded and can be (https://www.mapillary.com/developer/api-documentation)."""
+    given = image.camera_parameters
+    if image.camera_type != "fisheye" or not given or not 0.05 < given[0] < 5:
+        return None
+    k1, k2 = (*given[1:3], 0.0, 0.0)[:2]
+    return Fisheye(given[0], k1, k2)
 
 
 def _hfov(image: _Image) -> float | None:

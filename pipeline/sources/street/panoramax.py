@@ -23,6 +23,7 @@ from pipeline.digest import digest
 from pipeline.errors import SiteError
 from pipeline.geo.point import Floats, Point
 from pipeline.geo.window import around
+from pipeline.imaging.lens import Crop
 from pipeline.net.base import Client, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
@@ -57,6 +58,10 @@ class _Geometry(Wire):
 
 class _Orientation(Wire):
     field_of_view: Number = None
+    sensor_array_dimensions: Any = None
+    """Of the whole picture, pixels."""
+    visible_area: Any = None
+    """Of a part of a sphere: how much is missing left, above, right and below, pixels."""
 
 
 class _Properties(Wire):
@@ -65,6 +70,7 @@ class _Properties(Wire):
     azimuth: Number = Field(None, alias="view:azimuth")
     orientation: _Orientation = Field(_Orientation(), alias="pers:interior_orientation")
     producer: Any = Field(None, alias="geovisio:producer")
+    accuracy: Number = Field(None, alias="quality:horizontal_accuracy")
 
 
 class _Party(Wire):
@@ -228,6 +234,7 @@ class PanoramaxSource:
         licence, forbidden = _licence(item)
         view = item.properties.orientation.field_of_view
         panorama = view is not None and view >= 360
+        crop, strange = _crop(item.properties.orientation) if panorama else (None, None)
         asset = item.assets.get(self._config.picture)
         return Photo(
             source_id=item.id,
@@ -240,8 +247,11 @@ class PanoramaxSource:
             licence=licence,
             link=self._link(item.id),
             sequence=item.collection,
+            lens=crop,
+            hfov_along_long_side=True,
+            position_error_m=item.properties.accuracy,
             picture=asset.href if asset else None,
-            unusable=misplaced or forbidden,
+            unusable=misplaced or forbidden or strange,
         )
 
     def _of_spot(self, spot: _Spot) -> Photo:
@@ -333,3 +343,21 @@ def _spelt(licence: str) -> str:
     if licence.lower().startswith("cc"):
         return licence.upper()
     return licence.lower() if licence.lower().startswith("etalab") else licence
+
+
+def _crop(orientation: _Orientation) -> tuple[Crop | None, Fault | None]:
+    """The part of a sphere that a photo shows, if it says so; or why what it says cannot be."""
+    size, missing = _numbers(orientation.sensor_array_dimensions, 2), _numbers(orientation.visible_area, 4)
+    if size is None or missing is None or not any(missing):
+        return None, None
+    (width, height), (left, top, right, bottom) = size, missing
+    crop = Crop(width, height, left, top, width - left - right, height - top - bottom)
+    fault = crop.fault()
+    return (None, (Reason.WRONG_ASPECT, f"visible_area: {fault}")) if fault else (crop, None)
+
+
+def _numbers(value: Any, count: int) -> list[float] | None:
+    if not isinstance(value, list) or len(value) != count:
+        return None
+    plain = all(isinstance(part, int | float) and not isinstance(part, bool) and math.isfinite(part) for part in value)
+    return [float(part) for part in value] if plain else None

@@ -23,14 +23,15 @@ import h3
 import pipeline.stages.captions
 import pipeline.stages.cues
 import pipeline.stages.imagery
+from pipeline.config import names
 from pipeline.config.build import Build, Region
+from pipeline.config.sources import WorldStreet
 from pipeline.engine.build import prepare, publish_fingerprint, run_build
 from pipeline.engine.build_file import parse_build
 from pipeline.engine.layers import LayerFile, commit, list_layers
 from pipeline.engine.workspace import read_state
 from pipeline.geo.point import Point
 from pipeline.publishing.manifest import PATH, Counts, Manifest
-from pipeline.registry import names
 from pipeline.sources.base import Photo
 from pipeline.stages import STAGES
 from schemas.records import CaptionRow, CueRow, ImageryRow, LayerRow, Site
@@ -43,7 +44,7 @@ class NullSource:
 
     synthetic = True
 
-    def __init__(self, name: str, _config: object, _regions: object) -> None:
+    def __init__(self, name: str, _config: WorldStreet, _regions: object) -> None:
         self.name = name
 
     def fingerprint(self) -> str:

@@ -21,12 +21,12 @@ import numpy as np
 import yaml
 from pydantic import TypeAdapter
 
+from pipeline.config.names import OCR, SEGMENTERS
 from pipeline.config.perception import OcrConfig, OpenClipLabels, SegmenterConfig
 from pipeline.perception.base import View
 from pipeline.perception.devices import load_library, load_torch
 from pipeline.perception.signatures import signatures
 from pipeline.perception.vocabulary import vocabulary
-from pipeline.registry.names import OCR, SEGMENTERS
 from tools.dev.bench.signs import view
 
 WITHOUT_TORCH = ["rapidocr", "superpixels", "signatures"]

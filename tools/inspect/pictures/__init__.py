@@ -1,1 +1,1 @@
-"""Drawing for people: lettering, page blocks, and views with what was read off them."""
+"""Drawing: text, page blocks, and annotated views."""

@@ -1,4 +1,4 @@
-"""What pages of pictures are made of: blocks put above and beside each other, tables, labels, marks on maps."""
+"""Page layout and drawing: blocks above and beside each other, tables, labels, marks on maps."""
 
 import math
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ Box = tuple[float, float, float, float]
 """Left, top, right, bottom in pixels."""
 
 _FINER = 3
-"""Marks are drawn so many times larger and scaled down: Pillow's own edges are jagged."""
+"""Marks are drawn this many times larger and scaled down, because Pillow does not smooth edges."""
 
 
 def stack(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
-    """Blocks one below the other, flush left."""
+    """Blocks one below the other, left-aligned."""
     size = (max(block.width for block in blocks), sum(block.height for block in blocks) + gap * (len(blocks) - 1))
     page = Image.new("RGB", size, PAPER)
     top = 0
@@ -40,7 +40,7 @@ def stack(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
 
 
 def beside(blocks: Sequence[Image.Image], gap: int) -> Image.Image:
-    """Blocks side by side, flush at the top."""
+    """Blocks side by side, top-aligned."""
     size = (sum(block.width for block in blocks) + gap * (len(blocks) - 1), max(block.height for block in blocks))
     page = Image.new("RGB", size, PAPER)
     left = 0
@@ -65,7 +65,7 @@ def heading(text: str, width: int, size: int = 22) -> Image.Image:
 
 
 def empty_frame(size: tuple[int, int], words: str) -> Image.Image:
-    """What stands where a view is missing."""
+    """A placeholder for a missing view."""
     frame = Image.new("RGB", size, SHADE)
     ImageDraw.Draw(frame).rectangle((0, 0, size[0] - 1, size[1] - 1), outline=LINE, width=2)
     style = Style(size=18, colour=MUTED)
@@ -75,7 +75,7 @@ def empty_frame(size: tuple[int, int], words: str) -> Image.Image:
 
 
 def fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
-    """The picture scaled to fit, its shape kept."""
+    """The picture scaled to fit, with its aspect ratio."""
     factor = min(width / picture.width, height / picture.height)
     size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
     return picture.convert("RGB").resize(size, Image.Resampling.LANCZOS)
@@ -83,14 +83,14 @@ def fitted(picture: Image.Image, width: int, height: int) -> Image.Image:
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: its title and its width in pixels, the padding included."""
+    """A column of a table: title, and width in pixels including padding."""
 
     title: str
     width: int
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], size: int = 15) -> Image.Image:
-    """A table whose cells break into lines; every second row is shaded."""
+    """A table whose cells wrap. Every second row is shaded."""
     pad = 8
     width = sum(column.width for column in columns)
     head = Style(size=size, bold=True, colour=MUTED)
@@ -111,12 +111,12 @@ def table(columns: Sequence[Column], rows: Sequence[Sequence[str]], size: int = 
 
 
 def swatch(colour: Colour, side: int = 16) -> Image.Image:
-    """A square of a colour, for legends."""
+    """A coloured square for a legend."""
     return Image.new("RGB", (side, side), colour)
 
 
 def wedge(apex: Point, radius: float, heading_deg: float, hfov_deg: float) -> list[Point]:
-    """The sector that a camera sees on a picture whose up is north: the apex, then points along the arc, left to right.
+    """The sector that a camera sees, on a north-up picture: the apex, then points along the arc, left to right.
 
     Args:
         apex: the camera, in pixels.
@@ -130,7 +130,7 @@ def wedge(apex: Point, radius: float, heading_deg: float, hfov_deg: float) -> li
 
 
 def scale_bar_m(gsd_m: float, most_px: float) -> float:
-    """The longest length of 1, 2 or 5 times a power of ten metres that takes at most so many pixels."""
+    """The longest length of 1, 2 or 5 times a power of ten metres that fits into this many pixels."""
     most_m = gsd_m * most_px
     power = 10.0 ** math.floor(math.log10(most_m))
     return max(step * power for step in (1, 2, 5) if step * power <= most_m * (1 + 1e-9))
@@ -138,7 +138,7 @@ def scale_bar_m(gsd_m: float, most_px: float) -> float:
 
 @dataclass
 class Marks:
-    """Lines and areas on a picture, with smooth edges. `on` lays them over it."""
+    """Lines and areas with smooth edges, to be laid over a picture with `on`."""
 
     size: tuple[int, int]
 
@@ -147,7 +147,7 @@ class Marks:
         self._canvas = ImageDraw.Draw(self._layer)
 
     def line(self, points: Sequence[Point], colour: Colour, width: float, *, closed: bool = False) -> None:
-        """A line with a thin dark or light edge, so that it shows on any ground."""
+        """A line with a thin dark or light edge, so that it is visible on any background."""
         scaled = [(x * _FINER, y * _FINER) for x, y in points]
         if closed:
             scaled.extend(scaled[:2])
@@ -169,7 +169,7 @@ class Marks:
             self._canvas.ellipse((x - r, y - r, x + r, y + r), fill=(*ink, 255))
 
     def on(self, picture: Image.Image) -> Image.Image:
-        """The picture with the marks on it."""
+        """The picture with the marks."""
         layer = self._layer.resize(self.size, Image.Resampling.BOX)
         return Image.alpha_composite(picture.convert("RGBA"), layer).convert("RGB")
 
@@ -181,7 +181,7 @@ def _contrast(colour: Colour) -> Colour:
 
 @dataclass(frozen=True)
 class Tag:
-    """A small label near a point of a picture; `anchor` is the box that it belongs to."""
+    """A small label near a point of a picture. `anchor` is the box that it belongs to."""
 
     text: str
     colour: Colour
@@ -189,7 +189,7 @@ class Tag:
 
 
 def draw_tags(picture: Image.Image, tags: Sequence[Tag], taken: Sequence[Box] = (), size: int = 15) -> None:
-    """Draw labels beside their anchors, none over another; one that finds no room within the picture is left out.
+    """Draw labels beside their anchors without overlaps. A label without room in the picture is left out.
 
     Each label tries the sides of its anchor and then moves away from it; `taken` are boxes to keep free.
     """
@@ -209,7 +209,7 @@ def draw_tags(picture: Image.Image, tags: Sequence[Tag], taken: Sequence[Box] = 
 
 
 def _spots(anchor: Box, wide: float, high: float, size: tuple[int, int]) -> list[Box]:
-    """Places for a label, the nearest first, all within the picture."""
+    """Positions for a label within the picture, nearest first."""
     left, top, right, bottom = anchor
     corners = []
     for step in range(4):

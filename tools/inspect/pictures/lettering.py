@@ -1,6 +1,6 @@
-"""Text in pictures: how wide it is, where lines break, and what may be shown at all.
+"""Text in pictures: widths, line breaks, and escaping.
 
-A letter that the font lacks is drawn as an empty box; `undrawable` says so beforehand, so that the picture can too.
+Letters that the font lacks are drawn as empty boxes. `undrawable` finds them, so that the picture can say so.
 """
 
 import re
@@ -27,7 +27,7 @@ _WORD = re.compile(r"\S+")
 
 @dataclass(frozen=True)
 class Style:
-    """How a piece of text looks; size in pixels."""
+    """Style of a piece of text; size in pixels."""
 
     size: int = 17
     bold: bool = False
@@ -35,7 +35,7 @@ class Style:
 
 
 def printable(text: str) -> str:
-    """Text safe to print: control, bidirectional and invisible characters stand as escapes, white space is a blank."""
+    """Text that is safe to print: control, bidirectional and invisible characters are escaped."""
     return "".join(_visible(char) for char in text)
 
 
@@ -54,12 +54,12 @@ def undrawable(texts: Iterable[str]) -> bool:
 
 
 def width_of(text: str, style: Style) -> int:
-    """Pixels that a line of text takes."""
+    """Width of a line of text, in pixels."""
     return line_width(_drawable(text), style.size, _weight(style))
 
 
 def draw_line(picture: Image.Image, left: float, baseline: float, text: str, style: Style) -> None:
-    """Draw one line of text; `left` and `baseline` are where it starts."""
+    """Draw one line of text, starting at `left` on `baseline`."""
     rise, margin = round(1.4 * style.size), style.size
     shape = 2 * style.size, width_of(text, style) + 2 * margin
     mask = ink(_drawable(text), shape, (margin, rise), style.size, _weight(style))
@@ -67,7 +67,7 @@ def draw_line(picture: Image.Image, left: float, baseline: float, text: str, sty
 
 
 def elide(text: str, style: Style, width: float) -> str:
-    """The text, cut with three dots where it is wider than `width` pixels."""
+    """The text, truncated with an ellipsis if it is wider than `width` pixels."""
     if width_of(text, style) <= width:
         return text
     text = text[: max(0, int(width))]  # hardly a letter is narrower than a pixel
@@ -79,7 +79,7 @@ def elide(text: str, style: Style, width: float) -> str:
 def flow(
     pieces: Sequence[tuple[str, Style]] | str, width: int, style: Style | None = None, ground: Colour = PAPER
 ) -> Image.Image:
-    """A paragraph of differently styled pieces with blanks between them, broken into lines of `width` pixels."""
+    """A paragraph of pieces in different styles, separated by blanks and wrapped at `width` pixels."""
     if isinstance(pieces, str):
         pieces = [(pieces, style or Style())]
     lines = _broken(pieces, width)
@@ -95,7 +95,7 @@ def flow(
 
 
 def _broken(pieces: Sequence[tuple[str, Style]], width: int) -> list[list[tuple[str, Style]]]:
-    """Lines of (text, style); a blank stands before every word but a line's first."""
+    """Lines of (text, style), with a blank before every word except the first of a line."""
     lines: list[list[tuple[str, Style]]] = [[]]
     used = 0
     for text, style in pieces:
@@ -115,7 +115,7 @@ def _broken(pieces: Sequence[tuple[str, Style]], width: int) -> list[list[tuple[
 
 
 def _parts(word: str, style: Style, width: int) -> list[str]:
-    """A word, cut where it is wider than a whole line, as links and scripts without blanks are."""
+    """A word, cut if it is wider than a line (links, scripts without blanks)."""
     if width_of(word, style) <= width:
         return [word]
     parts = [""]

@@ -1,4 +1,4 @@
-"""A sample's views with what is known of them drawn on: texts and masks on street views, the camera on chips."""
+"""Annotated views of a sample: texts and masks on street views, the camera on chips."""
 
 import itertools
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from tools.inspect.pictures.drawing import Box, Marks, Point, Tag, draw_tags, em
 from tools.inspect.pictures.lettering import INK, PAPER, Colour, Style, draw_line, width_of
 
 KIND_COLOURS: dict[str, Colour] = {"text": (255, 196, 0), "object": (0, 158, 115), "map": (86, 132, 255)}
-"""Of the cues' marks, by kind."""
+"""Colours of marks by kind of cue."""
 CAMERA: Colour = (255, 92, 40)
 
 # Okabe and Ito's colours that all readers can tell apart (https://jfly.uni-koeln.de/color/), then their mixtures.
@@ -35,11 +35,11 @@ _LABEL_COLOURS: tuple[Colour, ...] = (
 )
 _LIMITS = ImageLimits(min_side_px=16)
 _TAGGED_SHARE = 0.002
-"""Masks below this share of the view get no label: it would hide them."""
+"""Masks below this share of the view get no label, which would hide them."""
 
 
 def picture(image: records.Image | None, missing: str) -> Image.Image:
-    """A view's pixels, or an empty frame with words where there are none or they cannot be decoded."""
+    """The pixels of a view, or a placeholder with a text if it is missing or cannot be decoded."""
     if image is None:
         return empty_frame((640, 640), missing)
     try:
@@ -49,7 +49,7 @@ def picture(image: records.Image | None, missing: str) -> Image.Image:
 
 
 def label_colours(cues: Sequence[Cue]) -> dict[str, Colour]:
-    """A colour for each label of the objects among the cues."""
+    """A colour for each object label among the cues."""
     labels = sorted({cue.label for cue in cues if cue.kind == "object"})
     return dict(zip(labels, itertools.cycle(_LABEL_COLOURS), strict=False))
 
@@ -57,7 +57,7 @@ def label_colours(cues: Sequence[Cue]) -> dict[str, Colour]:
 def street_with_cues(
     view: Image.Image, view_id: str, cues: Sequence[Cue], width: int, height: int
 ) -> tuple[Image.Image, list[str]]:
-    """A street view scaled to fit, its masks tinted and its text boxes outlined and labelled.
+    """A street view scaled to fit, with tinted masks and outlined, labelled text boxes.
 
     Returns:
         The picture, and a note on each mask that could not be drawn.
@@ -101,14 +101,14 @@ def _mask_of(cue: Cue, size: tuple[int, int]) -> tuple[Image.Image | None, str]:
 
 
 def _tinted(shown: Image.Image, mask: Image.Image, colour: Colour) -> Image.Image:
-    """The picture with a mask's area tinted and its inner edge drawn."""
+    """The picture with a tinted mask and its inner edge."""
     edge = ImageChops.subtract(mask, mask.filter(ImageFilter.MinFilter(5)))
     strength = ImageChops.lighter(mask.point(lambda value: value * 3 // 10), edge)
     return Image.composite(Image.new("RGB", shown.size, colour), shown, strength)
 
 
 def _innermost(mask: Image.Image) -> Box:
-    """A point deep in the mask, as a box without extent: the middle of what the longest erosion leaves, coarsely."""
+    """A point deep inside the mask, found by erosion, as a box without extent."""
     coarse = mask.resize((max(1, mask.width // 8), max(1, mask.height // 8)), Image.Resampling.BOX)
     core = ImageOps.expand(coarse, border=1, fill=0)
     while (thinner := core.filter(ImageFilter.MinFilter(3))).getextrema()[1]:
@@ -124,7 +124,7 @@ def _around(points: Sequence[Point]) -> Box:
 
 
 def chip_with_camera(chip: Image.Image, info: ChipInfo, sample: Sample, cues: Sequence[Cue], side: int) -> Image.Image:
-    """A chip scaled to `side` pixels with the camera, a scale bar, a north arrow and the map cues that have a place.
+    """A chip scaled to `side` pixels with camera, scale bar, north arrow, and map cues.
 
     The site is the chip's centre. The camera stands where the street view says, which may be some metres beside it.
     """
@@ -155,7 +155,7 @@ def chip_with_camera(chip: Image.Image, info: ChipInfo, sample: Sample, cues: Se
 
 
 def _camera(marks: Marks, view: StreetInfo, apex: Point, radius: float) -> tuple[list[Tag], list[Box]]:
-    """Draw the camera's wedge, or a ring where its heading is unknown."""
+    """Draw the camera's sector, or a ring if its heading is unknown."""
     spot = (apex[0] - 6, apex[1] - 6, apex[0] + 6, apex[1] + 6)
     tags = []
     if view.heading_deg is None:
@@ -175,7 +175,7 @@ def _camera(marks: Marks, view: StreetInfo, apex: Point, radius: float) -> tuple
 
 
 def _scale_and_north(marks: Marks, size: tuple[int, int], metres_a_px: float) -> list[Box]:
-    """Draw both on plates; returns the plates' boxes."""
+    """Draw scale bar and north arrow; returns their boxes."""
     bar = scale_bar_m(metres_a_px, size[0] * 0.28) / metres_a_px
     plate = (12.0, size[1] - 46.0, 12.0 + bar + 28, size[1] - 12.0)
     compass = (size[0] - 46.0, 12.0, size[0] - 12.0, 64.0)

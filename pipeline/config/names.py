@@ -1,6 +1,6 @@
-"""Where each source and engine is, by its name in the build file; imported when a build first asks for it.
+"""Sources and engines by the name that a build file gives them (`type`, `engine`), each as `module:Class`.
 
-To add one: one file, one line here, and its section in `pipeline.config`.
+To add one: one file with its class and its settings, and one line here (`docs/contributing/`).
 """
 
 STREET = {

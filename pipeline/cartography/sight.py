@@ -1,0 +1,69 @@
+"""What can be seen from a point past the buildings that are on the map."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
+
+from pipeline.cartography.features import Feature
+from pipeline.geo.frame import LocalFrame
+
+_GRAZE_M = 1.0
+"""A line of sight may cut so much off a building's corner: outlines are not so exact."""
+_INSIDE_M = 15.0
+"""A place on the map stands inside its building; deeper than this its front is on another side."""
+
+
+def in_frame(features: Sequence[Feature], frame: LocalFrame) -> list[BaseGeometry]:
+    """The features' geometries in metres east and north of the frame's centre."""
+
+    def to_metres(degrees: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.column_stack(frame.to_metres(degrees[:, 0], degrees[:, 1]))
+
+    geometries = np.array([feature.geometry for feature in features], dtype=object)
+    return list(shapely.transform(geometries, to_metres))
+
+
+@dataclass(frozen=True)
+class Sight:
+    """The buildings around a site, in metres east and north of it."""
+
+    ids: Sequence[str]
+    buildings: NDArray[np.object_]
+
+    @classmethod
+    def among(cls, features: Sequence[Feature], frame: LocalFrame) -> "Sight":
+        """The buildings among a map's features."""
+        found = [
+            feature
+            for feature in features
+            if (feature.building or feature.kind == "building") and feature.shape == "area"
+        ]
+        shapes = in_frame(found, frame) if found else []
+        site = shapely.Point(0.0, 0.0)
+        kept = [
+            (feature.feature_id, shape)
+            for feature, shape in zip(found, shapes, strict=True)
+            # One that holds the site hides nothing: either GPS is a little off, or it is all that can be seen.
+            if not shapely.contains(shape, site)
+        ]
+        return cls([feature_id for feature_id, _ in kept], np.array([shape for _, shape in kept], dtype=object))
+
+    def reaches(self, x: float, y: float, feature_id: str) -> bool | None:
+        """Whether nothing stands between the site and a point of a thing; None where the map has no buildings."""
+        if not len(self.buildings):
+            return None
+        line = shapely.LineString([(0.0, 0.0), (x, y)])
+        crossed = np.flatnonzero(shapely.intersects(self.buildings, line))
+        if not len(crossed):
+            return True
+        hidden = shapely.length(shapely.intersection(self.buildings[crossed], line))
+        target = shapely.Point(x, y)
+        for at, length in zip(crossed, hidden, strict=True):
+            own = self.ids[int(at)] == feature_id or shapely.distance(self.buildings[at], target) < _GRAZE_M
+            if length > (_INSIDE_M if own else _GRAZE_M):
+                return False
+        return True

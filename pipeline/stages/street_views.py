@@ -1,0 +1,209 @@
+"""From a photo to street views: read, decoded, gated, anonymised, its heading checked, cut where it sees wide."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pipeline.errors import SiteError
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
+from pipeline.imaging.decode import decode
+from pipeline.imaging.encode import encode_jpeg, fit
+from pipeline.imaging.lens import Crop, Fisheye, cut_fisheye, on_sphere, shown_of_crop, stated_crop, turns
+from pipeline.imaging.panorama import cut
+from pipeline.imaging.phash import phash
+from pipeline.imaging.quality import gate, measure
+from pipeline.imaging.types import Camera, Pixels
+from pipeline.imaging.vanishing import VanishingPoint, vanishing_point
+from pipeline.registry.toolbox import Toolbox
+from pipeline.sources.base import KnowsTruth, Photo, StreetSource
+from pipeline.stages.heading import Settled, settle
+from schemas.reasons import Reason
+from schemas.records import Image, MapFact, Quality, StreetView
+
+_LEAST_SHOWN = 0.98
+"""Share of a view cut from a part of a sphere or from a fisheye that must lie on it."""
+_UNKNOWN_HFOV_DEG = 65.0
+"""Field of view that is assumed if it is unknown and the synthetic world's truth is requested."""
+
+
+def views_of(
+    photo: Photo,
+    number: int,
+    point: Point,
+    source: StreetSource,
+    others: Sequence[Photo],
+    facts: Sequence[MapFact],
+    tools: Toolbox,
+) -> list[StreetView]:
+    """A flat photo as one view; a panorama as itself and its perspective cuts, a fisheye as its cuts alone.
+
+    Args:
+        photo: as its source has it.
+        number: of the first view, which its id begins with.
+        point: the site.
+        source: of the photo.
+        others: photos around the site, for the direction of travel.
+        facts: what the map has around the site, for the direction of the road.
+        tools: the build's engines and settings.
+
+    Raises:
+        SiteError: it cannot be read, decoded or used.
+    """
+    settings = tools.build.imagery
+    data = source.read(photo)
+    photo = _with_lens(photo, data)
+    # Of a panorama, large enough that a cut has a pixel of its own for each of its.
+    wide = settings.long_side_px * _span_deg(photo) / settings.cut_hfov_deg
+    long_side_px = max(settings.long_side_px, round(wide))
+    pixels, scores, faces = _checked(fit(decode(data, settings.limits, long_side_px=long_side_px), long_side_px), tools)
+    height, width = pixels.shape[:2]
+    if photo.projection == "perspective" or (photo.projection == "fisheye" and photo.lens is None):
+        photo = _flat(photo, width, height)
+        lines = None if photo.hfov_deg is None else vanishing_point(pixels, photo.hfov_deg)
+        photo, settled = _settled(photo, others, facts, lines)
+        return [_view(photo, str(number), pixels, scores, faces, point, source, tools, settled)]
+    photo, settled = _settled(photo, others, facts, None)
+    views = []
+    if photo.projection == "equirectangular":
+        if isinstance(photo.lens, Crop):
+            pixels = on_sphere(pixels, photo.lens)
+        small = fit(pixels, 2 * settings.long_side_px)
+        views.append(_view(photo, str(number), small, scores, faces, point, source, tools, settled))
+    cuts = _cuts(photo, number, pixels, faces if not views else 0, point, source, tools, settled)
+    if not cuts:
+        raise SiteError(Reason.WRONG_ASPECT, f"it sees {_span_deg(photo):.0f} degrees, too little to cut a view from")
+    return [*views, *cuts]
+
+
+def _with_lens(photo: Photo, data: bytes) -> Photo:
+    """The photo with the part of the sphere that it is, if its file says so and its source did not."""
+    if photo.projection != "equirectangular" or photo.lens is not None:
+        return photo
+    crop = stated_crop(data)
+    return photo if crop is None or crop.is_whole else replace(photo, lens=crop)
+
+
+def _span_deg(photo: Photo) -> float:
+    """How wide a photo that views are cut from sees, in degrees; 0 of any other."""
+    if isinstance(photo.lens, Crop):
+        return 360.0 * photo.lens.width / photo.lens.full_width
+    if isinstance(photo.lens, Fisheye):
+        return photo.lens.span_deg(1, 1)
+    return 360.0 if photo.projection == "equirectangular" else 0.0
+
+
+def _flat(photo: Photo, width: int, height: int) -> Photo:
+    """A photo that is shown as it is: its field of view is that of its width, and a fisheye's is not known."""
+    hfov = photo.hfov_deg
+    if hfov is not None and photo.hfov_along_long_side and height > width:
+        hfov = math.degrees(2 * math.atan(math.tan(math.radians(hfov) / 2) * width / height))
+    if photo.projection == "fisheye":
+        hfov = None
+    return replace(photo, projection="perspective", hfov_deg=hfov)
+
+
+def _settled(
+    photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], lines: VanishingPoint | None
+) -> tuple[Photo, Settled]:
+    """The photo with its heading as it is settled."""
+    settled = settle(photo, others, facts, lines)
+    return replace(photo, heading_deg=settled.heading_deg), settled
+
+
+def _cuts(
+    photo: Photo,
+    number: int,
+    pixels: Pixels,
+    faces: int,
+    point: Point,
+    source: StreetSource,
+    tools: Toolbox,
+    settled: Settled,
+) -> list[StreetView]:
+    """Perspective views of a panorama or a fisheye, as far as they lie on it."""
+    settings = tools.build.imagery
+    base = photo.heading_deg or 0.0
+    width, height = settings.long_side_px, settings.long_side_px * 3 // 4
+    span = photo.lens.span_deg(*pixels.shape[1::-1]) if isinstance(photo.lens, Fisheye) else _span_deg(photo)
+    found: list[StreetView] = []
+    for turn in turns(span, settings.cut_hfov_deg, settings.max_views):
+        camera = Camera((base + turn) % 360.0, 0.0, settings.cut_hfov_deg, width, height)
+        if isinstance(photo.lens, Fisheye):
+            piece, shown = cut_fisheye(pixels, photo.lens, base, camera)
+        else:
+            piece = cut(pixels, base, camera)
+            shown = 1.0 if photo.lens is None else shown_of_crop(photo.lens, base, camera)
+        if shown < _LEAST_SHOWN:
+            continue
+        cut_photo = replace(
+            photo,
+            projection="perspective",
+            heading_deg=None if photo.heading_deg is None else camera.heading_deg,
+            hfov_deg=camera.hfov_deg,
+        )
+        whole = str(number) if photo.projection == "equirectangular" else None
+        blurred = 0 if found else faces
+        view_id = f"{number}@{turn % 360.0:g}"
+        scores = measure(piece)
+        found.append(_view(cut_photo, view_id, piece, scores, blurred, point, source, tools, settled, cut_from=whole))
+    return found
+
+
+def _checked(pixels: Pixels, tools: Toolbox) -> tuple[Pixels, Quality, int]:
+    """The photo with blurred faces, its scores, and the number of faces, if it passes the quality gates."""
+    scores = measure(pixels)
+    reason = gate(scores, tools.build.imagery.quality)
+    if reason is not None:
+        raise SiteError(reason, ", ".join(f"{name} {value:.3g}" for name, value in scores))
+    blurred, faces = tools.blurrer.blur(pixels) if tools.blurrer else (pixels, 0)
+    return blurred, scores, faces
+
+
+def _view(
+    photo: Photo,
+    view_id: str,
+    pixels: Pixels,
+    scores: Quality,
+    faces: int,
+    point: Point,
+    source: StreetSource,
+    tools: Toolbox,
+    settled: Settled,
+    cut_from: str | None = None,
+) -> StreetView:
+    height, width = pixels.shape[:2]
+    east, north = LocalFrame(point.lat, point.lon).to_metres(photo.position.lon, photo.position.lat)
+    truth = None
+    if isinstance(source, KnowsTruth) and photo.projection == "perspective":
+        camera = Camera(photo.heading_deg or 0.0, 0.0, photo.hfov_deg or _UNKNOWN_HFOV_DEG, width, height)
+        truth = source.truth(photo, camera)
+    return StreetView(
+        source=source.name,
+        source_id=photo.source_id,
+        author=photo.author,
+        licence=photo.licence,
+        link=photo.link,
+        redistributable=photo.redistributable,
+        view_id=view_id,
+        projection="equirectangular" if photo.projection == "equirectangular" else "perspective",
+        cut_from=cut_from,
+        lat=photo.position.lat,
+        lon=photo.position.lon,
+        distance_m=round(float((east**2 + north**2) ** 0.5), 2),
+        heading_deg=photo.heading_deg,
+        heading_source=settled.source,
+        heading_error_deg=settled.error_deg,
+        position_error_m=photo.position_error_m,
+        pitch_deg=0.0,
+        hfov_deg=360.0 if photo.projection == "equirectangular" else photo.hfov_deg,
+        captured_at=photo.captured_at,
+        sequence=photo.sequence,
+        width=width,
+        height=height,
+        quality=scores,
+        faces_blurred=faces,
+        phash=phash(pixels),
+        image=Image(bytes=encode_jpeg(pixels, tools.build.imagery.jpeg_quality), path=f"{view_id}.jpg"),
+        truth=truth,
+    )

@@ -1,0 +1,118 @@
+"""A stated heading against the picture's lines and the track of its capture."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from pipeline.geo.frame import LocalFrame
+from pipeline.geo.point import Point
+from pipeline.imaging.vanishing import VanishingPoint
+from pipeline.sources.base import Photo
+from pipeline.stages.heading import settle
+from schemas.records import MapFact
+
+HERE = Point(52.0, 13.0)
+START = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def drive(way_deg: float, *headings: float | None, sequence: str | None = "s") -> list[Photo]:
+    """Photos 8 m apart along a direction, one second after the other."""
+    import math
+
+    frame = LocalFrame(HERE.lat, HERE.lon)
+    photos = []
+    for i, heading in enumerate(headings):
+        step = 8.0 * (i - len(headings) // 2)
+        lon, lat = frame.to_degrees([step * math.sin(math.radians(way_deg))], [step * math.cos(math.radians(way_deg))])
+        photos.append(
+            Photo(
+                source_id=f"p{i}",
+                position=Point(float(lat[0]), float(lon[0])),
+                heading_deg=heading,
+                hfov_deg=70.0,
+                projection="perspective",
+                captured_at=START + timedelta(seconds=i),
+                author="a",
+                licence="CC0-1.0",
+                link="https://x.org",
+                sequence=sequence,
+            )
+        )
+    return photos
+
+
+def road(axis_deg: float, distance_m: float = 2.0) -> MapFact:
+    return MapFact(
+        fact_id="r", kind="road", category="residential", name=None, name_en=None, distance_m=distance_m,
+        bearing_deg=0.0, axis_deg=axis_deg,
+    )  # fmt: skip
+
+
+AHEAD = VanishingPoint(0.0, 0.5)
+
+
+def settled(photos: list[Photo], facts: list[MapFact], lines: VanishingPoint | None) -> tuple[str | None, float | None]:
+    found = settle(photos[len(photos) // 2], photos, facts, lines)
+    return found.source, found.heading_deg
+
+
+def test_where_no_witness_speaks_the_heading_stays_as_stated() -> None:
+    assert settled(drive(0, 33.0, sequence=None), [], None) == ("stated", 33.0)
+    assert settled(drive(0, 33.0, sequence=None), [], AHEAD) == ("stated", 33.0)  # no road on the map
+    assert settled(drive(0, 33.0, sequence=None), [road(90.0, 40.0)], AHEAD) == ("stated", 33.0)  # nor near by
+    assert settled(drive(0, None), [road(90.0)], AHEAD) == (None, None)
+
+
+@pytest.mark.parametrize(("axis", "angle", "stated"), [(30.0, 0.0, 35.0), (30.0, 10.0, 200.0), (170.0, -20.0, 8.0)])
+def test_a_heading_that_the_street_agrees_with_is_confirmed(axis: float, angle: float, stated: float) -> None:
+    got = settle(drive(0, stated, sequence=None)[0], [], [road(axis)], VanishingPoint(angle, 0.5))
+    assert (got.source, got.heading_deg) == ("confirmed", stated)
+    assert got.error_deg is not None
+    assert got.error_deg < 20
+
+
+def test_where_roads_meet_one_that_agrees_is_enough() -> None:
+    assert settled(drive(0, 92.0, sequence=None), [road(0.0), road(90.0)], AHEAD) == ("confirmed", 92.0)
+
+
+def test_a_dash_camera_whose_compass_is_45_degrees_off_is_found_and_corrected() -> None:
+    source, heading = settled(drive(20, 20.0, 20.0, 65.0, 20.0, 20.0), [road(20.0)], AHEAD)
+    assert source == "corrected"
+    assert heading == pytest.approx(20.0, abs=2.0)
+
+
+def test_one_witness_against_it_makes_a_heading_unreliable() -> None:
+    assert settled(drive(0, 65.0, sequence=None), [road(20.0)], AHEAD) == ("unreliable", 65.0)
+    assert settled(drive(20, 20.0, 20.0, 65.0, 20.0, 20.0), [], None) == ("unreliable", 65.0)
+
+
+def test_a_whole_drive_that_is_45_degrees_off_is_not_believed() -> None:
+    assert settled(drive(20, 65.0, 65.0, 65.0, 65.0, 65.0), [road(20.0)], AHEAD)[0] == "unreliable"
+
+
+def test_a_heading_half_a_turn_off_is_found_by_the_track() -> None:
+    assert settled(drive(20, 20.0, 20.0, 200.0, 20.0, 20.0), [], None)[0] == "unreliable"
+    source, heading = settled(drive(20, 20.0, 20.0, 200.0, 20.0, 20.0), [road(20.0)], AHEAD)
+    assert source == "corrected"
+    assert heading == pytest.approx(20.0, abs=2.0)
+
+
+@pytest.mark.parametrize("mount", [90.0, 180.0, 270.0])
+def test_a_camera_that_looks_to_the_side_or_back_is_no_fault(mount: float) -> None:
+    looks = [(20.0 + mount) % 360.0] * 5
+    assert settled(drive(20, *looks), [], None)[0] == "confirmed"
+
+
+def test_a_walk_that_turns_to_all_sides_tells_nothing() -> None:
+    assert settled(drive(20, 10.0, 130.0, 250.0, 60.0, 300.0), [], None)[0] == "stated"
+
+
+def test_photos_that_stand_still_or_are_far_in_time_give_no_track() -> None:
+    still = drive(20, 20.0, 20.0, 65.0, 20.0, 20.0)
+    still = [Photo(**{**vars(photo), "position": HERE}) for photo in still]
+    assert settled(still, [], None)[0] == "stated"
+    slow = [
+        Photo(**{**vars(photo), "captured_at": START + timedelta(hours=i)})
+        for i, photo in enumerate(drive(20, 20.0, 20.0, 65.0, 20.0, 20.0))
+    ]
+    assert settled(slow, [], None)[0] == "stated"
