@@ -29,7 +29,7 @@ def as_markdown(study: Study, rows: Sequence[Row], command: str) -> str:
         "one by over 25 % are left out of its ranking. Intervals (95 %) are resampled over blocks of the test; a query "
         "counts with the mean of its hits over the seeds."
     )
-    lines = [f"# {study.name}", "", method]
+    lines = [f"# {study.name}", "", method, "", f"![R@10 on val by epoch]({study.name}.svg)"]
     for reference in study.references:
         first = rows[0]
         recall = first.figures[reference]
