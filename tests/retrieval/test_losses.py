@@ -58,7 +58,7 @@ def test_a_pair_that_is_no_negative_feels_no_push() -> None:
 def test_overlapping_chips_are_no_negatives(fields_dataset: str) -> None:
     index: Index = read_index([fields_dataset], Selection())
     rows = torch.tensor([3, 4, 9, 3])
-    apart = Negatives(index, "aerial", 0.0).among(rows)
+    apart = Negatives(index, ("aerial",), 0.0).among(rows)
     assert apart.tolist() == [
         [False, True, True, False], [True, False, True, True], [True, True, False, True], [False, True, True, False]
     ]  # fmt: skip
@@ -67,9 +67,9 @@ def test_overlapping_chips_are_no_negatives(fields_dataset: str) -> None:
     near[9], index.lon[4] = near[9], index.lon[3]
     moved = index.take(np.arange(len(index)))
     moved.lat[:] = near
-    assert not Negatives(moved, "aerial", 0.0).among(rows)[0, 1]
-    assert not Negatives(moved, "aerial", 0.4).among(rows)[1, 0]
-    assert Negatives(moved, "aerial", 0.6).among(rows)[0, 1]
+    assert not Negatives(moved, ("aerial",), 0.0).among(rows)[0, 1]
+    assert not Negatives(moved, ("aerial",), 0.4).among(rows)[1, 0]
+    assert Negatives(moved, ("aerial",), 0.6).among(rows)[0, 1]
 
 
 def test_overlaps_that_the_dataset_states_make_the_mask(fields_dataset: str) -> None:
@@ -80,10 +80,10 @@ def test_overlaps_that_the_dataset_states_make_the_mask(fields_dataset: str) -> 
     stated = index.take(np.arange(len(index)))
     object.__setattr__(stated, "overlaps", from_lists(lists))
     rows = torch.tensor([8, 1, 5])
-    assert Negatives(stated, "aerial", 0.0).among(rows).tolist() == [
+    assert Negatives(stated, ("aerial",), 0.0).among(rows).tolist() == [
         [False, True, False], [True, False, True], [False, True, False]
     ]  # fmt: skip
-    assert Negatives(stated, "aerial", 0.5).among(rows)[0, 2]
+    assert Negatives(stated, ("aerial",), 0.5).among(rows)[0, 2]
 
 
 def test_two_processes_are_as_one(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Trainings that differ in one thing, side by side: what is lost without names, long text, training.
+"""Compare variants of a training side by side: without names, with short text, untrained.
 
 Each row of a study is a training file with some keys replaced, trained with several seeds, each chosen on its val rows
 and then tested once, on rows that none of them was trained on or chosen by.
@@ -25,7 +25,7 @@ from tools.retrieval.train.config import parse_retrieval
 
 
 class Study(Section):
-    """The whole file."""
+    """The file of a study."""
 
     name: Name
     out: Path
@@ -95,7 +95,7 @@ def load_study(path: Path) -> Study:
 
 
 def run_study(study: Study, base: Path) -> list[Row]:
-    """Train and test all rows with all seeds. What was trained before is not trained again.
+    """Train and test all rows with all seeds. Finished trainings are not repeated.
 
     Args:
         study: what to compare.
@@ -125,7 +125,7 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def _one(study: Study, name: str, seed: int, base: Path) -> Tested:
-    """Train and test one model, in a process of its own."""
+    """Train and test one model, in its own process."""
     from tools.retrieval.checkpoint import load_trained
     from tools.retrieval.data.index import read_index
     from tools.retrieval.encode import encode, model_encoders
