@@ -237,7 +237,7 @@ def _misused_engines(build: Build) -> list[Problem]:
     problems: list[Problem] = []
     real = [name for name, street in build.sources.street.items() if not isinstance(street, WorldStreet)]
     segmenters = [segmenter.engine for segmenter in build.perception.segmenters]
-    for key, engines in (("ocr", [build.perception.ocr.engine]), ("segmenters", segmenters)):
+    for key, engines in (("ocr.engine", [build.perception.ocr.engine]), ("segmenters", segmenters)):
         if "oracle" in engines and real:
             problems.append(
                 Problem(

@@ -184,7 +184,7 @@ def builds() -> list[Any]:
         "sources": {"street": {"town": {"type": "world", "seed": 3}}, "map": {"plan": {"type": "world", "seed": 3}}},
         "sampling": {"spacing_m": 60, "max_sites": 10, "unit_resolution": 10},
         "imagery": {"max_views": 2, "chips": {"gsd_m": 0.6, "size_px": 128}, "anonymiser": "none"},
-        "perception": {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}},
+        "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
     }  # fmt: skip
     real: dict[str, Any] = {
         "name": "real", "workspace": "s3://bucket/w", "dataset": "d",

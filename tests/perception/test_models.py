@@ -226,7 +226,7 @@ def faults(server: HTTPServer) -> dict[str, tuple[NamedModel, str]]:
         "another file": (model(url, sha256="0" * 64), "wanted; nothing was kept"),
         "larger than it may be": (model(url, max_bytes=25_599), "it is another file"),
         "gone": (model(server.url_for("/gone/m.onnx")), "download on another machine"),
-        "not in ranges": (model(server.url_for("/whole/m.onnx")), "the whole file in place of a range"),
+        "not in ranges": (model(server.url_for("/whole/m.onnx")), "the whole file instead of the requested range"),
         "a page": (model(server.url_for("/html/m.onnx")), "could not be had"),
         "sent elsewhere": (model(server.url_for("/away/m.onnx")), "not an address of this source"),
     }
