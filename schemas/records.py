@@ -25,6 +25,8 @@ Float32 = Annotated[float, "float32"]
 """A number that is stored in four bytes (`schemas.arrow`)."""
 Above = Literal["aerial", "map", "street_only"]
 """How a thing shows from above: in an aerial picture, on a map only, or not at all."""
+Frame = Literal["heading", "compass"]
+"""What the directions of a text are relative to: the main view's axis (`on the left`), or north (`to the east`)."""
 Variant = Literal["long", "short", "street"]
 """Kind of description: `long` and `short` are for a reader who looks from above, `street` tells of the street views."""
 
@@ -396,6 +398,11 @@ class Cue(Record):
     disputed: bool = False
     """True if another segmenter found something else in the same place. Both cues are kept with a lower `confidence`,
     and the weaker one is not `lasting`."""
+    confirmed: bool = False
+    """True for a text that the OCR engine read the same way a second time, at another scale."""
+    in_sight: bool | None = None
+    """Map cues: false if a building on the map stands between the site and the thing; null if the map has no buildings.
+    True for what was seen."""
 
 
 class Signature(Record):
@@ -577,6 +584,13 @@ class CaptionRow(LayerRow):
     """Length of the short description in CLIP tokens, start and end tokens included."""
     street_tokens: int = 0
     """Length of the street description in CLIP tokens, start and end tokens included."""
+    long_frame: Frame | None = None
+    """What the directions of the long description are relative to: the main view's axis (`heading`) or north
+    (`compass`). One text has one frame; null if it tells no direction."""
+    short_frame: Frame | None = None
+    """The same of the short description."""
+    street_frame: Frame | None = None
+    """The same of the street description."""
     sentences: list[Sentence]
     """Sentences of all descriptions as published, in reading order: without the dropped ones."""
     dropped: list[Dropped] = []
@@ -670,6 +684,13 @@ class Sample(Record):
     """Length of `description_short` in CLIP tokens, start and end tokens included."""
     description_street_tokens: int
     """Length of `description_street` in CLIP tokens, start and end tokens included; 0 without it."""
+    description_frame: Frame | None
+    """What the directions of `description` are relative to: the axis of `street` (`heading`) or north (`compass`). One
+    text has one frame; null if it tells no direction."""
+    description_short_frame: Frame | None
+    """The same of `description_short`."""
+    description_street_frame: Frame | None
+    """The same of `description_street`."""
     language: str
     """ISO 639-1 code of the descriptions."""
     sentences: list[Sentence]

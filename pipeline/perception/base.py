@@ -33,6 +33,8 @@ class TextBox:
     """x1, y1, x2, y2, ... pixels, clockwise from the text's top left."""
     script: str
     """ISO 15924 code of the main script."""
+    confirmed: bool = False
+    """Whether a second reading at another scale gave the same (`pipeline.perception.second_reading`)."""
 
 
 @dataclass(frozen=True)

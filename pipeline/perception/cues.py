@@ -18,6 +18,7 @@ from rapidfuzz import fuzz
 
 from pipeline.perception import rle
 from pipeline.perception.base import Segment, TextBox
+from pipeline.perception.fragments import without_fragments
 from pipeline.perception.lines import joined_lines
 from pipeline.perception.scripts import main_script
 from pipeline.perception.text import publishable
@@ -85,7 +86,7 @@ def fuse(
     found: list[Cue] = []
     for frame in frames:
         seen_here = segments.get(frame.view.view_id, [])
-        for box in joined_lines(texts.get(frame.view.view_id, [])):
+        for box in joined_lines(without_fragments(texts.get(frame.view.view_id, []))):
             text = publishable(box.text)
             if text is not None:
                 found.append(_text_cue(frame, box, text, ocr_name, seen_here))
@@ -181,6 +182,8 @@ def _text_cue(frame: _Frame, box: TextBox, text: str, source: str, segments: Seq
         lasting=lasting,
         from_above="street_only",
         on=on,
+        confirmed=box.confirmed,
+        in_sight=True,
     )
 
 
@@ -249,6 +252,7 @@ def _object_cue(frame: _Frame, segment: Segment, source: str, words: Mapping[str
         looks=list(segment.looks),
         seen_by=list(segment.seen_by or (source,)),
         disputed=segment.disputed,
+        in_sight=True,
     )
 
 
@@ -297,6 +301,7 @@ def _map_cue(fact: MapFact, heading_deg: float | None, source: str) -> Cue:
         mask=None,
         lasting=True,
         from_above="aerial" if fact.kind in FROM_ABOVE else "map",
+        in_sight=fact.in_sight,
     )
 
 

@@ -20,8 +20,9 @@ from pipeline.imaging.types import Pixels
 from pipeline.perception.base import TextBox, View
 from pipeline.perception.devices import BatchSize, chosen, load_library
 from pipeline.perception.noise import text_box
+from pipeline.perception.second_reading import with_second_reading
 
-VERSION = 1
+VERSION = 2
 VIEWS_AT_ONCE = 4
 """Views of one size that the detector is given together on a GPU, halved where memory does not suffice. On a CPU it is
 one: several gain nothing there and take 1 GB each."""
@@ -84,7 +85,14 @@ class EasyOcrEngine:
         return [found[i] for i in range(len(views))]
 
     def _read(self, pictures: Sequence[Pixels]) -> list[list[TextBox]]:
-        """Pictures of one size."""
+        """Pictures of one size, their texts read twice."""
+        return [
+            with_second_reading(boxes, picture, lambda cut: self._boxes([cut])[0])
+            for picture, boxes in zip(pictures, self._boxes(pictures), strict=True)
+        ]
+
+    def _boxes(self, pictures: Sequence[Pixels]) -> list[list[TextBox]]:
+        """What is read in pictures of one size."""
         height, width = pictures[0].shape[:2]
         bgr = np.stack([picture[:, :, ::-1] for picture in pictures])
         answers = self._reader.readtext_batched(bgr, batch_size=self._config.batch)

@@ -86,7 +86,8 @@ def _joined(group: Sequence[TextBox]) -> TextBox:
     text = " ".join(box.text for box in group)
     left, top, right, bottom = around.left, around.top, around.right, around.bottom
     corners = (left, top, right, top, right, bottom, left, bottom)
-    return TextBox(text, min(box.confidence for box in group), corners, main_script(text))
+    confirmed = all(box.confirmed for box in group)
+    return TextBox(text, min(box.confidence for box in group), corners, main_script(text), confirmed)
 
 
 def _extent(box: TextBox) -> _Extent:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from hashlib import blake2b
 from importlib.metadata import version
@@ -10,19 +11,21 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.config.perception import RapidOcr
 from pipeline.errors import MachineError
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import TextBox, View
 from pipeline.perception.noise import text_box
+from pipeline.perception.second_reading import with_second_reading
 
 SHORT_SIDE_PX = 960
 """Views are scaled up to this: on 1024 x 768 photos it finds more small signs than 736 or 1280, at 0.5 s a view."""
 LONG_SIDE_PX = 2000
 """And never beyond this, which bounds memory for views of any shape."""
 
-_RULES = 1  # raise when the filters in `pipeline.perception.noise` or `.text` change
+_RULES = 2  # raise when the filters in `pipeline.perception.noise` or `.text` change
 _WEIGHTS = {"Det": "PP-OCRv6_det_small.onnx", "Rec": "PP-OCRv6_rec_small.onnx"}
 _MEND = "pip install 'rapidocr>=3.10' 'onnxruntime>=1.31'"
 
@@ -85,12 +88,23 @@ class RapidOcrEngine:
             size = (max(1, round(width * scale)), max(1, round(height * scale)))
             how = cv2.INTER_CUBIC if scale > 1.0 else cv2.INTER_AREA
             bgr = np.asarray(cv2.resize(bgr, size, interpolation=how), np.uint8)
+        found = with_second_reading(self._boxes(bgr), bgr, self._boxes)
+        ratio = np.array([width / bgr.shape[1], height / bgr.shape[0]])
+        return [replace(box, polygon=_scaled(box.polygon, ratio)) for box in found]
+
+    def _boxes(self, bgr: Pixels) -> list[TextBox]:
+        """What is read in a picture at the scale that it has."""
         answer = self._reader(bgr)
         if answer.boxes is None:
             return []
-        ratio = np.array([width / bgr.shape[1], height / bgr.shape[0]])
+        height, width = bgr.shape[:2]
         boxes = (
-            text_box(words, float(confidence), np.asarray(corners, float) * ratio, width, height)
+            text_box(words, float(confidence), np.asarray(corners, float), width, height)
             for words, confidence, corners in zip(answer.txts, answer.scores, answer.boxes, strict=True)
         )
         return [box for box in boxes if box is not None]
+
+
+def _scaled(polygon: Sequence[float], ratio: NDArray[np.float64]) -> tuple[float, ...]:
+    points = np.asarray(polygon, float).reshape(-1, 2) * ratio
+    return tuple(points.round(2).ravel().tolist())

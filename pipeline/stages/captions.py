@@ -5,6 +5,7 @@ from typing import Any
 
 from pipeline.boundary import on_site
 from pipeline.captioning.base import Captioner, Description, Evidence, NotDescribedError
+from pipeline.captioning.grounding.frames import frame_of
 from pipeline.captioning.grounding.grounding import VARIANTS, VERSION, ground, text_of, witnesses_of
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config.build import Build, Region
@@ -78,6 +79,10 @@ def _described(asked: Evidence, answer: Description, captioner: Captioner, polic
     grounded = ground(answer.sentences, known, asked.site.region)
     fault = answer.fault or grounded.fault
     long, short, street = (text_of(grounded.sentences, variant) for variant in VARIANTS)
+    frames: dict[str, Any] = {
+        f"{variant}_frame": frame_of([s for s in grounded.sentences if s.variant == variant], known.language)
+        for variant in VARIANTS
+    }
     return CaptionRow(
         site_id=asked.site.site_id,
         status="failed" if fault else "ok",
@@ -90,6 +95,7 @@ def _described(asked: Evidence, answer: Description, captioner: Captioner, polic
         long_tokens=count_clip_tokens(long),
         short_tokens=count_clip_tokens(short),
         street_tokens=count_clip_tokens(street) if street else 0,
+        **frames,
         sentences=grounded.sentences,
         dropped=[*answer.dropped, *grounded.dropped],
         notes=answer.notes,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.grounding.claims import Witnesses, judge_claim
+from pipeline.captioning.grounding.frames import in_one_frame
 from pipeline.captioning.grounding.mending import Fault, mended, repeated_share, said_twice, taken_out
 from pipeline.captioning.grounding.rules import broken_rules, unclaimed
 from pipeline.captioning.grounding.verification import Heard, with_answer
@@ -15,7 +16,7 @@ from pipeline.config.captioning import Grounding
 from schemas.reasons import Reason
 from schemas.records import Claim, Dropped, Note, Sentence, Variant
 
-VERSION = 3
+VERSION = 4
 VARIANTS: tuple[Variant, ...] = ("long", "short", "street")
 _EXACT = frozenset({"sign", "name", "count", "map"})
 """Kinds of claim that `strict` wants a second witness for."""
@@ -68,8 +69,9 @@ def ground(
         dropped += [taken_out(mine[i], ["it is said twice"]) for i in sorted(twice)]
         once = [sentence for i, sentence in enumerate(mine) if i not in twice]
         standing, gone = mended(once, lambda sentence: _faults(sentence, known, region), known.language)
-        kept += standing
-        dropped += gone
+        framed, odd = in_one_frame(standing, known.language)
+        kept += framed
+        dropped += [*gone, *odd]
     kept = _with_short(kept, known, short_tokens)
     return Grounded(kept, dropped, _fault(judged, kept, dropped, known))
 

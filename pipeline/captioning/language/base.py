@@ -22,7 +22,7 @@ from pydantic import BaseModel, ConfigDict
 from pipeline.captioning.likeness import folded
 from pipeline.perception.scripts import COMMON, main_script
 from pipeline.perception.text import is_instruction
-from schemas.records import ClaimKind
+from schemas.records import ClaimKind, Frame
 
 Side = Literal["left", "right", "ahead", "behind"]
 Check = Literal["view", "style", "instruction", "place", "personal", "language", "length"]
@@ -71,6 +71,8 @@ class Rules(BaseModel):
 
     code: str
     sides: dict[Side, list[str]]
+    compass: list[str]
+    """Directions by the points of the compass."""
     layout: dict[Layout, list[str]]
     numbers: dict[str, int]
     function_words: frozenset[str]
@@ -113,6 +115,7 @@ class Language:
         self.rules = Rules.model_validate(yaml.safe_load(rules.read_text(encoding="utf-8")))
         self.code = self.rules.code
         self._sides = {side: _any_of(patterns) for side, patterns in self.rules.sides.items()}
+        self._compass = _any_of(self.rules.compass)
         self._layout = {kind: _any_of(patterns) for kind, patterns in self.rules.layout.items()}
         words = sorted(self.rules.numbers, key=len, reverse=True)
         self._numbers = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))}|\d+)(?!\w)", re.IGNORECASE)
@@ -138,6 +141,13 @@ class Language:
         """Directions from the standpoint that a text speaks of, outside its quotations."""
         plain = masked_quotations(text)
         return frozenset(side for side, pattern in self._sides.items() if pattern.search(plain))
+
+    def frames(self, text: str) -> frozenset[Frame]:
+        """What the directions in a text are relative to, outside its quotations; empty where it tells none."""
+        found: set[Frame] = {"heading"} if self.sides(text) else set()
+        if self._compass.search(masked_quotations(text)):
+            found.add("compass")
+        return frozenset(found)
 
     def layout(self, text: str) -> frozenset[Layout]:
         """What a text says to be there that a complete map would have."""
