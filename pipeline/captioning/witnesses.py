@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.captioning.base import Evidence
-from pipeline.captioning.language.base import Side
+from pipeline.captioning.language.rules import Side
 from pipeline.perception.cues import ASSUMED_HFOV_DEG, position_of
 from schemas.records import Cue, FactKind, Note, Position, StreetView
 

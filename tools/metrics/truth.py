@@ -13,7 +13,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.language import LANGUAGES, language_of
-from pipeline.captioning.language.base import quotations
+from pipeline.captioning.language.quotes import quotations
 from pipeline.captioning.likeness import same_lettering
 from pipeline.captioning.witnesses import Testimony, gather_testimony
 from pipeline.config.build import Region

@@ -6,7 +6,8 @@ import re
 import pytest
 
 from pipeline.captioning.language import LANGUAGES, language_of
-from pipeline.captioning.language.base import Rule, quotations
+from pipeline.captioning.language.quotes import quotations
+from pipeline.captioning.language.rules import Rule
 from pipeline.errors import ConfigError
 
 RULES = [(code, rule) for code in LANGUAGES for rule in language_of(code).rules.rules]
