@@ -84,7 +84,7 @@ class Names:
             word = token.group()
             opens = not sentence[: token.start()].strip(" \"'(" + MASK)
             adjoins = bool(runs) and sentence[end : token.start()] in (" ", " & ", "-")
-            if adjoins and word.casefold() in self._rules.connectors:
+            if adjoins and (named[-1] or len(runs[-1]) > 1) and word.casefold() in self._rules.connectors:
                 held.append(word)
             elif adjoins and (self._is_capital(word) or word.isdigit()):
                 runs[-1] += [*held, word]

@@ -1,0 +1,55 @@
+"""What the tests hold each language to: a module a language, named by its code, with `CASES`."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Sentences of one language, and what is to be read in them."""
+
+    statement: str
+    """With a word for most kinds of control."""
+    sides: dict[str, set[str]]
+    numbers: dict[str, set[int]]
+    layout: dict[str, set[str]]
+    known: list[str]
+    """Names that the map has."""
+    names: dict[str, list[str]]
+    streets: list[str]
+    no_streets: list[str]
+    places: list[str]
+    no_places: list[str]
+    cuts: list[tuple[str, list[str], list[str], str | None]]
+    """A sentence, the claims that failed, those that stand, and what is left of it."""
+    refers_back: list[str]
+    stands_alone: list[str]
+    alike: list[tuple[str, str]]
+    """Words of one thing."""
+    unlike: list[tuple[str, str]]
+    sentences: list[list[str]]
+    """Texts, sentence by sentence."""
+    foreign: list[str]
+    """Sentences in other languages."""
+    not_written: str
+    """Words of the language that are no text in it."""
+    written: str
+    sound: tuple[str, str]
+    """Two sentences that may be said of a place."""
+    lie: str
+    """A sentence with one claim."""
+    leaning: tuple[str, str]
+    """A sentence, and one that cannot stand without it."""
+    clause: tuple[str, str, str]
+    """A sentence, its main clause as a claim, and its other clause as one."""
+    broken: dict[str, str]
+    """Sentences that no description may have, and how the reason begins."""
+    place_name: str
+    """A sentence with the place `Probably Never Existed Museum`, or what the language has for such a name."""
+    place_named: str
+
+
+def cases(code: str) -> Cases:
+    """Those of a language. A language without them fails its tests."""
+    return cast(Cases, import_module(f"{__name__}.{code}").CASES)
