@@ -38,8 +38,8 @@ class Templates:
         """Parses and fills in every template once.
 
         Raises:
-            ConfigError: naming each template that is malformed or uses a variable that there is not; or that there are no
-                rules for the prompt set's language.
+            ConfigError: naming each template that is malformed or uses a variable that there is not, or the language
+                that there are no rules for.
         """
         self._environment = Environment(
             undefined=StrictUndefined,

@@ -7,8 +7,9 @@ from pathlib import Path
 from pipeline.captioning.language.base import RULES, Language
 from pipeline.errors import ConfigError, Problem
 
-_FOLDER = Path(str(files(__package__)))
-LANGUAGES: tuple[str, ...] = tuple(sorted(rules.parent.name for rules in _FOLDER.glob(f"*/{RULES}")))
+FOLDER = Path(str(files(__package__)))
+"""Where the languages lie."""
+LANGUAGES: tuple[str, ...] = tuple(sorted(rules.parent.name for rules in FOLDER.glob(f"*/{RULES}")))
 """ISO 639-1 codes of the languages that there are rules for: the folders here."""
 
 
@@ -22,4 +23,4 @@ def language_of(code: str) -> Language:
     if code not in LANGUAGES:
         allowed = f"a prompt set in a language that there are rules for: {', '.join(LANGUAGES)}"
         raise ConfigError([Problem("captioner.prompt_set", f"one in the language {code!r}", allowed)])
-    return Language(_FOLDER / code)
+    return Language(FOLDER / code)

@@ -93,7 +93,7 @@ class Rules(Part):
     """Words that a text has to a CLIP token, on the safe side: what a writer is told to keep to."""
     swaps: list[Swap]
     absent: dict[str, str]
-    """Things that are seldom there: words for one, by which evidence would speak of it, and the statement that it is."""
+    """Things that are seldom there: words by which evidence would speak of one, and the statement that it is there."""
     sign_reads: str
     """Statement that a sign bears words, `{words}`."""
     thing_is: str

@@ -19,8 +19,10 @@ class Stemmer:
         self._materials = {self._bare(self._folded(word)): word for word in stems.materials}
 
     def stems(self, word: str) -> list[str]:
-        """Of a word in lower case: its own, of a compound its head's as well, or, where the rest is what the head is of,
-        the stems of both instead."""
+        """The stems of a word in lower case.
+
+        Of a compound its own and its head's; where the rest is what the head is of, the stems of both instead.
+        """
         folded = self._folded(word)
         if self._compound is None or (match := self._compound.match(folded)) is None:
             return [self._bare(folded)]
