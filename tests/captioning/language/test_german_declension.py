@@ -13,16 +13,28 @@ HOUSE, CHURCH, TOWER = (read_noun(spec) for spec in ("das Haus|Häuser", "die Ki
     ("spec", "look", "forms"),
     [
         ("das Haus|Häuser", "rot+", ("ein rotes Haus", "ein rotes Haus", "einem roten Haus")),
-        ("die Bäckerei|Bäckereien", "dreistöckig+", ("eine dreistöckige Bäckerei", "eine dreistöckige Bäckerei", "einer dreistöckigen Bäckerei")),
+        (
+            "die Bäckerei|Bäckereien",
+            "dreistöckig+",
+            ("eine dreistöckige Bäckerei", "eine dreistöckige Bäckerei", "einer dreistöckigen Bäckerei"),
+        ),
         ("der Turm|Türme", "hoh+", ("ein hoher Turm", "einen hohen Turm", "einem hohen Turm")),
-        ("das Haus|Häuser", "mit rotem Dach", ("ein Haus mit rotem Dach", "ein Haus mit rotem Dach", "einem Haus mit rotem Dach")),
-        ("der botanisch+ Garten|botanisch+ Gärten", "groß+", ("ein großer botanischer Garten", "einen großen botanischen Garten", "einem großen botanischen Garten")),
+        (
+            "das Haus|Häuser",
+            "mit rotem Dach",
+            ("ein Haus mit rotem Dach", "ein Haus mit rotem Dach", "einem Haus mit rotem Dach"),
+        ),
+        (
+            "der botanisch+ Garten|botanisch+ Gärten",
+            "groß+",
+            ("ein großer botanischer Garten", "einen großen botanischen Garten", "einem großen botanischen Garten"),
+        ),
         ("der Hydrant|Hydranten", "rot+", ("ein roter Hydrant", "einen roten Hydranten", "einem roten Hydranten")),
         ("der Mast|Masten", "hoh+", ("ein hoher Mast", "einen hohen Mast", "einem hohen Mast")),
         ("~das Grün", "dicht+", ("dichtes Grün", "dichtes Grün", "dichtem Grün")),
         ("pl Gleise", "alt+", ("alte Gleise", "alte Gleise", "alten Gleisen")),
     ],
-)  # fmt: skip
+)
 def test_one_thing_with_the_indefinite_article(spec: str, look: str, forms: tuple[str, str, str]) -> None:
     cases: tuple[Case, ...] = ("nom", "acc", "dat")
     assert tuple(declined(read_noun(spec), case, looks=[look]) for case in cases) == forms
@@ -34,11 +46,23 @@ def test_one_thing_with_the_indefinite_article(spec: str, look: str, forms: tupl
         ("das Haus|Häuser", ["rot+"], ("zwei rote Häuser", "zwei rote Häuser", "zwei roten Häusern")),
         ("die Kirche|Kirchen", [], ("zwei Kirchen", "zwei Kirchen", "zwei Kirchen")),
         ("das Café|Cafés", [], ("zwei Cafés", "zwei Cafés", "zwei Cafés")),
-        ("das Gebäude|=", ["aus Backstein"], ("zwei Gebäude aus Backstein", "zwei Gebäude aus Backstein", "zwei Gebäuden aus Backstein")),
-        ("der Überweg mit Mittelinsel|Überwege mit Mittelinsel", [], ("zwei Überwege mit Mittelinsel", "zwei Überwege mit Mittelinsel", "zwei Überwegen mit Mittelinsel")),
-        ("der Obst- und Gemüseladen|Obst- und Gemüseläden", [], ("zwei Obst- und Gemüseläden", "zwei Obst- und Gemüseläden", "zwei Obst- und Gemüseläden")),
+        (
+            "das Gebäude|=",
+            ["aus Backstein"],
+            ("zwei Gebäude aus Backstein", "zwei Gebäude aus Backstein", "zwei Gebäuden aus Backstein"),
+        ),
+        (
+            "der Überweg mit Mittelinsel|Überwege mit Mittelinsel",
+            [],
+            ("zwei Überwege mit Mittelinsel", "zwei Überwege mit Mittelinsel", "zwei Überwegen mit Mittelinsel"),
+        ),
+        (
+            "der Obst- und Gemüseladen|Obst- und Gemüseläden",
+            [],
+            ("zwei Obst- und Gemüseläden", "zwei Obst- und Gemüseläden", "zwei Obst- und Gemüseläden"),
+        ),
     ],
-)  # fmt: skip
+)
 def test_several(spec: str, looks: list[str], forms: tuple[str, str, str]) -> None:
     cases: tuple[Case, ...] = ("nom", "acc", "dat")
     assert tuple(declined(read_noun(spec), case, looks=looks, number="zwei") for case in cases) == forms

@@ -1,7 +1,7 @@
 """German noun phrases in a case: article, adjectives, noun; singular and plural.
 
-A noun is written `die öffentlich+ Toilette|öffentlich+ Toiletten` (see `nouns.yaml`). Endings as in Duden, Die Grammatik,
-on the strong, weak and mixed declension of adjectives.
+A noun is written `die öffentlich+ Toilette|öffentlich+ Toiletten` (see `nouns.yaml`). Endings as in Duden, Die
+Grammatik, on the strong, weak and mixed declension of adjectives.
 """
 
 import re
@@ -126,11 +126,8 @@ def _singular(noun: Noun, case: Case) -> str:
 
 
 def _plural(noun: Noun, case: Case) -> str:
-    return (
-        _with_head(noun.plural, "n")
-        if case == "dat" and noun.plural and _head(noun.plural)[-1] not in "ns"
-        else noun.plural
-    )
+    takes_n = case == "dat" and _head(noun.plural)[-1] not in "ns"
+    return _with_head(noun.plural, "n") if takes_n else noun.plural
 
 
 def _head(words: str) -> str:
