@@ -1,7 +1,8 @@
 """What the captioning rooms ask of a language: its sentences, what they quote, count and place, and what none may say.
 
 A language is a folder beside this file. Its `rules.yaml` has the words and patterns that the checks and the controls
-need, read into one `Language`; whatever knows a language goes through here. To add one, add a folder: no code names it.
+need, its `nouns.yaml` what things are called, its `grammar.py` how facts are told; `Language` is all of it. To add a
+language, add a folder: no code names it.
 
 Nothing here reads a sentence for what it claims to be there: a description's claims come from its writer, one by one.
 """
@@ -10,21 +11,28 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import yaml
 
 from pipeline.captioning.language.controls import Swaps
+from pipeline.captioning.language.grammar import Grammar
 from pipeline.captioning.language.names import Names, verbatim
+from pipeline.captioning.language.nouns import Nouns
 from pipeline.captioning.language.quotes import masked_quotations
 from pipeline.captioning.language.rules import Check, Layout, Rules, Side
 from pipeline.captioning.language.stemming import Stemmer
+from pipeline.digest import digest, digest_file
 from pipeline.perception.scripts import COMMON, main_script
 from pipeline.perception.text import is_instruction
 from schemas.records import ClaimKind
 
 RULES = "rules.yaml"
+_FILES = (".py", ".txt", ".yaml")
 
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _ENDS = re.compile(r"[.!?\u2026][\"'\u201d\u201c\u2019)\u00bb\u00ab\u00a7]*(?=\s+\S)")
@@ -47,6 +55,7 @@ class Language:
         """Reads and compiles the rules of a language's folder."""
         self.rules = Rules.model_validate(yaml.safe_load((folder / RULES).read_text(encoding="utf-8")))
         self.code = self.rules.code
+        self._folder = folder
         self._names = Names(self.rules, folder / "places.txt")
         self._swaps = Swaps(self.rules.swaps)
         self._sides = {side: _any_of(patterns) for side, patterns in self.rules.sides.items()}
@@ -60,6 +69,23 @@ class Language:
         self._uncut = re.compile(self.rules.uncut, re.IGNORECASE) if self.rules.uncut else None
         self._rules = [(rule.check, re.compile(rule.pattern, re.IGNORECASE)) for rule in self.rules.rules]
         self._stemmer = Stemmer(self.rules.stems)
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        """How facts are told."""
+        return cast(Grammar, import_module(f"{__package__}.{self._folder.name}.grammar"))
+
+    @cached_property
+    def nouns(self) -> Nouns:
+        """What things are called."""
+        raw = yaml.safe_load((self._folder / "nouns.yaml").read_text(encoding="utf-8"))
+        return Nouns.model_validate(raw | {"read": self.grammar.read_noun})
+
+    @cached_property
+    def digest(self) -> str:
+        """Changes with any byte of the language's files."""
+        files = sorted(path for path in self._folder.iterdir() if path.suffix in _FILES)
+        return digest(*((path.name, digest_file(path)) for path in files))
 
     # ---- What a text says.
 

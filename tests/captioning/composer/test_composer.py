@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pipeline.captioning.base import Description, Evidence
 from pipeline.captioning.composer.composer import Composer
 from pipeline.captioning.composer.facts import nameable, quotable
-from pipeline.captioning.language.en.grammar import rounded_metres
+from pipeline.captioning.language.phrasing import rounded_metres
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config import captioning as config
 from pipeline.errors import ConfigError, SiteError
