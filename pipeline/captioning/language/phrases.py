@@ -22,17 +22,17 @@ _SLOTS: dict[str, set[str]] = {
     "many": {"np", "loc", "is", "exist", "theres"},
     "many_far": {"np", "loc", "is", "exist"},
     "more": {"np", "is", "exist"},
-    "more_far": {"np", "exist"},
+    "more_far": {"np", "is", "exist"},
     "farther": {"np", "loc", "is", "verb"},
-    "steps": {"np", "loc", "is", "verb", "np2", "is2", "d2"},
+    "steps": {"np", "loc", "is", "verb", "np2", "is2", "verb2", "d2"},
     "pair": {"np", "loc", "is", "verb", "np2", "loc2", "is2", "verb2"},
-    "signs": {"quote", "loc", "is", "reads", "sign", "a_sign"},
-    "more_signs": {"quote", "reads", "a_sign"},
-    "sign_on": {"np", "loc", "is", "a", "quote"},
-    "named": {"np", "loc", "is", "a", "name"},
+    "signs": {"quote", "loc", "is"},
+    "more_signs": {"quote", "is"},
+    "sign_on": {"np", "loc", "is", "verb", "a", "quote"},
+    "named": {"np", "loc", "is", "verb", "a", "name"},
     "facts": {"with", "is"},
 }
-_NP_SLOTS = {"a", "the", "noun", "quote", "name", "script"}
+_NP_SLOTS = {"a", "the", "der", "noun", "quote", "name", "script"}
 _CASE = re.compile(r"(\w+?)(?:_(?:acc|dat|gen))?(2?)")
 """A slot: what it is of, its case in languages that have cases, and `2` for the second thing of a sentence."""
 

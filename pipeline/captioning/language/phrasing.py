@@ -19,6 +19,8 @@ STEPS_M = 8.0
 _FAR_M = 50.0
 """From here on a direction without its distance would mislead."""
 _FAR_IN_LIST_M = 30.0
+_BEFORE_SUBJECT = ("theres",)
+"""Words that agree with the first of a list, not with all of it: `there's a tree and a bench`."""
 
 
 def listed(items: Sequence[str], conjunction: str) -> str:
@@ -156,10 +158,10 @@ class Teller(ABC):
         """Facts in one direction."""
         return {
             **self._agreement(listing.plural),
+            **{key: text for key, text in self._agreement(listing.first_plural).items() if key in _BEFORE_SUBJECT},
+            "exist": self.agreeing("is", listing.first_plural),
             **listing.slots("np"),
             "loc": self.location(first, distance=False),
-            "exist": self.agreeing("is", listing.first_plural),
-            "theres": self.agreeing("theres", listing.first_plural),
         }
 
     def sign_slots(self, facts: Sequence[Fact]) -> dict[str, str]:

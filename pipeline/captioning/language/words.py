@@ -28,7 +28,8 @@ def load_words(prompt_set: PromptSet) -> Words:
     except yaml.YAMLError as error:
         raise ConfigError([Problem(where, " ".join(str(error).split()), "valid YAML")]) from error
     except ValidationError as error:
-        raise ConfigError(
+        problems = [
             Problem(f"{where}: {'.'.join(str(p) for p in detail['loc'])}", detail["msg"], "as in composer-en-1")
             for detail in error.errors()
-        ) from error
+        ]
+        raise ConfigError(problems) from error

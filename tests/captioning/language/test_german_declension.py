@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from pipeline.captioning.language import FOLDER
-from pipeline.captioning.language.de.declension import Case, contracted, declined, pronoun, read_noun
+from pipeline.captioning.language.de.declension import Case, declined, pronoun, read_noun
 
 HOUSE, CHURCH, TOWER = (read_noun(spec) for spec in ("das Haus|Häuser", "die Kirche|Kirchen", "der Turm|Türme"))
 
@@ -79,10 +79,6 @@ def test_one_of_a_kind_that_was_named() -> None:
     assert [pronoun(TOWER, case) for case in ("nom", "acc", "dat")] == ["einer", "einen", "einem"]
     assert [pronoun(HOUSE, case) for case in ("nom", "acc", "dat")] == ["eines", "eines", "einem"]
     assert pronoun(CHURCH, "dat") == "einer"
-
-
-def test_prepositions_and_articles_that_join() -> None:
-    assert contracted("an dem Platz und in der Straße bei dem Tor") == "am Platz und in der Straße beim Tor"
 
 
 @pytest.mark.parametrize("spec", ["Haus|Häuser", "das Haus", "das", "dem Haus|Häuser", ""])

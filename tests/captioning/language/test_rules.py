@@ -6,7 +6,7 @@ Every language is held to the same; the sentences are in `cases`, a module a lan
 import random
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 
@@ -21,7 +21,7 @@ RULES = [(code, rule) for code in LANGUAGES for rule in language_of(code).rules.
 languages = pytest.mark.parametrize("code", LANGUAGES)
 
 
-def each(of: Callable[[Cases], Iterable[T]]) -> Any:
+def each(of: Callable[[Cases], Iterable[T]]) -> pytest.MarkDecorator:
     """A test run for each case of each language."""
     found = [(code, one) for code in LANGUAGES for one in of(cases(code))]
     return pytest.mark.parametrize(("code", "case"), found, ids=[f"{code} {one}"[:80] for code, one in found])

@@ -35,7 +35,6 @@ _STRONG: dict[Case, dict[Gender, str]] = {
 _WEAK_MASCULINE = re.compile(r"(?:ant|ent|at|ist|isk)$")
 """Masculine nouns with a plural in -en that end so have -en in all cases but the nominative: `einem Hydranten`."""
 _AFTER_HEAD = re.compile(r" (?:mit|aus|für|am|an|zum|zur|von|ohne) ")
-CONTRACTED = {"in dem": "im", "an dem": "am", "bei dem": "beim", "von dem": "vom", "zu dem": "zum", "zu der": "zur"}
 
 
 @dataclass(frozen=True)
@@ -98,9 +97,9 @@ def pronoun(noun: Noun, case: Case) -> str:
     )[noun.gender]
 
 
-def contracted(text: str) -> str:
-    """With `im` for `in dem` and its like."""
-    return re.sub(r"\b(?:in dem|an dem|bei dem|von dem|zu dem|zu der)\b", lambda m: CONTRACTED[m.group()], text)
+def definite(noun: Noun, case: Case) -> str:
+    """The definite article before a noun."""
+    return _article(noun, case, "der", noun.only_plural)
 
 
 def _article(noun: Noun, case: Case, article: Article, plural: bool) -> str:
