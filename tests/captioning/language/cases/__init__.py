@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import cast
 
+from schemas.records import Position
+
 
 @dataclass(frozen=True)
 class Cases:
@@ -48,6 +50,10 @@ class Cases:
     place_name: str
     """A sentence with the place `Probably Never Existed Museum`, or what the language has for such a name."""
     place_named: str
+    told_directions: dict[str, Position]
+    """Patterns, in lower case, for the directions that the composer tells, the longer before what is part of it."""
+    compass: list[str]
+    """Clockwise from north, in lower case."""
 
 
 def cases(code: str) -> Cases:

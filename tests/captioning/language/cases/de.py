@@ -1,5 +1,6 @@
 """German."""
 
+from schemas.records import Position
 from tests.captioning.language.cases import Cases
 
 CASES = Cases(
@@ -142,4 +143,13 @@ CASES = Cases(
     },
     place_name="Links liegt das Museum Wahrscheinlich Nie Gewesen.",
     place_named="Wahrscheinlich Nie Gewesen",
+    told_directions={
+        r"\b(vorn|vor mir)( auf der)? link(s|en)|\bschräg links v(or mir|oraus)": Position.AHEAD_LEFT,
+        r"\b(vorn|vor mir)( auf der)? recht(s|en)|\bschräg rechts v(or mir|oraus)": Position.AHEAD_RIGHT,
+        r"\blink(s|en|er)\b": Position.LEFT,
+        r"\brecht(s|en|er)\b": Position.RIGHT,
+        r"\b(geradeaus|vorn|voraus|vor mir)\b": Position.AHEAD,
+        r"\b(hinten|hinter|rücken)\b": Position.BEHIND,
+    },
+    compass=["norden", "nordosten", "osten", "südosten", "süden", "südwesten", "westen", "nordwesten"],
 )

@@ -1,5 +1,6 @@
 """English."""
 
+from schemas.records import Position
 from tests.captioning.language.cases import Cases
 
 CASES = Cases(
@@ -93,4 +94,13 @@ CASES = Cases(
     },
     place_name="The Probably Never Existed Museum is on the left.",
     place_named="Probably Never Existed Museum",
+    told_directions={
+        r"(ahead|in front)( of me)?( and)?( (on|to))?( (the|my))? left": Position.AHEAD_LEFT,
+        r"(ahead|in front)( of me)?( and)?( (on|to))?( (the|my))? right": Position.AHEAD_RIGHT,
+        r"\bleft\b": Position.LEFT,
+        r"\bright\b": Position.RIGHT,
+        r"\b(ahead|in front)\b": Position.AHEAD,
+        r"\b(behind|back|rear)\b": Position.BEHIND,
+    },
+    compass=["north", "north-east", "east", "south-east", "south", "south-west", "west", "north-west"],
 )
