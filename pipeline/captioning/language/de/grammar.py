@@ -18,8 +18,8 @@ _COMPOUND = re.compile(
 )
 """What a compound is one of. A `Rathaus` is more than a house."""
 _DECLINED = re.compile(r"\[(?P<how>[=+]?)(?P<noun>(?:der|die|das) [^\]|]+)(?:\|(?P<plural>[^\]]+))?\]")
-"""In the templates of noun phrases: `[das Schild|Schilder]` is put in its case, with `=` with the definite article, with
-`+` in the plural."""
+"""In templates of noun phrases: `[das Schild|Schilder]` is put in its case; `=` takes the definite article, `+` the
+plural."""
 
 _SEEN = ("object", "sign", "street_sign")
 
@@ -93,9 +93,9 @@ class Teller(phrasing.Teller):
         return f"\u201e{fact.quote}\u201c{self.gloss(fact)}"
 
     def verb_key(self, fact: Fact) -> str:
-        """As its noun has it; what is on the map and has no verb of its own lies there."""
+        """As its noun has it; what has no verb of its own lies there, if it is on the map, or is to be found."""
         key = self.words.nouns.verb(fact.noun)
-        return "lie" if key == "is" and fact.kind not in _SEEN else key
+        return key if key != "is" else "find" if fact.kind in _SEEN else "lie"
 
     def says(self, name: str, noun: nouns.Noun) -> bool:
         """Whether a name has its noun in it, as in `Hotel Corona` and `Lindenapotheke`."""
