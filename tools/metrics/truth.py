@@ -69,7 +69,7 @@ def against_truth(sample: Described, worlds: Mapping[str, WorldStreetSource], po
     language = language_of(sample.language)
     mapped = [cue for cue in sample.evidence.cues if cue.kind == "map"]
     cues = [*(cue for view in views for cue in true_cues(view, worlds[view.source])), *mapped]
-    truth = gather_testimony(Evidence(sample.evidence.site, cues))
+    truth = gather_testimony(Evidence(sample.evidence.site, cues), [], language)
     told = {cue.cue_id: cue for cue in sample.evidence.cues}
     quotes: list[bool] = []
     directions: list[bool] = []

@@ -154,6 +154,17 @@ class Language:
         text = "".join(clauses).rstrip(" ,;:")
         return text if text.endswith((".", "!", "?")) else f"{text}."
 
+    def called(self, label: str, raw: str, look: str | None = None) -> str:
+        """What a program's class is called, with its article and its look; empty where it is not worth a word.
+
+        Args:
+            label: of the cue that it is of, or `object` for objects.
+            raw: the class.
+            look: what an engine says of its looks.
+        """
+        noun = self.nouns.called(label, raw)
+        return self.grammar.one(noun, self.nouns.look(look)) if noun else ""
+
     # ---- What no text may say.
 
     def faults(self, sentence: str, names: Sequence[str] = ()) -> list[Fault]:

@@ -98,3 +98,5 @@ class Rules(Part):
     """Statement that a sign bears words, `{words}`."""
     thing_is: str
     """Statement that a thing is there, `{thing}` with its article."""
+    road: str
+    """What a note on the road is a note on."""

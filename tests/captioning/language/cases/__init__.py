@@ -47,6 +47,18 @@ class Cases:
     """A sentence, its main clause as a claim, and its other clause as one."""
     broken: dict[str, str]
     """Sentences that no description may have, and how the reason begins."""
+    claims: tuple[str, str, str, str]
+    """Of a red brick house on the left, two lamp posts ahead, a sign above a door with `CAFE 21`, a straight road."""
+    silent: list[str]
+    """Claims that a sign, a tree and a road on the map say nothing of."""
+    brick: str
+    """Claim that there is a brick building, in other words than a program's."""
+    note: tuple[str, str, str, str]
+    """A thing that a model notes, how it looks, a claim that says the same, and one that says another colour."""
+    sign_where: dict[str, str]
+    """Claims, with a place for its words, that a sign is on the left, straight ahead, on the right, behind."""
+    layouts: dict[str, str]
+    """Claims of a `roundabout`, `rail` and `water`."""
     place_name: str
     """A sentence with the place `Probably Never Existed Museum`, or what the language has for such a name."""
     place_named: str

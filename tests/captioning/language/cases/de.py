@@ -141,6 +141,31 @@ CASES = Cases(
         "Die Telefonnummer steht links auf einer Tafel.": "personal: Telefonnummer",
         "Der Wagen mit dem Schild LÖ-AB 123 steht links.": "personal: LÖ-AB 123",
     },
+    claims=(
+        "Links steht ein rotes Haus aus Backstein.",
+        "Geradeaus stehen zwei Laternenmasten.",
+        "Über der Tür hängt ein Schild mit „CAFE 21“.",
+        "Die Straße verläuft gerade.",
+    ),
+    silent=[
+        "Geradeaus steht ein Brunnen.",
+        "Die Mauer ist aus Backstein.",
+        "Links steht eine Kirche.",
+        "Es gibt Stufen.",
+    ],
+    brick="Dort steht ein Backsteingebäude.",
+    note=("Markise", "rot und blau", "Die Markise ist blau und rot.", "Die Markise ist grün."),
+    sign_where={
+        "left": "Auf einem Schild links steht „{}“.",
+        "ahead": "Geradeaus steht auf einem Schild „{}“.",
+        "right": "Auf einem Schild rechts steht „{}“.",
+        "behind": "Auf einem Schild hinter mir steht „{}“.",
+    },
+    layouts={
+        "roundabout": "Die Straße mündet in einen Kreisverkehr.",
+        "rail": "Eine Bahnstrecke quert die Straße.",
+        "water": "Rechts verläuft ein Kanal.",
+    },
     place_name="Links liegt das Museum Wahrscheinlich Nie Gewesen.",
     place_named="Wahrscheinlich Nie Gewesen",
     told_directions={
