@@ -1,4 +1,4 @@
-"""A whole dialogue in each language: its prompts, its notes, what it writes, its controls, what it does not let pass."""
+"""A whole dialogue in each language: prompts, notes, what is written, controls, and what is not let pass."""
 
 from pathlib import Path
 from typing import Any
