@@ -40,8 +40,8 @@ def witnesses_of(evidence: Evidence, notes: Sequence[Note], policy: Grounding, l
     Raises:
         ConfigError: there are no rules for the language.
     """
-    charted = frozenset(evidence.site.charted)
-    return Witnesses(gather_testimony(evidence, notes), charted, policy, language_of(language))
+    spoken = language_of(language)
+    return Witnesses(gather_testimony(evidence, notes, spoken), frozenset(evidence.site.charted), policy, spoken)
 
 
 def ground(
