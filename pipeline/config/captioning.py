@@ -19,6 +19,10 @@ class Composer(Section):
     """Maximum length of the long description, in CLIP tokens."""
     short_tokens: Annotated[int, Field(ge=20, le=77)] = 77
     """Maximum length of the short description, in CLIP tokens."""
+    least_seen: Annotated[int, Field(ge=0, le=10)] = 2
+    """Minimum number of things to tell of that the photos show. A site with fewer fails with `too_little_to_say`."""
+    from_map: Share = 0.34
+    """Maximum share of a description's sentences that rest on the map alone."""
 
 
 class Serve(Section):

@@ -10,6 +10,7 @@ from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.composer.document_planning import PLANS, select
 from pipeline.captioning.composer.fusion import facts_of
 from pipeline.captioning.composer.realisation import Told, tell, tell_short
+from pipeline.captioning.composer.sight import in_sight, with_sure_directions
 from pipeline.captioning.composer.standpoint import Standpoint, standpoint_of
 from pipeline.captioning.language import language_of
 from pipeline.captioning.language.choices import Choices
@@ -35,7 +36,7 @@ _REWORDINGS = 4
 class Composer:
     """Writes descriptions by rule, each with choices keyed by the seed and the site."""
 
-    name = "composer 1"
+    name = "composer 2"
     model: str | None = None
 
     def __init__(self, settings: config.Composer, seed: int) -> None:
@@ -58,7 +59,7 @@ class Composer:
         return digest(self.name, self._language.digest, self._digest, self._settings, self._seed)
 
     def describe(self, sites: Sequence[Evidence]) -> list[Description | SiteError]:
-        """A description a site, or NO_CUES or TOO_LONG. What one site gets does not depend on the others."""
+        """A description a site, or NO_CUES, TOO_LITTLE_TO_SAY or TOO_LONG. What one site gets does not depend on the others."""
         return [self._answer(site) for site in sites]
 
     def _answer(self, site: Evidence) -> Description | SiteError:
@@ -69,13 +70,20 @@ class Composer:
 
     def _describe(self, site: Evidence) -> Description:
         site_id = site.site.site_id
-        facts = facts_of(site.cues, site.site.region, self._words.nouns)
+        facts = facts_of(with_sure_directions(site), site.site.region, self._words.nouns)
         standpoint, around = standpoint_of(facts, self._words.nouns)
+        visible = in_sight(site)
+        around = [fact for fact in around if fact.seen or visible.issuperset(fact.cue_ids)]
         if standpoint is None and not around:
             raise SiteError(Reason.NO_CUES, f"none of {len(site.cues)} cues is lasting, legible and worth a word")
+        seen = sum(fact.seen for fact in around)
+        if seen < self._settings.least_seen:
+            detail = f"{seen} things to tell of that the photos show, {self._settings.least_seen} asked for"
+            raise SiteError(Reason.TOO_LITTLE_TO_SAY, detail)
         long = _first_within(self._settings.long_tokens, self._long(site_id, standpoint, around))
         shorts = self._short(site_id, standpoint, around, unlike=_text(long))
         short = _first_within(self._settings.short_tokens, shorts)
+        street = self._street(site_id, [fact for fact in around if fact.seen])
         return Description(
             long=_text(long),
             short=_text(short),
@@ -84,7 +92,10 @@ class Composer:
             sentences=[
                 *(_sentence("long", told, site.cues) for told in long),
                 *(_sentence("short", told, site.cues) for told in short),
+                *(_sentence("street", told, site.cues) for told in street),
             ],
+            street=_text(street) or None,
+            street_tokens=count_clip_tokens(_text(street)) if street else 0,
             language=self._language.code,
         )
 
@@ -94,34 +105,55 @@ class Composer:
         voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
         plan = style.pick("plan", PLANS)
         aim = _between(_AIM_TOKENS, style.share("tokens"))
-        chosen = select(around, _between(_MOST_FACTS, style.share("facts")))
+        chosen = select(around, _between(_MOST_FACTS, style.share("facts")), "above")
 
         def told(standpoint: Standpoint | None, facts: Sequence[Fact]) -> list[Told]:
             return tell(self._teller(voice, site_id, "long"), plan, standpoint, facts)
 
-        for count in range(len(chosen), 0, -1):
-            candidate = told(standpoint, chosen[:count])
-            if count_clip_tokens(_text(candidate)) <= aim:
-                yield candidate
-        if standpoint is not None:
+        for held in dict.fromkeys((standpoint is not None, False)):
+            for count in range(len(chosen), 0, -1):
+                candidate = told(standpoint if held else None, chosen[:count])
+                if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, around):
+                    yield candidate
+        if standpoint is not None and self._settings.from_map == 1:
             yield told(standpoint, [])
-        yield from (told(None, [fact]) for fact in around)
+        yield from (told(None, [fact]) for fact in around if fact.seen or self._settings.from_map == 1)
+
+    def _is_of_photos(self, candidate: Sequence[Told], around: Sequence[Fact]) -> bool:
+        """Whether no more sentences rest on the map alone than the settings allow."""
+        seen = {cue_id for fact in around if fact.seen for cue_id in fact.cue_ids}
+        of_map = sum(seen.isdisjoint(told.cue_ids) for told in candidate)
+        return of_map <= self._settings.from_map * len(candidate)
+
+    def _street(self, site_id: str, seen: Sequence[Fact]) -> list[Told]:
+        """What the photos alone show: signs and shops before what shows from above as well. Empty if that is nothing."""
+        style = Choices(self._seed, site_id, "street style")
+        voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
+        chosen = select(seen, _between(_MOST_FACTS, style.share("facts")), "street")
+        for count in range(len(chosen), 0, -1):
+            told = tell(self._teller(voice, site_id, "street"), style.pick("plan", PLANS), None, chosen[:count])
+            if count_clip_tokens(_text(told)) <= self._settings.long_tokens:
+                return told
+        return []
 
     def _short(
         self, site_id: str, standpoint: Standpoint | None, around: Sequence[Fact], *, unlike: str
     ) -> Iterator[list[Told]]:
         """As `_long`; in other words than the text `unlike` begins with, where there are any."""
-        chosen = select(around, _SHORT_FACTS)
+        chosen = select(around, _SHORT_FACTS, "above")
+        from_map = self._settings.from_map == 1
         cases: list[tuple[Standpoint | None, Sequence[Fact]]] = [
             *((standpoint, chosen[:count]) for count in range(len(chosen), 0, -1)),
-            *((standpoint, []) for _ in range(standpoint is not None)),
-            *((None, [fact]) for fact in around),
+            *((standpoint, []) for _ in range(standpoint is not None and from_map)),
+            *((None, [fact]) for fact in around if fact.seen or from_map),
         ]
         for held, facts in cases:
             for rewording in range(_REWORDINGS):
                 style = Choices(self._seed, site_id, "short", rewording)
                 voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
                 candidate = tell_short(self._teller(voice, site_id, "short", rewording), held, facts)
+                if not self._is_of_photos(candidate, around):
+                    break
                 if not unlike.startswith(_text(candidate)) or rewording == _REWORDINGS - 1:
                     yield candidate
                     break
@@ -136,7 +168,8 @@ def _sentence(variant: Variant, told: Told, cues: Sequence[Cue]) -> Sentence:
     kinds = {cue.kind for cue in cues if cue.cue_id in told.cue_ids}
     kind: ClaimKind = "sign" if "text" in kinds else "thing" if "object" in kinds else "map"
     claim = Claim(text=told.text, kind=kind, cites=rests_on, outcome="supported", witnesses=rests_on)
-    shows: Shows = "on_map" if kinds == {"map"} else "street_only"
+    above = {cue.from_above for cue in cues if cue.cue_id in told.cue_ids}
+    shows: Shows = "from_above" if "aerial" in above else "on_map" if kinds == {"map"} else "street_only"
     return Sentence(variant=variant, text=told.text, cue_ids=rests_on, claims=[claim], shows=shows)
 
 

@@ -12,6 +12,7 @@ from pipeline.captioning.language.facts import Fact
 from schemas.records import Position
 
 Shape = Literal["one", "many", "more", "more_signs", "farther", "steps", "pair", "signs", "sign_on", "named"]
+Leaning = Literal["above", "street"]
 Plan = Literal[
     "left to right", "right to left", "ahead first", "behind first", "near to far", "signs first", "landmark first"
 ]
@@ -43,7 +44,8 @@ _TURNS: dict[Plan, tuple[Position, ...]] = {
     "landmark first": (_R, _L, _AR, _AL, _A, _B),
 }
 _WEAK = 0.18
-_ENOUGH = 4
+_ENOUGH = 6
+_LEAST_OTHERS = 2
 
 
 @dataclass(frozen=True)
@@ -54,13 +56,27 @@ class Chunk:
     facts: tuple[Fact, ...]
 
 
-def select(facts: Sequence[Fact], most: int) -> list[Fact]:
+def select(facts: Sequence[Fact], most: int, leaning: Leaning) -> list[Fact]:
     """The most telling facts, not all of one kind or in one direction; weak ones only where there is little else.
+
+    Half of them at least are of the sort that the text leans on, as far as there are any. Those that the map alone has
+    are at most half as many as those that were seen.
 
     Args:
         facts: by falling weight.
         most: how many at most.
+        leaning: `above` for what shows from above, `street` for what does not.
     """
+    chosen = _varied(facts)
+    wanted = [fact for fact in chosen if fact.above == (leaning == "above")][:most]
+    others = [fact for fact in chosen if fact not in wanted][: max(_LEAST_OTHERS, len(wanted))]
+    mixed = [fact for fact in chosen if fact in [*wanted[: max(most - len(others), most // 2)], *others]][:most]
+    on_map = [fact for fact in mixed if not fact.seen]
+    untold = on_map[(len(mixed) - len(on_map)) // 2 :]
+    return [fact for fact in mixed if fact not in untold]
+
+
+def _varied(facts: Sequence[Fact]) -> list[Fact]:
     chosen: list[Fact] = []
     nouns: Counter[str] = Counter()
     directions: Counter[str] = Counter()
@@ -73,7 +89,7 @@ def select(facts: Sequence[Fact], most: int) -> list[Fact]:
         chosen.append(fact)
         nouns[noun] += 1
         directions[fact.where.direction] += 1
-    return chosen[:most]
+    return chosen
 
 
 def order(facts: Sequence[Fact], plan: Plan) -> list[Fact]:

@@ -2,9 +2,10 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import cast, get_args
 
+from pipeline.captioning.composer.readings import is_told
 from pipeline.captioning.composer.text_match import Spelling, similarity, spelling
 from pipeline.captioning.language.facts import Fact, Where
 from pipeline.captioning.language.nouns import Noun, Nouns
@@ -12,7 +13,8 @@ from pipeline.perception.text import publishable
 from schemas.records import Cue, FactKind, Position
 
 _QUOTED_CHARACTERS = 48
-_LEAST_CONFIDENCE = 0.45
+_LEAST_CONFIDENCE = 0.7
+"""Of an object."""
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
 _NAME = re.compile(r"\w[\w '\u2019&.\-/+]*[\w.]")
 
@@ -39,15 +41,21 @@ def nameable(text: str | None) -> str | None:
     return quoted if _NAME.fullmatch(quoted) and ". " not in quoted else None
 
 
-def signs(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
-    """One fact a legible sign; the same words read twice in about one direction, or in part, are one sign."""
+def signs(cues: Iterable[Cue], names: Sequence[str], nouns: Nouns) -> list[Fact]:
+    """One fact a legible sign; the same words read twice in about one direction, or in part, are one sign.
+
+    Args:
+        cues: of texts.
+        names: on the map around the site.
+        nouns: words for classes.
+    """
     found: list[tuple[Spelling, Fact]] = []
     # Of two readings that are about as sure the longer is the better; a line is often read once whole and once in part.
     best_first = sorted(cues, key=lambda cue: (-round(cue.confidence, 1), -len(cue.text or ""), cue.cue_id))
     for cue in best_first:
         quote = quotable(cue.text)
         words = spelling(quote or "", nouns.short_forms)
-        if quote is None or cue.confidence < _LEAST_CONFIDENCE or nouns.passing.issuperset(words.words):
+        if quote is None or not is_told(cue, names) or nouns.passing.issuperset(words.words):
             continue
         where = _where(cue)
         if any(
@@ -60,6 +68,7 @@ def signs(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
             noun=None,
             where=where,
             seen=True,
+            above=False,
             confidence=cue.confidence,
             quote=quote,
             script=cue.script,
@@ -84,6 +93,7 @@ def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
                 noun=noun,
                 where=_where(cue),
                 seen=False,
+                above=cue.from_above == "aerial",
                 confidence=cue.confidence,
                 script=cue.script,
                 name=name,
@@ -117,6 +127,7 @@ def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
                 noun=noun,
                 where=_where(shown[0]),
                 seen=True,
+                above=shown[0].from_above == "aerial",
                 confidence=max(cue.confidence for cue in shown),
                 attribute=attribute,
                 count=1 if single else number,

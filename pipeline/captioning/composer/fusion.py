@@ -20,6 +20,9 @@ NAMED_WITHIN_M = 40.0
 """Names on the map are told up to this distance; the sign of a shop farther off is seldom legible."""
 _PLACE_NAMES = frozenset({"road", "junction", "square", "green", "water", "stop", "rail"})
 
+_ON_MAP_ALONE = frozenset({"road", "junction", "crossing", "green", "water", "rail", "stop", "square"})
+"""What is told though only the map has it. A shop may be gone, and its point lies anywhere in its building."""
+
 _BY_KIND: dict[str, float] = {
     "junction": 0.75,
     "square": 0.7,
@@ -48,7 +51,8 @@ def facts_of(cues: Sequence[Cue], region: str, nouns: Nouns) -> list[Fact]:
     """
     lasting = sorted((cue for cue in cues if cue.lasting), key=lambda cue: cue.cue_id)
     on_map = places([cue for cue in lasting if cue.kind == "map"], nouns)
-    read = signs([cue for cue in lasting if cue.kind == "text"], nouns)
+    names = [name for cue in lasting if cue.kind == "map" for name in (cue.text, cue.text_en) if name]
+    read = signs([cue for cue in lasting if cue.kind == "text"], names, nouns)
     private = [spelling(place.name, nouns.short_forms) for place in on_map if place.name and place.kind in _PLACE_NAMES]
     private += [spelling(word, {}) for word in region.split("-") if len(word) >= 4]
     # That a shop has its street's or town's name in its own says not that each sign with that name is the shop's.
@@ -56,7 +60,17 @@ def facts_of(cues: Sequence[Cue], region: str, nouns: Nouns) -> list[Fact]:
     named = _without_leaks(_with_signs(on_map, read, generic, nouns), read, private, nouns)
     seen = things([cue for cue in lasting if cue.kind == "object"], nouns)
     facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen)]
+    facts = _in_one_frame([fact for fact in facts if fact.seen or fact.kind in _ON_MAP_ALONE])
     return sorted((fact for fact in facts if fact.weight > 0), key=lambda fact: (-fact.weight, fact.cue_ids))
+
+
+def _in_one_frame(facts: list[Fact]) -> list[Fact]:
+    """Facts whose directions are all from the main view or, where none of them is, all by the compass."""
+    if not any(fact.where.position for fact in facts):
+        return facts
+    return [
+        fact if fact.where.position else replace(fact, where=replace(fact.where, bearing_deg=None)) for fact in facts
+    ]
 
 
 def _with_signs(on_map: list[Fact], read: list[Fact], generic: frozenset[str], nouns: Nouns) -> list[Fact]:
@@ -204,7 +218,7 @@ def _weight(fact: Fact, nouns: Nouns) -> float:
         weight = 0.2
     else:
         weight = _BY_KIND.get(fact.kind, 0.35) * (0.5 if noun in nouns.offices else 1.0)
-    weight += 0.15 if fact.attribute else 0.0
+    weight += (0.25 if fact.attribute else 0.0) + (0.1 if fact.kind == "object" else 0.0)
     weight *= 0.4 + 0.6 * fact.confidence
     weight *= 1.0 + min(fact.area_share, 0.2)
     return weight / (1.0 + (fact.where.distance_m or 0.0) / _REACH_M)

@@ -8,8 +8,6 @@ from pipeline.captioning.composer.standpoint import Standpoint
 from pipeline.captioning.language.facts import Fact
 from pipeline.captioning.language.phrasing import Teller
 
-_ATTACHED = 0.5
-"""Share of the openings that tell the standpoint and something around it in one breath."""
 _STANDPOINT_LAST = 0.3
 
 
@@ -33,7 +31,7 @@ def tell(teller: Teller, plan: Plan, standpoint: Standpoint | None, facts: Seque
     ordered = order(facts, plan)
     late = standpoint is not None and plan in ("signs first", "landmark first") and bool(ordered)
     attached: list[Fact] = []
-    if standpoint is not None and not late and choices.share("attach") < _ATTACHED:
+    if standpoint is not None and not late:
         attached = _attachable(ordered)
     parts = chunks([fact for fact in ordered if fact not in attached], plan, choices)
     sentences: list[Told] = []
@@ -65,7 +63,7 @@ def _attachable(ordered: Sequence[Fact]) -> list[Fact]:
     """Up to two of the first facts that are alone in their direction, so that it need not be told of again."""
     directions = [fact.where.direction for fact in ordered]
     alone = [fact for fact in ordered[:3] if directions.count(fact.where.direction) == 1 and fact.kind != "sign"]
-    return alone[:2]
+    return alone[:2] or [fact for fact in ordered if fact.kind != "sign"][:1]
 
 
 def _opening(teller: Teller, standpoint: Standpoint, attached: Sequence[Fact], *, short: bool) -> Told:

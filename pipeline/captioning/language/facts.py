@@ -54,6 +54,8 @@ class Fact:
     where: Where
     seen: bool
     """By the camera; otherwise it is on the map alone."""
+    above: bool
+    """Whether it shows in an aerial picture."""
     confidence: float
     attribute: str | None = None
     count: int = 1
