@@ -1,4 +1,4 @@
-"""Texts that are personal data only together: `83` and `9465` of a plate whose syllable was not read, halves of a number.
+"""Texts that are personal data only together: `83` and `9465` of a plate, halves of a telephone number.
 
 Each alone is a number like any other, so it is read with what stands beside it before the rule of
 `pipeline.perception.text` is asked.

@@ -81,7 +81,8 @@ class OracleOcr:
             MachineError: a view has no truth.
         """
         return [
-            [TextBox(text.text, 1.0, tuple(text.polygon), text.script, confirmed=True) for text in _truth(view).texts] for view in views
+            [TextBox(text.text, 1.0, tuple(text.polygon), text.script, confirmed=True) for text in _truth(view).texts]
+            for view in views
         ]
 
 

@@ -17,9 +17,9 @@ from schemas.records import Image, Sample
 
 _IMAGE_FIELDS = list(Image.model_fields)
 _LOW_CARDINALITY = {
-    "region", "unit", "split", "language", "captioner", "prompt_set", "shows", "from_above",
-    "description_frame", "description_short_frame", "description_street_frame", "model", "licence_class", "source", "author",
+    "region", "unit", "split", "language", "captioner", "prompt_set", "model", "licence_class", "source", "author",
     "licence", "projection", "crs", "variant", "kind", "label", "attribute", "category", "script", "position", "depth",
+    "shows", "from_above", "description_frame", "description_short_frame", "description_street_frame",
 }  # fmt: skip
 _SEARCHED = {
     "sample_id", "region", "unit", "split", "lat", "lon", "bbox.xmin", "bbox.ymin", "bbox.xmax", "bbox.ymax", "weight",

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from pipeline.captioning.base import Evidence
+from pipeline.perception.cues import FROM_ABOVE
+from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Cue, ImageryRow, Position
 
 POSITIONS = list(Position)
@@ -64,6 +66,13 @@ LOOKS = {
 }
 
 
+def above(kind: str, label: str) -> str | None:
+    """As perception says it."""
+    if kind == "object":
+        return vocabulary()[label].above if label in vocabulary() else None
+    return "street_only" if kind == "text" else "aerial" if label in FROM_ABOVE else "map"
+
+
 class Cues:
     """A growing cue list."""
 
@@ -96,6 +105,9 @@ class Cues:
             "area_share": None,
             "mask": None,
             "lasting": True,
+            "confirmed": kind == "text",
+            "from_above": above(kind, label),
+            "in_sight": True,
         }
         self.cues.append(Cue(**{**base, **values}))
 
@@ -200,7 +212,7 @@ def _objects_only(c: Cues) -> None:
 def _weak(c: Cues) -> None:
     r = c.random
     for label in r.sample(["road", "vegetation", "building", "sky", "water"], 3):
-        c.thing(label, confidence=r.uniform(0.5, 0.65), depth=None, area_share=r.uniform(0.1, 0.5))
+        c.thing(label, confidence=r.uniform(0.75, 0.85), depth=None, area_share=r.uniform(0.1, 0.5))
 
 
 KINDS: dict[str, Callable[[Cues], None]] = {

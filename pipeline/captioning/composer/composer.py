@@ -10,7 +10,7 @@ from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.composer.document_planning import PLANS, select
 from pipeline.captioning.composer.fusion import facts_of
 from pipeline.captioning.composer.realisation import Told, tell, tell_short
-from pipeline.captioning.composer.sight import in_sight, with_sure_directions
+from pipeline.captioning.composer.sight import in_sight, names_around, with_sure_directions
 from pipeline.captioning.composer.standpoint import Standpoint, standpoint_of
 from pipeline.captioning.language import language_of
 from pipeline.captioning.language.choices import Choices
@@ -59,7 +59,10 @@ class Composer:
         return digest(self.name, self._language.digest, self._digest, self._settings, self._seed)
 
     def describe(self, sites: Sequence[Evidence]) -> list[Description | SiteError]:
-        """A description a site, or NO_CUES, TOO_LITTLE_TO_SAY or TOO_LONG. What one site gets does not depend on the others."""
+        """A description a site, or NO_CUES, TOO_LITTLE_TO_SAY or TOO_LONG.
+
+        What one site gets does not depend on the others.
+        """
         return [self._answer(site) for site in sites]
 
     def _answer(self, site: Evidence) -> Description | SiteError:
@@ -70,7 +73,7 @@ class Composer:
 
     def _describe(self, site: Evidence) -> Description:
         site_id = site.site.site_id
-        facts = facts_of(with_sure_directions(site), site.site.region, self._words.nouns)
+        facts = facts_of(with_sure_directions(site), names_around(site), site.site.region, self._words.nouns)
         standpoint, around = standpoint_of(facts, self._words.nouns)
         visible = in_sight(site)
         around = [fact for fact in around if fact.seen or visible.issuperset(fact.cue_ids)]
@@ -80,8 +83,8 @@ class Composer:
         if seen < self._settings.least_seen:
             detail = f"{seen} things to tell of that the photos show, {self._settings.least_seen} asked for"
             raise SiteError(Reason.TOO_LITTLE_TO_SAY, detail)
-        long = _first_within(self._settings.long_tokens, self._long(site_id, standpoint, around))
-        shorts = self._short(site_id, standpoint, around, unlike=_text(long))
+        long = _first_within(self._settings.long_tokens, self._long(site, standpoint, around))
+        shorts = self._short(site, standpoint, around, unlike=_text(long))
         short = _first_within(self._settings.short_tokens, shorts)
         street = self._street(site_id, [fact for fact in around if fact.seen])
         return Description(
@@ -99,13 +102,14 @@ class Composer:
             language=self._language.code,
         )
 
-    def _long(self, site_id: str, standpoint: Standpoint | None, around: Sequence[Fact]) -> Iterator[list[Told]]:
+    def _long(self, site: Evidence, standpoint: Standpoint | None, around: Sequence[Fact]) -> Iterator[list[Told]]:
         """The description with fewer and fewer facts, from the length drawn for it down; last, single facts."""
+        site_id = site.site.site_id
         style = Choices(self._seed, site_id, "style")
         voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
         plan = style.pick("plan", PLANS)
         aim = _between(_AIM_TOKENS, style.share("tokens"))
-        chosen = select(around, _between(_MOST_FACTS, style.share("facts")), "above")
+        chosen = select(around, _between(_MOST_FACTS, style.share("facts")), "above", self._settings.from_map)
 
         def told(standpoint: Standpoint | None, facts: Sequence[Fact]) -> list[Told]:
             return tell(self._teller(voice, site_id, "long"), plan, standpoint, facts)
@@ -113,23 +117,23 @@ class Composer:
         for held in dict.fromkeys((standpoint is not None, False)):
             for count in range(len(chosen), 0, -1):
                 candidate = told(standpoint if held else None, chosen[:count])
-                if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, around):
+                if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, site.cues):
                     yield candidate
         if standpoint is not None and self._settings.from_map == 1:
             yield told(standpoint, [])
         yield from (told(None, [fact]) for fact in around if fact.seen or self._settings.from_map == 1)
 
-    def _is_of_photos(self, candidate: Sequence[Told], around: Sequence[Fact]) -> bool:
+    def _is_of_photos(self, candidate: Sequence[Told], cues: Sequence[Cue]) -> bool:
         """Whether no more sentences rest on the map alone than the settings allow."""
-        seen = {cue_id for fact in around if fact.seen for cue_id in fact.cue_ids}
+        seen = {cue.cue_id for cue in cues if cue.kind != "map"}
         of_map = sum(seen.isdisjoint(told.cue_ids) for told in candidate)
         return of_map <= self._settings.from_map * len(candidate)
 
     def _street(self, site_id: str, seen: Sequence[Fact]) -> list[Told]:
-        """What the photos alone show: signs and shops before what shows from above as well. Empty if that is nothing."""
+        """What the photos alone show, signs and shops before what shows from above; empty if there is nothing."""
         style = Choices(self._seed, site_id, "street style")
         voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
-        chosen = select(seen, _between(_MOST_FACTS, style.share("facts")), "street")
+        chosen = select(seen, _between(_MOST_FACTS, style.share("facts")), "street", 0.0)
         for count in range(len(chosen), 0, -1):
             told = tell(self._teller(voice, site_id, "street"), style.pick("plan", PLANS), None, chosen[:count])
             if count_clip_tokens(_text(told)) <= self._settings.long_tokens:
@@ -137,10 +141,11 @@ class Composer:
         return []
 
     def _short(
-        self, site_id: str, standpoint: Standpoint | None, around: Sequence[Fact], *, unlike: str
+        self, site: Evidence, standpoint: Standpoint | None, around: Sequence[Fact], *, unlike: str
     ) -> Iterator[list[Told]]:
         """As `_long`; in other words than the text `unlike` begins with, where there are any."""
-        chosen = select(around, _SHORT_FACTS, "above")
+        site_id = site.site.site_id
+        chosen = select(around, _SHORT_FACTS, "above", self._settings.from_map)
         from_map = self._settings.from_map == 1
         cases: list[tuple[Standpoint | None, Sequence[Fact]]] = [
             *((standpoint, chosen[:count]) for count in range(len(chosen), 0, -1)),
@@ -152,7 +157,7 @@ class Composer:
                 style = Choices(self._seed, site_id, "short", rewording)
                 voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
                 candidate = tell_short(self._teller(voice, site_id, "short", rewording), held, facts)
-                if not self._is_of_photos(candidate, around):
+                if not self._is_of_photos(candidate, site.cues):
                     break
                 if not unlike.startswith(_text(candidate)) or rewording == _REWORDINGS - 1:
                     yield candidate

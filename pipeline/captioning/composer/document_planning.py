@@ -56,24 +56,27 @@ class Chunk:
     facts: tuple[Fact, ...]
 
 
-def select(facts: Sequence[Fact], most: int, leaning: Leaning) -> list[Fact]:
+def select(facts: Sequence[Fact], most: int, leaning: Leaning, from_map: float) -> list[Fact]:
     """The most telling facts, not all of one kind or in one direction; weak ones only where there is little else.
 
     Half of them at least are of the sort that the text leans on, as far as there are any. Those that the map alone has
-    are at most half as many as those that were seen.
+    are at most a share of them.
 
     Args:
         facts: by falling weight.
         most: how many at most.
         leaning: `above` for what shows from above, `street` for what does not.
+        from_map: the greatest share of facts that the map alone has.
     """
-    chosen = _varied(facts)
-    wanted = [fact for fact in chosen if fact.above == (leaning == "above")][:most]
-    others = [fact for fact in chosen if fact not in wanted][: max(_LEAST_OTHERS, len(wanted))]
-    mixed = [fact for fact in chosen if fact in [*wanted[: max(most - len(others), most // 2)], *others]][:most]
+    wanted = _varied([fact for fact in facts if fact.above == (leaning == "above")])[:most]
+    others = _varied([fact for fact in facts if fact.above != (leaning == "above")])
+    others = others[: max(_LEAST_OTHERS, min(len(wanted), most // 2)) if wanted else most]
+    told = [*wanted[: max(most - len(others), most // 2)], *others]
+    mixed = [fact for fact in facts if fact in told][:most]
     on_map = [fact for fact in mixed if not fact.seen]
-    untold = on_map[(len(mixed) - len(on_map)) // 2 :]
-    return [fact for fact in mixed if fact not in untold]
+    seen = len(mixed) - len(on_map)
+    kept = len(on_map) if from_map == 1 else int(from_map / (1 - from_map) * seen)
+    return [fact for fact in mixed if fact not in on_map[kept:]]
 
 
 def _varied(facts: Sequence[Fact]) -> list[Fact]:

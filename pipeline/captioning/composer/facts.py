@@ -2,19 +2,26 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast, get_args
 
-from pipeline.captioning.composer.readings import is_told
+from pipeline.captioning.composer.readings import Readings
 from pipeline.captioning.composer.text_match import Spelling, similarity, spelling
 from pipeline.captioning.language.facts import Fact, Where
 from pipeline.captioning.language.nouns import Noun, Nouns
 from pipeline.perception.text import publishable
+from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Cue, FactKind, Position
 
 _QUOTED_CHARACTERS = 48
-_LEAST_CONFIDENCE = 0.7
-"""Of an object."""
+_LEAST_CONFIDENCE, _LEAST_WITH_LOOK = 0.7, 0.6
+"""Of an object; of one with a sure look."""
+_LEAST_OF_LABEL = {"wall": 0.92, "awning": 0.89, "house": 0.8, "building": 0.75}
+"""Shop fronts are taken for walls, and parasols for awnings."""
+_LIGHT = frozenset({"white", "yellow", "beige", "orange"})
+_LEAST_LIGHT = 0.88
+"""Confidence of colours that sun and shade, glass and a grey sky give as well."""
+_Kind = tuple[Noun, str | None, Position | None]
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
 _NAME = re.compile(r"\w[\w '\u2019&.\-/+]*[\w.]")
 
@@ -50,12 +57,13 @@ def signs(cues: Iterable[Cue], names: Sequence[str], nouns: Nouns) -> list[Fact]
         nouns: words for classes.
     """
     found: list[tuple[Spelling, Fact]] = []
+    readings = Readings(names)
     # Of two readings that are about as sure the longer is the better; a line is often read once whole and once in part.
     best_first = sorted(cues, key=lambda cue: (-round(cue.confidence, 1), -len(cue.text or ""), cue.cue_id))
     for cue in best_first:
         quote = quotable(cue.text)
         words = spelling(quote or "", nouns.short_forms)
-        if quote is None or not is_told(cue, names) or nouns.passing.issuperset(words.words):
+        if quote is None or not readings.tells(cue) or nouns.passing.issuperset(words.words):
             continue
         where = _where(cue)
         if any(
@@ -108,18 +116,21 @@ def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
 
     Views may overlap, so that the number is the greatest that one view shows.
     """
-    alike: dict[tuple[Noun, str | None, Position | None], list[Cue]] = defaultdict(list)
+    alike: dict[_Kind, list[Cue]] = defaultdict(list)
     for cue in cues:
         noun = nouns.of(cue)
-        if noun is not None and cue.confidence >= _LEAST_CONFIDENCE:
-            alike[noun, nouns.look(cue.attribute), cue.position].append(cue)
+        look = nouns.look(cue.attribute) if _is_sure(cue) else None
+        least = _LEAST_OF_LABEL.get(cue.label, _LEAST_CONFIDENCE if look is None else _LEAST_WITH_LOOK)
+        if noun is not None and cue.confidence >= least:
+            alike[noun, look, cue.position].append(cue)
     found = []
-    for (noun, attribute, _), group in alike.items():
+    for (noun, attribute, _), group in _once(alike).items():
         group.sort(key=lambda cue: (cue.distance_m is None, cue.distance_m, cue.depth != "near", cue.cue_id))
         views = Counter(cue.view_id for cue in group)
         view, number = max(views.items(), key=lambda item: (item[1], item[0] or ""))
         shown = [cue for cue in group if cue.view_id == view]
-        single = noun.mass or nouns.verb(noun) == "run"  # a road in several pieces is one road
+        # A road in several pieces is one road, and a house whose front has two colours one house.
+        single = noun.mass or nouns.verb(noun) == "run" or _is_building(shown[0])
         found.append(
             Fact(
                 cue_ids=tuple(cue.cue_id for cue in shown),
@@ -135,6 +146,33 @@ def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
             )
         )
     return found
+
+
+def _is_building(cue: Cue) -> bool:
+    term = vocabulary().get(cue.label)
+    return term is not None and term.group == "building"
+
+
+def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
+    """Without what is likely the other end of a thing: the same look and class beside it in the same view, smaller."""
+    kept: dict[_Kind, list[Cue]] = {}
+    for key, group in sorted(
+        alike.items(), key=lambda item: (-max(c.area_share or 0.0 for c in item[1]), str(item[0]))
+    ):
+        noun, look, _ = key
+        beside = (
+            other
+            for (kind, same, _), others in kept.items()
+            if look is not None and (kind, same) == (noun, look)
+            for other in others
+        )
+        if not any(other.view_id == group[0].view_id and _where(other).agrees(_where(group[0])) for other in beside):
+            kept[key] = group
+    return kept
+
+
+def _is_sure(cue: Cue) -> bool:
+    return all(look.confidence >= _LEAST_LIGHT for look in cue.looks if look.value in _LIGHT)
 
 
 def _where(cue: Cue) -> Where:

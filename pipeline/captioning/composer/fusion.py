@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pipeline.captioning.composer.facts import places, signs, things
 from pipeline.captioning.composer.text_match import Spelling, contains, similarity, spelled_alike, spelling
-from pipeline.captioning.language.facts import Fact, Where
+from pipeline.captioning.language.facts import Fact
 from pipeline.captioning.language.nouns import Noun, Nouns
 from schemas.records import Cue
 
@@ -41,17 +41,17 @@ _REACH_M = 120.0
 """At this distance a thing helps half as much as beside one."""
 
 
-def facts_of(cues: Sequence[Cue], region: str, nouns: Nouns) -> list[Fact]:
+def facts_of(cues: Sequence[Cue], names: Sequence[str], region: str, nouns: Nouns) -> list[Fact]:
     """What may be said, by falling weight.
 
     Args:
         cues: of one site; those that do not last are left out.
+        names: on the map around the site, those of what became no cue as well.
         region: name of the site's region, which must not be told.
         nouns: words for classes.
     """
     lasting = sorted((cue for cue in cues if cue.lasting), key=lambda cue: cue.cue_id)
     on_map = places([cue for cue in lasting if cue.kind == "map"], nouns)
-    names = [name for cue in lasting if cue.kind == "map" for name in (cue.text, cue.text_en) if name]
     read = signs([cue for cue in lasting if cue.kind == "text"], names, nouns)
     private = [spelling(place.name, nouns.short_forms) for place in on_map if place.name and place.kind in _PLACE_NAMES]
     private += [spelling(word, {}) for word in region.split("-") if len(word) >= 4]
@@ -186,17 +186,18 @@ def _with_things(facts: list[Fact], seen: list[Fact]) -> list[Fact]:
 
 
 def _same_thing(thing: Fact, place: Fact) -> bool:
-    if thing.noun is None or place.noun is None or place.seen:
+    if (
+        thing.noun is None or place.noun is None or place.seen or place.kind == "road"
+    ):  # what is asphalt is no class of road
         return False
     return thing.noun.head == place.noun.head and thing.where.agrees(place.where)
 
 
 def _both(thing: Fact, place: Fact) -> Fact:
-    distance = place.where.distance_m if thing.where.distance_m is None else thing.where.distance_m
     return replace(
         place,
         cue_ids=(*thing.cue_ids, *place.cue_ids),
-        where=Where(thing.where.position, thing.where.bearing_deg, distance, thing.where.depth),
+        where=thing.where,  # the map's may be another one of its kind behind it
         seen=True,
         attribute=thing.attribute,
         confidence=max(thing.confidence, place.confidence),

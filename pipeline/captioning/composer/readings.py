@@ -1,57 +1,86 @@
-"""Which readings of signs are told: words, names on the map, and what was read the same twice and is no word misread."""
+"""Which readings of signs are told: words, names on the map, and what was read twice and is no word misread."""
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from functools import cache, lru_cache
 
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
 
-from pipeline.captioning.composer.text_match import spelled_alike, spelling
+from pipeline.captioning.composer.text_match import spelling
 from pipeline.captioning.tokens import known_words
+from pipeline.perception.scripts import COMMON, main_script
 from schemas.records import Cue
 
 _SURE, _NEARLY_CERTAIN = 0.9, 0.97
 """Least confidence of a reading that a second one confirmed, and of one of words that none confirmed."""
 _LETTERS = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)?")
 _LEAST_LETTERS = 3
-_LOST = 3
-"""Letters that may be missing at an end of a word that is cut by a post or by the picture's edge."""
+_LOST, _MANY = 3, 6
+"""Letters that may be missing at an end of a word that a post or the picture's edge cuts; so many words with one ending
+make it likelier an ending than a word."""
 
 
-def is_told(cue: Cue, names: Iterable[str]) -> bool:
-    """Whether a reading may be told.
+class Readings:
+    """The readings of one site's signs, held against the names on its map."""
 
-    Args:
-        cue: of a text.
-        names: on the map around the site.
-    """
-    text = cue.text or ""
-    words = [word.casefold().replace("\u2019", "'").removesuffix("'s") for word in _LETTERS.findall(text)]
-    if not words:  # a house number, a route: no word tells whether it was read well
-        return cue.confirmed and cue.confidence >= _NEARLY_CERTAIN
-    if any(spelled_alike(spelling(text, {}), spelling(name, {})) == 100.0 for name in names):
-        return True
-    if not text.isascii() and not all(word.isascii() for word in words):
-        return cue.confirmed and cue.confidence >= _SURE  # a script that the list of words does not have
-    if max(map(len, words)) < _LEAST_LETTERS:
+    def __init__(self, names: Iterable[str]) -> None:
+        """Takes the names on the map around the site."""
+        held = [(name, spelling(name, {}).words) for name in names]
+        self._names = {"".join(words) for _, words in held} | {word for _, words in held for word in words}
+        self._scripts = {main_script(name) for name, _ in held} - {"Latn", COMMON}
+
+    def tells(self, cue: Cue) -> bool:
+        """Whether a text cue's reading may be told."""
+        text = cue.text or ""
+        words = [word.casefold().replace("\u2019", "'").removesuffix("'s") for word in _LETTERS.findall(text)]
+        if not words:  # a house number, a route: no word tells whether it was read well; Hangul is misread as numbers
+            return not self._scripts and cue.confirmed and cue.confidence >= _NEARLY_CERTAIN
+        read = "".join(spelling(text, {}).words)
+        if read in self._names:
+            return True
+        if any(_is_nearly(read, name) for name in self._names):
+            return False
+        if cue.script not in (None, "Latn"):  # the list of words does not have it; Hangul is misread as Han
+            return cue.confirmed and cue.confidence >= _SURE and (not self._scripts or cue.script in self._scripts)
+        return _reads_well(words, cue)
+
+
+def _reads_well(words: Sequence[str], cue: Cue) -> bool:
+    if max(map(len, words)) < _LEAST_LETTERS or (len(words) == 1 and _endings()[words[0]] >= _MANY):
         return False
     strange = [word for word in words if len(word) >= _LEAST_LETTERS and word not in known_words()]
     if not strange:
         return cue.confidence >= (_SURE if cue.confirmed else _NEARLY_CERTAIN)
-    return cue.confirmed and cue.confidence >= _NEARLY_CERTAIN and not any(is_misread(word) for word in strange)
+    return cue.confirmed and cue.confidence >= _NEARLY_CERTAIN and not any(map(is_misread, strange))
 
 
 @lru_cache(maxsize=4_096)
 def is_misread(word: str) -> bool:
     """Whether a word that is none is one with a wrong or missing letter (`moseum`), or the rest of one (`wiches`)."""
-    if len(word) < _LEAST_LETTERS + 1:
-        return True
-    if any(
-        other != word and len(other) - len(word) <= _LOST and (other.startswith(word) or other.endswith(word))
-        for other in known_words()
-        if len(other) > len(word)
-    ):
+    if len(word) <= _LEAST_LETTERS or word in _rests():
         return True
     near = process.extractOne(word, known_words(), scorer=Levenshtein.distance, score_cutoff=1)
     return near is not None and len(near[0]) > _LEAST_LETTERS + 1
+
+
+def _is_nearly(read: str, name: str) -> bool:
+    """Whether a reading is a name with a wrong letter, or without its first ones."""
+    lost = len(name) - len(read)
+    if len(read) <= _LEAST_LETTERS or abs(lost) > _LOST:
+        return False
+    return (lost > 0 and name.endswith(read)) or Levenshtein.distance(read, name, score_cutoff=1) == 1
+
+
+@cache
+def _endings() -> Counter[str]:
+    """How many longer words end with a string: read alone, `dent` is likelier the rest of one than a sign."""
+    return Counter(word[at:] for word in known_words() for at in range(1, len(word) - _LEAST_LETTERS + 1))
+
+
+@cache
+def _rests() -> frozenset[str]:
+    """What is left of words that lost up to three letters at an end."""
+    lost = range(1, _LOST + 1)
+    return frozenset(rest for word in known_words() for n in lost for rest in (word[n:], word[:-n]) if len(rest) > 3)

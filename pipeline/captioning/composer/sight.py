@@ -31,15 +31,32 @@ def in_sight(evidence: Evidence) -> frozenset[str]:
     )
 
 
+def names_around(evidence: Evidence) -> list[str]:
+    """Names on the map around the site."""
+    named = [(fact.name, fact.name_en) for fact in evidence.site.facts]
+    named += [(cue.text, cue.text_en) for cue in evidence.cues if cue.kind == "map"]
+    return list(dict.fromkeys(name for pair in named for name in pair if name))
+
+
 def with_sure_directions(evidence: Evidence) -> list[Cue]:
-    """The cues; those on the map without their direction where heading and position leave it open."""
+    """The cues but for what on the map is nothing to stand on or by; without directions that are not sure.
+
+    A flight of steps or a wood's edge beside the site is as likely that of the neighbours' ground.
+    """
     main = next(iter(_views(evidence)), None)
     return [
         cue.model_copy(update={"position": None, "bearing_deg": None})
         if cue.kind == "map" and main is not None and not _is_sure(cue, main)
         else cue
         for cue in evidence.cues
+        if cue.kind != "map" or not (cue.category == "steps" or _is_edge(cue))
     ]
+
+
+def _is_edge(cue: Cue) -> bool:
+    return (
+        cue.label == "green" and cue.in_sight is None and cue.view_id is None and 0.0 < (cue.distance_m or 0.0) < 15.0
+    )
 
 
 def _views(evidence: Evidence) -> Sequence[StreetView]:

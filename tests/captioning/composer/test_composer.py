@@ -22,11 +22,14 @@ from pipeline.errors import ConfigError, SiteError
 from prompts import loader
 from schemas.reasons import Reason
 from schemas.records import Cue, ImageryRow, Position, Sentence
+from tests.captioning.conftest import above
 from tests.captioning.language.cases import cases
 from tests.examples import examples
 
-COMPOSER = Composer(config.Composer(), seed=0)
-COMPOSERS = {code: Composer(config.Composer(prompt_set=f"composer-{code}-1"), seed=0) for code in LANGUAGES}
+ANY = config.Composer(least_seen=0, from_map=1)
+"""A site may be told from one cue, wherever it is from: what a rule does shows best alone."""
+COMPOSER = Composer(ANY, seed=0)
+COMPOSERS = {code: Composer(ANY.model_copy(update={"prompt_set": f"composer-{code}-1"}), seed=0) for code in LANGUAGES}
 languages = pytest.mark.parametrize("code", LANGUAGES)
 
 
@@ -77,6 +80,9 @@ def cue(cue_id: str, kind: str, label: str, **values: object) -> Cue:
         "area_share": None,
         "mask": None,
         "lasting": True,
+        "confirmed": kind == "text",
+        "from_above": above(kind, label),
+        "in_sight": True,
     }
     return Cue.model_validate({**base, **values})
 
@@ -226,7 +232,7 @@ def test_two_sites_with_the_same_cues_read_differently(places: list[Evidence]) -
     texts = [describe(site(rich, site_id=f"s{i}")) for i in range(40)]
     assert len({text.long for text in texts}) == 40
     assert len({" ".join(text.long.split()[:3]) for text in texts}) >= 12
-    assert describe(site(rich), Composer(config.Composer(), seed=1)) != describe(site(rich))
+    assert describe(site(rich), Composer(ANY, seed=1)) != describe(site(rich))
 
 
 def test_descriptions_are_varied_and_of_useful_length(places: list[Evidence]) -> None:
@@ -236,7 +242,7 @@ def test_descriptions_are_varied_and_of_useful_length(places: list[Evidence]) ->
     openings = [" ".join(w[:4]) for w in words]
     assert max(openings.count(opening) for opening in set(openings)) < 0.08 * len(openings)
     rich = [text.long_tokens for text, place in zip(described, places, strict=True) if "downtown" in place.site.site_id]
-    assert 90 < sum(rich) / len(rich) < 150
+    assert 60 < sum(rich) / len(rich) < 150
     assert not [text.short for text in described if text.long.startswith(text.short)]
     starts = [[s.text.split()[:3] for s in text.sentences if s.variant == "long"] for text in described]
     pairs = [pair for text in starts for pair in pairwise(text)]
@@ -335,15 +341,17 @@ def test_names_of_streets_and_places_are_told_only_off_a_sign() -> None:
     for number in range(8):
         text = describe(site(on_map, f"s{number}", region="boulder-co"))
         assert not re.search("walnut|tapgol|jongno|boulder|elevations", (text.long + text.short).lower())
-        assert "Spruce" in text.long
+        assert "Spruce" not in text.long  # a shop is told where its sign was read
     signed = [*on_map, cue("t1", "text", "sign", text="WALNUT ST", position="ahead")]
     assert re.search('street sign.*"WALNUT ST"', describe(site(signed)).long)
 
 
 def test_names_of_offices_are_not_told() -> None:
     doctor = cue("m1", "map", "poi", category="general_dentistry", text="Jane Doe", distance_m=9.0, position="left")
-    assert "dentist's" in describe(site([doctor])).long
-    assert "Doe" not in describe(site([doctor])).long
+    plate = cue("t1", "text", "sign", text="DENTAL CARE", position="left")
+    text = describe(site([doctor, plate])).long
+    assert "DENTAL CARE" in text
+    assert "Doe" not in text
 
 
 def test_one_sign_read_in_pieces_is_told_once_and_notices_not_at_all() -> None:
@@ -370,8 +378,8 @@ def test_a_second_thing_of_a_kind_is_another() -> None:
 
 
 def test_without_a_heading_the_map_is_told_by_the_compass() -> None:
-    park = cue("m1", "map", "green", category="playground", distance_m=60.0, bearing_deg=44.0)
-    assert re.search("60 m.*north-east", describe(site([park])).long)
+    park = cue("m1", "map", "green", category="playground", distance_m=30.0, bearing_deg=44.0)
+    assert re.search("30 m.*north-east", describe(site([park])).long)
 
 
 def test_a_foreign_sign_is_quoted_with_its_english() -> None:
@@ -387,10 +395,10 @@ def test_an_unknown_prompt_set_lists_what_there_is() -> None:
 def test_a_changed_word_changes_the_fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(loader.FOLDER / "composer-en-1", tmp_path / "composer-en-1")
     monkeypatch.setattr(loader, "FOLDER", tmp_path)
-    assert Composer(config.Composer(), 0).fingerprint() == COMPOSER.fingerprint()
+    assert Composer(ANY, 0).fingerprint() == COMPOSER.fingerprint()
     phrases = tmp_path / "composer-en-1" / "phrases.yaml"
     phrases.write_text(phrases.read_text(encoding="utf-8").replace("I've stopped", "I've halted"), encoding="utf-8")
-    assert Composer(config.Composer(), 0).fingerprint() != COMPOSER.fingerprint()
+    assert Composer(ANY, 0).fingerprint() != COMPOSER.fingerprint()
 
 
 def test_the_fingerprint_knows_seed_and_limits() -> None:
@@ -411,3 +419,95 @@ def test_a_template_that_asks_for_what_it_cannot_have_is_refused(
     )
     with pytest.raises(ConfigError, match=r"sentences\.ground.*'street'"):
         Composer(config.Composer(), 0)
+
+
+PHOTO_FIRST = Composer(config.Composer(), seed=0)
+
+
+def test_a_third_of_the_sentences_at_most_rest_on_the_map_alone(places: list[Evidence]) -> None:
+    told = [answer for answer in PHOTO_FIRST.describe(places) if isinstance(answer, Description)]
+    assert len(told) > len(places) // 2
+    by_site = {place.site.site_id: {cue.cue_id: cue for cue in place.cues} for place in places}
+    for place, answer in zip(places, PHOTO_FIRST.describe(places), strict=True):
+        cues = by_site[place.site.site_id]
+        for variant in ("long", "short", "street") if isinstance(answer, Description) else ():
+            sentences = [s for s in answer.sentences if s.variant == variant]
+            alone = sum(all(cues[i].kind == "map" for i in s.cue_ids) for s in sentences)
+            assert alone <= (0 if variant == "street" else 0.34 * len(sentences)), sentences
+
+
+def test_half_of_what_is_told_shows_from_above(places: list[Evidence]) -> None:
+    shown = [
+        sentence.shows == "from_above"
+        for answer in PHOTO_FIRST.describe(places)
+        if isinstance(answer, Description)
+        for sentence in answer.sentences
+        if sentence.variant == "long"
+    ]
+    assert sum(shown) >= 0.5 * len(shown)
+
+
+def test_too_little_seen_is_a_reason_of_its_own() -> None:
+    on_map = cue("m1", "map", "road", category="residential", distance_m=3.0, position="ahead")
+    (answer,) = PHOTO_FIRST.describe([site([on_map, cue("o1", "object", "tree", position="ahead")])])
+    assert isinstance(answer, SiteError)
+    assert answer.reason is Reason.TOO_LITTLE_TO_SAY
+    assert "1 things" in answer.detail
+
+
+def test_what_a_building_hides_and_what_is_far_is_not_told() -> None:
+    seen = [cue("o1", "object", "tree", position="left"), cue("o2", "object", "building", position="ahead")]
+    for hidden in (
+        {"in_sight": False, "distance_m": 20.0},
+        {"in_sight": None, "distance_m": 20.0},
+        {"distance_m": 60.0},
+    ):
+        pond = cue("m1", "map", "water", category="pond", position="right", **hidden)
+        assert "pond" not in describe(site([*seen, pond])).long
+    assert (
+        "pond"
+        in describe(site([*seen, cue("m1", "map", "water", category="pond", position="right", distance_m=20.0)])).long
+    )
+
+
+def test_directions_of_one_text_are_all_from_the_standpoint_or_all_by_the_compass() -> None:
+    tree = cue("o1", "object", "tree", position="left")
+    pond = cue("m1", "map", "water", category="pond", distance_m=20.0, bearing_deg=44.0)
+    assert not re.search("north|east", describe(site([tree, pond])).long)
+    assert "north-east" in describe(site([pond])).long
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ({"text": "BRSWERY&", "confidence": 0.99, "confirmed": False}, False),
+        ({"text": "HSTORIC MOSEUM", "confidence": 0.99, "confirmed": True}, False),
+        ({"text": "wiches", "confidence": 1.0, "confirmed": True}, False),
+        ({"text": "DENT", "confidence": 1.0, "confirmed": True}, False),
+        ({"text": "BREWERY", "confidence": 0.98, "confirmed": False}, True),
+        ({"text": "NORRONA", "confidence": 1.0, "confirmed": True}, True),
+        ({"text": "NORRONA", "confidence": 1.0, "confirmed": False}, False),
+        ({"text": "MITROCLUB", "confidence": 1.0, "confirmed": True}, False),
+        ({"text": "NITRO CLUB", "confidence": 0.8, "confirmed": False}, True),
+        ({"text": "ACKALOPE", "confidence": 1.0, "confirmed": True}, False),
+        ({"text": "1137", "confidence": 1.0, "confirmed": True}, True),
+        ({"text": "1137", "confidence": 1.0, "confirmed": False}, False),
+    ],
+)
+def test_a_reading_is_told_if_it_is_a_word_a_name_or_was_read_twice(text: dict[str, object], told: bool) -> None:
+    cues = [
+        cue("t1", "text", "sign", position="left", **text),
+        cue("m1", "map", "poi", category="bar", text="Nitro Club", distance_m=15.0, position="left"),
+        cue("m2", "map", "poi", category="clothes", text="Jackalope and Co", distance_m=15.0, position="ahead"),
+        cue("o1", "object", "tree", position="ahead"),
+    ]
+    assert (str(text["text"]) in describe(site(cues)).long) == told
+
+
+def test_where_the_map_s_names_are_in_another_script_numbers_and_strange_characters_are_not_told() -> None:
+    named = cue("m1", "map", "poi", category="cafe", text="서울사우나", distance_m=15.0, position="left")
+    tree = cue("o1", "object", "tree", position="ahead")
+    for read, script in (("401", "Zyyy"), ("土地", "Hani")):
+        sign = cue("t1", "text", "sign", text=read, script=script, position="left", confidence=1.0)
+        assert read not in describe(site([named, tree, sign])).long
+        assert read in describe(site([tree, sign])).long
