@@ -204,13 +204,35 @@ def test_token_limits_hold_with_many_and_odd_texts(texts: list[str], short: int)
         assert answer.short_tokens <= short
 
 
-def test_400_signs_and_long_scripts_stay_within_the_limits() -> None:
+@languages
+def test_400_signs_and_long_scripts_stay_within_the_limits(code: str) -> None:
     korean = "안녕하세요종로약국순창식당옛마을서울사우나방산시장"
     cues = [
         cue(f"t{i}", "text", "sign", text=f"{korean[i % 20 :]}{i}", script="Hang", position=list(Position)[i % 6])
         for i in range(400)
     ]
-    check(site(cues), describe(site(cues)))
+    check(site(cues), describe(site(cues), COMPOSERS[code]), code)
+
+
+def test_german_things_stand_in_their_cases(places: list[Evidence]) -> None:
+    cues = [
+        cue("o1", "object", "house", attribute="red", position="left", view_id="0"),
+        cue("o2", "object", "tower", attribute="tall", position="right", view_id="0"),
+        *(cue(f"o{i}", "object", "bench", position="behind", view_id="0") for i in (3, 4)),
+        cue("m1", "map", "poi", category="bakery", text="Vogel", position="ahead", distance_m=20.0),
+        cue("m2", "map", "road", category="residential", distance_m=2.0, bearing_deg=90.0),
+    ]
+    told = [describe(site(cues, f"s{i}"), COMPOSERS["de"]) for i in range(40)]
+    text = " ".join(part for one in told for part in (one.long, one.short))
+    assert set(re.findall(r"\w+ rot\w+ Haus\w*", text)) == {"ein rotes Haus", "Ein rotes Haus", "einem roten Haus"}
+    towers = {"ein hoher Turm", "Ein hoher Turm", "einen hohen Turm", "einem hohen Turm"}
+    assert set(re.findall(r"\w+ hoh\w+ Turm\w*", text)) == towers
+    assert set(re.findall(r"[zZ]wei Bänk\w+", text)) == {"zwei Bänke", "Zwei Bänke"}
+    assert set(re.findall(r"(\w+) bäckerei", text.lower())) == {"die", "der", "eine", "einer"}
+    everything = " ".join([text, *(describe(one, COMPOSERS["de"]).long for one in places)])
+    assert not re.search(r"\b(?:mit|an|auf|neben|nahe|zwischen) (?:die|das|ein|eine|einen)\b", everything)
+    assert not re.search(r"\b(?:gibt es|habe ich|ich habe|sehe ich|ich sehe|findet man) (?:einer|einem)\b", everything)
+    assert not re.search(r"\b(?:steht|liegt|verläuft) (?:zwei|drei|mehrere)\b", everything)
 
 
 def test_the_same_site_reads_the_same_alone_in_any_batch_and_in_threads(places: list[Evidence]) -> None:
