@@ -131,7 +131,7 @@ ABOUT: dict[Reason, About] = {
     ),
     Reason.TOO_LITTLE_TO_SAY: About(
         "captions",
-        "too little is left after claims without a witness are dropped",
+        "the photos show too little, or too little is left after claims without a witness are dropped",
         redrawn=True,
     ),
     Reason.BAD_REPLY: About("captions", "the model's reply did not match the schema, twice", redrawn=True),
