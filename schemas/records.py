@@ -684,12 +684,12 @@ class Sample(Record):
     """Length of `description_short` in CLIP tokens, start and end tokens included."""
     description_street_tokens: int
     """Length of `description_street` in CLIP tokens, start and end tokens included; 0 without it."""
-    description_frame: Frame | None
+    description_frame: Frame | None = None
     """What the directions of `description` are relative to: the axis of `street` (`heading`) or north (`compass`). One
     text has one frame; null if it tells no direction."""
-    description_short_frame: Frame | None
+    description_short_frame: Frame | None = None
     """The same of `description_short`."""
-    description_street_frame: Frame | None
+    description_street_frame: Frame | None = None
     """The same of `description_street`."""
     language: str
     """ISO 639-1 code of the descriptions."""
