@@ -73,7 +73,13 @@ class Composer:
 
     def _describe(self, site: Evidence) -> Description:
         site_id = site.site.site_id
-        facts = facts_of(with_sure_directions(site), names_around(site), site.site.region, self._words.nouns)
+        facts = facts_of(
+            with_sure_directions(site),
+            names_around(site),
+            site.site.region,
+            self._words.nouns,
+            self._settings.least_sure,
+        )
         standpoint, around = standpoint_of(facts, self._words.nouns)
         visible = in_sight(site)
         around = [fact for fact in around if fact.seen or visible.issuperset(fact.cue_ids)]

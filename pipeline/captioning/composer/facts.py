@@ -14,10 +14,10 @@ from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Cue, FactKind, Position
 
 _QUOTED_CHARACTERS = 48
-_LEAST_CONFIDENCE, _LEAST_WITH_LOOK = 0.7, 0.6
-"""Of an object; of one with a sure look."""
-_LEAST_OF_LABEL = {"wall": 0.92, "awning": 0.89, "house": 0.8, "building": 0.75}
-"""Shop fronts are taken for walls, and parasols for awnings."""
+_HARDER = {"wall": 0.22, "awning": 0.19, "house": 0.1, "building": 0.05}
+"""By how much surer an engine must be of some labels: shop fronts are taken for walls, and parasols for awnings."""
+_WITH_LOOK = 0.1
+"""By how much less of what has a sure look, which few wrong masks have."""
 _LIGHT = frozenset({"white", "yellow", "beige", "orange"})
 _LEAST_LIGHT = 0.88
 """Confidence of colours that sun and shade, glass and a grey sky give as well."""
@@ -111,7 +111,7 @@ def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
     return found
 
 
-def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
+def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
     """One fact for the objects of one class, look and direction, with their number.
 
     Views may overlap, so that the number is the greatest that one view shows.
@@ -120,7 +120,7 @@ def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
     for cue in cues:
         noun = nouns.of(cue)
         look = nouns.look(cue.attribute) if _is_sure(cue) else None
-        least = _LEAST_OF_LABEL.get(cue.label, _LEAST_CONFIDENCE if look is None else _LEAST_WITH_LOOK)
+        least = least_sure + _HARDER.get(cue.label, 0.0 if look is None else -_WITH_LOOK)
         if noun is not None and cue.confidence >= least:
             alike[noun, look, cue.position].append(cue)
     found = []

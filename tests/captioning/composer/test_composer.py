@@ -536,3 +536,16 @@ def test_where_the_map_s_names_are_in_another_script_numbers_and_strange_charact
         sign = cue("t1", "text", "sign", text=read, script=script, position="left", confidence=1.0)
         assert read not in describe(site([named, tree, sign])).long
         assert read in describe(site([tree, sign])).long
+
+
+def test_what_the_engine_is_not_sure_of_is_not_told_and_walls_take_more() -> None:
+    tree = cue("o1", "object", "tree", position="ahead")
+    for label, confidence, told in (
+        ("bench", 0.72, True),
+        ("bench", 0.65, False),
+        ("wall", 0.85, False),
+        ("wall", 0.95, True),
+    ):
+        other = cue("o2", "object", label, position="left", confidence=confidence)
+        strict = Composer(ANY.model_copy(update={"least_sure": 0.7}), seed=0)
+        assert (label in describe(site([tree, other]), strict).long) == told
