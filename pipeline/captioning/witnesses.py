@@ -22,8 +22,9 @@ _CAMERA_ERROR_M = 3.0
 _HEADING_ERROR_DEG = 20.0
 """Of a compass in a phone, where nothing better is known: two standard deviations."""
 _UNRELIABLE_DEG = 60.0
-_STRETCH_DEG = 15.0
-"""A road or a park may well be this much to either side of its nearest point on the map."""
+_STRETCHED: frozenset[FactKind] = frozenset({"road", "rail", "green", "water", "square"})
+_STRETCH_DEG = 90.0
+"""What is long or wide goes on to either side of its nearest point on the map: a straight road by a right angle."""
 _SECTORS = {
     Position.LEFT: (-90.0, 30.0),
     Position.AHEAD_LEFT: (-40.0, 20.0),
@@ -148,7 +149,7 @@ def _map_angle(
     if error is None:
         return None, 180.0
     width = math.degrees(math.atan2(_CAMERA_ERROR_M, distance_m or 0.01)) + error
-    return _turn(bearing_deg - main.heading_deg), width + (_STRETCH_DEG if kind in ("road", "green", "water") else 0.0)
+    return _turn(bearing_deg - main.heading_deg), width + (_STRETCH_DEG if kind in _STRETCHED else 0.0)
 
 
 def heading_error(view: StreetView) -> float | None:

@@ -47,7 +47,7 @@ def notes_of(seen: Sequence[tuple[StreetView, Observation]]) -> list[Note]:
                         side="middle",
                         position=None,
                         bearing_deg=None,
-                        depth="near",
+                        depth=None,
                     )
                 )
         for thing in observed.things:

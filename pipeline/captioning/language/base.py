@@ -9,6 +9,7 @@ Nothing here reads a sentence for what it claims to be there: a description's cl
 
 import random
 import re
+import string
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +20,6 @@ from typing import Literal
 import yaml
 from pydantic import BaseModel, ConfigDict
 
-from pipeline.captioning.likeness import folded
 from pipeline.perception.scripts import COMMON, main_script
 from pipeline.perception.text import is_instruction
 from schemas.records import ClaimKind
@@ -61,7 +61,13 @@ class Swap(BaseModel):
 
     kind: ClaimKind
     words: list[list[str]]
-    """Groups; a word is swapped for one of the same group that is not its neighbour there."""
+    """Groups; a word is swapped for another of its group, in groups of four and more not for its neighbour there."""
+    apart: int | None = None
+    """Places in its group up to which another word is too like it to make a statement surely untrue."""
+    within: int | None = None
+    """Places in its group beyond which another word makes a statement untrue at first glance."""
+    unless: str | None = None
+    """Pattern; a word stays where this matches from its beginning."""
 
 
 class Rules(BaseModel):
@@ -94,7 +100,7 @@ class Rules(BaseModel):
     sign_reads: str
     """Statement that a sign bears words, `{words}`."""
     thing_is: str
-    """Statement that a thing is there, `{thing}` with its article."""
+    """Statement that a thing is there, `{thing}` without an article."""
 
 
 @dataclass(frozen=True)
@@ -219,8 +225,10 @@ class Language:
     def spoilt(self, statement: str, draw: random.Random) -> list[tuple[ClaimKind, str]]:
         """The statement made untrue, once for each kind of word in it that can be swapped."""
         found: list[tuple[ClaimKind, str]] = []
+        masked = masked_quotations(statement)
+        sides = [m.span() for pattern in self._sides.values() for m in pattern.finditer(masked)]
         for kind, pattern, others in self._swaps:
-            matches = list(pattern.finditer(masked_quotations(statement)))
+            matches = [m for m in pattern.finditer(masked) if self._swappable(kind, m.span(), sides)]
             if matches:
                 match = draw.choice(matches)
                 word = draw.choice(others[match.group().casefold()])
@@ -229,8 +237,15 @@ class Language:
         quoted = list(_QUOTES.finditer(statement))
         if quoted:
             at, end = (quoted[0].start() + 1, quoted[0].end() - 1)
-            found.append(("sign", statement[:at] + _other_words(statement[at:end], draw) + statement[end:]))
+            found.append(("sign", statement[:at] + misread(statement[at:end], draw) + statement[end:]))
         return found
+
+    @staticmethod
+    def _swappable(kind: ClaimKind, word: tuple[int, int], sides: Sequence[tuple[int, int]]) -> bool:
+        """A side is swapped where it is one from the standpoint, a relation where it is none."""
+        if kind not in ("side", "relation"):
+            return True
+        return any(start < word[1] and word[0] < end for start, end in sides) == (kind == "side")
 
     def absent(self, evidence: Iterable[str], draw: random.Random) -> str | None:
         """The statement that a thing is there of which no evidence has a word."""
@@ -242,9 +257,10 @@ class Language:
     def _swaps(self) -> list[tuple[ClaimKind, re.Pattern[str], Mapping[str, list[str]]]]:
         made: list[tuple[ClaimKind, re.Pattern[str], Mapping[str, list[str]]]] = []
         for swap in self.rules.swaps:
-            others = {w.casefold(): _apart(group, i) for group in swap.words for i, w in enumerate(group)}
+            others = {w.casefold(): _apart(group, i, swap) for group in swap.words for i, w in enumerate(group)}
             words = "|".join(re.escape(word) for word in sorted(others, key=len, reverse=True))
-            made.append((swap.kind, re.compile(rf"(?<!\w)(?:{words})(?!\w)", re.IGNORECASE), others))
+            unless = f"(?!{swap.unless})" if swap.unless else ""
+            made.append((swap.kind, re.compile(rf"(?<![\w-]){unless}(?:{words})(?![\w-])", re.IGNORECASE), others))
         return made
 
     def _abbreviated(self, text: str) -> bool:
@@ -311,23 +327,31 @@ def _verbatim(text: str, known: Sequence[str]) -> tuple[list[str], str]:
     return found, text
 
 
-def _apart(group: Sequence[str], index: int) -> list[str]:
-    """The words of a group that differ plainly from one of them: not the one itself, nor, of many, those beside it."""
-    near = {index} if len(group) < 4 else {index - 1, index, index + 1}
-    return [word for i, word in enumerate(group) if i not in near]
+def _apart(group: Sequence[str], index: int, swap: Swap) -> list[str]:
+    """The words of a group that differ from one of them plainly, and not absurdly."""
+    least = (len(group) >= 4) if swap.apart is None else swap.apart
+    most = len(group) if swap.within is None else swap.within
+    return [word for i, word in enumerate(group) if least < abs(i - index) <= most]
 
 
-def _other_words(text: str, draw: random.Random) -> str:
-    """A sign's words with its digits changed, or, where it has none, its letters in another order."""
+def misread(text: str, draw: random.Random) -> str:
+    """A sign's words as somebody would have them who did not read them: a digit or some letters are others.
+
+    Of letters that a code has no neighbours for, two that stand side by side change places.
+    """
     digits = [i for i, c in enumerate(text) if c.isdigit()]
     if digits:
         at = draw.choice(digits)
         return text[:at] + str((int(text[at]) + draw.randint(2, 8)) % 10) + text[at + 1 :]
-    letters = [c for c in text if c.isalpha()]
-    shuffled = letters[:]
-    for _ in range(8):
-        draw.shuffle(shuffled)
-        if folded("".join(shuffled)) != folded("".join(letters)):
-            break
-    rest = iter(shuffled)
-    return "".join(next(rest) if c.isalpha() else c for c in text)
+    letters = [i for i, c in enumerate(text) if c.isascii() and c.isalpha()]
+    if letters:
+        found = list(text)
+        for at in draw.sample(letters, 1 + len(letters) // 5):
+            other = draw.choice([c for c in string.ascii_lowercase if c != text[at].lower()])
+            found[at] = other.upper() if text[at].isupper() else other
+        return "".join(found)
+    pairs = [i for i in range(len(text) - 1) if text[i] != text[i + 1] and text[i : i + 2].isalpha()]
+    if not pairs:
+        return text + text
+    at = draw.choice(pairs)
+    return text[:at] + text[at + 1] + text[at] + text[at + 2 :]
