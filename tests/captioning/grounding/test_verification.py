@@ -7,10 +7,10 @@ import pytest
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import witnesses_of
-from pipeline.captioning.grounding.reliability import Reliability
 from pipeline.captioning.grounding.verification import Statement, heard, statements, with_answer
 from pipeline.config.captioning import Grounding, VerifierFloor
 from pipeline.errors import MachineError
+from pipeline.reliability import Reliability
 from schemas.records import Answer, Claim, Control, Note
 from tests.captioning.places import cue, place
 
