@@ -61,6 +61,8 @@ class Writing(Reply):
 class Observation(Reply):
     """`observe`: what one photo shows, noted before any cue is known."""
 
+    indoors: bool
+    """Whether the photo was taken inside a building: no street is described from there."""
     scene: Phrase
     road: Statement
     things: Annotated[list[Thing], _cut(12), Field(max_length=12)]

@@ -143,4 +143,4 @@ def _run(given: StageInput, tools: Toolbox) -> list[CueRow]:
     return cues(given.rows(ImageryRow), tools)
 
 
-STAGE = Stage(CueRow, reads=(ImageryRow,), version=2, depends_on=_depends_on, run=_run)
+STAGE = Stage(CueRow, reads=(ImageryRow,), version=3, depends_on=_depends_on, run=_run)

@@ -363,7 +363,7 @@ def test_a_model_that_declines_is_asked_once_more_and_quoted(model: StandIn, cap
     assert len({seen.body["seed"] for seen in model.seen}) == len(model.seen) == 2
 
 
-HALF = '{"scene": "a\\ud800b", "road": "", "things": [], "writing": []}'
+HALF = '{"indoors": false, "scene": "a\\ud800b", "road": "", "things": [], "writing": []}'
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_descriptions_beyond_the_limit_are_refused(model: StandIn, captioner: Ca
 
 
 def test_control_characters_in_a_reply_do_no_harm(model: StandIn, captioner: Captioner) -> None:
-    text = '{"scene": "a\nb", "road": "\tc", "things": [], "writing": []}'
+    text = '{"indoors": false, "scene": "a\nb", "road": "\tc", "things": [], "writing": []}'
     model.fault = lambda _, seen: reply(text) if seen.turn == "observe" else None
     written(captioner(), place())
     assert next(seen for seen in model.seen if seen.turn == "ground").data["notes"][0]["what"] == "a b"
