@@ -226,12 +226,18 @@ class Language:
         """The statement made untrue, once for each kind of word in it that can be swapped."""
         found: list[tuple[ClaimKind, str]] = []
         masked = masked_quotations(statement)
+        plain = masked.casefold()  # a word that the statement has already may well be true in another place of it
         sides = [m.span() for pattern in self._sides.values() for m in pattern.finditer(masked)]
         for kind, pattern, others in self._swaps:
-            matches = [m for m in pattern.finditer(masked) if self._swappable(kind, m.span(), sides)]
+            free = {
+                m: [word for word in others[m.group().casefold()] if word not in plain]
+                for m in pattern.finditer(masked)
+                if self._swappable(kind, m.span(), sides)
+            }
+            matches = [m for m, words in free.items() if words]
             if matches:
                 match = draw.choice(matches)
-                word = draw.choice(others[match.group().casefold()])
+                word = draw.choice(free[match])
                 cased = word.capitalize() if match.group()[:1].isupper() and not word[:1].isupper() else word
                 found.append((kind, statement[: match.start()] + cased + statement[match.end() :]))
         quoted = list(_QUOTES.finditer(statement))

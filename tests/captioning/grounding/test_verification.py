@@ -72,6 +72,7 @@ def told(text: str, *notes: Note) -> set[str]:
         ("Steps lead down on the far bank on the left.", "car wash"),
         ("The street is paved with dark brick.", "unpaved with"),
         ("A glass tower stands behind the wall.", "straight ahead the"),
+        ("Red and blue awnings hang ahead.", "Blue and blue"),
         ("A thick tree trunk stands on the left.", "chimney trunk"),
         ("The building has two storeys.", "nine"),
         ('A sign reads "CAFE".', "EFAC"),
