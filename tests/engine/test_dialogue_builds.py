@@ -98,8 +98,16 @@ def test_kept_replies_go_when_told_to(small_build: Callable[..., Build]) -> None
         assert not any(run_build(build, stages=NAMES).made.values())
 
 
+def citing_notes(seen: Seen) -> Any:
+    """A good writer that cites what it noted itself beside the cues."""
+    said = write_well(seen)
+    for sentence in said["long"] if seen.turn == "compose" else ():
+        sentence["claims"][0]["cites"].append("n1")
+    return said
+
+
 def test_what_a_model_wrote_is_published_whole_and_sound(small_build: Callable[..., Build]) -> None:
-    with serving(write_well) as model:
+    with serving(citing_notes) as model:
         build = with_model(small_build, model.url)
         outcome = run_build(build)
     assert outcome.published is not None
