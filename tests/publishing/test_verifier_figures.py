@@ -41,7 +41,7 @@ def units(make_unit: MakeUnit, controls: list[Control]) -> list[FinishedUnit]:
 
 
 def by_a_model(build: Build, **grounding: Any) -> Build:
-    judge = Verifier(model="judge|1", endpoints=["http://127.0.0.1:1/v1"])  # type: ignore[list-item]
+    judge = Verifier(model="judge|1", endpoints=["http://127.0.0.1:1/v1"])
     captioner = Dialogue(engine="dialogue", model="writer", verifier=judge)
     return build.model_copy(update={"captioner": captioner, "grounding": Grounding.model_validate(grounding)})
 
