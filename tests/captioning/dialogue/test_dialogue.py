@@ -448,7 +448,7 @@ def test_seeds_hang_on_place_turn_and_attempt_alone(model: StandIn, captioner: C
 
 def test_too_much_for_the_model_is_trimmed(model: StandIn, captioner: Captioner) -> None:
     many = [cue(f"t{i}", text=f"Sign number {i} of a long row", position=Position.LEFT) for i in range(1, 60)]
-    serve = {"max_model_len": 8_192}
+    serve = {"max_model_len": 10_240}
     written(captioner(serve=serve, view_pixels=1_204_224), place(views=4, cues=many, size=(1024, 768)))
     grounds = [seen for seen in model.seen if seen.turn == "ground"]
     assert grounds[-1].pictures < 6
