@@ -135,9 +135,7 @@ ABOUT: dict[Reason, About] = {
         "too little is left after claims without a witness are dropped",
         redrawn=True,
     ),
-    Reason.INDOORS: About(
-        "captions", "the model finds that the main photo was taken inside a building", redrawn=True
-    ),
+    Reason.INDOORS: About("captions", "the model finds that the main photo was taken inside a building", redrawn=True),
     Reason.BAD_REPLY: About("captions", "the model's reply did not match the schema, twice", redrawn=True),
     Reason.REPLY_CUT: About("captions", "the model's reply ended at its token limit, twice", redrawn=True),
     Reason.PROMPT_TOO_LONG: About("captions", "pictures and cues are more than the model takes"),

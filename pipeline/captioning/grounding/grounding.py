@@ -87,9 +87,11 @@ def _judged(sentence: Sentence, known: Witnesses, said: Heard | None) -> Sentenc
 
 def _unless_illegible(claim: Claim, known: Witnesses, said: Heard | None) -> Claim:
     """The claim; words that only notes have, and that a believed verifier who looked cannot read, are nobody's."""
-    asked = said is not None and said.believed and said.answers.get(claim.text) == "cannot"
+    unread = said is not None and said.believed and said.answers.get(claim.text) == "cannot"
     by_id = known.by_id
-    if not asked or not quotations(claim.text) or any(by_id[i].witness != "notes" for i in claim.witnesses):
+    if not unread or claim.outcome != "supported" or not quotations(claim.text):
+        return claim
+    if any(by_id[i].witness != "notes" for i in claim.witnesses):
         return claim
     return claim.model_copy(update={"outcome": "not_witnessed", "witnesses": []})
 
