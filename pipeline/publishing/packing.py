@@ -18,7 +18,7 @@ from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
 from pipeline.publishing.shards import ShardTask
 from pipeline.publishing.splits import assign, block_of, embargoed, shared_sequence
-from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit, UnitPart
+from pipeline.publishing.units import CONTROLS, INDEX_SCHEMA, FinishedUnit, UnitPart
 from pipeline.reliability import Reliability
 from schemas.reasons import Reason
 
@@ -124,9 +124,9 @@ def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, 
     for at, reason in zip(home.tolist(), table["reason"].to_pylist(), strict=True):
         outcomes[ordered[at].region][reason or FINISHED] += 1
     verifier = Reliability()
-    for code, times in Counter(pc.list_flatten(table["controls"]).to_pylist()).items():
-        kind, holds, answer = code.split()
-        verifier.count(kind, holds == "true", answer == "yes", times)
+    for found in pc.value_counts(pc.list_flatten(table["controls"])).to_pylist():
+        kind, holds, accepted = CONTROLS[found["values"]]
+        verifier.count(kind, holds, accepted, found["counts"])
     table = table.filter(finished)
     sites = _Sites(
         ids=table["site_id"].to_numpy(),

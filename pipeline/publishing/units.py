@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, get_args
 
 import pyarrow as pa
 
 from schemas.reasons import Reason
+from schemas.records import ClaimKind
 
 INDEX_COLUMNS: dict[str, list[str]] = {
     "imagery": [
@@ -41,12 +43,15 @@ INDEX_SCHEMA = pa.schema(
         pa.field("reason", pa.string()),
         pa.field("phash", pa.string()),
         pa.field("sequences", pa.list_(pa.string()), nullable=False),
-        pa.field("controls", pa.list_(pa.string()), nullable=False),
+        pa.field("controls", pa.list_(pa.int8()), nullable=False),
     ]
 )
 """One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then. `sequences` are
-the capture sequences of its views, with their source. `controls` are the verifier's answers to controls that count, see
-`control_codes`: also of sites that cannot be published."""
+the capture sequences of its views, with their source. `controls` are the verifier's answers to the controls that count,
+as places in `CONTROLS`, also of sites that cannot be published."""
+CONTROLS = tuple(product(get_args(ClaimKind), (True, False), (True, False)))
+"""Kind of claim, whether the control holds, whether the verifier said yes."""
+_CODES = {answered: code for code, answered in enumerate(CONTROLS)}
 
 
 Bounds = tuple[float, float, float, float]
@@ -98,9 +103,9 @@ class UnitPart:
     """Names of the region's sources whose pictures are drawn and not taken, in order."""
 
 
-def control_codes(controls: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The controls that count as `kind true yes`: kind, whether it holds, answer."""
-    return [f"{c['kind']} {str(c['holds']).lower()} {c['answer']}" for c in controls if c["counted"]]
+def control_codes(controls: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The controls that count, each as its place in `CONTROLS`: a byte each, as a dataset may have millions."""
+    return [_CODES[c["kind"], c["holds"], c["answer"] == "yes"] for c in controls if c["counted"]]
 
 
 def unit_index(tables: UnitTables) -> pa.Table:
