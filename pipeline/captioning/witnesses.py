@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.captioning.base import Evidence
-from pipeline.captioning.language.base import Side
+from pipeline.captioning.language.base import Language
+from pipeline.captioning.language.rules import Side
 from pipeline.perception.cues import ASSUMED_HFOV_DEG, UNRELIABLE_DEG, position_of, turn_between
-from schemas.records import Cue, FactKind, Note, Position, StreetView
+from schemas.records import Cue, FactKind, MapFact, Note, Position, StreetView
 
 Witness = Literal["ocr", "detector", "map", "notes"]
 PUBLIC_PLACES = frozenset({"road", "square", "junction", "stop", "crossing", "rail"})
@@ -50,7 +51,9 @@ class Testimony:
     """Of the cue or note; of the map fact, where it became no cue."""
     witness: Witness
     words: str
-    """What it says of the thing: class, looks, name."""
+    """What it says of the thing: class, looks, name; of a program's class as the language has it, too."""
+    called: str
+    """What the thing is called, with its article; empty for lettering, and for what is not worth a word."""
     texts: tuple[str, ...]
     """Lettering that was read, or names on the map, in English as well where that is known."""
     kind: FactKind | None
@@ -79,37 +82,58 @@ class Testimony:
         return any(most >= low and least <= high for least, most in spans)
 
 
-def gather_testimony(evidence: Evidence, notes: Sequence[Note] = ()) -> list[Testimony]:
+def gather_testimony(evidence: Evidence, notes: Sequence[Note], language: Language) -> list[Testimony]:
     """All that is in evidence: cues, map facts that became no cue, and notes."""
     views = {view.view_id: view for view in evidence.site.views if view.projection == "perspective"}
     main = next(iter(views.values()), None)
-    found = [_of_cue(cue, views, main) for cue in evidence.cues]
+    found = [_of_cue(cue, views, main, language) for cue in evidence.cues]
     told = {(cue.label, cue.category, cue.distance_m) for cue in evidence.cues if cue.kind == "map"}
     for fact in evidence.site.facts:
         if (fact.kind, fact.category, fact.distance_m) not in told:
             texts = tuple(text for text in (fact.name, fact.name_en) if text)
-            angle, width = _map_angle(fact.kind, fact.bearing_deg, fact.distance_m, main)
-            words = " ".join((fact.kind, fact.category.replace("_", " "), *texts))
-            found.append(
-                Testimony(fact.fact_id, "map", words, texts, fact.kind, angle, width, fact.distance_m, None, True, 1.0)
-            )
+            found.append(_of_map(fact.fact_id, fact.kind, fact.category, texts, fact, main, language))
     return [*found, *(_of_note(note) for note in notes)]
 
 
-def _of_cue(cue: Cue, views: dict[str, StreetView], main: StreetView | None) -> Testimony:
+def _of_map(
+    id_: str,
+    kind: FactKind,
+    category: str,
+    texts: tuple[str, ...],
+    located: Cue | MapFact,
+    main: StreetView | None,
+    language: Language,
+) -> Testimony:
+    angle, width = _map_angle(kind, located.bearing_deg, located.distance_m, main)
+    called = language.called(kind, category)
+    return Testimony(
+        id=id_,
+        witness="map",
+        words=" ".join((kind, category.replace("_", " "), called, *texts)),
+        called=called,
+        texts=texts,
+        kind=kind,
+        angle_deg=angle,
+        half_width_deg=width,
+        distance_m=located.distance_m,
+        view_id=None,
+        lasting=located.lasting if isinstance(located, Cue) else True,
+        confidence=located.confidence if isinstance(located, Cue) else 1.0,
+    )
+
+
+def _of_cue(cue: Cue, views: dict[str, StreetView], main: StreetView | None, language: Language) -> Testimony:
     texts = tuple(text for text in (cue.text, cue.text_en) if text)
     if cue.kind == "map":
-        kind: FactKind | None = cue.label  # type: ignore[assignment]  # a map cue's label is its fact's kind
-        angle, width = _map_angle(cue.label, cue.bearing_deg, cue.distance_m, main)
-        words = " ".join((cue.label, (cue.category or "").replace("_", " "), *texts))
-        return Testimony(
-            cue.cue_id, "map", words, texts, kind, angle, width, cue.distance_m, None, cue.lasting, cue.confidence
-        )
+        kind: FactKind = cue.label  # type: ignore[assignment]  # a map cue's label is its fact's kind
+        return _of_map(cue.cue_id, kind, cue.category or "", texts, cue, main, language)
     angle, width = _seen_angle(cue, views, main)
+    called = language.called("object", cue.label, cue.attribute) if cue.kind == "object" else ""
     return Testimony(
         id=cue.cue_id,
         witness="ocr" if cue.kind == "text" else "detector",
-        words=" ".join((cue.attribute or "", cue.label)),
+        words=" ".join((cue.attribute or "", cue.label, called)),
+        called=called,
         texts=texts if cue.kind == "text" else (),
         kind=None,
         angle_deg=angle,
@@ -127,6 +151,7 @@ def _of_note(note: Note) -> Testimony:
         id=note.note_id,
         witness="notes",
         words=" ".join((note.what, note.looks)),
+        called="",
         texts=(note.text,) if note.text else (),
         kind=None,
         angle_deg=middle,

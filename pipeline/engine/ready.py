@@ -33,6 +33,15 @@ def _of_drone(problem: Problem) -> Problem:
     return replace(problem, where=problem.where.replace(aerial, drone), found=problem.found.replace(aerial, drone))
 
 
+def check_captioner(tools: Toolbox) -> None:
+    """Make the captioner of a build, and so read its prompt set and the rules of its language. Asks no server.
+
+    Raises:
+        ConfigError: there is no such prompt set, no rules for its language, or one of them is malformed.
+    """
+    _ = tools.captioner
+
+
 def check_ready(build: Build, tools: Toolbox) -> None:
     """Refuse a build whose sources cannot be used for lack of a key or contact. Makes no requests.
 

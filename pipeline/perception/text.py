@@ -28,8 +28,10 @@ _PERSONAL = [
         r"\d{1,3}\.\d{4,}",
     )
 ]
-_PHONE = re.compile(r"\+?\(?\d(?:[ ().\-\u00b7]{0,2}\d){6,14}")
-_YEARS = re.compile(r"(?:1[5-9]|20)\d\d ?- ?(?:1[5-9]|20)\d\d")
+_PHONE = re.compile(r"\+?\(?\d(?:[ ()./\-\u00b7]{0,3}\d){6,14}")
+_DIALLED = re.compile(r"(?<!\d)0\d{2,4} ?[/-] ?\d{3,}(?!\d)")
+"""Short numbers with an area code, as German signs have them: `030/12345`."""
+_YEARS = re.compile(r"(?:1[5-9]|20)\d\d ?[-/] ?(?:1[5-9]|20)\d\d")
 
 # Role marks of chat templates, and orders to an assistant. No shop is called that.
 _INSTRUCTION = re.compile(
@@ -41,7 +43,9 @@ _INSTRUCTION = re.compile(
 
 _PLATE_CHARACTERS = re.compile(r"[A-Z0-9 .:\u00b7\-]+")
 _TIME = re.compile(r"\d{1,2}([:.]\d\d)? ?[AP]M")
-_STREET_WORDS = re.compile(r"\b(AVE|RUE|VIA|WAY|STR|OAK|ELM|KMH|MPH)\b")
+_STREET_WORDS = re.compile(r"\b(AVE|RUE|VIA|WAY|STR|OAK|ELM|KMH|MPH|UHR)\b")
+_UMLAUT_PLATE = re.compile(r"[A-ZÄÖÜ]{1,3}[ .:\u00b7\u2022\-]{1,3}[A-Z]{1,2} ?\d{1,4} ?[EH]?")
+"""German plates, whose districts may have umlauts: `MÜ-XY 12E`."""
 _EAST_ASIAN_PLATE = re.compile(
     r"\d{2,3} ?[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3] ?\d{4}|[\u4e00-\u9fff][A-Z] ?·? ?[A-Z0-9]{5}"
 )
@@ -68,7 +72,9 @@ def is_personal(text: str) -> bool:
     if any(pattern.search(text) for pattern in _PERSONAL):
         return True
     phone = _PHONE.search(text)
-    return (phone is not None and not _YEARS.fullmatch(phone.group())) or looks_like_plate(text)
+    if phone is not None and not _YEARS.fullmatch(phone.group()):
+        return True
+    return _DIALLED.search(text) is not None or looks_like_plate(text)
 
 
 def is_instruction(text: str) -> bool:
@@ -82,7 +88,7 @@ def looks_like_plate(text: str) -> bool:
     Plates the world over are short runs of capital letters (at most three) and digits (at most five) in turn. A house
     number (`957 MAIN`, `1137`, `10A-C`, `110TH`) has a longer word, no letters, or one suffix.
     """
-    if _EAST_ASIAN_PLATE.search(text):
+    if _EAST_ASIAN_PLATE.search(text) or (_UMLAUT_PLATE.fullmatch(text) and not text.isascii()):
         return True
     if not _PLATE_CHARACTERS.fullmatch(text) or _TIME.search(text) or _STREET_WORDS.search(text):
         return False

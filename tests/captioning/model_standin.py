@@ -244,7 +244,7 @@ def verify_well(seen: Seen) -> Any:
     return {"answers": answers}
 
 
-TRUE: set[str] = {"This can be seen here: brick building."}
+TRUE: set[str] = {"There is a brick building here."}
 """What is so in the streets of the tests: the building that it notes, and every sentence that `sentence` has made."""
 
 

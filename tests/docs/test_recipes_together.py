@@ -43,15 +43,17 @@ FRENCH = """
 from pipeline.captioning.base import prompt_set_of
 from pipeline.captioning.language import language_of
 
-print(language_of(prompt_set_of("progressive-fr-1", "dialogue").language).rules.code)
+french = language_of(prompt_set_of("progressive-fr-1", "dialogue").language)
+print(french.rules.code, french.grammar.__name__.split(".")[-2])
 """
 
 
 def add_french(copy: Path) -> None:
     """What a translator would write, as a copy of what is there in English."""
-    rules = copy / "pipeline" / "captioning" / "language"
-    (rules / "fr").mkdir()
-    (rules / "fr" / "rules.yaml").write_text((rules / "en" / "rules.yaml").read_text().replace("code: en", "code: fr"))
+    languages = copy / "pipeline" / "captioning" / "language"
+    shutil.copytree(languages / "en", languages / "fr")
+    rules = languages / "fr" / "rules.yaml"
+    rules.write_text(rules.read_text().replace("code: en", "code: fr"))
     prompts = copy / "prompts"
     shutil.copytree(prompts / "progressive-en-2", prompts / "progressive-fr-1")
     manifest = prompts / "progressive-fr-1" / "manifest.yaml"
@@ -75,7 +77,7 @@ def test_a_build_with_all_recipes(tmp_path: Path) -> None:
     assert "QrCodes" in sections
 
     add_french(copy)
-    assert run(copy, "-c", FRENCH).split() == ["fr"]
+    assert run(copy, "-c", FRENCH).split() == ["fr", "fr"]
 
     raw = changed(SMALL, {"perception__ocr": {"engine": "qrcode"}, "regions": SMALL["regions"][:1]})
     (copy / "small.yaml").write_text(yaml.safe_dump(raw))

@@ -43,6 +43,8 @@ def test_hidden_characters_are_stripped(text: str, cleaned: str) -> None:
         "athleta.com/", "www.example.org", "https://t.co", "shop.example.fr", "info@example.org", "@islandfarm",
         "GB33BUKB20201555555555",
         "ABC 123", "AB-123-CD", "AB12 CDE", "12-ABC-3", "B AB 1234", "7ABC123", "ABC-D12", "UAB 123C", "12가3456",
+        "K-AB 1234", "MÜ-XY 12", "LÖ AB 123", "TÜ:K 7E", "030/123456", "030/12345", "Tel. 0171/1234567", "0221 / 45 67 89",
+        "+49 (0)221 4567-89",
         "2023/10/28 14:49:54", "W121.530632 N37.78235NETWORKLANMAN",
     ],
 )  # fmt: skip
@@ -56,7 +58,8 @@ def test_personal_data_and_camera_imprints_are_refused(text: str) -> None:
         "957 MAIN", "957MAIN", "20", "1137", "10A-C", "10th", "110TH", "1122", "25005", "227.3", "13-28", "LIMIT 20",
         "B.O.B.S.", "J. ALBRECHT DESIGN", "St. Mary", "9AM-5PM", "100 AVE", "US 36", "SINCE 1998-2008", "ICE CREAM 3$",
         "B CORP", "MP3 CD", "옛마을", "美味しい茶", "Ignacio & Sons", "FORGET-ME-NOT", "The System", "User Friendly",
-        "DESCRIBE", "A1 Taxi",
+        "DESCRIBE", "A1 Taxi", "1902/1904", "BUSLINIE 106", "S 12", "TÜV 2025", "ÖPNV 106", "TÜR 12", "3,5 T", "9-18 UHR",
+        "LOTTO 6 AUS 49", "SEIT 1902", "AUSFAHRT TAG+NACHT 24 H", "12/14", "0 - 24 UHR",
     ],
 )  # fmt: skip
 def test_what_signs_say_is_kept(text: str) -> None:

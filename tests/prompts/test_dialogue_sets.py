@@ -13,9 +13,10 @@ from prompts.replies import REPLIES, TURNS, Turn, reply_schema
 DIALOGUES = [name for name in prompt_sets() if load_prompt_set(name).kind == "dialogue"]
 
 
-def test_the_three_sets_are_there() -> None:
+def test_the_sets_are_there() -> None:
     turns = {name: load_prompt_set(name).turns for name in DIALOGUES}
     assert turns == {
+        "progressive-de-1": TURNS,
         "progressive-en-2": TURNS,
         "single-turn-en-2": ("compose", "verify"),
         "plain-en-2": ("compose", "verify"),

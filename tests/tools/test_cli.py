@@ -13,6 +13,7 @@ import pytest
 import yaml
 from rich.table import Table
 
+from prompts import loader
 from tests.command import ROOT, run_here
 from tests.drawn_once import drawn_once
 from tools.cli.console import table_console
@@ -163,6 +164,22 @@ def test_pictures_and_pages_go_where_they_are_wanted(built: Path, tmp_path: Path
 def test_a_path_that_is_no_text_can_be_named() -> None:
     refused = geoscribe("config", "check", os.fsdecode(b"/tmp/\xff.yaml"))
     assert (refused.returncode, "Traceback" in refused.stderr) == (2, False)
+
+
+@pytest.mark.parametrize("engine", ["composer", "dialogue"])
+def test_a_prompt_set_in_a_language_without_rules_is_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    made = tmp_path / "prompts" / "toy-xx-1"
+    shutil.copytree(loader.FOLDER / ("composer-en-1" if engine == "composer" else "plain-en-2"), made)
+    manifest = yaml.safe_load((made / "manifest.yaml").read_text())
+    (made / "manifest.yaml").write_text(yaml.safe_dump(manifest | {"name": "toy-xx-1", "language": "xx"}))
+    monkeypatch.setattr(loader, "FOLDER", made.parent)
+    captioner = {"engine": engine, "prompt_set": "toy-xx-1"} | ({"model": "m"} if engine == "dialogue" else {})
+    refused = geoscribe("config", "check", write(tmp_path, captioner=captioner))
+    assert refused.returncode == 2
+    assert "captioner.prompt_set: found one in the language 'xx'" in refused.stderr
+    assert "rules for: de, en" in refused.stderr
 
 
 def test_tables_print_text_from_anywhere_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:

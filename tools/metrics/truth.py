@@ -13,7 +13,7 @@ from pydantic import JsonValue, TypeAdapter
 
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.language import LANGUAGES, language_of
-from pipeline.captioning.language.base import quotations
+from pipeline.captioning.language.quotes import quotations
 from pipeline.captioning.likeness import same_lettering
 from pipeline.captioning.witnesses import Testimony, gather_testimony
 from pipeline.config.build import Region
@@ -69,7 +69,7 @@ def against_truth(sample: Described, worlds: Mapping[str, WorldStreetSource], po
     language = language_of(sample.language)
     mapped = [cue for cue in sample.evidence.cues if cue.kind == "map"]
     cues = [*(cue for view in views for cue in true_cues(view, worlds[view.source])), *mapped]
-    truth = gather_testimony(Evidence(sample.evidence.site, cues))
+    truth = gather_testimony(Evidence(sample.evidence.site, cues), [], language)
     told = {cue.cue_id: cue for cue in sample.evidence.cues}
     quotes: list[bool] = []
     directions: list[bool] = []

@@ -11,9 +11,12 @@ from pipeline.captioning.composer.document_planning import PLANS, select
 from pipeline.captioning.composer.fusion import facts_of
 from pipeline.captioning.composer.realisation import Told, tell, tell_short
 from pipeline.captioning.composer.standpoint import Standpoint, standpoint_of
-from pipeline.captioning.language.en.grammar import Choices
+from pipeline.captioning.language import language_of
+from pipeline.captioning.language.choices import Choices
 from pipeline.captioning.language.facts import Fact
-from pipeline.captioning.language.words import Voice, load_words
+from pipeline.captioning.language.phrases import Voice
+from pipeline.captioning.language.phrasing import Teller
+from pipeline.captioning.language.words import load_words
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config import captioning as config
 from pipeline.digest import digest
@@ -39,19 +42,20 @@ class Composer:
         """Loads the words.
 
         Raises:
-            ConfigError: there is no such prompt set, it is not a composer's, or its words are malformed.
+            ConfigError: there is no such prompt set, it is not a composer's, there are no rules for its language, or
+                its words are malformed.
         """
         prompt_set = prompt_set_of(settings.prompt_set, "composer")
         self.prompt_set = prompt_set.name
         self._digest = prompt_set.digest
-        self._language = prompt_set.language
+        self._language = language_of(prompt_set.language)
         self._words = load_words(prompt_set)
         self._settings = settings
         self._seed = seed
 
     def fingerprint(self) -> str:
-        """Changes with the version, the prompt set's content, the limits and the seed."""
-        return digest(self.name, self._digest, self._settings, self._seed)
+        """Changes with the version, the language, the prompt set's content, the limits and the seed."""
+        return digest(self.name, self._language.digest, self._digest, self._settings, self._seed)
 
     def describe(self, sites: Sequence[Evidence]) -> list[Description | SiteError]:
         """A description a site, or NO_CUES or TOO_LONG. What one site gets does not depend on the others."""
@@ -81,7 +85,7 @@ class Composer:
                 *(_sentence("long", told, site.cues) for told in long),
                 *(_sentence("short", told, site.cues) for told in short),
             ],
-            language=self._language,
+            language=self._language.code,
         )
 
     def _long(self, site_id: str, standpoint: Standpoint | None, around: Sequence[Fact]) -> Iterator[list[Told]]:
@@ -93,7 +97,7 @@ class Composer:
         chosen = select(around, _between(_MOST_FACTS, style.share("facts")))
 
         def told(standpoint: Standpoint | None, facts: Sequence[Fact]) -> list[Told]:
-            return tell(self._words, Choices(self._seed, site_id, "long"), voice, plan, standpoint, facts)
+            return tell(self._teller(voice, site_id, "long"), plan, standpoint, facts)
 
         for count in range(len(chosen), 0, -1):
             candidate = told(standpoint, chosen[:count])
@@ -115,12 +119,15 @@ class Composer:
         ]
         for held, facts in cases:
             for rewording in range(_REWORDINGS):
-                choices = Choices(self._seed, site_id, "short", rewording)
-                voice: Voice = "first" if choices.share("voice") < _FIRST_PERSON else "neutral"
-                candidate = tell_short(self._words, choices, voice, held, facts)
+                style = Choices(self._seed, site_id, "short", rewording)
+                voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
+                candidate = tell_short(self._teller(voice, site_id, "short", rewording), held, facts)
                 if not unlike.startswith(_text(candidate)) or rewording == _REWORDINGS - 1:
                     yield candidate
                     break
+
+    def _teller(self, voice: Voice, *key: object) -> Teller:
+        return self._language.grammar.Teller(self._words, Choices(self._seed, *key), voice)
 
 
 def _sentence(variant: Variant, told: Told, cues: Sequence[Cue]) -> Sentence:

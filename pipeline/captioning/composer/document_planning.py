@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from pipeline.captioning.language.en.grammar import Choices
+from pipeline.captioning.language.choices import Choices
 from pipeline.captioning.language.facts import Fact
 from schemas.records import Position
 

@@ -7,7 +7,7 @@ from typing import cast, get_args
 
 from pipeline.captioning.composer.text_match import Spelling, similarity, spelling
 from pipeline.captioning.language.facts import Fact, Where
-from pipeline.captioning.language.words import Noun, Nouns
+from pipeline.captioning.language.nouns import Noun, Nouns
 from pipeline.perception.text import publishable
 from schemas.records import Cue, FactKind, Position
 
@@ -102,8 +102,7 @@ def things(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
     for cue in cues:
         noun = nouns.of(cue)
         if noun is not None and cue.confidence >= _LEAST_CONFIDENCE:
-            look = cue.attribute if cue.attribute and nouns.speakable(cue.attribute) else None
-            alike[noun, look, cue.position].append(cue)
+            alike[noun, nouns.look(cue.attribute), cue.position].append(cue)
     found = []
     for (noun, attribute, _), group in alike.items():
         group.sort(key=lambda cue: (cue.distance_m is None, cue.distance_m, cue.depth != "near", cue.cue_id))

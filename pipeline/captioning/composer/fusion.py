@@ -13,7 +13,7 @@ from dataclasses import replace
 from pipeline.captioning.composer.facts import places, signs, things
 from pipeline.captioning.composer.text_match import Spelling, contains, similarity, spelled_alike, spelling
 from pipeline.captioning.language.facts import Fact, Where
-from pipeline.captioning.language.words import Noun, Nouns
+from pipeline.captioning.language.nouns import Noun, Nouns
 from schemas.records import Cue
 
 NAMED_WITHIN_M = 40.0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.captioning.language.facts import Fact
-from pipeline.captioning.language.words import Nouns
+from pipeline.captioning.language.nouns import Nouns
 
 # From the site to the middle of the road or junction; positions of photos are off by 3 to 15 m.
 _ON_ROAD_M = 12.0

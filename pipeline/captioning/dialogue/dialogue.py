@@ -16,7 +16,6 @@ from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.captioning.dialogue.templates import Templates
 from pipeline.captioning.dialogue.turns import Craft, describe, together
 from pipeline.captioning.grounding.grounding import VERSION
-from pipeline.captioning.language import language_of
 from pipeline.config import captioning as config
 from pipeline.config.build import Build
 from pipeline.digest import digest
@@ -38,10 +37,10 @@ class DialogueCaptioner:
         """Loads the prompt set and fills in each of its templates. Asks no server.
 
         Raises:
-            ConfigError: there is no such prompt set, it is not a dialogue's, or a template is malformed.
+            ConfigError: there is no such prompt set, it is not a dialogue's, there are no rules for its language, or a
+                template is malformed.
         """
         prompt_set = prompt_set_of(settings.prompt_set, "dialogue")
-        language_of(prompt_set.language)
         self.prompt_set = prompt_set.name
         self.model: str | None = settings.model + (f"@{settings.revision}" if settings.revision else "")
         self._fingerprint = digest(

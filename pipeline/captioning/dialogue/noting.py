@@ -19,10 +19,14 @@ _CENTRES = {
 }
 
 
-def notes_of(seen: Sequence[tuple[StreetView, Observation]]) -> list[Note]:
+def notes_of(seen: Sequence[tuple[StreetView, Observation]], road: str) -> list[Note]:
     """The notes of all photos, the main view's first; lettering that is an order or nobody's business is none.
 
     The scene and the road, which lie all around, come first of each photo's things, without a direction.
+
+    Args:
+        seen: the photos and what was observed on each.
+        road: what a note on the road is a note on, in the notes' language.
     """
     main = seen[0][0] if seen else None
     found: list[Note] = []
@@ -33,7 +37,7 @@ def notes_of(seen: Sequence[tuple[StreetView, Observation]]) -> list[Note]:
         return noted_position(side, view, main)  # type: ignore[arg-type]  # one of the schema's three
 
     for view, observed in seen:
-        for what, looks in ((observed.scene, ""), ("road", observed.road)):
+        for what, looks in ((observed.scene, ""), (road, observed.road)):
             words = model_text(looks or what)
             if words and words.casefold() != "none":
                 things += 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, TemplateError, meta
 
+from pipeline.captioning.language import language_of
 from pipeline.config import captioning as config
 from pipeline.errors import ConfigError, Problem
 from prompts.loader import PromptSet
@@ -26,6 +27,9 @@ _SAMPLES: dict[str, Sequence[Mapping[str, Any]]] = {
 }
 """What the two templates that depend on a place may be given. The other templates get the limits on length."""
 
+_STREET_SHARE = 0.8
+"""Of the words of a long description, that one of the street views alone may have."""
+
 
 class Templates:
     """The filled-in words of one prompt set."""
@@ -34,7 +38,8 @@ class Templates:
         """Parses and fills in every template once.
 
         Raises:
-            ConfigError: naming each template that is malformed or uses a variable that there is not.
+            ConfigError: naming each template that is malformed or uses a variable that there is not, or the language
+                that there are no rules for.
         """
         self._environment = Environment(
             undefined=StrictUndefined,
@@ -43,11 +48,11 @@ class Templates:
             autoescape=False,  # noqa: S701 - no HTML; data comes as JSON that cannot leave its marks
         )
         self._texts = prompt_set.files
+        words_per_token = language_of(prompt_set.language).rules.words_per_token
         limits = {
-            # A CLIP token is three quarters of an English word, less in names and quotations.
-            "long_words": settings.long_tokens // 2,
-            "short_words": settings.short_tokens // 2,
-            "street_words": settings.long_tokens * 2 // 5,
+            "long_words": int(settings.long_tokens * words_per_token),
+            "short_words": int(settings.short_tokens * words_per_token),
+            "street_words": int(settings.long_tokens * words_per_token * _STREET_SHARE),
         }
         problems = []
         for file in sorted(prompt_set.files):

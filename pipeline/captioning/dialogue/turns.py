@@ -23,6 +23,7 @@ from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import VARIANTS, Grounded, ground, text_of, to_verify, witnesses_of
 from pipeline.captioning.grounding.parting import parted
 from pipeline.captioning.grounding.verification import Heard, Statement, heard, statements
+from pipeline.captioning.language import language_of
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config.captioning import Dialogue, Grounding
 from pipeline.digest import digest
@@ -171,7 +172,8 @@ class _Dialogue:
             seen = await self._observations()
             if seen and seen[0][1].indoors:
                 raise SiteError(Reason.INDOORS, f"the main photo shows: {model_text(seen[0][1].scene)}")
-            self._notes = notes_of([(view, noted) for view, noted in seen if not noted.indoors])
+            road = language_of(self._craft.prompt_set.language).rules.road
+            self._notes = notes_of([(view, noted) for view, noted in seen if not noted.indoors], road)
             known["notes"] = notes_data(self._notes, self._numbers)
         if self._craft.prompt_set.cues and self._cues:
             known["cues"] = self._cue_data(self._cues)

@@ -13,7 +13,9 @@ is entitled to:
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.captioning.language.base import Language, Layout, quotations
+from pipeline.captioning.language.base import Language
+from pipeline.captioning.language.quotes import quotations
+from pipeline.captioning.language.rules import Layout
 from pipeline.captioning.likeness import folded, likeness, same_lettering
 from pipeline.captioning.witnesses import Testimony, ids
 from pipeline.config.captioning import Grounding

@@ -9,7 +9,7 @@ from pipeline.captioning.grounding.mending import Fault, mended, repeated_share,
 from pipeline.captioning.grounding.rules import broken_rules, unclaimed
 from pipeline.captioning.grounding.verification import Heard, with_answer
 from pipeline.captioning.language import language_of
-from pipeline.captioning.language.base import quotations
+from pipeline.captioning.language.quotes import quotations
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.captioning.witnesses import gather_testimony
 from pipeline.config.captioning import Grounding
@@ -40,8 +40,8 @@ def witnesses_of(evidence: Evidence, notes: Sequence[Note], policy: Grounding, l
     Raises:
         ConfigError: there are no rules for the language.
     """
-    charted = frozenset(evidence.site.charted)
-    return Witnesses(gather_testimony(evidence, notes), charted, policy, language_of(language))
+    spoken = language_of(language)
+    return Witnesses(gather_testimony(evidence, notes, spoken), frozenset(evidence.site.charted), policy, spoken)
 
 
 def ground(

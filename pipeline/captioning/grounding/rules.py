@@ -6,11 +6,9 @@ on the map, which are legible on the spot.
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib.resources import files
 
 from pipeline.captioning.grounding.claims import Witnesses
-from pipeline.captioning.language.base import quotations
+from pipeline.captioning.language.quotes import quotations
 from pipeline.captioning.likeness import folded, likeness
 from pipeline.captioning.witnesses import PUBLIC_PLACES, Testimony
 from pipeline.perception.text import is_instruction, is_personal
@@ -46,7 +44,7 @@ def _of_name(name: str, known: Witnesses, region: str) -> list[str]:
     if streets and (not places or language.is_street(name)):
         return [f"place: {name}"]
     whole = [item for item in places if folded(name) in map(folded, item.texts)]
-    if not whole and (is_gazetted(name) or _region_words(region) & set(folded(name).split())):
+    if not whole and (language.is_place(name) or _region_words(region) & set(folded(name).split())):
         return [f"place: {name}"]
     if places:
         near = [item for item in places if (item.distance_m or 0.0) <= policy.names_within_m]
@@ -62,20 +60,6 @@ def _alike(name: str, items: Iterable[Testimony], least: float, known: Witnesses
 
 def _spelled(text: str, known: Witnesses) -> str:
     return " ".join(known.language.rules.short_forms.get(word, word) for word in folded(text).split())
-
-
-@cache
-def gazetteer() -> frozenset[str]:
-    """Folded names of cities, states and countries: `places.txt`."""
-    text = (files(__package__) / "places.txt").read_text(encoding="utf-8")
-    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
-
-
-def is_gazetted(name: str) -> bool:
-    """Whether any run of a name's words is a city, a state or a country."""
-    words = folded(name).split()
-    ends = ((a, b) for a in range(len(words)) for b in range(a + 1, min(len(words), a + 4) + 1))
-    return any(" ".join(words[a:b]) in gazetteer() for a, b in ends)
 
 
 def _region_words(region: str) -> set[str]:

@@ -95,9 +95,9 @@ def _true(known: Witnesses) -> list[Statement]:
             if any(same_lettering(words, text, known.policy.text_likeness) for note in notes for text in note.texts):
                 found.append(Statement(rules.sign_reads.format(words=words), "sign", True))
         elif item.witness == "detector":
-            stems = known.language.stems(item.words)
+            stems = known.language.stems(item.called)
             if stems and any(stems <= known.language.stems(note.words) for note in notes):
-                found.append(Statement(rules.thing_is.format(thing=item.words.strip()), "thing", True))
+                found.append(Statement(rules.thing_is.format(thing=item.called), "thing", True))
     return found
 
 

@@ -1,16 +1,16 @@
 """All that knows a language: one folder a language, behind the interface in `base`."""
 
-from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from types import MappingProxyType
 
-from pipeline.captioning.language.base import Language
+from pipeline.captioning.language.base import RULES, Language
 from pipeline.errors import ConfigError, Problem
 
-LANGUAGES: Mapping[str, str] = MappingProxyType({"en": "English"})
-"""ISO 639-1 codes of the languages that there are rules for."""
+FOLDER = Path(str(files(__package__)))
+"""Where the languages lie."""
+LANGUAGES: tuple[str, ...] = tuple(sorted(rules.parent.name for rules in FOLDER.glob(f"*/{RULES}")))
+"""ISO 639-1 codes of the languages that there are rules for: the folders here."""
 
 
 @cache
@@ -23,4 +23,4 @@ def language_of(code: str) -> Language:
     if code not in LANGUAGES:
         allowed = f"a prompt set in a language that there are rules for: {', '.join(LANGUAGES)}"
         raise ConfigError([Problem("captioner.prompt_set", f"one in the language {code!r}", allowed)])
-    return Language(Path(str(files(__package__) / code / "rules.yaml")))
+    return Language(FOLDER / code)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.captioning.language.words import Noun
+from pipeline.captioning.language.nouns import Noun
 from schemas.records import FactKind, Position
 
 _RING = [

@@ -110,7 +110,7 @@ def test_notes_are_told_with_ids_and_directions() -> None:
         ],
     )
     shown = place(views=2).site.views
-    notes = notes_of([(shown[0], seen), (shown[1], seen)])
+    notes = notes_of([(shown[0], seen), (shown[1], seen)], "road")
     told = notes_data(notes, {"1": 1, "2": 2})
     assert [note["id"] for note in told] == ["n1", "n2", "w1", "n3", "n4", "w2"]
     assert told[1] == {
@@ -129,7 +129,7 @@ def test_notes_of_a_photo_whose_direction_is_unknown_have_the_side_of_the_photo(
         writing=[],
     )
     known, lost = view(1, None, b""), view(2, None, b"")
-    notes = notes_of([(known, seen), (lost, seen)])
+    notes = notes_of([(known, seen), (lost, seen)], "road")
     first, second = (note for note in notes_data(notes, {}) if note["what"] == "door")
     assert first["where"] == "ahead-right"  # of the main view what is right is right, whatever its heading
     assert ("where" in second, second["side_of_picture"]) == (False, "right")

@@ -8,47 +8,59 @@ from pipeline.captioning.base import Evidence
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import witnesses_of
 from pipeline.captioning.grounding.verification import Statement, heard, statements, with_answer
+from pipeline.captioning.language import LANGUAGES, language_of
 from pipeline.config.captioning import Grounding, VerifierFloor
 from pipeline.errors import MachineError
 from pipeline.reliability import Reliability
 from schemas.records import Answer, Claim, Control, Note, Position
+from tests.captioning.language.cases import cases
 from tests.captioning.places import cue, place
 
-TEXTS = (
-    "A red brick house stands on the left.",
-    "Two lamp posts stand ahead.",
-    'A sign above the door reads "CAFE 21".',
-    "The road is straight.",
-)
+TEXTS = cases("en").claims
 
 
 def claim(text: str) -> Claim:
     return Claim(text=text, kind="thing", cites=[], outcome="not_witnessed", witnesses=[])
 
 
-def known(**policy: Any) -> Witnesses:
+def known(code: str = "en", **policy: Any) -> Witnesses:
     seen = Note(
         note_id="w1", kind="lettering", view_id="1", what="board", looks="", text="ISLAND FARM", side="left",
         position=None, bearing_deg=None, depth=None,
     )  # fmt: skip
     evidence = Evidence(place(views=1).site, [cue("t1", text="ISLAND FARM")])
-    return witnesses_of(evidence, [seen], Grounding(**policy), "en")
+    return witnesses_of(evidence, [seen], Grounding(**policy), code)
 
 
-def asked(*key: object) -> list[Statement]:
-    return statements([claim(text) for text in TEXTS], known(), *key)
+def asked(*key: object, code: str = "en") -> list[Statement]:
+    return statements([claim(text) for text in cases(code).claims], known(code), *key)
 
 
-def test_claims_and_controls_stand_in_an_order_that_hangs_on_the_site() -> None:
-    first = asked(1, "a")
-    assert first == asked(1, "a")
-    assert [s.text for s in first] != [s.text for s in asked(1, "b")]
-    assert {s.text for s in first if s.holds is None} == set(TEXTS)
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_claims_and_controls_stand_in_an_order_that_hangs_on_the_site(code: str) -> None:
+    first = asked(1, "a", code=code)
+    assert first == asked(1, "a", code=code)
+    assert [s.text for s in first] != [s.text for s in asked(1, "b", code=code)]
+    assert {s.text for s in first if s.holds is None} == set(cases(code).claims)
     false = [s for s in first if s.holds is False]
     assert 6 <= len(false) <= Grounding().controls
     assert len({s.kind for s in false}) >= 4
     assert any(s.of is None for s in false)  # one thing that nothing speaks of
-    assert [s.text for s in first if s.holds] == ['A sign reads "ISLAND FARM".']  # OCR and notes agree on it
+    reads = language_of(code).rules.sign_reads.format(words="ISLAND FARM")
+    assert [s.text for s in first if s.holds] == [reads]  # OCR and notes agree on it
+
+
+@pytest.mark.parametrize(("code", "told"), [("de", "Hier gibt es einen Baum."), ("en", "There is a tree here.")])
+def test_a_true_control_calls_a_thing_by_its_name_in_the_language(code: str, told: str) -> None:
+    tree = language_of(code).nouns.called("object", "tree")
+    assert tree is not None
+    seen = Note(
+        note_id="n1", kind="thing", view_id="1", what=tree.plural, looks="", text=None, side="left",
+        position=None, bearing_deg=None, depth=None,
+    )  # fmt: skip
+    evidence = Evidence(place(views=1).site, [cue("o1", label="tree")])
+    made = statements([], witnesses_of(evidence, [seen], Grounding(), code), 1)
+    assert [s.text for s in made if s.holds] == [told]
 
 
 def test_each_claim_is_asked_once_and_no_control_is_a_claim() -> None:

@@ -107,7 +107,7 @@ def sentence_of(raw: Mapping[str, Any], claims: Sequence[Claim]) -> Sentence:
 def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with_verifier: bool) -> None:
     """Judge one place's sentences, paraphrases and planted untruths, each by itself; then the whole description."""
     evidence, seen = place_of(raw)
-    known = witnesses_of(evidence, notes_of(seen), policy, "en")
+    known = witnesses_of(evidence, notes_of(seen, "road"), policy, "en")
     answers: dict[str, Answer] = {one["statement"]: one["answer"] for one in raw["verifier"]}
     truth = {c["claim"]: c["truth"] for s in [*raw["sentences"], *raw["true_paraphrases"]] for c in s["claims"]}
     region = evidence.site.region

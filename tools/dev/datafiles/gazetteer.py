@@ -1,4 +1,4 @@
-"""Writes `pipeline/captioning/grounding/places.txt`: the names of places that a description must not give away.
+"""Writes `pipeline/captioning/language/places.txt`: the names of places that a description must not give away.
 
     python -m tools.dev.datafiles.gazetteer
 
@@ -11,7 +11,7 @@ import csv
 from pathlib import Path
 from pkgutil import resolve_name
 
-import pipeline.captioning.grounding
+import pipeline.captioning.language
 import pipeline.regions
 from pipeline.captioning.likeness import folded
 
@@ -47,7 +47,7 @@ def main() -> None:
     with (Path(pipeline.regions.__path__[0]) / "catalogue.csv").open(encoding="utf-8") as file:
         names += [row["name"] for row in csv.DictReader(line for line in file if not line.startswith("#"))]
     found = sorted({folded(name) for name in names} - COMMON)
-    target = Path(pipeline.captioning.grounding.__path__[0]) / "places.txt"
+    target = Path(pipeline.captioning.language.__path__[0]) / "places.txt"
     target.write_text(HEADER + "".join(f"{name}\n" for name in found if len(name) >= 2), encoding="utf-8")
 
 

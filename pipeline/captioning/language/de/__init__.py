@@ -1,0 +1,1 @@
+"""German: its rules and nouns; its grammar, for the composer."""

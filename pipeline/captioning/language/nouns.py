@@ -1,0 +1,88 @@
+"""What things are called: the form of a language's `nouns.yaml`."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.captioning.language.rules import Part
+from pipeline.perception.text import publishable
+from schemas.records import Cue
+
+_PLAIN_CLASS = re.compile(r"[a-z](?:[a-z-]{0,23}[a-z])?(?: [a-z](?:[a-z-]{0,23}[a-z])?){0,2}")
+
+
+@dataclass(frozen=True)
+class Noun:
+    """A common noun, without article."""
+
+    singular: str
+    plural: str
+    head: str
+    """The word that says what it is: a `bus stop` is a stop."""
+    mass: bool = False
+    """Takes no article and is not counted (`greenery`, `rails`)."""
+    entry: str = ""
+    """As it stands in `nouns.yaml`."""
+
+
+class Nouns(Part):
+    """`nouns.yaml`."""
+
+    read: Callable[[str], Noun] = Field(exclude=True)
+    """The language's reading of an entry."""
+    nouns: dict[str, dict[str, str]]
+    """Entries by a cue's label, `object` for objects, and class; an empty one is never spoken of."""
+    fallback: dict[str, str]
+    """By label, for classes that are not listed."""
+    looks: dict[str, str] | None = None
+    """Words for what engines say of looks. None: their own words; else what is not listed is not told."""
+    speaks_classes: bool = False
+    """Whether a class that is not listed is spoken as it is written, if it reads like a noun: classes are English."""
+    unspeakable: frozenset[str] = frozenset()
+    landmarks: frozenset[str]
+    commonplace: frozenset[str]
+    offices: frozenset[str]
+    paths: frozenset[str]
+    underfoot: frozenset[str]
+    inside: dict[str, str]
+    verbs: dict[Literal["stand", "run", "lie"], frozenset[str]]
+    scripts: dict[str, str]
+    generic: frozenset[str]
+    everyday: frozenset[str]
+    passing: frozenset[str]
+    street_words: frozenset[str]
+    short_forms: dict[str, str]
+
+    def of(self, cue: Cue) -> Noun | None:
+        """The noun for an object or a map cue, or None if there is none or it is not worth a word."""
+        return self.called(*(("object", cue.label) if cue.kind == "object" else (cue.label, cue.category or "")))
+
+    def called(self, label: str, raw: str) -> Noun | None:
+        """The noun for a class of a label, `object` for objects."""
+        key = re.sub(r"[\s_-]+", "_", raw.strip().lower())
+        entry = self.nouns.get(label, {}).get(key)
+        if entry is None:
+            plain = key.replace("_", " ")
+            entry = plain if self.speaks_classes and self.speakable(plain) else self.fallback.get(label, "")
+        return self.read(entry) if entry else None
+
+    def look(self, attribute: str | None) -> str | None:
+        """What an engine says of looks, in the language; None where there are no words for it."""
+        if not attribute:
+            return None
+        if self.looks is None:
+            return attribute if self.speakable(attribute) else None
+        return self.looks.get(attribute.lower()) or None
+
+    def speakable(self, plain: str) -> bool:
+        """Whether a class or an adjective reads like one: those of a map are whatever its mappers typed."""
+        reads_well = _PLAIN_CLASS.fullmatch(plain) is not None and self.unspeakable.isdisjoint(re.split(r"[ -]", plain))
+        return reads_well and publishable(plain) is not None
+
+    def verb(self, noun: Noun | None) -> str:
+        """Key into `Phrases.agreement` of the verb that goes with a noun."""
+        found: list[str] = [verb for verb, nouns in self.verbs.items() if noun and noun.singular in nouns]
+        return found[0] if found else "is"

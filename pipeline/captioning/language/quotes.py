@@ -1,0 +1,19 @@
+"""What a text quotes, in whatever marks."""
+
+import re
+
+QUOTES = re.compile(
+    '"([^"]+)"|\u201c([^\u201d\u201c]+)[\u201d\u201c]|\u201e([^\u201c\u201d]+)[\u201c\u201d]|\u00ab([^\u00bb]+)\u00bb|'
+    "\u00bb([^\u00ab]+)\u00ab|\u300c([^\u300d]+)\u300d|\u300e([^\u300f]+)\u300f"
+)
+MASK = "\u00a7"
+
+
+def quotations(text: str) -> list[str]:
+    """What a text quotes."""
+    return [next(group for group in m.groups() if group is not None) for m in QUOTES.finditer(text)]
+
+
+def masked_quotations(text: str) -> str:
+    """The text with the same length, what it quotes masked."""
+    return QUOTES.sub(lambda m: MASK * len(m.group()), text)
