@@ -7,7 +7,7 @@ names evidence that the turn was not given loses the id, and not the rest.
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from schemas.records import Answer, ClaimKind, Position
 
@@ -18,10 +18,21 @@ STATEMENTS = 60
 """At most so many statements in one request to the verifier."""
 
 
+def _cut(most: int) -> BeforeValidator:
+    """Cuts at a limit, as a grammar does: a note one word too long is no reason to lose a place."""
+
+    def cut(value: Any) -> Any:
+        if isinstance(value, str) and len(value) > most:
+            return value[:most].rsplit(" ", 1)[0]
+        return value[:most] if isinstance(value, list) else value
+
+    return BeforeValidator(cut)
+
+
 EvidenceId = Annotated[str, Field(max_length=8)]
-EvidenceIds = Annotated[list[EvidenceId], Field(max_length=6)]
-Phrase = Annotated[str, Field(max_length=80)]
-Statement = Annotated[str, Field(max_length=240)]
+EvidenceIds = Annotated[list[EvidenceId], _cut(6), Field(max_length=6)]
+Phrase = Annotated[str, _cut(80), Field(max_length=80)]
+Statement = Annotated[str, _cut(240), Field(max_length=240)]
 
 
 class Reply(BaseModel):
@@ -50,10 +61,12 @@ class Writing(Reply):
 class Observation(Reply):
     """`observe`: what one photo shows, noted before any cue is known."""
 
+    indoors: bool
+    """Whether the photo was taken inside a building: no street is described from there."""
     scene: Phrase
     road: Statement
-    things: Annotated[list[Thing], Field(max_length=12)]
-    writing: Annotated[list[Writing], Field(max_length=10)]
+    things: Annotated[list[Thing], _cut(12), Field(max_length=12)]
+    writing: Annotated[list[Writing], _cut(10), Field(max_length=10)]
 
 
 class Ruling(Reply):
@@ -92,7 +105,7 @@ class Roads(Reply):
 class Relations(Reply):
     """`relate`: what street, aerial picture and map have in common, and what stands where."""
 
-    shared: Annotated[list[Shared], Field(max_length=6)]
+    shared: Annotated[list[Shared], _cut(6), Field(max_length=6)]
     roads: Roads
     left: Statement
     ahead: Statement

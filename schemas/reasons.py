@@ -50,6 +50,7 @@ class Reason(StrEnum):
     TOO_LONG = "too_long"
     UNGROUNDED = "ungrounded"
     TOO_LITTLE_TO_SAY = "too_little_to_say"
+    INDOORS = "indoors"
     BAD_REPLY = "bad_reply"
     REPLY_CUT = "reply_cut"
     PROMPT_TOO_LONG = "prompt_too_long"
@@ -134,6 +135,7 @@ ABOUT: dict[Reason, About] = {
         "the photos show too little, or too little is left after claims without a witness are dropped",
         redrawn=True,
     ),
+    Reason.INDOORS: About("captions", "the model finds that the main photo was taken inside a building", redrawn=True),
     Reason.BAD_REPLY: About("captions", "the model's reply did not match the schema, twice", redrawn=True),
     Reason.REPLY_CUT: About("captions", "the model's reply ended at its token limit, twice", redrawn=True),
     Reason.PROMPT_TOO_LONG: About("captions", "pictures and cues are more than the model takes"),

@@ -522,7 +522,10 @@ class Dropped(Record):
 
 
 class Control(Record):
-    """A statement with known truth, given to the verifier among the claims."""
+    """A statement with known truth that the verifier answered.
+
+    Made for that, or a claim on which two sorts of witnesses agree.
+    """
 
     kind: ClaimKind
     """Kind of statement."""

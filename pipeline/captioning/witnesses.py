@@ -11,7 +11,7 @@ from typing import Literal
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.language.base import Language
 from pipeline.captioning.language.rules import Side
-from pipeline.perception.cues import ASSUMED_HFOV_DEG, position_of
+from pipeline.perception.cues import ASSUMED_HFOV_DEG, UNRELIABLE_DEG, position_of, turn_between
 from schemas.records import Cue, FactKind, MapFact, Note, Position, StreetView
 
 Witness = Literal["ocr", "detector", "map", "notes"]
@@ -22,9 +22,9 @@ _CAMERA_ERROR_M = 3.0
 """Of a camera's position, at the least: a thing on the map so near may be on either side."""
 _HEADING_ERROR_DEG = 20.0
 """Of a compass in a phone, where nothing better is known: two standard deviations."""
-_UNRELIABLE_DEG = 60.0
-_STRETCH_DEG = 15.0
-"""A road or a park may well be this much to either side of its nearest point on the map."""
+_STRETCHED: frozenset[FactKind] = frozenset({"road", "rail", "green", "water", "square"})
+_STRETCH_DEG = 90.0
+"""What is long or wide goes on to either side of its nearest point on the map: a straight road by a right angle."""
 _SECTORS = {
     Position.LEFT: (-90.0, 30.0),
     Position.AHEAD_LEFT: (-40.0, 20.0),
@@ -173,13 +173,13 @@ def _map_angle(
     if error is None:
         return None, 180.0
     width = math.degrees(math.atan2(_CAMERA_ERROR_M, distance_m or 0.01)) + error
-    return _turn(bearing_deg - main.heading_deg), width + (_STRETCH_DEG if kind in ("road", "green", "water") else 0.0)
+    return _turn(bearing_deg - main.heading_deg), width + (_STRETCH_DEG if kind in _STRETCHED else 0.0)
 
 
 def heading_error(view: StreetView) -> float | None:
     """By how many degrees the stated heading of a view may be off; None where it is not to be trusted at all."""
     error = _HEADING_ERROR_DEG if view.heading_error_deg is None else view.heading_error_deg
-    return None if error >= _UNRELIABLE_DEG else error
+    return None if error >= UNRELIABLE_DEG else error
 
 
 def _seen_angle(cue: Cue, views: dict[str, StreetView], main: StreetView | None) -> tuple[float | None, float]:
@@ -191,12 +191,9 @@ def _seen_angle(cue: Cue, views: dict[str, StreetView], main: StreetView | None)
     low, high = (
         math.degrees(math.atan((x - view.width / 2) / focal)) for x in (min(cue.polygon[::2]), max(cue.polygon[::2]))
     )
-    if view.view_id == main.view_id:
-        turn = 0.0
-    elif view.heading_deg is None or main.heading_deg is None:
+    turn = turn_between(view, main)
+    if turn is None:
         return None, 180.0
-    else:
-        turn = view.heading_deg - main.heading_deg
     return _turn(turn + (low + high) / 2), (high - low) / 2
 
 
@@ -205,11 +202,8 @@ def noted_position(side: Literal["left", "middle", "right"], view: StreetView, m
     hfov = min(view.hfov_deg or ASSUMED_HFOV_DEG, 170.0)
     third = math.degrees(math.atan(2 / 3 * math.tan(math.radians(hfov) / 2)))  # the middle of an outer third
     offset = {"left": -third, "middle": 0.0, "right": third}[side]
-    if view.view_id == main.view_id:
-        return position_of(offset)
-    if view.heading_deg is None or main.heading_deg is None:
-        return None
-    return position_of(view.heading_deg - main.heading_deg + offset)
+    turn = turn_between(view, main)
+    return None if turn is None else position_of(turn + offset)
 
 
 def _turn(degrees: float) -> float:

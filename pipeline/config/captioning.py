@@ -89,8 +89,8 @@ class Dialogue(Section):
     """Sampling temperature."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.9
     """Nucleus sampling: probability mass."""
-    reply_tokens: Annotated[int, Field(ge=64, le=8_192)] = 1_024
-    """Maximum length of one reply, in tokens."""
+    reply_tokens: Annotated[int, Field(ge=64, le=8_192)] = 3_072
+    """Maximum length of one reply, in tokens. The longest, a description with its claims, takes 900 to 1,400."""
     view_pixels: Annotated[int, Field(ge=3_136, le=16_000_000)] = 602_112
     """Street views are scaled down to this number of pixels (602,112 are 768 patches of 28 x 28)."""
     chip_pixels: Annotated[int, Field(ge=3_136, le=16_000_000)] = 200_704

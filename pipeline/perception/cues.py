@@ -25,6 +25,8 @@ from pipeline.perception.text import publishable
 from pipeline.perception.vocabulary import Term, vocabulary
 from schemas.records import Cue, ImageryRow, MapFact, Position, StreetView
 
+UNRELIABLE_DEG = 60.0
+"""Uncertainty of a heading from which it tells nothing."""
 ASSUMED_HFOV_DEG = 65.0
 """Where nobody recorded the field of view: a phone's main camera, held level."""
 AHEAD_DEG, AHEAD_SIDE_DEG, SIDE_DEG = 20.0, 60.0, 120.0
@@ -80,9 +82,9 @@ def fuse(
     strange = sorted((set(texts) | set(segments)) - {view.view_id for view in views})
     if strange:
         raise ValueError(f"{row.site_id} has no perspective view {', '.join(strange)}")
-    heading = views[0].heading_deg if views else None
+    heading = trusted_heading(views[0]) if views else None
     terms = vocabulary() if words is None else words
-    frames = [_Frame(view, _turn(view, views[0])) for view in views]
+    frames = [_Frame(view, turn_between(view, views[0])) for view in views]
     found: list[Cue] = []
     for frame in frames:
         seen_here = segments.get(frame.view.view_id, [])
@@ -122,19 +124,31 @@ class _Frame:
     def place(self, x: float) -> tuple[Position | None, float | None]:
         """Position and bearing of what stands at column x; no bearing where the field of view is not known."""
         offset = math.degrees(math.atan((x - self.view.width / 2) / self.focal_px))
-        heading = self.view.heading_deg
+        heading = trusted_heading(self.view)
         return (
             None if self.turn_deg is None else position_of(self.turn_deg + offset),
             None if heading is None or self.view.hfov_deg is None else _bearing(heading + offset),
         )
 
 
-def _turn(view: StreetView, primary: StreetView) -> float | None:
+def trusted_heading(view: StreetView) -> float | None:
+    """A view's heading; None where it is not known, or known to be wrong."""
+    return None if (view.heading_error_deg or 0.0) >= UNRELIABLE_DEG else view.heading_deg
+
+
+def turn_between(view: StreetView, primary: StreetView) -> float | None:
+    """How far a view is turned from the primary one, degrees to the right; None where their headings do not tell.
+
+    Views cut from one panorama are turned as they were cut, wherever that looked.
+    """
     if view.view_id == primary.view_id:
         return 0.0
     if view.heading_deg is None or primary.heading_deg is None:
         return None
-    return view.heading_deg - primary.heading_deg
+    if view.cut_from is not None and view.cut_from == primary.cut_from:
+        return view.heading_deg - primary.heading_deg
+    headings = (trusted_heading(view), trusted_heading(primary))
+    return None if None in headings else view.heading_deg - primary.heading_deg
 
 
 def _bearing(degrees: float) -> float:

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
 from pipeline.publishing.layout import card_features
-from pipeline.publishing.manifest import Counts, ShardEntry
+from pipeline.publishing.manifest import Counts, ShardEntry, VerifierRate
 from pipeline.publishing.splits import SPLITS
 from pipeline.publishing.tables import ATTRIBUTION, TABLES
 from schemas.licences import CLASSES, hub_licences, licence_class
@@ -75,6 +75,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["code"] = Markup  # our own names, in a code span
+    environment.filters["rate"] = _rate
     return environment.get_template("card.md.jinja")
 
 
@@ -129,6 +130,11 @@ def _agreements(build: Build) -> list[str]:
 
 def _filled(counts: Counts) -> list[Split]:
     return [split for split in SPLITS if counts.splits.get(split)]
+
+
+def _rate(rate: VerifierRate) -> str:
+    share = rate.share
+    return "" if share is None else f"{share:.1%} ({rate.low:.1%} to {rate.high:.1%})"
 
 
 def _escaped(value: Any) -> Any:

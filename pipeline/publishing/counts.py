@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry
+from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry, VerifierRate, VerifierRates
 from pipeline.publishing.samples import Role, pictures
+from pipeline.reliability import Rate, Reliability
 from schemas.records import Sample
 
 _KIND: dict[Role, str] = {
@@ -82,6 +83,7 @@ def total(
     failed: dict[str, int],
     outcomes: dict[str, dict[str, int]],
     excluded: dict[str, int],
+    verifier: Reliability,
 ) -> Counts:
     """The counts of all shards together, every table in the order of its keys; `absent` in the order of the columns."""
     found = [(shard.split, shard.counts) for shard in shards]
@@ -111,7 +113,17 @@ def total(
         languages=_summed(one.languages for one in counts),
         licence_classes=_summed(one.licence_classes for one in counts),
         not_redistributable=sum(one.not_redistributable for one in counts),
+        verifier={
+            kind: VerifierRates(
+                false_accept=_rate(verifier.false_accept(kind)), false_refuse=_rate(verifier.false_refuse(kind))
+            )
+            for kind in verifier.kinds
+        },
     )
+
+
+def _rate(rate: Rate) -> VerifierRate:
+    return VerifierRate(wrong=rate.wrong, of=rate.of, low=round(rate.low, 4), high=round(rate.high, 4))
 
 
 def _summed(tables: Iterable[Mapping[str, int]]) -> dict[str, int]:

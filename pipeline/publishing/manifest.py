@@ -73,6 +73,29 @@ class ShardEntry(FileEntry, ShardContent):
     """Digest of all that the shard was made from: what has the same recipe need not be made again."""
 
 
+class VerifierRate(_Entry):
+    """Share of controls that the verifier answered wrongly, with its 95 % interval (Wilson)."""
+
+    wrong: int
+    of: int
+    low: float
+    high: float
+
+    @property
+    def share(self) -> float | None:
+        """Wrong over all; None of none."""
+        return self.wrong / self.of if self.of else None
+
+
+class VerifierRates(_Entry):
+    """How far the verifier can be believed in one kind of claim."""
+
+    false_accept: VerifierRate
+    """Of the false controls, those that it confirmed."""
+    false_refuse: VerifierRate
+    """Of the true controls, those that it did not confirm."""
+
+
 class Counts(_Entry):
     """Where the sites went: `sites` is the sum of `failed`, `excluded` and `published`."""
 
@@ -102,6 +125,9 @@ class Counts(_Entry):
     licence_classes: dict[str, int]
     not_redistributable: int = 0
     """Samples with a picture that may not be passed on."""
+    verifier: dict[str, VerifierRates] = {}
+    """By kind of claim, `all` first: measured with the controls of all sites, those that failed included. Empty if no
+    model judged the claims."""
 
 
 class Manifest(_Entry):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.config.build import Build, Chips, Region, source_name
@@ -17,7 +18,8 @@ from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
 from pipeline.publishing.shards import ShardTask
 from pipeline.publishing.splits import assign, block_of, embargoed, shared_sequence
-from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit, UnitPart
+from pipeline.publishing.units import CONTROLS, INDEX_SCHEMA, FinishedUnit, UnitPart
+from pipeline.reliability import Reliability
 from schemas.reasons import Reason
 
 EMBARGO = "split_embargo"
@@ -34,6 +36,8 @@ class Plan:
     outcomes: dict[str, dict[str, int]]
     """Sites of each region by the reason why they failed, or `FINISHED`."""
     excluded: dict[str, int]
+    verifier: Reliability
+    """How the build's verifier answered controls, on all sites."""
 
     @property
     def failed(self) -> dict[str, int]:
@@ -69,7 +73,7 @@ def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) 
         ValueError: two sites have one id.
     """
     ordered = sorted(units, key=lambda unit: (unit.region, unit.unit))
-    sites, outcomes = _read(ordered)
+    sites, outcomes, verifier = _read(ordered)
     split, excluded = _choose(build, ordered, sites)
     if not (split != "").any():
         found = ", ".join(f"{count} {reason}" for reason, count in (_failed(outcomes) | excluded).items() if count)
@@ -87,7 +91,7 @@ def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) 
             loads.append(Load(part, str(split[mine[0]]), size))  # type: ignore[arg-type]  # one of Split
     publish = build.publish
     groups = group(loads, publish.shard_mb * 1e6, mix_regions=publish.mix_regions)
-    return Plan([ShardTask(found, publish.row_group_mb * 1e6) for found in groups], outcomes, excluded)
+    return Plan([ShardTask(found, publish.row_group_mb * 1e6) for found in groups], outcomes, excluded, verifier)
 
 
 def _part(
@@ -107,8 +111,8 @@ def _part(
     )
 
 
-def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, int]]]:
-    """The finished sites, and what became of all, region by region."""
+def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, int]], Reliability]:
+    """The finished sites; what became of all, region by region; and the verifier's answers to controls."""
     indexes = [unit.load_index().sort_by("site_id") for unit in ordered]
     table = pa.concat_tables([INDEX_SCHEMA.empty_table(), *indexes])
     home = np.repeat(np.arange(len(ordered)), np.array([index.num_rows for index in indexes], dtype=np.int64))
@@ -119,6 +123,10 @@ def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, 
     outcomes: dict[str, Counter[str]] = {unit.region: Counter() for unit in ordered}
     for at, reason in zip(home.tolist(), table["reason"].to_pylist(), strict=True):
         outcomes[ordered[at].region][reason or FINISHED] += 1
+    verifier = Reliability()
+    for found in pc.value_counts(pc.list_flatten(table["controls"])).to_pylist():
+        kind, holds, accepted = CONTROLS[found["values"]]
+        verifier.count(kind, holds, accepted, found["counts"])
     table = table.filter(finished)
     sites = _Sites(
         ids=table["site_id"].to_numpy(),
@@ -128,7 +136,7 @@ def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, 
         phash=np.array([int(text, 16) for text in table["phash"].to_pylist()], dtype=np.uint64),
         sequences=table["sequences"].to_pylist(),
     )
-    return sites, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}
+    return sites, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}, verifier
 
 
 def _failed(outcomes: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -29,7 +29,7 @@ from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
 from schemas.records import Sample
 
-VERSION = 3
+VERSION = 4
 """Raised when the same tables would be published otherwise."""
 
 JSON_SCHEMA = "sample.schema.json"
@@ -66,11 +66,12 @@ def publish(
 
     Raises:
         ConfigError: the place holds something else, or there is nothing to publish.
-        MachineError: the dataset's place cannot be written.
+        MachineError: the dataset's place cannot be written, or the verifier is below `grounding.verifier_floor`.
         OvertakenError: another process published to the bucket at the same time; publishing again mends it.
         BuildStopped: the user stopped it; publishing again goes on from there.
     """
     plan = make_plan(build, units, synthetic)
+    plan.verifier.check(build.grounding.verifier_floor)
     loads = {(unit.region, unit.unit): unit.load for unit in units}
     with revisions.publishing_alone(out) as alone:
         out.sweep(*((0.0,) if alone else ()))
@@ -88,6 +89,7 @@ def publish(
             failed=plan.failed,
             outcomes=plan.outcomes,
             excluded=plan.excluded,
+            verifier=plan.verifier,
         )
         revision, text = _revision(build, found, shards, provenance, out, standing.current)
         if standing.sound is None or standing.sound.digest != revision.digest:

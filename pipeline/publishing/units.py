@@ -1,11 +1,14 @@
 """What publish is given: finished units, each with a way to load its tables and a light way to load its index."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
+from typing import Any, get_args
 
 import pyarrow as pa
 
 from schemas.reasons import Reason
+from schemas.records import ClaimKind
 
 INDEX_COLUMNS: dict[str, list[str]] = {
     "imagery": [
@@ -20,7 +23,15 @@ INDEX_COLUMNS: dict[str, list[str]] = {
         "views.list.element.sequence",
     ],
     "cues": ["site_id", "status", "reason"],
-    "captions": ["site_id", "status", "reason"],
+    "captions": [
+        "site_id",
+        "status",
+        "reason",
+        "controls.list.element.kind",
+        "controls.list.element.holds",
+        "controls.list.element.answer",
+        "controls.list.element.counted",
+    ],
 }
 """The columns of each layer's file that `unit_index` needs: no picture among them."""
 
@@ -32,10 +43,15 @@ INDEX_SCHEMA = pa.schema(
         pa.field("reason", pa.string()),
         pa.field("phash", pa.string()),
         pa.field("sequences", pa.list_(pa.string()), nullable=False),
+        pa.field("controls", pa.list_(pa.int8()), nullable=False),
     ]
 )
 """One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then. `sequences` are
-the capture sequences of its views, with their source."""
+the capture sequences of its views, with their source. `controls` are the verifier's answers to the controls that count,
+as places in `CONTROLS`, also of sites that cannot be published."""
+CONTROLS = tuple(product(get_args(ClaimKind), (True, False), (True, False)))
+"""Kind of claim, whether the control holds, whether the verifier said yes."""
+_CODES = {answered: code for code, answered in enumerate(CONTROLS)}
 
 
 Bounds = tuple[float, float, float, float]
@@ -87,6 +103,11 @@ class UnitPart:
     """Names of the region's sources whose pictures are drawn and not taken, in order."""
 
 
+def control_codes(controls: Iterable[Mapping[str, Any]]) -> list[int]:
+    """The controls that count, each as its place in `CONTROLS`: a byte each, as a dataset may have millions."""
+    return [_CODES[c["kind"], c["holds"], c["answer"] == "yes"] for c in controls if c["counted"]]
+
+
 def unit_index(tables: UnitTables) -> pa.Table:
     """The index of one unit, from whole tables or from tables with just `INDEX_COLUMNS`.
 
@@ -98,6 +119,10 @@ def unit_index(tables: UnitTables) -> pa.Table:
     later = {
         layer: {row["site_id"]: row for row in table.select(["site_id", "status", "reason"]).to_pylist()}
         for layer, table in (("cues", tables.cues), ("captions", tables.captions))
+    }
+    controls = {
+        row["site_id"]: control_codes(row["controls"])
+        for row in tables.captions.select(["site_id", "controls"]).to_pylist()
     }
     rows = []
     for site in tables.imagery.select(["site_id", "status", "reason", "lat", "lon", "views"]).to_pylist():
@@ -119,6 +144,7 @@ def unit_index(tables: UnitTables) -> pa.Table:
                 "reason": reason,
                 "phash": flat[0] if reason is None else None,
                 "sequences": sorted({f"{v['source']} {v['sequence']}" for v in site["views"] if v["sequence"]}),
+                "controls": controls.get(site["site_id"], []),
             }
         )
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)

@@ -113,4 +113,4 @@ def _run(given: StageInput, tools: Toolbox) -> list[CaptionRow]:
     return captions(given.rows(ImageryRow), given.rows(CueRow), tools, given.draws)
 
 
-STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=3, depends_on=_depends_on, run=_run)
+STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=4, depends_on=_depends_on, run=_run)

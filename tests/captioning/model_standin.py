@@ -216,7 +216,7 @@ def write_well(seen: Seen) -> Any:
     cues = seen.data.get("cues", [])
     if seen.turn == "observe":
         thing = {"what": "building", "looks": "brick", "side": "left", "depth": "near"}
-        return {"scene": "street", "road": "a straight road", "things": [thing], "writing": []}
+        return {"indoors": False, "scene": "street", "road": "a straight road", "things": [thing], "writing": []}
     if seen.turn == "ground":
         return {"cues": [{"id": cue["id"], "ruling": "clear"} for cue in cues]}
     if seen.turn == "relate":

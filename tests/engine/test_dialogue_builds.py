@@ -3,12 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from aiohttp import web
 
 from pipeline.config.build import Build
 from pipeline.engine.build import run_build
 from pipeline.engine.layers import Counts, list_layers, read_rows
 from pipeline.engine.workspace import collect_garbage, discard_replies, read_state
+from pipeline.errors import MachineError
+from pipeline.publishing import revisions
 from pipeline.stages import STAGES
 from pipeline.storage import open_store
 from schemas.records import CaptionRow
@@ -98,8 +101,40 @@ def test_kept_replies_go_when_told_to(small_build: Callable[..., Build]) -> None
         assert not any(run_build(build, stages=NAMES).made.values())
 
 
+def says_yes(seen: Seen) -> Any:
+    """A good writer, and a verifier that says yes to whatever is put."""
+    said = write_well(seen)
+    if seen.turn == "verify":
+        said["answers"] = [one | {"answer": "yes"} for one in said["answers"]]
+    return said
+
+
+@pytest.mark.parametrize("least", [4, 15])
+def test_a_build_whose_verifier_is_worth_nothing_stops_with_the_figures(
+    small_build: Callable[..., Build], least: int
+) -> None:
+    """As soon as a process has seen enough controls, and at the latest when all sites are to be published."""
+    with serving(says_yes) as model:
+        build = with_model(small_build, model.url)
+        floor = {"false_accept": 0.2, "least_controls": least}
+        policy = build.grounding.model_validate({"verifier_floor": floor})
+        with pytest.raises(
+            MachineError, match=r"accepts false controls: \d+ of \d+ .*verifier_floor\.false_accept is 20%"
+        ):
+            run_build(build.model_copy(update={"grounding": policy}))
+    assert revisions.look(open_store(build.dataset)).current is None
+
+
+def citing_notes(seen: Seen) -> Any:
+    """A good writer that cites what it noted itself beside the cues."""
+    said = write_well(seen)
+    for sentence in said["long"] if seen.turn == "compose" else ():
+        sentence["claims"][0]["cites"].append("n1")
+    return said
+
+
 def test_what_a_model_wrote_is_published_whole_and_sound(small_build: Callable[..., Build]) -> None:
-    with serving(write_well) as model:
+    with serving(citing_notes) as model:
         build = with_model(small_build, model.url)
         outcome = run_build(build)
     assert outcome.published is not None

@@ -25,6 +25,7 @@ from schemas.records import (
     AERIAL,
     CaptionRow,
     Chip,
+    Control,
     Cue,
     CueRow,
     Image,
@@ -187,7 +188,7 @@ def failed(row: ImageryRow, reason: Reason) -> ImageryRow:
 def make_unit() -> Callable[..., FinishedUnit]:
     """Makes a unit: `make_unit(region, unit, sites=4, bad=1)` has four good sites and one without a photo.
 
-    `change` is called with each site's imagery row and returns the one to use.
+    `change` is called with each site's imagery row and returns the one to use; `controls` were put for each good site.
     """
 
     def make(
@@ -197,6 +198,7 @@ def make_unit() -> Callable[..., FinishedUnit]:
         sites: int = 4,
         bad: int = 0,
         change: Callable[[ImageryRow], ImageryRow] | None = None,
+        controls: Sequence[Control] = (),
     ) -> FinishedUnit:
         rows = [site_rows(region, unit, number) for number in range(sites + bad)]
         imagery = [(change or (lambda row: row))(row) for row, _, _ in rows[:sites]]
@@ -205,7 +207,9 @@ def make_unit() -> Callable[..., FinishedUnit]:
         tables = UnitTables(
             imagery=to_table(ImageryRow, imagery),
             cues=to_table(CueRow, [cue for _, cue, _ in reversed(rows[:sites])]),
-            captions=to_table(CaptionRow, [caption for _, _, caption in rows[:sites]]),
+            captions=to_table(
+                CaptionRow, [c.model_copy(update={"controls": list(controls)}) for _, _, c in rows[:sites]]
+            ),
         )
         return FinishedUnit(
             region=region,

@@ -111,7 +111,7 @@ def retry(
 ) -> None:
     """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
 
-    Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long, too_little_to_say,
+    Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long, too_little_to_say, indoors,
     model_refused), the model is asked again with other seeds.
     """
     from pipeline.engine.workspace import definition

@@ -98,7 +98,7 @@ def _words(sample: Sample) -> Iterator[Finding]:
     for column in ("description", "description_short", "language", "captioner"):
         if not getattr(sample, column).strip():
             yield column, "is empty"
-    known = {cue.cue_id for cue in sample.cues}
+    known = {cue.cue_id for cue in sample.cues} | {note.note_id for note in sample.notes}
     wholes = {
         "long": sample.description,
         "short": sample.description_short,
@@ -107,7 +107,7 @@ def _words(sample: Sample) -> Iterator[Finding]:
     for i, sentence in enumerate(sample.sentences):
         for cue_id in sentence.cue_ids:
             if cue_id not in known:
-                yield f"sentences.{i}.cue_ids", f"{cue_id!r} is no cue of this sample"
+                yield f"sentences.{i}.cue_ids", f"{cue_id!r} is no cue or note of this sample"
         if sentence.text not in wholes[sentence.variant]:
             yield f"sentences.{i}.text", f"does not stand in the {sentence.variant} description"
 

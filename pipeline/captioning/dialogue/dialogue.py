@@ -16,12 +16,12 @@ from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.captioning.dialogue.templates import Templates
 from pipeline.captioning.dialogue.turns import Craft, describe, together
 from pipeline.captioning.grounding.grounding import VERSION
-from pipeline.captioning.grounding.reliability import Reliability
 from pipeline.config import captioning as config
 from pipeline.config.build import Build
 from pipeline.digest import digest
 from pipeline.errors import SiteError
 from pipeline.net.loop_thread import LoopThread
+from pipeline.reliability import Reliability
 from pipeline.storage import open_store
 
 _ELSEWHERE = {"endpoints", "key_env", "at_once", "connect_timeout_s", "reply_timeout_s", "tries", "serve"}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.captioning.dialogue.quoting import is_order, model_text
 from pipeline.captioning.witnesses import noted_position
+from pipeline.perception.cues import trusted_heading
 from pipeline.perception.text import is_personal
 from prompts.replies import Observation
 from schemas.records import Note, Position, StreetView
@@ -51,7 +52,7 @@ def notes_of(seen: Sequence[tuple[StreetView, Observation]], road: str) -> list[
                         side="middle",
                         position=None,
                         bearing_deg=None,
-                        depth="near",
+                        depth=None,
                     )
                 )
         for thing in observed.things:
@@ -95,6 +96,5 @@ def notes_of(seen: Sequence[tuple[StreetView, Observation]], road: str) -> list[
 
 
 def _bearing(position: Position | None, main: StreetView | None) -> float | None:
-    if position is None or main is None or main.heading_deg is None:
-        return None
-    return (main.heading_deg + _CENTRES[position]) % 360.0
+    heading = None if main is None else trusted_heading(main)
+    return None if position is None or heading is None else (heading + _CENTRES[position]) % 360.0

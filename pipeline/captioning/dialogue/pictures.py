@@ -13,7 +13,7 @@ from pipeline.config.build import ImageLimits
 from pipeline.digest import digest_bytes
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg
-from pipeline.perception.cues import position_of
+from pipeline.perception.cues import position_of, trusted_heading, turn_between
 from schemas.records import Chip, ImageryRow, StreetView
 
 PATCH_PX = 28
@@ -81,7 +81,7 @@ def pictures_of(site: ImageryRow, settings: config.Dialogue) -> list[Picture]:
     """
     views = [view for view in site.views if view.projection == "perspective"][: settings.most_views]
     shown = [_street(view, views[0], settings.view_pixels) for view in views]
-    heading = views[0].heading_deg if views else None
+    heading = trusted_heading(views[0]) if views else None
     if site.aerial is not None:
         shown.append(_chip("aerial", site.aerial, heading, settings.chip_pixels))
     if site.map is not None:
@@ -90,9 +90,8 @@ def pictures_of(site: ImageryRow, settings: config.Dialogue) -> list[Picture]:
 
 
 def _street(view: StreetView, main: StreetView, most_pixels: int) -> Picture:
-    direction = None
-    if view is not main and view.heading_deg is not None and main.heading_deg is not None:
-        direction = position_of(view.heading_deg - main.heading_deg).value
+    turn = turn_between(view, main)
+    direction = None if view is main or turn is None else position_of(turn).value
     return Picture("street", *_scaled(view.image.bytes, most_pixels), view.view_id, direction, None, None)
 
 

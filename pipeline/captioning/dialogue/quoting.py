@@ -101,7 +101,8 @@ def notes_data(notes: Iterable[Note], numbers: Mapping[str, int]) -> list[dict[s
         data: dict[str, Any] = {"id": note.note_id, "picture": numbers.get(note.view_id)}
         data |= {"words": note.text, "on": note.what} if note.kind == "lettering" else {"what": note.what}
         data |= {"looks": note.looks, "where": note.position and note.position.value, "depth": note.depth}
-        if note.position is None:
+        around = note.kind == "thing" and note.depth is None  # scene and road
+        if note.position is None and not around:
             data["side_of_picture"] = note.side
         found.append({key: value for key, value in data.items() if value not in (None, "")})
     return found

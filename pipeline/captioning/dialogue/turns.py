@@ -28,6 +28,7 @@ from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config.captioning import Dialogue, Grounding
 from pipeline.digest import digest
 from pipeline.errors import SiteError
+from pipeline.perception.cues import trusted_heading
 from prompts import replies
 from prompts.loader import PromptSet
 from prompts.replies import STATEMENTS, Composition, Observation, Relations, Rulings, Verification, reply_schema
@@ -87,7 +88,7 @@ async def describe(craft: Craft, ask: Ask, evidence: Evidence, verifier: Ask | N
     answers the turn `verify`, if it is not the writer.
 
     Raises:
-        NotDescribedError: BAD_REPLY, REPLY_CUT or TOO_LONG at the second attempt of a turn, PROMPT_TOO_LONG,
+        NotDescribedError: BAD_REPLY, REPLY_CUT or TOO_LONG at the second attempt of a turn, PROMPT_TOO_LONG, INDOORS,
             MODEL_REFUSED, MODEL_UNREACHABLE.
         SiteError: what is wrong with a picture.
         MachineError: no model server that can be used.
@@ -168,8 +169,11 @@ class _Dialogue:
         taken = self._craft.prompt_set.turns
         known: dict[str, Any] = {}
         if "observe" in taken:
+            seen = await self._observations()
+            if seen and seen[0][1].indoors:
+                raise SiteError(Reason.INDOORS, f"the main photo shows: {model_text(seen[0][1].scene)}")
             road = language_of(self._craft.prompt_set.language).rules.road
-            self._notes = notes_of(await self._observations(), road)
+            self._notes = notes_of([(view, noted) for view, noted in seen if not noted.indoors], road)
             known["notes"] = notes_data(self._notes, self._numbers)
         if self._craft.prompt_set.cues and self._cues:
             known["cues"] = self._cue_data(self._cues)
@@ -335,7 +339,7 @@ class _Dialogue:
             raise TooLongError(said, estimated=True)
 
     def _cue_data(self, cues: Sequence[Cue]) -> list[dict[str, Any]]:
-        return cues_data(cues, self._numbers, self._views[0].heading_deg if self._views else None)
+        return cues_data(cues, self._numbers, trusted_heading(self._views[0]) if self._views else None)
 
     def _offered(self) -> frozenset[str]:
         return frozenset([*(cue.cue_id for cue in self._cues), *(note.note_id for note in self._notes)])

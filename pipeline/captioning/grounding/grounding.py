@@ -10,6 +10,7 @@ from pipeline.captioning.grounding.mending import Fault, mended, repeated_share,
 from pipeline.captioning.grounding.rules import broken_rules, unclaimed
 from pipeline.captioning.grounding.verification import Heard, with_answer
 from pipeline.captioning.language import language_of
+from pipeline.captioning.language.quotes import quotations
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.captioning.witnesses import gather_testimony
 from pipeline.config.captioning import Grounding
@@ -82,8 +83,19 @@ def _judged(sentence: Sentence, known: Witnesses, said: Heard | None) -> Sentenc
     loose = unclaimed(sentence.text, claims, known)
     if loose or not claims:
         claims.append(whole_claim(sentence))
-    judged = [with_answer(judge_claim(claim, known), said) for claim in claims]
+    judged = [_unless_illegible(with_answer(judge_claim(claim, known), said), known, said) for claim in claims]
     return sentence.model_copy(update={"claims": judged})
+
+
+def _unless_illegible(claim: Claim, known: Witnesses, said: Heard | None) -> Claim:
+    """The claim; words that only notes have, and that a believed verifier who looked cannot read, are nobody's."""
+    unread = said is not None and said.believed and said.answers.get(claim.text) == "cannot"
+    by_id = known.by_id
+    if not unread or claim.outcome != "supported" or not quotations(claim.text):
+        return claim
+    if any(by_id[i].witness != "notes" for i in claim.witnesses):
+        return claim
+    return claim.model_copy(update={"outcome": "not_witnessed", "witnesses": []})
 
 
 def whole_claim(sentence: Sentence) -> Claim:

@@ -2,15 +2,16 @@
 
 The verifier is given plain statements in an order drawn for the site, each for itself: not the text that they are of,
 nor who wrote it. Some are controls: false ones, made from the claims themselves by changing one word (a side, a colour,
-a number, the letters of a sign) or telling of a thing that nothing speaks of, and a few that two witnesses agree on. A
-false control counts only if the claim that it was made from was confirmed, or its own falsehood would be in doubt.
+a number, the letters of a sign) or telling of a thing that nothing speaks of; and true ones, on which two sorts of
+witnesses agree: claims, and a few further statements. A false control that a witness bears out is not put; and it
+counts only if the claim that it was made from was confirmed, or its own falsehood would be in doubt.
 """
 
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.captioning.grounding.claims import Witnesses
+from pipeline.captioning.grounding.claims import Witnesses, judge_claim
 from pipeline.captioning.likeness import same_lettering
 from pipeline.digest import digest
 from schemas.records import Answer, Claim, ClaimKind, Control
@@ -19,6 +20,8 @@ _TRUE_SHARE = 3
 """False controls to each true one."""
 _TO_BE_JUDGED = 2
 """Controls that a site must have for its verifier to be disbelieved by them."""
+_AGREED = 2
+"""Sorts of witnesses that make a claim a true control itself."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +34,14 @@ class Statement:
     """Of a control, whether it is true; None for a claim."""
     of: str | None = None
     """Text of the claim that a false control was made from."""
+    witnesses: int = 0
+    """Of a claim, how many sorts of witnesses code finds for it: OCR, detector, map, notes."""
 
 
 def statements(claims: Sequence[Claim], known: Witnesses, *key: object) -> list[Statement]:
     """The distinct claims and their controls, in an order that hangs on the key alone."""
     draw = random.Random(digest("verify", *key))  # noqa: S311 - for a fair order, not for secrets
-    distinct = {claim.text: Statement(claim.text, claim.kind, None) for claim in claims}
+    distinct = {c.text: Statement(c.text, c.kind, None, witnesses=_witnesses(c, known)) for c in claims}
     made = [*_false(claims, known, draw), *_true(known)[: _round_up(known.policy.controls)]]
     controls = {made.text: made for made in made if made.text not in distinct}
     ordered = [*distinct.values(), *controls.values()]
@@ -53,7 +58,9 @@ def _false(claims: Sequence[Claim], known: Witnesses, draw: random.Random) -> li
     by_kind: dict[ClaimKind, list[Statement]] = {}
     for claim in claims:
         for kind, text in known.language.spoilt(claim.text, draw):
-            by_kind.setdefault(kind, []).append(Statement(text, kind, False, claim.text))
+            # There may be such a thing on the other side as well.
+            if not _witnesses(claim.model_copy(update={"text": text, "cites": []}), known):
+                by_kind.setdefault(kind, []).append(Statement(text, kind, False, claim.text))
     evidence = [f"{item.words} {' '.join(item.texts)}" for item in known.heard]
     evidence += [claim.text for claim in claims]
     absent = known.language.absent(evidence, draw)
@@ -69,6 +76,11 @@ def _false(claims: Sequence[Claim], known: Witnesses, draw: random.Random) -> li
             if by_kind[kind] and len(chosen) < known.policy.controls:
                 chosen.append(by_kind[kind].pop())
     return chosen
+
+
+def _witnesses(claim: Claim, known: Witnesses) -> int:
+    judged, by_id = judge_claim(claim, known), known.by_id
+    return len({by_id[i].witness for i in judged.witnesses}) if judged.outcome == "supported" else 0
 
 
 def _true(known: Witnesses) -> list[Statement]:
@@ -106,17 +118,20 @@ def heard(asked: Sequence[Statement], answers: Mapping[str, Answer], believed_ab
         Control(
             kind=s.kind,
             text=s.text,
-            holds=s.holds,
+            holds=s.holds is not False,
             answer=answers.get(s.text, "cannot"),
-            counted=s.holds or s.of is None or answers.get(s.of) == "yes",
+            counted=s.holds is not False or s.of is None or answers.get(s.of) == "yes",
         )
         for s in asked
-        if s.holds is not None
+        if s.holds is not None or s.witnesses >= _AGREED
     ]
     counted = [control for control in controls if control.counted]
-    right = sum(control.answer == ("yes" if control.holds else "no") for control in counted)
-    believed = len(counted) < _TO_BE_JUDGED or right >= believed_above * len(counted)
-    return Heard({s.text: answers.get(s.text, "cannot") for s in asked}, controls, believed)
+    wrong = sum(control.answer != "yes" if control.holds else control.answer == "yes" for control in counted)
+    told_apart = len(counted) < _TO_BE_JUDGED or wrong <= (1.0 - believed_above) * len(counted)
+    # Who says no to all spoils the false controls as well: what witnesses bear out must find some yes.
+    witnessed = [s for s in asked if s.witnesses or s.holds]
+    confirmed = len(witnessed) < _TO_BE_JUDGED or any(answers.get(s.text) == "yes" for s in witnessed)
+    return Heard({s.text: answers.get(s.text, "cannot") for s in asked}, controls, told_apart and confirmed)
 
 
 def with_answer(claim: Claim, said: Heard | None) -> Claim:

@@ -57,9 +57,9 @@ class Language:
         self.code = self.rules.code
         self._folder = folder
         self._names = Names(self.rules, folder / "places.txt")
-        self._swaps = Swaps(self.rules.swaps)
         self._sides = {side: _any_of(patterns) for side, patterns in self.rules.sides.items()}
         self._compass = _any_of(self.rules.compass)
+        self._swaps = Swaps(self.rules.swaps, self._sides.values())
         self._layout = {kind: _any_of(patterns) for kind, patterns in self.rules.layout.items()}
         words = "|".join(map(re.escape, sorted(self.rules.numbers, key=len, reverse=True)))
         after = "|".join(self.rules.number_endings)

@@ -34,10 +34,17 @@ class Swap(Part):
 
     kind: ClaimKind
     words: list[list[str]]
-    """Groups; a word is swapped for one of the same group that is not its neighbour there. Words of one group can stand
-    in one another's place in any sentence: in a language with genders or cases they agree in these."""
+    """Groups; a word is swapped for another of its group, in groups of four and more not for its neighbour there. Words
+    of one group can stand in one another's place in any sentence: in a language with genders, cases or articles that
+    hang on the next sound they agree in these."""
     endings: list[str] = [""]
     """What may follow each word; it stays as it is."""
+    apart: int | None = None
+    """Places in its group up to which another word is too like it to make a statement surely untrue."""
+    within: int | None = None
+    """Places in its group beyond which another word makes a statement untrue at first glance."""
+    unless: str | None = None
+    """Pattern; a word stays where this matches from its beginning."""
 
 
 class Stems(Part):

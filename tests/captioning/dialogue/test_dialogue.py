@@ -127,7 +127,8 @@ def test_the_verifier_sees_statements_in_an_order_of_its_own_and_no_text(model: 
     claims = list(dict.fromkeys(claim.text for sentence in said.sentences for claim in sentence.claims))
     assert set(claims) < set(told)  # the others are controls
     assert [text for text in told if text in claims] != claims
-    assert {control.text for control in said.controls} == set(told) - set(claims)
+    agreed = "I have a brick building on the left."  # the detector has it, and the notes
+    assert {control.text for control in said.controls} - {agreed} == set(told) - set(claims)
     assert {control.answer for control in said.controls if not control.holds} == {"no"}
 
 
@@ -363,7 +364,7 @@ def test_a_model_that_declines_is_asked_once_more_and_quoted(model: StandIn, cap
     assert len({seen.body["seed"] for seen in model.seen}) == len(model.seen) == 2
 
 
-HALF = '{"scene": "a\\ud800b", "road": "", "things": [], "writing": []}'
+HALF = '{"indoors": false, "scene": "a\\ud800b", "road": "", "things": [], "writing": []}'
 
 
 @pytest.mark.parametrize(
@@ -426,7 +427,7 @@ def test_descriptions_beyond_the_limit_are_refused(model: StandIn, captioner: Ca
 
 
 def test_control_characters_in_a_reply_do_no_harm(model: StandIn, captioner: Captioner) -> None:
-    text = '{"scene": "a\nb", "road": "\tc", "things": [], "writing": []}'
+    text = '{"indoors": false, "scene": "a\nb", "road": "\tc", "things": [], "writing": []}'
     model.fault = lambda _, seen: reply(text) if seen.turn == "observe" else None
     written(captioner(), place())
     assert next(seen for seen in model.seen if seen.turn == "ground").data["notes"][0]["what"] == "a b"
@@ -447,7 +448,7 @@ def test_seeds_hang_on_place_turn_and_attempt_alone(model: StandIn, captioner: C
 
 def test_too_much_for_the_model_is_trimmed(model: StandIn, captioner: Captioner) -> None:
     many = [cue(f"t{i}", text=f"Sign number {i} of a long row", position=Position.LEFT) for i in range(1, 60)]
-    serve = {"max_model_len": 8_192}
+    serve = {"max_model_len": 10_240}
     written(captioner(serve=serve, view_pixels=1_204_224), place(views=4, cues=many, size=(1024, 768)))
     grounds = [seen for seen in model.seen if seen.turn == "ground"]
     assert grounds[-1].pictures < 6

@@ -4,7 +4,9 @@
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +21,7 @@ from pipeline.perception.cues import fuse
 from pipeline.perception.rapidocr import RapidOcrEngine
 from schemas.records import Cue
 from tests.captioning.hostile import KNOWN, signposted
-from tests.captioning.model_standin import Obedient, serving
+from tests.captioning.model_standin import Obedient, Seen, say, serving, write_well
 from tests.captioning.places import CUES, build_for, cue, place
 
 STRANGE = {
@@ -39,7 +41,24 @@ WANTED = [
 ]
 
 
-def description(tmp_path: Path, model: Obedient, site: Evidence) -> tuple[Description | SiteError, str]:
+Writer = Callable[[Seen], Any]
+
+
+def noting(model: Writer, order: str) -> Writer:
+    """A model that copies an order off a wall into its notes: as lettering, and as what it saw."""
+
+    def write(seen: Seen) -> Any:
+        if seen.turn != "observe":
+            return model(seen)
+        thing = {"what": order[:70], "looks": order, "side": "left", "depth": "near"}
+        wall = {"what": "wall", "looks": "long, of red brick", "side": "left", "depth": "near"}
+        lettering = {"text": order, "on": "wall", "side": "left"}
+        return {"indoors": False, "scene": order, "road": order, "things": [thing, wall], "writing": [lettering]}
+
+    return write
+
+
+def description(tmp_path: Path, model: Writer, site: Evidence) -> tuple[Description | SiteError, str]:
     """What comes of a place, and all that the model was told."""
     with serving(model) as standin:
         build = build_for([standin.url], tmp_path / "w")
@@ -90,6 +109,44 @@ def test_a_sentence_slipped_in_among_sound_ones(tmp_path: Path) -> None:
         assert "castle" not in published(answer)
         assert "evilcorp" not in published(answer).lower()
         assert "Paris" not in published(answer)
+
+
+@pytest.mark.parametrize("order", KNOWN.values(), ids=KNOWN)
+def test_known_orders_go_no_further_than_the_turn_that_noted_them(tmp_path: Path, order: str) -> None:
+    answer, told = description(tmp_path, noting(Obedient((order,), WANTED[0], painted=False), order), place())
+    assert order not in told
+    assert "red brick" in told  # the other notes did
+    assert "<|im_" not in told
+    assert isinstance(answer, Description)
+    assert all(order not in f"{note.what} {note.looks} {note.text}" for note in answer.notes)
+    assert published(answer)
+    assert "castle" not in published(answer)
+
+
+@pytest.mark.parametrize("order", STRANGE.values(), ids=STRANGE)
+def test_a_verifier_that_the_notes_talk_into_saying_yes_is_not_believed(tmp_path: Path, order: str) -> None:
+    """An order that no list knows is in the notes, and so before the writer, who tells of the castle as it is told to;
+    and before the verifier, who says yes to whatever is put."""
+    answer, told = description(tmp_path, noting(Obedient((order,), WANTED[0], painted=True), order), place())
+    assert order in told
+    assert isinstance(answer, Description)
+    assert [control.answer for control in answer.controls if not control.holds].count("yes") >= 1
+    assert published(answer) == ""
+
+
+def test_an_order_within_a_claim_is_not_put_to_the_verifier(tmp_path: Path) -> None:
+    order = KNOWN["en"]
+
+    def write(seen: Seen) -> Any:
+        said = write_well(seen)
+        if seen.turn == "compose":
+            said["long"].append(say(f'A sign on the left reads "{order}".'))
+        return said
+
+    answer, told = description(tmp_path, write, place())
+    assert order not in told
+    assert published(answer)
+    assert order not in published(answer)
 
 
 def test_signs_painted_into_a_photo_and_read_off_it(tmp_path: Path) -> None:

@@ -100,6 +100,7 @@ def test_ten_cues_that_are_alike_are_one_with_their_number() -> None:
 
 def test_notes_are_told_with_ids_and_directions() -> None:
     seen = Observation(
+        indoors=False,
         scene="a corner",
         road="none",
         things=[Thing(what="brick wall", looks="red", side="left", depth="near")],
@@ -121,7 +122,11 @@ def test_notes_are_told_with_ids_and_directions() -> None:
 
 def test_notes_of_a_photo_whose_direction_is_unknown_have_the_side_of_the_photo() -> None:
     seen = Observation(
-        scene="a wall", road="none", things=[Thing(what="door", looks="", side="right", depth="near")], writing=[]
+        indoors=False,
+        scene="a wall",
+        road="none",
+        things=[Thing(what="door", looks="", side="right", depth="near")],
+        writing=[],
     )
     known, lost = view(1, None, b""), view(2, None, b"")
     notes = notes_of([(known, seen), (lost, seen)], "road")

@@ -7,12 +7,12 @@ import pytest
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import witnesses_of
-from pipeline.captioning.grounding.reliability import Reliability
 from pipeline.captioning.grounding.verification import Statement, heard, statements, with_answer
 from pipeline.captioning.language import LANGUAGES, language_of
 from pipeline.config.captioning import Grounding, VerifierFloor
 from pipeline.errors import MachineError
-from schemas.records import Answer, Claim, Control, Note
+from pipeline.reliability import Reliability
+from schemas.records import Answer, Claim, Control, Note, Position
 from tests.captioning.language.cases import cases
 from tests.captioning.places import cue, place
 
@@ -68,6 +68,51 @@ def test_each_claim_is_asked_once_and_no_control_is_a_claim() -> None:
     assert len({s.text for s in twice}) == len(twice)
 
 
+def told(text: str, *notes: Note) -> set[str]:
+    """All false controls that may be made from a claim."""
+    policy = Grounding(controls=30)
+    known = witnesses_of(Evidence(place(views=1).site, []), notes, policy, "en")
+    made = [statements([claim(text)], known, seed) for seed in range(30)]
+    return {s.text for found in made for s in found if s.holds is False and s.of is not None}
+
+
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("The road is straight ahead.", "sharply bent ahead"),
+        ("A zebra crossing lies on the left.", "level crossing"),
+        ("Steps lead down on the far bank on the left.", "car wash"),
+        ("The street is paved with dark brick.", "unpaved with"),
+        ("A glass tower stands behind the wall.", "straight ahead the"),
+        ("Red and blue awnings hang ahead.", "Blue and blue"),
+        ("A thick tree trunk stands on the left.", "chimney trunk"),
+        ("The building has two storeys.", "nine"),
+        ('A sign reads "CAFE".', "EFAC"),
+    ],
+)
+def test_a_false_control_reads_like_a_claim(text: str, never: str) -> None:
+    made = told(text)
+    assert made
+    assert not any(never in one for one in made), made
+
+
+def test_half_a_word_is_not_swapped() -> None:
+    assert told("The orange-brown wall is on the left.") == {"The orange-brown wall is on the right."}
+
+
+def test_a_control_that_turns_out_true_is_not_put() -> None:
+    def tree(number: int, side: Any, position: Position) -> Note:
+        return Note(
+            note_id=f"n{number}", kind="thing", view_id="1", what="tree", looks="", text=None, side=side,
+            position=position, bearing_deg=None, depth="near",
+        )  # fmt: skip
+
+    left, right = tree(1, "left", Position.LEFT), tree(2, "right", Position.RIGHT)
+    text = "A tree stands on the left."
+    assert "A tree stands on the right." in told(text, left)
+    assert "A tree stands on the right." not in told(text, left, right)
+
+
 def answers(found: list[Statement], claims: Answer, false: Answer, true: Answer) -> dict[str, Answer]:
     return {s.text: claims if s.holds is None else true if s.holds else false for s in found}
 
@@ -79,7 +124,7 @@ def answers(found: list[Statement], claims: Answer, false: Answer, true: Answer)
         ("yes", "yes", "yes", False),
         ("no", "no", "no", False),
         ("cannot", "cannot", "cannot", False),
-        ("yes", "cannot", "yes", False),
+        ("yes", "cannot", "yes", True),  # it vouches for nothing untrue: what is out of view it may not know
     ],
 )
 def test_who_is_believed(claims: Answer, false: Answer, true: Answer, believed: bool) -> None:

@@ -77,7 +77,7 @@ def place_of(raw: Mapping[str, Any]) -> tuple[Evidence, list[Any]]:
     by_id = {view.view_id: view for view in views}
     seen = []
     for noted in raw["observations"]:
-        answer = noted["answer"]
+        answer = {"indoors": False} | noted["answer"]  # older notes do not say
         for writing in answer["writing"]:
             writing.setdefault("side", "middle")  # older notes do not say
         seen.append((by_id[noted["view_id"]], Observation.model_validate(answer)))

@@ -1,7 +1,9 @@
 """How far a verifier can be believed: its answers to controls, counted by kind of claim, with intervals.
 
 A false control that is accepted is a false accept; a true one that is not is a false refuse. Intervals are Wilson's at
-95 %. A build whose verifier is surely worse than its `verifier_floor` stops: what it confirms is worth nothing.
+95 %. A build whose verifier is surely worse than its `verifier_floor` stops: what it confirms is worth nothing. The
+captioner stops it as soon as that is sure of the sites that its process described; publish looks at all sites, and puts
+the figures into manifest and card.
 """
 
 from collections import Counter
@@ -34,7 +36,7 @@ class Rate:
 
 @dataclass
 class Reliability:
-    """Controls counted. Two may be added up."""
+    """Controls counted."""
 
     false_accepted: Counter[str] = field(default_factory=Counter)
     """By kind of claim, and under `all`."""
@@ -45,15 +47,24 @@ class Reliability:
     def add(self, controls: Iterable[Control]) -> None:
         """Count the controls of a site."""
         for control in controls:
-            if not control.counted:
-                continue
-            for kind in (control.kind, ALL):
-                if control.holds:
-                    self.true_asked[kind] += 1
-                    self.true_refused[kind] += control.answer != "yes"
-                else:
-                    self.false_asked[kind] += 1
-                    self.false_accepted[kind] += control.answer == "yes"
+            if control.counted:
+                self.count(control.kind, control.holds, control.answer == "yes")
+
+    def count(self, kind: str, holds: bool, accepted: bool, times: int = 1) -> None:
+        """Count controls of one kind that were answered alike."""
+        for one in (kind, ALL):
+            if holds:
+                self.true_asked[one] += times
+                self.true_refused[one] += times * (not accepted)
+            else:
+                self.false_asked[one] += times
+                self.false_accepted[one] += times * accepted
+
+    @property
+    def kinds(self) -> list[str]:
+        """Kinds of claim that controls were put for, `all` first; none where there was no verifier."""
+        asked = self.false_asked.keys() | self.true_asked.keys()
+        return sorted(asked, key=lambda kind: (kind != ALL, kind))
 
     def false_accept(self, kind: str = ALL) -> Rate:
         """Share of the false controls that were accepted."""

@@ -1,0 +1,80 @@
+"""Whole dialogues on eight real places, with the recorded replies of a large vision-language model.
+
+The graph, the sources, the perception and the checks are the real ones; only the model is replayed.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config.build import Build
+from pipeline.engine.build import run_build
+from pipeline.engine.build_file import parse_build
+from pipeline.engine.layers import list_layers, read_rows
+from pipeline.storage import open_store
+from schemas.records import CaptionRow
+from tests.captioning.model_standin import NAME, serving
+from tests.captioning.replayed import Replay
+from tests.publishing.folders import manifest_of
+from tools.corpus_index import index_from_manifest
+from tools.verify.verify import verify
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def build_of(name: str, group: str, photos: set[str], corpus: Path, folder: Path, url: str) -> Build:
+    """A build file of the repository, for some of its photos, with a model."""
+    rows = [row for row in index_from_manifest(corpus / "MANIFEST.jsonl", group) if row["id"] in photos]
+    index = folder / f"{name}.jsonl"
+    index.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    raw = yaml.safe_load((CONFIGS / f"{name}.yaml").read_text())
+    (street,) = raw["sources"]["street"].values()
+    street |= {"index": str(index), "root": str(corpus)}
+    (around,) = raw["sources"]["map"].values()
+    around["files"] = [str(corpus / "osm" / Path(file).name) for file in around["files"]]
+    raw |= {
+        "workspace": str(folder / name / "workspace"),
+        "dataset": str(folder / name / "dataset"),
+        "captioner": {"engine": "dialogue", "model": NAME, "endpoints": [url]},
+    }
+    if name == "boulder":
+        raw["regions"] = raw["regions"][:1]
+    return parse_build(raw, base=folder)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_seeing_model_s_descriptions_of_real_places_are_published(corpus: Path, tmp_path: Path) -> None:
+    replay = Replay()
+    assert len(replay.places) == 8
+    answers = replay.answers()
+    rows: list[CaptionRow] = []
+    with serving(replay) as model:
+        for name, group, region in (("boulder", "boulder_co", "boulder"), ("seoul", "seoul_jongno", "jongno")):
+            build = build_of(name, group, replay.photos(region), corpus, tmp_path, model.url)
+            run_build(build)
+            store = open_store(build.workspace)
+            files = [file for file in list_layers(store) if file.layer == "captions"]
+            rows += [row for file in files for row in read_rows(store, file, CaptionRow)]
+            measured = manifest_of(tmp_path / name / "dataset").counts.verifier
+            assert measured["all"].false_accept.wrong == 0
+            assert measured["all"].false_accept.of >= 10
+            assert "How far the verifier can be believed" in (tmp_path / name / "dataset" / "README.md").read_text()
+            assert verify(open_store(build.dataset)) == []
+    # Statements that were not put then may be controls of another draw; the claims themselves were all answered.
+    assert len(replay.unknown) <= 0.25 * replay.put, replay.unknown
+    assert {row.site_id for row in rows} == set(replay.places)
+    assert {row.site_id: row.detail for row in rows if row.status != "ok"} == {}
+
+    refused = [c.text for row in rows for gone in row.dropped for c in gone.claims if c.outcome != "supported"]
+    assert len([text for text in refused if answers.get(text) == "yes"]) <= 0.05 * sum(
+        a == "yes" for a in answers.values()
+    )
+    published = {claim.text for row in rows for sentence in row.sentences for claim in sentence.claims}
+    assert len(published) > 150
+    assert not [text for text in published if answers.get(text) == "no"]
+    assert all(claim.outcome == "supported" for row in rows for s in row.sentences for claim in s.claims)
+    assert not any("PEARL" in f"{row.long}{row.short}{row.street}" for row in rows)  # the verifier could not read it
+    assert any("\uc61b\ub9c8\uc744" in (row.long or "") for row in rows)  # a Korean sign, in its own script
