@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.licences import LicenceClass
 from schemas.reasons import Reason
 
 Latitude = Annotated[float, Field(ge=-90, le=90)]
@@ -252,6 +253,15 @@ class MissingView(Record):
     """Reason code."""
     detail: str
     """What was found."""
+
+
+class Lacking(Record):
+    """A view that a sample lacks."""
+
+    view: Literal["street", "aerial", "drone", "map"]
+    """Which view."""
+    reason: Reason
+    """Why, as a reason code."""
 
 
 class LayerRow(Record):
@@ -661,7 +671,19 @@ class Sample(Record):
     """Name of the prompt set."""
     model: str | None
     """Model that wrote the descriptions; null without a model."""
-    licence_class: Literal["public-domain", "attribution", "share-alike", "other"]
+    licence_class: LicenceClass
     """The strictest licence class among the sample's pictures and map data."""
+    street_licence_class: LicenceClass | None = None
+    """The strictest among `street`, `panorama` and `other_views`."""
+    aerial_licence_class: LicenceClass | None = None
+    """The strictest among `aerial` and `aerial_scales`; null without them."""
+    drone_licence_class: LicenceClass | None = None
+    """Of `drone`; null without it."""
+    map_licence_class: LicenceClass | None = None
+    """Of the map chip; null without it."""
+    map_data_licence_class: LicenceClass | None = None
+    """Of the map data that map cues, and the sentences that cite them, are derived from; null without map cues."""
     redistributable: bool
     """False if any of its pictures is not redistributable."""
+    missing: list[Lacking] = []
+    """Views that the site lacks, and why."""

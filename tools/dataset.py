@@ -44,6 +44,18 @@ class Dataset:
                     for group in range(file.num_row_groups):
                         yield from file.read_row_group(group, columns=list(columns)).to_pylist()
 
+    def stream(self, split: Split | None = None) -> Iterator[Sample]:
+        """Whole samples of all shards or those of a split, in the order of the shards, one row group in memory.
+
+        Raises:
+            MachineError: a shard is missing or does not hold what the manifest says.
+        """
+        for shard in self.manifest.shards:
+            if split is None or shard.split == split:
+                with self.shard(shard) as file:
+                    for group in range(file.num_row_groups):
+                        yield from _validated(file.read_row_group(group), shard.path)
+
     def samples(self, sample_ids: Sequence[str]) -> list[Sample]:
         """Whole samples, in the order of the ids.
 
@@ -94,12 +106,16 @@ def _pick(file: pq.ParquetFile, wanted: set[str], path: str) -> dict[str, Sample
         ids = file.read_row_group(group, columns=["sample_id"])["sample_id"]
         rows = [i for i, sample_id in enumerate(ids.to_pylist()) if sample_id in wanted]
         if rows:
-            try:
-                samples = from_table(Sample, file.read_row_group(group).take(rows))
-            except ValidationError as error:
-                raise MachineError(f"{path}: a row is no sample: {error}. Publish the dataset again.") from error
+            samples = _validated(file.read_row_group(group).take(rows), path)
             found.update((sample.sample_id, sample) for sample in samples)
     return found
+
+
+def _validated(rows: pa.Table, path: str) -> Sequence[Sample]:
+    try:
+        return from_table(Sample, rows)
+    except ValidationError as error:
+        raise MachineError(f"{path}: a row is no sample: {error}. Publish the dataset again.") from error
 
 
 def open_dataset(where: str) -> Dataset:

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
-from pipeline.publishing.layout import card_features
+from pipeline.publishing.layout import CONFIGS, card_features
 from pipeline.publishing.manifest import Counts, ShardEntry
 from pipeline.publishing.splits import SPLITS
 from pipeline.publishing.tables import ATTRIBUTION, TABLES
@@ -76,6 +76,8 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
     for shard in shards:
         sizes[shard.split] += shard.bytes
         paths.setdefault(shard.split, []).append(shard.path)
+    # Each shard by name: shards of another revision stand in the same folder.
+    files = [{"split": split, "path": paths[split]} for split in _filled(counts)]
     bytes_total = sizes.total()
     return {
         "pretty_name": build.publish.title,
@@ -87,11 +89,8 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
         + (["synthetic"] if counts.synthetic else []),
         "size_categories": [next((name for limit, name in _SIZES if counts.published < limit), "100M<n<1B")],
         "configs": [
-            {
-                "config_name": "default",
-                # Each shard by name: shards of another revision stand in the same folder.
-                "data_files": [{"split": split, "path": paths[split]} for split in _filled(counts)],
-            },
+            {"config_name": "default", "data_files": files},
+            *({"config_name": name, "data_files": files, "columns": list(part)} for name, part in CONFIGS.items()),
             *(
                 {"config_name": kind.name, "data_files": [{"split": kind.name, "path": folder + kind.file}]}
                 for kind in TABLES

@@ -19,6 +19,12 @@ class IndexRow(Record):
     language: str
     synthetic: bool
     licence_class: str
+    street_licence_class: str | None
+    """Of the sample's parts (see the columns of a shard); likewise the next four."""
+    aerial_licence_class: str | None
+    drone_licence_class: str | None
+    map_licence_class: str | None
+    map_data_licence_class: str | None
     redistributable: bool
     street_licence: str
     """Of `street`; likewise the others, null where the sample lacks the view."""

@@ -12,17 +12,19 @@ from pydantic import BaseModel
 
 from pipeline.publishing.units import Bounds
 from schemas.arrow import arrow_schema
+from schemas.licences import PARTS
 from schemas.records import Image, Sample
 
 _IMAGE_FIELDS = list(Image.model_fields)
 _LOW_CARDINALITY = {
     "region", "unit", "split", "language", "captioner", "prompt_set", "model", "licence_class", "source", "author",
     "licence", "projection", "crs", "variant", "kind", "label", "attribute", "category", "script", "position", "depth",
+    "view", "reason", *(f"{part}_licence_class" for part in PARTS),
 }  # fmt: skip
 _SEARCHED = {
     "sample_id", "region", "unit", "split", "lat", "lon", "bbox.xmin", "bbox.ymin", "bbox.xmax", "bbox.ymax", "weight",
     "synthetic", "language", "description_tokens", "description_short_tokens", "description_street_tokens",
-    "licence_class", "redistributable",
+    "licence_class", "redistributable", *(f"{part}_licence_class" for part in PARTS),
 }  # fmt: skip
 """Columns with statistics. On pictures and texts they would put whole values into the footer."""
 
@@ -82,6 +84,26 @@ def writer_options(rows: int) -> dict[str, Any]:
         "bloom_filter_options": {"sample_id": {"ndv": rows, "fpp": 0.01}},
         "sorting_columns": pq.SortingColumn.from_ordering(schema, [("unit", "ascending")]),
     }
+
+
+MAP_DERIVED = (
+    "map", "map_chip", "map_licence_class", "description", "description_short", "description_tokens",
+    "description_short_tokens", "sentences", "cues", "map_data_licence_class",
+)  # fmt: skip
+"""Columns that hold the map chip or what may be derived from map data, whose licence often is share-alike."""
+_IDENTITY = (
+    "sample_id", "region", "unit", "split", "lat", "lon", "geometry", "bbox", "weight", "synthetic", "language",
+    "captioner", "prompt_set", "model",
+)  # fmt: skip
+CONFIGS: dict[str, tuple[str, ...]] = {
+    "photos": tuple(
+        name for name in Sample.model_fields
+        if name not in MAP_DERIVED and name not in ("licence_class", "redistributable")
+    ),
+    "map": (*_IDENTITY, *MAP_DERIVED),
+}  # fmt: skip
+"""Columns of the card's configurations that show a part of each row; `default` shows all. `photos` has the views and
+what is taken from them alone, `map` what takes from the map."""
 
 
 def leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:

@@ -48,6 +48,8 @@ class ShardCounts(_Entry):
     captioners: dict[str, int] = {}
     languages: dict[str, int] = {}
     licence_classes: dict[str, int] = {}
+    part_classes: dict[str, dict[str, int]] = {}
+    """Samples by the licence class of each part (`schemas.licences.Part`)."""
     not_redistributable: int = 0
 
 
@@ -100,6 +102,8 @@ class Counts(_Entry):
     """Samples by captioner, prompt set and model."""
     languages: dict[str, int]
     licence_classes: dict[str, int]
+    part_classes: dict[str, dict[str, int]] = {}
+    """Samples by the licence class of each part."""
     not_redistributable: int = 0
     """Samples with a picture that may not be passed on."""
 

@@ -29,7 +29,7 @@ from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
 from schemas.records import Sample
 
-VERSION = 3
+VERSION = 4
 """Raised when the same tables would be published otherwise."""
 
 JSON_SCHEMA = "sample.schema.json"

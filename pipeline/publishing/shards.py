@@ -28,7 +28,7 @@ from pipeline.publishing.samples import join
 from pipeline.publishing.units import UnitTables
 from pipeline.stopping import check_stop
 
-VERSION = 3
+VERSION = 4
 """Raised when the same tables would make another shard."""
 SHARD_NAME = r"data/(?P<split>[a-z_]+)/(?P<name>[a-z0-9-]+)-(?P<recipe>[0-9a-f]{16})-(?P<content>[0-9a-f]{16})\.parquet"
 """Pattern of a shard's path. `content` begins the file's own SHA-256."""
@@ -75,7 +75,6 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
             for sample in join(layers, part, task.group.split):
                 tally.add(sample)
                 rows.append(published_row(sample.model_dump()))
-            tally.add_missing(layers.imagery, set(part.sites))
             table = pa.Table.from_pylist(rows, schema=columns())
             for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
                 for row in batch.to_pylist():  # not `rows`: what is read back counts, such as numbers of four bytes

@@ -7,6 +7,7 @@ import yaml
 from pipeline.config.build import Build
 from pipeline.publishing.card import render
 from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry
+from schemas.records import Sample
 
 COUNTS = Counts(
     sites=120,
@@ -54,7 +55,15 @@ def test_header_is_what_the_hub_reads(text: str) -> None:
         {"split": "train", "path": ["data/train/south-0-1.parquet"]},
         {"split": "val", "path": ["data/val/south-0-1.parquet"]},
     ]
-    assert {config["config_name"]: config["data_files"] for config in header["configs"][1:]} == {
+    files = header["configs"][0]["data_files"]
+    photos, charted = header["configs"][1:3]
+    assert photos["data_files"] == charted["data_files"] == files
+    assert {"street", "aerial", "description_street"} <= set(photos["columns"])
+    assert {"map", "cues", "description"} <= set(charted["columns"]) - set(photos["columns"])
+    assert set(photos["columns"]) | set(charted["columns"]) | {"licence_class", "redistributable"} == set(
+        Sample.model_fields
+    )
+    assert {config["config_name"]: config["data_files"] for config in header["configs"][3:]} == {
         "samples": [{"split": "samples", "path": "revisions/0/samples.parquet"}],
         "attribution": [{"split": "attribution", "path": "revisions/0/attribution.parquet"}],
     }

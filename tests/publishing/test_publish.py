@@ -251,9 +251,10 @@ def test_map_cues_carry_the_map_data_s_licence(make_unit: MakeUnit, make_build: 
     build = make_build()
     files = {"osm": MapFiles(type="files", files=[Path("extract.osm.pbf")])}
     with_files = build.model_copy(update={"sources": build.sources.model_copy(update={"map": files})})
-    for name, settings, kind in (("a", build, "attribution"), ("b", with_files, "share-alike")):
+    for name, settings, kind in (("a", build, "other"), ("b", with_files, "share-alike")):
         published = samples(tmp_path / name, put(settings, [unit], tmp_path / name))
-        assert [sample.licence_class for sample in published] == [kind]
+        assert [sample.licence_class for sample in published] == [kind]  # `other`: nothing says what licence it has
+        assert [sample.map_data_licence_class for sample in published] == [kind]
 
 
 def test_no_path_of_this_machine_is_published(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
