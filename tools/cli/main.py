@@ -16,6 +16,7 @@ import typer
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
+from tools.cli.export import export
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
@@ -40,6 +41,7 @@ app.add_typer(regions_app, name="regions")
 app.add_typer(retrieval_app, name="retrieval")
 app.command()(coverage)
 app.command()(serve)
+app.command()(export)
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
 WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]
