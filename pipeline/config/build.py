@@ -1,5 +1,6 @@
 """The build file: regions, sampling, imagery, publishing and limits. The other sections stand in the modules beside."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -245,6 +246,10 @@ class Publish(Section):
     """Older revisions of the dataset whose files stay, for readers that are at work when it is revised."""
     contact: str | None = None
     """Take-down contact on the dataset card."""
+    takedown: Path | None = None
+    """Take-down list (YAML): ids of pictures, authors, links and areas that may not be published."""
+    authors: list[str] = []
+    """Who is named as the authors in `CITATION.cff`; without them the title stands for a group."""
 
 
 class Limits(Section):

@@ -177,6 +177,7 @@ def _anchored(build: Build, base: Path) -> Build:
             "dataset": place(build.dataset),
             "sources": build.sources.model_copy(update=kinds),
             "perception": anchored(build.perception),
+            "publish": anchored(build.publish),
             "network": anchored(build.network),
         }
     )
@@ -217,8 +218,10 @@ def _unsourced_regions(build: Build) -> list[Problem]:
 
 
 def _missing_files(build: Build) -> list[Problem]:
-    """Paths of sources that do not exist, or are a file instead of a folder, or the reverse."""
+    """Paths that do not exist, or are a file instead of a folder, or the reverse."""
     problems: list[Problem] = []
+    if build.publish.takedown is not None:
+        problems += _present("publish.takedown", build.publish.takedown, folder=False)
     for kind in KINDS:
         for name, section in getattr(build.sources, kind).items():
             for key, value in section:

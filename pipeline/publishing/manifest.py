@@ -136,6 +136,11 @@ class Manifest(_Entry):
     """The build's settings, without folders of the machine that it ran on."""
     packages: dict[str, str]
     provenance: dict[str, JsonValue]
+    taken_down: dict[str, int] = {}
+    """Samples that each entry of the take-down list took down, by the entry's digest. What was taken down once may not
+    be published again."""
+    removed: list[str] = []
+    """Ids of samples that the revision before had, and that were taken down: remove them from copies."""
 
     @property
     def older(self) -> bool:
@@ -158,8 +163,10 @@ _OWN = {"workspace", "dataset", "limits", "network", "assumptions"}
 
 def shareable(build: Build) -> dict[str, JsonValue]:
     """The build's settings for others to read: of local files only the names, and nothing of how and where it ran."""
-    settings: dict[str, JsonValue] = _named(build.model_dump(exclude=_OWN))
-    return settings
+    settings = build.model_dump(exclude=_OWN)
+    del settings["publish"]["takedown"]
+    named: dict[str, JsonValue] = _named(settings)
+    return named
 
 
 def _is_local(key: str, value: Any) -> bool:

@@ -4,37 +4,27 @@ Shards of the revision before that would come out the same are taken as they are
 publish left: see `ShardTask.recipe`. How a revision is put in force is told in `pipeline.publishing.revisions`.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.config.build import Build
-from pipeline.digest import digest
-from pipeline.errors import MachineError
-from pipeline.publishing import card, counts, manifest, revisions
-from pipeline.publishing.layout import schema_fingerprint
-from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
-from pipeline.publishing.packing import chip_diagonal_m, make_plan
+from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.publishing import counts, revisions
+from pipeline.publishing.assemble import assemble
+from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
+from pipeline.publishing.packing import make_plan
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
-from pipeline.publishing.tables import TABLES, write_table
+from pipeline.publishing.takedown import Takedown
+from pipeline.publishing.takedown_match import Matcher, left_out
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
-from schemas.records import Sample
 
 VERSION = 4
 """Raised when the same tables would be published otherwise."""
-
-JSON_SCHEMA = "sample.schema.json"
-_PLACEHOLDER = revisions.folder("0" * 16)
-"""Stands for the revision's folder, which is named by what the card says beside this."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +44,7 @@ def publish(
     *,
     synthetic: set[str],
     provenance: dict[str, JsonValue],
+    takedown: Takedown | None = None,
 ) -> Published:
     """Publish a build's finished units as the revision in force of a dataset.
 
@@ -63,18 +54,23 @@ def publish(
         out: the dataset's place: empty, or this build's. While another process publishes to a folder, this one waits.
         synthetic: names of the sources whose pictures are drawn and not taken.
         provenance: goes into the manifest as it is (engines, fingerprints, inputs).
+        takedown: what may not be published.
 
     Raises:
-        ConfigError: the place holds something else, or there is nothing to publish.
+        ConfigError: the place holds something else, or there is nothing to publish, or what was taken down there is
+            missing from the take-down list.
         MachineError: the dataset's place cannot be written.
         OvertakenError: another process published to the bucket at the same time; publishing again mends it.
         BuildStopped: the user stopped it; publishing again goes on from there.
     """
+    matcher = Matcher(takedown or Takedown())
+    units = left_out(units, matcher)
     plan = make_plan(build, units, synthetic)
     loads = {(unit.region, unit.unit): unit.load for unit in units}
     with revisions.publishing_alone(out) as alone:
         out.sweep(*((0.0,) if alone else ()))
         standing = revisions.look(out)
+        _check_still_down(out, standing.current, matcher)
         revisions.take_over(out, standing, build.name)
         there = _reusable(out, standing, {task.recipe for task in plan.shards})
         shards = [
@@ -89,11 +85,22 @@ def publish(
             outcomes=plan.outcomes,
             excluded=plan.excluded,
         )
-        revision, text = _revision(build, found, shards, provenance, out, standing.current)
+        revision, text = assemble(
+            build, found, shards, out, standing.current,
+            provenance=provenance, taken_down=matcher.counts(), removed=[], others={},
+        )  # fmt: skip
         if standing.sound is None or standing.sound.digest != revision.digest:
             revisions.put_in_force(out, revision, text, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))
+
+
+def _check_still_down(out: Store, before: Manifest | None, matcher: Matcher) -> None:
+    """Refuse to publish again what was taken down from a dataset."""
+    forgotten = (before.taken_down if before else {}).keys() - matcher.counts().keys()
+    if forgotten:
+        found = f"a list without {len(forgotten)} entries that took samples down from {out.url}"
+        raise ConfigError([Problem("publish.takedown", found, "all entries that were ever applied to the dataset")])
 
 
 def place_shard(task: ShardTask, load: Callable[[UnitPart], UnitTables], out: Store) -> ShardEntry:
@@ -138,68 +145,3 @@ def _reusable(out: Store, standing: Standing, wanted: set[str]) -> dict[str, Sha
             else:  # in the way of the sound one, which may have its name
                 out.delete(path)
     return found
-
-
-def _revision(
-    build: Build,
-    found: Counts,
-    shards: list[ShardEntry],
-    provenance: dict[str, JsonValue],
-    out: Store,
-    before: Manifest | None,
-) -> tuple[Manifest, str]:
-    """The manifest and the card of a revision, whose other files are put in place."""
-    settings = {
-        "name": build.name,
-        "schema_fingerprint": schema_fingerprint(),
-        "embargo_m": chip_diagonal_m(build.imagery.chips),
-        "min_duplicate_distance": build.publish.min_duplicate_distance,
-        "config": manifest.shareable(build),
-        "packages": manifest.package_versions(),
-        "provenance": provenance,
-    }
-    scratch = {kind.file: out.scratch() for kind in TABLES} | {JSON_SCHEMA: out.scratch()}
-    try:
-        for kind in TABLES:
-            write_table(kind, scratch[kind.file], shards, out, before)
-        scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
-        entries = {name: _entry(path) for name, path in scratch.items()}
-        text = card.render(build, found, shards, folder=_PLACEHOLDER)
-        name = digest(settings, found, shards, sorted(entries.items()), text, length=16)
-        folder = revisions.folder(name)
-        text = text.replace(_PLACEHOLDER, folder)
-        out.create(folder + manifest.CARD, text.encode())
-        for file, path in scratch.items():
-            out.adopt_new(path, folder + file)
-    except FileNotFoundError:
-        raise  # a shard went: another process publishes to the bucket
-    except OSError as error:
-        raise MachineError(f"cannot write a table of {out.url}: {error}. Mend that and publish again.") from error
-    finally:
-        for path in scratch.values():
-            path.unlink(missing_ok=True)
-    data = text.encode()
-    files = [FileEntry(path=folder + manifest.CARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())]
-    files += [entry.model_copy(update={"path": folder + file}) for file, entry in entries.items()]
-    again = before is not None and before.digest == name  # the revision that is in force, mended
-    revision = Manifest(
-        revision=before.revision + (not again) if before is not None else 1,
-        digest=name,
-        previous=None if before is None else before.previous if again else before.digest,
-        created_at=datetime.now(UTC),
-        counts=found,
-        shards=shards,
-        files=files,
-        **settings,
-    )
-    return revision, text
-
-
-@cache
-def _json_schema() -> str:
-    return json.dumps(Sample.model_json_schema(), indent=2) + "\n"
-
-
-def _entry(path: Path) -> FileEntry:
-    with path.open("rb") as file:
-        return file_entry(file, "")

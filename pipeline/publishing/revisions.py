@@ -159,13 +159,14 @@ def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) 
         out.write(manifest.CARD, out.read(folder(there.current.digest) + manifest.CARD))
 
 
-def tidy(out: Store, keep: int, *, alone: bool) -> int:
+def tidy(out: Store, keep: int, *, alone: bool, superseded: bool = False) -> int:
     """Remove what no kept revision lists; returns how many files. Files that publishing never writes are left alone.
 
     Args:
         out: the dataset's place.
         keep: how many revisions are kept beside the one in force.
         alone: whether nobody else can be publishing there; otherwise only what is older than a day is removed.
+        superseded: whether what another revision lists goes at once all the same.
     """
     standing = look(out)
     if standing.current is None:
@@ -173,10 +174,13 @@ def tidy(out: Store, keep: int, *, alone: bool) -> int:
     kept = standing.kept(keep)
     listed = {path for revision in kept for path in (archive(revision.digest), *(f.path for f in revision.listed))}
     before = datetime.now(UTC) - (timedelta(0) if alone else _GRACE)
+    current = {revision.digest for revision in kept}
+    others = [other for other in standing.archived.values() if superseded and other.digest not in current]
+    known = {path for revision in others for path in (archive(revision.digest), *(f.path for f in revision.listed))}
     gone = [
         path
         for path, entry in standing.entries.items()
-        if path not in listed and is_own(path) and (alone or entry.modified < before)
+        if path not in listed and is_own(path) and (alone or path in known or entry.modified < before)
     ]
     # A manifest goes before what it lists: at no time is one there that lists what is gone.
     for path in sorted(gone, key=lambda path: (re.fullmatch(_ARCHIVED, path) is None, path)):

@@ -67,6 +67,8 @@ class FinishedUnit:
     load: Callable[[], UnitTables]
     load_index: Callable[[], pa.Table]
     """As `unit_index` makes it, without reading a picture."""
+    load_credits: Callable[[], pa.Table]
+    """Of its layer `imagery`, `pipeline.publishing.takedown.LAYER_COLUMNS`."""
 
 
 @dataclass(frozen=True)

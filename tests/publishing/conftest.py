@@ -147,7 +147,7 @@ def site_rows(region: str, unit: str, number: int) -> tuple[ImageryRow, CueRow, 
         facts=[],
         missing=missing,
     )
-    long, short = "On the left is a sign, “Ferry Lane Books”. A small road passes by.", "A bookshop on a small road."
+    long, short = "On the left is a sign, “Ferry Lane Books”. A small road passes by.", "A bookshop. A small road."
     caption = CaptionRow(
         **ok,
         language="en",
@@ -158,7 +158,8 @@ def site_rows(region: str, unit: str, number: int) -> tuple[ImageryRow, CueRow, 
         sentences=[
             Sentence(variant="long", text="On the left is a sign, “Ferry Lane Books”.", cue_ids=["t1"]),
             Sentence(variant="long", text="A small road passes by.", cue_ids=["m1"]),
-            Sentence(variant="short", text=short, cue_ids=["t1", "m1"]),
+            Sentence(variant="short", text="A bookshop.", cue_ids=["t1"]),
+            Sentence(variant="short", text="A small road.", cue_ids=["m1"]),
         ],
         captioner="composer 1",
         prompt_set="composer-en-1",
@@ -215,6 +216,7 @@ def make_unit() -> Callable[..., FinishedUnit]:
             rows=sites + bad,
             load=lambda: tables,
             load_index=lambda: unit_index(tables),
+            load_credits=lambda: tables.imagery,
         )
 
     return make

@@ -17,6 +17,7 @@ import typer
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
 from tools.cli.export import export
+from tools.cli.publish import publish, subset
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
@@ -42,6 +43,8 @@ app.add_typer(retrieval_app, name="retrieval")
 app.command()(coverage)
 app.command()(serve)
 app.command()(export)
+app.command()(publish)
+app.command()(subset)
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
 WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]

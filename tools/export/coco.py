@@ -108,17 +108,17 @@ class _Annotations:
         """Add the masks and texts of a picture."""
         for cue in cues:
             if cue.kind == "object" and cue.mask is not None:
-                shape = {"segmentation": {"size": [cue.mask.height, cue.mask.width], "counts": cue.mask.counts}}
-                shape |= _extent(cue.mask)
+                size = [cue.mask.height, cue.mask.width]
+                shape = {"segmentation": {"size": size, "counts": cue.mask.counts}, **_extent(cue.mask)}
                 self.instances.append(
                     _annotation(len(self.instances) + 1, image, cue) | shape | {"category": cue.label}
                 )
             elif cue.kind == "text" and cue.polygon is not None:
                 x, y = cue.polygon[::2], cue.polygon[1::2]
                 box = [min(x), min(y), max(x) - min(x), max(y) - min(y)]
-                shape = {"segmentation": [cue.polygon], "bbox": box, "area": _area(x, y)}
+                outline = {"segmentation": [cue.polygon], "bbox": box, "area": _area(x, y)}
                 extra = {"utf8_string": cue.text, "script": cue.script, "category_id": _TEXT["id"]}
-                self.texts.append(_annotation(len(self.texts) + 1, image, cue) | shape | extra)
+                self.texts.append(_annotation(len(self.texts) + 1, image, cue) | outline | extra)
 
 
 def _annotation(number: int, image: int, cue: Cue) -> dict[str, Any]:

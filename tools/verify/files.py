@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline.publishing import manifest
+from pipeline.publishing.assemble import JSON_SCHEMA
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import FileEntry, Manifest
-from pipeline.publishing.publish import JSON_SCHEMA
 from pipeline.publishing.revisions import Standing, archive, is_own
 from pipeline.publishing.shards import SHARD_NAME, file_entry, read_entry
 from pipeline.publishing.tables import ATTRIBUTION, SAMPLES

@@ -59,7 +59,7 @@ def test_rows_keep_their_order_and_their_place(exported: Exported, folder: Path,
     wanted = [s for s in varied if (s.region, s.split, s.panorama) == ("old-town", "test", None)]
     assert list(found.values()) == [sample.description for sample in wanted]
     for name, sample in zip(found, wanted, strict=True):
-        assert theirs.place(name) == (pytest.approx(sample.lat, abs=1e-8), pytest.approx(sample.lon, abs=1e-8))
+        assert theirs.place(name) == pytest.approx((sample.lat, sample.lon), abs=1e-8)
 
 
 def test_the_release_layout(exported: Exported, folder: Path) -> None:
@@ -191,7 +191,7 @@ def test_perfect_scores_give_a_hundred_of_everything(
 def test_names_are_what_their_pattern_reads(lat: float, lon: float, taken: datetime | None, yaw: float | None) -> None:
     photo, panorama = photo_name(lat, lon, "town-0af"), panorama_name(lat, lon, taken, "town-0af", yaw)
     for name in (photo, panorama):
-        assert theirs.place(name) == (pytest.approx(lat, abs=1e-8), pytest.approx(lon, abs=1e-8))
+        assert theirs.place(name) == pytest.approx((lat, lon), abs=1e-8)
     assert photo == f"{coordinate(lat, lon)}_town-0af.png"
     assert re.fullmatch(r"-?\d+\.\d{8},-?\d+\.\d{8}_\d{4}-\d\d_town-0af_d([0-9]{1,3})_z\d+\.png", panorama)
 
