@@ -132,11 +132,11 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
             shards += [made] if made is not None else []
         if not shards:
             raise ConfigError([Problem("subset", "a selection without any sample", "one that leaves some")])
-        manifest, text = rewritten_revision(
+        manifest, root = rewritten_revision(
             dataset.store, before, shards, out, gone=gone, reason=Reason.NOT_SELECTED, taken_down=before.taken_down,
             removed=[], provenance={"subset_of": before.digest, "selection": selection.model_dump(mode="json")},
         )  # fmt: skip
-        revisions.put_in_force(out, manifest, text, standing)
+        revisions.put_in_force(out, manifest, root, standing)
     return Subset(manifest, sum(map(len, gone.values())))
 
 

@@ -12,7 +12,9 @@ from pydantic import JsonValue
 from pipeline.config.build import Build
 from pipeline.digest import digest
 from pipeline.errors import MachineError
-from pipeline.publishing import card, manifest, revisions
+from pipeline.publishing import card, citation, croissant, manifest, revisions
+from pipeline.publishing.citation import CITATION
+from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.packing import chip_diagonal_m
@@ -40,8 +42,8 @@ def assemble(
     taken_down: dict[str, int],
     removed: list[str],
     others: Mapping[str, Writer],
-) -> tuple[Manifest, str]:
-    """The manifest and the card of a revision, whose other files are put in place.
+) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest of a revision, whose files are put in place, and those that stand in the dataset's root as well.
 
     Args:
         build: whose it is.
@@ -82,7 +84,12 @@ def assemble(
         for name, writer in writers.items():
             writer(scratch[name])
         entries = {name: _entry(path) for name, path in scratch.items()}
-        texts = {manifest.CARD: card.render(build, found, shards, folder=revisions.folder(_PLACEHOLDER))}
+        anywhere = revisions.folder(_PLACEHOLDER)
+        texts = {
+            manifest.CARD: card.render(build, found, shards, folder=anywhere),
+            CROISSANT: croissant.render(build, found, shards, entries, folder=anywhere, version=_PLACEHOLDER),
+            CITATION: citation.render(build, version=_PLACEHOLDER),
+        }
         name = digest(settings, found, shards, sorted(entries.items()), sorted(texts.items()), length=16)
         folder = revisions.folder(name)
         data = {file: text.replace(_PLACEHOLDER, name).encode() for file, text in texts.items()}
@@ -113,7 +120,7 @@ def assemble(
         files=files,
         **settings,
     )
-    return revision, data[manifest.CARD].decode()
+    return revision, data
 
 
 @cache

@@ -150,7 +150,8 @@ def _geo(bounds: Bounds) -> dict[str, Any]:
     }
 
 
-def _is_image(kind: pa.DataType) -> bool:
+def is_image(kind: pa.DataType) -> bool:
+    """Whether a column holds pictures."""
     return pa.types.is_struct(kind) and [field.name for field in kind] == _IMAGE_FIELDS
 
 
@@ -159,7 +160,7 @@ def _feature(kind: pa.DataType) -> Any:
 
     `to_dict` of 4.0 and later writes lists as `{"_type": "List"}`, which 2.x and 3.x do not know. All read `[...]`.
     """
-    if _is_image(kind):
+    if is_image(kind):
         return {"_type": "Image"}
     if pa.types.is_struct(kind):
         return {field.name: _feature(field.type) for field in kind}
@@ -174,7 +175,7 @@ def card_features() -> list[dict[str, Any]]:
 
 
 def _card_feature(kind: pa.DataType) -> dict[str, Any]:
-    if _is_image(kind):
+    if is_image(kind):
         return {"dtype": "image"}
     if pa.types.is_struct(kind):
         return {"struct": [{"name": field.name, **_card_feature(field.type)} for field in kind]}

@@ -85,12 +85,12 @@ def publish(
             outcomes=plan.outcomes,
             excluded=plan.excluded,
         )
-        revision, text = assemble(
+        revision, root = assemble(
             build, found, shards, out, standing.current,
             provenance=provenance, taken_down=matcher.counts(), removed=[], others={},
         )  # fmt: skip
         if standing.sound is None or standing.sound.digest != revision.digest:
-            revisions.put_in_force(out, revision, text, standing)
+            revisions.put_in_force(out, revision, root, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))
 

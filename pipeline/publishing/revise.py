@@ -71,10 +71,12 @@ def revise(out: Store, takedown: Takedown, *, unmatched: bool = False) -> Revise
                 if down[shard.path]:
                     remade = _without(out, before, shard, down[shard.path])
                     shards += [remade] if remade is not None else []
-            revision, text = rewritten_revision(
-                out, before, shards, out, gone=gone, reason=Reason.TAKEN_DOWN, taken_down=counted, removed=removed
-            )
-            revisions.put_in_force(out, revision, text, standing)
+            # Without the fingerprint, the next build looks whether its own list has these entries.
+            revision, root = rewritten_revision(
+                out, before, shards, out, gone=gone, reason=Reason.TAKEN_DOWN, taken_down=counted, removed=removed,
+                provenance={"fingerprint": None},
+            )  # fmt: skip
+            revisions.put_in_force(out, revision, root, standing)
         # Also where nothing was left to do: a take-down that was killed after its revision was in force goes on here.
         swept = revisions.tidy(out, 0, alone=alone, superseded=bool(counted))
     return Revised(revision, removed, swept)

@@ -1,12 +1,13 @@
 """Revisions of a dataset in one place: which is in force, which are kept, and what belongs to none.
 
-    manifest.json, README.md          of the revision in force; the only files that are ever replaced
+    manifest.json, README.md          of the revision in force; the only files that are ever replaced,
+                                      with croissant.json and CITATION.cff
     revisions/<digest>/               what a revision has for itself: its manifest, its card, its tables
     data/<split>/                     shards, each of one revision or of several
 
-Everything but the first two is named by its content and never changed. A revision is put in force by replacing the card
-and then the manifest, when all that they list is there; what no kept revision lists goes after that. So whoever goes by
-the card or by the manifest finds the old or the new revision, whole, wherever a publisher is killed.
+Everything but these is named by its content and never changed. A revision is put in force by replacing the card and its
+like and then the manifest, when all that they list is there; what no kept revision lists goes after that. So whoever
+goes by the card or by the manifest finds the old or the new revision, whole, wherever a publisher is killed.
 
 In a folder one publisher works at a time, held by a lock. A bucket knows no locks: there an unlisted file may be that
 of another publisher at work, and stays for a day; and whoever has published looks whether all is still there.
@@ -18,7 +19,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -136,8 +137,14 @@ def publishing_alone(out: Store) -> Iterator[bool]:
         time.sleep(_LOOK_AGAIN_S)
 
 
-def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) -> None:
+def put_in_force(out: Store, revision: Manifest, root: Mapping[str, bytes], standing: Standing) -> None:
     """Make a revision, of which all files are in place, the one that readers see.
+
+    Args:
+        out: the dataset's place.
+        revision: its manifest.
+        root: those of its files that stand in the root as well, by name; the card among them.
+        standing: what was there before.
 
     Raises:
         OvertakenError: another publisher removed some of it; see the module's first lines.
@@ -147,7 +154,8 @@ def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) 
         out.write(archive(previous.digest), out.read(manifest.PATH))
     data = (revision.model_dump_json(indent=2) + "\n").encode()
     out.write(archive(revision.digest), data)
-    out.write(manifest.CARD, text.encode())
+    for name in sorted(root):
+        out.write(name, root[name])
     out.write(manifest.PATH, data)
     if MARKER in standing.entries or previous is None:
         out.delete(MARKER)  # the manifest says whose the place is
@@ -156,7 +164,8 @@ def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) 
     if missing:
         raise OvertakenError(missing)
     if there.current is not None and there.card != there.current.card_sha256:  # another publisher came between the two
-        out.write(manifest.CARD, out.read(folder(there.current.digest) + manifest.CARD))
+        for name in sorted(root):
+            out.write(name, out.read(folder(there.current.digest) + name))
 
 
 def tidy(out: Store, keep: int, *, alone: bool, superseded: bool = False) -> int:

@@ -18,6 +18,8 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts
 from pipeline.publishing.assemble import JSON_SCHEMA, Writer, assemble
+from pipeline.publishing.citation import CITATION
+from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import CARD, FINISHED, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME, VERSION, file_entry, read_entry, write_shard
@@ -143,8 +145,8 @@ def rewritten_revision(
     taken_down: dict[str, int],
     removed: list[str],
     provenance: Mapping[str, JsonValue] | None = None,
-) -> tuple[Manifest, str]:
-    """The manifest and the card of a rewritten dataset, whose shards are in place.
+) -> tuple[Manifest, dict[str, bytes]]:
+    """A rewritten dataset, whose shards are in place, as `assemble` gives it.
 
     Args:
         source: where the dataset was.
@@ -171,7 +173,7 @@ def rewritten_revision(
         outcomes={region: dict(sorted(by_reason.items())) for region, by_reason in outcomes.items()},
         excluded=before.counts.excluded,
     )
-    made = {CARD, JSON_SCHEMA, *(kind.file for kind in TABLES)}
+    made = {CARD, CROISSANT, CITATION, JSON_SCHEMA, *(kind.file for kind in TABLES)}
     names = {entry.path.rpartition("/")[2]: entry.path for entry in before.files}
 
     def copied(path: str) -> Writer:

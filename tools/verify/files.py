@@ -11,6 +11,8 @@ import yaml
 
 from pipeline.publishing import manifest
 from pipeline.publishing.assemble import JSON_SCHEMA
+from pipeline.publishing.citation import CITATION
+from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import FileEntry, Manifest
 from pipeline.publishing.revisions import Standing, archive, is_own
@@ -103,6 +105,30 @@ def file_faults(store: Store, entry: FileEntry) -> Iterator[Fault]:
         yield Fault(entry.path, None, None, f"has {found.bytes} bytes, should have {entry.bytes}")
     elif found.sha256 != entry.sha256:
         yield Fault(entry.path, None, None, f"has SHA-256 {found.sha256}, should have {entry.sha256}")
+
+
+def root_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[Fault]:
+    """Files in the root, beside card and manifest, that are no revision's.
+
+    As the card, they may be those of another revision, where a publisher was killed.
+    """
+    for name in (CROISSANT, CITATION):
+        known = {
+            entry.sha256
+            for revision in (whole, *standing.archived.values())
+            for entry in revision.files
+            if entry.path == f"revisions/{revision.digest}/{name}"
+        }
+        if not known:
+            continue  # an older version of geoscribe wrote none
+        try:
+            with store.reader(name) as file:
+                found = file_entry(file, name).sha256
+        except FileNotFoundError:
+            yield Fault(name, None, None, "no such file")
+            continue
+        if found not in known:
+            yield Fault(name, None, None, f"has SHA-256 {found}, should have {' or '.join(sorted(known))}")
 
 
 def card_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[Fault]:

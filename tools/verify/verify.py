@@ -21,7 +21,7 @@ from pipeline.publishing.splits import embargoed, shared_sequence
 from pipeline.publishing.tables import ATTRIBUTION, SAMPLES
 from pipeline.storage import Store
 from schemas.records import Sample, StreetInfo
-from tools.verify.files import Fault, card_faults, file_faults, listing_faults, manifest_faults
+from tools.verify.files import Fault, card_faults, file_faults, listing_faults, manifest_faults, root_faults
 from tools.verify.rows import Finding, check_row
 
 
@@ -73,6 +73,7 @@ def verify(store: Store) -> list[Fault]:
     faults += _neighbour_faults(whole, census)
     faults += _table_faults(store, whole, census)
     faults += card_faults(store, whole, standing)
+    faults += root_faults(store, whole, standing)
     return faults
 
 
