@@ -86,7 +86,7 @@ def assemble(
         entries = {name: _entry(path) for name, path in scratch.items()}
         anywhere = revisions.folder(_PLACEHOLDER)
         texts = {
-            manifest.CARD: card.render(build, found, shards, folder=anywhere),
+            manifest.CARD: card.render(build, found, shards, folder=anywhere, models=provenance.get("models")),
             CROISSANT: croissant.render(build, found, shards, entries, folder=anywhere, version=_PLACEHOLDER),
             CITATION: citation.render(build, version=_PLACEHOLDER),
         }

@@ -53,7 +53,7 @@ def publish(
         units: in any order; the result does not depend on it.
         out: the dataset's place: empty, or this build's. While another process publishes to a folder, this one waits.
         synthetic: names of the sources whose pictures are drawn and not taken.
-        provenance: goes into the manifest as it is (engines, fingerprints, inputs).
+        provenance: goes into the manifest as it is (engines, fingerprints, inputs); the card lists its `models`.
         takedown: what may not be published.
 
     Raises:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tools.output import writing
+
 if TYPE_CHECKING:
     from tools.retrieval.checkpoint import Trained
     from tools.retrieval.data.index import Index
@@ -67,10 +69,12 @@ def embed(
     """Write the vectors of a split's texts and views, by sample id."""
     from tools.retrieval.embeddings import write_embeddings
 
-    found, _ = _encoded(checkpoint, dataset, _selection(split, region))
+    found, index = _encoded(checkpoint, dataset, _selection(split, region))
+    _print_left_out(index)
     out.mkdir(parents=True, exist_ok=True)
     for name, vectors in found.items():
-        write_embeddings(out / f"{name}.npz", vectors)
+        with writing(out / f"{name}.npz") as file:
+            write_embeddings(file, vectors)
         print(f"{out / name}.npz: {len(vectors):,} vectors of {vectors.vectors.shape[1]} numbers")
 
 
@@ -109,6 +113,7 @@ def evaluate(
         assert chips is not None
         index = read_index([dataset], selection, views=(view.value,), textless=True)
         asked, shown = read_embeddings(texts), read_embeddings(chips)
+    _print_left_out(index)
     gallery = gallery_of(index, view.value, block_resolution=blocks)
     measured = measure(asked, shown, gallery, least_overlap=overlap)
     told = index.take(index.texts)
@@ -116,7 +121,8 @@ def evaluate(
     nearest = nearest_protocol(asked.rows_of(ids, "texts"), shown.rows_of(ids, "chips"), cvgtext_paths(told))
     print(as_text(measured, nearest), end="")
     if out is not None:
-        out.write_text(as_json(measured, nearest), encoding="utf-8")
+        with writing(out):
+            out.write_text(as_json(measured, nearest), encoding="utf-8")
         print(f"figures: {out}")
 
 
@@ -132,6 +138,7 @@ def selftest(
     from tools.retrieval.evaluate.selftest import self_test
 
     index = read_index([dataset], _selection(split, None), views=(view.value,), textless=True)
+    _print_left_out(index)
     trials = self_test(gallery_of(index, view.value))
     for trial in trials:
         figures = trial.measured
@@ -186,6 +193,7 @@ def explain(
         [dataset], _selection(split, region), views=(_trained_view(trained, view),), heading_up=data.heading_up,
         text=data.text,
     )  # fmt: skip
+    _print_left_out(index)
     found = explained(trained, index, view.value, sample or index.ids[:count].tolist(), last=last)
     words, picture = gains(found)
     for name, gain in (("words", words), ("picture", picture)):
@@ -231,10 +239,12 @@ def rerank(
         [dataset], _selection(split, region), views=(_trained_view(trained, view),), heading_up=data.heading_up,
         text=data.text, textless=True,
     )  # fmt: skip
+    _print_left_out(index)
     queries = first_chips(trained, index, view.value, top=top, most=most)
     metres = shown_metres(trained, index, view.value)
     found = judge(queries, captioner, replies, heading_up=data.heading_up, metres=metres, weight=weight)
-    out.write_text(as_lines(found), encoding="utf-8")
+    with writing(out):
+        out.write_text(as_lines(found), encoding="utf-8")
     for name, share in zip(("before", "after"), first_right(found), strict=True):
         assert share is not None
         print(f"own chip first {name}: {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) of {share.of} texts")
@@ -242,6 +252,11 @@ def rerank(
     if faults:
         print(f"left in the old order: {len(faults)} texts, such as for {faults[0]}")
     print(f"judged: {out}")
+
+
+def _print_left_out(index: "Index") -> None:
+    for reason, count in index.left_out.items():
+        print(f"left out: {count:,} of {count + len(index):,} rows: {reason}")
 
 
 def _trained_view(trained: "Trained", view: ViewName) -> "Reference":

@@ -1,8 +1,9 @@
-"""A study's table as Markdown and its curves as SVG, small enough to stand in the documentation."""
+"""Write a study's table as Markdown and its curves as SVG, small enough for the documentation."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.output import writing
 from tools.retrieval.evaluate.figures import Figure
 from tools.retrieval.study import Row, Study
 from tools.retrieval.train.curves import chart, drawn
@@ -10,26 +11,27 @@ from tools.retrieval.train.curves import chart, drawn
 
 def write_study(study: Study, rows: Sequence[Row], folder: Path, command: str) -> list[Path]:
     """Write `<name>.md` and `<name>.svg` into a folder; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     page, picture = folder / f"{study.name}.md", folder / f"{study.name}.svg"
-    page.write_text(as_markdown(study, rows, command), encoding="utf-8", newline="\n")
+    with writing(page):
+        page.write_text(as_markdown(study, rows, command), encoding="utf-8", newline="\n")
     reference = study.references[0]
     one = chart(f"Text to {reference}: R@10 on val, mean of {len(study.seeds)} seeds",
                 {row.name: row.curve for row in rows if len(row.curve) > 1}, unit="epoch")  # fmt: skip
     if one is not None:
-        picture.write_text(drawn(one), encoding="utf-8", newline="\n")
+        with writing(picture):
+            picture.write_text(drawn(one), encoding="utf-8", newline="\n")
     return [page, picture]
 
 
 def as_markdown(study: Study, rows: Sequence[Row], command: str) -> str:
-    """The table, with gallery, chance and interval beside each figure."""
+    """Format the table, with gallery, chance and interval for each figure."""
     told = ", ".join(study.test.regions or study.test.splits)
     method = (
         f"Made by `{command}`: {len(study.seeds)} seeds, chosen on val, tested on {told}. Chips that overlap the right "
         "one by over 25 % are left out of its ranking. Intervals (95 %) are resampled over blocks of the test; a query "
         "counts with the mean of its hits over the seeds."
     )
-    lines = [f"# {study.name}", "", method]
+    lines = [f"# {study.name}", "", method, "", f"![R@10 on val by epoch]({study.name}.svg)"]
     for reference in study.references:
         first = rows[0]
         recall = first.figures[reference]

@@ -1,4 +1,4 @@
-"""Reasons and confidence from a vision-language model on the first few chips, and a new order by these.
+"""Re-rank the first chips of a search by a vision-language model's confidence, with its reasons.
 
 CVG-Text's re-ranking (ERM) published heat maps and no code for the language model's part; what is asked here is ours.
 Each candidate is judged alone, so that no order is suggested. The model is that of a build's captioner, asked by the
@@ -16,12 +16,13 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.captioning.dialogue.model_client import ModelClient
 from pipeline.captioning.dialogue.model_servers import Home
 from pipeline.captioning.dialogue.pictures import Picture
 from pipeline.captioning.dialogue.quoting import quoted, to_json
+from pipeline.captioning.dialogue.reading import BadReplyError, read_as
 from pipeline.captioning.dialogue.replies import ReplyCache
 from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling, TooLongError
 from pipeline.config.captioning import Dialogue
@@ -34,7 +35,7 @@ _QUALITY = 90
 
 
 class Judgement(BaseModel):
-    """What the model replies on one chip."""
+    """The model's reply on one chip."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,7 +55,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Query:
-    """A text and what was found for it, best first."""
+    """A text and the chips found for it, best first."""
 
     sample_id: str
     text: str
@@ -63,7 +64,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Reranked:
-    """The new order."""
+    """A query with its new order."""
 
     query: Query
     order: tuple[int, ...]
@@ -102,12 +103,12 @@ def rerank(
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - no HTML, and settings alone
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     system = template.render(heading_up=heading_up, metres=metres).strip()
-    return asyncio.run(_rerank(queries, _Desk(settings, cache, system, seed), weight))
+    return asyncio.run(_rerank(queries, _Session(settings, cache, system, seed), weight))
 
 
 @dataclass(frozen=True)
-class _Desk:
-    """What all requests share."""
+class _Session:
+    """Settings that all requests share."""
 
     settings: Dialogue
     cache: ReplyCache
@@ -132,23 +133,19 @@ class _Desk:
         )
 
     async def ask(self, client: ModelClient, request: Request, home: Home) -> Reply:
-        """The reply, from those that are kept or from a server.
+        """Return the stored reply, or request one from a server.
 
         Raises:
             TooLongError, RefusedError, SiteError, MachineError: as `ModelClient.ask` does.
         """
         reply = self.cache.find(request)
         if reply is None:
-            try:
-                reply = await client.ask(request, home)
-            except (TooLongError, RefusedError) as error:
-                self.cache.keep(request, error)
-                raise
+            reply = await client.ask(request, home)
             self.cache.keep(request, reply)
         return reply
 
 
-async def _rerank(queries: Sequence[Query], desk: _Desk, weight: float) -> list[Reranked]:
+async def _rerank(queries: Sequence[Query], desk: _Session, weight: float) -> list[Reranked]:
     client = ModelClient(desk.settings)
     room = asyncio.Semaphore(desk.settings.at_once * len(desk.settings.endpoints))
 
@@ -163,33 +160,18 @@ async def _rerank(queries: Sequence[Query], desk: _Desk, weight: float) -> list[
         await client.close()
 
 
-async def _judged(query: Query, desk: _Desk, client: ModelClient, weight: float) -> Reranked:
+async def _judged(query: Query, desk: _Session, client: ModelClient, weight: float) -> Reranked:
     home, judgements, fault = Home(), list[Judgement | None](), None
     for candidate in query.candidates:
         try:
-            judgements.append(_read(await desk.ask(client, desk.request(query, candidate), home)))
-        except (TooLongError, RefusedError, SiteError, _BadReplyError) as error:
+            judgements.append(read_as(Judgement, "judge", await desk.ask(client, desk.request(query, candidate), home)))
+        except (TooLongError, RefusedError, SiteError, BadReplyError) as error:
             judgements.append(None)
             fault = f"{candidate.sample_id}: {error}"
     home.move(None)
     known = [judgement for judgement in judgements if judgement is not None]
     order = tuple(range(len(judgements))) if fault is not None else _order(query, known, weight)
     return Reranked(query, order, tuple(judgements), fault)
-
-
-class _BadReplyError(Exception):
-    """The reply is no judgement."""
-
-
-def _read(reply: Reply) -> Judgement:
-    if reply.finish_reason != "stop":
-        raise _BadReplyError(f"a reply that ended by {reply.finish_reason[:40]!r}")
-    try:
-        return Judgement.model_validate_json(reply.text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise _BadReplyError(f"a reply that is no judgement: {where}: {first['msg']}") from error
 
 
 def _order(query: Query, judgements: Sequence[Judgement], weight: float) -> tuple[int, ...]:
@@ -199,7 +181,7 @@ def _order(query: Query, judgements: Sequence[Judgement], weight: float) -> tupl
 
 
 def _scaled(values: Sequence[float]) -> NDArray[np.float64]:
-    """To 0 for the least and 1 for the greatest; all 0 where they are alike."""
+    """Scale to 0 for the smallest and 1 for the largest value; all 0 if they are equal."""
     found = np.array(values, np.float64)
     spread = np.ptp(found) if len(found) else 0.0
     return np.asarray((found - found.min()) / spread if spread else np.zeros(len(found)))
