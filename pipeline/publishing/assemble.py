@@ -7,19 +7,22 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import pyarrow.parquet as pq
 from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
 from pipeline.errors import MachineError
 from pipeline.publishing import card, citation, croissant, manifest, revisions
+from pipeline.publishing.card_pictures import HISTOGRAMS, MAP, histograms_svg, map_svg
 from pipeline.publishing.citation import CITATION
 from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.packing import chip_diagonal_m
 from pipeline.publishing.shards import file_entry
-from pipeline.publishing.tables import TABLES, TableKind, write_table
+from pipeline.publishing.splits import SPLITS
+from pipeline.publishing.tables import SAMPLES, TABLES, TableKind, write_table
 from pipeline.storage import Store
 from schemas.records import Sample
 
@@ -77,6 +80,8 @@ def assemble(
     writers: dict[str, Writer] = {
         **{kind.file: table(kind) for kind in TABLES},
         JSON_SCHEMA: lambda path: path.write_text(_json_schema(), encoding="utf-8"),
+        MAP: lambda path: path.write_text(_map(scratch[SAMPLES.file], found), encoding="utf-8"),
+        HISTOGRAMS: lambda path: path.write_text(histograms_svg(found.histograms), encoding="utf-8"),
         **others,
     }
     scratch = {name: out.scratch() for name in writers}
@@ -121,6 +126,11 @@ def assemble(
         **settings,
     )
     return revision, data
+
+
+def _map(index: Path, found: Counts) -> str:
+    table = pq.read_table(index, columns=["region", "lat", "lon", "split"])
+    return map_svg(table, [split for split in SPLITS if found.splits.get(split)])
 
 
 @cache

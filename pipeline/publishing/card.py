@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
+from pipeline.publishing.card_facts import funnel, prompts, reliability
 from pipeline.publishing.layout import CONFIGS, card_features
 from pipeline.publishing.manifest import Counts, ShardEntry
 from pipeline.publishing.splits import SPLITS
@@ -50,6 +51,9 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         megabytes=round(sum(shard.bytes for shard in shards) / 1e6, 1),
         splits=_filled(counts),
         wanted=sum(getattr(build.publish.splits, split) > 0 for split in SPLITS),
+        funnel=funnel(counts),
+        reliability=reliability(counts),
+        prompts=prompts(counts),
         folder=folder,
         models=models or [],
         licences=[
@@ -75,6 +79,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
     )
     environment.filters["code"] = Markup  # our own names, in a code span
+    environment.filters["indented"] = _indented
     return environment.get_template("card.md.jinja")
 
 
@@ -128,6 +133,11 @@ def _agreements(build: Build) -> list[str]:
 
 def _filled(counts: Counts) -> list[Split]:
     return [split for split in SPLITS if counts.splits.get(split)]
+
+
+def _indented(text: str) -> Markup:
+    """A file of ours as a block of code, which nothing in it can end."""
+    return Markup("".join(f"    {line}\n" for line in text.splitlines()))  # noqa: S704 - code blocks are literal
 
 
 def _escaped(value: Any) -> Any:

@@ -4,6 +4,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+
+from pipeline.publishing.card_pictures import HISTOGRAMS_OF, bin_of
 from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry
 from pipeline.publishing.samples import PART_OF, pictures
 from schemas.licences import PARTS
@@ -24,7 +27,17 @@ class Tally:
     languages: Counter[str] = field(default_factory=Counter)
     licence_classes: Counter[str] = field(default_factory=Counter)
     part_classes: dict[str, Counter[str]] = field(default_factory=dict)
+    histograms: dict[str, Counter[str]] = field(default_factory=dict)
+    controls: Counter[str] = field(default_factory=Counter)
     not_redistributable: int = 0
+
+    def add_controls(self, captions: pa.Table) -> None:
+        """Count the answers to the controls in a table of the layer `captions`."""
+        for controls in captions["controls"].to_pylist():
+            for control in controls:
+                if control["counted"]:
+                    truth = "true" if control["holds"] else "false"
+                    self.controls[f"{control['kind']} {truth} {control['answer']}"] += 1
 
     def add(self, sample: Sample) -> None:
         """Count one sample."""
@@ -51,6 +64,16 @@ class Tally:
             found = getattr(sample, f"{part}_licence_class")
             if found is not None:
                 self.part_classes.setdefault(part, Counter())[found] += 1
+        taken = sample.street_view.captured_at
+        numbers = {
+            "description_tokens": sample.description_tokens,
+            "cues": len(sample.cues),
+            "distance_m": sample.street_view.distance_m,
+            "captured": taken.year if taken else None,
+        }
+        for name, number in numbers.items():
+            found = "unknown" if number is None else bin_of(name, number)
+            self.histograms.setdefault(name, Counter())[found] += 1
         self.not_redistributable += not sample.redistributable
 
     def counts(self) -> ShardCounts:
@@ -66,6 +89,8 @@ class Tally:
             languages=_sorted(self.languages),
             licence_classes=_sorted(self.licence_classes),
             part_classes={part: _sorted(classes) for part, classes in sorted(self.part_classes.items())},
+            histograms={name: _sorted(bins) for name, bins in self.histograms.items()},
+            controls=_sorted(self.controls),
             not_redistributable=self.not_redistributable,
         )
 
@@ -106,6 +131,8 @@ def total(
         languages=_summed(one.languages for one in counts),
         licence_classes=_summed(one.licence_classes for one in counts),
         part_classes={part: _summed(one.part_classes.get(part, {}) for one in counts) for part in PARTS},
+        histograms={name: _summed(one.histograms.get(name, {}) for one in counts) for name in HISTOGRAMS_OF},
+        controls=_summed(one.controls for one in counts),
         not_redistributable=sum(one.not_redistributable for one in counts),
     )
 

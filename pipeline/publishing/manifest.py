@@ -50,6 +50,10 @@ class ShardCounts(_Entry):
     licence_classes: dict[str, int] = {}
     part_classes: dict[str, dict[str, int]] = {}
     """Samples by the licence class of each part (`schemas.licences.Part`)."""
+    histograms: dict[str, dict[str, int]] = {}
+    """Samples by bins of some numbers (`pipeline.publishing.card_pictures`)."""
+    controls: dict[str, int] = {}
+    """Answers of the verifier to controls, by kind of claim, truth and answer (`sign false yes`)."""
     not_redistributable: int = 0
 
 
@@ -104,6 +108,10 @@ class Counts(_Entry):
     licence_classes: dict[str, int]
     part_classes: dict[str, dict[str, int]] = {}
     """Samples by the licence class of each part."""
+    histograms: dict[str, dict[str, int]] = {}
+    """Samples by bins of some numbers."""
+    controls: dict[str, int] = {}
+    """Answers of the verifier to controls, by kind of claim, truth and answer."""
     not_redistributable: int = 0
     """Samples with a picture that may not be passed on."""
 

@@ -18,7 +18,9 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts
 from pipeline.publishing.assemble import JSON_SCHEMA, Writer, assemble
+from pipeline.publishing.card_pictures import HISTOGRAMS, MAP
 from pipeline.publishing.citation import CITATION
+from pipeline.publishing.counts import Tally
 from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import CARD, FINISHED, Manifest, ShardEntry
@@ -101,7 +103,8 @@ def rewrite_shard(
     temporary = out.scratch()
     try:
         kept = (list(map(alter, some)) for some in _samples(source, shard, keep))
-        write_shard(temporary, kept, shard.split, bounds, len(places), row_group_bytes)
+        tally = Tally(controls=Counter(shard.counts.controls))  # they tell of the verifier, not of single samples
+        write_shard(temporary, kept, shard.split, bounds, len(places), row_group_bytes, tally)
         with temporary.open("rb") as file:
             path = f"data/{shard.split}/{name['name']}-{recipe}-{file_entry(file, '').sha256[:16]}.parquet"
             entry = read_entry(file, path)
@@ -173,7 +176,7 @@ def rewritten_revision(
         outcomes={region: dict(sorted(by_reason.items())) for region, by_reason in outcomes.items()},
         excluded=before.counts.excluded,
     )
-    made = {CARD, CROISSANT, CITATION, JSON_SCHEMA, *(kind.file for kind in TABLES)}
+    made = {CARD, CROISSANT, CITATION, MAP, HISTOGRAMS, JSON_SCHEMA, *(kind.file for kind in TABLES)}
     names = {entry.path.rpartition("/")[2]: entry.path for entry in before.files}
 
     def copied(path: str) -> Writer:

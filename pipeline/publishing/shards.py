@@ -62,11 +62,17 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
         path: where to; the file is whole when this returns.
     """
     parts = task.group.parts
-    samples = (list(join(layers, part, task.group.split)) for part, layers in zip(parts, tables, strict=True))
+    tally = Tally()
+
+    def samples() -> Iterator[list[Sample]]:
+        for part, layers in zip(parts, tables, strict=True):
+            tally.add_controls(layers.captions)
+            yield list(join(layers, part, task.group.split))
+
     rows = sum(len(part.sites) for part in parts)
     west, south, east, north = zip(*(part.bounds for part in parts), strict=True)
     bounds = (min(west), min(south), max(east), max(north))
-    write_shard(path, samples, task.group.split, bounds, rows, task.row_group_bytes)
+    write_shard(path, samples(), task.group.split, bounds, rows, task.row_group_bytes, tally)
 
 
 def write_shard(
@@ -76,6 +82,7 @@ def write_shard(
     bounds: Bounds,
     rows: int,
     row_group_bytes: float,
+    tally: Tally,
 ) -> None:
     """Write samples as a shard, a local file.
 
@@ -86,8 +93,8 @@ def write_shard(
         bounds: of their places.
         rows: how many they are.
         row_group_bytes: most of a row group.
+        tally: counts the samples; may have counted what is not in them.
     """
-    tally = Tally()
     digests: dict[str, bytes] = {}
     units: set[str] = set()
 

@@ -17,6 +17,8 @@ from schemas.arrow import from_table
 from schemas.records import Sample
 
 SMALL = {"shard_mb": 0.08, "row_group_mb": 0.03}
+ROOT = {"CITATION.cff", "README.md", "croissant.json", "manifest.json"}
+"""The files that a revision replaces."""
 Rows = dict[str, list[str]]
 """Ids by split."""
 

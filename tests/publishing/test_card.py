@@ -120,3 +120,40 @@ def test_oracle_and_synthetic_are_labelled(make_build: Callable[..., Build]) -> 
     assert text.count("**the oracle**") == 2
     assert "**This is a test instrument.** 100 of 100 samples" in text
     assert "synthetic" in yaml.safe_load(text.split("---\n")[1])["tags"]
+
+
+def test_the_funnel_is_what_each_stage_left(text: str) -> None:
+    rows = re.findall(r"^\| (sampled|have [a-z ]+|published) \| (\d+) \| (\d+) % \|$", text, flags=re.MULTILINE)
+    assert rows == [
+        ("sampled", "120", "100"),
+        ("have pictures", "105", "88"),
+        ("have cues", "105", "88"),
+        ("have a description that passes", "105", "88"),
+        ("published", "100", "83"),
+    ]
+
+
+def test_the_verifier_s_errors_are_told_with_intervals(make_build: Callable[..., Build], text: str) -> None:
+    assert "verifier answered" not in text
+    controls = {"sign false yes": 2, "sign false no": 38, "sign true yes": 18, "sign true cannot": 2}
+    told = render(make_build(), COUNTS.model_copy(update={"controls": controls}), SHARDS, folder="")
+    assert "| false | all | 2 | 40 | 5.0 % | 1.4 to 16.5 % |" in told  # Wilson's, as statsmodels has it
+    assert "| true | sign | 2 | 20 | 10.0 % | 2.8 to 30.1 % |" in told
+
+
+def test_the_prompts_are_there_and_cannot_act(make_build: Callable[..., Build], text: str) -> None:
+    assert "<details><summary>Prompt set composer-en-1</summary>" in text
+    assert "\nphrases.yaml:\n\n    " in text
+    gone = COUNTS.model_copy(update={"captioners": {"dialogue 1, lost-en-0, a-model": 100}})
+    assert "Prompt set lost-en-0: not in this version" in render(make_build(), gone, SHARDS, folder="")
+    dialogue = COUNTS.model_copy(update={"captioners": {"dialogue 1, progressive-en-2, a-model": 100}})
+    told = render(make_build(), dialogue, SHARDS, folder="")
+    block = told[told.index("<details>") : told.index("</details>")].split("\n", 2)[2]
+    for line in block.splitlines():
+        assert line.startswith("    ") or not line.strip() or re.fullmatch(r"[a-z]+\.jinja:", line), line
+
+
+def test_who_has_a_copy_is_told_of_take_downs(make_build: Callable[..., Build], text: str) -> None:
+    assert "Taken down" not in text
+    failed = COUNTS.model_copy(update={"failed": {"taken_down": 4}})
+    assert "**Taken down:** 4 places." in render(make_build(), failed, SHARDS, folder="")

@@ -119,7 +119,7 @@ def root_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[F
             for entry in revision.files
             if entry.path == f"revisions/{revision.digest}/{name}"
         }
-        if not known:
+        if not any(entry.path.endswith(f"/{name}") for entry in whole.files):
             continue  # an older version of geoscribe wrote none
         try:
             with store.reader(name) as file:
