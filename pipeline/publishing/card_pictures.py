@@ -90,8 +90,9 @@ def _region(rows: pa.Table, splits: list[str], x: int, y: int) -> Iterator[str]:
         yield f'<circle cx="{centre[0]:.1f}" cy="{centre[1]:.1f}" r="2" fill="{_colour(which)}"/>'
     bar_m = 10 ** math.floor(math.log10(extent / 2))
     length = bar_m / extent * _PANEL
-    yield f'<path d="M{x + 6} {y + _PANEL - 8}h{length:.1f}" stroke="#333" stroke-width="2"/>'
-    yield _text(x + 6, y + _PANEL - 12, f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m", size=10)
+    yield f'<path d="M{x} {y + _PANEL + 6}h{length:.1f}" stroke="#333" stroke-width="2"/>'
+    said = f"{bar_m / 1000:g} km" if bar_m >= 1000 else f"{bar_m:g} m"
+    yield _text(x + length + 6, y + _PANEL + 10, said, size=10)
 
 
 def histograms_svg(counted: Mapping[str, Mapping[str, int]]) -> str:
@@ -103,7 +104,9 @@ def histograms_svg(counted: Mapping[str, Mapping[str, int]]) -> str:
         y = _GAP + _TITLE + number // 2 * (height + _TITLE + _GAP * 2)
         bins = {int(start): count for start, count in counted.get(name, {}).items() if start != "unknown"}
         unknown = counted.get(name, {}).get("unknown", 0)
-        body.append(_text(x, y - 10, binned.title + (f" (unknown: {unknown})" if unknown else ""), size=14))
+        said = [f"highest: {max(bins.values())}"] if bins else []
+        said += [f"unknown: {unknown}"] if unknown else []
+        body.append(_text(x, y - 10, binned.title + (f" ({', '.join(said)})" if said else "")))
         body.append(f'<path d="M{x} {y + height}h{width}" stroke="#333"/>')
         if bins:
             body += _bars(bins, binned.step, x, y)
@@ -124,7 +127,6 @@ def _bars(bins: Mapping[int, int], step: int, x: int, y: int) -> Iterator[str]:
         )
     yield _text(x, y + height + 14, str(first), size=11)
     yield _text(x + width, y + height + 14, str(last if step == 1 else last + step), size=11, anchor="end")
-    yield _text(x + width, y + 10, f"highest: {most}", size=10, anchor="end")
 
 
 def _colour(number: int) -> str:
