@@ -41,6 +41,9 @@ class Dataset:
         for shard in self.manifest.shards:
             if split is None or shard.split == split:
                 with self.shard(shard) as file:
+                    lacking = {path.partition(".")[0] for path in columns} - set(file.schema_arrow.names)
+                    if lacking:  # pyarrow leaves out without a word what is not there
+                        raise pa.ArrowInvalid(f"no column {', '.join(sorted(lacking))}")
                     for group in range(file.num_row_groups):
                         yield from file.read_row_group(group, columns=list(columns)).to_pylist()
 

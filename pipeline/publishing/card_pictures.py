@@ -16,7 +16,7 @@ _MOST_REGIONS = 24
 _PANEL, _GAP, _TITLE = 180, 24, 30
 _DOTS = 60
 """Of a side of a region's panel: samples that fall on one dot are drawn as one, so that a million stay small."""
-_BARS = (260, 120)
+_BARS = (300, 120)
 _EARTH_M_A_DEGREE = 111_195.0  # on a sphere of 6371 km
 
 

@@ -7,7 +7,7 @@ tables, card, manifest.
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,7 +22,7 @@ from pipeline.publishing.card_pictures import HISTOGRAMS, MAP
 from pipeline.publishing.citation import CITATION
 from pipeline.publishing.counts import Tally
 from pipeline.publishing.croissant import CROISSANT
-from pipeline.publishing.layout import schema_fingerprint
+from pipeline.publishing.layout import columns, schema_fingerprint
 from pipeline.publishing.manifest import CARD, FINISHED, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME, VERSION, file_entry, read_entry, write_shard
 from pipeline.publishing.tables import TABLES
@@ -52,7 +52,7 @@ def build_of(manifest: Manifest) -> Build:
     return Build.model_validate(manifest.config | {"workspace": "-", "dataset": "-"})
 
 
-def light_rows(store: Store, shard: ShardEntry, columns: Collection[str]) -> Iterator[dict[str, Any]]:
+def light_rows(store: Store, shard: ShardEntry, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
     """Some columns of a shard's rows, one row group in memory at a time.
 
     Raises:
@@ -60,9 +60,9 @@ def light_rows(store: Store, shard: ShardEntry, columns: Collection[str]) -> Ite
     """
     with store.reader(shard.path) as file:
         try:
-            opened = pq.ParquetFile(file, page_checksum_verification=True)
+            opened = _opened(file)
             for group in range(opened.num_row_groups):
-                yield from opened.read_row_group(group, columns=list(columns)).to_pylist()
+                yield from opened.read_row_group(group, columns=list(wanted)).to_pylist()
         except (OSError, pa.ArrowException) as error:
             raise _unreadable(shard, error) from error
 
@@ -122,7 +122,7 @@ def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterato
     """The samples that stay, a row group at a time."""
     with source.reader(shard.path) as file:
         try:
-            opened = pq.ParquetFile(file, page_checksum_verification=True)
+            opened = _opened(file)
             for group in range(opened.num_row_groups):
                 ids = opened.read_row_group(group, columns=["sample_id"])["sample_id"].to_pylist()
                 rows = [row for row, sample_id in enumerate(ids) if sample_id in keep]
@@ -130,6 +130,14 @@ def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterato
                     yield list(from_table(Sample, opened.read_row_group(group).take(rows)))
         except (OSError, pa.ArrowException, ValidationError) as error:
             raise _unreadable(shard, error) from error
+
+
+def _opened(file: BinaryIO) -> pq.ParquetFile:
+    opened = pq.ParquetFile(file, page_checksum_verification=True)
+    lacking = [name for name in columns().names if name not in opened.schema_arrow.names]
+    if lacking:
+        raise pa.ArrowInvalid(f"no column {', '.join(lacking)}")
+    return opened
 
 
 def _unreadable(shard: ShardEntry, error: Exception) -> MachineError:
