@@ -120,11 +120,11 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
             raise ConfigError([Problem("OUT", f"{out.url}, which holds files", "an empty folder or prefix")])
         shards: list[ShardEntry] = []
         gone: dict[str, list[str]] = {}
-        key = digest("subset", selection)
+        key, conditions = digest("subset", selection), selection.conditions()
         for shard in before.shards:
             keep = set()
             for row in light_rows(dataset.store, shard, _COLUMNS):
-                if _selected(row, selection):
+                if _selected(row, selection) and all(condition.met(row) for condition in conditions):
                     keep.add(row["sample_id"])
                 else:
                     gone.setdefault(row["region"], []).append(row["sample_id"])
@@ -147,7 +147,6 @@ def _selected(row: Mapping[str, Any], selection: Selection) -> bool:
         (not selection.regions or row["region"] in selection.regions)
         and (not selection.splits or row["split"] in selection.splits)
         and (selection.box is None or _inside(selection.box, row))
-        and all(condition.met(row) for condition in selection.conditions())
         and (
             selection.licence is None
             or order.index(strictest(c for c in classes if c is not None)) <= order.index(selection.licence)

@@ -56,7 +56,7 @@ class Tally:
             "street_view.captured_at": sample.street_view.captured_at,
         }
         self.absent.update({name: int(value is None) for name, value in nullable.items()})
-        self.missing.update(f"{lacking.view}: {lacking.reason}" for lacking in sample.missing)
+        self.missing.update({f"{lacking.view}: {lacking.reason}" for lacking in sample.missing})
         self.captioners[", ".join(part for part in (sample.captioner, sample.prompt_set, sample.model) if part)] += 1
         self.languages[sample.language] += 1
         self.licence_classes[sample.licence_class] += 1

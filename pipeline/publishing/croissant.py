@@ -1,4 +1,4 @@
-"""`croissant.json`: the dataset in the vocabulary of MLCommons Croissant 1.1 (https://docs.mlcommons.org/croissant/).
+"""`croissant.json`: the dataset in the vocabulary of MLCommons Croissant 1.0 (https://docs.mlcommons.org/croissant/).
 
 It stands in the dataset's root, since a reader takes the shards' paths from there. Columns that are lists (`cues`,
 `sentences`, further views) are left to Parquet.

@@ -148,7 +148,7 @@ class Manifest(_Entry):
     """Samples that each entry of the take-down list took down, by the entry's digest. What was taken down once may not
     be published again."""
     removed: list[str] = []
-    """Ids of samples that the revision before had, and that were taken down: remove them from copies."""
+    """Ids of the samples that were taken down, in this revision and in those before: remove them from copies."""
 
     @property
     def older(self) -> bool:

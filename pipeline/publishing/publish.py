@@ -87,7 +87,7 @@ def publish(
         )
         revision, root = assemble(
             build, found, shards, out, standing.current,
-            provenance=provenance, taken_down=matcher.counts(), removed=[], others={},
+            provenance=provenance, taken_down=matcher.counts(), removed=_removed(standing.current, matcher), others={},
         )  # fmt: skip
         if standing.sound is None or standing.sound.digest != revision.digest:
             revisions.put_in_force(out, revision, root, standing)
@@ -95,9 +95,13 @@ def publish(
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))
 
 
+def _removed(before: Manifest | None, matcher: Matcher) -> list[str]:
+    return sorted(matcher.taken().union(before.removed if before else ()))
+
+
 def _check_still_down(out: Store, before: Manifest | None, matcher: Matcher) -> None:
     """Refuse to publish again what was taken down from a dataset."""
-    forgotten = (before.taken_down if before else {}).keys() - matcher.counts().keys()
+    forgotten = (before.taken_down if before else {}).keys() - {entry.digest for entry in matcher.hits}
     if forgotten:
         found = f"a list without {len(forgotten)} entries that took samples down from {out.url}"
         raise ConfigError([Problem("publish.takedown", found, "all entries that were ever applied to the dataset")])

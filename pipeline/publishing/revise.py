@@ -73,7 +73,8 @@ def revise(out: Store, takedown: Takedown, *, unmatched: bool = False) -> Revise
                     shards += [remade] if remade is not None else []
             # Without the fingerprint, the next build looks whether its own list has these entries.
             revision, root = rewritten_revision(
-                out, before, shards, out, gone=gone, reason=Reason.TAKEN_DOWN, taken_down=counted, removed=removed,
+                out, before, shards, out, gone=gone, reason=Reason.TAKEN_DOWN, taken_down=counted,
+                removed=sorted({*before.removed, *removed}),
                 provenance={"fingerprint": None},
             )  # fmt: skip
             revisions.put_in_force(out, revision, root, standing)

@@ -48,8 +48,18 @@ def check_current(manifest: Manifest, where: str) -> None:
 
 
 def build_of(manifest: Manifest) -> Build:
-    """The build of a dataset, as far as the manifest tells it: without places of the machine that it ran on."""
-    return Build.model_validate(manifest.config | {"workspace": "-", "dataset": "-"})
+    """The build of a dataset, as far as the manifest tells it: without places of the machine that it ran on.
+
+    Raises:
+        ConfigError: another version of geoscribe wrote it, with other settings.
+    """
+    try:
+        return Build.model_validate(manifest.config | {"workspace": "-", "dataset": "-"})
+    except ValidationError as error:
+        fault = error.errors()[0]
+        found = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        allowed = "settings of this version: publish it anew with `geoscribe build`"
+        raise ConfigError([Problem("manifest.json: config", found, allowed)]) from error
 
 
 def light_rows(store: Store, shard: ShardEntry, wanted: Collection[str]) -> Iterator[dict[str, Any]]:

@@ -88,8 +88,12 @@ class Matcher:
                 yield entry
 
     def counts(self) -> dict[str, int]:
-        """Samples that each entry took down, by the entry's digest."""
-        return {entry.digest: len(ids) for entry, ids in self.hits.items()}
+        """Samples that each entry took down, by the digest of those that took any."""
+        return {entry.digest: len(ids) for entry, ids in self.hits.items() if ids}
+
+    def taken(self) -> set[str]:
+        """Ids of all samples that were taken down."""
+        return {sample_id for ids in self.hits.values() for sample_id in ids}
 
     def unmatched(self) -> dict[Entry, Problem]:
         """Entries that took nothing down, with what is most like them."""

@@ -60,7 +60,7 @@ def test_of_many_regions_the_largest_are_shown() -> None:
 )
 def test_histograms_are_sound_and_complete(counted: dict[str, dict[str, int]]) -> None:
     root = ET.fromstring(histograms_svg(counted))
-    bars = [title.text for title in root.iter(f"{SVG}title")]
+    bars = [title.text or "" for title in root.iter(f"{SVG}title")]
     wanted = [f"{start}: {n}" for bins in counted.values() for start, n in bins.items() if start != "unknown"]
     assert sorted(bars) == sorted(wanted)
 

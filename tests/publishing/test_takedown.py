@@ -1,5 +1,6 @@
 """Take-down lists: at publish, and on published data, where nothing of what was taken down may stay."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,13 +89,13 @@ def test_what_is_listed_goes_and_the_rest_stays(
     before = {sample.sample_id for sample in published}
     if when == "afterwards":
         folder, gone = tmp_path, revise(open_store(str(tmp_path)), takedown).removed
-        assert manifest_of(folder).removed == gone
     else:
         folder = tmp_path / "new"
         gone = sorted(before - {sample.sample_id for sample in put(make_build(), units, folder, takedown)})
     assert victim.sample_id in gone
     assert set(gone) <= near | {victim.sample_id}  # an aerial chip of a neighbour may reach into the area
     manifest = manifest_of(folder)
+    assert manifest.removed == gone
     left = samples(folder, manifest)
     assert {sample.sample_id for sample in left} == before - set(gone)
     assert left == [s for s in left if s == next(old for old in published if old.sample_id == s.sample_id)]
@@ -154,7 +155,9 @@ def test_applied_again_it_changes_nothing_and_finds_no_fault(published: list[Sam
     assert again.removed == []
     assert list(manifest_of(tmp_path).taken_down.values()) == [1]
     more = Takedown(authors=(published[1].street_view.author, published[2].street_view.author))
-    assert revise(open_store(str(tmp_path)), more).manifest.revision == 3
+    third = revise(open_store(str(tmp_path)), more)
+    assert third.manifest.revision == 3
+    assert third.manifest.removed == sorted([*first.removed, *third.removed])
     assert sorted(manifest_of(tmp_path).taken_down.values()) == [1, 1]
 
 
@@ -178,6 +181,7 @@ def test_the_next_build_may_not_bring_it_back(
         put(make_build(), units, tmp_path)
     left = put(make_build(), units, tmp_path, takedown)
     assert {s.sample_id for s in left} == {s.sample_id for s in published} - {published[1].sample_id}
+    assert manifest_of(tmp_path).removed == [published[1].sample_id]
 
 
 def test_killed_anywhere_readers_see_one_whole_dataset_and_a_second_try_ends_it(
@@ -227,3 +231,11 @@ def test_a_bad_list_is_refused(text: str, message: str, tmp_path: Path) -> None:
 def test_a_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         read_takedown(tmp_path / "list.yaml")
+
+
+def test_one_that_is_there_all_the_same_is_a_fault(published: list[Sample], tmp_path: Path) -> None:
+    content = json.loads((tmp_path / "manifest.json").read_text())
+    content["removed"] = [published[3].sample_id, "north-gone"]
+    (tmp_path / "manifest.json").write_text(json.dumps(content))
+    (fault,) = verify(open_store(str(tmp_path)))
+    assert str(fault) == f"manifest.json, column removed: '{published[3].sample_id}' was taken down and is there"

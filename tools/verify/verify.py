@@ -72,6 +72,11 @@ def verify(store: Store) -> list[Fault]:
                 faults += _shard_faults(store, whole, shard, census, pool)
     faults += _neighbour_faults(whole, census)
     faults += _table_faults(store, whole, census)
+    faults += [
+        Fault(manifest.PATH, None, "removed", f"{sample_id!r} was taken down and is there")
+        for sample_id in whole.removed
+        if sample_id in census.number_of
+    ]
     faults += card_faults(store, whole, standing)
     faults += root_faults(store, whole, standing)
     return faults
