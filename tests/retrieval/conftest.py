@@ -1,6 +1,7 @@
 """Galleries and datasets that the tests of retrieval share."""
 
 import io
+import socket
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -47,6 +48,13 @@ def gallery() -> Gallery:
 
 
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "white", "black")
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 def jpeg(draw: Callable[[ImageDraw.ImageDraw], None], side: int = 96) -> records.Image:

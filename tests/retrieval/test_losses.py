@@ -1,7 +1,6 @@
 """InfoNCE by its definition, masks of overlapping chips, and several processes that must be as one."""
 
 import os
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
 
 from tests.retrieval import one_of_two  # noqa: E402
+from tests.retrieval.conftest import free_port  # noqa: E402
 from tools.retrieval.data.index import Index, read_index  # noqa: E402
 from tools.retrieval.data.select import Selection  # noqa: E402
 from tools.retrieval.losses import Negatives, info_nce  # noqa: E402
@@ -58,7 +58,7 @@ def test_a_pair_that_is_no_negative_feels_no_push() -> None:
 def test_overlapping_chips_are_no_negatives(fields_dataset: str) -> None:
     index: Index = read_index([fields_dataset], Selection())
     rows = torch.tensor([3, 4, 9, 3])
-    apart = Negatives(index, "aerial", 0.0).among(rows)
+    apart = Negatives(index, ("aerial",), 0.0).among(rows)
     assert apart.tolist() == [
         [False, True, True, False], [True, False, True, True], [True, True, False, True], [False, True, True, False]
     ]  # fmt: skip
@@ -67,9 +67,9 @@ def test_overlapping_chips_are_no_negatives(fields_dataset: str) -> None:
     near[9], index.lon[4] = near[9], index.lon[3]
     moved = index.take(np.arange(len(index)))
     moved.lat[:] = near
-    assert not Negatives(moved, "aerial", 0.0).among(rows)[0, 1]
-    assert not Negatives(moved, "aerial", 0.4).among(rows)[1, 0]
-    assert Negatives(moved, "aerial", 0.6).among(rows)[0, 1]
+    assert not Negatives(moved, ("aerial",), 0.0).among(rows)[0, 1]
+    assert not Negatives(moved, ("aerial",), 0.4).among(rows)[1, 0]
+    assert Negatives(moved, ("aerial",), 0.6).among(rows)[0, 1]
 
 
 def test_overlaps_that_the_dataset_states_make_the_mask(fields_dataset: str) -> None:
@@ -80,17 +80,15 @@ def test_overlaps_that_the_dataset_states_make_the_mask(fields_dataset: str) -> 
     stated = index.take(np.arange(len(index)))
     object.__setattr__(stated, "overlaps", from_lists(lists))
     rows = torch.tensor([8, 1, 5])
-    assert Negatives(stated, "aerial", 0.0).among(rows).tolist() == [
+    assert Negatives(stated, ("aerial",), 0.0).among(rows).tolist() == [
         [False, True, False], [True, False, True], [False, True, False]
     ]  # fmt: skip
-    assert Negatives(stated, "aerial", 0.5).among(rows)[0, 2]
+    assert Negatives(stated, ("aerial",), 0.5).among(rows)[0, 2]
 
 
 def test_two_processes_are_as_one(tmp_path: Path) -> None:
     """Loss terms, gradients of every parameter: the same as of one process with the whole batch."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     started = [
         subprocess.Popen(
             [sys.executable, "-m", "tests.retrieval.one_of_two", str(tmp_path / "found.pt")],

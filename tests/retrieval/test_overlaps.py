@@ -9,10 +9,10 @@ from shapely import Polygon
 from pipeline.geo.frame import LocalFrame
 from tools.retrieval.overlaps import (
     Chips,
+    Floats,
     find_overlaps,
     from_lists,
     shares_between,
-    shares_within,
     thinned,
 )
 
@@ -38,6 +38,12 @@ def test_shares_are_those_of_the_outlines(
     share = wanted / min(side_a, side_b) ** 2
     assert shares_between(a, b)[0] == pytest.approx(share, abs=0.005)
     assert shares_between(b, a)[0] == pytest.approx(share, abs=0.005)
+
+
+def shares_within(chips: Chips) -> Floats:
+    """All with all, n x n."""
+    i, j = (grid.ravel() for grid in np.indices((len(chips), len(chips))))
+    return shares_between(chips[i], chips[j]).reshape(len(chips), len(chips))
 
 
 def places(n: int, seed: int, spread: float = 0.01) -> Chips:

@@ -66,6 +66,14 @@ def test_a_study_makes_a_table_and_curves(fields_dataset: str, tmp_path: Path) -
     assert table.count("| short text |") == 2
 
 
+@pytest.mark.slow
+def test_a_study_does_not_test_on_what_it_trained_on(fields_dataset: str, tmp_path: Path) -> None:
+    raw = content(fields_dataset, tmp_path / "out") | {"test": {"splits": ["test", "val"]}, "rows": {"full": {}}}
+    with pytest.raises(ConfigError, match=r"test: found 40 rows that are trained on or that choose the weights"):
+        run_study(load_study(written(tmp_path / "s.yaml", raw)), tmp_path)
+    assert not (tmp_path / "out").exists()
+
+
 def test_curves_are_pictures_that_stand_alone() -> None:
     from tools.retrieval.train.curves import chart, drawn
 

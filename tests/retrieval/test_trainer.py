@@ -1,16 +1,20 @@
 """Training: it learns, it goes on bit for bit where it stood, and it says what it cannot do."""
 
 import logging
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pipeline.errors import ConfigError, MachineError
 from schemas.records import Sample
-from tests.retrieval.conftest import field_sample
+from tests.retrieval.conftest import field_sample, free_port
 from tests.tools.conftest import publish
 
 torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
@@ -140,6 +144,38 @@ def test_the_other_papers_models_train(family: str, tmp_path: Path, make_sample:
     terms = {"geobridge": {"text_street", "street_aerial", "aerial_map"}, "planet": {"text_aerial", "colour"}}[family]
     assert terms <= lines[0].keys()
     assert set(lines[-1]["figures"]) == set(raw["model"].get("views", ["aerial"]))
+
+
+def test_half_precision_stays_near_the_whole(whole: Path, fields_dataset: str, tmp_path: Path) -> None:
+    raw = settings(fields_dataset, tmp_path / "run", epochs=4, precision="bf16")
+    losses = [[line["loss"] for line in read_log(folder) if line["kind"] == "step"] for folder in (run(raw, 3), whole)]
+    assert losses[0] == pytest.approx(losses[1][:3], rel=0.02)
+    assert losses[0] != losses[1][:3]
+
+
+@pytest.mark.slow
+def test_torchrun_trains_with_several_processes(fields_dataset: str, tmp_path: Path) -> None:
+    raw = settings(fields_dataset, tmp_path / "run", epochs=2)
+    raw["data"]["window"] = 10  # of 40 groups: some for each
+    (tmp_path / "train.yaml").write_text(yaml.safe_dump(raw))
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(free_port()),
+        "-m", "tools.cli.main", "retrieval", "train", str(tmp_path / "train.yaml"),
+    ]  # fmt: skip
+    for steps in (["--steps", "3"], []):
+        done = subprocess.run(
+            [*command, *steps], check=False, capture_output=True, text=True, timeout=280, cwd=CONFIGS.parents[1],
+            env=os.environ | {"PYTHONPATH": str(CONFIGS.parents[1]), "OMP_NUM_THREADS": "1"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    lines = list(read_log(tmp_path / "run"))
+    assert [line["step"] for line in lines if line["kind"] == "step"] == list(range(1, 11))
+    assert [line["epochs"] for line in lines if line["kind"] == "val"] == [1, 2]
+    first = next(line for line in lines if line["kind"] == "step")
+    assert first["loss"] == pytest.approx(3.47, abs=0.15)  # ln 32: the whole batch of both, not each one's half
+    raw["train"]["batch"] = 33
+    with pytest.raises(ConfigError, match="of a training with other train"):
+        run(raw)
 
 
 def test_a_loss_that_is_no_number_stops_it(

@@ -67,7 +67,8 @@ def embed(
     """Write the vectors of a split's texts and views, by sample id."""
     from tools.retrieval.embeddings import write_embeddings
 
-    found, _ = _encoded(checkpoint, dataset, _selection(split, region))
+    found, index = _encoded(checkpoint, dataset, _selection(split, region))
+    _print_left_out(index)
     out.mkdir(parents=True, exist_ok=True)
     for name, vectors in found.items():
         write_embeddings(out / f"{name}.npz", vectors)
@@ -109,6 +110,7 @@ def evaluate(
         assert chips is not None
         index = read_index([dataset], selection, views=(view.value,), textless=True)
         asked, shown = read_embeddings(texts), read_embeddings(chips)
+    _print_left_out(index)
     gallery = gallery_of(index, view.value, block_resolution=blocks)
     measured = measure(asked, shown, gallery, least_overlap=overlap)
     told = index.take(index.texts)
@@ -132,6 +134,7 @@ def selftest(
     from tools.retrieval.evaluate.selftest import self_test
 
     index = read_index([dataset], _selection(split, None), views=(view.value,), textless=True)
+    _print_left_out(index)
     trials = self_test(gallery_of(index, view.value))
     for trial in trials:
         figures = trial.measured
@@ -186,6 +189,7 @@ def explain(
         [dataset], _selection(split, region), views=(_trained_view(trained, view),), heading_up=data.heading_up,
         text=data.text,
     )  # fmt: skip
+    _print_left_out(index)
     found = explained(trained, index, view.value, sample or index.ids[:count].tolist(), last=last)
     words, picture = gains(found)
     for name, gain in (("words", words), ("picture", picture)):
@@ -231,6 +235,7 @@ def rerank(
         [dataset], _selection(split, region), views=(_trained_view(trained, view),), heading_up=data.heading_up,
         text=data.text, textless=True,
     )  # fmt: skip
+    _print_left_out(index)
     queries = first_chips(trained, index, view.value, top=top, most=most)
     metres = shown_metres(trained, index, view.value)
     found = judge(queries, captioner, replies, heading_up=data.heading_up, metres=metres, weight=weight)
@@ -242,6 +247,11 @@ def rerank(
     if faults:
         print(f"left in the old order: {len(faults)} texts, such as for {faults[0]}")
     print(f"judged: {out}")
+
+
+def _print_left_out(index: "Index") -> None:
+    for reason, count in index.left_out.items():
+        print(f"left out: {count:,} of {count + len(index):,} rows: {reason}")
 
 
 def _trained_view(trained: "Trained", view: ViewName) -> "Reference":

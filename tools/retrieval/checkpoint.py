@@ -1,4 +1,4 @@
-"""A trained model out of its checkpoint, with what it wants of a row."""
+"""Load a trained model from its checkpoint, with the input that it expects."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,7 @@ class Trained:
 
 
 def load_trained(path: Path, device: Device = "auto") -> Trained:
-    """A checkpoint of ours: `best.pt` or `last.pt` of a run folder.
+    """Load `best.pt` or `last.pt` of a run folder.
 
     Raises:
         ConfigError: it is absent, damaged, or none of ours. Bare weights of CLIP go into a training file instead.

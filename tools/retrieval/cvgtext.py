@@ -1,4 +1,4 @@
-"""Our models for CVG-Text's evaluator, and theirs for ours.
+"""Adapters between our models and CVG-Text's evaluator, in both directions.
 
 Their `evaluate_clip(model, dataloader, device)` asks a model for `encode_image` and `encode_text`, and a loader for
 dictionaries with `image`, `text`, `image_path`, `original_text` and `idx`. It scores whatever satisfies that.
@@ -23,7 +23,7 @@ from tools.retrieval.torch_parts import open_clip, torch
 
 
 class ForTheirs(torch.nn.Module):  # type: ignore[misc]  # torch is an extra, and untyped here
-    """A model of ours with the interface that their evaluator asks for; goes with `their_batches`."""
+    """Gives one of our models the interface that their evaluator expects. Use it with `their_batches`."""
 
     def __init__(self, trained: Trained, reference: Reference) -> None:
         super().__init__()
@@ -31,16 +31,16 @@ class ForTheirs(torch.nn.Module):  # type: ignore[misc]  # torch is an extra, an
         self._reference = reference
 
     def encode_image(self, pixels: Any) -> Any:
-        """Vectors of chips."""
+        """Encode chips."""
         return self.model.encode_view(self._reference, pixels)
 
     def encode_text(self, ids: Any) -> Any:
-        """Vectors of texts."""
+        """Encode texts."""
         return self.model.encode_text(ids)
 
 
 def their_batches(index: Index, wanted: Input, reference: Reference) -> Iterator[dict[str, Any]]:
-    """The rows with a text and a chip as their loader gives them: queries and gallery are the same rows."""
+    """Yield batches as their loader does, of rows with a text and a chip: queries and gallery are the same rows."""
     rows = index.take(index.texts & ~np.isnan(index.side_m[reference]))
     paths = cvgtext_paths(rows)
     for batch in batches(rows, replace(wanted, views=(reference,), signatures=False)):
@@ -56,7 +56,7 @@ def their_batches(index: Index, wanted: Input, reference: Reference) -> Iterator
 
 
 def their_encoders(model: Any, device: str) -> tuple[Encoder, Encoder]:
-    """The text and the image encoder of a CLIP of theirs, for `tools.retrieval.encode.encode`.
+    """Text and image encoder of one of their CLIPs, for `tools.retrieval.encode.encode`.
 
     Pixels are scaled as OpenAI's preprocessing does; that they have the model's size is the caller's to see to.
     """

@@ -1,4 +1,4 @@
-"""Vectors by sample id: what models give and evaluation takes, in a file or in memory. Never matched by position."""
+"""Vectors keyed by sample id, in memory or in a file. They are never matched by position."""
 
 import zipfile
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Floats32 = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Embeddings:
-    """Vectors of length 1, n x d, and whose they are. Made by `embeddings`."""
+    """Unit vectors (n x d) and their sample ids. Made by `embeddings`."""
 
     ids: list[str]
     vectors: Floats32
@@ -27,7 +27,7 @@ class Embeddings:
         return len(self.ids)
 
     def rows_of(self, ids: Sequence[str], where: str) -> Floats32:
-        """The vectors of some ids, in their order.
+        """Look up vectors by id, in the order given.
 
         Raises:
             ConfigError: ids that have none.
@@ -42,7 +42,7 @@ class Embeddings:
 
 
 def embeddings(ids: Sequence[str], vectors: NDArray[np.floating], where: str) -> Embeddings:
-    """Checked and scaled to length 1.
+    """Check vectors and scale them to unit length.
 
     Args:
         ids: sample ids, each once.
@@ -74,7 +74,7 @@ def embeddings(ids: Sequence[str], vectors: NDArray[np.floating], where: str) ->
 
 
 def same_width(queries: Embeddings, gallery: Embeddings) -> None:
-    """Both of one model.
+    """Check that queries and gallery have vectors of the same width.
 
     Raises:
         ConfigError: their widths differ.
@@ -85,7 +85,7 @@ def same_width(queries: Embeddings, gallery: Embeddings) -> None:
 
 
 def read_embeddings(path: Path) -> Embeddings:
-    """From `.npz` with the arrays `ids` and `vectors`, or from `.parquet` with the columns `id` and `vector`.
+    """Read `.npz` with the arrays `ids` and `vectors`, or `.parquet` with the columns `id` and `vector`.
 
     Raises:
         ConfigError: the file is absent, damaged, or holds something else.

@@ -1,4 +1,4 @@
-"""Vectors of a dataset's texts and pictures, by a model of ours or by functions of anybody's."""
+"""Compute vectors of a dataset's texts and pictures, with our models or with any pair of encoder functions."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ _AT_ONCE = 64
 
 
 def batches(index: Index, wanted: Input, size: int = _AT_ONCE) -> Iterator[Batch]:
-    """All rows once, in the order that they are stored in."""
+    """Iterate over all rows once, in storage order."""
     order = np.lexsort((index.place, index.group))
     parts = [order[first : first + size] for first in range(0, len(order), size)]
     for rows, found in zip(parts, RowReader(index, wanted.columns()).read(parts), strict=True):
@@ -29,7 +29,7 @@ def batches(index: Index, wanted: Input, size: int = _AT_ONCE) -> Iterator[Batch
 def encode(
     index: Index, wanted: Input, encode_text: Encoder | None, encode_views: dict[View, Encoder]
 ) -> dict[str, Embeddings]:
-    """The vectors of all rows: `text`, and each view by its name. A row without a view has no vector of it.
+    """Compute the vectors of all rows: `text`, and each view by name. A row without a view has no vector of it.
 
     Args:
         index: the rows.
@@ -62,7 +62,7 @@ def encode(
 
 
 def model_encoders(model: Any, device: str, views: Sequence[View]) -> tuple[Encoder, dict[View, Encoder]]:
-    """The encoders of a model of ours."""
+    """Encoder functions of one of our models."""
     from tools.retrieval.torch_parts import torch
 
     def text(ids: NDArray[Any]) -> NDArray[np.floating]:

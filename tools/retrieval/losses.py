@@ -1,4 +1,4 @@
-"""Contrastive losses over the whole batch of all processes, without negatives that are none."""
+"""Contrastive losses over the batches of all processes; overlapping places are not negatives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from tools.retrieval.data.index import Index
 from tools.retrieval.data.select import Reference
-from tools.retrieval.overlaps import Overlaps, shares_within
+from tools.retrieval.overlaps import Overlaps, find_overlaps
 from tools.retrieval.torch_parts import torch
 
 Tensor = Any
@@ -32,7 +32,8 @@ def info_nce(a: Tensor, b: Tensor, scale: Tensor, negative: Tensor) -> Tensor:
     """
     if not len(a):
         return a.sum() * 0
-    logits = scale * a @ b.T
+    with torch.autocast(a.device.type, enabled=False):  # half precision cannot tell large logits apart
+        logits = scale.float() * a.float() @ b.float().T
     own = torch.eye(len(a), dtype=torch.bool, device=a.device)
     logits = logits.masked_fill(~(negative | own), float("-inf"))
     right = torch.arange(len(a), device=a.device)
@@ -41,12 +42,12 @@ def info_nce(a: Tensor, b: Tensor, scale: Tensor, negative: Tensor) -> Tensor:
 
 
 def gather_nothing(rows: Tensor) -> Tensor:
-    """The rows of a process that trains alone."""
+    """Return the rows unchanged: for a single process."""
     return rows
 
 
 def gather_all(rows: Tensor) -> Tensor:
-    """The rows of all processes; gradients flow back to each of them.
+    """Concatenate the rows of all processes; gradients flow back to each process.
 
     Every process computes the loss of the whole batch, so that a row's gradient comes back once from each: averaged
     over the processes, as `average_gradients` does, it is that of one process with the whole batch.
@@ -73,7 +74,7 @@ def _gathered(rows: Tensor) -> Tensor:
 
 
 def average_gradients(model: Any) -> None:
-    """Make each parameter's gradient the mean over all processes; one that a process has none of counts as 0."""
+    """Average gradients over all processes; a missing gradient counts as 0."""
     world = torch.distributed.get_world_size()
     for parameter in model.parameters():
         if parameter.requires_grad:
@@ -85,10 +86,11 @@ def average_gradients(model: Any) -> None:
 
 @dataclass(frozen=True)
 class Negatives:
-    """Which rows of a dataset may be held against each other."""
+    """Decides which rows of a dataset may be negatives of each other."""
 
     index: Index
-    reference: Reference
+    references: tuple[Reference, ...]
+    """The views from above that the model takes."""
     most_overlap: float
     """Rows whose chips overlap by more than this share are no negatives of each other."""
 
@@ -98,14 +100,14 @@ class Negatives:
         return self.index.overlaps.above(self.most_overlap)
 
     def among(self, rows: Tensor) -> Tensor:
-        """For some rows, n x n: False where two of them overlap, or are the same row drawn twice."""
+        """Mask of negatives among some rows, n x n: False for rows that overlap and for the same row drawn twice."""
         chosen = rows.cpu().numpy()
+        overlapping = chosen[:, None] == chosen
         if self.index.overlaps is not None:
             place = {int(row): at for at, row in enumerate(chosen)}
-            overlapping = chosen[:, None] == chosen
             for at, row in enumerate(chosen.tolist()):
                 overlapping[at, [place[other] for other in self._stated.of(row).tolist() if other in place]] = True
         else:
-            chips = self.index.chips(self.reference)[chosen]
-            overlapping = np.nan_to_num(shares_within(chips)) > self.most_overlap
+            found = find_overlaps(self.index.chips(*self.references)[chosen], self.most_overlap)
+            overlapping[np.repeat(np.arange(len(chosen)), np.diff(found.start)), found.other] = True
         return torch.from_numpy(~overlapping).to(rows.device)

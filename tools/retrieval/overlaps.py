@@ -1,4 +1,4 @@
-"""Which chips show the same ground, and how much of it: for masks in training and for counting in evaluation.
+"""Overlap of chips on the ground: for masks in training and for evaluation.
 
 Chips are squares, north up, centred on their sites. The share is of the smaller chip's area: 1 where it lies within the
 other one, and for chips of one size the same from either side.
@@ -30,14 +30,14 @@ def haversine_km(lat_a: Floats, lon_a: Floats, lat_b: Floats, lon_b: Floats) -> 
 
 
 def unit_vectors(lat: Floats, lon: Floats) -> Floats:
-    """Points on the unit sphere, n x 3; chords between them grow with great-circle distance."""
+    """Points on the unit sphere, n x 3; chords between them increase with great-circle distance."""
     phi, lam = np.radians(lat), np.radians(lon)
     return np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
 
 
 @dataclass(frozen=True)
 class Chips:
-    """Where chips lie: WGS84 degrees of their centres and their sides in metres, one item each."""
+    """Positions of chip centres (WGS84 degrees) and sides of chips (metres), as parallel arrays."""
 
     lat: Floats
     lon: Floats
@@ -56,20 +56,12 @@ class Chips:
 
 
 def shares_between(a: Chips, b: Chips) -> Floats:
-    """Share of overlap of each chip of `a` with the chip of `b` at the same place in the arrays."""
+    """Share of overlap of each chip of `a` with the chip of `b` at the same index."""
     return _shares(a, a.earth_centred(), b, b.earth_centred())
 
 
-def shares_within(chips: Chips) -> Floats:
-    """Share of overlap of all chips with all, n x n, 1 on the diagonal: for the chips of a batch."""
-    n = len(chips)
-    i, j = (grid.ravel() for grid in np.meshgrid(np.arange(n), np.arange(n), indexing="ij"))
-    centred = chips.earth_centred()
-    return _shares(chips[i], centred[i], chips[j], centred[j]).reshape(n, n)
-
-
 def _shares(a: Chips, at_a: Floats, b: Chips, at_b: Floats) -> Floats:
-    """The difference of positions is taken in the plane east and north of `a`, as the chips' own frames are."""
+    """Compute shares in the plane east and north of `a`, which is the chip's own frame."""
     phi, lam = np.radians(a.lat), np.radians(a.lon)
     d = at_b - at_a
     east = -np.sin(lam) * d[:, 0] + np.cos(lam) * d[:, 1]
@@ -82,7 +74,7 @@ def _shares(a: Chips, at_a: Floats, b: Chips, at_b: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class Overlaps:
-    """For each chip the other chips that overlap it. Row `i` has `other[start[i]:start[i + 1]]` with their `share`."""
+    """Overlapping chips of each chip: chip `i` overlaps `other[start[i]:start[i + 1]]` by the shares in `share`."""
 
     start: Ints
     other: Ints
@@ -92,28 +84,28 @@ class Overlaps:
         return len(self.start) - 1
 
     def of(self, row: int) -> Ints:
-        """The chips that overlap chip `row`, itself not among them."""
+        """Rows of the chips that overlap chip `row`, without itself."""
         return self.other[self.start[row] : self.start[row + 1]]
 
     def above(self, least: float) -> "Overlaps":
-        """Only overlaps of more than a share."""
+        """Keep only overlaps of more than a share."""
         keep = self.share > least
         return Overlaps(_starts(keep)[self.start], self.other[keep], self.share[keep])
 
     def among(self, rows: Ints) -> "Overlaps":
-        """Of some chips with each other, in the order of `rows` and by their places in it."""
+        """Overlaps among some chips, renumbered in the order of `rows`."""
         place = np.full(len(self), -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
         return _collect([(place[self.of(row)], self.share[self.start[row] : self.start[row + 1]]) for row in rows])
 
 
 def from_lists(lists: list[tuple[Ints, Floats]]) -> Overlaps:
-    """Overlaps given chip by chip: rows of the others, -1 for one that is not among the chips, and shares."""
+    """Build overlaps from a list per chip: rows of the others (-1: not among the chips) and shares."""
     return _collect(lists)
 
 
 def find_overlaps(chips: Chips, least: float = 0.0) -> Overlaps:
-    """All pairs of chips that overlap by more than a share; memory grows with the pairs alone."""
+    """Find all pairs of chips that overlap by more than a share; memory grows with the pairs alone."""
     return _collect([pair for block in _blocks(chips, least) for pair in block])
 
 
@@ -146,7 +138,7 @@ def _starts(counts: NDArray[np.integer] | NDArray[np.bool_]) -> Ints:
 
 
 def thinned(overlaps: Overlaps, order: Ints, most: float) -> NDArray[np.bool_]:
-    """Which chips to keep so that no two kept ones overlap by more than a share: greedily, in the order given."""
+    """Choose chips greedily, in the order given, so that no two chosen ones overlap by more than a share."""
     kept = np.zeros(len(overlaps), dtype=np.bool_)
     close = overlaps.above(most)
     for row in order.tolist():

@@ -1,11 +1,11 @@
-"""Trainings that differ in one thing, side by side: what is lost without names, long text, training.
+"""Compare variants of a training side by side: without names, with short text, untrained.
 
 Each row of a study is a training file with some keys replaced, trained with several seeds, each chosen on its val rows
 and then tested once, on rows that none of them was trained on or chosen by.
 """
 
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from pydantic import Field, ValidationError
 from pipeline.config.base import Name, Section
 from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
+from tools.retrieval.data.index import Index
 from tools.retrieval.data.select import Reference, Selection
 from tools.retrieval.evaluate.figures import RECALL_AT, Figure, figures, share_figure
 from tools.retrieval.evaluate.protocol import LEAST_OVERLAP
@@ -25,7 +26,7 @@ from tools.retrieval.train.config import parse_retrieval
 
 
 class Study(Section):
-    """The whole file."""
+    """The file of a study."""
 
     name: Name
     out: Path
@@ -95,7 +96,7 @@ def load_study(path: Path) -> Study:
 
 
 def run_study(study: Study, base: Path) -> list[Row]:
-    """Train and test all rows with all seeds. What was trained before is not trained again.
+    """Train and test all rows with all seeds. Finished trainings are not repeated.
 
     Args:
         study: what to compare.
@@ -125,7 +126,7 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 
 def _one(study: Study, name: str, seed: int, base: Path) -> Tested:
-    """Train and test one model, in a process of its own."""
+    """Train and test one model, in its own process."""
     from tools.retrieval.checkpoint import load_trained
     from tools.retrieval.data.index import read_index
     from tools.retrieval.encode import encode, model_encoders
@@ -134,17 +135,19 @@ def _one(study: Study, name: str, seed: int, base: Path) -> Tested:
     from tools.retrieval.overlaps import find_overlaps
     from tools.retrieval.torch_parts import torch
     from tools.retrieval.train.log import read_log
+    from tools.retrieval.train.setup import training_rows
     from tools.retrieval.train.state import BEST
     from tools.retrieval.train.trainer import train
 
     torch.set_num_threads(1)
     config = parse_retrieval(_raw(study, name, seed), base)
-    train(config)
-    trained = load_trained(config.run / BEST, "cpu")
     index = read_index(
         config.data.datasets, study.test, views=study.references, heading_up=config.data.heading_up,
         text=config.data.text,
     )  # fmt: skip
+    _unseen(index.ids.tolist(), training_rows(config))
+    train(config)
+    trained = load_trained(config.run / BEST, "cpu")
     text, pictures = model_encoders(trained.model, trained.device, study.references)
     vectors = encode(index, trained.wanted, text, pictures)
     found: dict[str, dict[Reference, Any]] = {key: {} for key in ("ranks", "chance", "gallery", "blocks")}
@@ -166,6 +169,13 @@ def _one(study: Study, name: str, seed: int, base: Path) -> Tested:
         (line["epochs"], line["figures"][reference]["R@10"]) for line in read_log(config.run) if line["kind"] == "val"
     ]
     return Tested(**found, curve=curve)
+
+
+def _unseen(tested: list[str], seen: Iterable[Index]) -> None:
+    shared = {sample_id for index in seen for sample_id in index.ids.tolist()}.intersection(tested)
+    if shared:
+        found = f"{len(shared)} rows that are trained on or that choose the weights, such as {min(shared)}"
+        raise ConfigError([Problem("test", found, "rows of another split or region")])
 
 
 def _row(name: str, tested: list[Tested]) -> Row:

@@ -1,4 +1,4 @@
-"""A study's table as Markdown and its curves as SVG, small enough to stand in the documentation."""
+"""Write a study's table as Markdown and its curves as SVG, small enough for the documentation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,14 +22,14 @@ def write_study(study: Study, rows: Sequence[Row], folder: Path, command: str) -
 
 
 def as_markdown(study: Study, rows: Sequence[Row], command: str) -> str:
-    """The table, with gallery, chance and interval beside each figure."""
+    """Format the table, with gallery, chance and interval for each figure."""
     told = ", ".join(study.test.regions or study.test.splits)
     method = (
         f"Made by `{command}`: {len(study.seeds)} seeds, chosen on val, tested on {told}. Chips that overlap the right "
         "one by over 25 % are left out of its ranking. Intervals (95 %) are resampled over blocks of the test; a query "
         "counts with the mean of its hits over the seeds."
     )
-    lines = [f"# {study.name}", "", method]
+    lines = [f"# {study.name}", "", method, "", f"![R@10 on val by epoch]({study.name}.svg)"]
     for reference in study.references:
         first = rows[0]
         recall = first.figures[reference]

@@ -1,4 +1,4 @@
-"""torch and open_clip, imported in one place: what needs them says what to install where they are not."""
+"""Import torch and open_clip, or say what to install."""
 
 from pipeline.errors import MachineError
 from pipeline.perception.devices import load_library, load_torch

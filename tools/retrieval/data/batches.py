@@ -1,4 +1,4 @@
-"""From rows to the arrays of a batch, as a model takes them."""
+"""Convert rows to the arrays of a batch."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ SIGNATURES = {"colour": 3 * COLOUR_BINS, "orientation": DIRECTIONS, "spectrum": 
 
 @dataclass(frozen=True)
 class Input:
-    """What a model wants of a row."""
+    """The input that a model expects from a row."""
 
     text: TextChoice
     views: tuple[View, ...]
@@ -37,14 +37,14 @@ class Input:
     tokens: Tokens
 
     def columns(self) -> list[str]:
-        """Parquet paths of all that it reads."""
+        """Parquet paths of the columns that it is made of."""
         pictures = [f"{view}.bytes" for view in self.views]
         signatures = [f"aerial_signatures.{name}" for name in SIGNATURES] if self.signatures else []
         return [*text_columns(self.text), *pictures, *signatures]
 
 
 def make_batch(index: Index, rows: NDArray[np.int64], found: Sequence[Row], wanted: Input) -> Batch:
-    """The arrays of some rows.
+    """Build a batch from its rows.
 
     Args:
         index: where headings stand.
@@ -65,12 +65,12 @@ def make_batch(index: Index, rows: NDArray[np.int64], found: Sequence[Row], want
 
 
 def stack(items: Sequence[Batch]) -> Batch:
-    """A batch of single rows' arrays."""
+    """Join the arrays of single rows into a batch."""
     return {name: np.stack([item[name] for item in items]) for name in items[0]}
 
 
 def unstack(batch: Batch) -> list[Batch]:
-    """The single rows' arrays of a batch."""
+    """Split a batch into the arrays of its rows."""
     return [{name: values[at] for name, values in batch.items()} for at in range(len(batch["row"]))]
 
 

@@ -1,4 +1,4 @@
-"""What is small of every row of one or several datasets, in memory: ids, places, chip sizes, where a row is stored."""
+"""In-memory index of the rows of one or several datasets: ids, positions, chip sizes, storage location."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ SMALL = (
 
 @dataclass(frozen=True)
 class Group:
-    """A row group of a shard: what is read at once."""
+    """A row group of a shard: the unit of reading."""
 
     dataset: int
     shard: ShardEntry
@@ -42,7 +42,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Index:
-    """Rows, one item each in every array. Made by `read_index`."""
+    """Rows as parallel arrays. Made by `read_index`."""
 
     ids: Strings
     region: Strings
@@ -76,20 +76,21 @@ class Index:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def chips(self, reference: Reference) -> Chips:
-        """Where the rows' chips lie."""
-        return Chips(self.lat, self.lon, self.side_m[reference])
+    def chips(self, *references: Reference) -> Chips:
+        """Positions and sizes of the rows' chips; of several views, the largest chip. Side 0: a row has none."""
+        sides = [np.nan_to_num(self.side_m[reference]) for reference in references]
+        return Chips(self.lat, self.lon, np.maximum.reduce([np.zeros(len(self)), *sides]))
 
     def longer_than(self, text: TextChoice, context: int) -> int:
-        """How many rows' texts have more tokens; 0 for texts that are made anew, whose length is not known."""
+        """Number of rows whose text has more tokens; 0 for generated variants, whose length is not known."""
         return int((self.tokens[:, PUBLISHED.index(text)] > context).sum()) if text in PUBLISHED else 0
 
     def overlaps_of(self, reference: Reference) -> Overlaps:
-        """As the datasets state them, or else by distance."""
+        """Overlaps as the datasets declare them, or else computed from positions."""
         return self.overlaps if self.overlaps is not None else find_overlaps(self.chips(reference))
 
     def take(self, rows: Ints | NDArray[np.bool_]) -> "Index":
-        """Some of the rows."""
+        """Index of a subset of the rows."""
         kept = np.flatnonzero(rows) if rows.dtype == np.bool_ else rows
         arrays: dict[str, Any] = {
             field.name: value[kept]
@@ -110,7 +111,7 @@ def read_index(
     text: TextChoice = "description",
     textless: bool = False,
 ) -> Index:
-    """The rows of some datasets that are selected and can be used.
+    """Read the index of the selected rows that can be used.
 
     Args:
         where: folders or URLs of published datasets.
@@ -152,7 +153,7 @@ def read_index(
 
 
 def require(file: pq.ParquetFile, columns: Iterable[str], path: str) -> None:
-    """Refuse a file that lacks a column, which Arrow would leave out without a word.
+    """Refuse a file without a required column: Arrow would silently skip it.
 
     Raises:
         MachineError: naming the file and the columns.
@@ -226,7 +227,7 @@ def _arrays(tables: list[pa.Table], groups: tuple[Group, ...], where: Sequence[s
 def _usable(
     index: Index, selection: Selection, views: Sequence[View], heading_up: bool, text: TextChoice | None
 ) -> Index:
-    """The selected rows, less those that lack what is needed, which are counted."""
+    """Keep the selected rows that have what is needed; count the others by reason."""
     chosen = ~np.isin(index.region, selection.not_regions)
     for wanted, values in (
         (selection.regions, index.region),

@@ -1,4 +1,4 @@
-"""Which rows make a batch, and in which order: from a seed alone, so that training can go on where it stopped.
+"""Decide which rows form a batch and in which order, from a seed alone, so that training can be resumed.
 
 Row groups are read whole, and neighbours lie in one group. So the groups are shuffled, some of them at a time make a
 window, and a window's rows are mixed: memory is bounded by a window, and a batch holds rows of many places. A lane is
@@ -18,12 +18,12 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 Hardness = Literal["random", "near", "alike"]
-"""Of a batch's negatives: any; chips near each other; chips that the model finds alike."""
+"""Of a batch's negatives: any; of places near each other; of texts that the model finds alike."""
 
 
 @dataclass(frozen=True)
 class Mixing:
-    """How batches are made."""
+    """Parameters of batch composition."""
 
     batch: int
     """Rows of a batch, of one lane."""
@@ -37,7 +37,7 @@ class Mixing:
 
 @dataclass(frozen=True)
 class Closeness:
-    """What makes rows hard to tell apart: vectors of which a small distance is hard."""
+    """Vectors of rows: rows at a small distance are hard to tell apart."""
 
     vectors: Floats
     """One for each row of the index, n x d: positions in metres, or embeddings."""
@@ -48,7 +48,7 @@ class Closeness:
 def epoch_batches(
     groups: Ints, epoch: int, mixing: Mixing, closeness: Closeness | None = None, places: Floats | None = None
 ) -> list[list[Ints]]:
-    """The batches of an epoch, lane by lane; every lane has as many, and every batch as many rows.
+    """Batches of an epoch by lane: the same number in every lane, the same number of rows in every batch.
 
     The rows that are left over at the end of a lane are another epoch's: which ones differs from epoch to epoch.
 
@@ -80,7 +80,7 @@ def epoch_batches(
 
 
 def _along(centres: Floats, start: int) -> Ints:
-    """Groups in the order of a walk that always goes on to the nearest one left."""
+    """Order groups along a walk that always continues to the nearest remaining one."""
     left = np.ones(len(centres), np.bool_)
     order = [int(start)]
     left[start] = False
@@ -92,7 +92,7 @@ def _along(centres: Floats, start: int) -> Ints:
 
 
 def _arranged(rows: Ints, random: np.random.Generator, mixing: Mixing, closeness: Closeness | None) -> Ints:
-    """A window's rows, mixed; where closeness counts, in clusters of rows that are close to the first one of each."""
+    """Shuffle a window's rows; with closeness, in clusters of rows that are close to a first one."""
     mixed = random.permutation(rows)
     if closeness is None or mixing.cluster < 2:
         return mixed
@@ -117,7 +117,7 @@ def _arranged(rows: Ints, random: np.random.Generator, mixing: Mixing, closeness
 
 
 def hardness_at(schedule: Sequence[tuple[int, Hardness]], epoch: int) -> Hardness:
-    """The hardness of an epoch's negatives, given from which epoch on each one holds, in ascending order."""
+    """Hardness of an epoch's negatives, given the epochs from which each one applies, in ascending order."""
     held: Hardness = "random"
     for start, hardness in schedule:
         if epoch >= start:

@@ -1,4 +1,4 @@
-"""From the encoded picture of a row to the array that a model takes: scaled, and for a chip turned heading-up."""
+"""Decode a picture to a model's input size, with chips optionally turned heading-up."""
 
 import io
 import math
@@ -16,7 +16,7 @@ TURNED_SHARE = 1 / math.sqrt(2)
 
 
 def picture(data: bytes, size_px: int, turn_deg: float | None = None) -> Pixels:
-    """A published picture, 3 x size x size, RGB.
+    """Decode a published picture to 3 x size x size, RGB.
 
     Args:
         data: JPEG or PNG.
@@ -40,7 +40,7 @@ def picture(data: bytes, size_px: int, turn_deg: float | None = None) -> Pixels:
 
 
 def _turned(pixels: Image.Image, size_px: int, turn_deg: float) -> Image.Image:
-    """Scaled first and turned then: scaling smooths, turning does not."""
+    """Scale first and rotate then: scaling smooths, rotation does not."""
     side = round(size_px / TURNED_SHARE)
     scaled = pixels.resize((side, side), Image.Resampling.BICUBIC, reducing_gap=3.0)
     # Pillow maps each pixel of the result to where it comes from. With y down, turning the content by turn_deg counter-
@@ -56,7 +56,7 @@ def _planes(image: Image.Image) -> Pixels:
 
 
 def turned_orientation(histogram: NDArray[np.float32], turn_deg: float) -> NDArray[np.float32]:
-    """The signature `orientation` of a chip (see `schemas.records.Signatures`) as it is once the chip is turned.
+    """Rotate the signature `orientation` of a chip (see `schemas.records.Signatures`) with the chip.
 
     Bin i is centred on i times the bin's width clockwise from the top; what points to `turn_deg` then points to 0. A
     turn that is no whole number of bins shares each bin out between two.

@@ -1,4 +1,4 @@
-"""Reading rows out of row groups: only the columns that are needed, and a few groups in memory at a time."""
+"""Read rows from row groups: only the required columns, a few groups in memory at a time."""
 
 import sys
 from collections import OrderedDict
@@ -21,7 +21,7 @@ _MOST_OPEN = 32
 
 
 class RowReader:
-    """Gives rows of an index in any order. Groups are read when a row of theirs is first wanted.
+    """Reads rows of an index in any order. A group is read when one of its rows is first needed.
 
     Of a group all rows that are still wanted are kept until they are given, so what is in memory follows from the order
     that they are wanted in: `tools.retrieval.data.order` keeps it to one or two windows.
@@ -36,7 +36,7 @@ class RowReader:
         self._open = OrderedDict()
 
     def read(self, batches: Iterable[Ints]) -> Iterator[list[Row]]:
-        """The rows of each batch, in its order.
+        """Yield the rows of each batch, in its order.
 
         Raises:
             MachineError: a shard is missing, damaged or lacks a column.

@@ -1,4 +1,4 @@
-"""Which rows of a dataset to take: by split, region, licence class, language."""
+"""Selection of rows by split, region, licence class and language."""
 
 from typing import Annotated, Literal, get_args
 
@@ -18,7 +18,7 @@ REFERENCES: tuple[Reference, ...] = get_args(Reference)
 
 
 class Selection(Section):
-    """Rows of a dataset. What is not said does not matter."""
+    """Filters on the rows of a dataset. A filter that is left out accepts everything."""
 
     splits: Annotated[tuple[str, ...], Field(min_length=1)] = ("train",)
     """`validation` is another name of `val`."""

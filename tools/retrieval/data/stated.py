@@ -1,4 +1,4 @@
-"""What datasets say of themselves: how large their chips are, and which of them overlap."""
+"""What datasets declare about themselves: the size of their chips, and which chips overlap."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ _NONE = (np.empty(0, np.int64), np.empty(0))
 
 
 def stated_overlaps(ids: Sequence[str], datasets: Sequence[Dataset]) -> Overlaps | None:
-    """The overlaps of some samples' chips; None where a dataset does not state them.
+    """Read the declared overlaps of some samples' chips; None if a dataset does not declare them.
 
     They stand in the column `overlaps` of `INDEX_FILE`, as lists of `sample_id` and `share`.
     """
@@ -40,7 +40,7 @@ def stated_overlaps(ids: Sequence[str], datasets: Sequence[Dataset]) -> Overlaps
 
 
 def same_chips(datasets: Sequence[Dataset]) -> None:
-    """See that chips of all datasets are of one size and scale.
+    """Check that the chips of all datasets have one size and scale.
 
     Raises:
         ConfigError: those of one are not as the first one's.

@@ -1,4 +1,4 @@
-"""Batches for training without end, from shards on disk or in a bucket, by any number of worker processes.
+"""Endless training batches from shards on disk or in a bucket, with any number of worker processes.
 
 Which rows stand in which batch follows from the seed, the epoch and the number of lanes (processes times workers), so a
 loader made at the `Position` of another one gives what that one would have given next.
@@ -28,7 +28,7 @@ _AHEAD = 2
 
 
 class Position(BaseModel):
-    """Where a loader stands: the next batch that it gives."""
+    """Position of a loader: the next batch that it yields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -39,31 +39,32 @@ class Position(BaseModel):
 
 @dataclass(frozen=True)
 class Plan:
-    """Which rows of an index make which batches."""
+    """Assigns the rows of an index to batches."""
 
     index: Index
     mixing: Mixing
     schedule: tuple[tuple[int, Hardness], ...] = ()
     """From which epoch on negatives are hard, and how."""
-    reference: Reference = "aerial"
+    references: tuple[Reference, ...] = ("aerial",)
+    """Whose chips must not overlap where negatives are near."""
     alike: NDArray[np.float32] | None = None
-    """The model's vectors of all rows, where there are any yet."""
+    """The model's vectors of all rows' texts, where there are any yet."""
 
     def digest(self) -> str:
-        """Changes with the rows, their order and the way that batches are made."""
-        return digest(self.index.ids.tolist(), vars(self.mixing), self.schedule, self.reference, length=16)
+        """Digest of the rows, their order and the parameters of batch composition."""
+        return digest(self.index.ids.tolist(), vars(self.mixing), self.schedule, self.references, length=16)
 
     def epoch(self, epoch: int) -> list[list[Ints]]:
-        """The batches of an epoch, by lane.
+        """Compute the batches of an epoch, by lane.
 
         Raises:
             ConfigError: there are too few rows for one batch a lane.
         """
         groups, hardness = self.index.group, hardness_at(self.schedule, epoch)
         if hardness == "near":
-            chips = self.index.chips(self.reference)
+            chips = self.index.chips(*self.references)
             places = chips.earth_centred()
-            apart = float(np.nanmax(chips.side_m)) * np.sqrt(2)
+            apart = float(chips.side_m.max()) * np.sqrt(2)
             lanes = epoch_batches(groups, epoch, self.mixing, Closeness(places, apart), places)
         elif hardness == "alike" and self.alike is not None:
             lanes = epoch_batches(groups, epoch, self.mixing, Closeness(self.alike.astype(float)))
@@ -76,7 +77,7 @@ class Plan:
 
 
 class Stream(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch is an extra, and untyped here
-    """Batches of one process without end, by one worker or by one a lane."""
+    """Endless batches of one process, made by one worker or by one worker per lane."""
 
     def __init__(self, plan: Plan, wanted: Input, position: Position, rank: int, world: int, *, keep: bool) -> None:
         """`rank` is this process's number among `world`; each has as many lanes. `keep`: see `Loader`."""
@@ -92,7 +93,7 @@ class Stream(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch i
         return self._batches([(info.id + self._position.batch) % self._own])
 
     def _batches(self, lanes: Sequence[int]) -> Iterator[Batch]:
-        """Those of some of the process's lanes: its batch i is the one at i // lanes of lane i % lanes."""
+        """Yield the batches of some of the process's lanes: batch i is number i // lanes of lane i % lanes."""
         epoch, start = self._position.epoch, self._position.batch
         reader = RowReader(self._plan.index, self._wanted.columns())
         while True:
@@ -107,7 +108,7 @@ class Stream(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch i
             epoch, start = epoch + 1, 0
 
     def _read(self, reader: RowReader, batches: Sequence[Ints]) -> Iterator[tuple[Ints, list[Row]]]:
-        """Batches with the rows of theirs that are to be read: those that are not kept."""
+        """Yield batches with those of their rows that must be read because they are not kept."""
         kept: Container[int] = self._kept if self._kept is not None else ()
         unread = [batch[[row not in kept for row in batch.tolist()]] for batch in batches]
         yield from zip(batches, reader.read(unread), strict=True)
@@ -123,7 +124,7 @@ class Stream(torch.utils.data.IterableDataset):  # type: ignore[misc]  # torch i
 
 
 class Loader:
-    """Batches as torch tensors, and where it stands."""
+    """Iterates over batches as torch tensors and tracks its position."""
 
     def __init__(
         self,
@@ -136,7 +137,7 @@ class Loader:
         workers: int = 0,
         keep: bool = False,
     ) -> None:
-        """Nothing is read before the first batch is asked for.
+        """Nothing is read before the first batch is requested.
 
         Args:
             plan: which rows make which batches. It has one lane a process and worker.
@@ -162,7 +163,7 @@ class Loader:
 
     @property
     def epoch_length(self) -> int:
-        """Batches that this process takes in the epoch of the position."""
+        """Number of batches that this process takes in the current epoch."""
         return self._length
 
     def __next__(self) -> dict[str, Any]:

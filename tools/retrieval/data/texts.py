@@ -1,4 +1,4 @@
-"""The text of a row that a model is given: one of the published descriptions, or one made of its sentences and cues."""
+"""Text input of a row: a published description, or a variant made from its sentences and cues."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,7 @@ _BEFORE_MARK = re.compile(r"\s+([.,;:!?])")
 
 
 def text_columns(choice: TextChoice) -> tuple[str, ...]:
-    """The columns that a text is made of, as Parquet paths."""
+    """Parquet paths of the columns that a text is made from."""
     if choice in PUBLISHED:
         return (choice,)
     if choice in ("from_above", "tags"):
@@ -41,7 +41,7 @@ def text_columns(choice: TextChoice) -> tuple[str, ...]:
 
 
 def text_of(choice: TextChoice, row: Mapping[str, Any]) -> str:
-    """The text of a row with the columns `text_columns`; empty where it has none."""
+    """Make the text of a row with the columns `text_columns`; empty if it has none."""
     if choice in PUBLISHED:
         return row[choice] or ""
     if choice == "from_above":
@@ -54,14 +54,14 @@ def text_of(choice: TextChoice, row: Mapping[str, Any]) -> str:
 
 
 def has_text(choice: TextChoice, table: pa.Table) -> NDArray[np.bool_]:
-    """Which rows of a table with the columns `text_columns` have a text."""
+    """Mask of the rows that have a text, in a table with the columns `text_columns`."""
     if choice in PUBLISHED:
         return np.array([bool(text) for text in table[choice].to_pylist()], dtype=np.bool_)
     return np.array([bool(text_of(choice, row)) for row in table.to_pylist()], dtype=np.bool_)
 
 
 def from_above(sentence: Mapping[str, Any], cues: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether a sentence tells of something that shows from above.
+    """Whether a sentence mentions something that is visible from above.
 
     Either its writer says so (`shows`), or one of its cues is of a kind and class that does: not every writer says it.
     """
@@ -79,14 +79,14 @@ def _long(sentences: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _tags(sentences: Iterable[Mapping[str, Any]], cues: Iterable[Mapping[str, Any]]) -> str:
-    """Kinds of all cues that the description rests on, each once, in the order of the alphabet."""
+    """Kinds of the cues that the description rests on, each once, in alphabetical order."""
     told = {cue_id for sentence in _long(sentences) for cue_id in sentence["cue_ids"]}
     kinds = {(cue["category"] or cue["label"]).replace("_", " ") for cue in cues if cue["cue_id"] in told}
     return " ".join(sorted(kinds))
 
 
 def _without(text: str, words: Sequence[str]) -> str:
-    """A text less some words, wherever they stand in it."""
+    """Remove phrases from a text, wherever they occur as whole words."""
     for phrase in sorted(words, key=len, reverse=True):
         text = re.sub(rf"(?<!\w){re.escape(phrase)}(?!\w)", " ", text, flags=re.IGNORECASE)
     return _BEFORE_MARK.sub(r"\1", _SPACES.sub(" ", text)).strip()

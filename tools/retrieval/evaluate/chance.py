@@ -1,4 +1,4 @@
-"""What a ranking at random would give: the figure to hold every other one against."""
+"""Expected figures of a random ranking."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +18,7 @@ _SAMPLED = 1_000
 
 @dataclass(frozen=True)
 class Chance:
-    """Of one query: the rank of the first right answer in a random order."""
+    """Expectations for one query, from the rank of the first right answer in a random order."""
 
     reaches: tuple[float, ...]
     """Probability that it is among the first k, for the k asked for."""
@@ -29,7 +29,7 @@ class Chance:
 
 @lru_cache(maxsize=4_096)
 def of_query(gallery: int, right: int, k: tuple[int, ...]) -> Chance:
-    """For a gallery of so many chips of which so many are right."""
+    """Expectations for a gallery of this size with this number of right chips."""
     if right == 1:
         ranks = np.arange(1, gallery + 1)
         reaches = tuple(min(limit, gallery) / gallery for limit in k)
@@ -43,7 +43,7 @@ def of_query(gallery: int, right: int, k: tuple[int, ...]) -> Chance:
 
 
 def within(own: Ints, chips: Chips, metres: int) -> Floats:
-    """For each query the share of a gallery that lies within so many metres of its own chip."""
+    """Share of the gallery within a distance of each query's own chip."""
     points = unit_vectors(chips.lat, chips.lon)
     chord = 2 * np.sin(min(metres / 1_000 / EARTH_KM / 2, np.pi / 2))
     sites, back = np.unique(own, return_inverse=True)
@@ -52,7 +52,7 @@ def within(own: Ints, chips: Chips, metres: int) -> Floats:
 
 
 def deviation_km(own: Ints, chips: Chips) -> float:
-    """Mean distance from a query's own chip to any of the gallery; of an even sample of it where it is large."""
+    """Mean distance from a query's own chip to the gallery's chips; to an even sample of them if there are many."""
     to = np.linspace(0, len(chips) - 1, min(len(chips), _SAMPLED)).astype(np.int64)
     step = max(1, 10_000_000 // len(to))
     parts = [own[first : first + step] for first in range(0, len(own), step)]

@@ -1,4 +1,4 @@
-"""The gallery of a dataset: its chips, the texts that look for them, blocks, strata."""
+"""Build the gallery of a dataset: chips, queries, blocks and strata."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,7 +19,7 @@ _COLUMNS = list(text_columns("from_above"))
 
 
 def gallery_of(index: Index, reference: Reference, *, block_resolution: int = FINEST_BLOCK) -> Gallery:
-    """The rows of an index as a gallery; those without a text are its distractors.
+    """Build a gallery from the rows of an index; rows without a text are distractors.
 
     Args:
         index: rows with a chip of this reference, read with `textless`.
@@ -41,7 +41,7 @@ def gallery_of(index: Index, reference: Reference, *, block_resolution: int = FI
 
 
 def strata(index: Index) -> Mapping[str, NDArray[np.bool_]]:
-    """Which rows belong to which stratum.
+    """Assign rows to strata.
 
     `panorama` and `single view`; `no landmark`: the description rests on no sign that was read and on nothing of the
     map that has a name; `mostly from above` and `mostly from the street`: by the share of its sentences (see
@@ -73,7 +73,7 @@ def _share_above(row: Mapping[str, Any]) -> float:
 
 
 def cvgtext_paths(index: Index) -> list[str]:
-    """File names of rows as CVG-Text has them: places first, three parts or more for a panorama."""
+    """File names of rows in CVG-Text's format: position first, three or more parts for a panorama."""
     heading = np.nan_to_num(index.heading_deg).astype(int)
     return [
         f"{lat:.8f},{lon:.8f}_" + (f"0000-00_{sample_id}_d{turn}_z0.png" if whole else f"{sample_id}.png")

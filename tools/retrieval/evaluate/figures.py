@@ -1,4 +1,4 @@
-"""Figures made of ranks: recall, median rank, MRR, distances; each with its 95 % interval and what chance gives."""
+"""Compute figures from ranks: recall, median rank, MRR, distances, each with a 95 % interval and chance."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ RECALL_AT = (1, 5, 10)
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of one protocol and stratum."""
+    """One figure of a protocol and stratum."""
 
     name: str
     """`R@10`, `MRR`, `median rank`, `L@50`, `mean deviation`."""
@@ -57,7 +57,7 @@ def figures(
     blocks: NDArray[np.integer] | NDArray[np.str_],
     chosen: NDArray[np.bool_] | None = None,
 ) -> Measured:
-    """The figures of some queries.
+    """Compute all figures of a set of queries.
 
     Args:
         protocol: what was ranked, in words.
@@ -98,7 +98,7 @@ class _Expected:
 
 
 def _expected(overlapping: Ints, counting: Counting, gallery: int) -> _Expected:
-    """Chance, on average over queries with so many overlapping chips."""
+    """Average chance over queries with these numbers of overlapping chips."""
     numbers, queries = np.unique(overlapping if counting != "wrong" else overlapping * 0, return_counts=True)
     weights = queries / queries.sum()
     each = [
@@ -119,7 +119,7 @@ def _sums(values: Floats, block: Ints) -> tuple[Floats, Floats]:
 
 
 def share_figure(name: str, hits: Floats, block: Ints, expected: float) -> Figure:
-    """A share of queries with its interval, given each one's hit (0 to 1) and the number of its block."""
+    """Compute a share of queries with its interval, from per-query hits (0 to 1) and block numbers."""
     part, whole = _sums(hits, block)
     return _figure(name, float(hits.mean()), len(whole), lambda: share(part.tolist(), whole.tolist()), expected)
 

@@ -59,7 +59,7 @@ class Nearest:
 
 
 def nearest_protocol(texts: Floats32, chips: Floats32, paths: Sequence[str], candidates: int = CANDIDATES) -> Nearest:
-    """Their figures.
+    """Compute the figures of CVG-Text's protocol.
 
     Args:
         texts: n x d, of length 1.
@@ -105,7 +105,7 @@ def nearest_protocol(texts: Floats32, chips: Floats32, paths: Sequence[str], can
 
 
 def nearest_rows(lat: Floats, lon: Floats, count: int) -> list[Ints]:
-    """For each place the rows of the `count` nearest, by haversine distance, equal ones in the order of the rows."""
+    """Find the `count` nearest rows to each place by haversine distance; ties are in row order."""
     points = unit_vectors(lat, lon)
     tree = cKDTree(points)
     k = min(count, len(lat))

@@ -1,4 +1,4 @@
-"""Which galleries are searched, and how chips that overlap the right one count: all of a dataset's figures."""
+"""Evaluate on all galleries, with each way to count chips that overlap the right one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ LEAST_OVERLAP = 0.25
 
 @dataclass(frozen=True)
 class Gallery:
-    """The chips to search among, and the queries that look for them."""
+    """Chips to search, and the queries that search for them."""
 
     ids: list[str]
     """Of the chips; a query has the id of its own chip."""
@@ -37,7 +37,7 @@ class Gallery:
 
     @property
     def distractors(self) -> NDArray[np.bool_]:
-        """Which chips no query looks for."""
+        """Mask of the chips that no query searches for."""
         wanted = set(self.queries)
         return np.array([chip not in wanted for chip in self.ids], dtype=np.bool_)
 
@@ -50,7 +50,7 @@ def evaluate(
     least_overlap: float = LEAST_OVERLAP,
     strata_counting: Counting = "ignored",
 ) -> list[Measured]:
-    """All figures: of the gallery with and without distractors, thinned, and by stratum.
+    """Compute all figures: of the gallery with and without distractors, thinned, and by stratum.
 
     Args:
         queries: vectors of the queries' texts, by id.
@@ -104,7 +104,7 @@ def evaluate(
 
 
 def _thin(ids: list[str], overlaps: Overlaps) -> NDArray[np.bool_]:
-    """The order is by a hash of the id: it favours no place, and is the same for the same chips."""
+    """Thin in the order of a hash of the id, which favours no place and is repeatable."""
     order = sorted(range(len(ids)), key=lambda row: digest("thin", ids[row]))
     return thinned(overlaps, np.array(order, dtype=np.int64), LEAST_OVERLAP)
 

@@ -1,4 +1,4 @@
-"""The rank of the right chip for each query, by exhaustive search in blocks of bounded memory."""
+"""Rank the right chip for each query by exhaustive search in blocks of bounded memory."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ BLOCK_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Ranks:
-    """What came of each query, one item each. Ranks start at 1, ties count by their mean rank."""
+    """Results per query. Ranks start at 1; ties count by their mean rank."""
 
     wrong: Floats
     """Rank of the own chip where overlapping chips are wrong answers."""
@@ -94,14 +94,14 @@ def rank(
 
 
 def _compare(scores: Floats32, threshold: Floats32) -> tuple[Ints, Ints]:
-    """How many scores of each row are above its threshold, and how many level with it."""
+    """Count each row's scores above its threshold and scores that tie with it."""
     above = np.count_nonzero(scores > (threshold + TIE)[:, None], axis=1)
     not_below = np.count_nonzero(scores >= (threshold - TIE)[:, None], axis=1)
     return above, not_below - above
 
 
 def _best(scores: Floats32, right: Ints) -> float:
-    """Mean rank of the best of several right answers; those of them that are below it take no place."""
+    """Mean rank of the best of several right answers; the other right answers take no place."""
     best = scores[right].max()
     above = np.count_nonzero(scores > best + TIE)
     level = np.count_nonzero(scores >= best - TIE) - above

@@ -1,4 +1,4 @@
-"""Embeddings whose figures are known, put through the evaluation: what an evaluator must pass to be believed.
+"""Self-test of the evaluation on embeddings whose figures are known.
 
 Constant embeddings once scored 100 % elsewhere, because ties were counted in the right answer's favour.
 """
@@ -17,7 +17,7 @@ _WIDTH = 64
 
 @dataclass(frozen=True)
 class Trial:
-    """One kind of embeddings and what came of it."""
+    """Result for one kind of embeddings."""
 
     name: str
     measured: Measured
@@ -26,7 +26,7 @@ class Trial:
 
 
 def self_test(gallery: Gallery, seed: int = 0) -> list[Trial]:
-    """Constant, random, permuted and perfect embeddings on a gallery, overlapping chips counted as wrong."""
+    """Evaluate constant, random, permuted and perfect embeddings; overlapping chips count as wrong."""
     random = np.random.Generator(np.random.Philox(key=seed))
     ids = gallery.ids
     drawn = random.standard_normal((len(ids), _WIDTH)).astype(np.float32)
@@ -55,5 +55,5 @@ def self_test(gallery: Gallery, seed: int = 0) -> list[Trial]:
 
 
 def _shifted(chips: Embeddings) -> Embeddings:
-    """Each vector under the id of the next one."""
+    """Assign each vector to the next id."""
     return Embeddings(chips.ids, np.roll(chips.vectors, 1, axis=0))

@@ -1,4 +1,4 @@
-"""Figures as text for a terminal, and as JSON: gallery size, chance and interval beside each."""
+"""Format figures as text or JSON, with gallery size, chance and interval."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from tools.retrieval.evaluate.nearest import Nearest, NearestFigures
 
 
 def as_text(found: Sequence[Measured], nearest: Nearest | None = None) -> str:
-    """One block a protocol, one line a figure."""
+    """Format one block per protocol and one line per figure."""
     lines = []
     for protocol, rows in groupby(found, key=lambda measured: measured.protocol):
         lines.append(protocol)
@@ -30,7 +30,7 @@ def as_text(found: Sequence[Measured], nearest: Nearest | None = None) -> str:
 
 
 def as_json(found: Sequence[Measured], nearest: Nearest | None = None) -> str:
-    """All of it, for programs."""
+    """Format all figures for programs."""
     content = {"measured": [asdict(measured) for measured in found]}
     if nearest is not None:
         content["cvgtext_100_nearest"] = asdict(nearest)  # type: ignore[assignment]  # JSON takes both
@@ -38,7 +38,7 @@ def as_json(found: Sequence[Measured], nearest: Nearest | None = None) -> str:
 
 
 def shown(name: str, value: float) -> str:
-    """A figure's value with its unit."""
+    """Format a figure's value with its unit."""
     if name == "mean deviation":
         return f"{value:.3f} km"
     if name == "MRR":

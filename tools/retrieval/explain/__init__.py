@@ -1,4 +1,4 @@
-"""Why a text found a chip.
+"""Explain why a text matched a chip.
 
 `relevance` says which words and which parts of the picture carried the similarity, `deletion` judges that against
 random orders, `samples` does both for rows of a dataset, `page` shows it. `rerank` asks a vision-language model for

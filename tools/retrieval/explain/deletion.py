@@ -1,4 +1,4 @@
-"""Whether a relevance is worth anything: words and parts of the picture taken away, and put back, in its order.
+"""Judge a relevance by deletion and insertion: remove words or parts of the picture, and put them back, in its order.
 
 Deletion takes the most relevant first: the similarity should fall fast. Insertion starts with nothing and puts the most
 relevant first: it should rise fast. Each is the mean similarity on the way (the area under the curve), and is held
@@ -24,7 +24,7 @@ _RANDOM = 24
 
 @dataclass(frozen=True)
 class Judged:
-    """Areas under the curves of one text and picture; by the relevance, and by random orders on average."""
+    """Areas under the similarity curves of one text and picture, for the relevance and for random orders on average."""
 
     deletion: float
     deletion_random: float
@@ -33,14 +33,14 @@ class Judged:
 
     @property
     def gain(self) -> float:
-        """How much better than random, both tests together; above 0 where the relevance says something."""
+        """Advantage over random orders in both tests together; above 0 if the relevance carries information."""
         return (self.deletion_random - self.deletion) + (self.insertion - self.insertion_random)
 
 
 def judge_words(
     trained: Trained, ids: NDArray[np.int64], view: View, pixels: NDArray[np.uint8], found: Relevance, seed: int = 0
 ) -> Judged:
-    """The relevance of words; one that is taken away is no longer in the text."""
+    """Judge the relevance of words; a deleted word is removed from the text."""
     picture = _views(trained, view, pixels[None])[0]
     end = int(ids.argmax())
 
@@ -60,7 +60,7 @@ def judge_words(
 def judge_picture(
     trained: Trained, ids: NDArray[np.int64], view: View, pixels: NDArray[np.uint8], found: Relevance, seed: int = 0
 ) -> Judged | None:
-    """The relevance of parts of the picture; one that is taken away has the picture's mean colour. None without any."""
+    """Judge the relevance of picture parts; a deleted part gets the picture's mean colour. None without a relevance."""
     if found.of_picture is None:
         return None
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""A page of explained samples: words shaded by their relevance, the chip under its own, and how both were judged."""
+"""HTML page of explained samples: words and chip shaded by relevance, with the judgement of both."""
 
 import base64
 import io
@@ -52,7 +52,7 @@ def write_page(out: Path, explained: Sequence[Explained], words: Estimate | None
 
 
 def _shaded(found: Relevance) -> list[tuple[str, float]]:
-    """Words with a strength from 0 to 1."""
+    """Pair words with a strength from 0 to 1."""
     top = float(found.of_words.max(initial=0)) or 1.0
     shares = (found.of_words / top).round(3).tolist()
     return [(word.text, share) for word, share in zip(found.words, shares, strict=True)]
@@ -63,7 +63,7 @@ def _scaled(pixels: NDArray[np.uint8]) -> Image.Image:
 
 
 def _heated(pixels: NDArray[np.uint8], relevance: NDArray[np.float64]) -> Image.Image:
-    """The chip in grey, the more coloured the more relevant."""
+    """Draw the chip in grey, coloured by relevance."""
     top = float(relevance.max()) or 1.0
     strength = Image.fromarray((relevance / top).astype(np.float32)).resize((_SIDE, _SIDE), Image.Resampling.BICUBIC)
     share = np.clip(np.asarray(strength, np.float64), 0, 1)[..., None]

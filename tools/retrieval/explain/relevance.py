@@ -1,4 +1,4 @@
-"""Which words of a text and which parts of a picture carry their similarity.
+"""Compute the relevance of a text's words and a picture's parts for their similarity.
 
 After Chefer, Gur and Wolf (ICCV 2021, "Generic Attention-model Explainability"): the relevance of a tower's tokens for
 its output is R = (1 + A_L) ... (1 + A_1), where A_l is the attention of block l, times its gradient of the similarity,
@@ -32,7 +32,7 @@ class Word:
 
 @dataclass(frozen=True)
 class Relevance:
-    """Of one text and one picture."""
+    """Relevance for one text and one picture."""
 
     similarity: float
     """Cosine."""
@@ -44,7 +44,7 @@ class Relevance:
 
 
 def words_of(ids: NDArray[np.int64]) -> list[Word]:
-    """The words of a row of token ids; a token that ends in `</w>` ends a word."""
+    """Group a row of token ids into words; a token that ends in `</w>` ends a word."""
     decoder = _decoder()
     end = int(ids.argmax())  # the end mark has the largest id
     words: list[Word] = []
@@ -61,7 +61,7 @@ def words_of(ids: NDArray[np.int64]) -> list[Word]:
 def relevance(
     trained: Trained, ids: NDArray[np.int64], view: View, pixels: NDArray[np.uint8], *, last: bool = False
 ) -> Relevance:
-    """The relevance of a text's words and a picture's parts for their similarity.
+    """Compute the relevance of words and picture parts for the similarity of a text and a picture.
 
     Args:
         trained: the model.
@@ -104,7 +104,7 @@ def relevance(
 
 
 def _rollout(pairs: list[tuple[Tensor, Tensor]]) -> Floats:
-    """R, tokens x tokens, less the identity: what a token is to itself says nothing."""
+    """Compute R (tokens x tokens) without the identity, which carries no information."""
     size = pairs[0][0].shape[-1]
     total = torch.eye(size, device=pairs[0][0].device)
     for weights, gradient in pairs:
@@ -116,7 +116,7 @@ def _rollout(pairs: list[tuple[Tensor, Tensor]]) -> Floats:
 
 @contextmanager
 def _attentions(blocks: dict[str, Any]) -> Iterator[dict[str, list[Tensor]]]:
-    """While it lasts, blocks compute attention step by step and leave their weights (1 x heads x tokens x tokens)."""
+    """Within the context, blocks compute attention explicitly and record its weights (1 x heads x tokens x tokens)."""
     seen: dict[str, list[Tensor]] = {name: [] for name in blocks}
     plain = [(name, block.attn) for name, members in blocks.items() for block in members]
     for _, attention in plain:
@@ -133,7 +133,7 @@ def _attentions(blocks: dict[str, Any]) -> Iterator[dict[str, list[Tensor]]]:
 
 
 def _stepwise(attention: Any, seen: list[Tensor]) -> Any:
-    """Attention to oneself, as `torch.nn.MultiheadAttention` has it, with the weights on the way to the result."""
+    """Self-attention as in `torch.nn.MultiheadAttention`, with the weights as part of the graph."""
 
     def forward(query: Tensor, _key: Tensor, _value: Tensor, *, attn_mask: Tensor | None = None, **_: Any) -> Any:
         batch, tokens, width = query.shape
@@ -155,6 +155,6 @@ def _decoder() -> dict[int, str]:
 
 
 def _readable(text: str) -> str:
-    """The tokenizer writes bytes as printable characters."""
+    """Decode the printable characters that the tokenizer uses for bytes."""
     back = {character: byte for byte, character in open_clip.tokenizer.bytes_to_unicode().items()}
     return bytes(back[character] for character in text).decode("utf-8", "replace")

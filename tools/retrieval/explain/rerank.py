@@ -1,4 +1,4 @@
-"""Reasons and confidence from a vision-language model on the first few chips, and a new order by these.
+"""Re-rank the first chips of a search by a vision-language model's confidence, with its reasons.
 
 CVG-Text's re-ranking (ERM) published heat maps and no code for the language model's part; what is asked here is ours.
 Each candidate is judged alone, so that no order is suggested. The model is that of a build's captioner, asked by the
@@ -34,7 +34,7 @@ _QUALITY = 90
 
 
 class Judgement(BaseModel):
-    """What the model replies on one chip."""
+    """The model's reply on one chip."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -54,7 +54,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Query:
-    """A text and what was found for it, best first."""
+    """A text and the chips found for it, best first."""
 
     sample_id: str
     text: str
@@ -63,7 +63,7 @@ class Query:
 
 @dataclass(frozen=True)
 class Reranked:
-    """The new order."""
+    """A query with its new order."""
 
     query: Query
     order: tuple[int, ...]
@@ -102,12 +102,12 @@ def rerank(
     environment = Environment(undefined=StrictUndefined, autoescape=False)  # noqa: S701 - no HTML, and settings alone
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     system = template.render(heading_up=heading_up, metres=metres).strip()
-    return asyncio.run(_rerank(queries, _Desk(settings, cache, system, seed), weight))
+    return asyncio.run(_rerank(queries, _Session(settings, cache, system, seed), weight))
 
 
 @dataclass(frozen=True)
-class _Desk:
-    """What all requests share."""
+class _Session:
+    """Settings that all requests share."""
 
     settings: Dialogue
     cache: ReplyCache
@@ -132,7 +132,7 @@ class _Desk:
         )
 
     async def ask(self, client: ModelClient, request: Request, home: Home) -> Reply:
-        """The reply, from those that are kept or from a server.
+        """Return the stored reply, or request one from a server.
 
         Raises:
             TooLongError, RefusedError, SiteError, MachineError: as `ModelClient.ask` does.
@@ -148,7 +148,7 @@ class _Desk:
         return reply
 
 
-async def _rerank(queries: Sequence[Query], desk: _Desk, weight: float) -> list[Reranked]:
+async def _rerank(queries: Sequence[Query], desk: _Session, weight: float) -> list[Reranked]:
     client = ModelClient(desk.settings)
     room = asyncio.Semaphore(desk.settings.at_once * len(desk.settings.endpoints))
 
@@ -163,7 +163,7 @@ async def _rerank(queries: Sequence[Query], desk: _Desk, weight: float) -> list[
         await client.close()
 
 
-async def _judged(query: Query, desk: _Desk, client: ModelClient, weight: float) -> Reranked:
+async def _judged(query: Query, desk: _Session, client: ModelClient, weight: float) -> Reranked:
     home, judgements, fault = Home(), list[Judgement | None](), None
     for candidate in query.candidates:
         try:
@@ -178,7 +178,7 @@ async def _judged(query: Query, desk: _Desk, client: ModelClient, weight: float)
 
 
 class _BadReplyError(Exception):
-    """The reply is no judgement."""
+    """The reply is not a valid judgement."""
 
 
 def _read(reply: Reply) -> Judgement:
@@ -199,7 +199,7 @@ def _order(query: Query, judgements: Sequence[Judgement], weight: float) -> tupl
 
 
 def _scaled(values: Sequence[float]) -> NDArray[np.float64]:
-    """To 0 for the least and 1 for the greatest; all 0 where they are alike."""
+    """Scale to 0 for the smallest and 1 for the largest value; all 0 if they are equal."""
     found = np.array(values, np.float64)
     spread = np.ptp(found) if len(found) else 0.0
     return np.asarray((found - found.min()) / spread if spread else np.zeros(len(found)))

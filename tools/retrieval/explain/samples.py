@@ -1,4 +1,4 @@
-"""Explaining samples of a dataset: their own text against their own chip."""
+"""Explain samples of a dataset: each text against its own chip."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ from tools.retrieval.explain.relevance import relevance
 def explain(
     trained: Trained, index: Index, view: View, sample_ids: Sequence[str], *, last: bool = False
 ) -> list[Explained]:
-    """Relevance and its judgement for some samples, in the order of their ids as given.
+    """Compute and judge the relevance for some samples, in the order given.
 
     Raises:
         ConfigError: an id that is not among the rows.

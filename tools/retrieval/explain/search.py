@@ -1,4 +1,4 @@
-"""What a model finds first for texts of a dataset, and what became of the right chip when that was re-ranked."""
+"""Search a dataset with a model, and report the result of re-ranking."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ SHOWN_PX = 392
 
 
 def first_chips(trained: Trained, index: Index, reference: Reference, *, top: int, most: int) -> list[Query]:
-    """Texts with the chips that come first for them, best first.
+    """Search with texts and return the first chips of each, best first.
 
     Args:
         trained: the model that searches.
@@ -59,14 +59,14 @@ def first_chips(trained: Trained, index: Index, reference: Reference, *, top: in
 
 
 def shown_metres(trained: Trained, index: Index, reference: Reference) -> int:
-    """What a chip shows from side to side, as the model sees it."""
+    """Width on the ground of a chip as the model sees it."""
     side = float(np.nanmedian(index.side_m[reference]))
     turned = trained.wanted.heading_up and reference in REFERENCES
     return round(side * (TURNED_SHARE if turned else 1.0))
 
 
 def first_right(found: Iterable[Reranked]) -> tuple[Estimate | None, Estimate | None]:
-    """Share of queries whose own chip stands first, before and after, with intervals."""
+    """Share of queries whose own chip is first, before and after re-ranking, with intervals."""
     before = after = count = 0
     for one in found:
         ids = [candidate.sample_id for candidate in one.query.candidates]
@@ -77,7 +77,7 @@ def first_right(found: Iterable[Reranked]) -> tuple[Estimate | None, Estimate | 
 
 
 def as_lines(found: Sequence[Reranked]) -> str:
-    """JSON Lines: each query with its candidates in the new order, their confidence and reasons."""
+    """Format as JSON Lines: each query with its candidates in the new order, their confidence and reasons."""
     lines = []
     for one in found:
         ranked = [(place, one.query.candidates[place], one.judgements[place]) for place in one.order]

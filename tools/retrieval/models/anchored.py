@@ -1,4 +1,4 @@
-"""Text held against one or several views, each with an image tower of its own: CrossText2Loc and GeoBridge.
+"""CrossText2Loc and GeoBridge: text against one or several views, each with its own image tower.
 
 CrossText2Loc (CVG-Text, arXiv 2412.17007): CLIP whose table of text positions is stretched to 300, symmetric InfoNCE of
 text and chip. GeoBridge (GeoLoc, arXiv 2512.02697): L_text is the mean over the views of text against view, L_img the
@@ -16,10 +16,10 @@ from tools.retrieval.torch_parts import open_clip, torch
 
 
 class Anchored(torch.nn.Module):  # type: ignore[misc]  # torch is an extra, and untyped here
-    """A text tower and an image tower a view. `clip` is the text tower with the first view's."""
+    """A text tower and one image tower per view. `clip` holds the text tower and the first view's tower."""
 
     def __init__(self, clip: Any, views: tuple[View, ...], *, image_terms: bool, most_scale: float | None) -> None:
-        """Further views' towers start as copies of the first one's."""
+        """Towers of further views start as copies of the first one."""
         super().__init__()
         self.views = views
         self.clip = clip
@@ -30,22 +30,22 @@ class Anchored(torch.nn.Module):  # type: ignore[misc]  # torch is an extra, and
             self.register_buffer(name, torch.tensor(values).reshape(1, 3, 1, 1), persistent=False)
 
     def encode_text(self, ids: Tensor) -> Tensor:
-        """Vectors of length 1, from token ids."""
+        """Encode token ids as unit vectors."""
         return self.clip.encode_text(ids, normalize=True)
 
     def encode_view(self, view: View, pixels: Tensor) -> Tensor:
-        """Vectors of length 1, from bytes of pictures, n x 3 x size x size."""
+        """Encode pictures (uint8, n x 3 x size x size) as unit vectors."""
         tower = self.clip.visual if view == self.views[0] else self.towers[view]
         features = tower((pixels.to(self.mean.dtype) / 255 - self.mean) / self.std)
         return torch.nn.functional.normalize(features.float(), dim=-1)
 
     def scale(self) -> Tensor:
-        """What cosines are multiplied with."""
+        """Factor on the cosines in the loss."""
         scale = self.clip.logit_scale.exp()
         return scale if self._most_scale is None else scale.clamp(max=self._most_scale)
 
     def losses(self, batch: Mapping[str, Tensor], negative: Tensor, gather: Gather) -> dict[str, Tensor]:
-        """The terms of the loss, and their sum as `loss`.
+        """Compute the terms of the loss, and their sum as `loss`.
 
         Args:
             batch: see `tools.retrieval.data.batches`, on the model's device.

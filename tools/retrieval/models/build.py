@@ -1,4 +1,4 @@
-"""The model that a configuration names."""
+"""Build the configured model."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from tools.retrieval.torch_parts import torch
 
 
 def build_model(config: ModelConfig, seed: int, *, weights: bool = True) -> tuple[Any, str]:
-    """The model, and its activation.
+    """Build the configured model; returns it with its activation.
 
     Args:
         config: which.

@@ -1,4 +1,4 @@
-"""open_clip's CLIP as configured, and weights put into it whole or not at all."""
+"""Build open_clip's CLIP, and load weights into it completely or not at all."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ _NOT_WEIGHTS = {"input_resolution", "context_length", "vocab_size"}
 
 
 def build_clip(architecture: str | Shape, context: int) -> tuple[Any, Activation]:
-    """A CLIP of random weights, and its activation.
+    """Build a CLIP with random weights; returns it with its activation.
 
     Raises:
         ConfigError: open_clip has no plain CLIP of that name.
@@ -49,13 +49,13 @@ def _of_shape(shape: Shape, context: int) -> Any:
 
 
 def image_px(clip: Any) -> int:
-    """Side of the pictures that it takes."""
+    """Side of the input pictures in pixels."""
     size = clip.visual.image_size
     return int(size[0] if isinstance(size, tuple) else size)
 
 
 def load_weights(clip: Any, activation: Activation, weights: Weights, architecture: str | Shape) -> None:
-    """Start a model from weights; the table of text positions is stretched where the model's is longer.
+    """Load initial weights; the table of text positions is interpolated if the model's is longer.
 
     Raises:
         ConfigError: the file is absent, damaged, of another architecture or another activation.
@@ -78,7 +78,7 @@ def load_weights(clip: Any, activation: Activation, weights: Weights, architectu
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What a file of weights holds: `clip`, a state dict of CLIP's names, and in files of ours more.
+    """Read a file of weights: `clip` is a state dict with CLIP's names; our checkpoints hold more.
 
     Raises:
         ConfigError: it is absent, damaged or no state dict.
@@ -102,7 +102,7 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def fill(clip: Any, found: Mapping[str, Any], where: str) -> None:
-    """Put a state dict into a model: every tensor of it, and nothing else.
+    """Load a state dict that must match the model tensor by tensor.
 
     Raises:
         ConfigError: a tensor is missing, over, or of another shape, or the table of positions is too long.

@@ -1,4 +1,4 @@
-"""What may be configured of a model."""
+"""Configuration of a model."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,7 +12,7 @@ Activation = Literal["quick_gelu", "gelu"]
 
 
 class Shape(Section):
-    """Sizes of a CLIP of one's own."""
+    """Sizes of a custom CLIP."""
 
     embed: Annotated[int, Field(ge=8, le=4_096)]
     """Width of the vectors."""
@@ -28,7 +28,7 @@ class Shape(Section):
 
 
 class Weights(Section):
-    """Where a model starts from."""
+    """Initial weights of a model."""
 
     file: Path | None = None
     """A state dict of CLIP's names, such as a released CrossText2Loc checkpoint, or a checkpoint of ours."""

@@ -16,7 +16,7 @@ from tools.retrieval.torch_parts import torch
 
 
 class PhysicalText(torch.nn.Module):  # type: ignore[misc]  # torch is an extra, and untyped here
-    """From the features of a text's tokens to one vector a signature, as long as that."""
+    """Maps the features of a text's tokens to one vector per signature, of the signature's length."""
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class PhysicalText(torch.nn.Module):  # type: ignore[misc]  # torch is an extra,
         self.heads = torch.nn.ModuleDict({name: torch.nn.Linear(width, length) for name, length in SIGNATURES.items()})
 
     def forward(self, tokens: Tensor, ids: Tensor) -> dict[str, Tensor]:
-        """Vectors of length 1.
+        """Compute unit vectors.
 
         Args:
             tokens: n x context x width.
@@ -67,5 +67,5 @@ class Planet(Anchored):
 
 
 def centred(signatures: Tensor) -> Tensor:
-    """Signatures of a batch less their mean, of length 1: histograms are all alike but for how they differ from it."""
+    """Subtract the mean of a batch of signatures and normalise: histograms differ little from their mean."""
     return torch.nn.functional.normalize(signatures - signatures.mean(dim=0), dim=-1)

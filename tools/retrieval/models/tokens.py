@@ -1,4 +1,4 @@
-"""CLIP's token ids of texts."""
+"""CLIP token ids of texts."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tools.retrieval.torch_parts import open_clip
 
 
 class ClipTokens:
-    """Texts to ids, texts x context: start mark, tokens, end mark, zeros. A text that is too long is cut at the end.
+    """Converts texts to ids, texts x context: start mark, tokens, end mark, zeros. Long texts are cut at the end.
 
     Passes to other processes, each of which makes its own tokenizer.
     """
@@ -19,7 +19,7 @@ class ClipTokens:
         self._tokenizer: Any = None
 
     def __call__(self, texts: list[str]) -> NDArray[np.int64]:
-        """Their ids."""
+        """Tokenize texts."""
         if self._tokenizer is None:
             self._tokenizer = open_clip.tokenizer.SimpleTokenizer(context_length=self.context)
         return np.asarray(self._tokenizer(texts).numpy(), np.int64)

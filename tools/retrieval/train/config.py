@@ -1,4 +1,4 @@
-"""The file that says what to train on what, and how: `configs/retrieval/*.yaml`."""
+"""The training file: data, model and training parameters."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +16,7 @@ from tools.retrieval.models.config import ModelConfig, Weights
 
 
 class Data(Section):
-    """What to train on."""
+    """Data to train on."""
 
     datasets: Annotated[tuple[str, ...], Field(min_length=1)]
     """Folders or URLs of published datasets."""
@@ -42,11 +42,11 @@ class Hard(Section):
     epoch: Annotated[int, Field(ge=0)]
     """From this one on, counted from 0."""
     negatives: Hardness
-    """`near`: batches of neighbouring places whose chips do not overlap; `alike`: of chips the model finds alike."""
+    """`near`: batches of neighbouring places whose chips do not overlap; `alike`: of texts the model finds alike."""
 
 
 class Train(Section):
-    """How to train."""
+    """Parameters of the training."""
 
     epochs: Annotated[int, Field(ge=0, le=10_000)] = 40
     """0: keep the model as it starts, to look at its figures."""
@@ -78,7 +78,7 @@ class Train(Section):
 
 
 class Retrieval(Section):
-    """The whole file."""
+    """The training file."""
 
     name: Name
     run: Path
@@ -96,13 +96,13 @@ class Retrieval(Section):
 
     @property
     def views(self) -> tuple[View, ...]:
-        """What the model takes beside the text."""
+        """Views that the model takes beside the text."""
         return tuple(self.model.views)
 
     @property
-    def reference(self) -> Reference:
-        """The first of the views from above: its chips' overlap counts."""
-        return next((view for view in self.views if view in REFERENCES), "aerial")
+    def references(self) -> tuple[Reference, ...]:
+        """The views from above among these, whose chips define overlap."""
+        return tuple(view for view in REFERENCES if view in self.views)
 
 
 def load_retrieval(path: Path) -> Retrieval:

@@ -1,4 +1,4 @@
-"""The page of a training's curves: plain HTML with SVG drawn here, no script, nothing loaded."""
+"""HTML page of a training's curves, with SVG drawn here: no script, nothing loaded."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _NO_TERMS = {"kind", "step", "epochs", "learning_rate", "scale", "gradient", "ma
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: points of an SVG polyline, and what it ends at."""
+    """One curve: points of an SVG polyline, and its last value."""
 
     name: str
     colour: str
@@ -53,7 +53,7 @@ def write_curves(folder: Path, name: str) -> None:
 
 
 def charts(rows: Sequence[dict[str, Any]]) -> list[Chart]:
-    """The charts of a log: loss, its terms, figures on val, learning rate, scale."""
+    """Make the charts of a log: loss, its terms, figures on val, learning rate, scale."""
     steps = [row for row in rows if row["kind"] == "step"]
     vals = [row for row in rows if row["kind"] == "val"]
     terms = sorted({name for row in steps for name in row} - _NO_TERMS)
@@ -78,7 +78,7 @@ def charts(rows: Sequence[dict[str, Any]]) -> list[Chart]:
 
 
 def chart(title: str, curves: dict[str, list[tuple[int, float]]], unit: str = "step") -> Chart | None:
-    """One chart of curves over steps, or another unit; None where there is nothing to draw."""
+    """Make a chart of curves over steps or another unit; None if there is nothing to draw."""
     known = {name: points for name, points in curves.items() if points}
     if not known:
         return None
@@ -98,7 +98,7 @@ def chart(title: str, curves: dict[str, list[tuple[int, float]]], unit: str = "s
 
 
 def drawn(one: Chart) -> Markup:
-    """A chart as an SVG picture that stands on its own, its curves named below it."""
+    """Draw a chart as a standalone SVG picture with a legend."""
     below = 46 + 18 * len(one.lines)
     frame = Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="-6 -40 {w} {h}" role="img" aria-label="{title}" '

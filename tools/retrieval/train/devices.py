@@ -1,4 +1,4 @@
-"""Where a process computes, how precisely, and with which others."""
+"""Device, precision and process group of a training."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ Precision = Literal["fp32", "bf16", "fp16"]
 
 @dataclass(frozen=True)
 class Place:
-    """This process among those that train together."""
+    """Device, precision and rank of this process."""
 
     device: str
     """As torch calls it."""
@@ -25,22 +25,22 @@ class Place:
 
     @property
     def first(self) -> bool:
-        """Whether this is the process that writes."""
+        """Whether this process writes files."""
         return self.rank == 0
 
     def computing(self) -> AbstractContextManager[Any]:
-        """Where the forward pass runs in half precision, if it does."""
+        """Context in which the forward pass runs in half precision, if configured."""
         if self.precision == "fp32":
             return nullcontext()
         kind = torch.bfloat16 if self.precision == "bf16" else torch.float16
         return torch.autocast(self.device.partition(":")[0], dtype=kind)  # type: ignore[no-any-return]  # untyped
 
     def scaler(self) -> Any:
-        """Scales the loss where small gradients would vanish in fp16; does nothing elsewhere."""
+        """Gradient scaler, active in fp16 only."""
         return torch.amp.GradScaler(self.device.partition(":")[0], enabled=self.precision == "fp16")
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Wait for all processes."""
         if self.world > 1:
             torch.distributed.barrier()
 
@@ -49,7 +49,7 @@ class Place:
 def placed(
     device: Literal["auto", "cpu", "cuda"], precision: Literal["auto", "fp32", "bf16", "fp16"]
 ) -> Iterator[Place]:
-    """This process's place; one of several where `torchrun` started it.
+    """Set up this process; under `torchrun` it joins the process group.
 
     Raises:
         ConfigError: fp16 on a CPU.

@@ -1,4 +1,4 @@
-"""The log of a training: JSON Lines, one object a line, `kind` first."""
+"""Training log in JSON Lines, one object per line, `kind` first."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ FILE = "log.jsonl"
 
 
 class Log:
-    """Appends to a run's log. What stands there after the step that a training goes on from is taken away first."""
+    """Appends to a run's log. Lines after the step that a training resumes from are removed first."""
 
     def __init__(self, folder: Path, step: int) -> None:
         self._path = folder / FILE
@@ -17,13 +17,13 @@ class Log:
         self._path.write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
     def write(self, kind: str, **values: Any) -> None:
-        """One line."""
+        """Append one line."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"kind": kind, **values}) + "\n")
 
 
 def read_log(folder: Path) -> Iterator[dict[str, Any]]:
-    """The lines of a run's log; a last one that was cut off by a kill is left out."""
+    """Read a run's log; a last line that was cut off by a kill is left out."""
     path = folder / FILE
     if not path.is_file():
         return

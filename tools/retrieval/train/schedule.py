@@ -1,10 +1,10 @@
-"""The learning rate over a training: it rises, then falls as a cosine."""
+"""Learning rate schedule: linear warm-up, then cosine."""
 
 import math
 
 
 def rate(done: float, warmup: float) -> float:
-    """Share of the configured rate.
+    """Factor on the configured learning rate.
 
     Args:
         done: share of all steps that lie behind, 0 to 1.

@@ -1,4 +1,4 @@
-"""What a training is made of before its first step: input, rows, optimizer."""
+"""Set up a training: input, rows, optimizer."""
 
 import logging
 from typing import Any
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 def input_of(config: Retrieval, model: Any) -> Input:
-    """What the model wants of a row."""
+    """Input that the model expects from a row."""
     return Input(
         text=config.data.text,
         views=config.views,
@@ -28,7 +28,7 @@ def input_of(config: Retrieval, model: Any) -> Input:
 
 
 def training_rows(config: Retrieval) -> tuple[Index, Index]:
-    """The rows to train on and those that decide; what was left out is told."""
+    """Read the training and validation rows; log how many are left out, and why."""
     data, found = config.data, []
     for name in ("train", "val"):
         try:
@@ -59,7 +59,7 @@ def _under(prefix: str, problem: Problem) -> Problem:
 
 
 def optimizer_of(config: Retrieval, model: Any) -> Any:
-    """Adam as the papers use it, or AdamW, which spares single numbers, biases and norms from the decay."""
+    """Create Adam as in the papers, or AdamW without weight decay on scalars, biases and norms."""
     settings = config.train
     if settings.optimizer == "adam":
         return torch.optim.Adam(model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)

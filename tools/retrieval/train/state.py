@@ -1,4 +1,4 @@
-"""What a training keeps on disk: all that it needs to go on bit for bit, and its best weights."""
+"""Checkpoints of a training: everything needed to resume bit for bit, and the best weights."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ LAST, BEST = "last.pt", "best.pt"
 
 
 def keep(folder: Path, name: str, content: dict[str, Any]) -> None:
-    """Write a checkpoint whole or not at all.
+    """Write a checkpoint atomically.
 
     Raises:
         MachineError: the disk is full or not writable.
@@ -32,7 +32,7 @@ def keep(folder: Path, name: str, content: dict[str, Any]) -> None:
 
 
 def kept(folder: Path, name: str, settings: dict[str, Any]) -> dict[str, Any] | None:
-    """A checkpoint of this training; None if there is none yet.
+    """Read a checkpoint of this training; None if there is none yet.
 
     Raises:
         ConfigError: it is damaged, or of a training with other settings.
@@ -55,7 +55,7 @@ def kept(folder: Path, name: str, settings: dict[str, Any]) -> dict[str, Any] | 
 
 
 def random_state() -> dict[str, Any]:
-    """Of torch's generators."""
+    """State of torch's random generators."""
     state = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
         state["cuda"] = torch.cuda.get_rng_state()
@@ -63,7 +63,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """As `random_state` found it."""
+    """Restore what `random_state` returned."""
     torch.set_rng_state(state["cpu"])
     if "cuda" in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])

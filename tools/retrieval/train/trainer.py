@@ -29,7 +29,7 @@ from tools.retrieval.train.validate import validate
 
 @dataclass
 class Progress:
-    """How far a training is."""
+    """Progress of a training."""
 
     step: int = 0
     best: float = -1.0
@@ -37,7 +37,7 @@ class Progress:
 
 
 def train(config: Retrieval, *, steps: int | None = None) -> Progress:
-    """Train, or go on training, until all epochs are done.
+    """Train until all epochs are done, from the start or from the last checkpoint.
 
     Args:
         config: what, on what, how.
@@ -64,8 +64,10 @@ class _Trainer:
         self._optimizer = optimizer_of(config, self._model)
         self._scaler = place.scaler()
         self._gather: Gather = gather_all if place.world > 1 else gather_nothing
-        self._negatives = Negatives(self._index, config.reference, config.data.most_overlap)
+        self._negatives = Negatives(self._index, config.references, config.data.most_overlap)
         self._progress, self._alike = Progress(), None
+        self._stood: str | None = None
+        """The plan of the checkpoint that this goes on from."""
         config.run.mkdir(parents=True, exist_ok=True)
         state = kept(config.run, LAST, self._settings)
         position = Position()
@@ -76,7 +78,7 @@ class _Trainer:
         self._loader = self._load(position)
 
     def run(self, steps: int | None) -> Progress:
-        """All epochs, or so many steps."""
+        """Run all epochs, or a number of steps."""
         settings, start = self._config.train, self._progress.step
         self._model.train()
         if settings.epochs == 0 and self._place.first:
@@ -103,7 +105,7 @@ class _Trainer:
         negative = self._negatives.among(rows).to(place.device)
         inputs = {name: values.to(place.device) for name, values in batch.items()}
         if settings.texts == "shuffled":
-            inputs["text"] = inputs["text"].roll(1 + self._progress.step % (len(rows) // place.world - 1), dims=0)
+            inputs["text"] = inputs["text"].roll(1 + self._progress.step % max(1, len(batch["row"]) - 1), dims=0)
         with place.computing():
             terms = self._model.losses(inputs, negative, self._gather)
         if not math.isfinite(float(terms["loss"].detach())):
@@ -157,12 +159,18 @@ class _Trainer:
         self._curves()
 
     def _vectors(self) -> Any:
-        """The model's vectors of the training rows' first view, in the index's order; the same in all processes."""
+        """Compute the vectors of the training rows' texts, in the index's order; the same in all processes.
+
+        Of texts, since every row has one; those that the model finds alike are the hard ones for a text that searches.
+        """
         self._model.eval()
-        _, pictures = model_encoders(self._model, self._place.device, (self._config.views[0],))
-        found = encode(self._index, self._wanted, None, pictures)[self._config.views[0]]
+        text, _ = model_encoders(self._model, self._place.device, ())
+        found = encode(self._index, self._wanted, text, {})["text"]
         self._model.train()
-        return found.rows_of(self._index.ids.tolist(), "train chips")
+        vectors = torch.from_numpy(found.rows_of(self._index.ids.tolist(), "train texts")).to(self._place.device)
+        if self._place.world > 1:
+            torch.distributed.broadcast(vectors, 0)  # to the last bit: the plan of batches must be one
+        return vectors.cpu().numpy()
 
     def _load(self, position: Position) -> Loader:
         config, place = self._config, self._place
@@ -174,7 +182,7 @@ class _Trainer:
             config.train.batch // place.world, config.data.window, lanes, config.train.seed, config.train.cluster
         )
         schedule = tuple((hard.epoch, hard.negatives) for hard in config.train.hard)
-        plan = Plan(self._index, mixing, schedule, config.reference, self._alike)
+        plan = Plan(self._index, mixing, schedule, config.references, self._alike)
         self._plan = plan.digest()
         if self._stood and self._stood != self._plan:
             allowed = "the rows, processes and workers that it began with, or a new run folder"
@@ -183,9 +191,6 @@ class _Trainer:
             plan, self._wanted, position, rank=place.rank, world=place.world, workers=config.data.workers,
             keep=config.data.keep,
         )  # fmt: skip
-
-    _stood: str | None = None
-    """The plan of the checkpoint that this goes on from."""
 
     def _weights(self) -> dict[str, Any]:
         return {

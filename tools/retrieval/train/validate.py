@@ -1,4 +1,4 @@
-"""How well a model finds its val rows: the figures that decide which weights are kept."""
+"""Validate a model: the figures that decide which weights are kept."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from tools.retrieval.overlaps import Chips, find_overlaps
 def validate(
     model: Any, index: Index, wanted: Input, device: str, views: tuple[View, ...]
 ) -> dict[str, dict[str, float]]:
-    """Figures by view: text against all val chips, those that overlap the own one left out.
+    """Compute figures by view: text against all val chips, without those that overlap the own one.
 
     `R@1`, `R@5`, `R@10`, `MRR`, `median rank`, and `gallery`, of how many chips. A street view or panorama counts as
     lying where its site does.
