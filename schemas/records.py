@@ -27,6 +27,8 @@ Continent = Literal["AF", "AS", "EU", "NA", "OC", "SA"]
 """Africa, Asia, Europe, North America, Oceania, South America."""
 Float32 = Annotated[float, "float32"]
 """A number that is stored in four bytes (`schemas.arrow`)."""
+Above = Literal["aerial", "map", "street_only"]
+"""How a thing shows from above: in an aerial picture, on a map only, or not at all."""
 Variant = Literal["long", "short", "street"]
 """Kind of description: `long` and `short` are for a reader who looks from above, `street` tells of the street views."""
 
@@ -334,6 +336,17 @@ class Mask(Record):
     """COCO run-length encoding, compressed counts."""
 
 
+class Look(Record):
+    """How a thing looks, by the pixels of its mask; see `pipeline.perception.looks`."""
+
+    kind: Literal["colour"]
+    """Kind of property."""
+    value: str
+    """Adjective (`white`, `brick-red`)."""
+    confidence: Annotated[float, Field(ge=0, le=1)]
+    """Share of the pixels with this value among those with this or the next most frequent one, 0 to 1."""
+
+
 class Cue(Record):
     """One piece of evidence about a place."""
 
@@ -344,7 +357,7 @@ class Cue(Record):
     label: str
     """`sign` for text; a class of the vocabulary for an object; the kind of feature for a map cue."""
     attribute: str | None
-    """Adjective of an object, where the engine knows one: a colour, `brick`, `two-storey`."""
+    """Adjective of an object, where one is known: the first of `looks`, or the engine's own (`brick`, `two-storey`)."""
     category: str | None
     """Map cues: the source's own class."""
     text: str | None
@@ -374,7 +387,21 @@ class Cue(Record):
     mask: Mask | None
     """Mask of an object."""
     lasting: bool
-    """False for what does not stay (people, cars) and for text on it; such cues are never described."""
+    """False for what does not stay (people, cars), for text on it, and for an object that another segmenter
+    contradicts (`disputed`). Such cues are never described."""
+    from_above: Above | None = None
+    """How it shows from above: in an aerial picture, on a map only, or not at all (`street_only`). Null if the
+    vocabulary does not have the label."""
+    on: str | None = None
+    """Label of the object that a text is on (`awning`, `car`); null if no object covers most of the text."""
+    looks: list[Look] = []
+    """Looks of an object, where its pixels are unambiguous; empty for most objects."""
+    seen_by: list[str] = []
+    """Segmenters that found an object: engine, model and start of the model's SHA-256. `source` is the first of them.
+    The `confidence` of an object that several segmenters found is higher than each of them gave."""
+    disputed: bool = False
+    """True if another segmenter found something else in the same place. Both cues are kept with a lower `confidence`,
+    and the weaker one is not `lasting`."""
 
 
 class Signature(Record):
@@ -668,6 +695,8 @@ class Sample(Record):
     model: str | None
     """Model that wrote the descriptions; null without a model."""
     licence_class: Literal["public-domain", "attribution", "share-alike", "other"]
-    """The strictest licence class among the sample's pictures and map data."""
+    """The strictest licence class among the sample's pictures and map data. The class says what a licence requires of
+    those who redistribute: nothing, credit, credit and the same licence for adaptations, or something else. Most street
+    photos and all OpenStreetMap data are `share-alike`."""
     redistributable: bool
     """False if any of its pictures is not redistributable."""

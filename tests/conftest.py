@@ -8,6 +8,10 @@ import pytest
 
 from tests.examples import register
 
+# Workers of the suite share the machine: threads of libraries that spin until there is work cost more than they bring.
+for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
+    os.environ.setdefault(variable, "1")
+
 register()
 
 CORPUS = Path(__file__).resolve().parent.parent.parent / "shared" / "corpus"

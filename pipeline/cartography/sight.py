@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -29,7 +30,7 @@ def in_frame(features: Sequence[Feature], frame: LocalFrame) -> list[BaseGeometr
 
 @dataclass(frozen=True)
 class Sight:
-    """The buildings around a site, in metres east and north of it."""
+    """The buildings around a site, in metres east and north of it, the nearest first."""
 
     ids: Sequence[str]
     buildings: NDArray[np.object_]
@@ -50,20 +51,21 @@ class Sight:
             # One that holds the site hides nothing: either GPS is a little off, or it is all that can be seen.
             if not shapely.contains(shape, site)
         ]
+        kept.sort(key=lambda one: shapely.distance(one[1], site))  # what is near hides most
         return cls([feature_id for feature_id, _ in kept], np.array([shape for _, shape in kept], dtype=object))
+
+    @cached_property
+    def _tree(self) -> shapely.STRtree:
+        return shapely.STRtree(self.buildings)
 
     def reaches(self, x: float, y: float, feature_id: str) -> bool | None:
         """Whether nothing stands between the site and a point of a thing; None where the map has no buildings."""
         if not len(self.buildings):
             return None
         line = shapely.LineString([(0.0, 0.0), (x, y)])
-        crossed = np.flatnonzero(shapely.intersects(self.buildings, line))
-        if not len(crossed):
-            return True
-        hidden = shapely.length(shapely.intersection(self.buildings[crossed], line))
         target = shapely.Point(x, y)
-        for at, length in zip(crossed, hidden, strict=True):
-            own = self.ids[int(at)] == feature_id or shapely.distance(self.buildings[at], target) < _GRAZE_M
-            if length > (_INSIDE_M if own else _GRAZE_M):
+        for at in sorted(self._tree.query(line, predicate="intersects").tolist()):
+            own = self.ids[at] == feature_id or shapely.distance(self.buildings[at], target) < _GRAZE_M
+            if shapely.length(shapely.intersection(self.buildings[at], line)) > (_INSIDE_M if own else _GRAZE_M):
                 return False
         return True

@@ -248,22 +248,23 @@ class Publish(Section):
     allow_empty: list[Split] = []
     """Splits that may stay empty although they have a share. Publishing refuses others."""
     shard_mb: Annotated[float, Field(gt=0, le=2_000)] = 384.0
-    """Size of a shard: full ones have 0.7 to 1.4 times as much, so that one unit more or less changes few shards."""
+    """Target size of a shard, in megabytes. Full shards have 0.7 to 1.4 times this size, so that a unit more or less
+    changes few shards."""
     mix_regions: bool = False
-    """Whether a shard holds units of all regions, so that who reads few shards at a time meets many regions. Otherwise
-    each region has shards of its own, and one region more or less changes no other's."""
+    """Put units of all regions into one shard, so that readers of few shards at a time meet many regions. Otherwise
+    each region has its own shards, and adding or removing a region changes no other region's."""
     row_group_mb: Annotated[float, Field(gt=0, le=256)] = 32.0
     """Target size of a row group, in megabytes."""
     min_duplicate_distance: Annotated[int, Field(ge=0, le=64)] = 4
-    """Sites of two units whose street views' (or aerial chips') 64-bit perceptual hashes differ in fewer bits are
-    near-duplicates, and one of them is left out; 0 keeps all."""
+    """Two sites of different units are near-duplicates if the 64-bit perceptual hashes of their street views, or those
+    of their aerial chips, differ in fewer bits than this; 0 keeps all."""
     max_text_likeness: Share = 0.9
-    """Sites of two units whose descriptions share more of their word trigrams (Jaccard index) are near-duplicates; 1
-    keeps all."""
+    """Two sites of different units are near-duplicates if their descriptions share more than this of their word trigrams
+    (Jaccard index, estimated by MinHash); 1 keeps all."""
     max_footprint_share: Share = 0.9
-    """Sites of two units whose chips have more of their area in common are near-duplicates; 1 keeps all."""
+    """Two sites of different units are near-duplicates if their chips share more than this of their area; 1 keeps all."""
     keep_revisions: Annotated[int, Field(ge=0, le=1_000)] = 1
-    """Older revisions of the dataset whose files stay, for readers that are at work when it is revised."""
+    """Number of older revisions of the dataset whose files are kept, for readers that still use them."""
     contact: str | None = None
     """Take-down contact on the dataset card."""
 

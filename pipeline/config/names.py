@@ -36,9 +36,10 @@ OCR = {
     "oracle": "pipeline.perception.oracle:OracleOcr",
 }
 SEGMENTERS = {
+    "detector": "pipeline.perception.detector:DetectorSegmenter",
     "grounded": "pipeline.perception.open_vocabulary:GroundedSegmenter",
-    "onnx": "pipeline.perception.onnx_classes:OnnxSegmenter",
     "sam": "pipeline.perception.sam:SamSegmenter",
+    "semantic": "pipeline.perception.semantic:SemanticSegmenter",
     "superpixels": "pipeline.perception.superpixels:SuperpixelSegmenter",
     "oracle": "pipeline.perception.oracle:OracleSegmenter",
 }

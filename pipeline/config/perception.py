@@ -5,12 +5,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pipeline.config.base import Section, Share
+from pipeline.config.base import Name, Section, Share
 from pipeline.config.by_name import ByName
 from pipeline.config.names import OCR, SEGMENTERS
 
 Device = Literal["auto", "cpu", "cuda"]
 Batch = Annotated[int, Field(ge=1, le=1_024)]
+
+
+Positive = Annotated[float, Field(gt=0)]
+ModelName = Name
+"""A model of `geoscribe models list`. The path of a file with such a name starts with a folder: `./name`."""
+
+
+def _check_described(model: str | Path, spec: Section | None) -> None:
+    if isinstance(model, Path) and spec is None:
+        raise ValueError("a model given by its path needs spec, with its classes and input")
+    if isinstance(model, str) and spec is not None:
+        raise ValueError("a named model has its own spec; give the path of the model to use another one")
 
 
 def _check_pinned(model: str, revision: str | None) -> None:
@@ -107,8 +119,8 @@ class SamSegments(EngineSection):
     """Automatic masks of segment-anything, named by an image-text model. Needs the extra `perception` and weights."""
 
     engine: Literal["sam"]
-    checkpoint: Path
-    """Path of segment-anything's weights (.pth)."""
+    checkpoint: ModelName | Path = "sam-vit-b"
+    """Name of a model (`geoscribe models list`), or path of segment-anything's weights (.pth)."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
     """Architecture of the checkpoint."""
     points_per_side: Annotated[int, Field(ge=2, le=64)] = 16
@@ -132,12 +144,13 @@ class GroundedSegments(EngineSection):
     """
 
     engine: Literal["grounded"]
-    detector: str = "IDEA-Research/grounding-dino-tiny"
-    """Folder, or name on the Hugging Face hub, of a zero-shot object detection model."""
+    detector: str = "grounding-dino-tiny"
+    """Name of a model (`geoscribe models list`); or folder, or name on the Hugging Face hub, of a zero-shot object
+    detection model."""
     revision: str | None = None
-    """Commit of the model on the hub; required if the model is given by name."""
-    checkpoint: Path
-    """Path of segment-anything's weights (.pth)."""
+    """Commit of the model on the hub; required if the model is given by its name there."""
+    checkpoint: ModelName | Path = "sam-vit-b"
+    """Name of a model (`geoscribe models list`), or path of segment-anything's weights (.pth)."""
     model: Literal["vit_b", "vit_l", "vit_h"] = "vit_b"
     """Architecture of the checkpoint."""
     vocabulary: Path | None = None
@@ -155,29 +168,106 @@ class GroundedSegments(EngineSection):
         return self
 
 
-class OnnxSegments(EngineSection):
-    """A closed-set semantic segmentation model in ONNX. On a GPU it needs the package onnxruntime-gpu."""
+class PictureInput(Section):
+    """Input of a closed-set model. A model is fed (pixel value, 0 to 255, times `scale`, minus `mean`) / `std`."""
 
-    engine: Literal["onnx"]
-    model: Path
-    """Path of the model. Input: 1 x 3 x height x width, RGB. Output: scores, 1 x classes x height x width, at any
-    scale."""
-    classes: Path
-    """Path of a YAML list: for each class of the model the vocabulary's label, or null for a class to ignore."""
-    side_px: Annotated[int, Field(ge=64, le=4_096)] = 1_024
-    """Longer side of a view when the model sees it, in pixels."""
+    colours: Literal["rgb", "bgr"] = "rgb"
+    """Order of the colour channels."""
+    scale: Annotated[float, Field(gt=0)] = 1 / 255
+    """Factor for pixel values from 0 to 255."""
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    """Mean of R, G and B (0 to 1) that is subtracted."""
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    """Standard deviation of R, G and B that is divided by."""
+    """Mean of each channel, in the order of `colours`, that is subtracted from the scaled values."""
+    std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225)
+    """Standard deviation of each channel that is divided by."""
+    fit: Literal["stretch", "top-left", "centre"] = "stretch"
+    """How a view is fitted to the input. `stretch`: the aspect ratio changes. `top-left`, `centre`: the aspect ratio is
+    kept, the view is placed there, and the rest is filled (letterbox)."""
+    fill: Annotated[int, Field(ge=0, le=255)] = 114
+    """Pixel value of the filled part."""
+    side_px: Annotated[int, Field(ge=64, le=4_096)] = 1_024
+    """Longer side of a view, in pixels, for a model whose input has no fixed size."""
+    layout: Literal["nchw", "nhwc"] | None = None
+    """Order of the axes; only for a model whose input shape does not show it."""
+
+
+class ClosedSetModel(Section):
+    """Base of the descriptions of closed-set models."""
+
+    classes: Literal["ade20k", "cityscapes", "coco"] | Path
+    """Class list: one that comes with geoscribe, or the path of a YAML list of `name of the model's class: label of the
+    vocabulary`, without a label for a class to ignore."""
+    background: bool = False
+    """Whether the model has a background class before those of the list."""
+    leave_out: list[str] = []
+    """Labels to ignore because the model is too often wrong about them."""
+    input: PictureInput = PictureInput()
+    """Input of the model."""
+
+
+class SemanticModel(ClosedSetModel):
+    """Description of a semantic segmentation model. It outputs scores of all classes at any scale, or a class map."""
+
+    scores: Literal["logits", "shares"] = "logits"
+    """Kind of scores: `logits`, which a softmax turns into shares, or `shares`, which add up to 1."""
+    certainty: Share = 0.6
+    """Confidence of all results of a model that outputs a class map."""
+
+
+class DetectorModel(ClosedSetModel):
+    """Description of a detector of the YOLOX kind. It outputs a box, an objectness and class scores per grid cell."""
+
+    decoded: bool = False
+    """Whether the boxes are in pixels of the input, and not relative to their grid cells."""
+
+
+class SemanticSegments(EngineSection):
+    """A closed-set semantic segmentation model, ONNX or TFLite. On a GPU it needs the package onnxruntime-gpu."""
+
+    engine: Literal["semantic"]
+    model: ModelName | Path
+    """Name of a model (`geoscribe models list`), or path of a model (.onnx, .tflite)."""
+    spec: SemanticModel | None = None
+    """Description of the model; required with a path."""
     vocabulary: Path | None = None
     """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
-    min_confidence: Share = 0.5
+    min_confidence: Share = 0.6
     """Minimum confidence of a result, 0 to 1; what is below is dropped."""
     device: Device = "auto"
     """Where the model runs; `auto` uses a GPU if there is one."""
     threads: Annotated[int, Field(ge=1, le=64)] = 1
     """Threads per image."""
+
+    @model_validator(mode="after")
+    def _described(self) -> "SemanticSegments":
+        _check_described(self.model, self.spec)
+        return self
+
+
+class DetectorSegments(EngineSection):
+    """A closed-set detector of the YOLOX kind, ONNX or TFLite. Its masks are boxes."""
+
+    engine: Literal["detector"]
+    model: ModelName | Path
+    """Name of a model (`geoscribe models list`), or path of a model (.onnx, .tflite)."""
+    spec: DetectorModel | None = None
+    """Description of the model; required with a path."""
+    vocabulary: Path | None = None
+    """Path of a vocabulary in the form of `pipeline/perception/vocabulary.yaml`; that file if left out."""
+    min_confidence: Share = 0.4
+    """Minimum confidence of a passing object (a car), 0 to 1; what is below is dropped."""
+    min_confidence_lasting: Share = 0.6
+    """The same for an object that may be described (a bench)."""
+    overlap: Share = 0.45
+    """Of two boxes of a class whose intersection over union is larger, the one with the lower confidence is dropped."""
+    device: Device = "auto"
+    """Where the model runs; `auto` uses a GPU if there is one."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads per image."""
+
+    @model_validator(mode="after")
+    def _described(self) -> "DetectorSegments":
+        _check_described(self.model, self.spec)
+        return self
 
 
 class OracleSegments(EngineSection):
@@ -195,5 +285,6 @@ class Perception(Section):
 
     ocr: OcrConfig = RapidOcr()
     """Engine that reads text."""
-    segmenter: SegmenterConfig = Superpixels()
-    """Engine that finds objects."""
+    segmenters: Annotated[list[SegmenterConfig], Field(min_length=1, max_length=8)] = [Superpixels()]
+    """Engines that find objects. The results of several are fused: an object that two find gets a higher confidence,
+    and contradictions are marked."""

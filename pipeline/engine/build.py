@@ -12,7 +12,6 @@ from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
-from pipeline.engine.failures import CommonDetail, commonest_details
 from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read, read_columns
 from pipeline.engine.progress import Progress, Watcher
 from pipeline.engine.ready import check_ready
@@ -42,7 +41,7 @@ from pipeline.storage import Store, open_store
 log = logging.getLogger(__name__)
 
 _MENDS = 5
-"""Attempts at publishing before the disk or another build is blamed."""
+"""Attempts at publishing before the build gives up."""
 _OTHER_BUILD_S = 5.0
 
 _NAMES = tuple(stage.name for stage in STAGES)
@@ -60,18 +59,22 @@ class Outcome:
     made: dict[str, int]
     """Number of tables made, by stage; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
     published: Published | None
-    """None when publishing was not asked for, or every site of the finished units failed."""
+    """None if publishing was not requested, or if every site of the finished units failed."""
     allowed_failed_share: float
     empty: list[str] = field(default_factory=list)
     """Why regions have no sites, a line each."""
-    fatal: dict[str, CommonDetail] = field(default_factory=dict)
-    """Where every site failed, so that there was nothing to publish: the commonest detail of each reason. Empty
-    otherwise."""
+    none_left: bool = False
+    """Whether every site failed, so that there was nothing to publish."""
+
+    @property
+    def total(self) -> Counts:
+        """Over all stages."""
+        return sum(self.counts.values(), Counts(0, {}))
 
     @property
     def failed(self) -> dict[str, int]:
         """Failed sites by reason, over all stages."""
-        return sum(self.counts.values(), Counts(0, {})).failed
+        return self.total.failed
 
     @property
     def failed_share(self) -> float:
@@ -81,7 +84,7 @@ class Outcome:
     @property
     def too_many_failed(self) -> bool:
         """Whether more sites failed than the configuration allows, or so many that none was left to publish."""
-        return self.failed_share > self.allowed_failed_share or bool(self.fatal)
+        return self.failed_share > self.allowed_failed_share or self.none_left
 
 
 @dataclass(frozen=True)
@@ -190,7 +193,6 @@ def run_build(
         dataset, publish_ran, after = _publish_mended(ready, after, runner, scheduler, beam_options, report)
     made = Counter(file.layer for file in set(after) - set(before))
     tasks = ready.survey(after)
-    none_left = "publish" in stages and dataset is None
     return Outcome(
         sites=sum(task.size for task in tasks),
         counts=_counts(ready, tasks),
@@ -198,7 +200,7 @@ def run_build(
         published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
         empty=ready.empty,
-        fatal=commonest_details(ready.store, _finished_files(tasks)) if none_left else {},
+        none_left="publish" in stages and dataset is None,
     )
 
 
@@ -242,7 +244,7 @@ def _publish_mended(
     beam_options: Sequence[str],
     report: Callable[[Progress], None],
 ) -> tuple[Published | None, bool, Listing]:
-    """Publish; a table that proves damaged when it is read is removed and made again, and publishing starts over."""
+    """Publish. A table that proves damaged is removed and made again, and publishing starts over."""
     for _ in range(_MENDS):
         try:
             return *_publish(ready, listing), listing
@@ -274,7 +276,7 @@ def _to_do(ready: Prepared, listing: Listing, stages: Sequence[str], retry: froz
 
 
 def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]:
-    """Publish all finished units, unless the dataset is that already, or every site of theirs failed."""
+    """Publish all finished units, unless the dataset is up to date or every site of theirs failed."""
     check_stop()
     tasks = [task for task in ready.survey(listing) if _is_finished(task)]
     fingerprint = publish_fingerprint(ready.build, tasks)
@@ -291,6 +293,7 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]
         "fingerprint": fingerprint,
         "ocr": ready.tools.ocr.name,
         "segmenter": ready.tools.segmenter.name,
+        "models": [dict(model.credit()) for model in ready.tools.segmenter.models],
         "anonymiser": ready.tools.blurrer.name if ready.tools.blurrer else None,
         "captioner": ready.tools.captioner.name,
         "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},
@@ -307,10 +310,6 @@ def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
     """Whether any site came through all stages. Damaged tables may hold one: publishing has them made again."""
     counts, damaged = count_all(ready.store, [task.done[_NAMES[-1]] for task in finished])
     return bool(damaged) or any(found.ok for found in counts.values())
-
-
-def _finished_files(tasks: Sequence[UnitTask]) -> list[LayerFile]:
-    return [file for task in tasks if _is_finished(task) for file in task.done.values()]
 
 
 def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:

@@ -170,8 +170,8 @@ def _anchored(build: Build, base: Path) -> Build:
     def moved(key: str, value: Any) -> Any:
         if isinstance(value, Path):
             return (base / value).resolve()
-        if isinstance(value, list) and value and isinstance(value[0], Path):
-            return [(base / item).resolve() for item in value]
+        if isinstance(value, list):
+            return [moved(key, item) for item in value]
         if isinstance(value, str) and key in _PLACES:
             return place(value)
         return anchored(value) if isinstance(value, Section) else value
@@ -244,15 +244,20 @@ def _missing_files(build: Build) -> list[Problem]:
 def _misused_engines(build: Build) -> list[Problem]:
     problems: list[Problem] = []
     real = [name for name, street in build.sources.street.items() if not isinstance(street, WorldStreet)]
-    for key, engine in (("ocr", build.perception.ocr.engine), ("segmenter", build.perception.segmenter.engine)):
-        if engine == "oracle" and real:
+    segmenters = [segmenter.engine for segmenter in build.perception.segmenters]
+    for key, engines in (("ocr.engine", [build.perception.ocr.engine]), ("segmenters", segmenters)):
+        if "oracle" in engines and real:
             problems.append(
                 Problem(
-                    f"perception.{key}.engine",
+                    f"perception.{key}",
                     f"oracle with the real photos of {', '.join(real)}",
                     "oracle engines know only the synthetic world (sources of type world)",
                 )
             )
+    if "oracle" in segmenters and len(segmenters) > 1:
+        problems.append(
+            Problem("perception.segmenters", "oracle beside others", "the oracle alone: it knows the truth")
+        )
     if build.imagery.anonymiser == "none" and real:
         problems.append(Problem("imagery.anonymiser", f"none with the real photos of {', '.join(real)}", "centerface"))
     if build.workspace == build.dataset:

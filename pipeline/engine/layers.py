@@ -11,13 +11,14 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import BinaryIO, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.digest import digest_bytes
+from pipeline.engine.details import Details, commonest
 from pipeline.stages import STAGES
 from pipeline.storage import Entry, Store
 from schemas.arrow import from_table, to_table
@@ -67,9 +68,13 @@ class Counts:
 
     ok: int
     failed: dict[str, int]
+    details: dict[str, Details] = field(default_factory=dict)
+    """By reason, what those sites failed of in words: the commonest ones."""
 
     def __add__(self, other: "Counts") -> "Counts":
-        return Counts(self.ok + other.ok, dict(Counter(self.failed) + Counter(other.failed)))
+        reasons = self.details.keys() | other.details.keys()
+        details = {r: self.details.get(r, Details()) + other.details.get(r, Details()) for r in reasons}
+        return Counts(self.ok + other.ok, dict(Counter(self.failed) + Counter(other.failed)), details)
 
     @property
     def total(self) -> int:
@@ -185,10 +190,12 @@ def read_counts(store: Store, file: LayerFile) -> Counts:
     with store.reader(file.path) as source:
         try:
             footer = _footer(source)
-            start = footer.index(b"{", footer.rindex(COUNTS))
+            # The first is the key: words from elsewhere, which may hold it too, stand in its value, behind it.
+            start = footer.index(b"{", footer.index(COUNTS))
             raw, _ = json.JSONDecoder().raw_decode(footer[start:].decode("latin-1"))
-            return Counts(raw["ok"], raw["failed"])
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            details = {reason: Details.of(counted) for reason, counted in raw.get("details", {}).items()}
+            return Counts(raw["ok"], raw["failed"], details)
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise DamagedLayerError(file) from error
 
 
@@ -214,7 +221,14 @@ def read_units(store: Store, file: LayerFile) -> dict[str, tuple[int, str]]:
 
 def _counts_json(rows: Sequence[LayerRow]) -> bytes:
     failed = Counter(str(row.reason) for row in rows if row.status == "failed")
-    return json.dumps({"ok": len(rows) - failed.total(), "failed": dict(sorted(failed.items()))}).encode()
+    counts: dict[str, Any] = {"ok": len(rows) - failed.total(), "failed": dict(sorted(failed.items()))}
+    if failed:
+        said: dict[str, list[str]] = {reason: [] for reason in sorted(failed)}
+        for row in rows:
+            if row.status == "failed":
+                said[str(row.reason)].append(row.detail or "")
+        counts["details"] = {reason: commonest(details).as_list() for reason, details in said.items()}
+    return json.dumps(counts).encode()
 
 
 def _codec(path: str) -> str:

@@ -64,7 +64,7 @@ def _again(stage: Stage, task: UnitTask, store: Store, tools: Toolbox) -> UnitTa
     """Retry the sites that failed for a reason to retry. The old table is removed after the new one is committed."""
     old = task.done[stage.name]
     task, rows = _sound_rows(stage, task, store, tools)
-    failed = {row.site_id: _next_draw(row) for row in rows if row.reason is not None and row.reason in task.retry}
+    failed = {row.site_id: next_draw(row) for row in rows if row.reason is not None and row.reason in task.retry}
     if not failed:
         return task
     task = _make(stage, task, store, tools, only=failed)
@@ -73,7 +73,8 @@ def _again(stage: Stage, task: UnitTask, store: Store, tools: Toolbox) -> UnitTa
     return task
 
 
-def _next_draw(row: LayerRow) -> int:
+def next_draw(row: LayerRow) -> int:
+    """How often a model is to have replied anew, once the site of a row is taken up again."""
     return row.draw + (row.reason in REDRAWN) if isinstance(row, CaptionRow) else 0
 
 

@@ -28,6 +28,7 @@ _DAMAGED = (
     EOFError,
     LookupError,
     TypeError,
+    AssertionError,
     ArithmeticError,
     struct.error,
     zlib.error,

@@ -18,16 +18,16 @@ LONGEST_PAUSE_S = 60.0
 class CircuitBreaker:
     """A circuit breaker and a retry budget for one host. It lives in one event loop; each process has its own.
 
-    After `FAILURES` failures in a row the host counts as down. Requests then wait, while one at a time probes it after
-    a pause that doubles. Once it has been down for `patience_s` nothing waits any more: every request fails at once,
-    but for a probe now and then. So a host that never answers delays a build by little more than `patience_s`, however
-    many requests there are.
+    After `FAILURES` consecutive failures the host counts as down. Requests then wait while one at a time probes it,
+    after a pause that doubles. Once it has been down for `patience_s`, requests fail at once, except for an occasional
+    probe. So a host that never responds delays a build by little more than `patience_s`, whatever the number of
+    requests.
 
     Args:
         host: Its name, for messages.
-        patience_s: How long a host may be down before requests fail at once.
-        retry_share: Retries that are allowed for each request, beyond the first `FREE_RETRIES`.
-        clock: Seconds that never go back; the event loop must count them alike.
+        patience_s: Time a host may be down before requests fail at once.
+        retry_share: Retries allowed for each request, beyond the first `FREE_RETRIES`.
+        clock: Monotonic time, seconds. The event loop must use the same.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class CircuitBreaker:
             self._tell()
 
     def failed(self, what: str, *, probe: bool) -> None:
-        """The connection or the server failed."""
+        """Record a failure of the connection or the server."""
         now = self._clock()
         self._requests += 1
         self._failures += 1

@@ -67,16 +67,16 @@ class _Try:
 class RetryingClient:
     """Sends requests to providers. It lives in one event loop.
 
-    How long a request takes at most, once its host's limits let it go: `tries` times `total_timeout_s`, and between
-    them `longest_wait_s` where the server asks for that, else at most 30 s. With the defaults 30 minutes, of a server
-    that answers slowly and asks for pauses. A silent host takes less, 160 s: a try ends after `read_timeout_s`. All
-    requests of a silent host together take some 6 minutes, and after that a probe a minute: see `CircuitBreaker`.
+    Maximum duration of a request after its rate limits let it start: `tries` times `total_timeout_s`, plus the pauses
+    between them: `longest_wait_s` if the server asks for it, else at most 30 s. With the defaults this is 30 minutes,
+    for a server that responds slowly and asks for pauses. A silent host takes 160 s, because an attempt ends after
+    `read_timeout_s`. All requests to a silent host together take about 6 minutes; see `CircuitBreaker`.
 
     Args:
-        network: The build file's section.
+        network: The section of the build file.
         transport: Sends the requests.
-        limiter: Says when.
-        clock: Seconds that never go back; the event loop must count them alike.
+        limiter: Applies the rate limits.
+        clock: Monotonic time, seconds. The event loop must use the same.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ class _Rules:
 
 
 class Robots:
-    """The robots.txt of each host, read once a day. Lives in one event loop.
+    """The robots.txt of each host, read once a day. It lives in one event loop.
 
     Args:
         longest_wait_s: A host that asks for a longer pause between two requests is not asked.

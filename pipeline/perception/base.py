@@ -1,6 +1,6 @@
 """What a perception engine is given and gives. Engines are made once a process and shared by its threads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.imaging.types import Pixels
+from pipeline.perception.models.store import ModelInUse
+from pipeline.perception.vocabulary import Term
+from schemas.records import Look
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,14 @@ class Segment:
     """False for people, vehicles and other passing things."""
     distance_m: float | None
     """Only where the engine knows it (the oracle)."""
+    box: bool = False
+    """Whether the mask is the box around the thing, and so holds more than it."""
+    seen_by: tuple[str, ...] = ()
+    """Names of the engines that saw it. Filled in by `pipeline.perception.ensemble`, as all that follows."""
+    disputed: bool = False
+    """Whether another engine saw something else there."""
+    looks: tuple[Look, ...] = ()
+    """What its pixels say of how it looks, where they are sure."""
 
 
 class Engine(Protocol):
@@ -69,6 +80,11 @@ class OcrEngine(Engine, Protocol):
 
 class Segmenter(Engine, Protocol):
     """Finds things and stretches."""
+
+    words: Mapping[str, Term]
+    """The classes that it may name."""
+    models: tuple[ModelInUse, ...]
+    """The weights that it runs on, for the card."""
 
     def segment(self, views: Sequence[View]) -> list[list[Segment]]:
         """Segments of each view, in the views' order."""

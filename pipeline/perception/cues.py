@@ -6,7 +6,8 @@ atan((x - w/2) / f) to the right of the optical axis, with f = w/2 / tan(hfov/2)
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +21,7 @@ from pipeline.perception.base import Segment, TextBox
 from pipeline.perception.lines import joined_lines
 from pipeline.perception.scripts import main_script
 from pipeline.perception.text import publishable
+from pipeline.perception.vocabulary import Term, vocabulary
 from schemas.records import Cue, ImageryRow, MapFact, Position, StreetView
 
 ASSUMED_HFOV_DEG = 65.0
@@ -35,10 +37,16 @@ SAME_TEXT = 85.0
 """Texts of two views whose `rapidfuzz` ratio reaches this are one sign, read twice."""
 LEAST_TEXT_SHARE, LEAST_OBJECT_SHARE = 0.0002, 0.002
 """Smaller shares of a view are left out."""
-MOST_TEXTS, MOST_OBJECTS, MOST_MAP, MOST_OF_A_KIND = 15, 12, 13, 6
-"""Cues of a site: 40 at most, and of them at most six map cues of a kind."""
+PART_OF_TEXT = 0.25
+"""So much of a text on a passing thing, the rest on nothing known: the text goes too, for vehicles are seen in part."""
+MOST_TEXTS, MOST_OBJECTS, MOST_MAP, MOST_OF_A_KIND = 15, 20, 13, 6
+"""Cues of a site: 48 at most, and of them at most six map cues of a kind."""
+MOST_OF_A_LABEL = 3
+"""Objects of a label in a view: the largest."""
 
-Bools = NDArray[np.bool_]
+FROM_ABOVE = frozenset({"road", "junction", "crossing", "building", "green", "water", "rail", "square"})
+"""Kinds of map facts that an aerial picture shows, too."""
+
 Depth = Literal["near", "far"]
 
 
@@ -48,18 +56,21 @@ def fuse(
     segments: dict[str, list[Segment]],
     ocr_name: str,
     segmenter_name: str,
+    words: Mapping[str, Term] | None = None,
 ) -> list[Cue]:
     """The site's cues: texts by area times confidence, then objects by area, then the map's by distance.
 
-    Passing things come after lasting ones of their sort. A text that lies by more than half on a passing segment is
-    passing too. Every text, the map's names included, goes through `pipeline.perception.text.publishable` here.
+    Passing things come after lasting ones of their sort. A text that lies by more than half on passing segments that
+    nobody disputes is passing too (lettering on a van, a screen, a coat), and one of which a part does and less is
+    known to stay. Every text, the map's names included, goes through `pipeline.perception.text.publishable` here.
 
     Args:
         row: the site; its views' sizes are those that polygons and masks refer to.
         texts: text boxes by `view_id`; a perspective view may be left out.
         segments: segments by `view_id`, likewise.
         ocr_name: the OCR engine's name, which becomes the cues' source.
-        segmenter_name: the segmenter's name, likewise.
+        segmenter_name: the segmenter's name, likewise; of segments that do not say who saw them.
+        words: the classes that segments may have; those of the product if left out.
 
     Raises:
         ValueError: a `view_id` that is no perspective view of the row.
@@ -69,16 +80,17 @@ def fuse(
     if strange:
         raise ValueError(f"{row.site_id} has no perspective view {', '.join(strange)}")
     heading = views[0].heading_deg if views else None
+    terms = vocabulary() if words is None else words
     frames = [_Frame(view, _turn(view, views[0])) for view in views]
     found: list[Cue] = []
     for frame in frames:
-        passing = _passing(frame, segments.get(frame.view.view_id, []))
+        seen_here = segments.get(frame.view.view_id, [])
         for box in joined_lines(texts.get(frame.view.view_id, [])):
             text = publishable(box.text)
             if text is not None:
-                found.append(_text_cue(frame, box, text, ocr_name, passing))
+                found.append(_text_cue(frame, box, text, ocr_name, seen_here))
     seen = [
-        _object_cue(frame, segment, segmenter_name)
+        _object_cue(frame, segment, segmenter_name, terms)
         for frame in frames
         for segment in segments.get(frame.view.view_id, [])
         if segment.mask.mean() >= LEAST_OBJECT_SHARE
@@ -87,7 +99,7 @@ def fuse(
     kept = [cue for cue in found if (cue.area_share or 0.0) >= LEAST_TEXT_SHARE]
     return [
         *_numbered("t", _distinct(sorted(kept, key=_text_order))[:MOST_TEXTS]),
-        *_numbered("o", sorted(seen, key=_object_order)[:MOST_OBJECTS]),
+        *_numbered("o", _largest(sorted(seen, key=_object_order))[:MOST_OBJECTS]),
         *_numbered("m", mapped),
     ]
 
@@ -141,20 +153,10 @@ def position_of(angle_deg: float) -> Position:
     return Position.BEHIND
 
 
-def _passing(frame: _Frame, segments: Iterable[Segment]) -> Bools:
-    """Where the view shows passing things."""
-    covered = np.zeros((frame.view.height, frame.view.width), bool)
-    for segment in segments:
-        if not segment.lasting:
-            covered |= segment.mask
-    return covered
-
-
-def _text_cue(frame: _Frame, box: TextBox, text: str, source: str, passing: Bools) -> Cue:
+def _text_cue(frame: _Frame, box: TextBox, text: str, source: str, segments: Sequence[Segment]) -> Cue:
     corners = np.array(box.polygon, float).reshape(-1, 2)
     low, high = corners.min(axis=0), corners.max(axis=0)
-    inside = np.zeros(passing.shape, np.uint8)
-    cv2.fillPoly(inside, [corners.round().astype(np.int32)], 1)
+    on, lasting = _support(frame, corners, segments)
     position, bearing = frame.place(float(low[0] + high[0]) / 2)
     distance = SIGN_HEIGHT_M * frame.focal_px / max(float((high - low).min()), 1e-6)
     return Cue(
@@ -174,10 +176,40 @@ def _text_cue(frame: _Frame, box: TextBox, text: str, source: str, passing: Bool
         source=source,
         view_id=frame.view.view_id,
         polygon=corners.ravel().tolist(),
-        area_share=min(1.0, _area(corners) / passing.size),
+        area_share=min(1.0, _area(corners) / (frame.view.height * frame.view.width)),
         mask=None,
-        lasting=not inside.any() or passing[inside == 1].mean() <= 0.5,
+        lasting=lasting,
+        from_above="street_only",
+        on=on,
     )
+
+
+def _support(frame: _Frame, corners: NDArray[np.float64], segments: Sequence[Segment]) -> tuple[str | None, bool]:
+    """What a text is on, if one thing is under most of it, and whether it stays.
+
+    A box holds more than its thing: where a mask says what is there, that counts.
+    """
+    inside = np.zeros((frame.view.height, frame.view.width), np.uint8)
+    cv2.fillPoly(inside, [corners.round().astype(np.int32)], 1)
+    pixels = np.flatnonzero(inside)
+    if not pixels.size:
+        return None, True
+    under = [(s.mask.ravel()[pixels], s) for s in segments if not s.disputed]
+    masked, boxed = [u for u in under if not u[1].box], [u for u in under if u[1].box]
+    known = _any((covers for covers, _ in masked), pixels.size)
+    clear = [(covers & ~known, segment) for covers, segment in boxed]
+    shares = [(float(covers.mean()), segment.label) for covers, segment in (*masked, *clear)]
+    most, label = max(shares, default=(0.0, ""))
+    passing = _any((covers for covers, segment in (*masked, *clear) if not segment.lasting), pixels.size).mean()
+    staying = _any((covers for covers, segment in masked if segment.lasting), pixels.size).mean()
+    goes = passing > 0.5 or (passing >= PART_OF_TEXT and passing > staying)
+    return (label if most > 0.5 else None), not goes
+
+
+def _any(masks: Iterable[NDArray[np.bool_]], size: int) -> NDArray[np.bool_]:
+    """Pixels that one mask at least covers."""
+    found = list(masks)
+    return np.logical_or.reduce(found) if found else np.zeros(size, bool)
 
 
 def _area(corners: NDArray[np.float64]) -> float:
@@ -189,7 +221,7 @@ def _depth(distance_m: float) -> Depth:
     return "near" if distance_m <= NEAR_M else "far"
 
 
-def _object_cue(frame: _Frame, segment: Segment, source: str) -> Cue:
+def _object_cue(frame: _Frame, segment: Segment, source: str, words: Mapping[str, Term]) -> Cue:
     rows, columns = np.nonzero(segment.mask)
     left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
     position, bearing = frame.place(float(columns.mean()) + 0.5)
@@ -207,12 +239,16 @@ def _object_cue(frame: _Frame, segment: Segment, source: str) -> Cue:
         bearing_deg=bearing,
         distance_m=segment.distance_m,
         confidence=segment.confidence,
-        source=source,
+        source=segment.seen_by[0] if segment.seen_by else source,
         view_id=frame.view.view_id,
         polygon=[float(v) for v in (left, top, right, top, right, bottom, left, bottom)],
         area_share=float(segment.mask.mean()),
         mask=rle.encode(segment.mask),
         lasting=segment.lasting,
+        from_above=words[segment.label].above if segment.label in words else None,
+        looks=list(segment.looks),
+        seen_by=list(segment.seen_by or (source,)),
+        disputed=segment.disputed,
     )
 
 
@@ -260,6 +296,7 @@ def _map_cue(fact: MapFact, heading_deg: float | None, source: str) -> Cue:
         area_share=None,
         mask=None,
         lasting=True,
+        from_above="aerial" if fact.kind in FROM_ABOVE else "map",
     )
 
 
@@ -283,6 +320,17 @@ def _distinct(cues: Sequence[Cue]) -> list[Cue]:
 
 def _alike(a: str, b: str) -> bool:
     return fuzz.ratio(a, b) >= SAME_TEXT
+
+
+def _largest(cues: Sequence[Cue]) -> list[Cue]:
+    """Of each label in each view the first few."""
+    seen = Counter[tuple[str, str | None]]()
+    kept = []
+    for cue in cues:
+        seen[cue.label, cue.view_id] += 1
+        if seen[cue.label, cue.view_id] <= MOST_OF_A_LABEL:
+            kept.append(cue)
+    return kept
 
 
 def _numbered(letter: str, cues: Sequence[Cue]) -> list[Cue]:

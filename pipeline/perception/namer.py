@@ -22,7 +22,7 @@ from pipeline.perception.vocabulary import Term
 PROMPT = "a photo of a {}"
 MARGIN = 0.15
 """What is seen around a mask's box when it is named, as a share of the box's longer side."""
-_KEY = "perception.segmenter.labels"
+_KEY = "perception.segmenters.labels"
 
 
 class ImageText(Protocol):

@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.config.perception import GroundedSegments
-from pipeline.digest import digest, digest_file
+from pipeline.digest import digest
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.devices import BatchSize, chosen, load_library, load_torch
 from pipeline.perception.masks import Bools, Marked, segments
-from pipeline.perception.torch_models import load_sam, load_transformers, weights_digest
+from pipeline.perception.models.listing import listing
+from pipeline.perception.models.store import ModelInUse, resolve
+from pipeline.perception.torch_models import CHECKPOINT, load_sam, load_transformers, weights_digest
 from pipeline.perception.vocabulary import read_vocabulary
 
 VERSION = 2
@@ -28,6 +30,7 @@ BOX_OVERLAP = 0.7
 """Of two boxes that overlap by more (intersection over union) the surer one stays, whatever they are called."""
 MOST_BOXES = 100
 """Of a view, the surest."""
+_DETECTOR = "perception.segmenters.detector"
 
 
 @dataclass(frozen=True)
@@ -53,23 +56,31 @@ class GroundedSegmenter:
         """
         self._config = config
         self._torch = load_torch()
-        self._words = read_vocabulary(config.vocabulary)
+        self.words = read_vocabulary(config.vocabulary)
         self._device = chosen(config.device)
+        named = config.detector in listing()
+        weights = resolve(config.detector, ("grounded",), _DETECTOR) if named else None
+        detector_at = str(weights.files[0].parent) if weights else config.detector
         self._processor, detector = load_transformers(
-            "AutoModelForZeroShotObjectDetection", config.detector, config.revision, "perception.segmenter.detector",
+            "AutoModelForZeroShotObjectDetection", detector_at, config.revision, _DETECTOR,
             "a zero-shot object detection model of transformers, safetensors",
         )  # fmt: skip
         self._detector = detector.to(self._device)
-        sam = load_sam(config.checkpoint, config.model, self._device)
+        checkpoint = resolve(config.checkpoint, ("sam",), CHECKPOINT)
+        self.models: tuple[ModelInUse, ...] = (*([weights] if weights else []), checkpoint)
+        sam = load_sam(checkpoint.files[0], config.model, self._device)
         self._predictor = load_library("segment_anything").SamPredictor(sam)
         self._views = BatchSize(config.batch, "view to be searched")
         self._boxes = BatchSize(config.batch, "box of a view")
         self._lock = threading.Lock()
-        self.name = f"grounded {self._detector.config.model_type} segment-anything {version('segment-anything')}"
-        words = list(self._words.values())
-        weights = digest(weights_digest(config.detector, config.revision), digest_file(config.checkpoint), words)
+        mark = weights_digest(detector_at, config.revision)
+        self.name = (
+            f"grounded {weights.mark if weights else f'{self._detector.config.model_type} {mark}'}, {checkpoint.mark}"
+        )
+        words = list(self.words.values())
+        made = digest(weights.sha256 if weights else mark, checkpoint.sha256, words)
         self._fingerprint = (
-            f"{self.name} {config.model} rules {VERSION} {weights} {config.min_confidence:g} {self._device} "
+            f"{self.name} {config.model} rules {VERSION} {made} {config.min_confidence:g} {self._device} "
             f"torch {version('torch')} transformers {version('transformers')}"
         )
 
@@ -86,11 +97,11 @@ class GroundedSegmenter:
         with self._lock:
             found = self._views.map([view.pixels for view in views], self._detect)
             marked = [self._masked(view.pixels, boxes) for view, boxes in zip(views, found, strict=True)]
-        return [segments(marks, self._words) for marks in marked]
+        return [segments(marks, self.words) for marks in marked]
 
     def _detect(self, pictures: Sequence[Pixels]) -> list[list[Box]]:
         """Boxes in each picture, the surest first."""
-        labels = list(self._words)
+        labels = list(self.words)
         found: list[list[Box]] = [[] for _ in pictures]
         for start in range(0, len(labels), LABELS_AT_ONCE):
             asked = [labels[start : start + LABELS_AT_ONCE]] * len(pictures)

@@ -21,6 +21,8 @@ from pipeline.config.perception import OracleOcr as OcrConfig
 from pipeline.config.perception import OracleSegments as SegmentsConfig
 from pipeline.errors import MachineError
 from pipeline.perception.base import Segment, TextBox, View
+from pipeline.perception.models.store import ModelInUse
+from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Heading
 
 _SHIFT = 4  # fractional bits of cv2's drawing coordinates
@@ -90,6 +92,8 @@ class OracleSegmenter:
 
     def __init__(self, config: SegmentsConfig) -> None:
         self._config = config
+        self.words = vocabulary()
+        self.models: tuple[ModelInUse, ...] = ()
 
     def fingerprint(self) -> str:
         """Its version: it has no settings."""
@@ -108,7 +112,7 @@ def _truth(view: View) -> Truth:
     if view.truth is None:
         raise MachineError(
             f"view {view.view_id} has no truth: oracle engines work with sources of type world alone; "
-            "set perception.ocr.engine and perception.segmenter.engine to engines that read pixels"
+            "set perception.ocr.engine and perception.segmenters to engines that read pixels"
         )
     try:
         return Truth.model_validate_json(view.truth)

@@ -10,13 +10,14 @@ from importlib.metadata import version
 from typing import Any
 
 from pipeline.config.perception import SamSegments
-from pipeline.digest import digest, digest_file
+from pipeline.digest import digest
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.devices import BatchSize, chosen, load_library
 from pipeline.perception.masks import LEAST_SHARE, Bools, Marked, segments
+from pipeline.perception.models.store import ModelInUse, resolve
 from pipeline.perception.namer import Namer, blur, crop
-from pipeline.perception.torch_models import load_sam
+from pipeline.perception.torch_models import CHECKPOINT, load_sam
 from pipeline.perception.vocabulary import read_vocabulary
 
 VERSION = 2
@@ -34,17 +35,19 @@ class SamSegmenter:
                 downloaded.
         """
         self._config = config
-        self._words = read_vocabulary(config.vocabulary)
+        self.words = read_vocabulary(config.vocabulary)
         device = chosen(config.device)
-        self._sam = load_sam(config.checkpoint, config.model, device)
-        self._namer = Namer(config.labels, self._words, device, config.batch)
+        checkpoint = resolve(config.checkpoint, ("sam",), CHECKPOINT)
+        self.models: tuple[ModelInUse, ...] = (checkpoint,)
+        self._sam = load_sam(checkpoint.files[0], config.model, device)
+        self._namer = Namer(config.labels, self.words, device, config.batch)
         self._points = BatchSize(config.batch, "point of a view")
         self._lock = threading.Lock()
-        self.name = f"segment-anything {version('segment-anything')} {config.model}"
-        words = digest(list(self._words.values()))
-        weights = digest_file(config.checkpoint)
+        self.name = f"segment-anything {version('segment-anything')} {checkpoint.mark}"
+        words = digest(list(self.words.values()))
+        settings = f"{config.model} {config.points_per_side} {config.min_confidence:g} {device}"
         self._fingerprint = (
-            f"{self.name} rules {VERSION} {weights} {config.points_per_side} {config.min_confidence:g} {device} "
+            f"{self.name} rules {VERSION} {checkpoint.sha256} {settings} "
             f"torch {version('torch')} vocabulary {words} {self._namer.fingerprint}"
         )
 
@@ -70,7 +73,7 @@ class SamSegmenter:
             for mask, (label, confidence) in zip(masks, names, strict=True)
             if confidence >= self._config.min_confidence
         ]
-        return segments(marked, self._words)
+        return segments(marked, self.words)
 
     def _masks(self, pixels: Pixels) -> list[Bools]:
         generator = load_library("segment_anything").SamAutomaticMaskGenerator

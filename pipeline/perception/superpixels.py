@@ -20,6 +20,7 @@ from skimage.segmentation import slic
 from pipeline.config.perception import Superpixels
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
+from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.vocabulary import vocabulary
 
 VERSION = 1
@@ -42,6 +43,8 @@ class SuperpixelSegmenter:
 
     def __init__(self, config: Superpixels) -> None:
         self._config = config
+        self.words = vocabulary()
+        self.models: tuple[ModelInUse, ...] = ()
 
     def fingerprint(self) -> str:
         """Name with version, the libraries that do the arithmetic, and the settings."""

@@ -21,6 +21,9 @@ DAMAGED = (
 )
 
 
+CHECKPOINT = "perception.segmenters.checkpoint"
+
+
 def unusable(where: str, path: Path, error: Exception, allowed: str) -> ConfigError:
     """What to say of a file of weights that cannot be used: the first line of what the library found."""
     said = str(error).strip().split("\n")[0][:200] or type(error).__name__
@@ -36,13 +39,11 @@ def load_sam(checkpoint: Path, model: str, device: str) -> Any:
         device: as torch calls it.
 
     Raises:
-        ConfigError: the file is absent, damaged, or of another architecture.
+        ConfigError: the file is damaged, or of another architecture.
         MachineError: the extra `perception` is not installed.
     """
     torch, registry = load_torch(), load_library("segment_anything").sam_model_registry
-    where, allowed = "perception.segmenter.checkpoint", f"the weights of segment-anything's {model}, a .pth file"
-    if not checkpoint.is_file():
-        raise ConfigError([Problem(where, f"no file {checkpoint}", allowed)])
+    where, allowed = CHECKPOINT, f"the weights of segment-anything's {model}, a .pth file"
     sam = registry[model]()
     try:
         weights = torch.load(checkpoint, map_location="cpu", weights_only=True)

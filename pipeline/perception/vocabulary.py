@@ -12,10 +12,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
+from schemas.records import Above
 
 Word = Annotated[str, Field(pattern=r"^[^\W\d_][\w'-]*( [\w'-]+)*$", max_length=40)]
 """What may stand in a sentence and in a question to a model: words parted by single blanks."""
-VOCABULARY_KEY = "perception.segmenter.vocabulary"
+VOCABULARY_KEY = "perception.segmenters.vocabulary"
+
+EXCLUSIVE = frozenset(
+    {"sky", "ground", "plant", "water", "building", "height", "person", "animal", "vehicle", "cycle", "boat"}
+)
+"""Groups of which a pixel shows one: who sees two of them in one place is in contradiction. A window, a sign or a lamp
+stands in or before another thing."""
 
 
 class Term(BaseModel):
@@ -29,6 +36,15 @@ class Term(BaseModel):
     """None where the thing is not counted."""
     lasting: bool
     """False for what will be gone tomorrow."""
+    kin: Word | None = None
+    """What it is one of, where several classes may stand for the same thing; None: of itself alone."""
+    above: Above = "street_only"
+    """Whether it shows from above."""
+
+    @property
+    def group(self) -> str:
+        """`kin`, or the label where that is None."""
+        return self.kin or self.one
 
 
 @cache
@@ -54,7 +70,7 @@ def read_vocabulary(path: Path | None) -> Mapping[str, Term]:
 
 
 def parse(text: str, *, where: str) -> dict[str, Term]:
-    """Classes from YAML: lists `lasting` and `passing` of `{one, many}`.
+    """Classes from YAML: lists `lasting` and `passing` of `{one, many, kin, above}`; all but `one` may be left out.
 
     Raises:
         ConfigError: naming every entry that is malformed or stands twice, in whatever case. `where` is the file's name.
@@ -79,7 +95,7 @@ def parse(text: str, *, where: str) -> dict[str, Term]:
                 term = Term.model_validate({**entry, "lasting": lasting})
             except (ValidationError, TypeError):
                 problems.append(
-                    Problem(f"{where}: {group}.{i}", repr(entry), "{one: word} or {one: word, many: words}")
+                    Problem(f"{where}: {group}.{i}", repr(entry), "{one: word}, and many, kin or above if there is one")
                 )
                 continue
             if term.one.casefold() in seen:

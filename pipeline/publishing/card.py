@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from markupsafe import Markup
+from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
@@ -30,8 +31,16 @@ _SIZES = [
 ]
 
 
-def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: str) -> str:
-    """The card's text. Same arguments, same text. `folder` is the revision's, with a slash at its end."""
+def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: str, models: JsonValue = None) -> str:
+    """The card's text. Same arguments, same text.
+
+    Args:
+        build: the build.
+        counts: what was published.
+        shards: the shards.
+        folder: the revision's, with a slash at its end.
+        models: the models that found objects, each as `ModelInUse.credit` describes it.
+    """
     yaml_header = yaml.safe_dump(header(build, counts, shards, folder), sort_keys=False, allow_unicode=True)
     return _template().render(
         header=Markup(yaml_header),  # noqa: S704 - YAML has its own quoting
@@ -42,6 +51,7 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         splits=_filled(counts),
         wanted=sum(getattr(build.publish.splits, split) > 0 for split in SPLITS),
         folder=folder,
+        models=models or [],
         licences=[
             (source, licence, licence_class([licence]), count)
             for source, by_licence in counts.pictures.items()

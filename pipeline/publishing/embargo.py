@@ -1,16 +1,16 @@
 """Which sites are left out so that no two splits touch: by distance, and by what their pictures share.
 
-Splits that are tested on take precedence: `train` gives way to `val`, `val` to `test_seen`, that to `test_unseen`. Sites
-that the revision before has published take precedence over new ones, so that a build that grows keeps them.
+Splits that are tested on take precedence: `train` gives way to `val`, `val` to `test_seen`, that to `test_unseen`.
+Sites that the revision before has published take precedence over new ones, so that a build that grows keeps them.
 """
 
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 from scipy.spatial import cKDTree
 
+from pipeline.geo.earth import earth_centred
 from schemas.records import AnySplit
 
 Indices = NDArray[np.int64]
@@ -68,12 +68,6 @@ def straddling(keys: Sequence[Sequence[str]], split: NDArray[np.str_], old: NDAr
                 for key in keys[site]:
                     holder.setdefault(key, site)
     return because
-
-
-def earth_centred(lat: NDArray[np.float64], lon: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Positions on the ellipsoid in metres, n x 3 (EPSG:4978)."""
-    to_metres = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
-    return np.column_stack(to_metres.transform(lon, lat, np.zeros(len(lat))))
 
 
 def _in_turn(split: NDArray[np.str_], old: NDArray[np.bool_] | None) -> Iterator[tuple[str, Indices]]:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +28,7 @@ _SEARCHED = {
 """Columns with statistics. On pictures and texts they would put whole values into the footer."""
 
 
+@cache
 def columns(record: type[BaseModel] = Sample) -> pa.Schema:
     """The columns of a record as they are published: every field nullable, times as text.
 
@@ -57,6 +59,7 @@ def shard_schema(bounds: Bounds) -> pa.Schema:
     )
 
 
+@cache
 def schema_fingerprint() -> str:
     """Changes with any column's name, type or place."""
     return hashlib.sha256("\n".join(f"{path} {kind}" for path, kind in leaves(columns())).encode()).hexdigest()[:16]

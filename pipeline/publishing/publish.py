@@ -62,7 +62,7 @@ def publish(
         units: in any order; the result does not depend on it.
         out: the dataset's place: empty, or this build's. While another process publishes to a folder, this one waits.
         synthetic: names of the sources whose pictures are drawn and not taken.
-        provenance: goes into the manifest as it is (engines, fingerprints, inputs).
+        provenance: goes into the manifest as it is (engines, fingerprints, inputs); the card lists its `models`.
 
     Raises:
         ConfigError: the place holds something else, or there is nothing to publish.
@@ -164,7 +164,7 @@ def _revision(
             write_table(kind, scratch[kind.file], shards, out, before)
         scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
         entries = {name: _entry(path) for name, path in scratch.items()}
-        text = card.render(build, found, shards, folder=_PLACEHOLDER)
+        text = card.render(build, found, shards, folder=_PLACEHOLDER, models=provenance.get("models"))
         name = digest(settings, found, shards, sorted(entries.items()), text, length=16)
         folder = revisions.folder(name)
         text = text.replace(_PLACEHOLDER, folder)

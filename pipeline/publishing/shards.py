@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,13 +17,7 @@ from pydantic import ValidationError
 from pipeline.digest import digest
 from pipeline.publishing.counts import Tally
 from pipeline.publishing.grouping import Group
-from pipeline.publishing.layout import (
-    columns,
-    published_row,
-    schema_fingerprint,
-    shard_schema,
-    writer_options,
-)
+from pipeline.publishing.layout import columns, published_row, schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
 from pipeline.publishing.samples import join
 from pipeline.publishing.units import UnitTables
@@ -46,7 +41,7 @@ class ShardTask:
     group: Group
     row_group_bytes: float
 
-    @property
+    @cached_property
     def recipe(self) -> str:
         """Digest of what the shard is made from, the units' tables included."""
         return digest(VERSION, schema_fingerprint(), asdict(self), length=16)

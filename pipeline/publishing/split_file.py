@@ -21,6 +21,7 @@ from schemas.records import Continent, Split
 log = logging.getLogger(__name__)
 
 FILE = "splits.json"
+_COLUMNS = ("sample_id", "unit", "split")
 
 
 class _Entry(BaseModel):
@@ -61,7 +62,7 @@ def split_file(
 ) -> SplitFile:
     """What is written for a revision."""
     continents = {region.name: region.continent for region in build.regions}
-    entries = before.regions if before else {}
+    entries = dict(before.regions) if before else {}
     entries |= {name: RegionEntry(continent=continents[name], **asdict(told)) for name, told in regions.items()}
     there = sorted({continent for continent in continents.values() if continent is not None})
     return SplitFile(
@@ -109,11 +110,11 @@ def published_before(out: Store, before: Manifest | None) -> dict[str, tuple[str
 def _add_samples(out: Store, path: str, found: dict[str, tuple[str, Split]]) -> bool:
     try:
         with out.reader(path) as file:
-            table = pq.ParquetFile(file, page_checksum_verification=True).read(columns=["sample_id", "unit", "split"])
+            table = pq.ParquetFile(file, page_checksum_verification=True).read(columns=list(_COLUMNS))
     except (OSError, pa.ArrowException) as error:
         log.warning("%s of the earlier revision cannot be read (%s); its sites may get another split", path, error)
         return False
-    for sample_id, unit, split in zip(*(table[name].to_pylist() for name in table.column_names), strict=True):
+    for sample_id, unit, split in zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True):
         found[sample_id] = unit, "test_seen" if split == "test" else split
     return True
 
@@ -130,5 +131,5 @@ def remembered(
             regions[name] = RegionSplit(entry.held_out, entry.block_resolution)
     elif before is not None:
         regions |= {name: RegionSplit(False, None) for name in before.counts.regions}
-    units |= {unit: split for unit, split in samples.values()}
+    units |= dict(samples.values())
     return Remembered(units, regions)

@@ -78,12 +78,17 @@ class Toolbox:
 
     @property
     def segmenter(self) -> Segmenter:
-        """The segmenter."""
-        config = self.build.perception.segmenter
-        engine: Segmenter = self._once(
-            "segmenter", config.engine, lambda: resolve_name(SEGMENTERS[config.engine])(config)
-        )
-        return engine
+        """All segmenters as one."""
+        segmenter: Segmenter = self._once("segmenter", "all", self._make_segmenter)
+        return segmenter
+
+    def _make_segmenter(self) -> Segmenter:
+        from pipeline.perception.ensemble import Ensemble
+
+        configs = self.build.perception.segmenters
+        engines = [resolve_name(SEGMENTERS[config.engine])(config) for config in configs]
+        # What is known to be true needs no second opinion, and drawn walls have no material.
+        return engines[0] if configs[0].engine == "oracle" else Ensemble(engines)
 
     @property
     def blurrer(self) -> Any:

@@ -5,7 +5,7 @@ texts are counted before rows are made of them.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pyproj.exceptions import CRSError
 from pipeline.boundary import reading
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.window import Box
+from pipeline.sources.parquet_footer import Chunk, read_footer
 from pipeline.sources.unpacking import allowed_bytes, too_large
 
 _SOUND = "a whole Parquet file"
@@ -72,17 +73,17 @@ def read_rows(path: Path, boxes: Sequence[Box] | None = None) -> list[dict[str, 
         ConfigError: it cannot be read, or unpacks to more than its size allows.
     """
     with reading(path, _SOUND):
-        metadata = pq.read_metadata(path)
-        texts = [chunk for chunk in _chunks(metadata) if chunk.physical_type == "BYTE_ARRAY"]
+        footer = read_footer(path)
+        texts = [chunk for group in footer for chunk in group if chunk.text]
         # Arrow cannot keep texts below lists and structs, or stored as what they add to the one before: of such few
         # rows are read at a time.
-        others = {c.path_in_schema for c in texts if "." in c.path_in_schema or "DELTA_BYTE_ARRAY" in c.encodings}
-        longest = max((c.total_uncompressed_size for c in texts if c.path_in_schema in others), default=1)
+        others = {chunk.path for chunk in texts if "." in chunk.path or chunk.deltas}
+        longest = max((chunk.unpacked_bytes for chunk in texts if chunk.path in others), default=1)
         at_once = max(_LEAST_ROWS_AT_ONCE, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // max(longest, 1)))
-        file = pq.ParquetFile(path, read_dictionary=sorted({c.path_in_schema for c in texts} - others))
+        file = pq.ParquetFile(path, read_dictionary=sorted({chunk.path for chunk in texts} - others))
         bounded = bool(boxes) and _has_bounds(file.schema_arrow)
-        groups = [i for i in range(file.num_row_groups) if not bounded or _may_meet(file.metadata.row_group(i), boxes)]
-        _check_size(path, file.metadata, groups)
+        groups = [i for i, group in enumerate(footer) if not bounded or _may_meet(group, boxes or ())]
+        _check_size(path, [footer[i] for i in groups])
         columns = [name for name in file.schema_arrow.names if name != "bbox"]
         rows: list[dict[str, Any]] = []
         left = most = allowed_bytes(path)
@@ -107,20 +108,13 @@ def is_wgs84(crs: Any) -> bool:
     return any(known.equals(CRS(code), ignore_axis_order=True) for code in ("OGC:CRS84", "EPSG:4326", "EPSG:4979"))
 
 
-def _chunks(metadata: Any, groups: Sequence[int] | None = None) -> Iterator[Any]:
-    """The column chunks of some row groups, or of all."""
-    for number in range(metadata.num_row_groups) if groups is None else groups:
-        group = metadata.row_group(number)
-        yield from (group.column(i) for i in range(group.num_columns))
-
-
-def _check_size(path: Path, metadata: Any, groups: Sequence[int]) -> None:
+def _check_size(path: Path, groups: Sequence[Sequence[Chunk]]) -> None:
     size, most = path.stat().st_size, allowed_bytes(path)
-    values = sum(chunk.num_values for chunk in _chunks(metadata, groups))
+    values = sum(chunk.values for group in groups for chunk in group)
     if values > max(_FREE_VALUES, _VALUES_PER_BYTE * size):
         found = f"{size:,} bytes that stand for {values:,} values"
         raise ConfigError([Problem(str(path), found, f"at most {_VALUES_PER_BYTE} for each byte")])
-    if sum(chunk.total_uncompressed_size for chunk in _chunks(metadata, groups)) > most:
+    if sum(chunk.unpacked_bytes for group in groups for chunk in group) > most:
         raise too_large(path, most)
 
 
@@ -133,19 +127,14 @@ def _has_bounds(schema: pa.Schema) -> bool:
     return len(sides) == 4 and all(map(pa.types.is_floating, sides))
 
 
-def _may_meet(group: Any, boxes: Sequence[Box] | None) -> bool:
+def _may_meet(group: Sequence[Chunk], boxes: Sequence[Box]) -> bool:
     """Whether a row group's statistics leave it open that a row meets a box."""
-    ends: dict[str, tuple[float, float]] = {}
-    for i in range(group.num_columns):
-        chunk = group.column(i)
-        known = chunk.statistics
-        if chunk.path_in_schema.startswith("bbox.") and known is not None and known.has_min_max:
-            ends[chunk.path_in_schema[5:]] = float(known.min), float(known.max)
-    if len(ends) != 4:
+    ends = {chunk.path.removeprefix("bbox."): chunk.bounds for chunk in group if chunk.path.startswith("bbox.")}
+    x0, y0, x1, y1 = (ends.get(side) for side in ("xmin", "ymin", "xmax", "ymax"))
+    if x0 is None or y0 is None or x1 is None or y1 is None:
         return True
     return any(
-        ends["xmin"][0] <= east and ends["xmax"][1] >= west and ends["ymin"][0] <= north and ends["ymax"][1] >= south
-        for west, south, east, north in boxes or ()
+        x0[0] <= east and x1[1] >= west and y0[0] <= north and y1[1] >= south for west, south, east, north in boxes
     )
 
 

@@ -126,6 +126,7 @@ def _fused(one: _Opened, seen: _Seen, tools: Toolbox) -> CueRow:
         dict(zip(ids, seen.segments, strict=True)),
         tools.ocr.name,
         tools.segmenter.name,
+        tools.segmenter.words,
     )
     site_id = one.site.site_id
     if not any(cue.lasting for cue in found):

@@ -1,7 +1,8 @@
 """A stand-in for a model server: no model, but the interface of one, told what to reply or how to fail.
 
 It sees of a request what a model sees, so it can play a good writer (`write_well`) that writes from the cues that it is
-given, and one that obeys whatever it reads (`Obedient`).
+given, and one that obeys whatever it reads (`Obedient`). The small request that a client begins with is kept apart
+(`probes`), so that tests count turns.
 """
 
 import asyncio
@@ -13,6 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+from pipeline.captioning.dialogue.model_probe import NAME as PROBE
 
 NAME = "stand-in"
 WHERE = {
@@ -51,23 +54,34 @@ class StandIn:
     seen: list[Seen] = field(default_factory=list)
     fault: Fault = lambda _number, _seen: None
     """Given the request's number from 0: an answer in place of a reply."""
+    probes: list[Seen] = field(default_factory=list)
+    """The small requests that were made before any turn."""
+    probe_fault: Fault = lambda _number, _seen: None
+    """As `fault`, for the small requests."""
     delay_s: float = 0.0
     at_once: int = 0
     most_at_once: int = 0
     keeps: set[str] | None = None
     """Pictures by `uuid`; None for a server that does not know of them."""
+    takes_references: bool = True
+    """Whether a picture may be left out whose `uuid` it has: a vLLM before 0.11 calls itself vllm, and refuses that."""
+    newer_limit: bool = False
+    """Whether it takes `max_completion_tokens` and not `max_tokens`, as OpenAI's models that reason."""
     models: Any = None
-    """What stands under `data` of /models, in place of the usual."""
+    """What stands under `data` of /models, in place of the usual; an answer to give in place of the list."""
 
     def turns(self) -> list[str]:
         """Names of the turns that were asked, in order."""
         return [seen.turn for seen in self.seen]
 
 
+USAGE = {"prompt_tokens": 100, "completion_tokens": 20}
+
+
 def reply(text: str, finish_reason: str = "stop") -> web.Response:
     """A chat completion."""
     choice = {"message": {"role": "assistant", "content": text}, "finish_reason": finish_reason}
-    return web.json_response({"choices": [choice], "usage": {"prompt_tokens": 100, "completion_tokens": 20}})
+    return web.json_response({"choices": [choice], "usage": USAGE})
 
 
 def refusal(message: str, param: str | None = None, status: int = 400) -> web.Response:
@@ -99,12 +113,12 @@ def serving(write: Writer, port: int = 0, **settings: Any) -> Iterator[StandIn]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    ready.wait()
     try:
         yield standin
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join(10)
+        thread.join()
         loop.close()
 
 
@@ -112,6 +126,9 @@ def _models(standin: StandIn) -> Callable[[web.Request], Any]:
     async def models(_: web.Request) -> web.StreamResponse:
         owner = "someone" if standin.keeps is None else "vllm"
         usual = [{"id": NAME, "owned_by": owner, "max_model_len": 32_768}]
+        if callable(standin.models):
+            answer: web.StreamResponse = standin.models()
+            return answer
         return web.json_response({"object": "list", "data": usual if standin.models is None else standin.models})
 
     return models
@@ -121,6 +138,10 @@ def _chat(standin: StandIn) -> Callable[[web.Request], Any]:
     async def chat(request: web.Request) -> web.StreamResponse:
         body = await request.json()
         seen = _seen(body)
+        if seen.turn == PROBE:
+            standin.probes.append(seen)
+            found = standin.probe_fault(len(standin.probes) - 1, seen) or _refused(standin, body)
+            return found or reply(json.dumps({"pictures": [{"colour": "red", "place": "first"}]}))
         number = len(standin.seen)
         standin.seen.append(seen)
         standin.at_once += 1
@@ -129,15 +150,38 @@ def _chat(standin: StandIn) -> Callable[[web.Request], Any]:
             await asyncio.sleep(standin.delay_s)
             if (answer := standin.fault(number, seen)) is not None:
                 return answer
-            if body["model"] != NAME:
-                return refusal(f"The model `{body['model']}` does not exist.", "model", 404)
-            if _missed(standin, body):
-                return refusal("Cache miss for image at index 0 but data is not provided.")
+            if (answer := _refused(standin, body)) is not None:
+                return answer
             return reply(json.dumps(standin.write(seen), ensure_ascii=False))
         finally:
             standin.at_once -= 1
 
     return chat
+
+
+def _refused(standin: StandIn, body: dict[str, Any]) -> web.Response | None:
+    """What a server of these settings objects to, in the words of the servers that have them."""
+    if body["model"] != NAME:
+        return refusal(f"The model `{body['model']}` does not exist.", "model", 404)
+    if standin.newer_limit and "max_tokens" in body:
+        said = (
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+        )
+        error = {
+            "message": said,
+            "type": "invalid_request_error",
+            "param": "max_tokens",
+            "code": "unsupported_parameter",
+        }
+        return web.json_response({"error": error}, status=400)
+    pictures = [part for part in body["messages"][-1]["content"] if part["type"] == "image_url"]
+    if not standin.takes_references and any(part["image_url"] is None for part in pictures):
+        said = "1 validation error for ChatCompletionContentPartImageParam image_url Input should be a valid dictionary"
+        flat = {"object": "error", "message": said, "type": "BadRequestError", "param": None, "code": 400}
+        return web.json_response(flat, status=400)
+    if _missed(standin, body):
+        return refusal("Cache miss for image at index 0 but data is not provided.")
+    return None
 
 
 def _missed(standin: StandIn, body: dict[str, Any]) -> bool:

@@ -70,7 +70,7 @@ def chip(seed: int) -> Chip:
 def cue(cue_id: str, **values: Any) -> Cue:
     """A cue: `t` a sign, `o` a thing, `m` on the map."""
     kind = {"t": "text", "o": "object", "m": "map"}[cue_id[0]]
-    base: dict[str, Any] = dict.fromkeys(Cue.model_fields) | {
+    base: dict[str, Any] = dict.fromkeys(name for name, field in Cue.model_fields.items() if field.is_required()) | {
         "cue_id": cue_id,
         "kind": kind,
         "label": {"text": "sign", "object": "building", "map": "poi"}[kind],

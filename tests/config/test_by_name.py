@@ -62,8 +62,8 @@ def test_a_line_in_the_table_is_all_that_a_source_needs(monkeypatch: pytest.Monk
         ),
         (
             "perception",
-            {"segmenter": {"engine": "sam", "checkpoint": "x", "labels": {"library": "open_clip", "modell": 1}}},
-            "perception.segmenter.labels.open_clip.modell: found an unknown key; allowed: did you mean model?",
+            {"segmenters": [{"engine": "sam", "checkpoint": "x", "labels": {"library": "open_clip", "modell": 1}}]},
+            "perception.segmenters.0.labels.open_clip.modell: found an unknown key; allowed: did you mean model?",
         ),
         (
             "captioner",

@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {
         "aerial": {"above": {"type": "world", "seed": 3}},
         "map": {"plan": {"type": "world", "seed": 3}},
     },
-    "sampling": {"spacing_m": 60, "max_sites": 10, "unit_resolution": 10},
+    "sampling": {"spacing_m": 60, "max_sites": 6, "unit_resolution": 10},
     "imagery": {
         "max_views": 2,
         "long_side_px": 320,
@@ -39,7 +39,7 @@ SMALL: dict[str, Any] = {
         "chips": {"gsd_m": 0.6, "size_px": 128},
         "quality": {"min_sharpness": 0, "min_contrast": 0, "min_entropy": 0, "max_darkness": 1},
     },
-    "perception": {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}},
+    "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
     "publish": {"shard_mb": 0.2, "row_group_mb": 0.1, "min_duplicate_distance": 0},
     "limits": {"workers": 2, "allowed_failed_share": 0.5},
 }

@@ -23,7 +23,10 @@ def geoscribe(*args: str | Path) -> str:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("name", "group", "sites"), [("seoul", "seoul_jongno", 22), ("boulder", "boulder_co", 30)])
+@pytest.mark.parametrize(
+    ("name", "group", "sites"),
+    [("seoul", "seoul_jongno", 22), pytest.param("boulder", "boulder_co", 30, marks=pytest.mark.seldom)],
+)
 def test_a_real_place_is_built_and_verified(corpus: Path, tmp_path: Path, name: str, group: str, sites: int) -> None:
     index = tmp_path / "index.jsonl"
     geoscribe("index-manifest", corpus / "MANIFEST.jsonl", "--group", group, "--out", index)

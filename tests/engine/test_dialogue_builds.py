@@ -7,8 +7,8 @@ from aiohttp import web
 
 from pipeline.config.build import Build
 from pipeline.engine.build import run_build
-from pipeline.engine.layers import list_layers, read_rows
-from pipeline.engine.workspace import collect_garbage, discard_replies
+from pipeline.engine.layers import Counts, list_layers, read_rows
+from pipeline.engine.workspace import collect_garbage, discard_replies, read_state
 from pipeline.stages import STAGES
 from pipeline.storage import open_store
 from schemas.records import CaptionRow
@@ -69,11 +69,15 @@ def test_a_retry_after_an_outage_asks_only_for_what_did_not_come(small_build: Ca
         spoilt = {"compose"}
 
         def fault(_: int, seen: Seen) -> Any:
-            return web.Response(status=500) if seen.turn in spoilt else None
+            return web.Response(text="CUDA out of memory", status=500) if seen.turn in spoilt else None
 
         model.fault = fault
         outcome = run_build(build, stages=NAMES)
         assert set(outcome.failed) == {"model_unreachable"}
+        ((said, sites),) = outcome.total.details["model_unreachable"].counted
+        assert (sites, "HTTP 500: CUDA out of memory" in said) == (outcome.failed["model_unreachable"], True)
+        told = [state.counts for state in read_state(open_store(build.workspace)).stages]
+        assert sum(told, Counts(0, {})).details == outcome.total.details
         before = rows(build)
         assert all([turn.turn for turn in row.turns][-1] == "relate" for row in before)
         model.seen.clear()

@@ -179,6 +179,7 @@ def test_two_builds_at_once_end_in_one_sound_dataset(small_config: Callable[...,
     assert verify(open_store(str(shared.parent / "dataset"))) == []
 
 
+@pytest.mark.seldom  # the killed worker's build is compared as well
 def test_dask_publishes_the_same_bytes_as_the_local_runner(small_config: Callable[..., Path], tmp_path: Path) -> None:
     local, dask = small_config(tmp_path / "local"), small_config(tmp_path / "dask")
     finish(local)

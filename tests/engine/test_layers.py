@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.details import Details
 from pipeline.engine.layers import (
     Counts,
     DamagedLayerError,
@@ -38,7 +39,7 @@ def test_a_table_is_found_by_its_name_alone(store: Store) -> None:
     assert list(listing) == [file]
     assert listing.of_unit("north", "891") == (file,)
     assert read_rows(store, file, CueRow) == ROWS
-    assert read_counts(store, file) == Counts(1, {"no_cues": 1})
+    assert read_counts(store, file) == Counts(1, {"no_cues": 1}, {"no_cues": Details((("nothing there", 1),))})
 
 
 def test_the_same_rows_give_the_same_file(store: Store) -> None:

@@ -291,7 +291,7 @@ def test_a_worker_that_talks_nonsense_is_cut_off_alone(said: bytes, caplog: pyte
         place, _, token = address.partition("/")
         host, _, port = place.rpartition(":")
         for greeting in (b"", token.encode() + b"\n"):
-            with socket.create_connection((host, int(port)), timeout=10) as connection:
+            with socket.create_connection((host, int(port))) as connection:
                 try:
                     connection.sendall(greeting + said + b"\n")
                     while connection.recv(1000):
@@ -306,7 +306,7 @@ def test_who_says_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits_service, "GREETING_S", 0.1)
     with serve_limits() as address:
         host, _, port = address.partition("/")[0].rpartition(":")
-        with socket.create_connection((host, int(port)), timeout=10) as connection:
+        with socket.create_connection((host, int(port))) as connection:
             assert connection.recv(10) == b""
 
 

@@ -75,6 +75,7 @@ def test_a_sign_upside_down_gives_no_sure_words(engine: EasyOcrEngine, sign: Pix
 
 
 @pytest.mark.slow
+@pytest.mark.seldom
 def test_a_picture_with_400_words(engine: EasyOcrEngine) -> None:
     lines = [" ".join(["garden"] * 10)] * 40
     (boxes,) = engine.read([View("", words(*lines, width=1024, height=1024, size=17), None)])

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.perception.masks import LEAST_SHARE, Bools, Marked, parts, segments
+from pipeline.perception.masks import LEAST_SHARE, Bools, Marked, parts, segments, sides
 from pipeline.perception.vocabulary import vocabulary
 
 SIDE = 100
@@ -84,3 +84,44 @@ def test_stretches_are_joined_with_the_mean_confidence_of_their_pixels() -> None
 def test_crumbs_are_no_parts() -> None:
     mask = box(0, 0, 20, 20) | box(50, 50, 70, 70) | box(90, 90, 92, 92)
     assert [part.sum() for part in parts(mask)] == [400, 400]
+
+
+def test_ground_is_a_stretch_though_it_is_counted() -> None:
+    """Two pieces of road are one road; two trees are two."""
+    marked = [
+        Marked(label, box(top, left, top + 10, left + 40), 0.8)
+        for label, top in (("road", 80), ("tree", 40))
+        for left in (0, 60)
+    ]
+    found = [segment.label for segment in segments(marked, WORDS)]
+    assert sorted(found) == ["road", "tree", "tree"]
+
+
+def street(gap: int, far: int) -> Bools:
+    """Houses on either side that get lower towards the middle, joined there by `far` rows, or by nothing."""
+    mask = np.zeros((SIDE, SIDE), bool)
+    for column in range(SIDE):
+        reach = max(0, abs(column - SIDE // 2) - gap)
+        mask[50 - reach : 50 + reach // 2, column] = True
+    mask[50 - far : 50, SIDE // 2 - gap - 2 : SIDE // 2 + gap + 2] = True
+    return mask
+
+
+def test_the_two_sides_of_a_street_are_two() -> None:
+    mask = street(gap=6, far=4)
+    left, right = sides(mask)
+    assert (left | right == mask).all()
+    assert not (left & right).any()
+    assert np.nonzero(left)[1].max() < np.nonzero(right)[1].min()
+    assert 0.4 < left.sum() / mask.sum() < 0.6
+
+
+def test_one_house_is_one() -> None:
+    gabled = box(30, 10, 90, 90)
+    gabled[30:60, 30:70] = False  # a lower middle, but no gap
+    low = np.zeros((SIDE, SIDE), bool)
+    low[85:90] = True
+    low[80:85, :10] = low[80:85, 90:] = True
+    for mask in (box(10, 0, 90, 100), gabled, low, box(50, 50, 51, 51)):
+        (whole,) = sides(mask)
+        assert (whole == mask).all()

@@ -157,7 +157,7 @@ def more_layers(where: Path) -> None:
 )
 def test_a_folder_without_a_usable_detector_is_named(folder: Path, change: Callable[[Path], object]) -> None:
     said = broken(folder, change)
-    assert "perception.segmenter.detector" in said
+    assert "perception.segmenters.detector" in said
     assert str(folder / "broken") in said
 
 

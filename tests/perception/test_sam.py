@@ -202,7 +202,7 @@ def test_a_namer_of_transformers_that_is_none(folder: Path) -> None:
     (folder / "cut" / "model.safetensors").write_bytes((folder / "clip" / "model.safetensors").read_bytes()[:5_000])
     assert str(folder / "cut") in said(str(folder / "cut"))
     (folder / "cut" / "config.json").write_text(json.dumps({"model_type": "bert", "architectures": ["BertModel"]}))
-    assert "perception.segmenter.labels.model" in said(str(folder / "cut"))
+    assert "perception.segmenters.labels.model" in said(str(folder / "cut"))
     with pytest.raises(ValidationError, match="needs its revision"):
         config(folder, labels={"library": "transformers", "model": "openai/clip-vit-base-patch32"})
 

@@ -59,7 +59,7 @@ def test_words(word: str) -> None:
 def test_a_build_s_own_vocabulary(tmp_path: Path) -> None:
     assert read_vocabulary(None) is vocabulary()
     path = tmp_path / "words.yaml"
-    with pytest.raises(ConfigError, match=r"perception\.segmenter\.vocabulary.*words\.yaml"):
+    with pytest.raises(ConfigError, match=r"perception\.segmenters\.vocabulary.*words\.yaml"):
         read_vocabulary(path)
     path.write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match=r"words\.yaml"):

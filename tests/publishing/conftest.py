@@ -108,7 +108,7 @@ def chip(site_id: str, lat: float, lon: float, kind: str) -> Chip:
 
 
 def cues(views: Sequence[StreetView]) -> list[Cue]:
-    nothing = dict.fromkeys(Cue.model_fields)
+    nothing = dict.fromkeys(name for name, field in Cue.model_fields.items() if field.is_required())
     sign = {
         "cue_id": "t1", "kind": "text", "label": "sign", "text": "Ferry Lane Books", "script": "Latn",
         "position": Position.AHEAD_LEFT, "depth": "near", "confidence": 0.97, "source": "rapidocr 3.10.0",

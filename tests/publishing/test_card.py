@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from pipeline.config.build import Build
+from pipeline.config.perception import OracleSegments
 from pipeline.publishing.card import render
 from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry
 
@@ -102,7 +103,7 @@ def test_oracle_and_synthetic_are_labelled(make_build: Callable[..., Build]) -> 
     oracle = build.perception.model_copy(
         update={
             "ocr": build.perception.ocr.model_copy(update={"engine": "oracle"}),
-            "segmenter": build.perception.segmenter.model_copy(update={"engine": "oracle"}),
+            "segmenters": [OracleSegments(engine="oracle")],
         }
     )
     drawn = COUNTS.model_copy(update={"synthetic": 100})

@@ -52,7 +52,7 @@ def test_older_versions_of_datasets(folder: Path, tmp_path: Path, version: str) 
     python = Path(os.environ["GEOSCRIBE_READERS"]) / version / "bin" / "python"
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
     command = [str(python), reading.__file__, str(folder), str(tmp_path / "cache")]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stdout + result.stderr
     assert result.stdout.startswith(f"{version} {{")
 

@@ -11,12 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
 
+from pipeline.geo.overlaps import from_lists  # noqa: E402
 from tests.retrieval import one_of_two  # noqa: E402
 from tests.retrieval.conftest import free_port  # noqa: E402
 from tools.retrieval.data.index import Index, read_index  # noqa: E402
 from tools.retrieval.data.select import Selection  # noqa: E402
 from tools.retrieval.losses import Negatives, info_nce  # noqa: E402
-from tools.retrieval.overlaps import from_lists  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -106,7 +106,7 @@ def test_two_processes_are_as_one(tmp_path: Path) -> None:
         )
         for rank in (0, 1)
     ]
-    assert [process.wait(200) for process in started] == [0, 0]
+    assert [process.wait() for process in started] == [0, 0]
     together = torch.load(tmp_path / "found.pt", weights_only=True)
     for config, found in zip(one_of_two.CONFIGS, together, strict=True):
         alone: dict[str, Any] = one_of_two.gradients(config, 0, 1)

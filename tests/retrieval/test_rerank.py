@@ -87,10 +87,10 @@ def test_words_that_give_orders_stay_within_the_data(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (reply('{"reasons": [], "confidence": 140}'), "no judgement: confidence: Input should be less than"),
-        (reply('{"reasons": []}'), "no judgement: confidence: Field required"),
-        (reply("I think so."), "no judgement: the whole"),
-        (reply('{"reasons": [', "length"), "ended by 'length'"),
+        (reply('{"reasons": [], "confidence": 140}'), "judge: confidence: Input should be less than"),
+        (reply('{"reasons": []}'), "judge: confidence: Field required"),
+        (reply("I think so."), "judge: no JSON"),
+        (reply('{"reasons": [', "length"), "judge: cut after 20 tokens"),
         (refusal("This content is not allowed."), "HTTP 400: This content is not allowed"),
         (web.Response(status=500), "HTTP 500"),
     ],

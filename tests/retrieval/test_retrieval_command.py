@@ -62,7 +62,7 @@ def test_the_command_does_not_need_torch_to_evaluate(fields_dataset: str) -> Non
         "from tools.cli.main import app\n"
         f"app(['retrieval', 'selftest', {fields_dataset!r}], standalone_mode=False)\n"
     )
-    done = subprocess.run([sys.executable, "-c", blocked], check=False, capture_output=True, text=True, timeout=250)
+    done = subprocess.run([sys.executable, "-c", blocked], check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "perfect" in done.stdout
 

@@ -27,7 +27,7 @@ def tools(tmp_path: Path) -> Toolbox:
         "name": "test", "workspace": "workspace", "dataset": "dataset",
         "regions": [{"name": "r", "centre": [0.0, 0.0], "radius_m": 100}],
         "sources": {"street": {"w": {"type": "world"}}, "map": {"w": {"type": "world"}}},
-        "perception": {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}},
+        "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
     }  # fmt: skip
     return Toolbox(parse_build(build, base=tmp_path))
 

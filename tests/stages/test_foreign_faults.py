@@ -125,6 +125,7 @@ class Engine:
         self._engine = engine
         self._guilty = guilty
         self.name = engine.name
+        self.words = getattr(engine, "words", None)
 
     def read(self, views: Sequence[View]) -> Any:
         if any(map(self._guilty, views)):

@@ -105,7 +105,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def _forward(behind: str, asked: Asked) -> Given:
-    connection = http.client.HTTPConnection(urlsplit(behind).netloc, timeout=60)
+    connection = http.client.HTTPConnection(urlsplit(behind).netloc, timeout=200)
     try:
         kept = {name: value for name, value in asked.headers.items() if name not in {"host", "accept-encoding"}}
         connection.request(asked.method, asked.address, asked.body or None, kept)

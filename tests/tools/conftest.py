@@ -88,7 +88,7 @@ def _chip(source: str, number: int, lat: float, lon: float) -> ChipInfo:
 
 
 def _cue(cue_id: str, kind: str, label: str, **changes: Any) -> Cue:
-    fields: dict[str, Any] = dict.fromkeys(Cue.model_fields) | {
+    fields: dict[str, Any] = dict.fromkeys(name for name, field in Cue.model_fields.items() if field.is_required()) | {
         "cue_id": cue_id,
         "kind": kind,
         "label": label,

@@ -19,7 +19,8 @@ from tools.cli.console import table_console
 
 __all__ = ["drawn_once"]
 WIDE = {"COLUMNS": "200"}
-CHIPS = {"gsd_m": 0.6, "size_px": 128}
+IMAGERY = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "chips": {"gsd_m": 0.6, "size_px": 128}}
+TOO_BLURRED = IMAGERY | {"quality": {"min_sharpness": 1e9}}
 
 
 def geoscribe(*args: str | Path) -> subprocess.CompletedProcess[str]:
@@ -47,9 +48,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def write(folder: Path, **changes: Any) -> Path:
     raw = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text())
     raw |= {"name": "cli", "workspace": "workspace", "dataset": "dataset"}
-    raw["perception"] = {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}}
+    raw["perception"] = {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]}
     raw["sampling"] = {"spacing_m": 60, "max_sites": 5, "unit_resolution": 10}
-    raw["imagery"] = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "chips": CHIPS}
+    raw["imagery"] = IMAGERY
     raw = {**copy.deepcopy(raw), **changes}
     file = folder / "build.yaml"
     file.write_text(yaml.safe_dump(raw))
@@ -116,32 +117,18 @@ def test_a_bad_configuration_exits_with_2_and_names_the_key(tmp_path: Path) -> N
 
 
 def test_too_many_failed_sites_exit_with_1(tmp_path: Path) -> None:
-    gates = {
-        "max_views": 2,
-        "long_side_px": 480,
-        "anonymiser": "none",
-        "chips": CHIPS,
-        "quality": {"min_sharpness": 1e9},
-    }
-    result = geoscribe("build", write(tmp_path, imagery=gates), "--stages", "imagery")
+    result = geoscribe("build", write(tmp_path, imagery=TOO_BLURRED), "--stages", "imagery")
     assert result.returncode == 1
     assert "too_blurred: below the sharpness gate" in result.stdout
     assert "100.0% of the sites failed" in result.stdout
 
 
 def test_a_build_of_which_every_site_fails_exits_with_1_and_says_why(tmp_path: Path) -> None:
-    gates = {
-        "max_views": 2,
-        "long_side_px": 480,
-        "anonymiser": "none",
-        "chips": CHIPS,
-        "quality": {"min_sharpness": 1e9},
-    }
     limits = {"allowed_failed_share": 1.0}  # which allows failures, but a build that ends in nothing is none
-    result = geoscribe("build", write(tmp_path, imagery=gates, limits=limits))
+    result = geoscribe("build", write(tmp_path, imagery=TOO_BLURRED, limits=limits))
     assert result.returncode == 1, result.stderr
     assert "every site that was taken up failed: nothing is published" in result.stdout
-    assert re.search(r"too_blurred: \d+ of 10 say: sharpness \d+", result.stdout)
+    assert re.search(r"too_blurred: .*\n +\d+ of 10: sharpness \d+", result.stdout)
     assert "cannot go on" not in result.stderr
     assert not (tmp_path / "dataset" / "manifest.json").exists()
 

@@ -83,6 +83,14 @@ def test_a_picture_that_it_does_not_keep_is_sent(vllm: Vllm, shown: Picture) -> 
     assert asyncio.run(go()).finish_reason == "stop"
 
 
+def test_the_small_request_is_done_as_asked(vllm: Vllm, caplog: pytest.LogCaptureFixture) -> None:
+    """With random weights, so it is the grammar that holds the reply to the schema."""
+    before = vllm.answered()
+    ask(vllm)
+    assert vllm.answered() == before + 1
+    assert not caplog.messages
+
+
 def test_a_broken_picture_is_refused(vllm: Vllm, shown: Picture) -> None:
     for jpeg in (shown.jpeg[:300], b"<html>", b""):
         with pytest.raises(RefusedError):

@@ -16,6 +16,7 @@ import typer
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
+from tools.cli.models import models_app
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
@@ -37,6 +38,7 @@ config_app = typer.Typer(help="The build file.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(sources_app, name="sources")
 app.add_typer(regions_app, name="regions")
+app.add_typer(models_app, name="models")
 app.add_typer(retrieval_app, name="retrieval")
 app.command()(coverage)
 app.command()(serve)
@@ -109,8 +111,8 @@ def retry(
 ) -> None:
     """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
 
-    Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long), the model is asked again with
-    other seeds.
+    Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long, too_little_to_say,
+    model_refused), the model is asked again with other seeds.
     """
     from pipeline.engine.workspace import definition
     from pipeline.errors import Problem

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tools.output import writing
+
 if TYPE_CHECKING:
     from tools.retrieval.checkpoint import Trained
     from tools.retrieval.data.index import Index
@@ -71,7 +73,8 @@ def embed(
     _print_left_out(index)
     out.mkdir(parents=True, exist_ok=True)
     for name, vectors in found.items():
-        write_embeddings(out / f"{name}.npz", vectors)
+        with writing(out / f"{name}.npz") as file:
+            write_embeddings(file, vectors)
         print(f"{out / name}.npz: {len(vectors):,} vectors of {vectors.vectors.shape[1]} numbers")
 
 
@@ -118,7 +121,8 @@ def evaluate(
     nearest = nearest_protocol(asked.rows_of(ids, "texts"), shown.rows_of(ids, "chips"), cvgtext_paths(told))
     print(as_text(measured, nearest), end="")
     if out is not None:
-        out.write_text(as_json(measured, nearest), encoding="utf-8")
+        with writing(out):
+            out.write_text(as_json(measured, nearest), encoding="utf-8")
         print(f"figures: {out}")
 
 
@@ -239,7 +243,8 @@ def rerank(
     queries = first_chips(trained, index, view.value, top=top, most=most)
     metres = shown_metres(trained, index, view.value)
     found = judge(queries, captioner, replies, heading_up=data.heading_up, metres=metres, weight=weight)
-    out.write_text(as_lines(found), encoding="utf-8")
+    with writing(out):
+        out.write_text(as_lines(found), encoding="utf-8")
     for name, share in zip(("before", "after"), first_right(found), strict=True):
         assert share is not None
         print(f"own chip first {name}: {share.value:.1%} ({share.low:.1%} to {share.high:.1%}) of {share.of} texts")

@@ -6,6 +6,8 @@ from rich.table import Table
 from pipeline.config.build import Build
 from pipeline.engine.build import Outcome
 from pipeline.engine.cost import Plan
+from pipeline.engine.details import Details
+from pipeline.engine.layers import Counts
 from pipeline.engine.workspace import State
 from pipeline.stages import STAGES
 from schemas.reasons import EXPLANATIONS, Reason
@@ -89,7 +91,7 @@ def print_state(state: State) -> None:
         table.add_row(s.region, s.stage, f"{s.done}/{s.units}", str(s.counts.total), str(s.counts.ok), failed)
     console = table_console()
     console.print(table)
-    _explain(console, {reason: n for s in state.stages for reason, n in s.counts.failed.items()})
+    _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
     open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
     console.print(f"{open_units} units are not finished" if open_units else "all units are finished")
     if state.stale:
@@ -106,15 +108,11 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     for stage, counts in outcome.counts.items():
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
         console.print(f"{stage}: {counts.ok} sites ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True)
-    _explain(console, outcome.failed)
+    _explain(console, outcome.total)
     for why in outcome.empty:
         console.print(f"region without sites: {why}", soft_wrap=True)
-    if outcome.fatal:
+    if outcome.none_left:
         console.print("every site that was taken up failed: nothing is published", style="bold", soft_wrap=True)
-        for reason, common in outcome.fatal.items():
-            # Details hold words of servers and files: no markup.
-            says = f"{common.sites} of {common.of} say: {common.detail}"
-            console.print(f"  {reason}: {says}", soft_wrap=True, markup=False, highlight=False)
     if outcome.published is not None:
         how = "published" if outcome.made["publish"] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
@@ -126,9 +124,14 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         )
 
 
-def _explain(console: Console, failed: dict[str, int]) -> None:
-    for reason in sorted(failed):
+def _explain(console: Console, counts: Counts) -> None:
+    """What each reason means, and what was found the most often where sites failed for it."""
+    for reason in sorted(counts.failed):
         console.print(f"  {reason}: {EXPLANATIONS[Reason(reason)]}", soft_wrap=True)
+        for detail, number in counts.details.get(reason, Details()).counted[:1]:
+            # Details hold words of servers and files: no markup.
+            said = f"    {number} of {counts.failed[reason]}: {detail}"
+            console.print(said, soft_wrap=True, markup=False, highlight=False)
 
 
 def _table(*columns: str) -> Table:

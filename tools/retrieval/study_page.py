@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from tools.output import writing
 from tools.retrieval.evaluate.figures import Figure
 from tools.retrieval.study import Row, Study
 from tools.retrieval.train.curves import chart, drawn
@@ -10,14 +11,15 @@ from tools.retrieval.train.curves import chart, drawn
 
 def write_study(study: Study, rows: Sequence[Row], folder: Path, command: str) -> list[Path]:
     """Write `<name>.md` and `<name>.svg` into a folder; returns their paths."""
-    folder.mkdir(parents=True, exist_ok=True)
     page, picture = folder / f"{study.name}.md", folder / f"{study.name}.svg"
-    page.write_text(as_markdown(study, rows, command), encoding="utf-8", newline="\n")
+    with writing(page):
+        page.write_text(as_markdown(study, rows, command), encoding="utf-8", newline="\n")
     reference = study.references[0]
     one = chart(f"Text to {reference}: R@10 on val, mean of {len(study.seeds)} seeds",
                 {row.name: row.curve for row in rows if len(row.curve) > 1}, unit="epoch")  # fmt: skip
     if one is not None:
-        picture.write_text(drawn(one), encoding="utf-8", newline="\n")
+        with writing(picture):
+            picture.write_text(drawn(one), encoding="utf-8", newline="\n")
     return [page, picture]
 
 

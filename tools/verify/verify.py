@@ -147,7 +147,7 @@ def _page_faults(shard: ShardEntry, file: pq.ParquetFile, group: int, first: int
 
 
 def _placing_findings(sample: Sample, shard: ShardEntry, row: int, census: _Census) -> Iterator[Finding]:
-    """What is wrong with a sample's place in the dataset."""
+    """Faults of a sample's position in the dataset."""
     if sample.split != shard.split:
         yield "split", f"{sample.split!r} in a shard of {shard.split!r}"
     if sample.region not in shard.counts.regions:

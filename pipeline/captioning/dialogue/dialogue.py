@@ -12,7 +12,7 @@ from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.dialogue.model_client import ModelClient
 from pipeline.captioning.dialogue.model_servers import Home
 from pipeline.captioning.dialogue.replies import ReplyCache
-from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, TooLongError
+from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.captioning.dialogue.templates import Templates
 from pipeline.captioning.dialogue.turns import Craft, describe, together
 from pipeline.captioning.grounding.grounding import VERSION
@@ -138,24 +138,22 @@ class _Writer:
 
     async def _ask_writer(self, request: Request, home: Home) -> Reply:
         parts = await self._made()
-        return await self._ask(parts, parts.client, request, home)
+        return await self._ask(parts, parts.client, request, home, parts.verifier)
 
     async def _ask_verifier(self, request: Request, home: Home) -> Reply:
         parts = await self._made()
         assert parts.verifier is not None
         return await self._ask(parts, parts.verifier, request, home)
 
-    async def _ask(self, parts: _Parts, client: ModelClient, request: Request, home: Home) -> Reply:
-        """From what was kept, else from a server; and kept."""
+    async def _ask(
+        self, parts: _Parts, client: ModelClient, request: Request, home: Home, next_asked: ModelClient | None = None
+    ) -> Reply:
+        """From what was kept, else from a server; and kept. What is wrong with who is asked next is known before."""
         found = await asyncio.to_thread(parts.cache.find, request)
         if found is not None:
             return found
-        await client.ready()
-        try:
-            reply = await client.ask(request, home)
-        except (TooLongError, RefusedError) as error:
-            await asyncio.to_thread(parts.cache.keep, request, error)
-            raise
+        await together(*(one.ready() for one in (client, next_asked) if one is not None))
+        reply = await client.ask(request, home)
         await asyncio.to_thread(parts.cache.keep, request, reply)
         return reply
 

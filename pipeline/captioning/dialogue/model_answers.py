@@ -1,105 +1,106 @@
 """What a model server's answers mean: a reply, or whose fault it is that there is none."""
 
-import json
 import re
-from typing import Any
 
-from pipeline.captioning.dialogue.requests import RefusedError, Reply, TooLongError
+from pipeline.captioning.dialogue.envelope import NoEnvelopeError, ending, parse, read_envelope
+from pipeline.captioning.dialogue.model_faults import Fault, judge
+from pipeline.captioning.dialogue.objections import read_objection, said
+from pipeline.captioning.dialogue.requests import LimitName, RefusedError, Reply, TooLongError
 from pipeline.errors import MachineError
-from pipeline.net import redact
 
-_SAID = 300
-_NO_VISION = re.compile(
-    r"(?i)not a multi-?modal model|not support(ed)? (image|vision|multi-?modal)|at most 0 image|no image input"
-)
-_SCHEMA = re.compile(r"(?i)grammar|json.?schema|response_format|structured.?output|guided")
 _MISSED = re.compile(r"(?i)cache miss for image")
+_OTHER_LIMIT = re.compile(
+    r"(?i)unsupported parameter\W{1,5}max_tokens|\bmax_tokens\b.{0,60}\bnot supported|use \W?max_completion_tokens"
+)
+_NO_GOOD = (
+    (re.compile(r"(?i)could not finish the message because max_tokens"), "length"),
+    (re.compile(r"(?i)failed to generate json"), "json_validate_failed"),
+)
+"""Errors in which a server reports a reply: there was one, and it was cut or no JSON. And how it ended, then."""
+
+
+class SetUpError(MachineError):
+    """No request of this build will do until somebody changes the server or the build file; the message says what."""
 
 
 class MissedError(Exception):
-    """The server no longer keeps a picture that was referred to."""
+    """The server does not have a picture that was referred to, or takes no references."""
+
+
+class LimitNameError(Exception):
+    """The server wants the limit of a reply under its newer name, `max_completion_tokens`."""
 
 
 class BusyError(Exception):
-    """The server's queue is full."""
+    """The server has too much to do."""
 
 
 class BrokenError(Exception):
     """The server failed at this request; it may not the next time."""
 
 
-def read_answer(status: int, body: bytes, latency_s: float, server: str, turn: str) -> Reply:
+def read_answer(
+    status: int, body: bytes, latency_s: float, server: str, turn: str, *, limit: LimitName = "max_tokens"
+) -> Reply:
     """The reply in a server's answer to a chat request.
 
+    Args:
+        status: of HTTP.
+        body: of the answer.
+        latency_s: of the request.
+        server: its address, for messages.
+        turn: which one was asked, for messages.
+        limit: the name under which the request limited its reply.
+
     Raises:
-        TooLongError, RefusedError: this request will never do.
-        MissedError, BusyError, BrokenError: it may do, sent again.
-        MachineError: no request of this build will do until somebody mends the server or the build file.
+        TooLongError, RefusedError: this request will not do.
+        MissedError, LimitNameError: it may do in another form.
+        BusyError, BrokenError: it may do, sent again.
+        SetUpError: no request of this build will do.
     """
-    if status in (429, 503):
-        raise BusyError(f"HTTP {status}")
-    if status >= 500:
-        raise BrokenError(f"HTTP {status}: {said(body)}")
     if status == 200:
-        return _reply(body, latency_s)
-    message, param = _error(body)
-    if status in (401, 403):
-        raise MachineError(f"{server} refuses the key (HTTP {status}): set captioner.key_env and the key in it")
-    if status == 404:
-        raise MachineError(f"{server} does not serve the model of captioner.model: {message}")
-    if _MISSED.search(message):
-        raise MissedError(message)
-    if status == 413 or param in ("input_tokens", "max_tokens") or "maximum context length" in message:
-        raise TooLongError(message, estimated=False)
-    if _NO_VISION.search(message):
-        raise MachineError(f"{server} serves a model that takes no pictures: {message}. Name a vision-language model")
-    if param == "image":
-        raise MachineError(
-            f"{server} takes fewer pictures than the build shows: {message}. Start it with `geoscribe serve`, or lower "
-            "captioner.most_views"
-        )
-    if _SCHEMA.search(message):
-        raise MachineError(
-            f"{server} refuses the reply schema of turn {turn}: {message}. Start it with `geoscribe serve`, which "
-            "chooses the backend that takes these schemas"
-        )
-    if status in {400, 422}:
-        raise RefusedError(f"HTTP {status}: {message}")
-    raise BrokenError(f"HTTP {status}: {message}")
+        try:
+            raw = parse(body)
+        except NoEnvelopeError as error:
+            raise BrokenError(f"an answer that is no chat completion: {_words(body)}") from error
+        if not (isinstance(raw, dict) and (raw.get("error") or raw.get("object") == "error")):
+            return _reply(raw, body, latency_s)
+    objection = read_objection(status, body)
+    if _MISSED.search(objection.message):
+        raise MissedError(objection.said)
+    if limit == "max_tokens" and status < 500 and _OTHER_LIMIT.search(objection.message):
+        raise LimitNameError(objection.said)
+    for pattern, finish_reason in _NO_GOOD:
+        if pattern.search(objection.message):
+            return Reply(
+                text="", finish_reason=finish_reason, prompt_tokens=0, completion_tokens=0, latency_s=latency_s
+            )
+    verdict = judge(objection)
+    words = f"HTTP {status}" + (f": {objection.said}" if objection.said else "")
+    if verdict.fault == Fault.SET_UP:
+        raise SetUpError(f"{server} {verdict.wrong.format(turn=turn)} ({words}): {verdict.change}")
+    if verdict.fault == Fault.TOO_LONG:
+        raise TooLongError(words, estimated=False)
+    if verdict.fault == Fault.REFUSED:
+        raise RefusedError(words)
+    raise BusyError(words) if verdict.fault == Fault.BUSY else BrokenError(words)
 
 
-def said(body: bytes) -> str:
-    """The first words of what a server said, fit for a message."""
-    words = " ".join(body[: 4 * _SAID].decode("utf-8", "replace").split())
-    return clean_words(words)
-
-
-def clean_words(text: str) -> str:
-    """A server's words without control characters and keys, cut."""
-    printable = "".join(c if c.isprintable() else " " for c in text)
-    return redact.clean(printable)[:_SAID]
-
-
-def _reply(body: bytes, latency_s: float) -> Reply:
+def _reply(raw: object, body: bytes, latency_s: float) -> Reply:
     try:
-        raw: Any = json.loads(body)
-        choice = raw["choices"][0]
-        usage = raw.get("usage") or {}
-        return Reply(
-            text=choice["message"]["content"] or "",
-            finish_reason=choice["finish_reason"] or "none",
-            prompt_tokens=usage.get("prompt_tokens", 0),
-            completion_tokens=usage.get("completion_tokens", 0),
-            latency_s=latency_s,
-        )
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise BrokenError(f"an answer that is no chat completion: {said(body)}") from error
+        envelope = read_envelope(raw)
+    except NoEnvelopeError as error:
+        raise BrokenError(f"an answer that is no chat completion: {_words(body)}") from error
+    if ending(envelope.finish_reason) == "failed":
+        raise BrokenError(f"a reply that ended by {envelope.finish_reason!r}: {said(envelope.text)}")
+    return Reply(
+        text=envelope.text,
+        finish_reason=envelope.finish_reason,
+        prompt_tokens=envelope.prompt_tokens,
+        completion_tokens=envelope.completion_tokens,
+        latency_s=latency_s,
+    )
 
 
-def _error(body: bytes) -> tuple[str, str | None]:
-    """Message and parameter of an error, `{"error": {"message": ..., "param": ...}}`."""
-    try:
-        error: Any = json.loads(body)["error"]
-        return clean_words(str(error["message"])), error.get("param")
-    except (ValueError, LookupError, TypeError, AttributeError):
-        return said(body), None
+def _words(body: bytes) -> str:
+    return said(body[:4_096].decode("utf-8", "replace"))

@@ -6,17 +6,17 @@ networks, and as many requests at once as the configuration says.
 
 import asyncio
 import itertools
-import json
 import os
 import time
 from collections.abc import Iterator
 
 import aiohttp
 
-from pipeline.captioning.dialogue.model_answers import BrokenError, BusyError, MissedError, read_answer
-from pipeline.captioning.dialogue.model_servers import Home, Server, Servers, read_capped
+from pipeline.captioning.dialogue.model_answers import BrokenError, BusyError, LimitNameError, MissedError, SetUpError
+from pipeline.captioning.dialogue.model_servers import Home, Server, Servers
+from pipeline.captioning.dialogue.model_wire import described, send
 from pipeline.captioning.dialogue.pictures import Picture
-from pipeline.captioning.dialogue.requests import Reply, Request
+from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request
 from pipeline.config.captioning import Dialogue
 from pipeline.digest import digest
 from pipeline.errors import MachineError, SiteError
@@ -76,12 +76,12 @@ class ModelClient:
                 try:
                     return await self._post(server, request, home)
                 except MissedError:
-                    # It keeps too little for this, or is several processes that keep apart.
-                    server.keeps_pictures = False
-                    tries += 1
-                    if tries < self._settings.tries:
-                        continue
-                    raise SiteError(Reason.MODEL_UNREACHABLE, f"{server.url} lost a picture, again and again") from None
+                    # It keeps too little for this, or is several processes that keep apart, or takes no references.
+                    server.keeps_pictures = False  # so that this happens to a request once, and is no try
+                    continue
+                except LimitNameError:
+                    server.limit = "max_completion_tokens"
+                    continue
                 except BusyError as error:
                     now = time.monotonic()
                     busy_since = busy_since or now
@@ -94,7 +94,7 @@ class ModelClient:
                     continue
                 except (BrokenError, aiohttp.ClientError, TimeoutError, OSError) as error:
                     tries += 1
-                    fault = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+                    fault = described(error)
                     # A cut connection may just have idled too long. If the server is gone, the next try says so.
                     if isinstance(error, TimeoutError):
                         self._servers.down(server, fault)
@@ -110,18 +110,16 @@ class ModelClient:
 
     async def _post(self, server: Server, request: Request, home: Home) -> Reply:
         held = home.held if server.keeps_pictures else None
-        data = json.dumps(request.body(held)).encode()
         self.sent += 1
-        started = time.monotonic()
-        async with self._session.post(
-            f"{server.url}/chat/completions",
-            data=data,
-            headers={"Content-Type": "application/json"},
-            allow_redirects=False,
-        ) as answer:
-            body = await read_capped(answer)
-        latency_s = round(time.monotonic() - started, 3)
-        reply = read_answer(answer.status, body, latency_s, server.url, request.name)
+        try:
+            reply = await send(self._session, server.url, request, held, server.limit)
+        except (RefusedError, SetUpError, BrokenError, MissedError) as error:
+            # It may be the references that it stumbled over: an older vLLM, or a proxy before one, does not know them.
+            if request.refers(held):
+                raise MissedError(str(error)) from error
+            if isinstance(error, MissedError):
+                raise BrokenError(str(error)) from error
+            raise
         if home.server is server:
             home.held |= {part.digest for part in request.parts if isinstance(part, Picture)}
         return reply

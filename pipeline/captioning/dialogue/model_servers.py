@@ -1,22 +1,26 @@
 """The model servers of a build: which of them are up, and which one a dialogue goes to."""
 
 import asyncio
-import contextlib
-import json
 import logging
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 import aiohttp
 
-from pipeline.captioning.dialogue.model_answers import said
+from pipeline.captioning.dialogue.envelope import NoEnvelopeError, parse
+from pipeline.captioning.dialogue.model_answers import SetUpError
+from pipeline.captioning.dialogue.model_probe import UnansweredError, probe
+from pipeline.captioning.dialogue.model_wire import described, read_capped
+from pipeline.captioning.dialogue.objections import said
+from pipeline.captioning.dialogue.requests import LimitName
 from pipeline.config.captioning import Dialogue
 from pipeline.errors import MachineError
 
 log = logging.getLogger(__name__)
 
-MOST_BYTES = 8 * 2**20
-"""Of an answer; a reply of 8,192 tokens is far below."""
+_NO_LIST = (404, 405, 429, 501)
+"""Statuses of a server that has no list of its models, or none now: what it serves, the small request shows."""
 _AGAIN_S = (0.2, 1.0, 2.0, 5.0)
 """Pauses between looks at a server that is down; the last one over and over."""
 
@@ -32,6 +36,7 @@ class Server:
         """Under way."""
         self.keeps_pictures = False
         """Whether pictures may be referred to by `uuid`, as vLLM allows."""
+        self.limit: LimitName = "max_tokens"
         self.falls = 0
         """How often it was down: what it kept before is gone."""
         self.watcher: asyncio.Task[None] | None = None
@@ -71,10 +76,10 @@ class Servers:
         self._fault: MachineError | None = None
 
     async def ready(self) -> None:
-        """Look at every server, once.
+        """Look at every server and have it do a small request, once.
 
         Raises:
-            MachineError: none answers, or one that does is not what the build file says.
+            MachineError: none answers, or one that does is not what the build needs.
         """
         async with self._looked:
             if self._ready:
@@ -83,7 +88,7 @@ class Servers:
             if all(faults):
                 raise MachineError(
                     f"no model server answers: {'; '.join(f for f in faults if f)}. Start one (geoscribe serve CONFIG) "
-                    "and, when it says that it is ready, the build again; or mend captioner.endpoints"
+                    "and, when it says that it is ready, the build again; or mend endpoints in the build file"
                 )
             for server, fault in zip(self._all, faults, strict=True):
                 if fault:
@@ -155,7 +160,7 @@ class Servers:
         """None if the server is fit for the build, else why it does not answer.
 
         Raises:
-            MachineError: it answers, and is not fit.
+            SetUpError: it answers, and is not fit.
         """
         timeout = aiohttp.ClientTimeout(total=self._settings.connect_timeout_s)
         try:
@@ -163,52 +168,52 @@ class Servers:
                 status, kind = answer.status, answer.content_type
                 body = await read_capped(answer)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return f"{server.url}: {type(error).__name__}: {error}".rstrip(": ")
-        if status >= 500 or status == 429:
-            return f"{server.url}: HTTP {status}"
+            return f"{server.url}: {described(error)}"
         if status in (401, 403):
-            raise MachineError(f"{server.url} refuses the key (HTTP {status}): set captioner.key_env and the key in it")
-        models = _models(body) if status == 200 else None
-        if models is None:
-            raise MachineError(
-                f"{server.url} is no OpenAI-compatible server: GET {server.url}/models gave HTTP {status}, {kind}: "
-                f"{said(body)[:80]}. captioner.endpoints takes addresses as http://127.0.0.1:8000/v1"
+            raise SetUpError(
+                f"{server.url} refuses the key (HTTP {status}): set key_env in the build file, and the key in the "
+                "variable that it names"
             )
-        self._check(server, models)
+        if status not in _NO_LIST:
+            if status >= 500:
+                return f"{server.url}: HTTP {status}"
+            models = _models(body) if status == 200 else None
+            if models is None:
+                words = said(body[:1_024].decode("utf-8", "replace"))[:80]
+                raise SetUpError(
+                    f"{server.url} is no OpenAI-compatible server: GET {server.url}/models gave HTTP {status}, {kind}: "
+                    f"{words}. The build file's endpoints are addresses as http://127.0.0.1:8000/v1"
+                )
+            self._check(server, models)
+        try:
+            server.limit = await probe(self._session, server.url, self._settings)
+        except UnansweredError as error:
+            return f"{server.url}: {error}"
         return None
 
     def _check(self, server: Server, models: Sequence[dict[str, Any]]) -> None:
         name = self._settings.model
-        found = next((model for model in models if model.get("id") == name), None)
+        found = next((model for model in models if _is(name, model.get("id"))), None)
         if found is None:
-            names = ", ".join(said(str(model.get("id")).encode()) for model in models[:5]) or "nothing"
-            raise MachineError(f"{server.url} serves {names}, not captioner.model, {name!r}")
+            names = ", ".join(said(str(model.get("id"))) for model in models[:5]) or "nothing"
+            raise SetUpError(f"{server.url} serves {names}, not {name!r}, as the build file has it")
         length, wanted = found.get("max_model_len"), self._settings.serve.max_model_len
         if isinstance(length, int) and length < wanted:
-            raise MachineError(
+            raise SetUpError(
                 f"{server.url} takes {length} tokens, captioner.serve.max_model_len is {wanted}: lower that, or start "
                 "the server with more"
             )
         server.keeps_pictures = found.get("owned_by") == "vllm"
 
 
-async def read_capped(answer: aiohttp.ClientResponse) -> bytes:
-    """The body of an answer.
-
-    Raises:
-        aiohttp.ClientPayloadError: it is larger than any answer may be.
-    """
-    body = bytearray()
-    async for chunk in answer.content.iter_chunked(2**16):
-        body += chunk
-        if len(body) > MOST_BYTES:
-            raise aiohttp.ClientPayloadError(f"an answer of more than {MOST_BYTES} bytes")
-    return bytes(body)
+def _is(name: str, listed: Any) -> bool:
+    """Whether a model is one that is listed; gateways list patterns, as `openai/*`."""
+    return isinstance(listed, str) and (listed == name or ("*" in listed and fnmatchcase(name, listed)))
 
 
 def _models(body: bytes) -> list[dict[str, Any]] | None:
-    with contextlib.suppress(ValueError, LookupError, TypeError):
-        models = json.loads(body)["data"]
-        if isinstance(models, list) and all(isinstance(model, dict) for model in models):
-            return models
-    return None
+    try:
+        models = parse(body)["data"]
+    except (NoEnvelopeError, LookupError, TypeError):
+        return None
+    return models if isinstance(models, list) and all(isinstance(model, dict) for model in models) else None

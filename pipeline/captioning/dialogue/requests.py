@@ -2,13 +2,15 @@
 
 import base64
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.captioning.dialogue.pictures import Picture
 from pipeline.digest import digest
 
+LimitName = Literal["max_tokens", "max_completion_tokens"]
+"""What a server calls the limit of a reply's tokens: the older name is the commoner, some take only the newer."""
 MARKS_TOKENS = 8
 """Of a chat message, around its text."""
 
@@ -49,12 +51,17 @@ class Request:
         shown = sum(part.tokens for part in self.parts if isinstance(part, Picture))
         return shown + sum(text_tokens(text) for text in texts) + 2 * MARKS_TOKENS
 
-    def body(self, held: frozenset[str] | None) -> dict[str, Any]:
+    def refers(self, held: frozenset[str] | None) -> bool:
+        """Whether it would refer to a picture of those held, and not send it."""
+        return any(isinstance(part, Picture) and part.digest in (held or ()) for part in self.parts)
+
+    def body(self, held: frozenset[str] | None, limit: LimitName = "max_tokens") -> dict[str, Any]:
         """The request as JSON.
 
         Args:
             held: digests of pictures that the server keeps, which are then referred to; None for a server that keeps
                 none and does not know of `uuid`.
+            limit: what the server calls the limit of a reply.
         """
         content = [_text(part) if isinstance(part, str) else _picture(part, held) for part in self.parts]
         return {
@@ -62,8 +69,9 @@ class Request:
             "messages": [{"role": "system", "content": self.system}, {"role": "user", "content": content}],
             "temperature": self.sampling.temperature,
             "top_p": self.sampling.top_p,
-            "max_tokens": self.sampling.max_tokens,
+            limit: self.sampling.max_tokens,
             "seed": self.seed,
+            "stream": False,  # some servers stream unless they are told not to
             "response_format": {
                 "type": "json_schema",
                 "json_schema": {"name": self.name.split()[0], "strict": True, "schema": self.schema},
@@ -93,10 +101,12 @@ class Reply(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: str
+    """As it came: what a model put around its answer is there still."""
     finish_reason: str
-    prompt_tokens: int
-    completion_tokens: int
-    latency_s: float
+    """In the server's word; `envelope.ending` says what it means."""
+    prompt_tokens: Annotated[int, Field(ge=0)]
+    completion_tokens: Annotated[int, Field(ge=0)]
+    latency_s: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TooLongError(Exception):
@@ -108,4 +118,4 @@ class TooLongError(Exception):
 
 
 class RefusedError(Exception):
-    """The server refused the request for good: asked again, it would again."""
+    """The server refuses the request: sent again as it is, it would be refused again."""

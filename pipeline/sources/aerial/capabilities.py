@@ -22,8 +22,8 @@ T = TypeVar("T")
 
 _MAX_BYTES = 20_000_000
 """Of a document; those of national services with a thousand layers are some 5 MB."""
-_ODD = (ValueError, TypeError, LookupError, AttributeError, NotImplementedError, ServiceException, LxmlError)
-"""What OWSLib raises on documents that lack what the standard requires, found by reading it."""
+_ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, StopIteration)
+"""What OWSLib and its users raise on documents that lack what the standard requires, found by reading and fuzzing."""
 FORMATS = ("image/jpeg", "image/jpg", "image/webp", "image/png")
 """Of pictures, the preferred first."""
 _DECODED = re.compile(r"image/(x-|vnd\.)?(pjpeg|webp|jpe?g|(jpe?g-?)?png(8|24|32)?)")
@@ -76,7 +76,7 @@ def parse(body: bytes, read: Callable[[bytes, str], T]) -> T:
             return read(body, version)
     except (ParseError, DefusedXmlException) as error:
         raise SiteError(Reason.BAD_ANSWER, f"capabilities are no XML that may be read: {error}") from error
-    except _ODD as error:
+    except (*_ODD, ServiceException, LxmlError) as error:
         raise SiteError(Reason.BAD_ANSWER, f"capabilities lack what they must hold: {error!r}"[:300]) from error
 
 

@@ -21,10 +21,11 @@ import numpy as np
 import rasterio
 from affine import Affine
 from rasterio.abc import MultiByteRangeResourceContainer
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.io import MemoryFile
 
 from pipeline.errors import SiteError
+from pipeline.sources.aerial.raster_limits import RASTER_FAULTS
 from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
 
@@ -164,7 +165,7 @@ def with_raster(file: RangeFile, action: Callable[[Any], T]) -> T:
     files.uses[number] = use = _Use(file)
     try:
         found = context.copy().run(_open, path, action)
-    except (RasterioError, OSError) as error:
+    except RASTER_FAULTS as error:
         said = str(error.__cause__ or error).replace(path, _IMAGE)[:200]  # without what differs from run to run
         raise use.fault or SiteError(Reason.READ_FAILED, f"{file.name}: {said}") from error
     finally:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
-from rasterio.errors import RasterioError, RasterioIOError
+from rasterio.errors import RasterioIOError
 from rasterio.windows import Window
 
 from pipeline.config.sources import RasterSource
@@ -14,6 +14,7 @@ from pipeline.errors import Problem, SiteError
 from pipeline.memo import LruMemo
 from pipeline.sources.aerial.geotiff import Whole, glance, grid_of, raster_faults, read_rgba
 from pipeline.sources.aerial.layouts import RGBA, Grid
+from pipeline.sources.aerial.raster_limits import RASTER_FAULTS, check_window, limit_faults
 from schemas.reasons import Reason
 
 _SUFFIXES = (".tif", ".tiff")
@@ -54,23 +55,24 @@ class RasterFiles:
             return
         try:
             with _open(path) as raster:
-                faults = raster_faults(raster, self._settings)
+                faults = raster_faults(raster, self._settings) + limit_faults(raster)
                 problems += [Problem(str(path), found, allowed) for found, allowed in faults]
                 if not faults:
                     self.grids.append(grid_of(raster, path.name))
-        except RasterioError as error:
+        except RASTER_FAULTS as error:
             problems.append(Problem(str(path), f"unreadable: {error}", _ALLOWED))
 
     def read(self, grid: Grid, window: Window, shape: tuple[int, int]) -> tuple[RGBA, list[str]]:
         """A window, averaged down to `shape`."""
         try:
             with _open(self._root / grid.name) as raster:
+                check_window(raster, grid.name, window, shape)
 
                 def whole() -> Whole:
                     return self._wholes.get(grid.name, lambda: glance(raster, self._settings))
 
                 rgba = read_rgba(raster, self._settings, window, shape, whole)
-        except (RasterioError, OSError) as error:
+        except RASTER_FAULTS as error:
             raise SiteError(Reason.READ_FAILED, f"{grid.name}: {error}") from error
         return rgba, [grid.name]
 

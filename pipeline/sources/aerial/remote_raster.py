@@ -20,15 +20,12 @@ from pipeline.sources.aerial.datum import from_degrees
 from pipeline.sources.aerial.gdal_reading import with_raster
 from pipeline.sources.aerial.geotiff import GLANCE_PX, Whole, glance, grid_of, raster_faults, read_rgba
 from pipeline.sources.aerial.layouts import RGBA, Grid, Layout
+from pipeline.sources.aerial.raster_limits import MOST_WINDOW, check_window, limit_faults, pixels_read
 from pipeline.sources.aerial.warp import Warped, warp_chip
 from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
 
 V = TypeVar("V")
-_MOST_BLOCK = 4096 * 4096
-"""Pixels. GDAL unpacks a block (a tile or strip) as a whole."""
-_MOST_WINDOW = 64 * 2**20
-"""Pixels that a chip may be averaged from, after the file's overviews."""
 _KEPT_HEADERS = 5_000
 _KEPT_WHOLES = 64
 """Glances: at most 1 MB each."""
@@ -90,9 +87,7 @@ class RemoteRasters:
         self.grid(remote)
 
         def pixels(raster: Any) -> RGBA:
-            if _pixels_read(raster, window, shape) > _MOST_WINDOW:
-                found = f"a chip of {shape[1]} x {shape[0]} pixels takes {window.width} x {window.height} of it"
-                raise SiteError(Reason.READ_FAILED, f"{remote.name}: {found}, and it has no overview near that scale")
+            check_window(raster, remote.name, window, shape)
             return read_rgba(raster, self._look, window, shape, lambda: self._whole(remote, raster))
 
         return self._use(remote, pixels)
@@ -100,15 +95,12 @@ class RemoteRasters:
     def _whole(self, remote: Remote, raster: Any) -> Whole:
         """A glance at a file, unless it has no overview to look at."""
         everything = Window(0, 0, raster.width, raster.height)
-        if _pixels_read(raster, everything, (GLANCE_PX, GLANCE_PX)) > _MOST_WINDOW:
+        if pixels_read(raster, everything, (GLANCE_PX, GLANCE_PX)) > MOST_WINDOW:
             return Whole(None, None)
         return self._wholes.get(remote.url, lambda: glance(raster, self._look))
 
     def _check(self, raster: Any, name: str) -> Grid:
-        faults = raster_faults(raster, self._look)
-        height, width = max(raster.block_shapes, key=lambda block: block[0] * block[1])
-        if height * width > _MOST_BLOCK:
-            faults.append((f"blocks of {width} x {height} pixels", f"at most {_MOST_BLOCK} pixels a block"))
+        faults = raster_faults(raster, self._look) + limit_faults(raster)
         if faults:
             said = "; ".join(f"found {found}, allowed: {allowed}" for found, allowed in faults)
             raise SiteError(Reason.READ_FAILED, f"{name}: {said}")
@@ -174,13 +166,6 @@ def ground_pixel_m(grid: Grid, point: Point) -> float:
     if not np.isfinite(pixels).all() or np.linalg.det(pixels) == 0:
         return float("inf")
     return float(np.linalg.norm(np.linalg.inv(pixels), axis=0).max())
-
-
-def _pixels_read(raster: Any, window: Window, shape: tuple[int, int]) -> float:
-    """How many pixels a window takes, averaged down to `shape` from the overview that is nearest to its scale."""
-    shrink = min(window.height / shape[0], window.width / shape[1])
-    factor = max((overview for overview in raster.overviews(1) if overview <= shrink * 1.01), default=1)
-    return float(window.width * window.height / factor**2)
 
 
 def joined(base: str, href: str) -> str:

@@ -170,7 +170,7 @@ def _joined(pieces: Sequence[Feature]) -> Feature:
     Raises:
         SiteError: BAD_ANSWER, the pieces take too much work.
     """
-    if len(pieces) == 1:
+    if len(pieces) == 1 or pieces[0].shape == "point":  # a point is in one tile, be it there more than once
         return pieces[0]
     check_meetings([piece.geometry for piece in pieces], _MOST_MEETINGS, f"the pieces of {pieces[0].feature_id}")
     same = [piece.geometry for piece in pieces if piece.shape == pieces[0].shape]

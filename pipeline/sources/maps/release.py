@@ -91,6 +91,7 @@ class Release:
         """
         with _explained(self.shown):
             data = ds.dataset(self._folder(kind), filesystem=self._system, format="parquet")
+            _check_columns(data.schema, f"{self.shown}, {kind}")
             columns = {name: pc.field(name) for name in (*_COMMON, *TYPES[kind][1]) if name in data.schema.names}
             columns |= {side: pc.field("bbox", side) for side in ("xmin", "ymin", "xmax", "ymax")}
             del columns["bbox"]
@@ -123,6 +124,25 @@ def _meets(boxes: Sequence[Box]) -> pc.Expression:
         meets = (x0 <= east) & (x1 >= west) & (y0 <= north) & (y1 >= south)
         found = meets if found is None else found | meets
     return found
+
+
+def _check_columns(schema: pa.Schema, where: str) -> None:
+    """Refuse a table without what all tables of a release have.
+
+    Raises:
+        SiteError: BAD_ANSWER.
+    """
+    kinds = {name: schema.field(name).type for name in ("id", "geometry", "bbox") if schema.names.count(name) == 1}
+    sides = kinds.get("bbox", pa.null())
+    bounded = pa.types.is_struct(sides) and all(
+        sides.get_field_index(side) >= 0 and pa.types.is_floating(sides.field(side).type)
+        for side in ("xmin", "ymin", "xmax", "ymax")
+    )
+    shape = kinds.get("geometry", pa.null())
+    shaped = pa.types.is_binary(shape) or pa.types.is_large_binary(shape)
+    if not bounded or not shaped or "id" not in kinds:
+        found = ", ".join(f"{name} of type {kind}" for name, kind in kinds.items()) or "none of them"
+        raise SiteError(Reason.BAD_ANSWER, f"{where}: columns id, geometry (WKB) and bbox are needed; found {found}")
 
 
 def _rows(file: Any, schema: pa.Schema, columns: dict[str, Any], wanted: Any) -> pa.Table:

@@ -15,7 +15,7 @@ from pipeline.config.build import Build
 from pipeline.errors import BuildStopped, MachineError, SiteError
 from pipeline.stopping import clear_stop, request_stop
 from schemas.records import Position
-from tests.captioning.model_standin import NAME, Seen, StandIn, reply, say, serving, write_well
+from tests.captioning.model_standin import NAME, USAGE, Seen, StandIn, refusal, reply, say, serving, write_well
 from tests.captioning.places import CUES, build_for, cue, place
 
 Captioner = Callable[..., DialogueCaptioner]
@@ -79,7 +79,7 @@ def test_instructions_are_the_system_s_and_all_data_the_user_s(model: StandIn, c
         assert [message["role"] for message in seen.body["messages"]] == ["system", "user"]
         assert "ISLAND FARM" not in seen.system
         assert set(seen.body) == {
-            "model", "messages", "temperature", "top_p", "max_tokens", "seed", "response_format"
+            "model", "messages", "temperature", "top_p", "max_tokens", "seed", "stream", "response_format"
         }  # fmt: skip
 
 
@@ -208,6 +208,17 @@ def test_another_model_may_be_the_verifier(model: StandIn, captioner: Captioner)
     assert said.fault is None
 
 
+def test_what_is_wrong_with_the_verifier_is_known_before_the_writer_writes(
+    model: StandIn, captioner: Captioner
+) -> None:
+    with (
+        serving(write_well, probe_fault=lambda *_: refusal("At most 1 image(s) may be provided.")) as judge,
+        pytest.raises(MachineError, match=r"At most 1 image"),
+    ):
+        captioner(verifier={"model": NAME, "endpoints": [judge.url]}).describe([place()])
+    assert (model.seen, judge.seen) == ([], [])
+
+
 def test_a_build_stops_whose_verifier_is_below_its_floor(model: StandIn, captioner: Captioner, tmp_path: Path) -> None:
     def write(seen: Seen) -> Any:
         if seen.turn == "verify":
@@ -296,6 +307,110 @@ def test_a_bad_reply_is_asked_for_once_more_with_another_seed(
     written(captioner(temperature=0.5), place())
 
 
+def around(change: Callable[[dict[str, Any]], Any]) -> Callable[[int, Seen], web.Response]:
+    """A good writer's replies as another server or model would give them."""
+
+    def fault(_: int, seen: Seen) -> web.Response:
+        text = json.dumps(write_well(seen), ensure_ascii=False)
+        choice = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+        answer = {"choices": [choice], "usage": dict(USAGE)}
+        given = change(answer)
+        return web.Response(
+            text=given if isinstance(given, str) else json.dumps(answer), content_type="application/json"
+        )
+
+    return fault
+
+
+def text_of(answer: dict[str, Any]) -> str:
+    return str(answer["choices"][0]["message"]["content"])
+
+
+def put(answer: dict[str, Any], text: Any, **more: Any) -> None:
+    answer["choices"][0]["message"] = {"role": "assistant", "content": text, **more}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda a: put(a, "<think>Is there {a sign}?</think>\n\n" + text_of(a)),
+        lambda a: put(a, None, reasoning_content=text_of(a)),
+        lambda a: put(a, f"```json\n{text_of(a)}\n```"),
+        lambda a: put(a, [{"type": "text", "text": text_of(a)}]),
+        lambda a: a["choices"][0].update(finish_reason="eos_token"),
+        lambda a: a["choices"][0].update(finish_reason=None),
+        lambda a: a["choices"][0].pop("finish_reason") and None,
+        lambda a: a.update(usage=None),
+        lambda a: a["usage"].update(prompt_tokens=None, completion_tokens=2.5),
+        lambda a: "\ufeff" + json.dumps(a) + "\n\ndata: [DONE]\n",
+    ],
+)
+def test_replies_are_read_as_servers_and_models_give_them(
+    model: StandIn, captioner: Captioner, change: Callable[[dict[str, Any]], Any]
+) -> None:
+    model.fault = around(change)
+    (said,) = written(captioner(prompt_set="single-turn-en-2"), place(views=1))
+    assert 'reads "ISLAND FARM"' in said.long
+    assert model.turns() == ["compose", "verify"]
+    assert written(captioner(prompt_set="single-turn-en-2"), place(views=1)) == [said]  # from what was kept
+
+
+def test_a_model_that_declines_is_asked_once_more_and_quoted(model: StandIn, captioner: Captioner) -> None:
+    model.fault = around(lambda a: put(a, None, refusal="I'm sorry, I can't help with that."))
+    error = failed(captioner(prompt_set="single-turn-en-2"), place(views=1))
+    assert error.reason == "model_refused"
+    assert "I'm sorry, I can't help with that." in error.detail
+    assert len({seen.body["seed"] for seen in model.seen}) == len(model.seen) == 2
+
+
+HALF = '{"scene": "a\\ud800b", "road": "", "things": [], "writing": []}'
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (HALF, "bad_reply"),  # spelt in the reply's own JSON
+        (HALF.replace("scene", "\\udfff"), "bad_reply"),
+        ('{"\ud800": 1}', "bad_reply"),  # in the text itself
+        (HALF.replace("\\ud800", "\ud800"), None),  # the same, where it does no harm
+    ],
+)
+def test_halves_of_characters_end_no_build(model: StandIn, captioner: Captioner, text: str, reason: str | None) -> None:
+    model.fault = lambda _, seen: reply(text) if seen.turn == "observe" else None
+    for _ in range(2):  # and not when it starts again, either
+        (answer,) = captioner().describe([place(views=1)])
+        assert getattr(answer, "reason", None) == reason
+        str(answer).encode()
+
+
+def test_a_description_has_no_character_that_cannot_be_read(model: StandIn, captioner: Captioner) -> None:
+    def write(seen: Seen) -> Any:
+        said = write_well(seen)
+        if seen.turn == "compose":
+            said["long"][0]["text"] = "A sign with \ud83d on it."
+        return said
+
+    model.write = write
+    model.fault = lambda _, seen: reply(json.dumps(write(seen), ensure_ascii=False))
+    error = failed(captioner(), place(views=1))
+    assert (error.reason, "U+FFFD" in error.detail) == ("bad_reply", True)
+
+
+def test_faults_are_never_kept(model: StandIn, captioner: Captioner, tmp_path: Path) -> None:
+    answers = [
+        lambda: refusal("something that nobody has heard of"),
+        lambda: web.Response(text="<html>Forbidden</html>", status=403),
+        lambda: refusal("out of memory", None, 500),
+        lambda: refusal("This model's maximum context length is 4096 tokens.", "input_tokens"),
+    ]
+    for answer in answers:
+        model.fault = lambda _, __, answer=answer: answer()  # type: ignore[misc]
+        failed(captioner(tries=1, prompt_set="single-turn-en-2"), place(views=1))
+    assert not list((tmp_path / "w" / "replies").rglob("*.json"))
+    model.fault = lambda *_: None
+    written(captioner(prompt_set="single-turn-en-2"), place(views=1))
+
+
 def test_descriptions_beyond_the_limit_are_refused(model: StandIn, captioner: Captioner) -> None:
     def write(seen: Seen) -> Any:
         said = write_well(seen)
@@ -341,8 +456,6 @@ def test_too_much_for_the_model_is_trimmed(model: StandIn, captioner: Captioner)
 
 
 def test_a_server_that_finds_the_prompt_too_long_is_asked_once_more(model: StandIn, captioner: Captioner) -> None:
-    from tests.captioning.model_standin import refusal
-
     too_long = "This model's maximum context length is 4096 tokens."
     model.fault = lambda _, seen: refusal(too_long, "input_tokens") if seen.pictures > 3 else None
     written(captioner(), place(views=4))
@@ -352,7 +465,7 @@ def test_a_server_that_finds_the_prompt_too_long_is_asked_once_more(model: Stand
     assert model.turns().count("ground") - asked == 2
     asked = len(model.seen)
     failed(captioner(), place("b", views=4))
-    assert len(model.seen) == asked  # the refusals were kept
+    assert model.turns()[asked:] == ["ground", "ground"]  # a refusal costs nothing, and the server may take more by now
 
 
 def test_black_photos_are_described_from_what_else_there_is(captioner: Captioner) -> None:

@@ -48,7 +48,7 @@ def test_one_server_of_two_is_enough(model: StandIn, captioner: Make) -> None:
 
 
 def test_the_wrong_model(model: StandIn, captioner: Make) -> None:
-    stops(captioner(model.url, model="qwen"), "serves stand-in, not captioner.model, 'qwen'")
+    stops(captioner(model.url, model="qwen"), "serves stand-in, not 'qwen', as the build file has it")
 
 
 def test_a_server_that_takes_less_than_the_build_reckons_with(model: StandIn, captioner: Make) -> None:

@@ -1,6 +1,8 @@
 """The client between a build and its model servers: what it sends again, what it waits for, where it goes."""
 
 import asyncio
+import json
+import re
 import socket
 import threading
 import time
@@ -13,15 +15,19 @@ import pytest
 from aiohttp import web
 
 from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
-from pipeline.captioning.dialogue.model_answers import read_answer
 from pipeline.captioning.dialogue.model_client import ModelClient
 from pipeline.captioning.dialogue.model_servers import Home
-from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling, TooLongError
+from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling
 from pipeline.config.captioning import Dialogue
 from pipeline.errors import MachineError, SiteError
-from tests.captioning.model_standin import Seen, StandIn, refusal, serving, write_well
+from prompts.replies import TURNS, reply_schema
+from tests.captioning.model_standin import Seen, StandIn, refusal, reply, serving, write_well
 from tests.captioning.places import build_for, place
 
+KEYWORDS = {
+    "type", "properties", "required", "additionalProperties", "items", "enum", "minItems", "maxItems", "minLength",
+    "maxLength", "minimum", "maximum",
+}  # fmt: skip
 REQUEST = Request("observe 1", Sampling("stand-in", None, 0.4, 0.9, 64), 1, "rules", ("words",), {"type": "object"})
 
 
@@ -56,8 +62,8 @@ def first(count: int, answer: Callable[[], web.StreamResponse]) -> Callable[[int
 @pytest.mark.parametrize("status", [429, 500, 502, 503])
 def test_passing_faults_are_waited_out(model: StandIn, status: int) -> None:
     model.fault = first(2, lambda: refusal("not now", None, status))
-    (reply,) = ask(settings(model.url))
-    assert reply.finish_reason == "stop"
+    (came,) = ask(settings(model.url))
+    assert came.finish_reason == "stop"
     assert len(model.seen) == 3
 
 
@@ -68,7 +74,7 @@ def test_a_full_queue_does_not_count_as_a_try(model: StandIn) -> None:
 
 def test_a_queue_that_stays_full_is_given_up(model: StandIn) -> None:
     model.fault = lambda *_: refusal("queue full", None, 503)
-    with pytest.raises(SiteError, match=r"model_unreachable.*503, all the time"):
+    with pytest.raises(SiteError, match=r"model_unreachable.*503: queue full, all the time"):
         ask(settings(model.url, reply_timeout_s=1))
 
 
@@ -101,31 +107,126 @@ def test_a_connection_cut_in_the_middle_is_taken_up_again(model: StandIn) -> Non
     assert len(model.seen) == 2
 
 
+def test_the_newer_name_of_the_limit_is_found_out_by_the_small_request(model: StandIn) -> None:
+    model.newer_limit = True
+    ask(settings(model.url, tries=1), times=2)
+    assert ["max_tokens" in seen.body for seen in model.probes] == [True, False]
+    assert [seen.body["max_completion_tokens"] for seen in model.seen] == [64, 64]
+
+
+def test_the_newer_name_is_found_out_later_too(model: StandIn) -> None:
+    model.probe_fault = lambda *_: reply("{}")  # as of a gateway that leads to one model, then to another
+    model.newer_limit = True
+    ask(settings(model.url, tries=1), times=2)
+    assert ["max_tokens" in seen.body for seen in model.seen] == [True, False, False]
+
+
+def test_a_server_that_calls_itself_vllm_and_takes_no_references(tmp_path: Path) -> None:
+    with serving(write_well, keeps=set(), takes_references=False) as old:
+        build = build_for([old.url], tmp_path / "w", tries=1)
+        assert build.captioner.engine == "dialogue"
+        captioner = DialogueCaptioner(build.captioner, build)
+        (answer,) = captioner.describe([place(views=1)])
+        assert not isinstance(answer, SiteError), answer
+        asked = old.turns()
+        assert [turn for turn in asked if asked.count(turn) > 1] == [
+            "ground",
+            "ground",
+        ]  # whole, then no more referred to
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_busy_server_is_waited_for_before_the_first_place(model: StandIn, status: int) -> None:
+    model.probe_fault = first(1, lambda: refusal("queue full", None, status))
+    ask(settings(model.url, tries=1))
+    assert (len(model.probes), len(model.seen)) == (2, 1)
+
+
+def test_a_server_that_stays_busy_is_not_taken_for_one_set_up_wrong(
+    model: StandIn, caplog: pytest.LogCaptureFixture
+) -> None:
+    model.probe_fault = lambda *_: refusal("queue full", None, 503)
+    ask(settings(model.url, reply_timeout_s=0.5))
+    assert "is busy all the time (HTTP 503: queue full)" in caplog.text
+
+
+def test_a_server_that_fails_at_a_small_request_is_none(model: StandIn) -> None:
+    model.probe_fault = lambda *_: refusal("CUDA error: device-side assert", None, 500)
+    with pytest.raises(MachineError, match=r"no model server answers.*device-side assert, at a small request"):
+        ask(settings(model.url, tries=2))
+    assert (len(model.probes), len(model.seen)) == (2, 0)
+
+
+def test_another_server_does_what_one_cannot(model: StandIn) -> None:
+    with serving(write_well, probe_fault=lambda *_: refusal("out of memory", None, 500)) as broken:
+        ask(settings(broken.url, model.url, tries=1), times=3)
+    assert (len(broken.seen), len(model.seen)) == (0, 3)
+
+
+def test_the_small_request_is_such_as_the_turns_are(model: StandIn) -> None:
+    ask(settings(model.url, temperature=0.7, top_p=0.8, reply_tokens=64))
+    (small,) = model.probes
+    assert small.pictures == 2
+    assert small.body["stream"] is False
+    assert [small.body[name] for name in ("temperature", "top_p", "max_tokens")] == [0.7, 0.8, 64]
+    keywords = json.dumps(small.body["response_format"]["json_schema"]["schema"])
+    turns = json.dumps([reply_schema(turn) for turn in TURNS])
+    unlike = {word for word in re.findall(r'"(\$?\w+)":', turns) if word[0] == "$" or word in KEYWORDS}
+    assert {word for word in unlike if f'"{word}"' not in keywords} <= {"minimum", "maximum"}
+
+
+def test_a_server_without_a_list_of_models(model: StandIn) -> None:
+    model.models = lambda: web.json_response({"detail": "Not Found"}, status=404)
+    ask(settings(model.url))
+    assert len(model.probes) == 1
+    model.probe_fault = lambda *_: web.json_response({"detail": "Not Found"}, status=404)
+    with pytest.raises(MachineError, match="no OpenAI-compatible server"):
+        ask(settings(model.url))
+
+
+@pytest.mark.parametrize("listed", ["stand-in", "*", "stand-*"])
+def test_a_gateway_lists_patterns(model: StandIn, listed: str) -> None:
+    model.models = [{"id": "a\ud800"}, {"id": 3}, {"id": listed}]
+    ask(settings(model.url))
+
+
+def test_what_a_list_of_models_names_is_fit_for_a_message(model: StandIn) -> None:
+    model.models = [{"id": "a\ud800\x1b[31m"}, {"id": None}]
+    with pytest.raises(MachineError, match="serves a") as caught:
+        ask(settings(model.url))
+    str(caught.value).encode()
+    assert "\x1b" not in str(caught.value)
+
+
+def test_a_server_that_sends_elsewhere(model: StandIn) -> None:
+    model.probe_fault = lambda *_: web.Response(status=308, headers={"Location": "https://models.example/v1"})
+    with pytest.raises(MachineError, match=r"308, to https://models\.example/v1"):
+        ask(settings(model.url))
+
+
+def test_a_server_that_does_not_hold_to_schemas_is_told_of(model: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    model.probe_fault = lambda *_: reply("The first is red.")
+    ask(settings(model.url))
+    assert "does not hold replies to the JSON schema" in caplog.text
+    assert "The first is red." in caplog.text
+
+
 @pytest.mark.parametrize(
-    ("status", "body", "error"),
+    ("status", "message"),
     [
-        (400, b'{"error": {"message": "too many", "param": "input_tokens"}}', TooLongError),
-        (400, b'{"error": {"message": "maximum context length is 5", "param": null}}', TooLongError),
-        (413, b"<html>", TooLongError),
-        (400, b'{"error": {"message": "bad", "param": null}}', RefusedError),
-        (400, b'{"error": "odd"}', RefusedError),
-        (400, b"\xff\x00", RefusedError),
-        (422, b"[]", RefusedError),
-        (404, b'{"error": {"message": "no model"}}', MachineError),
-        (403, b"", MachineError),
+        (400, "At most 1 image(s) may be provided in one request."),
+        (400, "something that nobody has heard of"),
+        (400, "This model's maximum context length is 16 tokens."),
+        (422, "[]"),
+        (500, "image input is not supported by this server"),
+        (403, "<html>Forbidden</html>"),
     ],
 )
-def test_errors_say_whose_fault_it_is(status: int, body: bytes, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        read_answer(status, body, 0.1, "http://x/v1", "observe")
-
-
-def test_a_server_s_words_are_made_fit_for_a_message() -> None:
-    body = b'{"error": {"message": "a\\u001b[31m\\nb ' + b"x" * 5_000 + b'", "param": null}}'
-    with pytest.raises(RefusedError) as caught:
-        read_answer(400, body, 0.1, "http://x/v1", "observe")
-    assert "\x1b" not in str(caught.value)
-    assert len(str(caught.value)) < 400
+def test_what_is_wrong_with_the_set_up_is_known_before_any_place(model: StandIn, status: int, message: str) -> None:
+    model.probe_fault = lambda *_: web.Response(text=message, status=status)
+    with pytest.raises(MachineError, match=re.escape(message.replace("<html>", "").replace("</html>", ""))):
+        ask(settings(model.url))
+    assert not model.seen
 
 
 def test_two_servers_share_the_dialogues(tmp_path: Path) -> None:
@@ -162,7 +263,7 @@ def test_dialogues_go_on_when_a_server_comes_back(tmp_path: Path) -> None:
             time.sleep(0.01)
     time.sleep(0.5)
     with serving(write_well, port=port, keeps=set()) as after:
-        thread.join(30)
+        thread.join()
     assert len(answers) == 6
     assert not [answer for answer in answers if isinstance(answer, Exception)]
     assert after.seen
@@ -182,9 +283,9 @@ def test_the_other_server_takes_over(tmp_path: Path) -> None:
 
 def test_a_server_that_stays_away_stops_the_build(tmp_path: Path) -> None:
     with serving(write_well) as standin:
-        build = build_for([standin.url], tmp_path / "w", reply_timeout_s=1, connect_timeout_s=1)
+        build = build_for([standin.url], tmp_path / "w", reply_timeout_s=3, connect_timeout_s=3)
         assert build.captioner.engine == "dialogue"
         captioner = DialogueCaptioner(build.captioner, build)
         captioner.describe([place("a", views=1)])
-    with pytest.raises(MachineError, match=r"has answered for 1 s.*goes on from here"):
+    with pytest.raises(MachineError, match=r"has answered for 3 s.*goes on from here"):
         captioner.describe([place("b", views=1)])

@@ -25,7 +25,7 @@ class Got:
 class PlainClient:
     """One request, one answer."""
 
-    timeout_s: float = 20.0
+    timeout_s: float = 200.0
     headers: dict[str, str] = field(default_factory=dict)
 
     def __call__(

@@ -105,7 +105,7 @@ def null_build(folder: Path, regions: int, cells: int, per_cell: int) -> Build:
             ],
             "sources": {"street": {"null": {"type": "world"}}, "map": {"null": {"type": "world"}}},
             "sampling": {"spacing_m": 5, "unit_resolution": RESOLUTION},
-            "perception": {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}},
+            "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
             "imagery": {"anonymiser": "none"},
         },
         base=folder,

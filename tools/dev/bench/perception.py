@@ -4,8 +4,8 @@
 
 An engine is `rapidocr`, `easyocr` (English weights of its package), `superpixels`, `signatures`, `naming` (an open_clip
 ViT-B-32 with random weights that names 32 crops in batches of 1 and of 32), or a YAML file with an engine's section as
-it stands under `perception.ocr` or `perception.segmenter`. Without one: those that need no torch. VIEWS is 8 if left
-out.
+it stands under `perception.ocr` or in `perception.segmenters`. Without one: those that need no torch. VIEWS is 8 if
+left out.
 """
 
 import sys

@@ -50,7 +50,7 @@ def bench_build(folder: Path, side_px: int, **publish: Any) -> Build:
         "sources": {"street": {"town": world}, "aerial": {"above": world}, "map": {"plan": world}},
         "sampling": {"spacing_m": 30, "max_sites": 16},
         "imagery": {"anonymiser": "none", "long_side_px": side_px, "chips": {"size_px": side_px // 2}},
-        "perception": {"ocr": {"engine": "oracle"}, "segmenter": {"engine": "oracle"}},
+        "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
         "publish": {"min_duplicate_distance": 0, **publish},
     }
     return parse_build(raw, base=folder)

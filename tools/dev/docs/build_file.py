@@ -26,6 +26,8 @@ _LIMITS = {
     "exclusiveMinimum": "> ", "minimum": "≥ ", "exclusiveMaximum": "< ", "maximum": "≤ ", "maxLength": "length ≤ "
 }  # fmt: skip
 _TAGS = ("type", "engine", "library")
+_SEVERAL = ("regions", "perception.segmenters.spec")
+"""Keys with several kinds of sections that no tag tells apart."""
 
 
 @dataclass
@@ -43,7 +45,7 @@ class _Section:
         shown = ", ".join(dict.fromkeys(self.paths)) if not self.shared else self.paths[0].rpartition(".")[2]
         keys = self.definition["properties"]
         tag = next((f": {key} {keys[key]['const']}" for key in _TAGS if "const" in keys.get(key, {})), "")
-        return shown + (tag or (f" ({_words(self.name)})" if shown == "regions" else ""))
+        return shown + (tag or (f" ({_words(self.name)})" if shown in _SEVERAL else ""))
 
     @property
     def anchor(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 import pyarrow as pa
 from pydantic import BaseModel
 
+from pipeline.publishing.layout import columns
 from schemas.arrow import arrow_schema
 from schemas.records import Image, Sample
 from tools.dev.docs.markdown import code, heading_id, table
@@ -37,7 +38,7 @@ def _fields(record: type[BaseModel]) -> str:
     rows = [
         [
             code(name),
-            _type(schema.field(name).type, info.rebuild_annotation()),
+            _type(columns(record).field(name).type, info.rebuild_annotation()),
             "yes" if schema.field(name).nullable else "",
             " ".join([*(info.description or "").split(), _options(info.rebuild_annotation())]),
         ]

@@ -48,7 +48,7 @@ def sources() -> str:
 
 def engines() -> str:
     """Engines by the key that names them."""
-    kinds = [("ocr", names.OCR), ("segmenter", names.SEGMENTERS)]
+    kinds = [("ocr", names.OCR), ("segmenters", names.SEGMENTERS)]
     rows = ([code(kind), *row] for kind, known in kinds for row in _sections(known, f"perception.{kind}", "engine"))
     return table(["Key", "`engine`", "What it is"], rows)
 

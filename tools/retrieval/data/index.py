@@ -12,12 +12,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.geo.overlaps import Chips, Overlaps, find_overlaps
 from pipeline.publishing.manifest import ShardEntry
 from tools.dataset import open_dataset
 from tools.retrieval.data.select import REFERENCES, Reference, Selection, View
 from tools.retrieval.data.stated import same_chips, stated_overlaps
 from tools.retrieval.data.texts import PUBLISHED, TextChoice, has_text, text_columns
-from tools.retrieval.overlaps import Chips, Overlaps, find_overlaps
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

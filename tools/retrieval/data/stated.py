@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.geo.overlaps import Overlaps, from_lists
 from tools.dataset import Dataset
-from tools.retrieval.overlaps import Overlaps, from_lists
 
 INDEX_FILE = "samples.parquet"
 """A table beside the shards, in datasets that have one."""

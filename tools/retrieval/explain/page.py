@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tools.metrics.intervals import Estimate
+from tools.output import writing
 from tools.retrieval.explain.deletion import Judged
 from tools.retrieval.explain.relevance import Relevance
 
@@ -48,7 +49,8 @@ def write_page(out: Path, explained: Sequence[Explained], words: Estimate | None
         for one in explained
     ]
     page = environment.get_template("page.html.jinja").render(cards=cards, gains={"words": words, "picture": picture})
-    out.write_text(page, encoding="utf-8", newline="\n")
+    with writing(out):
+        out.write_text(page, encoding="utf-8", newline="\n")
 
 
 def _shaded(found: Relevance) -> list[tuple[str, float]]:

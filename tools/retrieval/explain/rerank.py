@@ -16,12 +16,13 @@ import numpy as np
 from jinja2 import Environment, StrictUndefined
 from numpy.typing import NDArray
 from PIL import Image
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.captioning.dialogue.model_client import ModelClient
 from pipeline.captioning.dialogue.model_servers import Home
 from pipeline.captioning.dialogue.pictures import Picture
 from pipeline.captioning.dialogue.quoting import quoted, to_json
+from pipeline.captioning.dialogue.reading import BadReplyError, read_as
 from pipeline.captioning.dialogue.replies import ReplyCache
 from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling, TooLongError
 from pipeline.config.captioning import Dialogue
@@ -139,11 +140,7 @@ class _Session:
         """
         reply = self.cache.find(request)
         if reply is None:
-            try:
-                reply = await client.ask(request, home)
-            except (TooLongError, RefusedError) as error:
-                self.cache.keep(request, error)
-                raise
+            reply = await client.ask(request, home)
             self.cache.keep(request, reply)
         return reply
 
@@ -167,29 +164,14 @@ async def _judged(query: Query, desk: _Session, client: ModelClient, weight: flo
     home, judgements, fault = Home(), list[Judgement | None](), None
     for candidate in query.candidates:
         try:
-            judgements.append(_read(await desk.ask(client, desk.request(query, candidate), home)))
-        except (TooLongError, RefusedError, SiteError, _BadReplyError) as error:
+            judgements.append(read_as(Judgement, "judge", await desk.ask(client, desk.request(query, candidate), home)))
+        except (TooLongError, RefusedError, SiteError, BadReplyError) as error:
             judgements.append(None)
             fault = f"{candidate.sample_id}: {error}"
     home.move(None)
     known = [judgement for judgement in judgements if judgement is not None]
     order = tuple(range(len(judgements))) if fault is not None else _order(query, known, weight)
     return Reranked(query, order, tuple(judgements), fault)
-
-
-class _BadReplyError(Exception):
-    """The reply is not a valid judgement."""
-
-
-def _read(reply: Reply) -> Judgement:
-    if reply.finish_reason != "stop":
-        raise _BadReplyError(f"a reply that ended by {reply.finish_reason[:40]!r}")
-    try:
-        return Judgement.model_validate_json(reply.text)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise _BadReplyError(f"a reply that is no judgement: {where}: {first['msg']}") from error
 
 
 def _order(query: Query, judgements: Sequence[Judgement], weight: float) -> tuple[int, ...]:

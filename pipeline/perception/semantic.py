@@ -1,0 +1,172 @@
+"""Segments by a closed-set semantic model, which gives each pixel one of the classes that it was trained on."""
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config.perception import SemanticModel, SemanticSegments
+from pipeline.digest import digest
+from pipeline.errors import ConfigError, Problem
+from pipeline.imaging.types import Pixels
+from pipeline.perception.base import Segment, View
+from pipeline.perception.class_map import class_labels
+from pipeline.perception.masks import Marked, parts, segments, sides
+from pipeline.perception.model_input import ModelInput, Shown
+from pipeline.perception.models.store import ModelInUse, resolve
+from pipeline.perception.plausible import plausible
+from pipeline.perception.runtime import RuntimeFault, load_runtime
+from pipeline.perception.vocabulary import read_vocabulary
+
+VERSION = 3
+MOST_SCORES = 12_000_000
+"""Of a larger map of scores every second row and column is looked at: models give it enlarged four or eight times."""
+_MODEL, _SPEC = "perception.segmenters.model", "perception.segmenters.spec"
+
+Floats = NDArray[np.float32]
+Labels = Sequence[str | None]
+
+
+class SemanticSegmenter:
+    """Names every pixel that the model is sure enough of. Several threads may call it at once.
+
+    A segment's confidence is the mean share of its class over its pixels, or the spec's certainty where the model gives
+    classes without scores.
+    """
+
+    def __init__(self, config: SemanticSegments) -> None:
+        """Loads the model and runs it once.
+
+        Raises:
+            ConfigError: a file is absent or damaged, a class is not in the vocabulary, or the model takes or gives
+                something else than its spec says.
+            MachineError: a named model is not there, a GPU is asked for and absent, or the runtime is not installed.
+        """
+        self._config = config
+        model = resolve(config.model, ("semantic",), _MODEL)
+        self.models: tuple[ModelInUse, ...] = (model,)
+        spec = config.spec or (model.listed and model.listed.spec)
+        assert isinstance(spec, SemanticModel)
+        self._spec = spec
+        self.words = read_vocabulary(config.vocabulary)
+        self._labels = class_labels(spec, self.words, _SPEC)
+        (path,) = model.files
+        self._runtime = load_runtime(path, config.device, config.threads, _MODEL)
+        self._input = ModelInput(self._runtime.input, spec.input, f"{_SPEC}.input")
+        try:
+            tried = self._runtime.run(self._input.trial().fed)
+        except RuntimeFault as error:
+            raise ConfigError([Problem(_MODEL, f"{path}: {error}", "a model that runs")]) from error
+        if not _is_class_map(tried) and _class_axis(tried, len(self._labels), self._input.layout) is None:
+            allowed = f"a class a pixel, or scores of {len(self._labels)} classes, as {spec.classes} has"
+            raise ConfigError([Problem(_SPEC, f"{path} with output {list(tried.shape)}", allowed)])
+        self.name = f"semantic {model.mark}"
+
+    @cached_property
+    def _fingerprint(self) -> str:
+        spec, sha = self._spec.model_dump(exclude={"classes"}), self.models[0].sha256
+        made = digest(sha, spec, self._labels, list(self.words.values()))
+        return f"{self.name} rules {VERSION} {self._runtime.name} {made} {self._config.min_confidence:g}"
+
+    def fingerprint(self) -> str:
+        """The model's bytes, what runs it, classes, vocabulary, settings; not the threads, which change no answer."""
+        return self._fingerprint
+
+    def segment(self, views: Sequence[View]) -> list[list[Segment]]:
+        """Segments of each view that do not overlap, in the views' order; within a view the largest first."""
+        return [self._segment(view.pixels) for view in views]
+
+    def _segment(self, pixels: Pixels) -> list[Segment]:
+        shown = self._input.show(pixels)
+        output = self._runtime.run(shown.fed)
+        certainty = self._spec.certainty if _is_class_map(output) else None
+        if certainty is not None:
+            shares = class_shares(_class_map(output), self._labels)
+        else:
+            axis = _class_axis(output, len(self._labels), self._input.layout)
+            assert axis is not None
+            scores = np.moveaxis(output[0], axis - 1, -1).astype(np.float32, copy=False)
+            shares = shares_by_label(scores, self._labels, softmax=self._spec.scores == "logits")
+        marked = [
+            Marked(label, part, float(share[part].mean()) if certainty is None else certainty)
+            for label, mask, share in winners(shares, shown, pixels.shape[:2])
+            for whole in parts(mask)
+            for part in (sides(whole) if self.words[label].group == "building" else [whole])
+        ]
+        sure = [mark for mark in marked if mark.confidence >= self._config.min_confidence]
+        return plausible(segments(sure, self.words), pixels, self.words)
+
+
+def shares_by_label(scores: Floats, labels: Labels, *, softmax: bool) -> dict[str | None, Floats]:
+    """The share of each label that is the likeliest somewhere, height x width; None for classes that are not told.
+
+    Args:
+        scores: height x width x classes.
+        labels: of the classes; the shares of one label's classes are added up.
+        softmax: whether the scores are any numbers, and not shares already.
+    """
+    if scores.size > MOST_SCORES:
+        scores = scores[::2, ::2]
+    if softmax:
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        scores /= scores.sum(axis=-1, keepdims=True)
+    names = list(dict.fromkeys(labels))
+    member = np.array([[label == name for name in names] for label in labels], np.float32)
+    added = scores @ member
+    return {names[i]: np.ascontiguousarray(added[..., i]) for i in np.unique(added.argmax(axis=-1)).tolist()}
+
+
+def class_shares(classes: NDArray[np.int64], labels: Labels) -> dict[str | None, Floats]:
+    """The same from a height x width map of classes: each share is 0 or 1. What is no class is not told."""
+    known = np.array([*labels, None], object)
+    named = known[np.where((classes >= 0) & (classes < len(labels)), classes, len(labels))]
+    return {label: np.asarray(named == label, np.float32) for label in dict.fromkeys(named.ravel().tolist())}
+
+
+def winners(
+    shares: dict[str | None, Floats], shown: Shown, size: tuple[int, int]
+) -> list[tuple[str, NDArray[np.bool_], Floats]]:
+    """Label, mask and share of what is likeliest where, at the picture's size; without what is not told."""
+    height, width = size
+    best = np.zeros(size, np.float32)
+    which = np.full(size, -1, np.int32)
+    full: list[Floats] = []
+    for i, share in enumerate(shares.values()):
+        # The model's map may be of another scale than what it was shown; what was filled is cut off.
+        down, across = share.shape[0] / shown.size[0], share.shape[1] / shown.size[1]
+        matrix = np.array(
+            [
+                [shown.across * across, 0, shown.left * across + (shown.across * across - 1) / 2],
+                [0, shown.down * down, shown.top * down + (shown.down * down - 1) / 2],
+            ]
+        )
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        mapped = cv2.warpAffine(share, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        full.append(np.asarray(mapped, np.float32))
+        surer = full[i] > best
+        best[surer], which[surer] = full[i][surer], i
+    return [(label, which == i, full[i]) for i, label in enumerate(shares) if label is not None]
+
+
+def _is_class_map(output: NDArray[np.generic]) -> bool:
+    """1 x height x width, or one channel of it: a class a pixel."""
+    return output.ndim == 3 or (
+        output.ndim == 4 and 1 in (output.shape[1], output.shape[3]) and output.dtype.kind in "iu"
+    )
+
+
+def _class_map(output: NDArray[np.generic]) -> NDArray[np.int64]:
+    """Height x width: the class of each pixel."""
+    single = output[0] if output.ndim == 3 else np.moveaxis(output[0], 0 if output.shape[1] == 1 else 2, 0)[0]
+    return np.asarray(np.rint(single.astype(np.float64)), np.int64)
+
+
+def _class_axis(output: NDArray[np.generic], count: int, layout: str) -> int | None:
+    """Which axis of a map of scores has the classes; where both could, the one that the input's order has."""
+    if output.ndim != 4 or output.shape[0] != 1:
+        return None
+    fitting = [axis for axis in (1, 3) if output.shape[axis] == count]
+    mine = 1 if layout == "nchw" else 3
+    return mine if mine in fitting else next(iter(fitting), None)

@@ -1,0 +1,165 @@
+"""Colours are told where pixels are sure, and not where they are not."""
+
+from itertools import combinations
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.imaging.types import Pixels
+from pipeline.perception.base import Segment
+from pipeline.perception.looks import ColourBox, ViewColours, colour_boxes
+from pipeline.perception.vocabulary import vocabulary
+
+HEIGHT, WIDTH = 192, 256
+WORDS = vocabulary()
+SKY = (140, 180, 225)
+
+
+def view(*walls: tuple[int, int, int]) -> Pixels:
+    """Sky above walls side by side, with dark windows and a grey roof, above a grey road."""
+    pixels = np.full((HEIGHT, WIDTH, 3), (110, 112, 111), np.uint8)
+    pixels[:60] = SKY
+    width = WIDTH // len(walls)
+    for i, wall in enumerate(walls):
+        house = pixels[60:150, i * width : (i + 1) * width]
+        house[:] = wall
+        house[:15] = (90, 92, 95)
+        for left in range(8, width - 20, 30):
+            house[30:50, left : left + 12] = house[60:80, left : left + 12] = (35, 38, 42)
+    return pixels
+
+
+def seen(label: str, rows: slice, columns: slice, confidence: float = 0.95) -> Segment:
+    mask = np.zeros((HEIGHT, WIDTH), bool)
+    mask[rows, columns] = True
+    return Segment(label, None, mask, confidence, WORDS[label].lasting, None)
+
+
+SKY_SEEN = seen("sky", slice(0, 60), slice(0, WIDTH))
+HOUSES = seen("building", slice(60, 150), slice(0, WIDTH))
+
+
+def colours(pixels: Pixels, segment: Segment, *, sky: bool = True) -> list[str | None]:
+    found = ViewColours(pixels, [SKY_SEEN] if sky else [], WORDS).coloured(segment)
+    assert all([look.value for look in part.looks] == ([part.attribute] if part.attribute else []) for part in found)
+    return [part.attribute for part in found]
+
+
+@given(st.floats(0, 100), st.floats(0, 120), st.floats(0, 359.99))
+def test_a_colour_has_one_name_at_most(lightness: float, chroma: float, hue: float) -> None:
+    point = [np.array([value], np.float32) for value in (lightness, chroma, hue)]
+    assert len({box.name for box in colour_boxes() if box.holds(*point)[0]}) <= 1
+
+
+def test_boxes_of_two_names_leave_a_gap() -> None:
+    """Else a pixel between two colours would be sure of one."""
+
+    def apart(a: tuple[float, float], b: tuple[float, float], turn: bool = False) -> bool:
+        shifts = (0, 360, -360) if turn else (0,)
+        ranges = [(low, high if low <= high else high + 360) for low, high in (a, b)]
+        return all(ranges[0][1] < ranges[1][0] + s or ranges[1][1] + s < ranges[0][0] for s in shifts)
+
+    def gap(a: ColourBox, b: ColourBox) -> bool:
+        return apart(a.lightness, b.lightness) or apart(a.chroma, b.chroma) or apart(a.hue, b.hue, turn=True)
+
+    assert [(a.name, b.name) for a, b in combinations(colour_boxes(), 2) if a.name != b.name and not gap(a, b)] == []
+
+
+@pytest.mark.parametrize(
+    ("rgb", "name"),
+    [
+        ((250, 250, 248), "white"), ((225, 205, 170), "beige"), ((150, 80, 60), "brick-red"), ((200, 30, 35), "red"),
+        ((235, 120, 30), "orange"), ((220, 185, 70), "yellow"), ((60, 130, 70), "green"), ((40, 80, 180), "blue"),
+        ((150, 190, 215), "blue"), ((110, 50, 130), "purple"), ((240, 170, 170), "pink"),
+        ((128, 128, 128), None), ((20, 20, 22), None), ((90, 70, 50), None), ((170, 160, 140), None),
+    ],
+)  # fmt: skip
+def test_a_plain_house_has_the_name_of_its_walls(rgb: tuple[int, int, int], name: str | None) -> None:
+    assert colours(view(rgb), HOUSES) == [name]
+
+
+def test_a_row_of_houses_is_one_for_each_colour() -> None:
+    found = ViewColours(view((220, 185, 70), (150, 80, 60)), [SKY_SEEN], WORDS).coloured(HOUSES)
+    assert sorted((part.attribute, round(float(np.nonzero(part.mask)[1].mean()), -1)) for part in found) == [
+        ("brick-red", 190.0), ("yellow", 60.0),
+    ]  # fmt: skip
+    assert (np.sum([part.mask for part in found], axis=0) == HOUSES.mask).all()
+    assert {part.confidence for part in found} == {0.95}
+
+
+def test_what_is_beside_a_coloured_house_is_a_building_without_colour() -> None:
+    found = ViewColours(view((150, 80, 60), (120, 120, 120), (120, 122, 119)), [SKY_SEEN], WORDS).coloured(HOUSES)
+    assert [part.attribute for part in found] == ["brick-red", None]
+    assert (found[0].mask | found[1].mask == HOUSES.mask).all()
+    assert not (found[0].mask & found[1].mask).any()
+
+
+def test_two_colours_in_one_place_are_none() -> None:
+    stripes = view((128, 128, 128))
+    stripes[75:150, ::8] = stripes[75:150, 1::8] = stripes[75:150, 2::8] = stripes[75:150, 3::8] = (220, 185, 70)
+    stripes[75:150, 4::8] = stripes[75:150, 5::8] = stripes[75:150, 6::8] = stripes[75:150, 7::8] = (40, 80, 180)
+    assert colours(stripes, HOUSES) == [None]
+
+
+@pytest.mark.parametrize(
+    "segment",
+    [
+        seen("tree", slice(60, 150), slice(0, WIDTH)), seen("car", slice(60, 150), slice(0, WIDTH)),
+        seen("building", slice(60, 150), slice(0, WIDTH), 0.7), seen("awning", slice(60, 70), slice(0, 8)),
+    ],
+    ids=["nobody says so", "passing", "not sure to be one", "small"],
+)  # fmt: skip
+def test_of_some_things_no_colour_is_told(segment: Segment) -> None:
+    assert colours(view((150, 80, 60)), segment) == [None]
+
+
+def test_light_that_has_a_colour_tells_none() -> None:
+    house = view((220, 185, 70))
+    assert colours(house, HOUSES) == ["yellow"]
+    assert colours((house * 0.25).astype(np.uint8), HOUSES) == [None]  # night
+    warm = np.clip(house * np.array([1.0, 0.72, 0.4]), 0, 255).astype(np.uint8)
+    assert colours(warm, HOUSES) == [None]
+    lamps = (house * 0.55).astype(np.uint8)
+    lamps[:60] = 20
+    assert colours(lamps, HOUSES, sky=False) == [None]  # no sky, and darker than day
+
+
+@pytest.mark.parametrize(("rgb", "name"), [((150, 80, 60), "brick-red"), ((250, 250, 248), None)])
+def test_pale_ground_is_lit_and_not_painted(rgb: tuple[int, int, int], name: str | None) -> None:
+    pixels = view((128, 128, 128))
+    pixels[150:] = rgb
+    assert colours(pixels, seen("pavement", slice(150, HEIGHT), slice(0, WIDTH))) == [name]
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "columns", "colour"),
+    [
+        ("lund/05.jpg", (0.2, 0.8), (0.0, 0.3), "yellow"),
+        ("lund/10.jpg", (0.15, 0.6), (0.7, 1.0), "white"),
+        ("seoul_jongno/c18063659.jpg", (0.1, 0.75), (0.7, 1.0), "brick-red"),
+        ("lund/05.jpg", (0.35, 0.7), (0.7, 1.0), None),  # white walls in the shade look grey
+    ],
+)  # fmt: skip
+def test_street_photos(
+    corpus: Path, name: str, rows: tuple[float, float], columns: tuple[float, float], colour: str | None
+) -> None:
+    with Image.open(corpus / "street" / name) as image:
+        photo = np.asarray(image.convert("RGB").resize((640, 480)))
+    mask = np.zeros((480, 640), bool)
+    mask[round(rows[0] * 480) : round(rows[1] * 480), round(columns[0] * 640) : round(columns[1] * 640)] = True
+    sky = np.zeros_like(mask)
+    sky[:60, 250:350] = True
+    around = [Segment("sky", None, sky, 0.99, True, None)]
+    found = ViewColours(photo, around, WORDS).coloured(Segment("building", None, mask, 0.95, True, None))
+    assert {part.attribute for part in found} - {None} == ({colour} - {None})
+
+
+def test_opencv_s_lab_is_the_one_that_the_boxes_are_in() -> None:
+    """CIE L* 0 to 100, a* and b* of red in sRGB are 53.2, 80.1, 67.2 (D65)."""
+    red = cv2.cvtColor(np.array([[[1, 0, 0]]], np.float32), cv2.COLOR_RGB2LAB)[0, 0]
+    np.testing.assert_allclose(red, (53.2, 80.1, 67.2), atol=0.2)
