@@ -16,9 +16,10 @@ from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing.formats import SHARD_NAME_1, read_manifest
 from pipeline.publishing.manifest import FORMAT, PATH, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME
+from pipeline.publishing.splits import ALIASES
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
-from schemas.records import Sample, Split
+from schemas.records import Sample
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +31,17 @@ class Dataset:
     store: Store
     manifest: Manifest
 
-    def rows(self, columns: Sequence[str], split: Split | None = None) -> Iterator[dict[str, Any]]:
+    def rows(self, columns: Sequence[str], split: str | None = None) -> Iterator[dict[str, Any]]:
         """Stream some columns of all samples, in the order of the shards, one row group in memory at a time.
 
         Args:
             columns: names, or dotted Parquet paths of nested fields (`street_view.licence`,
                 `other_views.list.element.licence`). Without pictures, a million samples take little memory.
-            split: only samples of this split.
+            split: only samples of this split; `validation` is `val`.
         """
+        wanted = {split, *(name for name, others in ALIASES.items() if split in others)}
         for shard in self.manifest.shards:
-            if split is None or shard.split == split:
+            if split is None or shard.split in wanted:
                 with self.shard(shard) as file:
                     for group in range(file.num_row_groups):
                         yield from file.read_row_group(group, columns=list(columns)).to_pylist()
@@ -118,7 +120,7 @@ def open_dataset(where: str) -> Dataset:
         faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
         found = f"a {PATH} that cannot be read ({'; '.join(faults)})"
         raise ConfigError([Problem("dataset", found, "one written by this version of geoscribe")]) from error
-    pattern = SHARD_NAME_1 if manifest.older else SHARD_NAME
+    pattern = SHARD_NAME_1 if manifest.format_number == 1 else SHARD_NAME
     outside = [shard.path for shard in manifest.shards if not re.fullmatch(pattern, shard.path)]
     if outside:
         raise ConfigError([Problem(PATH, f"shard {path!r}", f"a path like {pattern}") for path in outside])

@@ -259,10 +259,11 @@ class Publish(Section):
     """Two sites of different units are near-duplicates if the 64-bit perceptual hashes of their street views, or those
     of their aerial chips, differ in fewer bits than this; 0 keeps all."""
     max_text_likeness: Share = 0.9
-    """Two sites of different units are near-duplicates if their descriptions share more than this of their word trigrams
-    (Jaccard index, estimated by MinHash); 1 keeps all."""
+    """Two sites of different units are near-duplicates if their descriptions share more than this of their word
+    trigrams (Jaccard index, estimated by MinHash); 1 keeps all."""
     max_footprint_share: Share = 0.9
-    """Two sites of different units are near-duplicates if their chips share more than this of their area; 1 keeps all."""
+    """Two sites of different units are near-duplicates if their chips share more than this of their area; 1 keeps
+    all."""
     keep_revisions: Annotated[int, Field(ge=0, le=1_000)] = 1
     """Number of older revisions of the dataset whose files are kept, for readers that still use them."""
     contact: str | None = None

@@ -90,10 +90,14 @@ def from_lists(lists: list[tuple[Ints, Floats]]) -> Overlaps:
 
 def find_overlaps(chips: Chips, least: float = 0.0) -> Overlaps:
     """Find all pairs of chips that overlap by more than a share; memory grows with the pairs alone."""
-    return _collect([pair for block in _blocks(chips, least) for pair in block])
+    return _collect([pair for block in overlap_blocks(chips, least) for pair in block])
 
 
-def _blocks(chips: Chips, least: float) -> Iterator[list[tuple[Ints, Floats]]]:
+def overlap_blocks(chips: Chips, least: float = 0.0) -> Iterator[list[tuple[Ints, Floats]]]:
+    """Find overlaps as `find_overlaps` does, some thousands of chips at a time.
+
+    Yields, for each chip in order, the rows of the others that overlap it by more than a share, and the shares.
+    """
     centred = chips.earth_centred()
     tree = cKDTree(centred)
     reach = float(chips.side_m.max()) * np.sqrt(2) if len(chips) else 0.0

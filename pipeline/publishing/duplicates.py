@@ -1,64 +1,111 @@
 """Near-duplicates: sites of different units with nearly the same picture, description or footprint."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from pipeline.publishing.text_sketch import SIZE, Sketches
+from pipeline.geo.overlaps import Chips, shares_between
+from pipeline.publishing.text_sketch import SIZE, Sketches, sketches
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
+_NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 _BANDS = 16
 """Of four numbers each: two texts with a likeness of 0.8 agree in one of them with a probability of 0.9998."""
 
 
-def left_out(which: Indices, pairs: Indices, unit: Indices) -> Indices:
-    """Which sites to leave out of those that are alike, given in the order in which they take precedence.
+@dataclass(frozen=True)
+class Likeness:
+    """Which sites are alike in one respect."""
 
-    A site is left out when an earlier site of another unit is alike and itself stays. So of those that stay no two of
-    different units are alike, and everything left out names one that stays. Within a unit, neighbours may be alike.
+    which: Indices
+    """Number of each site's picture or text: sites with the same number are alike. -1: it has none."""
+    pairs: Indices
+    """Numbers that are alike, n x 2."""
+
+
+def by_picture(phash: Sequence[str | None], min_distance: int) -> Likeness:
+    """Pictures whose 64-bit hashes (hexadecimal; None: no picture) differ in fewer bits; 0: none are alike."""
+    which = np.full(len(phash), -1, dtype=np.int64)
+    there = np.array([row for row, text in enumerate(phash) if text is not None], dtype=np.int64)
+    hashes = np.array([int(text, 16) for text in phash if text is not None], dtype=np.uint64)
+    if min_distance == 0:
+        return Likeness(which, _NO_PAIRS)
+    hashes, which[there] = np.unique(hashes, return_inverse=True)
+    return Likeness(which, near_pairs(hashes, min_distance))
+
+
+def by_text(found: Sequence[bytes | None], most: float) -> Likeness:
+    """Texts more alike than `most`, by their sketches (None: no text); 1: none are alike.
+
+    Of texts far less alike than 0.8 some may be missed.
+    """
+    which = np.full(len(found), -1, dtype=np.int64)
+    there = np.array([row for row, text in enumerate(found) if text is not None], dtype=np.int64)
+    if most >= 1 or not len(there):
+        return Likeness(which, _NO_PAIRS)
+    different, numbers = np.unique(sketches([text for text in found if text is not None]), axis=0, return_inverse=True)
+    which[there] = numbers.reshape(-1)
+    return Likeness(which, alike_pairs(different, most))
+
+
+def by_footprint(chips: Chips, most: float) -> Likeness:
+    """Chips of one size that share more of their area than `most`; 1: none are alike."""
+    which = np.arange(len(chips))
+    if most >= 1 or not len(chips):
+        return Likeness(which, _NO_PAIRS)
+    reach = float(chips.side_m.max()) * (1 - most) * 2**0.5
+    pairs = cKDTree(chips.earth_centred()).query_pairs(reach, output_type="ndarray").astype(np.int64)
+    return Likeness(which, pairs[shares_between(chips[pairs[:, 0]], chips[pairs[:, 1]]) > most])
+
+
+def left_out(kinds: Sequence[Likeness], unit: Indices, order: Indices) -> tuple[Indices, Indices]:
+    """Which sites to leave out of those that are alike.
+
+    A site is left out when one of another unit is alike that comes before it and itself stays. So of those that stay
+    no two of different units are alike, and everything left out names one that stays. Within a unit, neighbours may be
+    alike.
 
     Args:
-        which: number of each site's picture or text; sites with the same number are alike.
-        pairs: numbers that are alike, n x 2.
+        kinds: in what respects they are alike; the first one that leaves a site out is given as the reason.
         unit: number of each site's unit.
+        order: the sites in the order in which they take precedence.
 
     Returns:
-        For each site the first one that it duplicates; -1 where it stays.
+        For each site the one that it gives way to, and the number of the kind; -1 where it stays.
     """
-    survivor = np.full(len(which), -1, dtype=np.int64)
-    numbers, count = np.unique(which, return_counts=True)
-    alike: dict[int, list[int]] = {int(same): [int(same)] for same in numbers[count > 1]}
-    for a, b in pairs.tolist():
-        alike.setdefault(a, [a]).append(b)
-        alike.setdefault(b, [b]).append(a)
-    stayed: dict[int, dict[int, int]] = {}  # by number: the first site of each unit that stays
-    for site in np.flatnonzero(np.isin(which, np.fromiter(alike, dtype=np.int64, count=len(alike)))).tolist():
-        mine, home = int(which[site]), int(unit[site])
-        others = [at for other in alike[mine] for place, at in stayed.get(other, {}).items() if place != home]
-        if others:
-            survivor[site] = min(others)
+    survivor, kind_of = np.full(len(unit), -1, dtype=np.int64), np.full(len(unit), -1, dtype=np.int64)
+    alike = [_groups(kind) for kind in kinds]
+    stayed: list[dict[int, dict[int, int]]] = [{} for _ in kinds]  # by number: the first site of each unit that stays
+    concerned = np.zeros(len(unit), np.bool_)
+    for kind, groups in zip(kinds, alike, strict=True):
+        concerned |= np.isin(kind.which, np.fromiter(groups, dtype=np.int64, count=len(groups)))
+    for site in order[concerned[order]].tolist():
+        home = int(unit[site])
+        for number, (kind, groups) in enumerate(zip(kinds, alike, strict=True)):
+            others = (stayed[number].get(other, {}) for other in groups.get(int(kind.which[site]), ()))
+            found = [at for by_unit in others for place, at in by_unit.items() if place != home]
+            if found:
+                survivor[site], kind_of[site] = min(found), number
+                break
         else:
-            stayed.setdefault(mine, {}).setdefault(home, site)
-    return survivor
+            for number, kind in enumerate(kinds):
+                stayed[number].setdefault(int(kind.which[site]), {}).setdefault(home, site)
+    return survivor, kind_of
 
 
-def near_duplicates(phash: Hashes, unit: Indices, min_distance: int) -> Indices:
-    """Sites whose perceptual hashes differ in fewer than `min_distance` bits; see `left_out`."""
-    if min_distance == 0:
-        return np.full(len(phash), -1, dtype=np.int64)
-    hashes, which = np.unique(phash, return_inverse=True)
-    return left_out(which.astype(np.int64), near_pairs(hashes, min_distance), unit)
-
-
-def alike_texts(of: Sketches, unit: Indices, most: float) -> Indices:
-    """Sites whose texts are more alike than `most`; see `left_out`. Texts far less alike than 0.8 may be missed."""
-    if most >= 1:
-        return np.full(len(of), -1, dtype=np.int64)
-    different, which = np.unique(of, axis=0, return_inverse=True)
-    return left_out(which.reshape(-1).astype(np.int64), alike_pairs(different, most), unit)
+def _groups(kind: Likeness) -> dict[int, list[int]]:
+    """For each number that is alike to any: those that it is alike to, itself included if several sites have it."""
+    numbers, count = np.unique(kind.which[kind.which >= 0], return_counts=True)
+    found: dict[int, list[int]] = {int(same): [int(same)] for same in numbers[count > 1]}
+    for a, b in kind.pairs.tolist():
+        found.setdefault(a, [a]).append(b)
+        found.setdefault(b, [b]).append(a)
+    return found
 
 
 def near_pairs(hashes: Hashes, min_distance: int) -> Indices:
@@ -68,7 +115,7 @@ def near_pairs(hashes: Hashes, min_distance: int) -> Indices:
     at least one (multi-index hashing, Norouzi, Punjani and Fleet 2012). Only hashes that share a band are compared.
     """
     edges = np.linspace(0, 64, min_distance + 1).round().astype(int)
-    found = [np.empty((0, 2), dtype=np.int64)]
+    found = [_NO_PAIRS]
     for low, high in pairwise(edges):
         band = (hashes >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
         found += _pairs_in_runs(band, lambda a, b: np.bitwise_count(hashes[a] ^ hashes[b]) < min_distance)
@@ -81,7 +128,7 @@ def alike_pairs(of: Sketches, most: float) -> Indices:
     Only sketches that agree in a band of four numbers are compared (Leskovec, Rajaraman and Ullman, "Mining of Massive
     Datasets", chapter 3).
     """
-    found = [np.empty((0, 2), dtype=np.int64)]
+    found = [_NO_PAIRS]
     for band in np.split(of.astype(np.uint64), _BANDS, axis=1):
         mixed = np.zeros(len(of), np.uint64)
         for column in band.T:

@@ -1,16 +1,27 @@
 """`samples.parquet`: one small row a sample, to choose samples by without reading a shard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schemas.records import Latitude, Longitude, Record, Sample, Split
+import pyarrow as pa
+
+from pipeline.publishing.gallery import Gallery
+from schemas.records import AnySplit, Continent, Float32, Latitude, Longitude, Record, Sample
+
+
+class Overlap(Record):
+    """A sample whose chip overlaps another one's."""
+
+    sample_id: str
+    share: Float32
+    """Share of the chip's area that both show."""
 
 
 class IndexRow(Record):
     """One sample: where and what it is, and in which row of which shard it stands."""
 
     sample_id: str
-    split: Split
+    split: AnySplit
     region: str
     unit: str
     lat: Latitude
@@ -30,8 +41,18 @@ class IndexRow(Record):
     """Path in the dataset."""
     row: int
     """In the shard, from 0."""
+    continent: Continent | None
+    """Of the region."""
+    overlaps: list[Overlap]
+    """The samples whose chips show some of the same ground, and how much of it: wrong negatives in training, and no
+    wrong answers in evaluation. All are of the same split."""
+    thinned: bool
+    """Whether it is in the thinned gallery of its split, in which no two chips share more than a quarter of their area.
+    False for all of `train`."""
 
 
+ADDED = ("continent", "overlaps", "thinned")
+"""What does not follow from the sample alone, but from the whole dataset. It may change when a build grows."""
 _SAME = [name for name in IndexRow.model_fields if name in Sample.model_fields]
 _INFO = {
     "street_licence": "street_view",
@@ -49,3 +70,12 @@ def index_rows(shard: str, samples: list[dict[str, Any]]) -> Iterator[dict[str, 
     for row, sample in enumerate(samples):
         licences = {name: (sample[column] or {}).get("licence") for name, column in _INFO.items()}
         yield {name: sample[name] for name in _SAME} | licences | {"shard": shard, "row": row}
+
+
+def with_neighbours(rows: pa.Table, gallery: Gallery, continents: Mapping[str, str | None]) -> pa.Table:
+    """The rows of a shard, the next that `gallery` tells of, with the columns `ADDED`."""
+    overlaps, thinned = gallery.next(rows.num_rows)
+    continent = pa.array([continents.get(region) for region in rows["region"].to_pylist()], pa.string())
+    for name, column in zip(ADDED, (continent, overlaps, thinned), strict=True):
+        rows = rows.append_column(name, column)
+    return rows

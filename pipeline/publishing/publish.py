@@ -13,23 +13,35 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
 from pipeline.errors import MachineError
 from pipeline.publishing import card, counts, manifest, revisions
+from pipeline.publishing.exclusions import Excluded
+from pipeline.publishing.gallery import Gallery
+from pipeline.publishing.index import with_neighbours
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
-from pipeline.publishing.packing import chip_diagonal_m, make_plan
+from pipeline.publishing.packing import Plan, chip_diagonal_m, make_plan
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
-from pipeline.publishing.tables import TABLES, write_table
+from pipeline.publishing.split_file import (
+    SPLIT_FILE,
+    SplitFile,
+    published_before,
+    read_split_file,
+    remembered,
+    split_file,
+)
+from pipeline.publishing.tables import EXCLUDED, SAMPLES, TABLES, write_records, write_table
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
 from schemas.records import Sample
 
-VERSION = 3
+VERSION = 4
 """Raised when the same tables would be published otherwise."""
 
 JSON_SCHEMA = "sample.schema.json"
@@ -70,11 +82,13 @@ def publish(
         OvertakenError: another process published to the bucket at the same time; publishing again mends it.
         BuildStopped: the user stopped it; publishing again goes on from there.
     """
-    plan = make_plan(build, units, synthetic)
     loads = {(unit.region, unit.unit): unit.load for unit in units}
     with revisions.publishing_alone(out) as alone:
         out.sweep(*((0.0,) if alone else ()))
         standing = revisions.look(out)
+        revisions.check_owner(out, standing, build.name)
+        told, samples = read_split_file(out, standing.current), published_before(out, standing.current)
+        plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples)
         revisions.take_over(out, standing, build.name)
         there = _reusable(out, standing, {task.recipe for task in plan.shards})
         shards = [
@@ -89,7 +103,7 @@ def publish(
             outcomes=plan.outcomes,
             excluded=plan.excluded,
         )
-        revision, text = _revision(build, found, shards, provenance, out, standing.current)
+        revision, text = _revision(build, plan, told, found, shards, provenance, out, standing.current)
         if standing.sound is None or standing.sound.digest != revision.digest:
             revisions.put_in_force(out, revision, text, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
@@ -142,6 +156,8 @@ def _reusable(out: Store, standing: Standing, wanted: set[str]) -> dict[str, Sha
 
 def _revision(
     build: Build,
+    plan: Plan,
+    told: SplitFile | None,
     found: Counts,
     shards: list[ShardEntry],
     provenance: dict[str, JsonValue],
@@ -154,15 +170,22 @@ def _revision(
         "schema_fingerprint": schema_fingerprint(),
         "embargo_m": chip_diagonal_m(build.imagery.chips),
         "min_duplicate_distance": build.publish.min_duplicate_distance,
+        "max_text_likeness": build.publish.max_text_likeness,
+        "max_footprint_share": build.publish.max_footprint_share,
         "config": manifest.shareable(build),
         "packages": manifest.package_versions(),
         "provenance": provenance,
     }
-    scratch = {kind.file: out.scratch() for kind in TABLES} | {JSON_SCHEMA: out.scratch()}
+    files = (*(kind.file for kind in TABLES), JSON_SCHEMA, SPLIT_FILE, EXCLUDED)
+    scratch = {file: out.scratch() for file in files}
     try:
         for kind in TABLES:
-            write_table(kind, scratch[kind.file], shards, out, before)
+            complete = _neighbours(build, plan, shards) if kind is SAMPLES else _as_it_is
+            write_table(kind, scratch[kind.file], shards, out, before, complete)
         scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
+        drawn = split_file(build, plan.split_of, plan.regions, told)
+        scratch[SPLIT_FILE].write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        write_records(Excluded, plan.left_out, scratch[EXCLUDED])
         entries = {name: _entry(path) for name, path in scratch.items()}
         text = card.render(build, found, shards, folder=_PLACEHOLDER, models=provenance.get("models"))
         name = digest(settings, found, shards, sorted(entries.items()), text, length=16)
@@ -179,8 +202,8 @@ def _revision(
         for path in scratch.values():
             path.unlink(missing_ok=True)
     data = text.encode()
-    files = [FileEntry(path=folder + manifest.CARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())]
-    files += [entry.model_copy(update={"path": folder + file}) for file, entry in entries.items()]
+    listed = [FileEntry(path=folder + manifest.CARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())]
+    listed += [entry.model_copy(update={"path": folder + file}) for file, entry in entries.items()]
     again = before is not None and before.digest == name  # the revision that is in force, mended
     revision = Manifest(
         revision=before.revision + (not again) if before is not None else 1,
@@ -189,10 +212,23 @@ def _revision(
         created_at=datetime.now(UTC),
         counts=found,
         shards=shards,
-        files=files,
+        files=listed,
         **settings,
     )
     return revision, text
+
+
+def _neighbours(build: Build, plan: Plan, shards: Sequence[ShardEntry]) -> Callable[[pa.Table], pa.Table]:
+    """Adds the columns of the index table that tell of neighbours, to the rows of each shard in turn."""
+    tasks = {task.recipe: task for task in plan.shards}
+    order = [site for shard in shards for part in tasks[shard.recipe].group.parts for site in sorted(part.sites)]
+    gallery = Gallery(plan.positions, order)
+    continents = {region.name: region.continent for region in build.regions}
+    return lambda rows: with_neighbours(rows, gallery, continents)
+
+
+def _as_it_is(rows: pa.Table) -> pa.Table:
+    return rows
 
 
 @cache

@@ -20,7 +20,7 @@ from schemas.records import Continent, Split
 
 log = logging.getLogger(__name__)
 
-FILE = "splits.json"
+SPLIT_FILE = "splits.json"
 _COLUMNS = ("sample_id", "unit", "split")
 
 
@@ -81,7 +81,7 @@ def split_file(
 
 def read_split_file(out: Store, before: Manifest | None) -> SplitFile | None:
     """That of a revision; None where it has none or it cannot be read, which is logged."""
-    path = next((file.path for file in before.files if file.path.endswith(f"/{FILE}")), None) if before else None
+    path = next((file.path for file in before.files if file.path.endswith(f"/{SPLIT_FILE}")), None) if before else None
     if path is None:
         return None
     try:
@@ -119,9 +119,7 @@ def _add_samples(out: Store, path: str, found: dict[str, tuple[str, Split]]) -> 
     return True
 
 
-def remembered(
-    told: SplitFile | None, samples: Mapping[str, tuple[str, Split]], before: Manifest | None
-) -> Remembered:
+def remembered(told: SplitFile | None, samples: Mapping[str, tuple[str, Split]], before: Manifest | None) -> Remembered:
     """What keeps its split. Regions of a revision that has no split file were all trained on."""
     units: dict[str, Split] = {}
     regions: dict[str, RegionSplit] = {}

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 
 from pipeline.config.build import Build, Region
 from pipeline.errors import ConfigError, Problem
-from pipeline.publishing.quotas import COARSEST, Division, Places, Shares, divide
-from schemas.records import Split
+from pipeline.publishing.quotas import COARSEST, Places, Shares, divide
+from schemas.records import Continent, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
+ALIASES: dict[Split, tuple[str, ...]] = {"val": ("validation",)}
+"""Other names that a split can be read by."""
 NO_ROOM = 0.5
 """Regions that miss a share by more than this, relative to it, are divided together with others like them."""
 
@@ -72,39 +74,34 @@ def draw_splits(
     shares = seen_shares(build)
     no_room = []
     for name in sorted(r.name for r in build.regions if r.name not in unseen):
+        told = before.regions.get(name, RegionSplit(False, None))
         rows = np.flatnonzero(region == name)
-        regions[name] = RegionSplit(False, None)
-        if len(rows):
-            told = before.regions.get(name)
-            found = divide(
-                places.take(rows), split_of, shares, build.seed, embargo_m,
-                _resolutions(build, places.cell[rows].tolist(), told.block_resolution if told else None),
-            )  # fmt: skip
-            if found.empty or found.deviation > NO_ROOM:
-                no_room.append(name)
-            else:
-                _put(found, [name], split_of, regions)
+        cells = set(places.cell[rows].tolist())
+        if cells <= split_of.keys():
+            regions[name] = told
+            continue
+        resolutions = _resolutions(build, cells, told.block_resolution)
+        found = divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions)
+        if found.empty or found.deviation > NO_ROOM:
+            no_room.append(name)
+        else:
+            split_of |= found.split_of
+            regions[name] = RegionSplit(False, found.resolution)
     rows = np.flatnonzero(np.isin(region, no_room))
     if len(rows):
         resolutions = _resolutions(build, places.cell[rows].tolist(), None)
-        _put(
-            divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions), no_room, split_of, regions
-        )
+        found = divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions)
+        split_of |= found.split_of
+        regions |= {name: RegionSplit(False, found.resolution) for name in no_room}
     return split_of, regions
 
 
-def _put(found: Division, names: Sequence[str], split_of: dict[str, Split], regions: dict[str, RegionSplit]) -> None:
-    split_of |= found.split_of
-    regions |= {name: RegionSplit(False, found.resolution) for name in names}
-
-
 def _resolutions(build: Build, cells: Collection[str], told: int | None) -> Sequence[int]:
-    """Resolutions of blocks to try: the one set or drawn with before, or all up to that of the units."""
-    only = build.publish.block_resolution if build.publish.block_resolution is not None else told
-    if only is not None:
-        return [only]
+    """Resolutions of blocks to try: the one that is set, or all from the one drawn with before to that of the units."""
+    if build.publish.block_resolution is not None:
+        return [build.publish.block_resolution]
     finest = max(h3.get_resolution(cell) for cell in cells)
-    return range(min(COARSEST, finest), finest + 1)
+    return range(min(COARSEST if told is None else told, finest), finest + 1)
 
 
 def seen_shares(build: Build) -> Shares:
@@ -140,7 +137,7 @@ def held_out(build: Build, before: Mapping[str, bool]) -> set[str]:
     return held
 
 
-def _by_continent(regions: Sequence[Region], share: float) -> dict[str | None, int]:
+def _by_continent(regions: Sequence[Region], share: float) -> dict[Continent | None, int]:
     """How many regions of each continent are held out."""
     of = Counter(region.continent for region in regions)
     total = min(max(round(share * len(regions)), 1), len(regions) - 1) if share and len(regions) > 1 else 0

@@ -28,7 +28,8 @@ def sketch(text: str) -> bytes | None:
         return None
     hashes = np.array([_hash(shingle) for shingle in sorted(shingles)], dtype=np.uint64)
     mixed = (hashes[:, None] * _FACTORS + _ADDED) >> np.uint64(32)  # multiply-shift hashing
-    return mixed.min(axis=0).astype("<u4").tobytes()
+    found: bytes = mixed.min(axis=0).astype("<u4").tobytes()
+    return found
 
 
 def sketches(found: Sequence[bytes]) -> Sketches:

@@ -75,8 +75,10 @@ def seen_by_card(store: Store) -> tuple[Rows, Rows]:
     header = yaml.safe_load(store.read("README.md").decode().split("---\n")[1])
     configs = {config["config_name"]: config["data_files"] for config in header["configs"]}
     (index,) = configs["samples"]
-    shards = _rows(store, [path for files in configs["default"] for path in files["path"]])
+    named = {files["split"]: files["path"] for files in configs["default"]}
     said = {split["name"]: split["num_examples"] for split in header["dataset_info"]["splits"]}
+    assert (named.pop("validation", None), said.pop("validation", None)) == (named.get("val"), said.get("val"))
+    shards = _rows(store, [path for paths in named.values() for path in paths])
     assert said == {split: len(ids) for split, ids in shards.items()}
     return shards, _rows(store, [index["path"]])
 
