@@ -248,7 +248,7 @@ def make_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Build]
                 ],
                 "sources": {"street": {"photos": world}, "aerial": {"ortho": world}, "map": {"osm": world}},
                 "imagery": {"chips": {"size_px": 64}},
-                "publish": {"allow_empty": ["val", "test_seen"]} | publish,
+                "publish": {"allow_empty": ["train", "val", "test_seen"]} | publish,
             },
             base=Path(tmp_path_factory.mktemp("build")),
         )

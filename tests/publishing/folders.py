@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from pipeline.config.build import Build
+from pipeline.publishing.layout import columns, writer_options
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
@@ -19,6 +22,7 @@ from schemas.records import Sample
 SMALL = {"shard_mb": 0.08, "row_group_mb": 0.03}
 Rows = dict[str, list[str]]
 """Ids by split."""
+Row = dict[str, Any]
 
 
 def put(build: Build, units: list[FinishedUnit], folder: Path, synthetic: set[str] | None = None) -> Manifest:
@@ -91,3 +95,16 @@ def _rows(store: Store, paths: list[str]) -> Rows:
         for row in table.to_pylist():
             found.setdefault(row["split"], []).append(row["sample_id"])
     return {split: sorted(ids) for split, ids in sorted(found.items())}
+
+
+def shard_of(folder: Path, split: str = "train") -> str:
+    return next(s.path for s in manifest_of(folder).shards if s.split == split)
+
+
+def rewrite(folder: Path, path: str, change: Callable[[list[Row]], None]) -> None:
+    """Change rows of a shard as somebody would who knows Parquet but not the manifest."""
+    metadata = pq.read_schema(folder / path).metadata
+    rows = pq.read_table(folder / path).to_pylist()
+    change(rows)
+    table = pa.Table.from_pylist(rows, schema=columns().with_metadata(metadata))
+    pq.write_table(table, folder / path, **writer_options(len(rows)))

@@ -5,7 +5,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import PIL.Image
 import pyarrow as pa
@@ -13,15 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config.build import Build
-from pipeline.publishing.layout import columns, writer_options
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
-from tests.publishing.folders import manifest_of
+from tests.publishing.folders import Row, manifest_of, rewrite, shard_of
 from tools.verify.files import Fault
 from tools.verify.verify import verify
-
-Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +40,10 @@ def faults(folder: Path) -> list[Fault]:
     return verify(open_store(str(folder)))
 
 
-def shard_of(folder: Path, split: str = "train") -> str:
-    return next(s.path for s in manifest_of(folder).shards if s.split == split)
-
-
 def edit_manifest(folder: Path, change: Callable[[Row], None]) -> None:
     content = json.loads((folder / "manifest.json").read_text())
     change(content)
     (folder / "manifest.json").write_text(json.dumps(content))
-
-
-def rewrite(folder: Path, path: str, change: Callable[[list[Row]], None]) -> None:
-    """Change rows of a shard as somebody would who knows Parquet but not the manifest."""
-    metadata = pq.read_schema(folder / path).metadata
-    rows = pq.read_table(folder / path).to_pylist()
-    change(rows)
-    table = pa.Table.from_pylist(rows, schema=columns().with_metadata(metadata))
-    pq.write_table(table, folder / path, **writer_options(len(rows)))
 
 
 def test_sound(sound: Path) -> None:

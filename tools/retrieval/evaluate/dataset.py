@@ -38,6 +38,7 @@ def gallery_of(index: Index, reference: Reference, *, block_resolution: int = BL
         blocks=np.array(blocks, dtype=np.str_),
         strata=strata(asked),
         overlaps=held.overlaps,
+        thin=held.thin,
     )
 
 
