@@ -23,8 +23,8 @@ TOLERANCE = 0.2
 """A split is filled if its share of the published sites is within this of what was asked, relative to that."""
 _CLOSE = 0.1
 """What is this near is not sought to be bettered."""
-_ORDERS, _ROUNDS = 3, 4
-"""Orders of the blocks that are tried, and corrections of the targets for each."""
+_ORDERS, _MOST_ORDERS, _ROUNDS = 3, 16, 4
+"""Orders of the blocks that are tried (more while a split stays empty), and corrections of the targets for each."""
 COARSEST = 3
 """H3 resolution of the coarsest blocks: 12,400 km2."""
 
@@ -94,10 +94,10 @@ def divide(
     cells = Counter(places.cell.tolist())
     for resolution in resolutions:
         here: list[Division] = []
-        for order in range(_ORDERS):
+        for order in range(_MOST_ORDERS):
             blocks = _Blocks.of(cells, known, resolution, f"{seed}/{order}")
             here += _approach(places, blocks, known, shares, embargo_m, resolution)
-            if not blocks.free:
+            if not blocks.free or (order + 1 >= _ORDERS and not min(division.empty for division in here)):
                 break
         filled = [division for division in here if division.filled]
         if filled:
