@@ -1,11 +1,8 @@
 """`samples.parquet`: one small row a sample, to choose samples by without reading a shard."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
-import pyarrow as pa
-
-from pipeline.publishing.gallery import Gallery
 from schemas.records import AnySplit, Continent, Float32, Latitude, Longitude, Record, Sample
 
 
@@ -51,8 +48,6 @@ class IndexRow(Record):
     False for all of `train`."""
 
 
-ADDED = ("continent", "overlaps", "thinned")
-"""What does not follow from the sample alone, but from the whole dataset. It may change when a build grows."""
 _SAME = [name for name in IndexRow.model_fields if name in Sample.model_fields]
 _INFO = {
     "street_licence": "street_view",
@@ -66,16 +61,7 @@ COLUMNS = (*_SAME, *(f"{column}.licence" for column in _INFO.values()))
 
 
 def index_rows(shard: str, samples: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows of `IndexRow` for the rows of a shard, in their order."""
+    """Rows of `IndexRow` for the rows of a shard, in their order, without the columns `gallery.ADDED`."""
     for row, sample in enumerate(samples):
         licences = {name: (sample[column] or {}).get("licence") for name, column in _INFO.items()}
         yield {name: sample[name] for name in _SAME} | licences | {"shard": shard, "row": row}
-
-
-def with_neighbours(rows: pa.Table, gallery: Gallery, continents: Mapping[str, str | None]) -> pa.Table:
-    """The rows of a shard, the next that `gallery` tells of, with the columns `ADDED`."""
-    overlaps, thinned = gallery.next(rows.num_rows)
-    continent = pa.array([continents.get(region) for region in rows["region"].to_pylist()], pa.string())
-    for name, column in zip(ADDED, (continent, overlaps, thinned), strict=True):
-        rows = rows.append_column(name, column)
-    return rows

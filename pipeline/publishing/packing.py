@@ -12,7 +12,6 @@ from pipeline.config.build import Build, Chips, Region, source_name
 from pipeline.config.sources import KINDS, MapCredits
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.exclusions import Excluded, counted
-from pipeline.publishing.gallery import Positions
 from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
 from pipeline.publishing.selection import Sites, read_sites, select
@@ -34,8 +33,6 @@ class Plan:
     split_of: dict[str, Split]
     """By unit."""
     regions: dict[str, RegionSplit]
-    positions: Positions
-    """Of the published sites."""
 
     @property
     def failed(self) -> dict[str, int]:
@@ -96,14 +93,12 @@ def make_plan(
             loads.append(Load(part, chosen.split_of[unit.unit], size))
     publish = build.publish
     groups = group(loads, publish.shard_mb * 1e6, mix_regions=publish.mix_regions)
-    stays = split != ""
     return Plan(
         shards=[ShardTask(found, publish.row_group_mb * 1e6) for found in groups],
         outcomes=outcomes,
         left_out=chosen.excluded,
         split_of=chosen.split_of,
         regions=chosen.regions,
-        positions=Positions(sites.ids[stays].tolist(), sites.lat[stays], sites.lon[stays], split[stays], side_m),
     )
 
 

@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-import pyarrow as pa
 from pydantic import JsonValue
 
 from pipeline.config.build import Build
@@ -21,8 +20,7 @@ from pipeline.digest import digest
 from pipeline.errors import MachineError
 from pipeline.publishing import card, counts, manifest, revisions
 from pipeline.publishing.exclusions import Excluded
-from pipeline.publishing.gallery import Gallery
-from pipeline.publishing.index import with_neighbours
+from pipeline.publishing.gallery import with_neighbours
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.packing import Plan, chip_diagonal_m, make_plan
@@ -36,7 +34,7 @@ from pipeline.publishing.split_file import (
     remembered,
     split_file,
 )
-from pipeline.publishing.tables import EXCLUDED, SAMPLES, TABLES, write_records, write_table
+from pipeline.publishing.tables import EXCLUDED, SAMPLES, TABLES, Complete, write_records, write_table
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
 from schemas.records import Sample
@@ -180,7 +178,7 @@ def _revision(
     scratch = {file: out.scratch() for file in files}
     try:
         for kind in TABLES:
-            complete = _neighbours(build, plan, shards) if kind is SAMPLES else _as_it_is
+            complete = _neighbours(build) if kind is SAMPLES else None
             write_table(kind, scratch[kind.file], shards, out, before, complete)
         scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
         drawn = split_file(build, plan.split_of, plan.regions, told)
@@ -218,17 +216,10 @@ def _revision(
     return revision, text
 
 
-def _neighbours(build: Build, plan: Plan, shards: Sequence[ShardEntry]) -> Callable[[pa.Table], pa.Table]:
-    """Adds the columns of the index table that tell of neighbours, to the rows of each shard in turn."""
-    tasks = {task.recipe: task for task in plan.shards}
-    order = [site for shard in shards for part in tasks[shard.recipe].group.parts for site in sorted(part.sites)]
-    gallery = Gallery(plan.positions, order)
-    continents = {region.name: region.continent for region in build.regions}
-    return lambda rows: with_neighbours(rows, gallery, continents)
-
-
-def _as_it_is(rows: pa.Table) -> pa.Table:
-    return rows
+def _neighbours(build: Build) -> Complete:
+    """What the index table says of neighbours."""
+    chips, continents = build.imagery.chips, {region.name: region.continent for region in build.regions}
+    return lambda tables: with_neighbours(tables, chips.size_px * chips.gsd_m, continents)
 
 
 @cache

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.publishing import attribution, index
+from pipeline.publishing import attribution, gallery, index
 from pipeline.publishing.layout import columns, published_row
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.storage import Store
@@ -43,7 +43,7 @@ def _credits(_: str, samples: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from attribution.credits_of(sample)
 
 
-SAMPLES = TableKind("samples", index.IndexRow, index.COLUMNS, index.index_rows, index.ADDED)
+SAMPLES = TableKind("samples", index.IndexRow, index.COLUMNS, index.index_rows, gallery.ADDED)
 ATTRIBUTION = TableKind("attribution", attribution.Attribution, attribution.COLUMNS, _credits)
 TABLES = (SAMPLES, ATTRIBUTION)
 EXCLUDED = "excluded.parquet"
@@ -57,31 +57,41 @@ def write_records(record: type[Record], rows: Sequence[Record], path: Path) -> N
     pq.write_table(table, path, **_OPTIONS)
 
 
+Complete = Callable[[Sequence[pa.Table]], Iterable[pa.Table]]
+"""Adds the columns `TableKind.added` to all rows of a table, which are given and returned shard by shard."""
+
+
 def write_table(
     kind: TableKind,
     path: Path,
     shards: Iterable[ShardEntry],
     out: Store,
     before: Manifest | None,
-    complete: Callable[[pa.Table], pa.Table] = lambda rows: rows,
+    complete: Complete | None = None,
 ) -> None:
-    """Write a table of shards that are in place, as a local file; one shard's rows are in memory at a time.
+    """Write a table of shards that are in place, as a local file.
 
-    What the revision `before` says of a shard that is in both is copied from its table, without reading the shard, but
-    for the columns `kind.added`. `complete` adds these to the rows of each shard in turn.
+    What the revision `before` says of a shard that is in both is copied from its table, without reading the shard. One
+    shard's rows are in memory at a time; all rows where `complete` is given, which a kind with `added` columns needs.
     """
     schema = columns(kind.record)
-    own = pa.schema([field for field in schema if field.name not in kind.added])
     with ExitStack() as stack:
         known = _Known(kind, out, before, stack)
+        tables: Iterable[pa.Table] = (_rows(kind, shard, out, known) for shard in shards)
         writer = stack.enter_context(pq.ParquetWriter(path, schema, **_OPTIONS))
-        for shard in shards:
-            rows = known.rows(shard.path)
-            if rows is None:
-                with out.reader(shard.path) as file:
-                    found = pq.ParquetFile(file).read(columns=list(kind.reads)).to_pylist()
-                rows = pa.Table.from_pylist(list(kind.rows(shard.path, found)), schema=own)
-            writer.write_table(complete(rows).cast(schema), row_group_size=rows.num_rows)
+        for rows in tables if complete is None else complete(list(tables)):
+            writer.write_table(rows.cast(schema), row_group_size=rows.num_rows)
+
+
+def _rows(kind: TableKind, shard: ShardEntry, out: Store, known: "_Known") -> pa.Table:
+    """A shard's rows, without the columns that are added."""
+    rows = known.rows(shard.path)
+    if rows is None:
+        with out.reader(shard.path) as file:
+            found = pq.ParquetFile(file).read(columns=list(kind.reads)).to_pylist()
+        own = pa.schema([field for field in columns(kind.record) if field.name not in kind.added])
+        rows = pa.Table.from_pylist(list(kind.rows(shard.path, found)), schema=own)
+    return rows
 
 
 class _Known:

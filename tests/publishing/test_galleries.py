@@ -55,7 +55,8 @@ def published(
 def test_overlaps_are_those_of_the_chips(published: tuple[Path, Build]) -> None:
     rows = table(published[0], "samples")
     ids = [row["sample_id"] for row in rows]
-    chips = Chips(*(np.array([row[name] for row in rows]) for name in ("lat", "lon")), np.full(len(rows), 192.0))
+    lat, lon = (np.array([row[name] for row in rows]) for name in ("lat", "lon"))
+    chips = Chips(lat, lon, np.full(len(rows), 192.0))
     wanted = find_overlaps(chips)
     assert len(wanted.other) > 100
     for at, row in enumerate(rows):
@@ -110,7 +111,7 @@ def test_what_is_published_is_sound_and_leaks_nothing(published: tuple[Path, Bui
     store = open_store(str(published[0]))
     assert verify(store) == []
     found = find_leaks(store, manifest_of(published[0]))
-    assert found.leaks == found.unread == []
+    assert (found.leaks, found.unread) == ([], [])
     assert found.samples.keys() == ALL.keys()
 
 

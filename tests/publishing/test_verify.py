@@ -117,6 +117,25 @@ def test_a_whole_shard_that_no_manifest_lists_is_no_fault(folder: Path, units: l
     assert faults(folder) == []
 
 
+def test_a_split_file_and_a_list_of_exclusions_that_are_others(folder: Path) -> None:
+    (splits,) = folder.glob("revisions/*/splits.json")
+    content = json.loads(splits.read_text())
+    unit = min(content["units"])
+    splits.write_text(json.dumps(content | {"units": content["units"] | {unit: "test_unseen"}}))
+    (excluded,) = folder.glob("revisions/*/excluded.parquet")
+    assert manifest_of(folder).counts.excluded["split_embargo"] == 0
+    row = dict.fromkeys(pq.read_schema(excluded).names) | {"reason": "split_embargo"}
+    pq.write_table(pa.Table.from_pylist([row], schema=pq.read_schema(excluded)), excluded)
+    found = [fault for fault in faults(folder) if fault.column]
+    assert {(fault.file.rpartition("/")[2], fault.column) for fault in found} == {
+        ("splits.json", "units"),
+        ("excluded.parquet", "reason"),
+    }
+    assert any(fault.what.startswith(f"{unit} is test_unseen, should be ") for fault in found)
+    splits.write_text("{")
+    assert any("cannot be read" in fault.what for fault in faults(folder) if fault.file.endswith("splits.json"))
+
+
 def test_tables_that_do_not_fit_the_shards(folder: Path) -> None:
     for name in ("samples", "attribution"):
         (path,) = folder.glob(f"revisions/*/{name}.parquet")

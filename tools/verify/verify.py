@@ -18,11 +18,11 @@ from pipeline.publishing.layout import columns, leaves, shard_schema
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.publishing.samples import pictures
 from pipeline.publishing.shards import content_hash, row_digest
-from pipeline.publishing.tables import ATTRIBUTION, SAMPLES
 from pipeline.storage import Store
 from schemas.records import Sample, StreetInfo
 from tools.verify.files import Fault, card_faults, file_faults, listing_faults, manifest_faults
 from tools.verify.rows import Finding, check_row
+from tools.verify.tables import Placed, table_faults
 
 
 @dataclass
@@ -71,7 +71,8 @@ def verify(store: Store) -> list[Fault]:
             if shard.path in standing.entries:
                 faults += _shard_faults(store, whole, shard, census, pool)
     faults += _neighbour_faults(whole, census)
-    faults += _table_faults(store, whole, census)
+    placed = [Placed(*census.places[n], sample_id) for sample_id, n in census.number_of.items()]
+    faults += table_faults(store, whole, placed, census.split_of_cell)
     faults += card_faults(store, whole, standing)
     return faults
 
@@ -203,26 +204,3 @@ def _neighbour_faults(whole: Manifest, census: _Census) -> Iterator[Fault]:
         for i in np.flatnonzero(because >= 0).tolist():
             file, row = census.places[i]
             yield Fault(file, row, column, what)
-
-
-def _table_faults(store: Store, whole: Manifest, census: _Census) -> Iterator[Fault]:
-    """Tables that do not fit the shards. That their bytes are others is told elsewhere."""
-    pictures = sum(sum(by_licence.values()) for by_licence in whole.counts.pictures.values())
-    for path in (entry.path for entry in whole.files):
-        try:
-            if path.endswith(f"/{SAMPLES.file}") and len(census.places) == whole.counts.published:
-                with store.reader(path) as file:
-                    table = pq.read_table(file, columns=["shard", "row", "sample_id"])
-                said = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
-                found = ((*census.places[number], sample_id) for sample_id, number in census.number_of.items())
-                for row in sorted(set(said) ^ set(found)):
-                    yield Fault(path, None, None, f"does not fit {row[0]}, row {row[1]}, sample {row[2]!r}")
-            elif path.endswith(ATTRIBUTION.file):
-                with store.reader(path) as file:
-                    rows = pq.read_metadata(file).num_rows
-                if rows != pictures:
-                    yield Fault(path, None, None, f"has {rows} rows, should have {pictures}, one a picture")
-        except FileNotFoundError:
-            continue  # told elsewhere
-        except (OSError, pa.ArrowException) as error:
-            yield Fault(path, None, None, f"cannot be read as Parquet: {error}")

@@ -11,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,22 +41,23 @@ def main(config: Path, out: Path | None) -> None:
         cells += units(ground, drawn)
         lats.append(drawn.lat)
         lons.append(drawn.lon)
-    lat, lon, region = np.concatenate(lats), np.concatenate(lons), np.array(names, np.object_)
+    lat, lon, home = np.concatenate(lats), np.concatenate(lons), np.array(names, np.object_)
     places = Places(np.array(cells, np.object_), lat, lon, [[] for _ in names], np.zeros(len(names), np.bool_))
     embargo_m = chip_diagonal_m(build.imagery.chips)
 
     started = time.process_time()
-    split_of, regions = draw_splits(build, places, region, NOTHING, embargo_m)
+    split_of, regions = draw_splits(build, places, home, NOTHING, embargo_m)
     split = np.array([split_of[cell] for cell in cells], dtype="U16")
     split[embargoed(lat, lon, split, embargo_m) >= 0] = ""
     took = time.process_time() - started
 
     rows, worst, shares = [], [], seen_shares(build)
     for name, told in sorted(regions.items()):
-        mine = split[region == name]
+        mine = split[home == name]
         counts = Counter(mine[mine != ""].tolist())
-        row = {"region": name, "block_resolution": told.block_resolution, "sites": len(mine), "published": len(mine)}
-        row |= {"published": counts.total()} | {name: round(counts[name] / counts.total(), 4) for name in SPLITS}
+        row: dict[str, Any] = {"region": name, "block_resolution": told.block_resolution}
+        row |= {"sites": len(mine), "published": counts.total()}
+        row |= {split_name: round(counts[split_name] / counts.total(), 4) for split_name in SPLITS}
         rows.append(row)
         if not told.held_out:
             found = [counts[name] / counts.total() / share - 1 for name, share in shares.items() if share]
@@ -67,9 +69,9 @@ def main(config: Path, out: Path | None) -> None:
     print(f"every share within {TOLERANCE:.0%} of what was asked: {filled} of {len(seen)} regions")
     print(f"greatest difference from a share: {max(worst):.1%} of it")
     for name, share in shares.items():
-        low, middle, high = np.quantile([float(str(row[name])) for row in seen], [0, 0.5, 1])
+        low, middle, high = np.quantile([row[name] for row in seen], [0, 0.5, 1])
         print(f"{name}: asked {share:.1%}; least {low:.1%}, median {middle:.1%}, most {high:.1%}")
-    lost = [1 - int(str(row["published"])) / int(str(row["sites"])) for row in seen]
+    lost = [1 - row["published"] / row["sites"] for row in seen]
     print(f"left out between splits: median {np.median(lost):.1%}, most {max(lost):.1%}")
     print("block resolutions:", dict(sorted(Counter(str(row["block_resolution"]) for row in seen).items())))
     if out is not None:
