@@ -1,14 +1,15 @@
 """Fill the shares of the splits with blocks of neighbouring sites.
 
-A block is an H3 cell that holds one or more units. Its split is drawn by a hash of the seed and the cell, in an order
-that says nothing of the place, and blocks are taken until a split has its share of the sites that are left when all
-those are left out that the splits must not share (`pipeline.publishing.embargo`). Coarse blocks lose fewer sites to the
-embargo and tell more about generalisation, fine ones fill shares more exactly: the coarsest that can are taken.
+A block is an H3 cell that holds one or more units. Blocks come in the order of a hash of the seed and the cell, which
+says nothing of the place, but those first that share capture sequences with blocks that the split has. They are taken
+until the split has its share of the sites that are left when all those are left out that the splits must not share
+(`pipeline.publishing.embargo`). Coarse blocks lose fewer sites to the embargo and tell more about generalisation, fine
+ones fill shares more exactly: the coarsest that can are taken.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import h3
@@ -91,11 +92,11 @@ def divide(
         none can, the one with the fewest empty splits that comes nearest and loses least.
     """
     tried: list[Division] = []
-    cells = Counter(places.cell.tolist())
+    cells, keys = Counter(places.cell.tolist()), _keys_of_cells(places)
     for resolution in resolutions:
         here: list[Division] = []
         for order in range(_MOST_ORDERS):
-            blocks = _Blocks.of(cells, known, resolution, f"{seed}/{order}")
+            blocks = _Blocks.of(cells, keys, known, resolution, f"{seed}/{order}")
             here += _approach(places, blocks, known, shares, embargo_m, resolution)
             if not blocks.free or (order + 1 >= _ORDERS and not min(division.empty for division in here)):
                 break
@@ -116,14 +117,22 @@ class _Blocks:
     """Sites of the other blocks, in the order of the draw."""
     have: Counter[Split]
     """Sites that have their split."""
+    keys: dict[str, Counter[str]]
+    """Sites of each block by key."""
 
     @staticmethod
-    def of(cells: Mapping[str, int], known: Mapping[str, Split], resolution: int, key: str) -> "_Blocks":
+    def of(
+        cells: Mapping[str, int],
+        keys: Mapping[str, Counter[str]],
+        known: Mapping[str, Split],
+        resolution: int,
+        draw: str,
+    ) -> "_Blocks":
         units: dict[str, list[str]] = defaultdict(list)
         for cell in sorted(cells):
             units[block_of(cell, resolution)].append(cell)
         fixed, have, free = {}, Counter[Split](), {}
-        for block in sorted(units, key=lambda block: _draw(key, block)):
+        for block in sorted(units, key=lambda block: _draw(draw, block)):
             votes = Counter[Split]()
             for cell in units[block]:
                 if cell in known:
@@ -134,7 +143,8 @@ class _Blocks:
                     have[known.get(cell, fixed[block])] += cells[cell]
             else:
                 free[block] = sum(cells[cell] for cell in units[block])
-        return _Blocks(dict(units), fixed, free, have)
+        by_block = {block: sum((keys[cell] for cell in its if cell in keys), Counter()) for block, its in units.items()}
+        return _Blocks(dict(units), fixed, free, have, by_block)
 
 
 def _approach(
@@ -181,16 +191,36 @@ def _fill(blocks: _Blocks, targets: Mapping[Split, float]) -> dict[str, Split]:
         if split == most or need <= 0:
             continue
         taken = 0
-        for block, sites in list(left.items()):
-            if taken + sites <= need * (1 + _CLOSE):
-                taken += left.pop(block)
-                filled[block] = split
+        held = {key for block, its in blocks.fixed.items() if its == split for key in blocks.keys[block]}
+        while fitting := [block for block, sites in left.items() if taken + sites <= need * (1 + _CLOSE)]:
+            # Of several that are linked alike, the first.
+            block = max(fitting, key=lambda block: _linked(blocks.keys[block], held) / left[block])
+            taken += left.pop(block)
+            filled[block] = split
+            held |= blocks.keys[block].keys()
         spare = len(left) > 1 or blocks.have[most]  # the last block is not taken from a split that has none
         nearest = min(left, key=lambda block: abs(taken + left[block] - need), default=None)
         if nearest is not None and spare and (abs(taken + left[nearest] - need) < need - taken or not taken):
             del left[nearest]
             filled[nearest] = split
     return filled | dict.fromkeys(left, most)
+
+
+def _linked(keys: Mapping[str, int], held: Set[str]) -> int:
+    """Sites of a block with keys that are held (sites with several of them count as often)."""
+    return sum(keys[key] for key in keys.keys() & held)
+
+
+def _keys_of_cells(places: Places) -> dict[str, Counter[str]]:
+    """Sites of each cell by key, of keys that are in several cells."""
+    cells_of: dict[str, set[str]] = defaultdict(set)
+    for cell, keys in zip(places.cell.tolist(), places.keys, strict=True):
+        for key in keys:
+            cells_of[key].add(cell)
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for cell, keys in zip(places.cell.tolist(), places.keys, strict=True):
+        found[cell].update(key for key in keys if len(cells_of[key]) > 1)
+    return found
 
 
 def _kept(places: Places, split_of: Mapping[str, Split], embargo_m: float) -> Counter[Split]:
