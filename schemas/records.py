@@ -21,7 +21,11 @@ Status = Literal["ok", "failed"]
 FactKind = Literal[
     "road", "junction", "crossing", "building", "poi", "green", "water", "rail", "stop", "square", "other"
 ]
-Split = Literal["train", "val", "test"]
+Split = Literal["train", "val", "test_seen", "test_unseen"]
+AnySplit = Literal[Split, "test"]
+"""Datasets of formats 1 and 2 have `train`, `val` and `test`."""
+Continent = Literal["AF", "AS", "EU", "NA", "OC", "SA"]
+"""Africa, Asia, Europe, North America, Oceania, South America."""
 Float32 = Annotated[float, "float32"]
 """A number that is stored in four bytes (`schemas.arrow`)."""
 Above = Literal["aerial", "map", "street_only"]
@@ -181,6 +185,8 @@ class ChipInfo(Credit):
     """Date of the imagery or of the map extract; null if unknown."""
     covered: float
     """Share of the chip that the source covers, 0 to 1."""
+    phash: str | None = None
+    """64-bit perceptual hash, 16 hexadecimal digits; null for map chips and in datasets of formats 1 and 2."""
 
 
 class Chip(ChipInfo):
@@ -629,8 +635,8 @@ class Sample(Record):
     """Name of the region."""
     unit: str
     """H3 cell (hexadecimal) of the unit."""
-    split: Split
-    """Which split."""
+    split: AnySplit
+    """Which split. Only datasets of formats 1 and 2 have `test`."""
     lat: Latitude
     """Latitude of the site, degrees (WGS84)."""
     lon: Longitude

@@ -17,12 +17,13 @@ from pipeline.publishing import card, citation, croissant, manifest, revisions
 from pipeline.publishing.card_pictures import HISTOGRAMS, MAP, histograms_svg, map_svg
 from pipeline.publishing.citation import CITATION
 from pipeline.publishing.croissant import CROISSANT
+from pipeline.publishing.gallery import with_neighbours
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.packing import chip_diagonal_m
 from pipeline.publishing.shards import file_entry
 from pipeline.publishing.splits import SPLITS
-from pipeline.publishing.tables import SAMPLES, TABLES, TableKind, write_table
+from pipeline.publishing.tables import SAMPLES, TABLES, Complete, TableKind, write_table
 from pipeline.storage import Store
 from schemas.records import Sample
 
@@ -67,6 +68,8 @@ def assemble(
         "schema_fingerprint": schema_fingerprint(),
         "embargo_m": chip_diagonal_m(build.imagery.chips),
         "min_duplicate_distance": build.publish.min_duplicate_distance,
+        "max_text_likeness": build.publish.max_text_likeness,
+        "max_footprint_share": build.publish.max_footprint_share,
         "config": manifest.shareable(build),
         "packages": manifest.package_versions(),
         "provenance": provenance,
@@ -75,7 +78,8 @@ def assemble(
     }
 
     def table(kind: TableKind) -> Writer:
-        return lambda path: write_table(kind, path, shards, out, before)
+        complete = _neighbours(build) if kind is SAMPLES else None
+        return lambda path: write_table(kind, path, shards, out, before, complete)
 
     writers: dict[str, Writer] = {
         **{kind.file: table(kind) for kind in TABLES},
@@ -126,6 +130,12 @@ def assemble(
         **settings,
     )
     return revision, data
+
+
+def _neighbours(build: Build) -> Complete:
+    """What the index table says of neighbours."""
+    chips, continents = build.imagery.chips, {region.name: region.continent for region in build.regions}
+    return lambda tables: with_neighbours(tables, chips.size_px * chips.gsd_m, continents)
 
 
 def _map(index: Path, found: Counts) -> str:

@@ -14,10 +14,11 @@ from pydantic import JsonValue
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
 from pipeline.publishing.card_facts import funnel, prompts, reliability
+from pipeline.publishing.exclusions import MEANINGS
 from pipeline.publishing.layout import CONFIGS, card_features
 from pipeline.publishing.manifest import Counts, ShardEntry
-from pipeline.publishing.splits import SPLITS
-from pipeline.publishing.tables import ATTRIBUTION, TABLES
+from pipeline.publishing.splits import ALIASES, SPLITS
+from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, TABLES
 from schemas.licences import CLASSES, hub_licences, licence_class
 from schemas.reasons import EXPLANATIONS
 from schemas.records import Split
@@ -50,7 +51,8 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         shards=len(shards),
         megabytes=round(sum(shard.bytes for shard in shards) / 1e6, 1),
         splits=_filled(counts),
-        wanted=sum(getattr(build.publish.splits, split) > 0 for split in SPLITS),
+        empty=[split for split in SPLITS if getattr(build.publish.splits, split) and not counts.splits.get(split)],
+        exclusions={str(reason): meaning for reason, meaning in MEANINGS.items()},
         funnel=funnel(counts),
         reliability=reliability(counts),
         prompts=prompts(counts),
@@ -92,7 +94,7 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
         sizes[shard.split] += shard.bytes
         paths.setdefault(shard.split, []).append(shard.path)
     # Each shard by name: shards of another revision stand in the same folder.
-    files = [{"split": split, "path": paths[split]} for split in _filled(counts)]
+    files = [{"split": name, "path": paths[split]} for name, split in _named(counts)]
     bytes_total = sizes.total()
     return {
         "pretty_name": build.publish.title,
@@ -110,13 +112,14 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
                 {"config_name": kind.name, "data_files": [{"split": kind.name, "path": folder + kind.file}]}
                 for kind in TABLES
             ),
+            {"config_name": "excluded", "data_files": [{"split": "excluded", "path": folder + EXCLUDED}]},
         ],
         "dataset_info": {
             "config_name": "default",
             "features": card_features(),
             "splits": [
-                {"name": split, "num_bytes": sizes[split], "num_examples": counts.splits[split]}
-                for split in _filled(counts)
+                {"name": name, "num_bytes": sizes[split], "num_examples": counts.splits[split]}
+                for name, split in _named(counts)
             ],
             "download_size": bytes_total,
             "dataset_size": bytes_total,
@@ -129,6 +132,11 @@ def _agreements(build: Build) -> list[str]:
     sections = [(name, section) for kind in KINDS for name, section in getattr(build.sources, kind).items()]
     stated = [(name, getattr(section, "separate_agreement", None)) for name, section in sections]
     return [f"{name}: used under a separate agreement: {words}" for name, words in stated if words]
+
+
+def _named(counts: Counts) -> list[tuple[str, Split]]:
+    """The names that a split can be loaded by: `val` is `validation` as well, the same files."""
+    return [(name, split) for split in _filled(counts) for name in (split, *ALIASES.get(split, ()))]
 
 
 def _filled(counts: Counts) -> list[Split]:

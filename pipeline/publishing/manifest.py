@@ -8,12 +8,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from pipeline.config.build import Build
-from schemas.records import Split
+from schemas.records import AnySplit
 
 PATH = "manifest.json"
 CARD = "README.md"
-FORMAT: Literal[2] = 2
-"""Stands in every manifest as `geoscribe-dataset-2`; another number when a field changes its meaning."""
+FORMAT: Literal[3] = 3
+"""Stands in every manifest as `geoscribe-dataset-3`; another number when a field changes its meaning."""
 FINISHED = "finished"
 """Stands among reasons for the sites that every stage finished."""
 _PACKAGES = (
@@ -60,7 +60,7 @@ class ShardCounts(_Entry):
 class ShardContent(_Entry):
     """What is in a shard. It stands in the shard's own footer as well, so that a shard can be taken for what it is."""
 
-    split: Split
+    split: AnySplit
     units: int
     rows: int
     first_id: str
@@ -88,7 +88,7 @@ class Counts(_Entry):
     outcomes: dict[str, dict[str, int]] = {}
     """Sites of each region by reason code, or `finished`; `failed` is their sum without the finished ones."""
     excluded: dict[str, int]
-    """Finished sites left out by publish: `near_duplicate`, `split_embargo`, `sequence_embargo`."""
+    """Finished sites left out by publish, see `pipeline.publishing.exclusions`. The table `excluded` lists them."""
     published: int
     synthetic: int
     """Samples with a picture that was drawn and not taken."""
@@ -119,7 +119,7 @@ class Counts(_Entry):
 class Manifest(_Entry):
     """The whole manifest."""
 
-    format: Literal["geoscribe-dataset-1", "geoscribe-dataset-2"] = "geoscribe-dataset-2"
+    format: Literal["geoscribe-dataset-1", "geoscribe-dataset-2", "geoscribe-dataset-3"] = "geoscribe-dataset-3"
     name: str
     """The build that owns the folder."""
     revision: int
@@ -134,7 +134,11 @@ class Manifest(_Entry):
     embargo_m: float
     """Samples of two splits are at least this many metres apart."""
     min_duplicate_distance: int
-    """Perceptual hashes of two units' street views differ in at least this many bits."""
+    """Perceptual hashes of two units' street views, and of their aerial chips, differ in at least this many bits."""
+    max_text_likeness: float | None = None
+    """Descriptions of two units share at most this of their word trigrams. Null in formats 1 and 2."""
+    max_footprint_share: float | None = None
+    """Chips of two units share at most this of their area. Null in formats 1 and 2."""
     counts: Counts
     shards: list[ShardEntry]
     """In the order of their paths."""
@@ -151,9 +155,14 @@ class Manifest(_Entry):
     """Ids of the samples that were taken down, in this revision and in those before: remove them from copies."""
 
     @property
+    def format_number(self) -> int:
+        """From 1."""
+        return int(self.format.rpartition("-")[2])
+
+    @property
     def older(self) -> bool:
         """Whether an older version of geoscribe wrote it, whose columns were others."""
-        return self.format != f"geoscribe-dataset-{FORMAT}"
+        return self.format_number < FORMAT
 
     @property
     def card_sha256(self) -> str | None:

@@ -14,10 +14,13 @@ from pipeline.config.build import Build
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts, revisions
 from pipeline.publishing.assemble import assemble
+from pipeline.publishing.exclusions import Excluded
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
 from pipeline.publishing.packing import make_plan
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
+from pipeline.publishing.split_file import SPLIT_FILE, published_before, read_split_file, remembered, split_file
+from pipeline.publishing.tables import EXCLUDED, write_records
 from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.takedown_match import Matcher, left_out
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
@@ -65,12 +68,14 @@ def publish(
     """
     matcher = Matcher(takedown or Takedown())
     units = left_out(units, matcher)
-    plan = make_plan(build, units, synthetic)
     loads = {(unit.region, unit.unit): unit.load for unit in units}
     with revisions.publishing_alone(out) as alone:
         out.sweep(*((0.0,) if alone else ()))
         standing = revisions.look(out)
+        revisions.check_owner(out, standing, build.name)
         _check_still_down(out, standing.current, matcher)
+        told, samples = read_split_file(out, standing.current), published_before(out, standing.current)
+        plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples)
         revisions.take_over(out, standing, build.name)
         there = _reusable(out, standing, {task.recipe for task in plan.shards})
         shards = [
@@ -85,9 +90,14 @@ def publish(
             outcomes=plan.outcomes,
             excluded=plan.excluded,
         )
+        drawn = split_file(build, plan.split_of, plan.regions, told)
         revision, root = assemble(
             build, found, shards, out, standing.current,
-            provenance=provenance, taken_down=matcher.counts(), removed=_removed(standing.current, matcher), others={},
+            provenance=provenance, taken_down=matcher.counts(), removed=_removed(standing.current, matcher),
+            others={
+                SPLIT_FILE: lambda path: path.write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8"),
+                EXCLUDED: lambda path: write_records(Excluded, plan.left_out, path),
+            },
         )  # fmt: skip
         if standing.sound is None or standing.sound.digest != revision.digest:
             revisions.put_in_force(out, revision, root, standing)

@@ -99,8 +99,8 @@ def look(out: Store) -> Standing:
     return Standing(entries, current, archived, hashlib.sha256(text).hexdigest() if text is not None else None)
 
 
-def take_over(out: Store, standing: Standing, name: str) -> None:
-    """Make sure that a place is empty or the build's own, and mark it as the build's.
+def check_owner(out: Store, standing: Standing, name: str) -> None:
+    """Make sure that a place is empty or the build's own.
 
     Raises:
         ConfigError: something else is there.
@@ -110,10 +110,14 @@ def take_over(out: Store, standing: Standing, name: str) -> None:
     if standing.entries and owner != name:
         found = f"{out.url}, which holds " + (f"the dataset of build {owner!r}" if owner else "files of another kind")
         raise ConfigError([Problem("dataset", found, f"an empty folder, or one that build {name!r} published into")])
+
+
+def take_over(out: Store, standing: Standing, name: str) -> None:
+    """Mark a place, which `check_owner` has found to be the build's, as such."""
     if standing.current is None:
         content = {"format": f"geoscribe-dataset-{FORMAT}", "name": name}
         out.write(MARKER, (json.dumps(content) + "\n").encode())
-    elif standing.current.older:
+    elif standing.current.format_number == 1:
         name_shards_in_card_1(out, standing.current)
 
 

@@ -22,7 +22,7 @@ from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
 from pipeline.publishing.samples import join
 from pipeline.publishing.units import Bounds, UnitTables
 from pipeline.stopping import check_stop
-from schemas.records import Sample, Split
+from schemas.records import AnySplit, Sample
 
 VERSION = 4
 """Raised when the same tables would make another shard."""
@@ -78,7 +78,7 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
 def write_shard(
     path: Path,
     samples: Iterable[Sequence[Sample]],
-    split: Split,
+    split: AnySplit,
     bounds: Bounds,
     rows: int,
     row_group_bytes: float,

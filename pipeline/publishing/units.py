@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.publishing.text_sketch import sketch
 from schemas.reasons import Reason
 
 INDEX_COLUMNS: dict[str, list[str]] = {
@@ -17,10 +18,12 @@ INDEX_COLUMNS: dict[str, list[str]] = {
         "views.list.element.projection",
         "views.list.element.phash",
         "views.list.element.source",
+        "views.list.element.source_id",
         "views.list.element.sequence",
+        "aerial.phash",
     ],
     "cues": ["site_id", "status", "reason"],
-    "captions": ["site_id", "status", "reason"],
+    "captions": ["site_id", "status", "reason", "long"],
 }
 """The columns of each layer's file that `unit_index` needs: no picture among them."""
 
@@ -31,11 +34,15 @@ INDEX_SCHEMA = pa.schema(
         pa.field("lon", pa.float64(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("phash", pa.string()),
+        pa.field("aerial_phash", pa.string()),
         pa.field("sequences", pa.list_(pa.string()), nullable=False),
+        pa.field("photos", pa.list_(pa.string()), nullable=False),
+        pa.field("text", pa.binary()),
     ]
 )
 """One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then. `sequences` are
-the capture sequences of its views, with their source."""
+the capture sequences of its views, `photos` the photos, each with its source. `text` is a sketch of its description
+(`pipeline.publishing.text_sketch`)."""
 
 
 Bounds = tuple[float, float, float, float]
@@ -102,7 +109,8 @@ def unit_index(tables: UnitTables) -> pa.Table:
         for layer, table in (("cues", tables.cues), ("captions", tables.captions))
     }
     rows = []
-    for site in tables.imagery.select(["site_id", "status", "reason", "lat", "lon", "views"]).to_pylist():
+    texts = dict(zip(*(tables.captions[name].to_pylist() for name in ("site_id", "long")), strict=True))
+    for site in tables.imagery.select(["site_id", "status", "reason", "lat", "lon", "views", "aerial"]).to_pylist():
         reason = None if site["status"] == "ok" else site["reason"]
         for layer, known in later.items():
             if reason is None:
@@ -120,7 +128,10 @@ def unit_index(tables: UnitTables) -> pa.Table:
                 "lon": site["lon"],
                 "reason": reason,
                 "phash": flat[0] if reason is None else None,
+                "aerial_phash": site["aerial"]["phash"] if reason is None and site["aerial"] else None,
                 "sequences": sorted({f"{v['source']} {v['sequence']}" for v in site["views"] if v["sequence"]}),
+                "photos": sorted({f"{v['source']} {v['source_id']}" for v in site["views"]}),
+                "text": sketch(texts[site["site_id"]]) if reason is None else None,
             }
         )
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)

@@ -26,6 +26,8 @@ def check(folder: Path, cache: str) -> dict[str, int]:
     manifest = json.loads((folder / "manifest.json").read_text())
     loaded = datasets.load_dataset(str(folder), cache_dir=cache)
     counts = {split: len(rows) for split, rows in loaded.items()}
+    assert counts.pop("validation") == counts["val"], counts
+    assert loaded["validation"]["sample_id"][:] == loaded["val"]["sample_id"][:]
     assert counts == manifest["counts"]["splits"], counts
     check_rows(loaded["train"], counts["train"])
 

@@ -1,6 +1,5 @@
 """Damaged, foreign and older shards under the commands that read published data: told by name, nothing half-done."""
 
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
 from tests.publishing.folders import files, manifest_of, put, samples
-from tests.publishing.test_formats import FORMAT_1
+from tests.publishing.test_formats import unpacked
 from tools.dataset import open_dataset
 from tools.export.base import export
 from tools.export.settings import format_of
@@ -90,10 +89,9 @@ def test_a_foreign_file_beside_the_shards_is_neither_read_nor_touched(
     assert stranger.read_bytes() == before
 
 
-def test_an_older_format_is_exported_and_neither_cut_nor_revised(tmp_path: Path) -> None:
-    with tarfile.open(FORMAT_1) as archive:
-        archive.extractall(tmp_path, filter="data")
-    old = tmp_path / "format-1"
+@pytest.mark.parametrize("name", ["format-1", "format-2"])
+def test_an_older_format_is_exported_and_neither_cut_nor_revised(name: str, tmp_path: Path) -> None:
+    old = unpacked(name, tmp_path)
     run_export(old, tmp_path / "tars")
     assert list((tmp_path / "tars").glob("train-*.tar"))
     for command in (run_subset, run_revise):

@@ -55,6 +55,7 @@ def test_header_is_what_the_hub_reads(text: str) -> None:
     assert header["configs"][0]["data_files"] == [
         {"split": "train", "path": ["data/train/south-0-1.parquet"]},
         {"split": "val", "path": ["data/val/south-0-1.parquet"]},
+        {"split": "validation", "path": ["data/val/south-0-1.parquet"]},
     ]
     files = header["configs"][0]["data_files"]
     photos, charted = header["configs"][1:3]
@@ -67,6 +68,7 @@ def test_header_is_what_the_hub_reads(text: str) -> None:
     assert {config["config_name"]: config["data_files"] for config in header["configs"][3:]} == {
         "samples": [{"split": "samples", "path": "revisions/0/samples.parquet"}],
         "attribution": [{"split": "attribution", "path": "revisions/0/attribution.parquet"}],
+        "excluded": [{"split": "excluded", "path": "revisions/0/excluded.parquet"}],
     }
     assert header["dataset_info"]["splits"][1] == {"name": "val", "num_bytes": 5_000_000, "num_examples": 10}
     assert "synthetic" not in header["tags"]
@@ -85,7 +87,7 @@ def test_body_says_what_was_counted(text: str) -> None:
         "| `attribution` | credit (CC-BY, ODC-By, MIT) | 0 |",
         "](revisions/0/samples.parquet)",
         "no language model wrote them",
-        "**A split is missing:**",
+        "**Empty:** `test_seen`, although",
         "blurred before a picture was written anywhere: 17 times",
         "write to data@example.org",
     ):

@@ -161,6 +161,7 @@ def test_at_whichever_change_a_revision_ends_readers_see_one_whole_dataset(
 ) -> None:
     build = make_build(**SMALL, keep_revisions=0)
     put(build, before, tmp_path / "before")
+    put(build, before, tmp_path / "after")
     put(build, few, tmp_path / "after")
     old, new = (seen_by_manifest(open_store(str(tmp_path / name))) for name in ("before", "after"))
     assert old[0] == old[1] != new[0] == new[1]
@@ -359,13 +360,16 @@ def test_two_publishers_to_a_bucket_do_not_break_each_other(
     old = seen_by_manifest(alone)
     publish_into(alone, build, few)
     new = seen_by_manifest(alone)
+    alone = Bucket()
+    publish_into(alone, build, few)
+    unaware = seen_by_manifest(alone)  # its splits were drawn before it could know of the other's
     for changes in range(1_000):
         bucket = Bucket()
         bucket.in_between(changes, partial(publish_into, bucket, build, before))
         publish_into(bucket, build, few)
         assert verify(bucket) == []
         assert seen_by_card(bucket) == seen_by_manifest(bucket)
-        assert seen_by_manifest(bucket) in (old, new)
+        assert seen_by_manifest(bucket) in (old, new, unaware)
         if bucket.waiting is not None:
             break
     assert changes > 8
@@ -410,11 +414,11 @@ def test_a_newer_format_is_refused_in_one_line(
 ) -> None:
     put(make_build(), units, tmp_path)
     content = json.loads((tmp_path / "manifest.json").read_text())
-    (tmp_path / "manifest.json").write_text(json.dumps(content | {"format": "geoscribe-dataset-3", "new": 1}))
+    (tmp_path / "manifest.json").write_text(json.dumps(content | {"format": "geoscribe-dataset-4", "new": 1}))
     was = tree(tmp_path)
     for attempt in (lambda: put(make_build(), units[1:], tmp_path), lambda: verify(open_store(str(tmp_path)))):
         with pytest.raises(
-            ConfigError, match=r"manifest.json: found format 3; allowed: up to 2: this version"
+            ConfigError, match=r"manifest.json: found format 4; allowed: up to 3: this version"
         ) as error:
             attempt()
         assert len(error.value.problems) == 1

@@ -11,12 +11,12 @@ import PIL.Image
 import pytest
 from PIL import ImageDraw
 
+from pipeline.geo.overlaps import Chips
 from pipeline.perception.devices import load_torch
 from schemas import records
 from schemas.records import Sample, Split
 from tests.tools.conftest import make_sample, publish
 from tools.retrieval.evaluate.protocol import Gallery
-from tools.retrieval.overlaps import Chips
 
 __all__ = ["make_sample"]
 

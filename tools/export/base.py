@@ -19,7 +19,7 @@ from pipeline.publishing.attribution import Attribution
 from pipeline.publishing.layout import columns, published_row
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.samples import Role, pictures
-from schemas.records import ChipInfo, Image, Sample, Split, StreetInfo
+from schemas.records import AnySplit, ChipInfo, Image, Sample, StreetInfo
 from tools.dataset import Dataset
 
 CREDITS, LEFT_OUT = "attribution.parquet", "left_out.parquet"
@@ -104,7 +104,7 @@ class Export(Section, ABC):
     roles: ClassVar[frozenset[Role]] = frozenset({"street", "panorama", "other", "aerial", "drone", "map"})
     """The pictures that it takes."""
 
-    split: Split | None = None
+    split: AnySplit | None = None
     """Only samples of this split."""
 
     def check(self, dataset: Dataset, out: Path) -> None:

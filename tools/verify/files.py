@@ -17,7 +17,9 @@ from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import FileEntry, Manifest
 from pipeline.publishing.revisions import Standing, archive, is_own
 from pipeline.publishing.shards import SHARD_NAME, file_entry, read_entry
-from pipeline.publishing.tables import ATTRIBUTION, SAMPLES
+from pipeline.publishing.split_file import SPLIT_FILE
+from pipeline.publishing.splits import ALIASES
+from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, SAMPLES
 from pipeline.storage import Store
 
 
@@ -56,7 +58,9 @@ def manifest_faults(whole: Manifest) -> Iterator[Fault]:
     if not whole.older and whole.schema_fingerprint != schema_fingerprint():
         what = f"{whole.schema_fingerprint}, should be {schema_fingerprint()}"
         yield Fault(manifest.PATH, None, "schema_fingerprint", what)
-    needed = {manifest.CARD, ATTRIBUTION.file, JSON_SCHEMA} | (set() if whole.older else {SAMPLES.file})
+    needed = {manifest.CARD, ATTRIBUTION.file, JSON_SCHEMA}
+    needed |= {SAMPLES.file} if whole.format_number > 1 else set()
+    needed |= {EXCLUDED, SPLIT_FILE} if whole.format_number > 2 else set()
     for name in sorted(needed - {entry.path.rpartition("/")[2] for entry in whole.files}):
         yield Fault(manifest.PATH, None, "files", f"lists no {name}")
 
@@ -154,5 +158,9 @@ def card_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[F
     except (yaml.YAMLError, LookupError, TypeError) as error:
         yield Fault(manifest.CARD, None, None, f"its YAML header cannot be read: {error!r}")
         return
-    if said != whole.counts.splits:
-        yield Fault(manifest.CARD, None, "dataset_info.splits", f"{said}, should be {whole.counts.splits}")
+    aliases = {name: split for split, names in ALIASES.items() for name in names}
+    wanted = whole.counts.splits
+    if not whole.older:
+        wanted = wanted | {name: wanted[split] for name, split in aliases.items() if split in wanted}
+    if said != wanted:
+        yield Fault(manifest.CARD, None, "dataset_info.splits", f"{said}, should be {wanted}")

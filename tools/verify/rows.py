@@ -16,7 +16,7 @@ from pipeline.publishing.samples import PART_OF, pictures, point_wkb
 from schemas.licences import LicenceClass, Part, licence_class
 from schemas.records import Image, Sample
 
-_LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=300_000_000, min_side_px=16)
+LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=300_000_000, min_side_px=16)
 """The widest limits that a build file can set."""
 
 Finding = tuple[str, str]
@@ -90,7 +90,7 @@ def _images(sample: Sample) -> Iterator[Finding]:
 
 def _image_fault(image: Image, width: int, height: int) -> str | None:
     try:
-        pixels = decode(image.bytes, _LIMITS)
+        pixels = decode(image.bytes, LIMITS)
     except SiteError as error:
         return f"cannot be decoded: {error}"
     if pixels.shape[:2] != (height, width):
