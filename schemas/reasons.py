@@ -55,7 +55,6 @@ class Reason(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"
     MODEL_UNREACHABLE = "model_unreachable"
     MODEL_REFUSED = "model_refused"
-    NEAR_DUPLICATE = "near_duplicate"
 
 
 @dataclass(frozen=True)
@@ -139,7 +138,6 @@ ABOUT: dict[Reason, About] = {
     Reason.PROMPT_TOO_LONG: About("captions", "pictures and cues are more than the model takes"),
     Reason.MODEL_UNREACHABLE: About("captions", "no model server responded at any attempt", passing=True),
     Reason.MODEL_REFUSED: About("captions", "the model, or its server, refused a picture or the request", redrawn=True),
-    Reason.NEAR_DUPLICATE: About("publish", "another site has nearly the same picture"),
 }
 
 EXPLANATIONS: dict[Reason, str] = {reason: about.meaning for reason, about in ABOUT.items()}
