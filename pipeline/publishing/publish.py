@@ -53,7 +53,7 @@ def publish(
 
     Args:
         build: the build; `publish`, `seed` and `imagery.chips` decide what goes where.
-        units: in any order; the result does not depend on it.
+        units: in any order; the result does not depend on it. Sites that the revision in force has keep their split.
         out: the dataset's place: empty, or this build's. While another process publishes to a folder, this one waits.
         synthetic: names of the sources whose pictures are drawn and not taken.
         provenance: goes into the manifest as it is (engines, fingerprints, inputs); the card lists its `models`.

@@ -193,8 +193,9 @@ def _fill(blocks: _Blocks, targets: Mapping[Split, float]) -> dict[str, Split]:
         taken = 0
         held = {key for block, its in blocks.fixed.items() if its == split for key in blocks.keys[block]}
         while fitting := [block for block, sites in left.items() if taken + sites <= need * (1 + _CLOSE)]:
-            # Of several that are linked alike, the first.
-            block = max(fitting, key=lambda block: _linked(blocks.keys[block], held) / left[block])
+            block = fitting[0]
+            if held:  # of several that are linked alike, the first
+                block = max(fitting, key=lambda block: _linked(blocks.keys[block], held) / left[block])
             taken += left.pop(block)
             filled[block] = split
             held |= blocks.keys[block].keys()

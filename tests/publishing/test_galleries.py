@@ -17,6 +17,9 @@ from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
 from schemas.records import ImageryRow
 from tests.publishing.folders import Row, files, manifest_of, put, tree
+from tools.retrieval.data.index import read_index
+from tools.retrieval.data.select import Selection
+from tools.retrieval.evaluate.dataset import gallery_of
 from tools.verify.leakage import find_leaks
 from tools.verify.verify import verify
 
@@ -105,6 +108,23 @@ def test_the_split_file_says_where_each_unit_is_and_what_to_leave_out(
         {"left_out": "AF", "train_regions": ["north"], "test_regions": ["south"]},
         {"left_out": "EU", "train_regions": ["south"], "test_regions": ["north"]},
     ]
+
+
+def test_retrieval_goes_by_what_is_stated(published: tuple[Path, Build]) -> None:
+    rows = {row["sample_id"]: row for row in table(published[0], "samples")}
+    where = [str(published[0])]
+    index = read_index(where, Selection(splits=("test",)))
+    assert set(index.split.tolist()) == {"test_seen", "test_unseen"}
+    gallery = gallery_of(index, "aerial")
+    assert gallery.thin is not None
+    assert gallery.overlaps is not None
+    assert 0 < gallery.thin.sum() < len(gallery.ids)
+    for at, sample_id in enumerate(gallery.ids):
+        stated = {o["sample_id"] for o in rows[sample_id]["overlaps"]} & set(gallery.ids)
+        assert {gallery.ids[other] for other in gallery.overlaps.of(at)} == stated
+        assert gallery.thin[at] == rows[sample_id]["thinned"]
+    assert len(read_index(where, Selection(splits=("validation",)))) > 0
+    assert read_index(where, Selection(splits=("train",))).thin is None
 
 
 def test_what_is_published_is_sound_and_leaks_nothing(published: tuple[Path, Build]) -> None:

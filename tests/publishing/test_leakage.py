@@ -105,6 +105,15 @@ def test_a_planted_leak_is_named(folder: Path, kind: Kind, plant: Callable[[Row,
     assert f"{kind} {len(found.leaks)}" in result.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize("lacking", ["lat", "sample_id", "split"])
+def test_a_row_that_says_not_where_it_is_is_not_taken_for_sound(folder: Path, lacking: str) -> None:
+    rewrite(folder, shard_of(folder, "val"), lambda rows: rows[0].update({lacking: None}))
+    found = leaks(folder)
+    assert found.leaks == []
+    assert len(found.unread) == 1
+    assert "no id, split or position" in found.unread[0]
+
+
 def test_what_cannot_be_read_is_not_taken_for_sound(folder: Path) -> None:
     train, val = (shard_of(folder, split) for split in ("train", "val"))
     (folder / train).write_bytes(b"")

@@ -146,7 +146,7 @@ def _hashes(row: Mapping[str, Any]) -> tuple[str | None, str | None, list[str]]:
         seen = None
         if image is not None:
             try:
-                seen = phash(decode(image["bytes"], LIMITS))
+                seen = phash(decode(image["bytes"] or b"", LIMITS))
             except SiteError as error:
                 faults.append(f"{row['sample_id']}, {role}: {error}")
         # Publishing went by the recorded hash, so that counts as long as it is this picture's.
@@ -160,6 +160,10 @@ def _is_hash(text: str) -> bool:
 
 
 def _take(found: _Found, row: Mapping[str, Any], street: str | None, aerial: str | None, faults: list[str]) -> None:
+    found.unread += faults
+    if not all(row[name] for name in ("sample_id", "split")) or not np.isfinite(_numbers(row)).all():
+        found.unread.append(f"{row['sample_id']}: no id, split or position, or a chip without bounds")
+        return
     number = len(found.ids)
     found.ids.append(row["sample_id"])
     found.split.append(row["split"])
@@ -168,7 +172,6 @@ def _take(found: _Found, row: Mapping[str, Any], street: str | None, aerial: str
     found.street.append(street)
     found.aerial.append(aerial)
     found.text.append(sketch(row["description"] or ""))
-    found.unread += faults
     pictures = [row["street"], row["panorama"], *(view["image"] for view in row["other_views"])]
     views = [view for view in (row["street_view"], row["panorama_view"], *row["other_views"]) if view is not None]
     for view in views:
@@ -176,13 +179,20 @@ def _take(found: _Found, row: Mapping[str, Any], street: str | None, aerial: str
             _put(found.sequences, f"{view['source']} {view['sequence']}", number)
         _put(found.photos, f"{view['source']} {view['source_id']}", number)
     for picture in pictures:
-        if picture is not None:
+        if picture is not None and picture["bytes"]:
             _put(found.photos, f"bytes {hashlib.sha256(picture['bytes']).hexdigest()}", number)
     for chip in (*(row[name] for name in _CHIPS), *row["aerial_scales"]):
         if chip is not None:
             width = (chip["east"] - chip["west"]) % 360  # degrees; a chip may lie across the antimeridian
             lon = (chip["west"] + width / 2 + 180) % 360 - 180
             found.chips.append((number, (chip["south"] + chip["north"]) / 2, lon, chip["width"] * chip["gsd_m"]))
+
+
+def _numbers(row: Mapping[str, Any]) -> NDArray[np.float64]:
+    """All numbers of a row that say where it is; NaN where one is missing."""
+    chips = [chip for chip in (*(row[name] for name in _CHIPS), *row["aerial_scales"]) if chip is not None]
+    told = [row["lat"], row["lon"], *(chip[name] for chip in chips for name in _BOUNDS)]
+    return np.array([np.nan if value is None else value for value in told], dtype=np.float64)
 
 
 def _put(holders: dict[str, list[int]], key: str, number: int) -> None:
