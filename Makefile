@@ -9,9 +9,12 @@ CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/geoscribe
 SERVERS := $(CACHE)/servers
 VLLM := $(CACHE)/vllm/cpu
 READERS := $(CACHE)/datasets
+CVGTEXT := $(CACHE)/cvgtext
+CVGTEXT_REPOSITORY ?= https://github.com/yejy53/CVG-Text
+CVGTEXT_COMMIT := 43c2cb74d6c61ba6adb2da56d661244cce1e0b74
 READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
-.PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-vllm lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-cvgtext test-vllm lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -29,7 +32,7 @@ train-demo: $(VENV)/.retrieval  ## Train on twelve towns of the synthetic world 
 	@echo "curves: out/train-demo/train-demo.svg"
 
 test: dev  ## The fast suite
-	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not vllm" -n 2
+	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not cvgtext and not vllm" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
 	$(BIN)/pytest -m "slow and not seldom" -n 2
@@ -46,6 +49,9 @@ test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real ser
 
 test-readers: dev $(READER_VERSIONS:%=$(READERS)/%/.ready)  ## Datasets opened by older versions of the library `datasets`
 	GEOSCRIBE_READERS=$(READERS) $(BIN)/pytest -m readers
+
+test-cvgtext: extras $(CVGTEXT)/$(CVGTEXT_COMMIT)  ## An export under CVG-Text's own code, as it is
+	GEOSCRIBE_CVGTEXT=$(CVGTEXT)/$(CVGTEXT_COMMIT) $(BIN)/pytest -m cvgtext
 
 test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, with tiny models of random weights
 	GEOSCRIBE_VLLM=$(VLLM) $(BIN)/pytest -m vllm
@@ -92,6 +98,15 @@ $(SERVERS)/.titiler:
 	$(PYTHON) -m venv $(SERVERS)/titiler
 	$(SERVERS)/titiler/bin/pip install --quiet --disable-pip-version-check 'titiler-application==2.4.0' uvicorn
 	@touch $@
+
+# Their repository states no licence: it is fetched and run, and nothing of it is kept here. CVGTEXT_REPOSITORY may be a
+# mirror.
+$(CVGTEXT)/$(CVGTEXT_COMMIT):
+	@mkdir -p $(CVGTEXT)
+	rm -rf $@.new
+	git clone --quiet --no-checkout $(CVGTEXT_REPOSITORY) $@.new
+	git -C $@.new checkout --quiet $(CVGTEXT_COMMIT)
+	mv $@.new $@
 
 # Each version of `datasets` with a pyarrow of its time; the newest is in the project's own environment.
 $(READERS)/2.19.0/.ready: WITH := 'pyarrow==16.1.0' 'numpy<2'

@@ -5,6 +5,9 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 LicenceClass = Literal["public-domain", "attribution", "share-alike", "other"]
+Part = Literal["street", "aerial", "drone", "map", "map_data"]
+"""Parts of a sample that have terms of their own; `map_data` is what is derived from map data: cues and sentences."""
+PARTS: tuple[Part, ...] = get_args(Part)
 CLASSES: dict[LicenceClass, str] = {
     "public-domain": "nothing (CC0, public domain)",
     "attribution": "credit (CC-BY, ODC-By, MIT)",
@@ -33,9 +36,12 @@ _HUGGING_FACE = {
 
 def licence_class(licences: Iterable[str]) -> LicenceClass:
     """The strictest class among SPDX identifiers; unknown and empty identifiers are `other`."""
-    order = get_args(LicenceClass)
-    classes = [_class_of(licence) for licence in licences]
-    return max(classes, key=order.index, default="other")
+    return strictest(_class_of(licence) for licence in licences)
+
+
+def strictest(classes: Iterable[LicenceClass]) -> LicenceClass:
+    """The strictest of some classes; `other` of none."""
+    return max(classes, key=get_args(LicenceClass).index, default="other")
 
 
 def hub_licences(licences: Iterable[str]) -> list[str]:

@@ -56,7 +56,8 @@ class Reason(StrEnum):
     PROMPT_TOO_LONG = "prompt_too_long"
     MODEL_UNREACHABLE = "model_unreachable"
     MODEL_REFUSED = "model_refused"
-    NEAR_DUPLICATE = "near_duplicate"
+    TAKEN_DOWN = "taken_down"
+    NOT_SELECTED = "not_selected"
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,8 @@ ABOUT: dict[Reason, About] = {
     Reason.PROMPT_TOO_LONG: About("captions", "pictures and cues are more than the model takes"),
     Reason.MODEL_UNREACHABLE: About("captions", "no model server responded at any attempt", passing=True),
     Reason.MODEL_REFUSED: About("captions", "the model, or its server, refused a picture or the request", redrawn=True),
-    Reason.NEAR_DUPLICATE: About("publish", "another site has nearly the same picture"),
+    Reason.TAKEN_DOWN: About("publish", "taken down on request: its pictures or its place are on the take-down list"),
+    Reason.NOT_SELECTED: About("publish", "left out by `geoscribe subset`, which was asked for others"),
 }
 
 EXPLANATIONS: dict[Reason, str] = {reason: about.meaning for reason, about in ABOUT.items()}

@@ -11,6 +11,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.licences import LicenceClass
 from schemas.reasons import Reason
 
 Latitude = Annotated[float, Field(ge=-90, le=90)]
@@ -20,7 +21,11 @@ Status = Literal["ok", "failed"]
 FactKind = Literal[
     "road", "junction", "crossing", "building", "poi", "green", "water", "rail", "stop", "square", "other"
 ]
-Split = Literal["train", "val", "test"]
+Split = Literal["train", "val", "test_seen", "test_unseen"]
+AnySplit = Literal[Split, "test"]
+"""Datasets of formats 1 and 2 have `train`, `val` and `test`."""
+Continent = Literal["AF", "AS", "EU", "NA", "OC", "SA"]
+"""Africa, Asia, Europe, North America, Oceania, South America."""
 Float32 = Annotated[float, "float32"]
 """A number that is stored in four bytes (`schemas.arrow`)."""
 Above = Literal["aerial", "map", "street_only"]
@@ -182,6 +187,8 @@ class ChipInfo(Credit):
     """Date of the imagery or of the map extract; null if unknown."""
     covered: float
     """Share of the chip that the source covers, 0 to 1."""
+    phash: str | None = None
+    """64-bit perceptual hash, 16 hexadecimal digits; null for map chips and in datasets of formats 1 and 2."""
 
 
 class Chip(ChipInfo):
@@ -256,6 +263,15 @@ class MissingView(Record):
     """Reason code."""
     detail: str
     """What was found."""
+
+
+class Lacking(Record):
+    """A view that a sample lacks."""
+
+    view: Literal["street", "aerial", "drone", "map"]
+    """Which view."""
+    reason: Reason
+    """Why, as a reason code."""
 
 
 class LayerRow(Record):
@@ -636,8 +652,8 @@ class Sample(Record):
     """Name of the region."""
     unit: str
     """H3 cell (hexadecimal) of the unit."""
-    split: Split
-    """Which split."""
+    split: AnySplit
+    """Which split. Only datasets of formats 1 and 2 have `test`."""
     lat: Latitude
     """Latitude of the site, degrees (WGS84)."""
     lon: Longitude
@@ -712,9 +728,21 @@ class Sample(Record):
     """Name of the prompt set."""
     model: str | None
     """Model that wrote the descriptions; null without a model."""
-    licence_class: Literal["public-domain", "attribution", "share-alike", "other"]
+    licence_class: LicenceClass
     """The strictest licence class among the sample's pictures and map data. The class says what a licence requires of
     those who redistribute: nothing, credit, credit and the same licence for adaptations, or something else. Most street
     photos and all OpenStreetMap data are `share-alike`."""
+    street_licence_class: LicenceClass | None = None
+    """The strictest among `street`, `panorama` and `other_views`."""
+    aerial_licence_class: LicenceClass | None = None
+    """The strictest among `aerial` and `aerial_scales`; null without them."""
+    drone_licence_class: LicenceClass | None = None
+    """Of `drone`; null without it."""
+    map_licence_class: LicenceClass | None = None
+    """Of the map chip; null without it."""
+    map_data_licence_class: LicenceClass | None = None
+    """Of the map data that map cues, and the sentences that cite them, are derived from; null without map cues."""
     redistributable: bool
     """False if any of its pictures is not redistributable."""
+    missing: list[Lacking] = []
+    """Views that the site lacks, and why."""

@@ -16,9 +16,10 @@ from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing.formats import SHARD_NAME_1, read_manifest
 from pipeline.publishing.manifest import FORMAT, PATH, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME
+from pipeline.publishing.splits import ALIASES
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
-from schemas.records import Sample, Split
+from schemas.records import Sample
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +31,36 @@ class Dataset:
     store: Store
     manifest: Manifest
 
-    def rows(self, columns: Sequence[str], split: Split | None = None) -> Iterator[dict[str, Any]]:
+    def rows(self, columns: Sequence[str], split: str | None = None) -> Iterator[dict[str, Any]]:
         """Stream some columns of all samples, in the order of the shards, one row group in memory at a time.
 
         Args:
             columns: names, or dotted Parquet paths of nested fields (`street_view.licence`,
                 `other_views.list.element.licence`). Without pictures, a million samples take little memory.
-            split: only samples of this split.
+            split: only samples of this split; `validation` is `val`.
         """
-        for shard in self.manifest.shards:
-            if split is None or shard.split == split:
-                with self.shard(shard) as file:
-                    for group in range(file.num_row_groups):
-                        yield from file.read_row_group(group, columns=list(columns)).to_pylist()
+        for shard in self._shards(split):
+            with self.shard(shard) as file:
+                lacking = {path.partition(".")[0] for path in columns} - set(file.schema_arrow.names)
+                if lacking:  # pyarrow leaves out without a word what is not there
+                    raise pa.ArrowInvalid(f"no column {', '.join(sorted(lacking))}")
+                for group in range(file.num_row_groups):
+                    yield from file.read_row_group(group, columns=list(columns)).to_pylist()
+
+    def stream(self, split: str | None = None) -> Iterator[Sample]:
+        """Whole samples of all shards or those of a split, in the order of the shards, one row group in memory.
+
+        Raises:
+            MachineError: a shard is missing or does not hold what the manifest says.
+        """
+        for shard in self._shards(split):
+            with self.shard(shard) as file:
+                for group in range(file.num_row_groups):
+                    yield from _validated(file.read_row_group(group), shard.path)
+
+    def _shards(self, split: str | None) -> list[ShardEntry]:
+        wanted = {split, *(name for name, others in ALIASES.items() if split in others)}
+        return [shard for shard in self.manifest.shards if split is None or shard.split in wanted]
 
     def samples(self, sample_ids: Sequence[str]) -> list[Sample]:
         """Whole samples, in the order of the ids.
@@ -94,12 +112,16 @@ def _pick(file: pq.ParquetFile, wanted: set[str], path: str) -> dict[str, Sample
         ids = file.read_row_group(group, columns=["sample_id"])["sample_id"]
         rows = [i for i, sample_id in enumerate(ids.to_pylist()) if sample_id in wanted]
         if rows:
-            try:
-                samples = from_table(Sample, file.read_row_group(group).take(rows))
-            except ValidationError as error:
-                raise MachineError(f"{path}: a row is no sample: {error}. Publish the dataset again.") from error
+            samples = _validated(file.read_row_group(group).take(rows), path)
             found.update((sample.sample_id, sample) for sample in samples)
     return found
+
+
+def _validated(rows: pa.Table, path: str) -> Sequence[Sample]:
+    try:
+        return from_table(Sample, rows)
+    except ValidationError as error:
+        raise MachineError(f"{path}: a row is no sample: {error}. Publish the dataset again.") from error
 
 
 def open_dataset(where: str) -> Dataset:
@@ -118,7 +140,7 @@ def open_dataset(where: str) -> Dataset:
         faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()[:5]]
         found = f"a {PATH} that cannot be read ({'; '.join(faults)})"
         raise ConfigError([Problem("dataset", found, "one written by this version of geoscribe")]) from error
-    pattern = SHARD_NAME_1 if manifest.older else SHARD_NAME
+    pattern = SHARD_NAME_1 if manifest.format_number == 1 else SHARD_NAME
     outside = [shard.path for shard in manifest.shards if not re.fullmatch(pattern, shard.path)]
     if outside:
         raise ConfigError([Problem(PATH, f"shard {path!r}", f"a path like {pattern}") for path in outside])

@@ -1,5 +1,6 @@
 """The build file: regions, sampling, imagery, publishing and limits. The other sections stand in the modules beside."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -11,7 +12,7 @@ from pipeline.config.captioning import CaptionerConfig, Composer, Grounding
 from pipeline.config.perception import Perception
 from pipeline.config.sources import SourceKind, Sources
 from pipeline.geo import shape
-from schemas.records import Latitude, Longitude
+from schemas.records import Continent, Latitude, Longitude, Split
 
 
 class Region(Section):
@@ -40,6 +41,8 @@ class Region(Section):
     """Name of the drone source to use. May be left out where the build has only one."""
     map: str | None = None
     """Name of the map source to use. May be left out where the build has only one."""
+    continent: Continent | None = None
+    """Continent, for the split by continents. If left out, that of the nearest region of the catalogue."""
 
     @model_validator(mode="after")
     def _one_shape(self) -> "Region":
@@ -208,19 +211,26 @@ class Imagery(Section):
 
 
 class SplitShares(Section):
-    """Shares of the units per split. They sum to 1."""
+    """Shares of the sites per split. They sum to 1.
+
+    `test_unseen` holds whole regions, from each continent in proportion. Every other region is divided among the other
+    splits, block by block.
+    """
 
     train: Share = 0.8
     """Share of the training split."""
     val: Share = 0.1
     """Share of the validation split."""
-    test: Share = 0.1
-    """Share of the test split."""
+    test_seen: Share = 0.1
+    """Share of the test split in regions that are trained on."""
+    test_unseen: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Share of the test split in regions that are not trained on."""
 
     @model_validator(mode="after")
     def _sum(self) -> "SplitShares":
-        if abs(self.train + self.val + self.test - 1.0) > 1e-9:
-            raise ValueError(f"train + val + test is {self.train + self.val + self.test:g}, must be 1")
+        total = self.train + self.val + self.test_seen + self.test_unseen
+        if abs(total - 1.0) > 1e-9:
+            raise ValueError(f"train + val + test_seen + test_unseen is {total:g}, must be 1")
         return self
 
 
@@ -230,7 +240,14 @@ class Publish(Section):
     title: str = "A geoscribe dataset"
     """Title of the dataset card."""
     splits: SplitShares = SplitShares()
-    """Shares of the splits."""
+    """Shares of the splits. A published site keeps its split when the build grows."""
+    block_resolution: Annotated[int, Field(ge=0, le=11)] | None = None
+    """H3 resolution of the blocks that a region is divided into. If left out: for each region the coarsest at which its
+    shares can be filled to within 20 %. Never finer than `sampling.unit_resolution`."""
+    unseen_regions: list[Name] = []
+    """Regions that go into `test_unseen`; if they do not fill its share, more are drawn."""
+    allow_empty: list[Split] = []
+    """Splits that may stay empty although they have a share. Publishing refuses others."""
     shard_mb: Annotated[float, Field(gt=0, le=2_000)] = 384.0
     """Target size of a shard, in megabytes. Full shards have 0.7 to 1.4 times this size, so that a unit more or less
     changes few shards."""
@@ -240,12 +257,22 @@ class Publish(Section):
     row_group_mb: Annotated[float, Field(gt=0, le=256)] = 32.0
     """Target size of a row group, in megabytes."""
     min_duplicate_distance: Annotated[int, Field(ge=0, le=64)] = 4
-    """Two sites of different units are near-duplicates if the 64-bit perceptual hashes of their street views differ in
-    fewer bits than this; 0 keeps all."""
+    """Two sites of different units are near-duplicates if the 64-bit perceptual hashes of their street views, or those
+    of their aerial chips, differ in fewer bits than this; 0 keeps all."""
+    max_text_likeness: Share = 0.9
+    """Two sites of different units are near-duplicates if their descriptions share more than this of their word
+    trigrams (Jaccard index, estimated by MinHash); 1 keeps all."""
+    max_footprint_share: Share = 0.9
+    """Two sites of different units are near-duplicates if their chips share more than this of their area; 1 keeps
+    all."""
     keep_revisions: Annotated[int, Field(ge=0, le=1_000)] = 1
     """Number of older revisions of the dataset whose files are kept, for readers that still use them."""
     contact: str | None = None
     """Take-down contact on the dataset card."""
+    takedown: Path | None = None
+    """Take-down list (YAML): ids of pictures, authors, links and areas that may not be published."""
+    authors: list[str] = []
+    """Who is named as the authors in `CITATION.cff`; without them the title stands for a group."""
 
 
 class Limits(Section):

@@ -30,6 +30,8 @@ from pipeline.publishing import revisions
 from pipeline.publishing.manifest import shareable
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
+from pipeline.publishing.takedown import Takedown, read_takedown
+from pipeline.publishing.takedown_match import LAYER_COLUMNS
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
 from pipeline.regions.ground import NothingThereError
 from pipeline.regions.sampling import asked_over_network
@@ -116,6 +118,7 @@ def prepare(build: Build) -> Prepared:
     """
     tools = toolbox(build)
     check_ready(build, tools)
+    _takedown(build)
     bases = {region.name: stage_bases(build, tools, region) for region in build.regions}
     store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
     claim(store, build, bases)
@@ -279,7 +282,8 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]
     """Publish all finished units, unless the dataset is up to date or every site of theirs failed."""
     check_stop()
     tasks = [task for task in ready.survey(listing) if _is_finished(task)]
-    fingerprint = publish_fingerprint(ready.build, tasks)
+    listed = _takedown(ready.build)
+    fingerprint = publish_fingerprint(ready.build, tasks, listed)
     there = revisions.look(ready.out).sound
     if there is not None and there.provenance.get("fingerprint") == fingerprint:
         with ready.out.locked("publish") as held:
@@ -299,7 +303,11 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]
         "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},
     }
     synthetic = ready.tools.synthetic_sources()
-    return publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance), True
+    return publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance, takedown=listed), True
+
+
+def _takedown(build: Build) -> Takedown:
+    return read_takedown(build.publish.takedown) if build.publish.takedown is not None else Takedown()
 
 
 def _is_finished(task: UnitTask) -> bool:
@@ -312,10 +320,11 @@ def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
     return bool(damaged) or any(found.ok for found in counts.values())
 
 
-def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
-    """Digest of what a dataset is made from: settings (they are in card and manifest) and the tables of each unit."""
+def publish_fingerprint(build: Build, tasks: Sequence[UnitTask], takedown: Takedown) -> str:
+    """Digest of what a dataset is made from: settings (they are in card and manifest), take-downs, units' tables."""
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
-    return digest(PUBLISH_VERSION, shareable(build), contents, length=32)
+    listed = sorted(entry.digest for entry in takedown.entries())
+    return digest(PUBLISH_VERSION, shareable(build), listed, contents, length=32)
 
 
 def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
@@ -325,8 +334,11 @@ def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
     def load_index() -> pa.Table:
         return unit_index(UnitTables(**{s: read_columns(store, task.done[s], INDEX_COLUMNS[s]) for s in _NAMES}))
 
+    def load_credits() -> pa.Table:
+        return read_columns(store, task.done[STAGES[0].name], LAYER_COLUMNS)
+
     content = digest([task.done[stage].content for stage in _NAMES], length=16)
-    return FinishedUnit(task.region, task.unit, content, size, task.size, load, load_index)
+    return FinishedUnit(task.region, task.unit, content, size, task.size, load, load_index, load_credits)
 
 
 def _counts(ready: Prepared, tasks: Sequence[UnitTask]) -> dict[str, Counts]:

@@ -14,6 +14,7 @@ from pipeline.config.by_name import ByName
 from pipeline.config.sources import KINDS, WorldStreet
 from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
+from pipeline.regions.catalogue import continent_at
 from pipeline.regions.expand import CatalogueRegion, expand
 
 _PLACES = frozenset({"archive", "cache", "release"})
@@ -82,11 +83,18 @@ def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
         if error.error_count() > _MOST_PROBLEMS:
             problems.append(Problem("build", f"and {error.error_count() - _MOST_PROBLEMS} more problems", "none"))
         raise ConfigError(problems) from error
-    build = _anchored(build, base)
+    build = _with_continents(_anchored(build, base))
     problems = list(_impossible(build))
     if problems:
         raise ConfigError(problems)
     return build
+
+
+def _with_continents(build: Build) -> Build:
+    regions = [
+        r if r.continent else r.model_copy(update={"continent": continent_at(*r.middle())}) for r in build.regions
+    ]
+    return build.model_copy(update={"regions": regions})
 
 
 def _problem(detail: Any, raw: dict[str, Any]) -> Problem:
@@ -177,6 +185,7 @@ def _anchored(build: Build, base: Path) -> Build:
             "dataset": place(build.dataset),
             "sources": build.sources.model_copy(update=kinds),
             "perception": anchored(build.perception),
+            "publish": anchored(build.publish),
             "network": anchored(build.network),
         }
     )
@@ -184,7 +193,7 @@ def _anchored(build: Build, base: Path) -> Build:
 
 def _impossible(build: Build) -> list[Problem]:
     """Errors that concern several sections, and missing files."""
-    return [*_unsourced_regions(build), *_missing_files(build), *_misused_engines(build)]
+    return [*_unsourced_regions(build), *_missing_files(build), *_misused_engines(build), *_unfillable_splits(build)]
 
 
 def _unsourced_regions(build: Build) -> list[Problem]:
@@ -217,8 +226,10 @@ def _unsourced_regions(build: Build) -> list[Problem]:
 
 
 def _missing_files(build: Build) -> list[Problem]:
-    """Paths of sources that do not exist, or are a file instead of a folder, or the reverse."""
+    """Paths that do not exist, or are a file instead of a folder, or the reverse."""
     problems: list[Problem] = []
+    if build.publish.takedown is not None:
+        problems += _present("publish.takedown", build.publish.takedown, folder=False)
     for kind in KINDS:
         for name, section in getattr(build.sources, kind).items():
             for key, value in section:
@@ -254,6 +265,27 @@ def _misused_engines(build: Build) -> list[Problem]:
         problems.append(Problem("imagery.anonymiser", f"none with the real photos of {', '.join(real)}", "centerface"))
     if build.workspace == build.dataset:
         problems.append(Problem("dataset", "the same place as workspace", "a place of its own"))
+    return problems
+
+
+def _unfillable_splits(build: Build) -> list[Problem]:
+    """Split settings that no sites whatever could satisfy; the others are judged when the sites are known."""
+    publish, names = build.publish, [region.name for region in build.regions]
+    problems: list[Problem] = []
+    unknown = sorted(set(publish.unseen_regions) - set(names))
+    if unknown:
+        problems.append(Problem("publish.unseen_regions", ", ".join(unknown), f"one of {', '.join(names)}"))
+    if publish.unseen_regions and not publish.splits.test_unseen:
+        allowed = "a share above 0, since unseen_regions names regions for it"
+        problems.append(Problem("publish.splits.test_unseen", "0", allowed))
+    if publish.splits.test_unseen and len(names) == 1 and "test_unseen" not in publish.allow_empty:
+        found = f"{publish.splits.test_unseen:g} with a single region, which stays empty"
+        allowed = "0, several regions, or test_unseen in publish.allow_empty"
+        problems.append(Problem("publish.splits.test_unseen", found, allowed))
+    finest = build.sampling.unit_resolution
+    if publish.block_resolution is not None and publish.block_resolution > finest:
+        allowed = f"at most {finest}, the resolution of a unit (sampling.unit_resolution)"
+        problems.append(Problem("publish.block_resolution", str(publish.block_resolution), allowed))
     return problems
 
 

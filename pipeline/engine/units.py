@@ -54,7 +54,8 @@ class UnitTask:
 
 def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
     """By stage: what its tables of a region depend on, except for the tables that it reads."""
-    sites = digest("sites", sampling.VERSION, region, build.sampling, build.seed, *_sampled(build, tools, region))
+    shape = region.model_dump(mode="json", exclude={"continent"})  # the continent decides the split and nothing else
+    sites = digest("sites", sampling.VERSION, shape, build.sampling, build.seed, *_sampled(build, tools, region))
     made = {s.name: digest(s.name, s.version, *s.depends_on(build, tools, region)) for s in STAGES}
     return {"sites": sites, **made}
 

@@ -13,10 +13,12 @@ from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
-from pipeline.publishing.layout import card_features
+from pipeline.publishing.card_facts import funnel, prompts
+from pipeline.publishing.exclusions import MEANINGS
+from pipeline.publishing.layout import CONFIGS, card_features
 from pipeline.publishing.manifest import Counts, ShardEntry, VerifierRate
-from pipeline.publishing.splits import SPLITS
-from pipeline.publishing.tables import ATTRIBUTION, TABLES
+from pipeline.publishing.splits import ALIASES, SPLITS
+from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, TABLES
 from schemas.licences import CLASSES, hub_licences, licence_class
 from schemas.reasons import EXPLANATIONS
 from schemas.records import Split
@@ -49,7 +51,10 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         shards=len(shards),
         megabytes=round(sum(shard.bytes for shard in shards) / 1e6, 1),
         splits=_filled(counts),
-        wanted=sum(getattr(build.publish.splits, split) > 0 for split in SPLITS),
+        empty=[split for split in SPLITS if getattr(build.publish.splits, split) and not counts.splits.get(split)],
+        exclusions={str(reason): meaning for reason, meaning in MEANINGS.items()},
+        funnel=funnel(counts),
+        prompts=prompts(counts),
         folder=folder,
         models=models or [],
         licences=[
@@ -76,6 +81,7 @@ def _template() -> Template:
     )
     environment.filters["code"] = Markup  # our own names, in a code span
     environment.filters["rate"] = _rate
+    environment.filters["indented"] = _indented
     return environment.get_template("card.md.jinja")
 
 
@@ -87,6 +93,8 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
     for shard in shards:
         sizes[shard.split] += shard.bytes
         paths.setdefault(shard.split, []).append(shard.path)
+    # Each shard by name: shards of another revision stand in the same folder.
+    files = [{"split": name, "path": paths[split]} for name, split in _named(counts)]
     bytes_total = sizes.total()
     return {
         "pretty_name": build.publish.title,
@@ -98,22 +106,20 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
         + (["synthetic"] if counts.synthetic else []),
         "size_categories": [next((name for limit, name in _SIZES if counts.published < limit), "100M<n<1B")],
         "configs": [
-            {
-                "config_name": "default",
-                # Each shard by name: shards of another revision stand in the same folder.
-                "data_files": [{"split": split, "path": paths[split]} for split in _filled(counts)],
-            },
+            {"config_name": "default", "data_files": files},
+            *({"config_name": name, "data_files": files, "columns": list(part)} for name, part in CONFIGS.items()),
             *(
                 {"config_name": kind.name, "data_files": [{"split": kind.name, "path": folder + kind.file}]}
                 for kind in TABLES
             ),
+            {"config_name": "excluded", "data_files": [{"split": "excluded", "path": folder + EXCLUDED}]},
         ],
         "dataset_info": {
             "config_name": "default",
             "features": card_features(),
             "splits": [
-                {"name": split, "num_bytes": sizes[split], "num_examples": counts.splits[split]}
-                for split in _filled(counts)
+                {"name": name, "num_bytes": sizes[split], "num_examples": counts.splits[split]}
+                for name, split in _named(counts)
             ],
             "download_size": bytes_total,
             "dataset_size": bytes_total,
@@ -128,6 +134,11 @@ def _agreements(build: Build) -> list[str]:
     return [f"{name}: used under a separate agreement: {words}" for name, words in stated if words]
 
 
+def _named(counts: Counts) -> list[tuple[str, Split]]:
+    """The names that a split can be loaded by: `val` is `validation` as well, the same files."""
+    return [(name, split) for split in _filled(counts) for name in (split, *ALIASES.get(split, ()))]
+
+
 def _filled(counts: Counts) -> list[Split]:
     return [split for split in SPLITS if counts.splits.get(split)]
 
@@ -135,6 +146,11 @@ def _filled(counts: Counts) -> list[Split]:
 def _rate(rate: VerifierRate) -> str:
     share = rate.share
     return "" if share is None else f"{share:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+
+
+def _indented(text: str) -> Markup:
+    """A file of ours as a block of code, which nothing in it can end."""
+    return Markup("".join(f"    {line}\n" for line in text.splitlines()))  # noqa: S704 - code blocks are literal
 
 
 def _escaped(value: Any) -> Any:

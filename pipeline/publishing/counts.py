@@ -1,20 +1,15 @@
 """Counts for manifest and card: taken of each shard while its samples pass by, then summed."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-import pyarrow as pa
-
+from pipeline.publishing.card_pictures import HISTOGRAMS_OF, bin_of
 from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry, VerifierRate, VerifierRates
-from pipeline.publishing.samples import Role, pictures
+from pipeline.publishing.samples import PART_OF, pictures
 from pipeline.reliability import Rate, Reliability
+from schemas.licences import PARTS
 from schemas.records import Sample
-
-_KIND: dict[Role, str] = {
-    "street": "street", "panorama": "street", "other": "street", "aerial": "aerial", "scale": "aerial",
-    "drone": "drone", "map": "map",
-}  # fmt: skip
 
 
 @dataclass
@@ -30,13 +25,15 @@ class Tally:
     captioners: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
     licence_classes: Counter[str] = field(default_factory=Counter)
+    part_classes: dict[str, Counter[str]] = field(default_factory=dict)
+    histograms: dict[str, Counter[str]] = field(default_factory=dict)
     not_redistributable: int = 0
 
     def add(self, sample: Sample) -> None:
         """Count one sample."""
         self.regions[sample.region] += 1
         for role, _, info in pictures(sample):
-            self.pictures.setdefault(f"{_KIND[role]} {info.source}", Counter())[info.licence] += 1
+            self.pictures.setdefault(f"{PART_OF[role]} {info.source}", Counter())[info.licence] += 1
         self.faces_blurred += sum(view.faces_blurred for view in (sample.street_view, *sample.other_views))
         self.faces_blurred += sample.panorama_view.faces_blurred if sample.panorama_view else 0
         self.synthetic += sample.synthetic
@@ -49,16 +46,25 @@ class Tally:
             "street_view.captured_at": sample.street_view.captured_at,
         }
         self.absent.update({name: int(value is None) for name, value in nullable.items()})
+        self.missing.update({f"{lacking.view}: {lacking.reason}" for lacking in sample.missing})
         self.captioners[", ".join(part for part in (sample.captioner, sample.prompt_set, sample.model) if part)] += 1
         self.languages[sample.language] += 1
         self.licence_classes[sample.licence_class] += 1
+        for part in PARTS:
+            found = getattr(sample, f"{part}_licence_class")
+            if found is not None:
+                self.part_classes.setdefault(part, Counter())[found] += 1
+        taken = sample.street_view.captured_at
+        numbers = {
+            "description_tokens": sample.description_tokens,
+            "cues": len(sample.cues),
+            "distance_m": sample.street_view.distance_m,
+            "captured": taken.year if taken else None,
+        }
+        for name, number in numbers.items():
+            found = "unknown" if number is None else bin_of(name, number)
+            self.histograms.setdefault(name, Counter())[found] += 1
         self.not_redistributable += not sample.redistributable
-
-    def add_missing(self, imagery: pa.Table, published: Collection[str]) -> None:
-        """Count why published sites of an imagery layer lack views."""
-        for row in imagery.select(["site_id", "missing"]).to_pylist():
-            if row["site_id"] in published:
-                self.missing.update({f"{view['view']}: {view['reason']}" for view in row["missing"]})
 
     def counts(self) -> ShardCounts:
         """The finished counts, every table in the order of its keys."""
@@ -72,6 +78,8 @@ class Tally:
             captioners=_sorted(self.captioners),
             languages=_sorted(self.languages),
             licence_classes=_sorted(self.licence_classes),
+            part_classes={part: _sorted(classes) for part, classes in sorted(self.part_classes.items())},
+            histograms={name: _sorted(bins) for name, bins in self.histograms.items()},
             not_redistributable=self.not_redistributable,
         )
 
@@ -83,7 +91,7 @@ def total(
     failed: dict[str, int],
     outcomes: dict[str, dict[str, int]],
     excluded: dict[str, int],
-    verifier: Reliability,
+    verifier: Mapping[str, VerifierRates],
 ) -> Counts:
     """The counts of all shards together, every table in the order of its keys; `absent` in the order of the columns."""
     found = [(shard.split, shard.counts) for shard in shards]
@@ -112,14 +120,21 @@ def total(
         captioners=_summed(one.captioners for one in counts),
         languages=_summed(one.languages for one in counts),
         licence_classes=_summed(one.licence_classes for one in counts),
+        part_classes={part: _summed(one.part_classes.get(part, {}) for one in counts) for part in PARTS},
+        histograms={name: _summed(one.histograms.get(name, {}) for one in counts) for name in HISTOGRAMS_OF},
         not_redistributable=sum(one.not_redistributable for one in counts),
-        verifier={
-            kind: VerifierRates(
-                false_accept=_rate(verifier.false_accept(kind)), false_refuse=_rate(verifier.false_refuse(kind))
-            )
-            for kind in verifier.kinds
-        },
+        verifier=dict(verifier),
     )
+
+
+def verifier_rates(verifier: Reliability) -> dict[str, VerifierRates]:
+    """A build's verifier in the manifest's form, by kind of claim."""
+    return {
+        kind: VerifierRates(
+            false_accept=_rate(verifier.false_accept(kind)), false_refuse=_rate(verifier.false_refuse(kind))
+        )
+        for kind in verifier.kinds
+    }
 
 
 def _rate(rate: Rate) -> VerifierRate:

@@ -1,37 +1,111 @@
-"""Near-duplicates: sites of different units that show nearly the same picture, by 64-bit perceptual hash."""
+"""Near-duplicates: sites of different units with nearly the same picture, description or footprint."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from pipeline.geo.overlaps import Chips, shares_between
+from pipeline.publishing.text_sketch import SIZE, Sketches, sketches
 
 Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
+_NO_PAIRS = np.empty((0, 2), dtype=np.int64)
+_BANDS = 16
+"""Of four numbers each: two texts with a likeness of 0.8 agree in one of them with a probability of 0.9998."""
 
 
-def near_duplicates(phash: Hashes, unit: Indices, min_distance: int) -> NDArray[np.bool_]:
-    """Which sites to leave out, given in the order in which they take precedence.
+@dataclass(frozen=True)
+class Likeness:
+    """Which sites are alike in one respect."""
 
-    A site is left out when an earlier site of another unit, which itself stays, has a hash that differs in fewer than
-    `min_distance` bits. So of those that stay no two of different units are near-duplicates, and everything left out
-    has a near-duplicate that stayed. Within a unit, pictures of one street may look alike.
-    """
-    out = np.zeros(len(phash), dtype=np.bool_)
+    which: Indices
+    """Number of each site's picture or text: sites with the same number are alike. -1: it has none."""
+    pairs: Indices
+    """Numbers that are alike, n x 2."""
+
+
+def by_picture(phash: Sequence[str | None], min_distance: int) -> Likeness:
+    """Pictures whose 64-bit hashes (hexadecimal; None: no picture) differ in fewer bits; 0: none are alike."""
+    which = np.full(len(phash), -1, dtype=np.int64)
+    there = np.array([row for row, text in enumerate(phash) if text is not None], dtype=np.int64)
+    hashes = np.array([int(text, 16) for text in phash if text is not None], dtype=np.uint64)
     if min_distance == 0:
-        return out
-    hashes, which, count = np.unique(phash, return_inverse=True, return_counts=True)
-    alike: dict[int, list[int]] = {int(same): [int(same)] for same in np.flatnonzero(count > 1)}
-    for a, b in near_pairs(hashes, min_distance).tolist():
-        alike.setdefault(a, [a]).append(b)
-        alike.setdefault(b, [b]).append(a)
-    stayed: dict[int, set[int]] = {}
-    for site in np.flatnonzero(np.isin(which, np.fromiter(alike, dtype=np.int64, count=len(alike)))).tolist():
-        mine, home = int(which[site]), int(unit[site])
-        if any(stayed.get(other, set()) - {home} for other in alike[mine]):
-            out[site] = True
+        return Likeness(which, _NO_PAIRS)
+    hashes, which[there] = np.unique(hashes, return_inverse=True)
+    return Likeness(which, near_pairs(hashes, min_distance))
+
+
+def by_text(found: Sequence[bytes | None], most: float) -> Likeness:
+    """Texts more alike than `most`, by their sketches (None: no text); 1: none are alike.
+
+    Of texts far less alike than 0.8 some may be missed.
+    """
+    which = np.full(len(found), -1, dtype=np.int64)
+    there = np.array([row for row, text in enumerate(found) if text is not None], dtype=np.int64)
+    if most >= 1 or not len(there):
+        return Likeness(which, _NO_PAIRS)
+    different, numbers = np.unique(sketches([text for text in found if text is not None]), axis=0, return_inverse=True)
+    which[there] = numbers.reshape(-1)
+    return Likeness(which, alike_pairs(different, most))
+
+
+def by_footprint(chips: Chips, most: float) -> Likeness:
+    """Chips of one size that share more of their area than `most`; 1: none are alike."""
+    which = np.arange(len(chips))
+    if most >= 1 or not len(chips):
+        return Likeness(which, _NO_PAIRS)
+    reach = float(chips.side_m.max()) * (1 - most) * 2**0.5
+    pairs = cKDTree(chips.earth_centred()).query_pairs(reach, output_type="ndarray").astype(np.int64)
+    return Likeness(which, pairs[shares_between(chips[pairs[:, 0]], chips[pairs[:, 1]]) > most])
+
+
+def left_out(kinds: Sequence[Likeness], unit: Indices, order: Indices) -> tuple[Indices, Indices]:
+    """Which sites to leave out of those that are alike.
+
+    A site is left out when one of another unit is alike that comes before it and itself stays. So of those that stay
+    no two of different units are alike, and everything left out names one that stays. Within a unit, neighbours may be
+    alike.
+
+    Args:
+        kinds: in what respects they are alike; the first one that leaves a site out is given as the reason.
+        unit: number of each site's unit.
+        order: the sites in the order in which they take precedence.
+
+    Returns:
+        For each site the one that it gives way to, and the number of the kind; -1 where it stays.
+    """
+    survivor, kind_of = np.full(len(unit), -1, dtype=np.int64), np.full(len(unit), -1, dtype=np.int64)
+    alike = [_groups(kind) for kind in kinds]
+    stayed: list[dict[int, dict[int, int]]] = [{} for _ in kinds]  # by number: the first site of each unit that stays
+    concerned = np.zeros(len(unit), np.bool_)
+    for kind, groups in zip(kinds, alike, strict=True):
+        concerned |= np.isin(kind.which, np.fromiter(groups, dtype=np.int64, count=len(groups)))
+    for site in order[concerned[order]].tolist():
+        home = int(unit[site])
+        for number, (kind, groups) in enumerate(zip(kinds, alike, strict=True)):
+            others = (stayed[number].get(other, {}) for other in groups.get(int(kind.which[site]), ()))
+            found = [at for by_unit in others for place, at in by_unit.items() if place != home]
+            if found:
+                survivor[site], kind_of[site] = min(found), number
+                break
         else:
-            stayed.setdefault(mine, set()).add(home)
-    return out
+            for number, kind in enumerate(kinds):
+                stayed[number].setdefault(int(kind.which[site]), {}).setdefault(home, site)
+    return survivor, kind_of
+
+
+def _groups(kind: Likeness) -> dict[int, list[int]]:
+    """For each number that is alike to any: those that it is alike to, itself included if several sites have it."""
+    numbers, count = np.unique(kind.which[kind.which >= 0], return_counts=True)
+    found: dict[int, list[int]] = {int(same): [int(same)] for same in numbers[count > 1]}
+    for a, b in kind.pairs.tolist():
+        found.setdefault(a, [a]).append(b)
+        found.setdefault(b, [b]).append(a)
+    return found
 
 
 def near_pairs(hashes: Hashes, min_distance: int) -> Indices:
@@ -41,17 +115,33 @@ def near_pairs(hashes: Hashes, min_distance: int) -> Indices:
     at least one (multi-index hashing, Norouzi, Punjani and Fleet 2012). Only hashes that share a band are compared.
     """
     edges = np.linspace(0, 64, min_distance + 1).round().astype(int)
-    found = [np.empty((0, 2), dtype=np.int64)]
+    found = [_NO_PAIRS]
     for low, high in pairwise(edges):
         band = (hashes >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
-        order = np.argsort(band, kind="stable")
-        found.extend(_pairs_in_runs(hashes, band[order], order, min_distance))
+        found += _pairs_in_runs(band, lambda a, b: np.bitwise_count(hashes[a] ^ hashes[b]) < min_distance)
     return np.unique(np.concatenate(found), axis=0)
 
 
-def _pairs_in_runs(hashes: Hashes, band: Hashes, order: Indices, min_distance: int) -> list[Indices]:
-    """Pairs within runs of equal `band`: each item against the next in its run, then the next but one, and so on."""
+def alike_pairs(of: Sketches, most: float) -> Indices:
+    """Pairs (i < j) of sketches with a greater share of equal numbers than `most`, an n x 2 array.
+
+    Only sketches that agree in a band of four numbers are compared (Leskovec, Rajaraman and Ullman, "Mining of Massive
+    Datasets", chapter 3).
+    """
+    found = [_NO_PAIRS]
+    for band in np.split(of.astype(np.uint64), _BANDS, axis=1):
+        mixed = np.zeros(len(of), np.uint64)
+        for column in band.T:
+            mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)  # two bands that are mixed to one are compared too
+        found += _pairs_in_runs(mixed, lambda a, b: np.count_nonzero(of[a] == of[b], axis=1) > most * SIZE)
+    return np.unique(np.concatenate(found), axis=0)
+
+
+def _pairs_in_runs(band: Hashes, near: Callable[[Indices, Indices], NDArray[np.bool_]]) -> list[Indices]:
+    """Pairs of items with equal `band` that are near: each against the next in its run, the next but one, and so on."""
     found = []
+    order = np.argsort(band, kind="stable")
+    band = band[order]
     first = np.arange(len(order))
     step = 0
     while len(first):
@@ -59,7 +149,7 @@ def _pairs_in_runs(hashes: Hashes, band: Hashes, order: Indices, min_distance: i
         first = first[first + step < len(order)]
         first = first[band[first] == band[first + step]]
         a, b = order[first], order[first + step]
-        near = np.bitwise_count(hashes[a] ^ hashes[b]) < min_distance
-        if near.any():
-            found.append(np.sort(np.column_stack([a[near], b[near]]), axis=1))
+        chosen = near(a, b)
+        if chosen.any():
+            found.append(np.sort(np.column_stack([a[chosen], b[chosen]]), axis=1))
     return found

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from pipeline.publishing.units import Bounds
 from schemas.arrow import arrow_schema
+from schemas.licences import PARTS
 from schemas.records import Image, Sample
 
 _IMAGE_FIELDS = list(Image.model_fields)
@@ -20,11 +21,12 @@ _LOW_CARDINALITY = {
     "region", "unit", "split", "language", "captioner", "prompt_set", "model", "licence_class", "source", "author",
     "licence", "projection", "crs", "variant", "kind", "label", "attribute", "category", "script", "position", "depth",
     "shows", "from_above", "description_frame", "description_short_frame", "description_street_frame",
+    "view", "reason", *(f"{part}_licence_class" for part in PARTS),
 }  # fmt: skip
 _SEARCHED = {
     "sample_id", "region", "unit", "split", "lat", "lon", "bbox.xmin", "bbox.ymin", "bbox.xmax", "bbox.ymax", "weight",
     "synthetic", "language", "description_tokens", "description_short_tokens", "description_street_tokens",
-    "licence_class", "redistributable",
+    "licence_class", "redistributable", *(f"{part}_licence_class" for part in PARTS),
 }  # fmt: skip
 """Columns with statistics. On pictures and texts they would put whole values into the footer."""
 
@@ -88,6 +90,26 @@ def writer_options(rows: int) -> dict[str, Any]:
     }
 
 
+MAP_DERIVED = (
+    "map", "map_chip", "map_licence_class", "description", "description_short", "description_tokens",
+    "description_short_tokens", "sentences", "cues", "map_data_licence_class",
+)  # fmt: skip
+"""Columns that hold the map chip or what may be derived from map data, whose licence often is share-alike."""
+_IDENTITY = (
+    "sample_id", "region", "unit", "split", "lat", "lon", "geometry", "bbox", "weight", "synthetic", "language",
+    "captioner", "prompt_set", "model",
+)  # fmt: skip
+CONFIGS: dict[str, tuple[str, ...]] = {
+    "photos": tuple(
+        name for name in Sample.model_fields
+        if name not in MAP_DERIVED and name not in ("licence_class", "redistributable")
+    ),
+    "map": (*_IDENTITY, *MAP_DERIVED),
+}  # fmt: skip
+"""Columns of the card's configurations that show a part of each row; `default` shows all. `photos` has the views and
+what is taken from them alone, `map` what takes from the map."""
+
+
 def leaves(schema: pa.Schema) -> Iterator[tuple[str, pa.DataType]]:
     """Dotted Parquet path (`cues.list.element.text`) and type of the leaf columns, in order."""
     for field in schema:
@@ -132,7 +154,8 @@ def _geo(bounds: Bounds) -> dict[str, Any]:
     }
 
 
-def _is_image(kind: pa.DataType) -> bool:
+def is_image(kind: pa.DataType) -> bool:
+    """Whether a column holds pictures."""
     return pa.types.is_struct(kind) and [field.name for field in kind] == _IMAGE_FIELDS
 
 
@@ -141,7 +164,7 @@ def _feature(kind: pa.DataType) -> Any:
 
     `to_dict` of 4.0 and later writes lists as `{"_type": "List"}`, which 2.x and 3.x do not know. All read `[...]`.
     """
-    if _is_image(kind):
+    if is_image(kind):
         return {"_type": "Image"}
     if pa.types.is_struct(kind):
         return {field.name: _feature(field.type) for field in kind}
@@ -156,7 +179,7 @@ def card_features() -> list[dict[str, Any]]:
 
 
 def _card_feature(kind: pa.DataType) -> dict[str, Any]:
-    if _is_image(kind):
+    if is_image(kind):
         return {"dtype": "image"}
     if pa.types.is_struct(kind):
         return {"struct": [{"name": field.name, **_card_feature(field.type)} for field in kind]}

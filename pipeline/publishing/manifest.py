@@ -8,12 +8,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from pipeline.config.build import Build
-from schemas.records import Split
+from schemas.records import AnySplit
 
 PATH = "manifest.json"
 CARD = "README.md"
-FORMAT: Literal[2] = 2
-"""Stands in every manifest as `geoscribe-dataset-2`; another number when a field changes its meaning."""
+FORMAT: Literal[3] = 3
+"""Stands in every manifest as `geoscribe-dataset-3`; another number when a field changes its meaning."""
 FINISHED = "finished"
 """Stands among reasons for the sites that every stage finished."""
 _PACKAGES = (
@@ -48,13 +48,17 @@ class ShardCounts(_Entry):
     captioners: dict[str, int] = {}
     languages: dict[str, int] = {}
     licence_classes: dict[str, int] = {}
+    part_classes: dict[str, dict[str, int]] = {}
+    """Samples by the licence class of each part (`schemas.licences.Part`)."""
+    histograms: dict[str, dict[str, int]] = {}
+    """Samples by bins of some numbers (`pipeline.publishing.card_pictures`)."""
     not_redistributable: int = 0
 
 
 class ShardContent(_Entry):
     """What is in a shard. It stands in the shard's own footer as well, so that a shard can be taken for what it is."""
 
-    split: Split
+    split: AnySplit
     units: int
     rows: int
     first_id: str
@@ -105,7 +109,7 @@ class Counts(_Entry):
     outcomes: dict[str, dict[str, int]] = {}
     """Sites of each region by reason code, or `finished`; `failed` is their sum without the finished ones."""
     excluded: dict[str, int]
-    """Finished sites left out by publish: `near_duplicate`, `split_embargo`, `sequence_embargo`."""
+    """Finished sites left out by publish, see `pipeline.publishing.exclusions`. The table `excluded` lists them."""
     published: int
     synthetic: int
     """Samples with a picture that was drawn and not taken."""
@@ -123,6 +127,10 @@ class Counts(_Entry):
     """Samples by captioner, prompt set and model."""
     languages: dict[str, int]
     licence_classes: dict[str, int]
+    part_classes: dict[str, dict[str, int]] = {}
+    """Samples by the licence class of each part."""
+    histograms: dict[str, dict[str, int]] = {}
+    """Samples by bins of some numbers."""
     not_redistributable: int = 0
     """Samples with a picture that may not be passed on."""
     verifier: dict[str, VerifierRates] = {}
@@ -133,7 +141,7 @@ class Counts(_Entry):
 class Manifest(_Entry):
     """The whole manifest."""
 
-    format: Literal["geoscribe-dataset-1", "geoscribe-dataset-2"] = "geoscribe-dataset-2"
+    format: Literal["geoscribe-dataset-1", "geoscribe-dataset-2", "geoscribe-dataset-3"] = "geoscribe-dataset-3"
     name: str
     """The build that owns the folder."""
     revision: int
@@ -148,7 +156,11 @@ class Manifest(_Entry):
     embargo_m: float
     """Samples of two splits are at least this many metres apart."""
     min_duplicate_distance: int
-    """Perceptual hashes of two units' street views differ in at least this many bits."""
+    """Perceptual hashes of two units' street views, and of their aerial chips, differ in at least this many bits."""
+    max_text_likeness: float | None = None
+    """Descriptions of two units share at most this of their word trigrams. Null in formats 1 and 2."""
+    max_footprint_share: float | None = None
+    """Chips of two units share at most this of their area. Null in formats 1 and 2."""
     counts: Counts
     shards: list[ShardEntry]
     """In the order of their paths."""
@@ -158,11 +170,21 @@ class Manifest(_Entry):
     """The build's settings, without folders of the machine that it ran on."""
     packages: dict[str, str]
     provenance: dict[str, JsonValue]
+    taken_down: dict[str, int] = {}
+    """Samples that each entry of the take-down list took down, by the entry's digest. What was taken down once may not
+    be published again."""
+    removed: list[str] = []
+    """Ids of the samples that were taken down, in this revision and in those before: remove them from copies."""
+
+    @property
+    def format_number(self) -> int:
+        """From 1."""
+        return int(self.format.rpartition("-")[2])
 
     @property
     def older(self) -> bool:
         """Whether an older version of geoscribe wrote it, whose columns were others."""
-        return self.format != f"geoscribe-dataset-{FORMAT}"
+        return self.format_number < FORMAT
 
     @property
     def card_sha256(self) -> str | None:
@@ -180,8 +202,10 @@ _OWN = {"workspace", "dataset", "limits", "network", "assumptions"}
 
 def shareable(build: Build) -> dict[str, JsonValue]:
     """The build's settings for others to read: of local files only the names, and nothing of how and where it ran."""
-    settings: dict[str, JsonValue] = _named(build.model_dump(exclude=_OWN))
-    return settings
+    settings = build.model_dump(exclude=_OWN)
+    del settings["publish"]["takedown"]
+    named: dict[str, JsonValue] = _named(settings)
+    return named
 
 
 def _is_local(key: str, value: Any) -> bool:

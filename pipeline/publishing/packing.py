@@ -1,4 +1,4 @@
-"""What goes where, decided from the units' indexes alone: near-duplicates, splits, embargo, shards."""
+"""What goes where, decided from the units' indexes alone: which sites, in which split and shard."""
 
 import math
 from collections import Counter
@@ -6,26 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.config.build import Build, Chips, Region, source_name
 from pipeline.config.sources import KINDS, MapCredits
 from pipeline.errors import ConfigError, Problem
-from pipeline.publishing.duplicates import near_duplicates
+from pipeline.publishing.exclusions import Excluded, counted
 from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
+from pipeline.publishing.selection import Sites, read_sites, select
 from pipeline.publishing.shards import ShardTask
-from pipeline.publishing.splits import assign, block_of, embargoed, shared_sequence
-from pipeline.publishing.units import CONTROLS, INDEX_SCHEMA, FinishedUnit, UnitPart
+from pipeline.publishing.splits import NOTHING, RegionSplit, Remembered
+from pipeline.publishing.units import FinishedUnit, UnitPart
 from pipeline.reliability import Reliability
-from schemas.reasons import Reason
-
-EMBARGO = "split_embargo"
-"""Why a site near a site of another split is left out. No `Reason`: nothing is wrong with the site."""
-SEQUENCE_EMBARGO = "sequence_embargo"
-"""Why a site is left out that shares a capture sequence with a site of another split."""
+from schemas.records import Split
 
 
 @dataclass(frozen=True)
@@ -35,7 +29,11 @@ class Plan:
     shards: list[ShardTask]
     outcomes: dict[str, dict[str, int]]
     """Sites of each region by the reason why they failed, or `FINISHED`."""
-    excluded: dict[str, int]
+    left_out: list[Excluded]
+    """Finished sites that are not published."""
+    split_of: dict[str, Split]
+    """By unit."""
+    regions: dict[str, RegionSplit]
     verifier: Reliability
     """How the build's verifier answered controls, on all sites."""
 
@@ -44,18 +42,10 @@ class Plan:
         """Failed sites of all regions by reason."""
         return _failed(self.outcomes)
 
-
-@dataclass(frozen=True)
-class _Sites:
-    """The finished sites of all units, one array item each, in the order of region, unit and id."""
-
-    ids: NDArray[np.object_]
-    home: NDArray[np.int64]
-    """Which of the ordered units."""
-    lat: NDArray[np.float64]
-    lon: NDArray[np.float64]
-    phash: NDArray[np.uint64]
-    sequences: list[list[str]]
+    @property
+    def excluded(self) -> dict[str, int]:
+        """Finished sites that are not published, by reason."""
+        return counted(self.left_out)
 
 
 def chip_diagonal_m(chips: Chips) -> float:
@@ -63,20 +53,35 @@ def chip_diagonal_m(chips: Chips) -> float:
     return max([chips.size_px * chips.gsd_m, *chips.extra_sizes_m]) * math.sqrt(2)
 
 
-def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) -> Plan:
+def make_plan(
+    build: Build,
+    units: Sequence[FinishedUnit],
+    synthetic: set[str],
+    before: Remembered = NOTHING,
+    samples: Mapping[str, object] | None = None,
+) -> Plan:
     """Decide which sites are published, in which split and shard. The order of `units` does not matter.
 
-    `synthetic` names the sources whose pictures are drawn and not taken.
+    Args:
+        build: its settings.
+        units: what may be published.
+        synthetic: names of the sources whose pictures are drawn and not taken.
+        before: what keeps its split.
+        samples: by id, the samples that are published already.
 
     Raises:
-        ConfigError: no site is left to publish.
+        ConfigError: no site is left to publish, or a split with a share stays empty.
         ValueError: two sites have one id.
     """
     ordered = sorted(units, key=lambda unit: (unit.region, unit.unit))
-    sites, outcomes, verifier = _read(ordered)
-    split, excluded = _choose(build, ordered, sites)
+    sites, outcomes, verifier = read_sites(ordered)
+    chips = build.imagery.chips
+    side_m = chips.size_px * chips.gsd_m
+    chosen = select(build, sites, before, samples or {}, side_m, chip_diagonal_m(chips))
+    split = chosen.split
     if not (split != "").any():
-        found = ", ".join(f"{count} {reason}" for reason, count in (_failed(outcomes) | excluded).items() if count)
+        told = _failed(outcomes) | counted(chosen.excluded)
+        found = ", ".join(f"{count} {reason}" for reason, count in told.items() if count)
         allowed = "at least one site that is ok in all three layers; see `geoscribe status`"
         raise ConfigError([Problem("publish", f"no site to publish ({found or 'no site at all'})", allowed)])
 
@@ -88,14 +93,21 @@ def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) 
         if len(mine):
             part = _part(build, unit, regions[unit.region], sites, mine, synthetic)
             size = unit.size * len(mine) / (end - start)
-            loads.append(Load(part, str(split[mine[0]]), size))  # type: ignore[arg-type]  # one of Split
+            loads.append(Load(part, chosen.split_of[unit.unit], size))
     publish = build.publish
     groups = group(loads, publish.shard_mb * 1e6, mix_regions=publish.mix_regions)
-    return Plan([ShardTask(found, publish.row_group_mb * 1e6) for found in groups], outcomes, excluded, verifier)
+    return Plan(
+        shards=[ShardTask(found, publish.row_group_mb * 1e6) for found in groups],
+        outcomes=outcomes,
+        left_out=chosen.excluded,
+        split_of=chosen.split_of,
+        regions=chosen.regions,
+        verifier=verifier,
+    )
 
 
 def _part(
-    build: Build, unit: FinishedUnit, region: Region, sites: _Sites, mine: NDArray[np.int64], synthetic: set[str]
+    build: Build, unit: FinishedUnit, region: Region, sites: Sites, mine: NDArray[np.int64], synthetic: set[str]
 ) -> UnitPart:
     lon, lat = sites.lon[mine], sites.lat[mine]
     names = {kind: source_name(build, region, kind) for kind in KINDS}
@@ -111,54 +123,8 @@ def _part(
     )
 
 
-def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, int]], Reliability]:
-    """The finished sites; what became of all, region by region; and the verifier's answers to controls."""
-    indexes = [unit.load_index().sort_by("site_id") for unit in ordered]
-    table = pa.concat_tables([INDEX_SCHEMA.empty_table(), *indexes])
-    home = np.repeat(np.arange(len(ordered)), np.array([index.num_rows for index in indexes], dtype=np.int64))
-    twice = sorted(site_id for site_id, count in Counter(table["site_id"].to_pylist()).items() if count > 1)
-    if twice:
-        raise ValueError(f"several sites are called {twice[0]}")
-    finished = table["reason"].is_null()
-    outcomes: dict[str, Counter[str]] = {unit.region: Counter() for unit in ordered}
-    for at, reason in zip(home.tolist(), table["reason"].to_pylist(), strict=True):
-        outcomes[ordered[at].region][reason or FINISHED] += 1
-    verifier = Reliability()
-    for found in pc.value_counts(pc.list_flatten(table["controls"])).to_pylist():
-        kind, holds, accepted = CONTROLS[found["values"]]
-        verifier.count(kind, holds, accepted, found["counts"])
-    table = table.filter(finished)
-    sites = _Sites(
-        ids=table["site_id"].to_numpy(),
-        home=home[finished.to_numpy()],
-        lat=table["lat"].to_numpy(),
-        lon=table["lon"].to_numpy(),
-        phash=np.array([int(text, 16) for text in table["phash"].to_pylist()], dtype=np.uint64),
-        sequences=table["sequences"].to_pylist(),
-    )
-    return sites, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}, verifier
-
-
 def _failed(outcomes: Mapping[str, Mapping[str, int]]) -> dict[str, int]:
     total: Counter[str] = Counter()
     for counts in outcomes.values():
         total.update({reason: count for reason, count in counts.items() if reason != FINISHED})
     return dict(sorted(total.items()))
-
-
-def _choose(build: Build, ordered: Sequence[FinishedUnit], sites: _Sites) -> tuple[NDArray[np.str_], dict[str, int]]:
-    """The split of each site, empty where it is left out; and how many are left out for which reason."""
-    duplicate = near_duplicates(sites.phash, sites.home, build.publish.min_duplicate_distance)
-    blocks = [block_of(unit.unit) for unit in ordered]
-    split_of = assign(Counter(blocks[i] for i in sites.home[~duplicate].tolist()), build.publish.splits, build.seed)
-    of_unit = np.array([split_of.get(block, "") for block in blocks], dtype="U5")
-    split = np.where(duplicate, "", of_unit[sites.home])
-    near = embargoed(sites.lat, sites.lon, split, chip_diagonal_m(build.imagery.chips))
-    split[near] = ""
-    followed = shared_sequence(sites.sequences, split)
-    split[followed] = ""
-    return split, {
-        Reason.NEAR_DUPLICATE.value: int(duplicate.sum()),
-        EMBARGO: int(near.sum()),
-        SEQUENCE_EMBARGO: int(followed.sum()),
-    }

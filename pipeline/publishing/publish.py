@@ -4,37 +4,30 @@ Shards of the revision before that would come out the same are taken as they are
 publish left: see `ShardTask.recipe`. How a revision is put in force is told in `pipeline.publishing.revisions`.
 """
 
-import hashlib
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from pipeline.config.build import Build
-from pipeline.digest import digest
-from pipeline.errors import MachineError
-from pipeline.publishing import card, counts, manifest, revisions
-from pipeline.publishing.layout import schema_fingerprint
-from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
-from pipeline.publishing.packing import chip_diagonal_m, make_plan
+from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.publishing import counts, revisions
+from pipeline.publishing.assemble import assemble
+from pipeline.publishing.exclusions import Excluded
+from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
+from pipeline.publishing.packing import make_plan
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
-from pipeline.publishing.tables import TABLES, write_table
+from pipeline.publishing.split_file import SPLIT_FILE, published_before, read_split_file, remembered, split_file
+from pipeline.publishing.tables import EXCLUDED, write_records
+from pipeline.publishing.takedown import Takedown
+from pipeline.publishing.takedown_match import Matcher, left_out
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
-from schemas.records import Sample
 
-VERSION = 4
+VERSION = 5
 """Raised when the same tables would be published otherwise."""
-
-JSON_SCHEMA = "sample.schema.json"
-_PLACEHOLDER = revisions.folder("0" * 16)
-"""Stands for the revision's folder, which is named by what the card says beside this."""
 
 
 @dataclass(frozen=True)
@@ -54,28 +47,36 @@ def publish(
     *,
     synthetic: set[str],
     provenance: dict[str, JsonValue],
+    takedown: Takedown | None = None,
 ) -> Published:
     """Publish a build's finished units as the revision in force of a dataset.
 
     Args:
         build: the build; `publish`, `seed` and `imagery.chips` decide what goes where.
-        units: in any order; the result does not depend on it.
+        units: in any order; the result does not depend on it. Sites that the revision in force has keep their split.
         out: the dataset's place: empty, or this build's. While another process publishes to a folder, this one waits.
         synthetic: names of the sources whose pictures are drawn and not taken.
         provenance: goes into the manifest as it is (engines, fingerprints, inputs); the card lists its `models`.
+        takedown: what may not be published.
 
     Raises:
-        ConfigError: the place holds something else, or there is nothing to publish.
+        ConfigError: the place holds something else, or there is nothing to publish, or what was taken down there is
+            missing from the take-down list.
         MachineError: the dataset's place cannot be written, or the verifier is below `grounding.verifier_floor`.
         OvertakenError: another process published to the bucket at the same time; publishing again mends it.
         BuildStopped: the user stopped it; publishing again goes on from there.
     """
-    plan = make_plan(build, units, synthetic)
-    plan.verifier.check(build.grounding.verifier_floor)
+    matcher = Matcher(takedown or Takedown())
+    units = left_out(units, matcher)
     loads = {(unit.region, unit.unit): unit.load for unit in units}
     with revisions.publishing_alone(out) as alone:
         out.sweep(*((0.0,) if alone else ()))
         standing = revisions.look(out)
+        revisions.check_owner(out, standing, build.name)
+        _check_still_down(out, standing.current, matcher)
+        told, samples = read_split_file(out, standing.current), published_before(out, standing.current)
+        plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples)
+        plan.verifier.check(build.grounding.verifier_floor)
         revisions.take_over(out, standing, build.name)
         there = _reusable(out, standing, {task.recipe for task in plan.shards})
         shards = [
@@ -89,13 +90,33 @@ def publish(
             failed=plan.failed,
             outcomes=plan.outcomes,
             excluded=plan.excluded,
-            verifier=plan.verifier,
+            verifier=counts.verifier_rates(plan.verifier),
         )
-        revision, text = _revision(build, found, shards, provenance, out, standing.current)
+        drawn = split_file(build, plan.split_of, plan.regions, told)
+        revision, root = assemble(
+            build, found, shards, out, standing.current,
+            provenance=provenance, taken_down=matcher.counts(), removed=_removed(standing.current, matcher),
+            others={
+                SPLIT_FILE: lambda path: path.write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8"),
+                EXCLUDED: lambda path: write_records(Excluded, plan.left_out, path),
+            },
+        )  # fmt: skip
         if standing.sound is None or standing.sound.digest != revision.digest:
-            revisions.put_in_force(out, revision, text, standing)
+            revisions.put_in_force(out, revision, root, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))
+
+
+def _removed(before: Manifest | None, matcher: Matcher) -> list[str]:
+    return sorted(matcher.taken().union(before.removed if before else ()))
+
+
+def _check_still_down(out: Store, before: Manifest | None, matcher: Matcher) -> None:
+    """Refuse to publish again what was taken down from a dataset."""
+    forgotten = (before.taken_down if before else {}).keys() - {entry.digest for entry in matcher.hits}
+    if forgotten:
+        found = f"a list without {len(forgotten)} entries that took samples down from {out.url}"
+        raise ConfigError([Problem("publish.takedown", found, "all entries that were ever applied to the dataset")])
 
 
 def place_shard(task: ShardTask, load: Callable[[UnitPart], UnitTables], out: Store) -> ShardEntry:
@@ -140,68 +161,3 @@ def _reusable(out: Store, standing: Standing, wanted: set[str]) -> dict[str, Sha
             else:  # in the way of the sound one, which may have its name
                 out.delete(path)
     return found
-
-
-def _revision(
-    build: Build,
-    found: Counts,
-    shards: list[ShardEntry],
-    provenance: dict[str, JsonValue],
-    out: Store,
-    before: Manifest | None,
-) -> tuple[Manifest, str]:
-    """The manifest and the card of a revision, whose other files are put in place."""
-    settings = {
-        "name": build.name,
-        "schema_fingerprint": schema_fingerprint(),
-        "embargo_m": chip_diagonal_m(build.imagery.chips),
-        "min_duplicate_distance": build.publish.min_duplicate_distance,
-        "config": manifest.shareable(build),
-        "packages": manifest.package_versions(),
-        "provenance": provenance,
-    }
-    scratch = {kind.file: out.scratch() for kind in TABLES} | {JSON_SCHEMA: out.scratch()}
-    try:
-        for kind in TABLES:
-            write_table(kind, scratch[kind.file], shards, out, before)
-        scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
-        entries = {name: _entry(path) for name, path in scratch.items()}
-        text = card.render(build, found, shards, folder=_PLACEHOLDER, models=provenance.get("models"))
-        name = digest(settings, found, shards, sorted(entries.items()), text, length=16)
-        folder = revisions.folder(name)
-        text = text.replace(_PLACEHOLDER, folder)
-        out.create(folder + manifest.CARD, text.encode())
-        for file, path in scratch.items():
-            out.adopt_new(path, folder + file)
-    except FileNotFoundError:
-        raise  # a shard went: another process publishes to the bucket
-    except OSError as error:
-        raise MachineError(f"cannot write a table of {out.url}: {error}. Mend that and publish again.") from error
-    finally:
-        for path in scratch.values():
-            path.unlink(missing_ok=True)
-    data = text.encode()
-    files = [FileEntry(path=folder + manifest.CARD, bytes=len(data), sha256=hashlib.sha256(data).hexdigest())]
-    files += [entry.model_copy(update={"path": folder + file}) for file, entry in entries.items()]
-    again = before is not None and before.digest == name  # the revision that is in force, mended
-    revision = Manifest(
-        revision=before.revision + (not again) if before is not None else 1,
-        digest=name,
-        previous=None if before is None else before.previous if again else before.digest,
-        created_at=datetime.now(UTC),
-        counts=found,
-        shards=shards,
-        files=files,
-        **settings,
-    )
-    return revision, text
-
-
-@cache
-def _json_schema() -> str:
-    return json.dumps(Sample.model_json_schema(), indent=2) + "\n"
-
-
-def _entry(path: Path) -> FileEntry:
-    with path.open("rb") as file:
-        return file_entry(file, "")

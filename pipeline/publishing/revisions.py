@@ -1,12 +1,13 @@
 """Revisions of a dataset in one place: which is in force, which are kept, and what belongs to none.
 
-    manifest.json, README.md          of the revision in force; the only files that are ever replaced
+    manifest.json, README.md          of the revision in force; the only files that are ever replaced,
+                                      with croissant.json and CITATION.cff
     revisions/<digest>/               what a revision has for itself: its manifest, its card, its tables
     data/<split>/                     shards, each of one revision or of several
 
-Everything but the first two is named by its content and never changed. A revision is put in force by replacing the card
-and then the manifest, when all that they list is there; what no kept revision lists goes after that. So whoever goes by
-the card or by the manifest finds the old or the new revision, whole, wherever a publisher is killed.
+Everything but these is named by its content and never changed. A revision is put in force by replacing the card and its
+like and then the manifest, when all that they list is there; what no kept revision lists goes after that. So whoever
+goes by the card or by the manifest finds the old or the new revision, whole, wherever a publisher is killed.
 
 In a folder one publisher works at a time, held by a lock. A bucket knows no locks: there an unlisted file may be that
 of another publisher at work, and stays for a day; and whoever has published looks whether all is still there.
@@ -18,7 +19,7 @@ import json
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -98,8 +99,8 @@ def look(out: Store) -> Standing:
     return Standing(entries, current, archived, hashlib.sha256(text).hexdigest() if text is not None else None)
 
 
-def take_over(out: Store, standing: Standing, name: str) -> None:
-    """Make sure that a place is empty or the build's own, and mark it as the build's.
+def check_owner(out: Store, standing: Standing, name: str) -> None:
+    """Make sure that a place is empty or the build's own.
 
     Raises:
         ConfigError: something else is there.
@@ -109,10 +110,14 @@ def take_over(out: Store, standing: Standing, name: str) -> None:
     if standing.entries and owner != name:
         found = f"{out.url}, which holds " + (f"the dataset of build {owner!r}" if owner else "files of another kind")
         raise ConfigError([Problem("dataset", found, f"an empty folder, or one that build {name!r} published into")])
+
+
+def take_over(out: Store, standing: Standing, name: str) -> None:
+    """Mark a place, which `check_owner` has found to be the build's, as such."""
     if standing.current is None:
         content = {"format": f"geoscribe-dataset-{FORMAT}", "name": name}
         out.write(MARKER, (json.dumps(content) + "\n").encode())
-    elif standing.current.older:
+    elif standing.current.format_number == 1:
         name_shards_in_card_1(out, standing.current)
 
 
@@ -136,8 +141,14 @@ def publishing_alone(out: Store) -> Iterator[bool]:
         time.sleep(_LOOK_AGAIN_S)
 
 
-def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) -> None:
+def put_in_force(out: Store, revision: Manifest, root: Mapping[str, bytes], standing: Standing) -> None:
     """Make a revision, of which all files are in place, the one that readers see.
+
+    Args:
+        out: the dataset's place.
+        revision: its manifest.
+        root: those of its files that stand in the root as well, by name; the card among them.
+        standing: what was there before.
 
     Raises:
         OvertakenError: another publisher removed some of it; see the module's first lines.
@@ -147,7 +158,8 @@ def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) 
         out.write(archive(previous.digest), out.read(manifest.PATH))
     data = (revision.model_dump_json(indent=2) + "\n").encode()
     out.write(archive(revision.digest), data)
-    out.write(manifest.CARD, text.encode())
+    for name in sorted(root):
+        out.write(name, root[name])
     out.write(manifest.PATH, data)
     if MARKER in standing.entries or previous is None:
         out.delete(MARKER)  # the manifest says whose the place is
@@ -156,16 +168,18 @@ def put_in_force(out: Store, revision: Manifest, text: str, standing: Standing) 
     if missing:
         raise OvertakenError(missing)
     if there.current is not None and there.card != there.current.card_sha256:  # another publisher came between the two
-        out.write(manifest.CARD, out.read(folder(there.current.digest) + manifest.CARD))
+        for name in sorted(root):
+            out.write(name, out.read(folder(there.current.digest) + name))
 
 
-def tidy(out: Store, keep: int, *, alone: bool) -> int:
+def tidy(out: Store, keep: int, *, alone: bool, superseded: bool = False) -> int:
     """Remove what no kept revision lists; returns how many files. Files that publishing never writes are left alone.
 
     Args:
         out: the dataset's place.
         keep: how many revisions are kept beside the one in force.
         alone: whether nobody else can be publishing there; otherwise only what is older than a day is removed.
+        superseded: whether what another revision lists goes at once all the same.
     """
     standing = look(out)
     if standing.current is None:
@@ -173,10 +187,13 @@ def tidy(out: Store, keep: int, *, alone: bool) -> int:
     kept = standing.kept(keep)
     listed = {path for revision in kept for path in (archive(revision.digest), *(f.path for f in revision.listed))}
     before = datetime.now(UTC) - (timedelta(0) if alone else _GRACE)
+    current = {revision.digest for revision in kept}
+    others = [other for other in standing.archived.values() if superseded and other.digest not in current]
+    known = {path for revision in others for path in (archive(revision.digest), *(f.path for f in revision.listed))}
     gone = [
         path
         for path, entry in standing.entries.items()
-        if path not in listed and is_own(path) and (alone or entry.modified < before)
+        if path not in listed and is_own(path) and (alone or path in known or entry.modified < before)
     ]
     # A manifest goes before what it lists: at no time is one there that lists what is gone.
     for path in sorted(gone, key=lambda path: (re.fullmatch(_ARCHIVED, path) is None, path)):

@@ -1,6 +1,6 @@
 """From the three layers of a unit to the rows of a shard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -10,7 +10,7 @@ import shapely
 
 from pipeline.publishing.units import UnitPart, UnitTables
 from schemas.arrow import from_table
-from schemas.licences import licence_class
+from schemas.licences import LicenceClass, Part, licence_class, strictest
 from schemas.records import (
     AERIAL,
     BBox,
@@ -21,6 +21,7 @@ from schemas.records import (
     CueRow,
     Image,
     ImageryRow,
+    Lacking,
     Sample,
     Signatures,
     Split,
@@ -29,6 +30,11 @@ from schemas.records import (
 )
 
 Role = Literal["street", "panorama", "other", "aerial", "scale", "drone", "map"]
+PART_OF: dict[Role, Part] = {
+    "street": "street", "panorama": "street", "other": "street", "aerial": "aerial", "scale": "aerial",
+    "drone": "drone", "map": "map",
+}  # fmt: skip
+"""The part of a sample whose terms hold for a picture."""
 
 
 def join(tables: UnitTables, part: UnitPart, split: Split) -> Iterator[Sample]:
@@ -70,11 +76,17 @@ def pictures(sample: Sample) -> Iterator[tuple[Role, Image, StreetInfo | ChipInf
 def _sample(site: ImageryRow, cues: CueRow, caption: CaptionRow, part: UnitPart, split: Split) -> Sample:
     flat = [view for view in site.views if view.projection == "perspective"]
     panorama = next((view for view in site.views if view.projection == "equirectangular"), None)
-    shown = (*flat, panorama, site.aerial, *site.aerial_scales, site.drone, site.map)
-    credited: list[Credit] = [view for view in shown if view is not None]
-    licences = [credit.licence for credit in credited]
-    if part.map_licence is not None and any(cue.kind == "map" for cue in cues.cues):
-        licences.append(part.map_licence)
+    shown: dict[Part, list[Credit | None]] = {
+        "street": [*flat, panorama],
+        "aerial": [site.aerial, *site.aerial_scales],
+        "drone": [site.drone],
+        "map": [site.map],
+    }
+    credited = [credit for views in shown.values() for credit in views if credit is not None]
+    classes = {name: _class(views) for name, views in shown.items()}
+    if any(cue.kind == "map" for cue in cues.cues):
+        stated = [part.map_licence] if part.map_licence is not None else [site.map.licence] if site.map else []
+        classes["map_data"] = licence_class(stated)
     street_looks = _signatures(cues, flat[0].view_id)
     assert street_looks is not None
     assert caption.long is not None
@@ -131,9 +143,20 @@ def _sample(site: ImageryRow, cues: CueRow, caption: CaptionRow, part: UnitPart,
         captioner=caption.captioner,
         prompt_set=caption.prompt_set,
         model=caption.model,
-        licence_class=licence_class(licences),
+        licence_class=strictest(found for found in classes.values() if found is not None),
+        street_licence_class=classes["street"],
+        aerial_licence_class=classes["aerial"],
+        drone_licence_class=classes["drone"],
+        map_licence_class=classes["map"],
+        map_data_licence_class=classes.get("map_data"),
         redistributable=all(credit.redistributable for credit in credited),
+        missing=[Lacking(view=lacking.view, reason=lacking.reason) for lacking in site.missing],
     )
+
+
+def _class(views: Iterable[Credit | None]) -> LicenceClass | None:
+    licences = [credit.licence for credit in views if credit is not None]
+    return licence_class(licences) if licences else None
 
 
 def point_wkb(lat: float, lon: float) -> bytes:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,10 +20,11 @@ from pipeline.publishing.grouping import Group
 from pipeline.publishing.layout import columns, published_row, schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
 from pipeline.publishing.samples import join
-from pipeline.publishing.units import UnitTables
+from pipeline.publishing.units import Bounds, UnitTables
 from pipeline.stopping import check_stop
+from schemas.records import AnySplit, Sample
 
-VERSION = 3
+VERSION = 4
 """Raised when the same tables would make another shard."""
 SHARD_NAME = r"data/(?P<split>[a-z_]+)/(?P<name>[a-z0-9-]+)-(?P<recipe>[0-9a-f]{16})-(?P<content>[0-9a-f]{16})\.parquet"
 """Pattern of a shard's path. `content` begins the file's own SHA-256."""
@@ -60,32 +61,60 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
             memory at a time.
         path: where to; the file is whole when this returns.
     """
+    parts = task.group.parts
     tally = Tally()
-    digests: dict[str, bytes] = {}
 
-    def unit_tables() -> Iterator[pa.Table]:
-        for part, layers in zip(task.group.parts, tables, strict=True):
+    def samples() -> Iterator[list[Sample]]:
+        for part, layers in zip(parts, tables, strict=True):
+            yield list(join(layers, part, task.group.split))
+
+    rows = sum(len(part.sites) for part in parts)
+    west, south, east, north = zip(*(part.bounds for part in parts), strict=True)
+    bounds = (min(west), min(south), max(east), max(north))
+    write_shard(path, samples(), task.group.split, bounds, rows, task.row_group_bytes, tally)
+
+
+def write_shard(
+    path: Path,
+    samples: Iterable[Sequence[Sample]],
+    split: AnySplit,
+    bounds: Bounds,
+    rows: int,
+    row_group_bytes: float,
+    tally: Tally,
+) -> None:
+    """Write samples as a shard, a local file.
+
+    Args:
+        path: where to; the file is whole when this returns.
+        samples: some at a time, in the order of their units.
+        split: that they all are in.
+        bounds: of their places.
+        rows: how many they are.
+        row_group_bytes: most of a row group.
+        tally: counts the samples; may have counted what is not in them.
+    """
+    digests: dict[str, bytes] = {}
+    units: set[str] = set()
+
+    def tables() -> Iterator[pa.Table]:
+        for some in samples:
             check_stop()
-            rows = []
-            for sample in join(layers, part, task.group.split):
+            for sample in some:
                 tally.add(sample)
-                rows.append(published_row(sample.model_dump()))
-            tally.add_missing(layers.imagery, set(part.sites))
-            table = pa.Table.from_pylist(rows, schema=columns())
+                units.add(f"{sample.region} {sample.unit}")
+            table = pa.Table.from_pylist([published_row(sample.model_dump()) for sample in some], schema=columns())
             for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
-                for row in batch.to_pylist():  # not `rows`: what is read back counts, such as numbers of four bytes
+                for row in batch.to_pylist():  # not `some`: what is read back counts, such as numbers of four bytes
                     digests[row["sample_id"]] = row_digest(row)
             yield table
 
-    rows = sum(len(part.sites) for part in task.group.parts)
-    west, south, east, north = zip(*(part.bounds for part in task.group.parts), strict=True)
-    schema = shard_schema((min(west), min(south), max(east), max(north)))
-    with pq.ParquetWriter(path, schema, **writer_options(rows)) as writer:
-        for row_group in row_groups(unit_tables(), task.row_group_bytes):
+    with pq.ParquetWriter(path, shard_schema(bounds), **writer_options(rows)) as writer:
+        for row_group in row_groups(tables(), row_group_bytes):
             writer.write_table(row_group, row_group_size=row_group.num_rows)
         content = ShardContent(
-            split=task.group.split,
-            units=len(task.group.parts),
+            split=split,
+            units=len(units),
             rows=len(digests),
             first_id=min(digests),
             last_id=max(digests),

@@ -1,96 +1,153 @@
-"""Splits by spatial block, with an embargo between them that neither distance nor a capture sequence crosses.
+"""The split of each unit: whole regions held out by continent, the others divided block by block.
 
-A block is an H3 cell that holds many units, so neighbours stay together. Each block is drawn on its own, by a hash of
-the seed and its cell: adding a region or a unit never moves another block from one split to another. Only where a
-build is so small that a split would stay empty is a block moved, see `assign`. The region is no part of the hash: where
-two regions overlap, what stands in both goes into one split.
+What the revision before has published keeps its split. Without one, splits follow from the build and its sites alone.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import get_args
 
 import h3
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
-from scipy.spatial import cKDTree
 
-from pipeline.config.build import SplitShares
-from schemas.records import Split
+from pipeline.config.build import Build, Region
+from pipeline.errors import ConfigError, Problem
+from pipeline.publishing.quotas import COARSEST, Places, Shares, divide
+from schemas.records import Continent, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-FINEST_BLOCK = 7
-"""H3 resolution: 5 km2, edge 1.4 km. Finer blocks would be mostly embargo."""
+ALIASES: dict[Split, tuple[str, ...]] = {"val": ("validation",)}
+"""Other names that a split can be read by."""
+NO_ROOM = 0.5
+"""Regions that miss a share by more than this, relative to it, are divided together with others like them."""
 
 
-def block_of(unit: str) -> str:
-    """The block that a unit (H3 cell) belongs to: its parent two levels up, or coarser."""
-    block: str = h3.cell_to_parent(unit, max(0, min(h3.get_resolution(unit) - 2, FINEST_BLOCK)))
-    return block
+@dataclass(frozen=True)
+class RegionSplit:
+    """How a region is split."""
+
+    held_out: bool
+    """Whether all of it is in `test_unseen`."""
+    block_resolution: int | None
+    """H3 resolution of its blocks; None if it is held out or has no sites."""
 
 
-def assign(sites: Mapping[str, int], shares: SplitShares, seed: int) -> dict[str, Split]:
-    """The split of each block, given its number of sites.
+@dataclass(frozen=True)
+class Remembered:
+    """What was drawn before."""
 
-    A block's draw in [0, 1) falls into the share of train, val or test. A split with a share that got no block then
-    takes one from the split with the most sites among those with several blocks: the block whose number of sites comes
-    nearest to what the share asks for. With fewer blocks than splits a held-out split stays empty; train never does.
+    units: Mapping[str, Split]
+    """Split of each unit that a revision has published, by H3 cell."""
+    regions: Mapping[str, RegionSplit]
+
+
+NOTHING = Remembered({}, {})
+
+
+def draw_splits(
+    build: Build, places: Places, region: NDArray[np.object_], before: Remembered, embargo_m: float
+) -> tuple[dict[str, Split], dict[str, RegionSplit]]:
+    """Draw the split of each unit and of each region of the build.
+
+    Args:
+        build: its seed, shares and regions.
+        places: all sites that may be published.
+        region: the region of each site.
+        before: what keeps its split.
+        embargo_m: sites of two splits nearer than this are left out.
+
+    Returns:
+        Splits by the unit's cell: a cell that is in two regions has one split. Regions by name.
+
+    Raises:
+        ConfigError: `publish.unseen_regions` names a region that is published as one that is trained on.
     """
-    drawn = {block: _draw(seed, block) for block in sorted(sites)}
-    splits: dict[str, Split] = {block: _at(shares, draw) for block, draw in drawn.items()}
-    for split in SPLITS:
-        if getattr(shares, split) > 0 and split not in splits.values():
-            members = {donor: [b for b in splits if splits[b] == donor] for donor in SPLITS}
-            donors = [donor for donor in SPLITS if len(members[donor]) > (split != "train")]
-            if donors:
-                donor = max(donors, key=lambda name: sum(sites[b] for b in members[name]))
-                target = getattr(shares, split) * sum(sites.values())
-                splits[min(members[donor], key=lambda b: (abs(sites[b] - target), drawn[b]))] = split
-    return splits
+    unseen = held_out(build, {name: told.held_out for name, told in before.regions.items()})
+    regions = {name: RegionSplit(True, None) for name in unseen}
+    split_of: dict[str, Split] = dict(before.units)
+    for cell in places.cell[np.isin(region, sorted(unseen))].tolist():
+        split_of.setdefault(cell, "test_unseen")
+
+    shares = seen_shares(build)
+    no_room = []
+    for name in sorted(r.name for r in build.regions if r.name not in unseen):
+        told = before.regions.get(name, RegionSplit(False, None))
+        rows = np.flatnonzero(region == name)
+        cells = set(places.cell[rows].tolist())
+        if cells <= split_of.keys():
+            regions[name] = told
+            continue
+        resolutions = _resolutions(build, cells, told.block_resolution)
+        found = divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions)
+        if found.empty or found.deviation > NO_ROOM:
+            no_room.append(name)
+        else:
+            split_of |= found.split_of
+            regions[name] = RegionSplit(False, found.resolution)
+    rows = np.flatnonzero(np.isin(region, no_room))
+    if len(rows):
+        resolutions = _resolutions(build, places.cell[rows].tolist(), None)
+        found = divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions)
+        split_of |= found.split_of
+        regions |= {name: RegionSplit(False, found.resolution) for name in no_room}
+    return split_of, regions
 
 
-def _draw(seed: int, block: str) -> float:
-    digest = hashlib.blake2b(f"{seed}/{block}".encode(), digest_size=8, person=b"split").digest()
-    return int.from_bytes(digest, "big") / 2**64
+def _resolutions(build: Build, cells: Collection[str], told: int | None) -> Sequence[int]:
+    """Resolutions of blocks to try: the one that is set, or all from the one drawn with before to that of the units."""
+    if build.publish.block_resolution is not None:
+        return [build.publish.block_resolution]
+    finest = max(h3.get_resolution(cell) for cell in cells)
+    return range(min(COARSEST if told is None else told, finest), finest + 1)
 
 
-def _at(shares: SplitShares, draw: float) -> Split:
-    if draw < shares.train:
-        return "train"
-    return "val" if draw < shares.train + shares.val else "test"
+def seen_shares(build: Build) -> Shares:
+    """Shares of the splits in a region that is not held out; they sum to 1."""
+    shares = build.publish.splits
+    return {split: getattr(shares, split) / (1 - shares.test_unseen) for split in SPLITS if split != "test_unseen"}
 
 
-def embargoed(
-    lat: NDArray[np.float64], lon: NDArray[np.float64], split: NDArray[np.str_], distance_m: float
-) -> NDArray[np.bool_]:
-    """Which sites to leave out so that sites of two splits are at least `distance_m` apart.
+def held_out(build: Build, before: Mapping[str, bool]) -> set[str]:
+    """Regions that go into `test_unseen` whole.
 
-    Train gives way to val and test, val gives way to test. Positions in WGS84 degrees; distances are straight lines
-    between points on the ellipsoid (EPSG:4978), which for some hundred metres are those on the ground.
+    Their number is the share of all regions, rounded, and at least one where there are two; each continent gives its
+    part of it (largest remainders). Those named in `publish.unseen_regions` come first, then a draw by a hash of seed
+    and name. A region keeps what it was `before` (by name: whether it was held out).
+
+    Raises:
+        ConfigError: a named region was published as one that is trained on.
     """
-    to_metres = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
-    position = np.column_stack(to_metres.transform(lon, lat, np.zeros(len(lat))))
-    out = np.zeros(len(lat), dtype=np.bool_)
-    held = np.empty((0, 3))
-    for name in reversed(SPLITS):
-        mine = np.flatnonzero(split == name)
-        if len(mine) and len(held):
-            nearest, _ = cKDTree(held).query(position[mine], distance_upper_bound=distance_m)
-            out[mine] = nearest < distance_m
-        held = np.concatenate([held, position[mine][~out[mine]]])
-    return out
+    publish = build.publish
+    seen_before = sorted(name for name in publish.unseen_regions if before.get(name) is False)
+    if seen_before:
+        allowed = "regions that are not yet published, or a dataset in a place of its own"
+        raise ConfigError(
+            [Problem("publish.unseen_regions", f"{', '.join(seen_before)}, published as seen before", allowed)]
+        )
+    held = {r.name for r in build.regions if r.name in publish.unseen_regions or before.get(r.name)}
+    wanted = _by_continent(build.regions, publish.splits.test_unseen)
+    for continent, count in wanted.items():
+        there = [r.name for r in build.regions if r.continent == continent]
+        free = [name for name in there if name not in held and name not in before]
+        free.sort(key=lambda name: _drawn(build.seed, name))
+        held.update(free[: max(0, count - sum(name in held for name in there))])
+    return held
 
 
-def shared_sequence(sequences: Sequence[Sequence[str]], split: NDArray[np.str_]) -> NDArray[np.bool_]:
-    """Which sites to leave out so that no capture sequence (a drive, a walk) is in two splits.
+def _by_continent(regions: Sequence[Region], share: float) -> dict[Continent | None, int]:
+    """How many regions of each continent are held out."""
+    of = Counter(region.continent for region in regions)
+    total = min(max(round(share * len(regions)), 1), len(regions) - 1) if share and len(regions) > 1 else 0
+    exact = {continent: count * total / len(regions) for continent, count in of.items()}
+    found = {continent: int(count) for continent, count in exact.items()}
+    by_rest = sorted(exact, key=lambda continent: (found[continent] - exact[continent], continent or ""))
+    for continent in by_rest[: total - sum(found.values())]:
+        found[continent] += 1
+    return found
 
-    Train gives way to val and test, val gives way to test, as in `embargoed`. `sequences` has a list for each site.
-    """
-    out = np.zeros(len(split), dtype=np.bool_)
-    held: set[str] = set()
-    for name in reversed(SPLITS):
-        mine = np.flatnonzero(split == name).tolist()
-        out[mine] = [not held.isdisjoint(sequences[i]) for i in mine]
-        held.update(sequence for i in mine if not out[i] for sequence in sequences[i])
-    return out
+
+def _drawn(seed: int, region: str) -> str:
+    return hashlib.blake2b(f"{seed}/{region}".encode(), digest_size=8, person=b"unseen").hexdigest()

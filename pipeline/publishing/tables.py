@@ -1,7 +1,7 @@
 """The small tables of a revision, which say of all its shards what can be said without pictures."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.publishing import attribution, index
-from pipeline.publishing.layout import columns
+from pipeline.publishing import attribution, gallery, index
+from pipeline.publishing.layout import columns, published_row
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.storage import Store
 from schemas.records import Record
@@ -29,6 +29,8 @@ class TableKind:
     """The columns of a shard that it is taken from."""
     rows: Callable[[str, list[dict[str, Any]]], Iterable[dict[str, Any]]]
     """Its rows for a shard, given the shard's path and what is read of it."""
+    added: tuple[str, ...] = ()
+    """Its last columns, which do not follow from the shard alone: `write_table` is told how to add them."""
 
     @property
     def file(self) -> str:
@@ -41,28 +43,55 @@ def _credits(_: str, samples: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield from attribution.credits_of(sample)
 
 
-SAMPLES = TableKind("samples", index.IndexRow, index.COLUMNS, index.index_rows)
+SAMPLES = TableKind("samples", index.IndexRow, index.COLUMNS, index.index_rows, gallery.ADDED)
 ATTRIBUTION = TableKind("attribution", attribution.Attribution, attribution.COLUMNS, _credits)
 TABLES = (SAMPLES, ATTRIBUTION)
+EXCLUDED = "excluded.parquet"
+"""A table of finished sites that are not published (`pipeline.publishing.exclusions`)."""
+_OPTIONS: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 
-def write_table(kind: TableKind, path: Path, shards: Iterable[ShardEntry], out: Store, before: Manifest | None) -> None:
-    """Write a table of shards that are in place, as a local file; one shard's rows are in memory at a time.
+def write_records(record: type[Record], rows: Sequence[Record], path: Path) -> None:
+    """Write a table of records as a local file."""
+    table = pa.Table.from_pylist([published_row(row.model_dump()) for row in rows], schema=columns(record))
+    pq.write_table(table, path, **_OPTIONS)
 
-    What the revision `before` says of a shard that is in both is copied from its table, without reading the shard.
+
+Complete = Callable[[Sequence[pa.Table]], Iterable[pa.Table]]
+"""Adds the columns `TableKind.added` to all rows of a table, which are given and returned shard by shard."""
+
+
+def write_table(
+    kind: TableKind,
+    path: Path,
+    shards: Iterable[ShardEntry],
+    out: Store,
+    before: Manifest | None,
+    complete: Complete | None = None,
+) -> None:
+    """Write a table of shards that are in place, as a local file.
+
+    What the revision `before` says of a shard that is in both is copied from its table, without reading the shard. One
+    shard's rows are in memory at a time; all rows where `complete` is given, which a kind with `added` columns needs.
     """
     schema = columns(kind.record)
     with ExitStack() as stack:
         known = _Known(kind, out, before, stack)
-        options: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
-        writer = stack.enter_context(pq.ParquetWriter(path, schema, **options))
-        for shard in shards:
-            rows = known.rows(shard.path)
-            if rows is None:
-                with out.reader(shard.path) as file:
-                    found = pq.ParquetFile(file).read(columns=list(kind.reads)).to_pylist()
-                rows = pa.Table.from_pylist(list(kind.rows(shard.path, found)), schema=schema)
-            writer.write_table(rows, row_group_size=rows.num_rows)
+        tables: Iterable[pa.Table] = (_rows(kind, shard, out, known) for shard in shards)
+        writer = stack.enter_context(pq.ParquetWriter(path, schema, **_OPTIONS))
+        for rows in tables if complete is None else complete(list(tables)):
+            writer.write_table(rows.cast(schema), row_group_size=rows.num_rows)
+
+
+def _rows(kind: TableKind, shard: ShardEntry, out: Store, known: "_Known") -> pa.Table:
+    """A shard's rows, without the columns that are added."""
+    rows = known.rows(shard.path)
+    if rows is None:
+        with out.reader(shard.path) as file:
+            found = pq.ParquetFile(file).read(columns=list(kind.reads)).to_pylist()
+        own = pa.schema([field for field in columns(kind.record) if field.name not in kind.added])
+        rows = pa.Table.from_pylist(list(kind.rows(shard.path, found)), schema=own)
+    return rows
 
 
 class _Known:
@@ -70,6 +99,7 @@ class _Known:
 
     def __init__(self, kind: TableKind, out: Store, before: Manifest | None, stack: ExitStack) -> None:
         self._file: pq.ParquetFile | None = None
+        self._added = kind.added
         self._groups: dict[str, int] = {}
         files = before.files if before is not None else []
         path = next((file.path for file in files if file.path.endswith(f"/{kind.file}")), None)
@@ -89,7 +119,7 @@ class _Known:
         if self._file is None or shard not in self._groups:
             return None
         try:
-            return self._file.read_row_group(self._groups[shard])
+            return self._file.read_row_group(self._groups[shard]).drop_columns(list(self._added))
         except (OSError, pa.ArrowException) as error:
             log.warning("rows of %s in the earlier revision cannot be read (%s); reading the shard", shard, error)
             return None

@@ -7,6 +7,7 @@ from typing import Any, get_args
 
 import pyarrow as pa
 
+from pipeline.publishing.text_sketch import sketch
 from schemas.reasons import Reason
 from schemas.records import ClaimKind
 
@@ -20,13 +21,16 @@ INDEX_COLUMNS: dict[str, list[str]] = {
         "views.list.element.projection",
         "views.list.element.phash",
         "views.list.element.source",
+        "views.list.element.source_id",
         "views.list.element.sequence",
+        "aerial.phash",
     ],
     "cues": ["site_id", "status", "reason"],
     "captions": [
         "site_id",
         "status",
         "reason",
+        "long",
         "controls.list.element.kind",
         "controls.list.element.holds",
         "controls.list.element.answer",
@@ -42,13 +46,17 @@ INDEX_SCHEMA = pa.schema(
         pa.field("lon", pa.float64(), nullable=False),
         pa.field("reason", pa.string()),
         pa.field("phash", pa.string()),
+        pa.field("aerial_phash", pa.string()),
         pa.field("sequences", pa.list_(pa.string()), nullable=False),
+        pa.field("photos", pa.list_(pa.string()), nullable=False),
+        pa.field("text", pa.binary()),
         pa.field("controls", pa.list_(pa.int8()), nullable=False),
     ]
 )
 """One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then. `sequences` are
-the capture sequences of its views, with their source. `controls` are the verifier's answers to the controls that count,
-as places in `CONTROLS`, also of sites that cannot be published."""
+the capture sequences of its views, `photos` the photos, each with its source. `text` is a sketch of its description
+(`pipeline.publishing.text_sketch`). `controls` are the verifier's answers to the controls that count, as places in
+`CONTROLS`, also of sites that cannot be published."""
 CONTROLS = tuple(product(get_args(ClaimKind), (True, False), (True, False)))
 """Kind of claim, whether the control holds, whether the verifier said yes."""
 _CODES = {answered: code for code, answered in enumerate(CONTROLS)}
@@ -83,6 +91,8 @@ class FinishedUnit:
     load: Callable[[], UnitTables]
     load_index: Callable[[], pa.Table]
     """As `unit_index` makes it, without reading a picture."""
+    load_credits: Callable[[], pa.Table]
+    """Of its layer `imagery`, `pipeline.publishing.takedown.LAYER_COLUMNS`."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +135,8 @@ def unit_index(tables: UnitTables) -> pa.Table:
         for row in tables.captions.select(["site_id", "controls"]).to_pylist()
     }
     rows = []
-    for site in tables.imagery.select(["site_id", "status", "reason", "lat", "lon", "views"]).to_pylist():
+    texts = dict(zip(*(tables.captions[name].to_pylist() for name in ("site_id", "long")), strict=True))
+    for site in tables.imagery.select(["site_id", "status", "reason", "lat", "lon", "views", "aerial"]).to_pylist():
         reason = None if site["status"] == "ok" else site["reason"]
         for layer, known in later.items():
             if reason is None:
@@ -143,8 +154,11 @@ def unit_index(tables: UnitTables) -> pa.Table:
                 "lon": site["lon"],
                 "reason": reason,
                 "phash": flat[0] if reason is None else None,
+                "aerial_phash": site["aerial"]["phash"] if reason is None and site["aerial"] else None,
                 "sequences": sorted({f"{v['source']} {v['sequence']}" for v in site["views"] if v["sequence"]}),
                 "controls": controls.get(site["site_id"], []),
+                "photos": sorted({f"{v['source']} {v['source_id']}" for v in site["views"]}),
+                "text": sketch(texts[site["site_id"]]) if reason is None else None,
             }
         )
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)

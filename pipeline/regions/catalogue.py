@@ -10,6 +10,7 @@ import csv
 import difflib
 import hashlib
 import io
+import math
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -20,7 +21,7 @@ from pydantic import Field
 
 from pipeline.config.base import Name, Section
 from pipeline.errors import MachineError
-from schemas.records import Latitude, Longitude
+from schemas.records import Continent, Latitude, Longitude
 
 PATH = Path(__file__).parent / "catalogue.csv"
 RECIPE = 1
@@ -29,7 +30,6 @@ SIZE = 225
 SOURCE = "GeoNames (https://www.geonames.org), CC-BY-4.0"
 """Credit for names, positions and populations."""
 
-Continent = Literal["AF", "AS", "EU", "NA", "OC", "SA"]
 CONTINENTS: dict[Continent, str] = {
     "AF": "Africa",
     "AS": "Asia",
@@ -104,6 +104,16 @@ def catalogue() -> dict[str, Entry]:
     except (OSError, UnicodeDecodeError) as error:
         raise MachineError(f"{PATH} cannot be read ({error}): install geoscribe again") from error
     return {entry.id: entry for entry in decode(text, str(PATH))}
+
+
+def continent_at(lat: float, lon: float) -> Continent:
+    """The continent of the region nearest to a position (degrees), by great circle."""
+
+    def cosine(entry: Entry) -> float:
+        phi, other, turn = math.radians(lat), math.radians(entry.lat), math.radians(lon - entry.lon)
+        return math.sin(phi) * math.sin(other) + math.cos(phi) * math.cos(other) * math.cos(turn)
+
+    return max(catalogue().values(), key=cosine).continent
 
 
 def nearest_ids(wanted: str) -> str:

@@ -7,6 +7,7 @@ from pipeline.config.base import Name, Section
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.catalogue import catalogue, nearest_ids
 from pipeline.regions.polygon_file import read_outline
+from schemas.records import Continent
 
 ALL = "catalogue"
 """Takes the place of the list of regions: the whole catalogue."""
@@ -28,6 +29,8 @@ class CatalogueRegion(Section):
     """Name of the drone source to use. May be left out where the build has only one."""
     map: str | None = None
     """Name of the map source to use. May be left out where the build has only one."""
+    continent: Continent | None = None
+    """Continent, for the split by continents. If left out, the catalogue's."""
 
 
 def expand(regions: Any, base: Path) -> Any:

@@ -13,6 +13,7 @@ from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.imaging.encode import encode_jpeg, encode_png
+from pipeline.imaging.phash import phash
 from pipeline.registry.toolbox import Toolbox, region_sources
 from pipeline.sources.base import AerialSource, Networked, RasterChip
 from pipeline.stages.base import Stage, StageInput
@@ -154,7 +155,8 @@ def _photo_chip(
         detail = f"{got.covered:.1%} of the chip, {chips.min_covered:.1%} asked for"
         missing.append(MissingView(view=view, reason=Reason.PARTLY_COVERED, detail=detail))
         return None
-    return _chip(got, source.name, point, gsd_m, encode_jpeg(got.pixels, build.imagery.jpeg_quality), path)
+    chip = _chip(got, source.name, point, gsd_m, encode_jpeg(got.pixels, build.imagery.jpeg_quality), path)
+    return chip.model_copy(update={"phash": phash(got.pixels)})
 
 
 def _map(
@@ -227,4 +229,4 @@ def _run(given: StageInput, tools: Toolbox) -> list[ImageryRow]:
     return imagery(given.sites, tools)
 
 
-STAGE = Stage(ImageryRow, reads=(), version=5, depends_on=_depends_on, run=_run)
+STAGE = Stage(ImageryRow, reads=(), version=6, depends_on=_depends_on, run=_run)

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -14,12 +15,19 @@ import yaml
 
 from pipeline.config import names
 from pipeline.engine.build_file import parse_build
-from pipeline.errors import SiteError
+from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.point import Point
 from pipeline.perception.base import View
 from pipeline.registry.toolbox import Toolbox
+from schemas.records import Sample
 from tests.docs.recipes import DOCS, ROOT, Block, added, changes, files, follow
+from tests.tools.conftest import make_sample, publish_samples
+from tools.dataset import open_dataset
+from tools.export.base import export
+from tools.export.formats import FORMATS
+from tools.export.settings import format_of
 
+__all__ = ["make_sample", "publish_samples"]
 RECIPES = DOCS / "contributing"
 
 
@@ -41,6 +49,7 @@ def test_a_recipe_fits_the_code(page: Path, tmp_path: Path) -> None:
         ("engine", 1, {"pipeline/config/names.py": 1}),
         ("column", 0, {"schemas/records.py": 2, "pipeline/publishing/samples.py": 1}),
         ("check", 0, {"tools/verify/rows.py": 6}),
+        ("export", 1, {"tools/export/formats.py": 1}),
     ],
 )
 def test_a_recipe_is_as_short_as_it_says(recipe: str, new_files: int, lines: dict[str, int]) -> None:
@@ -107,3 +116,22 @@ def test_the_engine_reads_qr_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert nothing == []
     assert [box.text for box in found] == ["Harbour Museum"]
     assert np.abs(np.array(found[0].polygon[:2]) - (160, 80)).max() < 16
+
+
+def test_the_format_writes_lines(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    make_sample: Callable[..., Sample],
+    publish_samples: Callable[..., str],
+) -> None:
+    page = RECIPES / "export.md"
+    module(files(page)[0], tmp_path, monkeypatch)
+    for name, where in table_line(page).items():
+        monkeypatch.setitem(FORMATS, name, where)
+    dataset = open_dataset(publish_samples(tmp_path / "dataset", [make_sample(0), make_sample(1)]))
+    target = export(dataset, tmp_path / "out", format_of("jsonl", {"text": "description_short"}))
+    lines = [json.loads(line) for line in (tmp_path / "out" / "samples.jsonl").read_text().splitlines()]
+    assert [line["text"] for line in lines] == ["A bakery on Mill Lane."] * 2
+    assert target.taken == 2
+    with pytest.raises(ConfigError, match="settings of jsonl: split, text"):
+        format_of("jsonl", {"words": "short"})

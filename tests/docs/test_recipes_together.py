@@ -95,8 +95,6 @@ def test_a_build_with_all_recipes(tmp_path: Path) -> None:
     faults = run(copy, "-c", CAPITALS, str(shards[0])).splitlines()
     assert faults == ["[]", "('description', 'is written in capitals')"]
 
-    run(copy, "jsonl_export.py", "dataset", "out.jsonl")
-    lines = [json.loads(line) for line in (copy / "out.jsonl").read_text().splitlines()]
-    assert {line["sample_id"]: line["description"] for line in lines} == {
-        row["sample_id"]: row["description"] for row in rows
-    }
+    run(copy, *geoscribe, "export", "jsonl", "dataset", "out", "--set", "text=description_short")
+    lines = [json.loads(line) for line in (copy / "out" / "samples.jsonl").read_text().splitlines()]
+    assert {line["id"]: line["text"] for line in lines} == {row["sample_id"]: row["description_short"] for row in rows}

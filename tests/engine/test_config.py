@@ -73,7 +73,8 @@ def change(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
         (change("regions", 0, "radius_m", to=None), "regions.0", "centre and radius_m go together"),
         (change("regions", 0, "centre", to=[155.0, 12.0]), "regions.0.centre", "less than or equal to 90"),
         (change("regions", to=[]), "regions", "at least 1 item"),
-        (change("publish", "splits", to={"train": 0.9, "val": 0.2, "test": 0.1}), "publish.splits", "must be 1"),
+        (change("publish", "splits", to={"train": 0.9, "val": 0.2, "test_seen": 0.1}), "publish.splits", "must be 1"),
+        (change("publish", "splits", to={"test": 0.1}), "publish.splits.test", "did you mean test_seen?"),
         (change("publish", "shard_mb", to=float("nan")), "publish.shard_mb", "finite"),
         (change("name", to="Not A Name"), "name", "match pattern"),
         (change("dataset", to="workspace"), "dataset", "a place of its own"),
@@ -93,6 +94,27 @@ def test_a_region_without_a_reference_is_refused() -> None:
     del raw["sources"]["aerial"]
     del raw["sources"]["map"]
     assert "regions.0: found a region without a reference" in refused(raw)
+
+
+@pytest.mark.parametrize(
+    ("publish", "said"),
+    [
+        ({"splits": {"train": 0.9, "val": 0, "test_seen": 0, "test_unseen": 0.1}},
+         "publish.splits.test_unseen: found 0.1 with a single region"),
+        ({"unseen_regions": ["south"]}, "publish.unseen_regions: found south; allowed: one of north"),
+        ({"unseen_regions": ["north"]}, "publish.splits.test_unseen: found 0; allowed: a share above 0"),
+        ({"block_resolution": 10}, "publish.block_resolution: found 10; allowed: at most 9"),
+        ({"allow_empty": ["test"]}, "publish.allow_empty.0: found 'test'"),
+        ({"splits": {"test_unseen": 1.0}}, "publish.splits.test_unseen: found 1.0"),
+    ],
+)  # fmt: skip
+def test_splits_that_no_sites_could_fill_are_refused_before_any_work(publish: dict[str, Any], said: str) -> None:
+    assert said in refused(world_build(publish=publish))
+
+
+def test_an_unseen_split_of_a_single_region_may_be_allowed_to_stay_empty() -> None:
+    splits = {"train": 0.9, "val": 0, "test_seen": 0, "test_unseen": 0.1}
+    parse_build(world_build(publish={"splits": splits, "allow_empty": ["test_unseen"]}), base=Path())
 
 
 def test_every_mistake_is_named_at_once() -> None:

@@ -201,6 +201,6 @@ def builds() -> list[Any]:
             "map": {"osm": {"type": "overpass", "extracted_on": "2026-07-20"}},
         },
         "captioner": {"engine": "dialogue", "model": "m", "endpoints": ["http://127.0.0.1:8000/v1"]},
-        "network": {"contact": "a@example.org"}, "publish": {"splits": {"train": 0.8, "val": 0.1, "test": 0.1}},
+        "network": {"contact": "a@example.org"}, "publish": {"splits": {"train": 0.8, "val": 0.1, "test_seen": 0.1}},
     }  # fmt: skip
     return [json.loads(json.dumps(one)) for one in (world, real)]

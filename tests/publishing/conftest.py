@@ -103,15 +103,22 @@ def chip(site_id: str, lat: float, lon: float, kind: str) -> Chip:
             "crs": frame.crs,
             "captured_at": datetime(2023, 7, 1, tzinfo=UTC),
             "covered": 1.0,
+            "phash": None if kind == "map" else random_for("phash", site_id, kind).bytes(8).hex(),
             "image": Image(bytes=jpeg(64, 64, site_id, kind), path=f"{site_id}-{kind}.jpg"),
         }
     )
 
 
-def cues(views: Sequence[StreetView]) -> list[Cue]:
+def sign_of(site_id: str) -> str:
+    """The words of a sign that no other site has."""
+    letters = random_for("sign", site_id).choice(list("abdegiklmnoprstu"), (3, 6))
+    return " ".join("".join(word).title() for word in letters)
+
+
+def cues(views: Sequence[StreetView], sign_text: str) -> list[Cue]:
     nothing = dict.fromkeys(name for name, field in Cue.model_fields.items() if field.is_required())
     sign = {
-        "cue_id": "t1", "kind": "text", "label": "sign", "text": "Ferry Lane Books", "script": "Latn",
+        "cue_id": "t1", "kind": "text", "label": "sign", "text": sign_text, "script": "Latn",
         "position": Position.AHEAD_LEFT, "depth": "near", "confidence": 0.97, "source": "rapidocr 3.10.0",
         "view_id": views[0].view_id, "polygon": [10.0, 10.0, 40.0, 10.0, 40.0, 20.0, 10.0, 20.0], "area_share": 0.04,
         "mask": Mask(height=72, width=96, counts="PPY1"), "lasting": True,
@@ -148,7 +155,8 @@ def site_rows(region: str, unit: str, number: int) -> tuple[ImageryRow, CueRow, 
         facts=[],
         missing=missing,
     )
-    long, short = "On the left is a sign, “Ferry Lane Books”. A small road passes by.", "A bookshop on a small road."
+    sign = f"On the left is a sign, “{sign_of(site_id)}”."
+    long, short = f"{sign} A small road passes by.", "A bookshop. A small road."
     caption = CaptionRow(
         **ok,
         language="en",
@@ -157,9 +165,10 @@ def site_rows(region: str, unit: str, number: int) -> tuple[ImageryRow, CueRow, 
         long_tokens=20,
         short_tokens=9,
         sentences=[
-            Sentence(variant="long", text="On the left is a sign, “Ferry Lane Books”.", cue_ids=["t1"]),
+            Sentence(variant="long", text=sign, cue_ids=["t1"]),
             Sentence(variant="long", text="A small road passes by.", cue_ids=["m1"]),
-            Sentence(variant="short", text=short, cue_ids=["t1", "m1"]),
+            Sentence(variant="short", text="A bookshop.", cue_ids=["t1"]),
+            Sentence(variant="short", text="A small road.", cue_ids=["m1"]),
         ],
         captioner="composer 1",
         prompt_set="composer-en-1",
@@ -168,7 +177,7 @@ def site_rows(region: str, unit: str, number: int) -> tuple[ImageryRow, CueRow, 
     flat = [view for view in views if view.projection == "perspective"]
     pictures = {view.view_id: view.image for view in flat} | ({AERIAL: imagery.aerial.image} if imagery.aerial else {})
     looks = [s for name, image in pictures.items() for s in signatures(name, pixels_of(image))]
-    return imagery, CueRow(**ok, cues=cues(flat), signatures=looks), caption
+    return imagery, CueRow(**ok, cues=cues(flat, sign_of(site_id)), signatures=looks), caption
 
 
 def pixels_of(image: Image) -> NDArray[np.uint8]:
@@ -219,6 +228,7 @@ def make_unit() -> Callable[..., FinishedUnit]:
             rows=sites + bad,
             load=lambda: tables,
             load_index=lambda: unit_index(tables),
+            load_credits=lambda: tables.imagery,
         )
 
     return make
@@ -226,7 +236,10 @@ def make_unit() -> Callable[..., FinishedUnit]:
 
 @pytest.fixture(scope="session")
 def make_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Build]:
-    """Makes a build of the regions `north` and `south`; keyword arguments are keys of its section `publish`."""
+    """Makes a build of the regions `north` and `south`; keyword arguments are keys of its section `publish`.
+
+    Its splits may stay empty where nothing else is said: many tests publish a unit or two.
+    """
 
     def make(**publish: Any) -> Build:
         world = {"type": "world"}
@@ -241,7 +254,7 @@ def make_build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Build]
                 ],
                 "sources": {"street": {"photos": world}, "aerial": {"ortho": world}, "map": {"osm": world}},
                 "imagery": {"chips": {"size_px": 64}},
-                "publish": publish,
+                "publish": {"allow_empty": ["train", "val", "test_seen"]} | publish,
             },
             base=Path(tmp_path_factory.mktemp("build")),
         )

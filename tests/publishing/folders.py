@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
 from pipeline.config.build import Build
+from pipeline.publishing.layout import columns, writer_options
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
@@ -17,8 +20,11 @@ from schemas.arrow import from_table
 from schemas.records import Sample
 
 SMALL = {"shard_mb": 0.08, "row_group_mb": 0.03}
+ROOT = {"CITATION.cff", "README.md", "croissant.json", "manifest.json"}
+"""The files that a revision replaces."""
 Rows = dict[str, list[str]]
 """Ids by split."""
+Row = dict[str, Any]
 
 
 def put(build: Build, units: list[FinishedUnit], folder: Path, synthetic: set[str] | None = None) -> Manifest:
@@ -75,8 +81,10 @@ def seen_by_card(store: Store) -> tuple[Rows, Rows]:
     header = yaml.safe_load(store.read("README.md").decode().split("---\n")[1])
     configs = {config["config_name"]: config["data_files"] for config in header["configs"]}
     (index,) = configs["samples"]
-    shards = _rows(store, [path for files in configs["default"] for path in files["path"]])
+    named = {files["split"]: files["path"] for files in configs["default"]}
     said = {split["name"]: split["num_examples"] for split in header["dataset_info"]["splits"]}
+    assert (named.pop("validation", None), said.pop("validation", None)) == (named.get("val"), said.get("val"))
+    shards = _rows(store, [path for paths in named.values() for path in paths])
     assert said == {split: len(ids) for split, ids in shards.items()}
     return shards, _rows(store, [index["path"]])
 
@@ -89,3 +97,16 @@ def _rows(store: Store, paths: list[str]) -> Rows:
         for row in table.to_pylist():
             found.setdefault(row["split"], []).append(row["sample_id"])
     return {split: sorted(ids) for split, ids in sorted(found.items())}
+
+
+def shard_of(folder: Path, split: str = "train") -> str:
+    return next(s.path for s in manifest_of(folder).shards if s.split == split)
+
+
+def rewrite(folder: Path, path: str, change: Callable[[list[Row]], None]) -> None:
+    """Change rows of a shard as somebody would who knows Parquet but not the manifest."""
+    metadata = pq.read_schema(folder / path).metadata
+    rows = pq.read_table(folder / path).to_pylist()
+    change(rows)
+    table = pa.Table.from_pylist(rows, schema=columns().with_metadata(metadata))
+    pq.write_table(table, folder / path, **writer_options(len(rows)))

@@ -26,6 +26,8 @@ def check(folder: Path, cache: str) -> dict[str, int]:
     manifest = json.loads((folder / "manifest.json").read_text())
     loaded = datasets.load_dataset(str(folder), cache_dir=cache)
     counts = {split: len(rows) for split, rows in loaded.items()}
+    assert counts.pop("validation") == counts["val"], counts
+    assert loaded["validation"]["sample_id"][:] == loaded["val"]["sample_id"][:]
     assert counts == manifest["counts"]["splits"], counts
     check_rows(loaded["train"], counts["train"])
 
@@ -37,6 +39,14 @@ def check(folder: Path, cache: str) -> dict[str, int]:
     stream: dict[str, Any] = {"split": "train", "streaming": True, "cache_dir": cache}
     check_rows(datasets.load_dataset(str(folder), **stream), counts["train"])
     check_rows(datasets.load_dataset("parquet", data_files=files, **stream), counts["train"])
+
+    photos = datasets.load_dataset(str(folder), "photos", split="train", cache_dir=cache)
+    assert isinstance(photos[0]["street"], PIL.Image.Image)
+    assert not {"map", "map_chip", "cues", "description"} & set(photos.column_names), photos.column_names
+    charted = datasets.load_dataset(str(folder), "map", split="train", cache_dir=cache)
+    assert charted[0]["map"].size == (64, 64)
+    assert not {"street", "aerial", "other_views"} & set(charted.column_names), charted.column_names
+    assert charted["sample_id"] == photos["sample_id"]
 
     for name, rows in (("samples", sum(counts.values())), ("attribution", 138)):
         table = datasets.load_dataset(str(folder), name, split=name, cache_dir=cache)

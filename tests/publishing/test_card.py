@@ -8,6 +8,7 @@ from pipeline.config.build import Build
 from pipeline.config.perception import OracleSegments
 from pipeline.publishing.card import render
 from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry
+from schemas.records import Sample
 
 COUNTS = Counts(
     sites=120,
@@ -54,10 +55,20 @@ def test_header_is_what_the_hub_reads(text: str) -> None:
     assert header["configs"][0]["data_files"] == [
         {"split": "train", "path": ["data/train/south-0-1.parquet"]},
         {"split": "val", "path": ["data/val/south-0-1.parquet"]},
+        {"split": "validation", "path": ["data/val/south-0-1.parquet"]},
     ]
-    assert {config["config_name"]: config["data_files"] for config in header["configs"][1:]} == {
+    files = header["configs"][0]["data_files"]
+    photos, charted = header["configs"][1:3]
+    assert photos["data_files"] == charted["data_files"] == files
+    assert {"street", "aerial", "description_street"} <= set(photos["columns"])
+    assert {"map", "cues", "description"} <= set(charted["columns"]) - set(photos["columns"])
+    assert set(photos["columns"]) | set(charted["columns"]) | {"licence_class", "redistributable"} == set(
+        Sample.model_fields
+    )
+    assert {config["config_name"]: config["data_files"] for config in header["configs"][3:]} == {
         "samples": [{"split": "samples", "path": "revisions/0/samples.parquet"}],
         "attribution": [{"split": "attribution", "path": "revisions/0/attribution.parquet"}],
+        "excluded": [{"split": "excluded", "path": "revisions/0/excluded.parquet"}],
     }
     assert header["dataset_info"]["splits"][1] == {"name": "val", "num_bytes": 5_000_000, "num_examples": 10}
     assert "synthetic" not in header["tags"]
@@ -76,7 +87,7 @@ def test_body_says_what_was_counted(text: str) -> None:
         "| `attribution` | credit (CC-BY, ODC-By, MIT) | 0 |",
         "](revisions/0/samples.parquet)",
         "no language model wrote them",
-        "**A split is missing:**",
+        "**Empty:** `test_seen`, although",
         "blurred before a picture was written anywhere: 17 times",
         "write to data@example.org",
     ):
@@ -111,3 +122,32 @@ def test_oracle_and_synthetic_are_labelled(make_build: Callable[..., Build]) -> 
     assert text.count("**the oracle**") == 2
     assert "**This is a test instrument.** 100 of 100 samples" in text
     assert "synthetic" in yaml.safe_load(text.split("---\n")[1])["tags"]
+
+
+def test_the_funnel_is_what_each_stage_left(text: str) -> None:
+    rows = re.findall(r"^\| (sampled|have [a-z ]+|published) \| (\d+) \| (\d+) % \|$", text, flags=re.MULTILINE)
+    assert rows == [
+        ("sampled", "120", "100"),
+        ("have pictures", "105", "88"),
+        ("have cues", "105", "88"),
+        ("have a description that passes", "105", "88"),
+        ("published", "100", "83"),
+    ]
+
+
+def test_the_prompts_are_there_and_cannot_act(make_build: Callable[..., Build], text: str) -> None:
+    assert "<details><summary>Prompt set composer-en-1</summary>" in text
+    assert "\nphrases.yaml:\n\n    " in text
+    gone = COUNTS.model_copy(update={"captioners": {"dialogue 1, lost-en-0, a-model": 100}})
+    assert "Prompt set lost-en-0: not in this version" in render(make_build(), gone, SHARDS, folder="")
+    dialogue = COUNTS.model_copy(update={"captioners": {"dialogue 1, progressive-en-2, a-model": 100}})
+    told = render(make_build(), dialogue, SHARDS, folder="")
+    block = told[told.index("<details>") : told.index("</details>")].split("\n", 2)[2]
+    for line in block.splitlines():
+        assert line.startswith("    ") or not line.strip() or re.fullmatch(r"[a-z]+\.jinja:", line), line
+
+
+def test_who_has_a_copy_is_told_of_take_downs(make_build: Callable[..., Build], text: str) -> None:
+    assert "Taken down" not in text
+    failed = COUNTS.model_copy(update={"failed": {"taken_down": 4}})
+    assert "**Taken down:** 4 places." in render(make_build(), failed, SHARDS, folder="")

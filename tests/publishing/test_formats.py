@@ -18,16 +18,26 @@ from pipeline.storage import open_store
 from tests.publishing.failing import Failing, Killed, kill
 from tests.publishing.folders import files, manifest_of, put, seen_by_card, seen_by_manifest
 from tools.dataset import open_dataset
+from tools.report.page import render_report
 from tools.verify.verify import verify
 
-FORMAT_1 = Path(__file__).parent / "formats" / "format-1.tar.xz"
+FORMATS = Path(__file__).parent / "formats"
 
 
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
-    with tarfile.open(FORMAT_1) as archive:
-        archive.extractall(tmp_path, filter="data")
-    return tmp_path / "format-1"
+    return unpacked("format-1", tmp_path)
+
+
+@pytest.fixture
+def format_2(tmp_path: Path) -> Path:
+    return unpacked("format-2", tmp_path)
+
+
+def unpacked(name: str, folder: Path) -> Path:
+    with tarfile.open(FORMATS / f"{name}.tar.xz") as archive:
+        archive.extractall(folder, filter="data")
+    return folder / name
 
 
 @pytest.fixture
@@ -61,7 +71,7 @@ def by_old_card(folder: Path) -> list[str]:
     """Ids as a reader finds them who resolves the card's file names, patterns among them, as `datasets` does."""
     header = yaml.safe_load((folder / "README.md").read_text().split("---\n")[1])
     found = []
-    for entry in header["configs"][0]["data_files"]:
+    for entry in (entry for entry in header["configs"][0]["data_files"] if entry["split"] != "validation"):
         patterns = [entry["path"]] if isinstance(entry["path"], str) else entry["path"]
         for path in (path for pattern in patterns for path in sorted(folder.glob(pattern))):
             found += pq.read_table(path, columns=["sample_id"])["sample_id"].to_pylist()
@@ -96,3 +106,35 @@ def test_format_1_is_replaced_as_any_revision_is(
     put(make_build(), units[1:], folder)
     assert not {path for path in before if path.startswith("data/")} & files(folder)
     assert "attribution.parquet" not in files(folder)
+
+
+def test_format_2_is_read_with_its_splits(format_2: Path, caplog: pytest.LogCaptureFixture) -> None:
+    dataset = open_dataset(str(format_2))
+    assert "is of an older format" in caplog.text
+    assert {split: len(list(dataset.rows(["sample_id"], split))) for split in ("train", "val", "test")} == {
+        "train": 2,
+        "val": 1,
+        "test": 1,
+    }
+    assert list(dataset.rows(["sample_id"], "validation")) == list(dataset.rows(["sample_id"], "val"))
+    ids = [row["sample_id"] for row in dataset.rows(["sample_id"])]
+    assert {sample.split for sample in dataset.samples(ids)} == {"train", "val", "test"}
+    assert verify(open_store(str(format_2))) == []
+    assert "Regions and splits" in render_report(dataset)
+
+
+def test_format_2_keeps_its_splits_when_it_is_published_again(
+    format_2: Path, make_unit: Callable[..., FinishedUnit], make_build: Callable[..., Build]
+) -> None:
+    was = {row["sample_id"]: row["split"] for row in open_dataset(str(format_2)).rows(["sample_id", "split"])}
+    counts = (2, 1, 1, 4, 4, 4)
+    grown = [
+        make_unit("north", h3.latlng_to_cell(52.2 + 0.05 * i, 13.2, 9), sites=count) for i, count in enumerate(counts)
+    ]
+    put(make_build(), grown, format_2)
+    now = {row["sample_id"]: row["split"] for row in open_dataset(str(format_2)).rows(["sample_id", "split"])}
+    assert len(now) == sum(counts)
+    assert {sample_id: now[sample_id] for sample_id in was} == {
+        sample_id: split.replace("test", "test_seen") for sample_id, split in was.items()
+    }
+    assert verify(open_store(str(format_2))) == []

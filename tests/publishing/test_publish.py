@@ -12,6 +12,7 @@ from obstore.store import MemoryStore
 from pipeline.config.build import Build
 from pipeline.config.sources import MapFiles
 from pipeline.errors import ConfigError
+from pipeline.publishing.exclusions import Exclusion
 from pipeline.publishing.publish import publish
 from pipeline.publishing.samples import pictures
 from pipeline.publishing.units import FinishedUnit
@@ -37,7 +38,7 @@ def test_the_whole_way(units: list[FinishedUnit], make_build: MakeBuild, tmp_pat
         "north": {"finished": 30, "no_street_view": 1},
         "south": {"finished": 10, "no_street_view": 2},
     }
-    assert {sample.split for sample in published} == {"train", "val", "test"}
+    assert {sample.split for sample in published} == {"train", "val", "test_seen"}
     assert len(manifest.shards) > 4
 
     imagery = {row["site_id"]: row for unit in units for row in unit.load().imagery.to_pylist()}
@@ -140,7 +141,8 @@ def test_near_duplicates_of_other_units_are_left_out(
     cells = sorted(h3.latlng_to_cell(52.2 + 0.1 * i, 13.2, 9) for i in range(3))
     units = [make_unit("north", cell, sites=2, change=same_picture) for cell in cells]
     manifest = put(make_build(), units, tmp_path / "a")
-    assert manifest.counts.excluded == {"near_duplicate": 2, "split_embargo": 0, "sequence_embargo": 0}
+    assert {reason: count for reason, count in manifest.counts.excluded.items() if count} == {"near_duplicate": 2}
+    assert manifest.counts.excluded.keys() == {str(reason) for reason in Exclusion}
     kept = [sample.sample_id for sample in samples(tmp_path / "a", manifest) if sample.sample_id.endswith("000")]
     assert kept == [f"north-{cells[0]}-000"]
     assert put(make_build(min_duplicate_distance=0), units, tmp_path / "b").counts.excluded["near_duplicate"] == 0
@@ -148,7 +150,7 @@ def test_near_duplicates_of_other_units_are_left_out(
 
 def test_no_chip_meets_a_chip_of_another_split(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
     disk = sorted(h3.grid_disk(h3.latlng_to_cell(52.3, 13.4, 9), 4))
-    build = make_build(splits={"train": 0.4, "val": 0.3, "test": 0.3})
+    build = make_build(splits={"train": 0.4, "val": 0.3, "test_seen": 0.3})
     wide = build.imagery.chips.model_copy(update={"size_px": 1024})
     build = build.model_copy(update={"imagery": build.imagery.model_copy(update={"chips": wide})})
     manifest = put(build, [make_unit("north", cell, sites=1) for cell in disk], tmp_path)
@@ -164,11 +166,11 @@ def test_no_capture_sequence_is_in_two_splits(make_unit: MakeUnit, make_build: M
         return row.model_copy(update={"views": views}) if row.site_id.endswith("000") else row
 
     cells = sorted(h3.latlng_to_cell(52.2 + 0.1 * i, 13.2, 9) for i in range(3))
-    build = make_build(splits={"train": 0.4, "val": 0.3, "test": 0.3})
+    build = make_build(splits={"train": 0.4, "val": 0.3, "test_seen": 0.3})
     manifest = put(build, [make_unit("north", cell, sites=3, change=driven) for cell in cells], tmp_path)
     published = samples(tmp_path, manifest)
-    assert {sample.split for sample in published} == {"train", "val", "test"}
-    assert [sample.split for sample in published if sample.street_view.sequence] == ["test"]
+    assert {sample.split for sample in published} == {"train", "val", "test_seen"}
+    assert [sample.split for sample in published if sample.street_view.sequence] == ["test_seen"]
     assert manifest.counts.excluded["sequence_embargo"] == 2
     assert verify(open_store(str(tmp_path))) == []
 
@@ -251,9 +253,10 @@ def test_map_cues_carry_the_map_data_s_licence(make_unit: MakeUnit, make_build: 
     build = make_build()
     files = {"osm": MapFiles(type="files", files=[Path("extract.osm.pbf")])}
     with_files = build.model_copy(update={"sources": build.sources.model_copy(update={"map": files})})
-    for name, settings, kind in (("a", build, "attribution"), ("b", with_files, "share-alike")):
+    for name, settings, kind in (("a", build, "other"), ("b", with_files, "share-alike")):
         published = samples(tmp_path / name, put(settings, [unit], tmp_path / name))
-        assert [sample.licence_class for sample in published] == [kind]
+        assert [sample.licence_class for sample in published] == [kind]  # `other`: nothing says what licence it has
+        assert [sample.map_data_licence_class for sample in published] == [kind]
 
 
 def test_no_path_of_this_machine_is_published(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from pipeline.stopping import clear_stop, request_stop
 from pipeline.storage import Entry, Store, open_store
 from schemas.records import ImageryRow
 from tests.publishing.failing import Failing, Killed, kill
-from tests.publishing.folders import SMALL, files, listed, manifest_of, put, seen_by_card, seen_by_manifest, tree
+from tests.publishing.folders import ROOT, SMALL, files, listed, manifest_of, put, seen_by_card, seen_by_manifest, tree
 from tools.verify.verify import verify
 
 MakeUnit = Callable[..., FinishedUnit]
@@ -70,7 +70,7 @@ def test_a_revision_writes_what_changed_beside_what_is_there(
     second = put(build, changed, tmp_path)
     now = on_disk(tmp_path)
     assert (second.revision, second.previous) == (2, first.digest)
-    assert {path for path in was if path in now and now[path] != was[path]} == {"README.md", "manifest.json"}
+    assert {path for path in was if path in now and now[path] != was[path]} == ROOT
     assert was.keys() <= now.keys()  # the older revision is kept
     others = {shard.path for shard in second.shards} - {shard.path for shard in first.shards}
     assert len(others) == 1
@@ -127,10 +127,10 @@ def test_as_many_older_revisions_are_kept_as_asked_for(
     kept = made[3 - keep :]
     wanted = {entry.path for manifest in kept for entry in manifest.listed}
     archives = {f"revisions/{manifest.digest}/manifest.json" for manifest in kept}
-    assert files(tmp_path) == wanted | archives | {"README.md", "manifest.json"}
+    assert files(tmp_path) == wanted | archives | ROOT
     for manifest in kept:
         shutil.copytree(tmp_path, tmp_path / "old")  # what a reader has who opened it then
-        for name in ("manifest.json", "README.md"):
+        for name in ROOT:
             shutil.copy(tmp_path / f"revisions/{manifest.digest}" / name, tmp_path / "old" / name)
         assert sound(tmp_path / "old")
         shutil.rmtree(tmp_path / "old")
@@ -161,6 +161,7 @@ def test_at_whichever_change_a_revision_ends_readers_see_one_whole_dataset(
 ) -> None:
     build = make_build(**SMALL, keep_revisions=0)
     put(build, before, tmp_path / "before")
+    put(build, before, tmp_path / "after")
     put(build, few, tmp_path / "after")
     old, new = (seen_by_manifest(open_store(str(tmp_path / name))) for name in ("before", "after"))
     assert old[0] == old[1] != new[0] == new[1]
@@ -216,7 +217,7 @@ def test_what_a_killed_publish_left_goes_if_it_is_not_wanted(
     put(build, units[1:], tmp_path)
     wanted = {entry.path for entry in manifest_of(tmp_path).listed}
     archive = f"revisions/{manifest_of(tmp_path).digest}/manifest.json"
-    assert files(tmp_path) == wanted | {archive, "README.md", "manifest.json"}
+    assert files(tmp_path) == wanted | {archive} | ROOT
     assert [path.name for path in (tmp_path / ".tmp").iterdir()] == ["publish.lock"]
 
 
@@ -359,13 +360,16 @@ def test_two_publishers_to_a_bucket_do_not_break_each_other(
     old = seen_by_manifest(alone)
     publish_into(alone, build, few)
     new = seen_by_manifest(alone)
+    alone = Bucket()
+    publish_into(alone, build, few)
+    unaware = seen_by_manifest(alone)  # its splits were drawn before it could know of the other's
     for changes in range(1_000):
         bucket = Bucket()
         bucket.in_between(changes, partial(publish_into, bucket, build, before))
         publish_into(bucket, build, few)
         assert verify(bucket) == []
         assert seen_by_card(bucket) == seen_by_manifest(bucket)
-        assert seen_by_manifest(bucket) in (old, new)
+        assert seen_by_manifest(bucket) in (old, new, unaware)
         if bucket.waiting is not None:
             break
     assert changes > 8
@@ -410,11 +414,11 @@ def test_a_newer_format_is_refused_in_one_line(
 ) -> None:
     put(make_build(), units, tmp_path)
     content = json.loads((tmp_path / "manifest.json").read_text())
-    (tmp_path / "manifest.json").write_text(json.dumps(content | {"format": "geoscribe-dataset-3", "new": 1}))
+    (tmp_path / "manifest.json").write_text(json.dumps(content | {"format": "geoscribe-dataset-4", "new": 1}))
     was = tree(tmp_path)
     for attempt in (lambda: put(make_build(), units[1:], tmp_path), lambda: verify(open_store(str(tmp_path)))):
         with pytest.raises(
-            ConfigError, match=r"manifest.json: found format 3; allowed: up to 2: this version"
+            ConfigError, match=r"manifest.json: found format 4; allowed: up to 3: this version"
         ) as error:
             attempt()
         assert len(error.value.problems) == 1

@@ -1,77 +1,126 @@
+"""Which regions are held out, and that what is published keeps its split."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import h3
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from pyproj import Geod
 
-from pipeline.config.build import SplitShares
-from pipeline.publishing.splits import SPLITS, assign, block_of, embargoed
+from pipeline.config.build import Build
+from pipeline.engine.build_file import load_build, parse_build
+from pipeline.errors import ConfigError
+from pipeline.publishing.quotas import Places
+from pipeline.publishing.splits import NOTHING, RegionSplit, Remembered, draw_splits, held_out
 
-SHARES = SplitShares()
-
-
-def cells(count: int) -> list[str]:
-    return [h3.latlng_to_cell(-40 + 0.3 * (i // 20), 0.3 * (i % 20), 7) for i in range(count)]
+CATALOGUE = Path(__file__).parents[2] / "configs" / "world-225.yaml"
 
 
-def test_a_block_is_two_levels_up_but_never_fine() -> None:
-    unit = h3.latlng_to_cell(37.57, 126.98, 9)
-    assert block_of(unit) == h3.cell_to_parent(unit, 7)
-    assert block_of(h3.latlng_to_cell(37.57, 126.98, 11)) == h3.latlng_to_cell(37.57, 126.98, 7)
-    assert h3.get_resolution(block_of(h3.latlng_to_cell(37.57, 126.98, 5))) == 3
+@pytest.fixture(scope="module")
+def catalogue() -> Build:
+    return load_build(CATALOGUE)
 
 
-def test_more_blocks_move_no_block() -> None:
-    few, many = (dict.fromkeys(cells(count), 60) for count in (60, 300))
-    before, after = assign(few, SHARES, 1), assign(many, SHARES, 1)
-    assert set(before.values()) == set(SPLITS)
-    assert before == {block: after[block] for block in few}
+def with_unseen(build: Build, share: float, **publish: Any) -> Build:
+    rest = (1 - share) / 10
+    splits = {"train": 8 * rest, "val": rest, "test_seen": rest, "test_unseen": share}
+    section = type(build.publish).model_validate({"splits": splits} | publish)
+    return build.model_copy(update={"publish": section})
 
 
-def test_shares_are_kept() -> None:
-    splits = list(assign(dict.fromkeys(cells(400), 60), SplitShares(train=0.5, val=0.2, test=0.3), 3).values())
-    assert {name: round(splits.count(name) / 400, 1) for name in SPLITS} == {"train": 0.5, "val": 0.2, "test": 0.3}
+def test_every_continent_gives_its_part(catalogue: Build) -> None:
+    held = held_out(with_unseen(catalogue, 0.2), {})
+    of = {region.name: region.continent for region in catalogue.regions}
+    assert len(held) == 45
+    counts = {continent: sum(of[name] == continent for name in held) for continent in set(of.values())}
+    assert counts == {"AF": 5, "AS": 12, "EU": 12, "NA": 8, "OC": 3, "SA": 5}
+    assert held != held_out(with_unseen(catalogue, 0.2).model_copy(update={"seed": 1}), {})
 
 
-@given(st.dictionaries(st.sampled_from(cells(40)), st.integers(1, 100), min_size=1, max_size=12), st.integers(0, 999))
-def test_small_builds_have_all_splits(sites: dict[str, int], seed: int) -> None:
-    splits = assign(sites, SHARES, seed)
-    assert splits.keys() == sites.keys()
-    assert "train" in splits.values()
-    assert len(set(splits.values())) == min(3, len(sites))
-    assert splits == assign(dict(reversed(sites.items())), SHARES, seed)
+def test_a_region_keeps_what_it_was_when_others_come(catalogue: Build) -> None:
+    fewer = catalogue.model_copy(update={"regions": catalogue.regions[:100]})
+    first = held_out(with_unseen(fewer, 0.1), {})
+    before = {region.name: region.name in first for region in fewer.regions}
+    second = held_out(with_unseen(catalogue, 0.1), before)
+    assert second & {region.name for region in fewer.regions} == first
+    assert 22 <= len(second) <= 24  # the parts of continents are rounded twice
 
 
-def test_a_share_of_zero_stays_empty() -> None:
-    assert set(assign(dict.fromkeys(cells(100), 9), SplitShares(train=0.9, val=0.1, test=0), 0).values()) == {
-        "train",
-        "val",
-    }
-    assert set(assign(dict.fromkeys(cells(5), 9), SplitShares(train=1, val=0, test=0), 0).values()) == {"train"}
+def test_named_regions_are_held_out_first_and_never_one_that_was_seen(catalogue: Build) -> None:
+    build = with_unseen(catalogue, 0.1, unseen_regions=["jp-tokyo", "fr-paris"])
+    assert {"jp-tokyo", "fr-paris"} <= held_out(build, {})
+    assert len(held_out(build, {})) == 22
+    with pytest.raises(ConfigError, match=r"publish\.unseen_regions: found fr-paris, published as seen before"):
+        held_out(build, {"fr-paris": False, "jp-tokyo": True})
 
 
-@pytest.mark.parametrize(("lat", "lon"), [(0.0, 0.0), (-17.7, 180.0), (78.2, 15.6), (89.999, 40.0)])
-@given(seed=st.integers(0, 2**32))
-def test_embargo_keeps_splits_apart_and_takes_no_more_than_it_must(lat: float, lon: float, seed: int) -> None:
-    rng = np.random.Generator(np.random.Philox(key=seed))
-    lats = np.clip(lat + rng.uniform(-0.01, 0.01, 60), -90, 90)
-    lons = (lon + rng.uniform(-0.01, 0.01, 60) + 180) % 360 - 180
-    split = rng.choice(np.array(SPLITS), 60)
-    out = embargoed(lats, lons, split, 217.0)
-
-    geod = Geod(ellps="WGS84")
-    i, j = np.divmod(np.arange(3600), 60)
-    metres = geod.inv(lons[i], lats[i], lons[j], lats[j])[2].reshape(60, 60)
-    near = metres < 216.99  # chord and geodesic differ by far less than a centimetre at this length
-    rank = np.array([SPLITS.index(name) for name in split])
-    kept = ~out
-    assert not (near & kept[:, None] & kept[None] & (rank[:, None] != rank[None])).any()
-    stronger = (metres < 217.01) & kept[None] & (rank[None] > rank[:, None])
-    assert stronger[out].any(axis=1).all()
-    assert not out[split == "test"].any()
+def test_a_continent_is_that_of_the_nearest_catalogue_region() -> None:
+    raw = {
+        "name": "b", "workspace": "w", "dataset": "d", "sources": {"street": {"t": {"type": "world"}},
+        "map": {"m": {"type": "world"}}}, "imagery": {"anonymiser": "none"},
+        "regions": [
+            {"name": "boulder", "bbox": [-105.31, 39.99, -105.24, 40.04]},
+            {"name": "fiji", "centre": [-17.7, 179.9], "radius_m": 40_000},
+            {"name": "here", "centre": [41.0, 28.9], "radius_m": 900, "continent": "AS"},
+            {"catalogue": "jp-tokyo"},
+        ],
+    }  # fmt: skip
+    assert [region.continent for region in parse_build(raw, base=Path()).regions] == ["NA", "OC", "AS", "AS"]
 
 
-def test_embargo_of_nothing() -> None:
-    empty = np.array([], dtype=np.float64)
-    assert embargoed(empty, empty, np.array([], dtype="U5"), 217.0).tolist() == []
+def places_of(cells: list[str], sites: int = 5) -> Places:
+    every = [cell for cell in cells for _ in range(sites)]
+    lat, lon = np.array([h3.cell_to_latlng(cell) for cell in every]).T
+    return Places(np.array(every, np.object_), lat, lon, [[] for _ in every], np.zeros(len(every), np.bool_))
+
+
+NORTH = [h3.latlng_to_cell(52.2 + 0.03 * (i // 10), 13.2 + 0.03 * (i % 10), 9) for i in range(60)]
+SOUTH = [h3.latlng_to_cell(-34.2 + 0.03 * (i // 10), 18.3 + 0.03 * (i % 10), 9) for i in range(60)]
+
+
+def drawn(build: Build, cells: dict[str, list[str]], before: Remembered = NOTHING) -> Any:
+    region = np.array([name for name, its in cells.items() for _ in its for _ in range(5)], np.object_)
+    return draw_splits(build, places_of([cell for its in cells.values() for cell in its]), region, before, 30.0)
+
+
+def test_regions_are_filled_each_on_its_own(make_build: Callable[..., Build]) -> None:
+    both, regions = drawn(make_build(), {"north": NORTH, "south": SOUTH})
+    alone, _ = drawn(make_build(), {"north": NORTH})
+    assert {cell: both[cell] for cell in NORTH} == alone
+    assert not any(told.held_out for told in regions.values())
+    for cells in (NORTH, SOUTH):
+        assert [[both[cell] for cell in cells].count(name) for name in ("train", "val", "test_seen")] == [48, 6, 6]
+
+
+def test_a_held_out_region_is_whole_and_the_others_have_their_shares(make_build: Callable[..., Build]) -> None:
+    splits = {"train": 0.4, "val": 0.05, "test_seen": 0.05, "test_unseen": 0.5}
+    found, regions = drawn(make_build(splits=splits), {"north": NORTH, "south": SOUTH})
+    (held,) = [name for name, told in regions.items() if told.held_out]
+    whole, other = (NORTH, SOUTH) if held == "north" else (SOUTH, NORTH)
+    assert {found[cell] for cell in whole} == {"test_unseen"}
+    assert [[found[cell] for cell in other].count(name) for name in ("train", "val", "test_seen")] == [48, 6, 6]
+
+
+def test_what_was_drawn_stays_when_a_region_grows(make_build: Callable[..., Build]) -> None:
+    build = make_build()
+    before, regions = drawn(build, {"north": NORTH[:30]})
+    after, _ = drawn(build, {"north": NORTH, "south": SOUTH}, Remembered(before, regions))
+    assert {cell: after[cell] for cell in NORTH[:30]} == before
+    assert 4 <= [after[cell] for cell in NORTH].count("test_seen") <= 8
+    again, told = drawn(build, {"north": NORTH[:30]}, Remembered(before, regions))
+    assert (again, told) == (before, {"south": RegionSplit(False, None)} | regions)
+
+
+def test_regions_without_room_are_divided_together(make_build: Callable[..., Build]) -> None:
+    found, _ = drawn(make_build(), {"north": NORTH[:2], "south": SOUTH[:2]})
+    assert sorted(found.values()) == ["test_seen", "train", "train", "val"]
+
+
+def test_block_size_can_be_set(make_build: Callable[..., Build]) -> None:
+    found, regions = drawn(make_build(block_resolution=6), {"north": NORTH})
+    assert regions["north"] == RegionSplit(False, 6)
+    by_block: dict[str, set[str]] = {}
+    for cell, split in found.items():
+        by_block.setdefault(h3.cell_to_parent(cell, 6), set()).add(split)
+    assert {len(splits) for splits in by_block.values()} == {1}

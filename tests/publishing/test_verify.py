@@ -5,7 +5,6 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import PIL.Image
 import pyarrow as pa
@@ -13,15 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config.build import Build
-from pipeline.publishing.layout import columns, writer_options
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
-from tests.publishing.folders import manifest_of
+from tests.publishing.folders import Row, manifest_of, rewrite, shard_of
 from tools.verify.files import Fault
 from tools.verify.verify import verify
-
-Row = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
@@ -44,23 +40,10 @@ def faults(folder: Path) -> list[Fault]:
     return verify(open_store(str(folder)))
 
 
-def shard_of(folder: Path, split: str = "train") -> str:
-    return next(s.path for s in manifest_of(folder).shards if s.split == split)
-
-
 def edit_manifest(folder: Path, change: Callable[[Row], None]) -> None:
     content = json.loads((folder / "manifest.json").read_text())
     change(content)
     (folder / "manifest.json").write_text(json.dumps(content))
-
-
-def rewrite(folder: Path, path: str, change: Callable[[list[Row]], None]) -> None:
-    """Change rows of a shard as somebody would who knows Parquet but not the manifest."""
-    metadata = pq.read_schema(folder / path).metadata
-    rows = pq.read_table(folder / path).to_pylist()
-    change(rows)
-    table = pa.Table.from_pylist(rows, schema=columns().with_metadata(metadata))
-    pq.write_table(table, folder / path, **writer_options(len(rows)))
 
 
 def test_sound(sound: Path) -> None:
@@ -132,6 +115,25 @@ def test_a_whole_shard_that_no_manifest_lists_is_no_fault(folder: Path, units: l
     other = folder / spare["path"].replace("/north-", "/nowhere-")
     other.write_bytes((folder / spare["path"]).read_bytes())
     assert faults(folder) == []
+
+
+def test_a_split_file_and_a_list_of_exclusions_that_are_others(folder: Path) -> None:
+    (splits,) = folder.glob("revisions/*/splits.json")
+    content = json.loads(splits.read_text())
+    unit = min(content["units"])
+    splits.write_text(json.dumps(content | {"units": content["units"] | {unit: "test_unseen"}}))
+    (excluded,) = folder.glob("revisions/*/excluded.parquet")
+    assert manifest_of(folder).counts.excluded["split_embargo"] == 0
+    row = dict.fromkeys(pq.read_schema(excluded).names) | {"reason": "split_embargo"}
+    pq.write_table(pa.Table.from_pylist([row], schema=pq.read_schema(excluded)), excluded)
+    found = [fault for fault in faults(folder) if fault.column]
+    assert {(fault.file.rpartition("/")[2], fault.column) for fault in found} == {
+        ("splits.json", "units"),
+        ("excluded.parquet", "reason"),
+    }
+    assert any(fault.what.startswith(f"{unit} is test_unseen, should be ") for fault in found)
+    splits.write_text("{")
+    assert any("cannot be read" in fault.what for fault in faults(folder) if fault.file.endswith("splits.json"))
 
 
 def test_tables_that_do_not_fit_the_shards(folder: Path) -> None:
@@ -260,9 +262,12 @@ def test_a_unit_in_two_splits_and_too_near(folder: Path) -> None:
     train, val = shard_of(folder, "train"), shard_of(folder, "val")
     stolen: list[Row] = []
     rewrite(folder, train, lambda rows: stolen.append(rows[3]))
-    rewrite(folder, val, lambda rows: rows.append(stolen[0] | {"split": "val", "region": "south", "sample_id": "z"}))
+    home = stolen[0]["region"]
+    other = {"split": "val", "region": "south" if home == "north" else "north", "sample_id": "z"}
+    rewrite(folder, val, lambda rows: rows.append(stolen[0] | other))
+    last = pq.read_metadata(folder / val).num_rows - 1
     found = faults(folder)
-    assert any(f.file == val and f.row == 4 and f.column == "unit" and "'train', too" in f.what for f in found)
+    assert any(f.file == val and f.row == last and f.column == "unit" and "'train', too" in f.what for f in found)
     assert any(f.file == train and f.column == "split" and "another split" in f.what for f in found)
     assert any(f.column == "street_view.phash" for f in found)
 
@@ -281,7 +286,8 @@ def test_another_schema(folder: Path) -> None:
 
 def test_a_card_with_other_numbers(folder: Path) -> None:
     card = folder / "README.md"
-    card.write_text(card.read_text().replace("num_examples: 31", "num_examples: 32"))
+    train = manifest_of(folder).counts.splits["train"]
+    card.write_text(card.read_text().replace(f"num_examples: {train}", f"num_examples: {train + 1}"))
     assert [(fault.file, fault.column) for fault in faults(folder)] == [
         ("README.md", None),
         ("README.md", "dataset_info.splits"),

@@ -11,12 +11,12 @@ import PIL.Image
 import pytest
 from PIL import ImageDraw
 
+from pipeline.geo.overlaps import Chips
 from pipeline.perception.devices import load_torch
 from schemas import records
-from schemas.records import Sample, Split
+from schemas.records import AnySplit, Sample
 from tests.tools.conftest import make_sample, publish
 from tools.retrieval.evaluate.protocol import Gallery
-from tools.retrieval.overlaps import Chips
 
 __all__ = ["make_sample"]
 
@@ -108,7 +108,7 @@ def fields_dataset(tmp_path_factory: pytest.TempPathFactory, make_sample: Callab
     """240 places of coloured fields in two regions: 160 train, 40 val, 40 test, four rows a group."""
     samples = []
     for number in range(240):
-        split: Split = "train" if number < 160 else "val" if number < 200 else "test"
+        split: AnySplit = "train" if number < 160 else "val" if number < 200 else "test"
         region = ("plain", "valley")[number % 2]
         samples.append(field_sample(make_sample, number, split=split, region=region))
     return publish(tmp_path_factory.mktemp("fields"), samples)

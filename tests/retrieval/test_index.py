@@ -162,14 +162,19 @@ def test_overlaps_are_the_dataset_s_own_where_it_states_them(tmp_path: Path, mak
     table = pa.table(
         {
             "sample_id": ["s2", "s0", "s1", "s3"],
-            "overlaps": [[{"sample_id": "s0", "share": 0.4}], [{"sample_id": "s2", "share": 0.4}], [], None],
+            "split": ["train"] * 4,
+            "overlaps": [[{"sample_id": "s0", "share": 0.4}], [{"sample_id": "s2", "share": 0.4}], [], []],
+            "thinned": [False] * 4,
         }
     )
-    pq.write_table(table, tmp_path / "d" / "samples.parquet")
+    path = tmp_path / "d" / "revisions" / "0" / "samples.parquet"
+    path.parent.mkdir(parents=True)
+    pq.write_table(table, path)
     manifest = tmp_path / "d" / "manifest.json"
     content = json.loads(manifest.read_text())
-    content["files"] = [{"path": "samples.parquet", "bytes": 1, "sha256": "0" * 64}]
+    content["files"] = [{"path": "revisions/0/samples.parquet", "bytes": 1, "sha256": "0" * 64}]
     manifest.write_text(json.dumps(content))
+    assert read_index([where], Selection()).thin is None  # train has no thinned gallery
     stated = read_index([where], Selection()).overlaps_of("aerial")
     assert stated.of(0).tolist() == [2]
     assert stated.of(2).tolist() == [0]

@@ -11,12 +11,12 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
 
+from pipeline.geo.overlaps import from_lists  # noqa: E402
 from tests.retrieval import one_of_two  # noqa: E402
 from tests.retrieval.conftest import free_port  # noqa: E402
 from tools.retrieval.data.index import Index, read_index  # noqa: E402
 from tools.retrieval.data.select import Selection  # noqa: E402
 from tools.retrieval.losses import Negatives, info_nce  # noqa: E402
-from tools.retrieval.overlaps import from_lists  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 

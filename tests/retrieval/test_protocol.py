@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigError
+from pipeline.geo.overlaps import find_overlaps, from_lists
 from tests.retrieval.conftest import make_gallery
 from tools.retrieval.embeddings import Embeddings, embeddings
 from tools.retrieval.evaluate import protocol
@@ -15,7 +16,6 @@ from tools.retrieval.evaluate.protocol import Gallery, evaluate
 from tools.retrieval.evaluate.ranking import Ranks, rank
 from tools.retrieval.evaluate.selftest import self_test
 from tools.retrieval.evaluate.table import as_json, as_text
-from tools.retrieval.overlaps import find_overlaps, from_lists
 
 
 def drawn(ids: list[str], seed: int, width: int = 16) -> Embeddings:

@@ -7,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.geo.earth import haversine_km
+from pipeline.geo.overlaps import Chips, Overlaps, find_overlaps, from_lists
 from tools.retrieval.embeddings import Floats32
 from tools.retrieval.evaluate.chance import of_query
 from tools.retrieval.evaluate.ranking import TIE, rank
-from tools.retrieval.overlaps import Chips, Overlaps, find_overlaps, from_lists, haversine_km
 
 NONE = np.empty(0, np.int64), np.empty(0)
 

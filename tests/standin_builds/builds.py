@@ -43,7 +43,7 @@ SMALL: dict[str, Any] = {
         "chips": {"gsd_m": 0.6, "size_px": 128},
         "quality": {"min_sharpness": 0, "min_contrast": 0, "min_entropy": 0, "max_darkness": 1},
     },
-    "publish": {"shard_mb": 0.5, "row_group_mb": 0.2, "min_duplicate_distance": 0},
+    "publish": {"shard_mb": 0.5, "row_group_mb": 0.2, "min_duplicate_distance": 0, "allow_empty": ["val", "test_seen"]},
     "limits": {"workers": 2, "sites_at_once": 8, "allowed_failed_share": 1.0},
     "network": {
         "contact": "standin@example.org",

@@ -20,6 +20,7 @@ from pipeline.publishing.samples import point_wkb
 from schemas import records
 from schemas.arrow import to_table
 from schemas.records import (
+    AnySplit,
     BBox,
     ChipInfo,
     Claim,
@@ -30,7 +31,6 @@ from schemas.records import (
     Sample,
     Sentence,
     Signatures,
-    Split,
     StreetInfo,
     Variant,
 )
@@ -187,7 +187,7 @@ def make_sample() -> MakeSample:
 
 def publish(folder: Path, samples: list[Sample], **counts: Any) -> str:
     """Write samples as a dataset of one shard a split and region; `counts` replaces fields of the manifest's counts."""
-    groups: dict[tuple[Split, str], list[Sample]] = {}
+    groups: dict[tuple[AnySplit, str], list[Sample]] = {}
     for sample in samples:
         groups.setdefault((sample.split, sample.region), []).append(sample)
     shards = []
@@ -263,7 +263,7 @@ def publish_samples() -> Callable[..., str]:
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory, make_sample: MakeSample) -> str:
     """Ten samples of two regions and three splits."""
-    splits: tuple[Split, ...] = ("train", "train", "train", "train", "train", "train", "val", "val", "test", "test")
+    splits: tuple[AnySplit, ...] = ("train", "train", "train", "train", "train", "train", "val", "val", "test", "test")
     samples = [
         make_sample(
             i, split=split, region=("town", "village")[i % 2], sample_id=f"{('town', 'village')[i % 2]}-{i:06d}"

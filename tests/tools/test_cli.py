@@ -1,6 +1,7 @@
 """The command as people type it: what it prints and how it exits."""
 
 import copy
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from rich.table import Table
@@ -189,3 +191,70 @@ def test_tables_print_text_from_anywhere_as_it_is(capsys: pytest.CaptureFixture[
     printed = capsys.readouterr().out
     assert "[red]what[/red]" in printed
     assert "[/] :smile: [link=file:///etc/passwd]x[/link]" in printed
+
+
+def test_export_and_subset_write_what_they_say(built: Path, tmp_path: Path) -> None:
+    result = geoscribe("export", "webdataset", built / "dataset", tmp_path / "tars", "--set", "split=train")
+    assert result.returncode == 0, result.stderr
+    assert "samples exported to" in result.stdout
+    assert list((tmp_path / "tars").glob("train-*.tar"))
+    result = geoscribe(
+        "subset", built / "dataset", tmp_path / "part", "--region", "northport", "--parts", "street,map,map_data"
+    )
+    assert result.returncode == 0, result.stderr
+    assert "5 samples written" in result.stdout
+    assert geoscribe("verify", tmp_path / "part").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("export", "tfrecord", "DATASET", "OUT"), "FORMAT: found 'tfrecord'; allowed: one of coco, cvgtext"),
+        (("export", "hf", "DATASET", "OUT", "--set", "split"), "--set: found split; allowed: KEY=VALUE"),
+        (("export", "hf", "DATASET", "OUT", "--set", "speed=5"), "settings of hf: split"),
+        (("subset", "DATASET", "OUT", "--licence", "cc-by"), "--licence: found 'cc-by'"),
+        (("publish", "DATASET", "--revise", "OUT/none.yaml"), "No such file"),
+    ],
+)
+def test_wrong_words_are_told_in_a_line(built: Path, tmp_path: Path, args: tuple[str, ...], message: str) -> None:
+    where = {"DATASET": str(built / "dataset"), "OUT": str(tmp_path / "out")}
+    result = geoscribe(*(where.get(arg, arg.replace("OUT", where["OUT"])) for arg in args))
+    assert result.returncode == 2
+    assert message in result.stderr
+    assert not (tmp_path / "out" / "README.md").exists()
+
+
+def test_a_take_down_is_applied_and_kept_by_the_next_build(built: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(built, folder)
+    (shard, *_) = (folder / "dataset/data/train").glob("*.parquet")
+    row = pq.read_table(shard, columns=["sample_id", "street_view"]).to_pylist()[0]
+    down = tmp_path / "down.yaml"
+    down.write_text(yaml.safe_dump({"source_ids": [row["street_view"]["source_id"]]}))
+    result = geoscribe("publish", folder / "dataset", "--revise", down)
+    assert result.returncode == 0, result.stderr
+    assert "1 samples taken down, 9 left" in result.stdout
+    assert row["sample_id"] in result.stdout
+    assert geoscribe("verify", folder / "dataset").returncode == 0
+    result = geoscribe("build", folder / "build.yaml")
+    assert result.returncode == 2
+    assert "all entries that were ever applied to the dataset" in result.stderr
+    write(folder, publish={"takedown": "nowhere.yaml"})
+    result = geoscribe("build", folder / "build.yaml")
+    assert result.returncode == 2
+    assert "publish.takedown" in result.stderr
+    write(folder, publish={"takedown": str(down), "shard_mb": 24, "row_group_mb": 8})
+    result = geoscribe("build", folder / "build.yaml")
+    assert result.returncode == 0, result.stderr
+    ids = [name for path in (folder / "dataset/data").rglob("*.parquet") for name in ids_of(path)]
+    manifest = json.loads((folder / "dataset/manifest.json").read_text())
+    assert manifest["counts"]["published"] == 9
+    assert manifest["counts"]["failed"]["taken_down"] == 1
+    assert row["sample_id"] not in ids
+    assert str(down) not in json.dumps(manifest)
+    assert row["street_view"]["source_id"] not in json.dumps(manifest)
+
+
+def ids_of(shard: Path) -> list[str]:
+    found: list[str] = pq.read_table(shard, columns=["sample_id"])["sample_id"].to_pylist()
+    return found

@@ -3,6 +3,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import ConfigError, MachineError
@@ -75,3 +77,12 @@ def test_a_damaged_shard_is_told_by_name(small_dataset: str, tmp_path: Path, dam
         shard.write_bytes(data)
     with pytest.raises(MachineError, match=shard.name):
         open_dataset(str(copy)).samples(["town-000008"])
+
+
+def test_a_shard_of_other_columns_is_told_by_name(small_dataset: str, tmp_path: Path) -> None:
+    copy = tmp_path / "dataset"
+    shutil.copytree(small_dataset, copy)
+    (shard,) = copy.glob("data/test/town-*.parquet")
+    pq.write_table(pa.table({"sample_id": ["a"], "price": [3.5]}), shard)
+    with pytest.raises(MachineError, match=rf"{shard.name}: no column lat"):
+        list(open_dataset(str(copy)).rows(["sample_id", "lat"]))

@@ -16,7 +16,9 @@ import typer
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
+from tools.cli.export import export
 from tools.cli.models import models_app
+from tools.cli.publish import publish, subset
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
@@ -42,6 +44,9 @@ app.add_typer(models_app, name="models")
 app.add_typer(retrieval_app, name="retrieval")
 app.command()(coverage)
 app.command()(serve)
+app.command()(export)
+app.command()(publish)
+app.command()(subset)
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
 WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]
@@ -164,17 +169,25 @@ def gc(
 
 
 @app.command()
-def verify(dataset: DatasetArgument) -> None:
+def verify(
+    dataset: DatasetArgument,
+    leakage: Annotated[
+        bool, typer.Option("--leakage", help="Also list every two samples of two splits that leak into each other.")
+    ] = False,
+) -> None:
     """Check a dataset: schema, checksums, counts, pictures, licences. Lists all faults; exit code 1 if there is any."""
     from pipeline.storage import open_store
+    from tools.cli.leakage import print_leakage
     from tools.verify.verify import verify as find_faults
 
-    faults = find_faults(open_store(dataset, where="DATASET", read_only=True))
+    store = open_store(dataset, where="DATASET", read_only=True)
+    faults = find_faults(store)
     for fault in faults:
         print(fault)
     print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
     if faults:
         print("to mend damaged files of a build of yours, remove them and build again: only what is missing is made")
+    if (leakage and not print_leakage(dataset)) or faults:
         raise typer.Exit(1)
 
 

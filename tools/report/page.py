@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
+from pipeline.publishing.embargo import PRECEDENCE
+from pipeline.publishing.exclusions import MEANINGS
 from pipeline.publishing.manifest import FINISHED, Counts
 from pipeline.publishing.samples import pictures
 from schemas.reasons import ABOUT, EXPLANATIONS, Reason
@@ -34,10 +36,7 @@ from tools.report.statistics import gather
 CARDS = 6
 _TEMPLATE = "report.html.jinja"
 BEST, WORST = 2, 3
-_EXCLUSIONS = {
-    "split_embargo": "too near to a site of another split",
-    "sequence_embargo": "of one capture sequence with a site of another split",
-}
+_EXCLUSIONS = {str(reason): meaning for reason, meaning in MEANINGS.items()}
 """Further reasons why `publish` leaves out sites."""
 
 
@@ -142,7 +141,7 @@ def render_report(dataset: Dataset) -> str:
         funnel=funnel(counts),
         losses=losses(counts),
         explanations=EXPLANATIONS,
-        splits=[split for split in ("train", "val", "test") if any(split in by for by in counts.regions.values())],
+        splits=[split for split in PRECEDENCE if any(split in by for by in counts.regions.values())],
         found=found,
         lengths=[
             ("Long descriptions, words", found.words, histogram(found.words)),

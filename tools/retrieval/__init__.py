@@ -1,5 +1,5 @@
 """Text-to-image retrieval on a published dataset: data for training, models, losses, training, evaluation, explanation.
 
-`overlaps` says which chips show the same ground, `embeddings` keeps vectors by sample id; `evaluate` needs NumPy alone,
-`data` reads shards, `models`, `losses`, `train` and `explain` need the extra `retrieval` (torch, open_clip).
+`embeddings` keeps vectors by sample id; `evaluate` needs NumPy alone, `data` reads shards, `models`, `losses`, `train`
+and `explain` need the extra `retrieval` (torch, open_clip). Which chips overlap is in `pipeline.geo.overlaps`.
 """

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.geo.overlaps import Overlaps, find_overlaps
 from tools.retrieval.data.index import Index
 from tools.retrieval.data.select import Reference
-from tools.retrieval.overlaps import Overlaps, find_overlaps
 from tools.retrieval.torch_parts import torch
 
 Tensor = Any

@@ -127,12 +127,12 @@ def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
 
 def _one(study: Study, name: str, seed: int, base: Path) -> Tested:
     """Train and test one model, in its own process."""
+    from pipeline.geo.overlaps import find_overlaps
     from tools.retrieval.checkpoint import load_trained
     from tools.retrieval.data.index import read_index
     from tools.retrieval.encode import encode, model_encoders
     from tools.retrieval.evaluate.dataset import gallery_of
     from tools.retrieval.evaluate.ranking import rank
-    from tools.retrieval.overlaps import find_overlaps
     from tools.retrieval.torch_parts import torch
     from tools.retrieval.train.log import read_log
     from tools.retrieval.train.setup import training_rows

@@ -10,12 +10,16 @@ import pyarrow.parquet as pq
 import yaml
 
 from pipeline.publishing import manifest
+from pipeline.publishing.assemble import JSON_SCHEMA
+from pipeline.publishing.citation import CITATION
+from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import FileEntry, Manifest
-from pipeline.publishing.publish import JSON_SCHEMA
 from pipeline.publishing.revisions import Standing, archive, is_own
 from pipeline.publishing.shards import SHARD_NAME, file_entry, read_entry
-from pipeline.publishing.tables import ATTRIBUTION, SAMPLES
+from pipeline.publishing.split_file import SPLIT_FILE
+from pipeline.publishing.splits import ALIASES
+from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, SAMPLES
 from pipeline.storage import Store
 
 
@@ -54,7 +58,9 @@ def manifest_faults(whole: Manifest) -> Iterator[Fault]:
     if not whole.older and whole.schema_fingerprint != schema_fingerprint():
         what = f"{whole.schema_fingerprint}, should be {schema_fingerprint()}"
         yield Fault(manifest.PATH, None, "schema_fingerprint", what)
-    needed = {manifest.CARD, ATTRIBUTION.file, JSON_SCHEMA} | (set() if whole.older else {SAMPLES.file})
+    needed = {manifest.CARD, ATTRIBUTION.file, JSON_SCHEMA}
+    needed |= {SAMPLES.file} if whole.format_number > 1 else set()
+    needed |= {EXCLUDED, SPLIT_FILE} if whole.format_number > 2 else set()
     for name in sorted(needed - {entry.path.rpartition("/")[2] for entry in whole.files}):
         yield Fault(manifest.PATH, None, "files", f"lists no {name}")
 
@@ -105,6 +111,30 @@ def file_faults(store: Store, entry: FileEntry) -> Iterator[Fault]:
         yield Fault(entry.path, None, None, f"has SHA-256 {found.sha256}, should have {entry.sha256}")
 
 
+def root_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[Fault]:
+    """Files in the root, beside card and manifest, that are no revision's.
+
+    As the card, they may be those of another revision, where a publisher was killed.
+    """
+    for name in (CROISSANT, CITATION):
+        known = {
+            entry.sha256
+            for revision in (whole, *standing.archived.values())
+            for entry in revision.files
+            if entry.path == f"revisions/{revision.digest}/{name}"
+        }
+        if not any(entry.path.endswith(f"/{name}") for entry in whole.files):
+            continue  # an older version of geoscribe wrote none
+        try:
+            with store.reader(name) as file:
+                found = file_entry(file, name).sha256
+        except FileNotFoundError:
+            yield Fault(name, None, None, "no such file")
+            continue
+        if found not in known:
+            yield Fault(name, None, None, f"has SHA-256 {found}, should have {' or '.join(sorted(known))}")
+
+
 def card_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[Fault]:
     """A card in force that is no revision's, or lists what is not there.
 
@@ -128,5 +158,9 @@ def card_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[F
     except (yaml.YAMLError, LookupError, TypeError) as error:
         yield Fault(manifest.CARD, None, None, f"its YAML header cannot be read: {error!r}")
         return
-    if said != whole.counts.splits:
-        yield Fault(manifest.CARD, None, "dataset_info.splits", f"{said}, should be {whole.counts.splits}")
+    aliases = {name: split for split, names in ALIASES.items() for name in names}
+    wanted = whole.counts.splits
+    if not whole.older:
+        wanted = wanted | {name: wanted[split] for name, split in aliases.items() if split in wanted}
+    if said != wanted:
+        yield Fault(manifest.CARD, None, "dataset_info.splits", f"{said}, should be {wanted}")

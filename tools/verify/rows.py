@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from pipeline.config.build import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
-from pipeline.publishing.samples import pictures, point_wkb
-from schemas.licences import LicenceClass, licence_class
+from pipeline.publishing.samples import PART_OF, pictures, point_wkb
+from schemas.licences import LicenceClass, Part, licence_class
 from schemas.records import Image, Sample
 
-_LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=300_000_000, min_side_px=16)
+LIMITS = ImageLimits(max_bytes=500_000_000, max_pixels=300_000_000, min_side_px=16)
 """The widest limits that a build file can set."""
 
 Finding = tuple[str, str]
@@ -69,9 +69,16 @@ def _credits(sample: Sample) -> Iterator[Finding]:
     if sample.redistributable and not all(info.redistributable for _, _, info in pictures(sample)):
         yield "redistributable", "true, but a picture is not"
     order = get_args(LicenceClass)
-    strictest = licence_class(licences)
-    if order.index(sample.licence_class) < order.index(strictest):
-        yield "licence_class", f"{sample.licence_class}, but a picture is {strictest}"
+    least = licence_class(licences)
+    if order.index(sample.licence_class) < order.index(least):
+        yield "licence_class", f"{sample.licence_class}, but a picture is {least}"
+    of_part: dict[Part, list[str]] = {}
+    for role, _, info in pictures(sample):
+        of_part.setdefault(PART_OF[role], []).append(info.licence)
+    for part, found in of_part.items():
+        said = getattr(sample, f"{part}_licence_class")
+        if said is not None and said != licence_class(found):
+            yield f"{part}_licence_class", f"{said}, but its pictures are {licence_class(found)}"
 
 
 def _images(sample: Sample) -> Iterator[Finding]:
@@ -83,7 +90,7 @@ def _images(sample: Sample) -> Iterator[Finding]:
 
 def _image_fault(image: Image, width: int, height: int) -> str | None:
     try:
-        pixels = decode(image.bytes, _LIMITS)
+        pixels = decode(image.bytes, LIMITS)
     except SiteError as error:
         return f"cannot be decoded: {error}"
     if pixels.shape[:2] != (height, width):

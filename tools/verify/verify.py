@@ -11,18 +11,18 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.publishing import manifest, revisions
-from pipeline.publishing.duplicates import near_duplicates
+from pipeline.publishing.duplicates import by_picture, left_out
+from pipeline.publishing.embargo import embargoed, straddling
 from pipeline.publishing.formats import read_manifest
 from pipeline.publishing.layout import columns, leaves, shard_schema
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.publishing.samples import pictures
 from pipeline.publishing.shards import content_hash, row_digest
-from pipeline.publishing.splits import embargoed, shared_sequence
-from pipeline.publishing.tables import ATTRIBUTION, SAMPLES
 from pipeline.storage import Store
 from schemas.records import Sample, StreetInfo
-from tools.verify.files import Fault, card_faults, file_faults, listing_faults, manifest_faults
+from tools.verify.files import Fault, card_faults, file_faults, listing_faults, manifest_faults, root_faults
 from tools.verify.rows import Finding, check_row
+from tools.verify.tables import Placed, table_faults
 
 
 @dataclass
@@ -35,7 +35,7 @@ class _Census:
     lon: list[float] = field(default_factory=list)
     split: list[str] = field(default_factory=list)
     unit: list[int] = field(default_factory=list)
-    phash: list[int] = field(default_factory=list)
+    phash: list[str] = field(default_factory=list)
     sequences: list[list[str]] = field(default_factory=list)
     number_of: dict[str, int] = field(default_factory=dict)
     """Index in the lists, by sample_id."""
@@ -71,8 +71,15 @@ def verify(store: Store) -> list[Fault]:
             if shard.path in standing.entries:
                 faults += _shard_faults(store, whole, shard, census, pool)
     faults += _neighbour_faults(whole, census)
-    faults += _table_faults(store, whole, census)
+    placed = [Placed(*census.places[n], sample_id) for sample_id, n in census.number_of.items()]
+    faults += table_faults(store, whole, placed, census.split_of_cell)
+    faults += [
+        Fault(manifest.PATH, None, "removed", f"{sample_id!r} was taken down and is there")
+        for sample_id in whole.removed
+        if sample_id in census.number_of
+    ]
     faults += card_faults(store, whole, standing)
+    faults += root_faults(store, whole, standing)
     return faults
 
 
@@ -164,7 +171,7 @@ def _placing_findings(sample: Sample, shard: ShardEntry, row: int, census: _Cens
     census.lon.append(sample.lon)
     census.split.append(sample.split)
     census.unit.append(census.units.setdefault((sample.region, sample.unit), len(census.units)))
-    census.phash.append(int(sample.street_view.phash, 16))
+    census.phash.append(sample.street_view.phash)
     views = [view for role, _, view in pictures(sample) if role in ("street", "panorama", "other")]
     census.sequences.append([f"{v.source} {v.sequence}" for v in views if isinstance(v, StreetInfo) and v.sequence])
 
@@ -192,37 +199,14 @@ def _content_faults(shard: ShardEntry, digests: dict[str, bytes]) -> Iterator[Fa
 def _neighbour_faults(whole: Manifest, census: _Census) -> Iterator[Fault]:
     """Samples that publishing should have left out: too near to another split, or near-duplicates."""
     near = embargoed(np.array(census.lat), np.array(census.lon), np.array(census.split), whole.embargo_m)
-    followed = shared_sequence(census.sequences, np.array(census.split))
-    phash, unit = np.array(census.phash, dtype=np.uint64), np.array(census.unit, dtype=np.int64)
-    alike = near_duplicates(phash, unit, whole.min_duplicate_distance)
-    for flags, column, what in (
+    followed = straddling(census.sequences, np.array(census.split))
+    by_hash = by_picture(census.phash, whole.min_duplicate_distance)
+    alike, _ = left_out([by_hash], np.array(census.unit, dtype=np.int64), np.arange(len(census.places)))
+    for because, column, what in (
         (near, "split", f"within {whole.embargo_m:.0f} m of a sample of another split"),
         (followed, "street_view.sequence", "a capture sequence that is in another split, too"),
         (alike, "street_view.phash", "nearly the same picture as in another unit"),
     ):
-        for i in np.flatnonzero(flags).tolist():
+        for i in np.flatnonzero(because >= 0).tolist():
             file, row = census.places[i]
             yield Fault(file, row, column, what)
-
-
-def _table_faults(store: Store, whole: Manifest, census: _Census) -> Iterator[Fault]:
-    """Tables that do not fit the shards. That their bytes are others is told elsewhere."""
-    pictures = sum(sum(by_licence.values()) for by_licence in whole.counts.pictures.values())
-    for path in (entry.path for entry in whole.files):
-        try:
-            if path.endswith(f"/{SAMPLES.file}") and len(census.places) == whole.counts.published:
-                with store.reader(path) as file:
-                    table = pq.read_table(file, columns=["shard", "row", "sample_id"])
-                said = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
-                found = ((*census.places[number], sample_id) for sample_id, number in census.number_of.items())
-                for row in sorted(set(said) ^ set(found)):
-                    yield Fault(path, None, None, f"does not fit {row[0]}, row {row[1]}, sample {row[2]!r}")
-            elif path.endswith(ATTRIBUTION.file):
-                with store.reader(path) as file:
-                    rows = pq.read_metadata(file).num_rows
-                if rows != pictures:
-                    yield Fault(path, None, None, f"has {rows} rows, should have {pictures}, one a picture")
-        except FileNotFoundError:
-            continue  # told elsewhere
-        except (OSError, pa.ArrowException) as error:
-            yield Fault(path, None, None, f"cannot be read as Parquet: {error}")

@@ -32,6 +32,7 @@ from pipeline.engine.layers import LayerFile, commit, list_layers
 from pipeline.engine.workspace import read_state
 from pipeline.geo.point import Point
 from pipeline.publishing.manifest import PATH, Counts, Manifest
+from pipeline.publishing.takedown import Takedown
 from pipeline.sources.base import Photo
 from pipeline.stages import STAGES
 from schemas.records import CaptionRow, CueRow, ImageryRow, LayerRow, Site
@@ -150,7 +151,7 @@ def simulate(folder: Path, regions: int, cells: int, per_cell: int) -> None:
         name="bench", revision=1, digest="", previous=None, created_at=datetime.now(UTC), schema_fingerprint="",
         counts=nothing, shards=[], files=[],
         config={}, packages={}, embargo_m=0, min_duplicate_distance=0,
-        provenance={"fingerprint": publish_fingerprint(ready.build, tasks)},
+        provenance={"fingerprint": publish_fingerprint(ready.build, tasks, Takedown())},
     )  # fmt: skip
     ready.out.write(PATH, manifest.model_dump_json().encode())
     print(f"simulated workspace: {len(tasks):,} units, {sum(t.size for t in tasks):,} sites")

@@ -11,11 +11,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from pipeline.geo.overlaps import Chips
 from tools.retrieval.embeddings import embeddings
 from tools.retrieval.evaluate.nearest import nearest_protocol
 from tools.retrieval.evaluate.protocol import Gallery, evaluate
 from tools.retrieval.evaluate.table import as_text
-from tools.retrieval.overlaps import Chips
 
 TOWN_SITES = 400
 TOWN_M = 2_000

@@ -30,6 +30,7 @@ from pipeline.engine.build_file import parse_build
 from pipeline.engine.layers import LayerFile, commit, list_layers, read, read_columns, read_rows
 from pipeline.publishing.manifest import PATH, Manifest
 from pipeline.publishing.publish import publish
+from pipeline.publishing.takedown_match import LAYER_COLUMNS
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
 from pipeline.stages import STAGES
 from pipeline.storage import Store, open_store
@@ -101,9 +102,13 @@ def finished(store: Store, files: list[LayerFile]) -> FinishedUnit:
         columns = {n: read_columns(store, file, INDEX_COLUMNS[n]) for n, file in zip(names, files, strict=True)}
         return unit_index(UnitTables(**columns))
 
+    def load_credits() -> Any:
+        return read_columns(store, files[0], LAYER_COLUMNS)
+
     size = (Path(store.url) / files[0].path).stat().st_size
     rows = read_columns(store, files[0], ["site_id"]).num_rows
-    return FinishedUnit("town", files[0].unit, digest([f.content for f in files]), size, rows, load, load_index)
+    content = digest([f.content for f in files])
+    return FinishedUnit("town", files[0].unit, content, size, rows, load, load_index, load_credits)
 
 
 def put(build: Build, units: Sequence[FinishedUnit]) -> str:

@@ -38,8 +38,9 @@ from numpy.typing import NDArray
 
 from pipeline.digest import digest
 from pipeline.geo.frame import LocalFrame
-from pipeline.regions.catalogue import PATH, Continent, Entry, encode
+from pipeline.regions.catalogue import PATH, Entry, encode
 from pipeline.regions.land import land_mask
+from schemas.records import Continent
 
 QUOTAS: dict[Continent, tuple[int, int]] = {
     "AF": (21, 4),

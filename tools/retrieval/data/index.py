@@ -1,7 +1,7 @@
 """In-memory index of the rows of one or several datasets: ids, positions, chip sizes, storage location."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -12,12 +12,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.geo.overlaps import Chips, Overlaps, find_overlaps
 from pipeline.publishing.manifest import ShardEntry
+from pipeline.publishing.splits import ALIASES
 from tools.dataset import open_dataset
 from tools.retrieval.data.select import REFERENCES, Reference, Selection, View
-from tools.retrieval.data.stated import same_chips, stated_overlaps
+from tools.retrieval.data.stated import same_chips, stated
 from tools.retrieval.data.texts import PUBLISHED, TextChoice, has_text, text_columns
-from tools.retrieval.overlaps import Chips, Overlaps, find_overlaps
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -70,6 +71,8 @@ class Index:
     """Of the datasets; `Group.dataset` is a place in it."""
     overlaps: Overlaps | None
     """Where the datasets state them."""
+    thin: NDArray[np.bool_] | None
+    """Which rows are in the thinned galleries of their splits, where the datasets say so."""
     left_out: Mapping[str, int]
     """How many rows were selected and cannot be used, by reason."""
 
@@ -128,12 +131,13 @@ def read_index(
     """
     datasets = tuple(open_dataset(url) for url in where)
     same_chips(datasets)
-    splits = {{"validation": "val"}.get(split, split) for split in selection.splits}
+    there = {shard.split for dataset in datasets for shard in dataset.manifest.shards}
+    splits = {name for split in selection.splits for name in _named(split, there)}
     columns = [*SMALL, *text_columns(text)]
     groups: list[Group] = []
     tables: list[pa.Table] = []
     texts: list[NDArray[np.bool_]] = []
-    _known("splits", splits, {s.split for d in datasets for s in d.manifest.shards})
+    _known("splits", splits, set(there))
     for number, dataset in enumerate(datasets):
         for shard in dataset.manifest.shards:
             if shard.split in splits:
@@ -148,8 +152,17 @@ def read_index(
         raise ConfigError([Problem("splits", ", ".join(sorted(splits)), "a split that has samples")])
     index = _arrays(tables, tuple(groups), where, np.concatenate(texts))
     _known("regions", {*(selection.regions or ()), *selection.not_regions}, set(index.region.tolist()))
-    stated = replace(index, overlaps=stated_overlaps(index.ids.tolist(), datasets))
-    return _usable(stated, selection, views, heading_up, None if textless else text)
+    told = stated(index.ids.tolist(), datasets)
+    if told is not None:
+        index = replace(index, overlaps=told.overlaps, thin=told.thin)
+    return _usable(index, selection, views, heading_up, None if textless else text)
+
+
+def _named(split: str, there: Set[str]) -> Set[str]:
+    """The splits that a name stands for: `validation` for `val`, `test` for all that are tested on."""
+    if split == "test":
+        return {name for name in there if name.startswith("test")} or {split}
+    return {name for name, others in ALIASES.items() if split in others} or {split}
 
 
 def require(file: pq.ParquetFile, columns: Iterable[str], path: str) -> None:
@@ -220,6 +233,7 @@ def _arrays(tables: list[pa.Table], groups: tuple[Group, ...], where: Sequence[s
         groups=groups,
         urls=tuple(where),
         overlaps=None,
+        thin=None,
         left_out={},
     )
 

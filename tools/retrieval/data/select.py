@@ -21,7 +21,7 @@ class Selection(Section):
     """Filters on the rows of a dataset. A filter that is left out accepts everything."""
 
     splits: Annotated[tuple[str, ...], Field(min_length=1)] = ("train",)
-    """`validation` is another name of `val`."""
+    """`validation` is another name of `val`; `test` stands for `test_seen` and `test_unseen`."""
     regions: tuple[str, ...] | None = None
     not_regions: tuple[str, ...] = ()
     licences: Annotated[tuple[LicenceClass, ...], Field(min_length=1)] | None = None

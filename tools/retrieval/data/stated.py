@@ -1,42 +1,59 @@
-"""What datasets declare about themselves: the size of their chips, and which chips overlap."""
+"""What datasets declare about themselves: the size of their chips, which overlap, and which make a thinned gallery."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.geo.overlaps import Overlaps, from_lists
+from pipeline.publishing.tables import SAMPLES
 from tools.dataset import Dataset
-from tools.retrieval.overlaps import Overlaps, from_lists
 
-INDEX_FILE = "samples.parquet"
-"""A table beside the shards, in datasets that have one."""
-_NONE = (np.empty(0, np.int64), np.empty(0))
+_COLUMNS = ("sample_id", "split", "overlaps", "thinned")
 
 
-def stated_overlaps(ids: Sequence[str], datasets: Sequence[Dataset]) -> Overlaps | None:
-    """Read the declared overlaps of some samples' chips; None if a dataset does not declare them.
+@dataclass(frozen=True)
+class Stated:
+    """What the index tables say of some samples."""
 
-    They stand in the column `overlaps` of `INDEX_FILE`, as lists of `sample_id` and `share`.
-    """
-    lists: dict[str, list[dict[str, Any]]] = {}
-    for dataset in datasets:
-        if all(entry.path != INDEX_FILE for entry in dataset.manifest.files):
-            return None
-        with dataset.store.reader(INDEX_FILE) as source:
-            file = pq.ParquetFile(source)
-            if "overlaps" not in file.schema_arrow.names:
-                return None
-            table = file.read(columns=["sample_id", "overlaps"])
-        lists |= dict(zip(table["sample_id"].to_pylist(), table["overlaps"].to_pylist(), strict=True))
+    overlaps: Overlaps
+    thin: NDArray[np.bool_] | None
+    """Which samples are in the thinned galleries of their splits; None if some are of `train`, which has none."""
+
+
+def stated(ids: Sequence[str], datasets: Sequence[Dataset]) -> Stated | None:
+    """Read overlaps and thinned galleries of some samples; None if a dataset (format 1 or 2) does not declare them."""
+    tables = [_read(dataset) for dataset in datasets]
+    whole = [table for table in tables if table is not None]
+    if len(whole) < len(tables):
+        return None
+    table = pa.concat_tables(whole)
+    place = {sample_id: at for at, sample_id in enumerate(table["sample_id"].to_pylist())}
+    rows = table.take([place[sample_id] for sample_id in ids])
     row = {sample_id: at for at, sample_id in enumerate(ids)}
-    stated = []
-    for sample_id in ids:
-        others = lists.get(sample_id) or []
-        rows = np.array([row.get(other["sample_id"], -1) for other in others], dtype=np.int64)
-        stated.append((rows, np.array([other["share"] for other in others], float)) if others else _NONE)
-    return from_lists(stated)
+    found = [
+        (
+            np.array([row.get(other["sample_id"], -1) for other in others], dtype=np.int64),
+            np.array([other["share"] for other in others], dtype=np.float64),
+        )
+        for others in rows["overlaps"].to_pylist()
+    ]
+    thin = None if "train" in rows["split"].to_pylist() else np.array(rows["thinned"].to_pylist(), dtype=np.bool_)
+    return Stated(from_lists(found), thin)
+
+
+def _read(dataset: Dataset) -> pa.Table | None:
+    path = next((file.path for file in dataset.manifest.files if file.path.endswith(f"/{SAMPLES.file}")), None)
+    if path is None:
+        return None
+    with dataset.store.reader(path) as source:
+        file = pq.ParquetFile(source, page_checksum_verification=True)
+        return file.read(columns=list(_COLUMNS)) if set(_COLUMNS) <= set(file.schema_arrow.names) else None
 
 
 def same_chips(datasets: Sequence[Dataset]) -> None:

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from tools.retrieval.overlaps import EARTH_KM, Chips, haversine_km, unit_vectors
+from pipeline.geo.earth import EARTH_KM, haversine_km, unit_vectors
+from pipeline.geo.overlaps import Chips
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

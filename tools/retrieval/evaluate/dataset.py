@@ -7,18 +7,19 @@ import h3
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.publishing.splits import FINEST_BLOCK
 from tools.retrieval.data.index import Index
 from tools.retrieval.data.rows import RowReader
 from tools.retrieval.data.select import Reference
 from tools.retrieval.data.texts import from_above, text_columns
 from tools.retrieval.evaluate.protocol import Gallery
 
+BLOCK = 7
+"""H3 resolution of the cells that are resampled for intervals: 5 km2."""
 _AT_ONCE = 256
 _COLUMNS = list(text_columns("from_above"))
 
 
-def gallery_of(index: Index, reference: Reference, *, block_resolution: int = FINEST_BLOCK) -> Gallery:
+def gallery_of(index: Index, reference: Reference, *, block_resolution: int = BLOCK) -> Gallery:
     """Build a gallery from the rows of an index; rows without a text are distractors.
 
     Args:
@@ -37,6 +38,7 @@ def gallery_of(index: Index, reference: Reference, *, block_resolution: int = FI
         blocks=np.array(blocks, dtype=np.str_),
         strata=strata(asked),
         overlaps=held.overlaps,
+        thin=held.thin,
     )
 
 

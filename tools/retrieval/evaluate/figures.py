@@ -7,10 +7,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geo.overlaps import Chips
 from tools.metrics.intervals import Estimate, between, draws, ratio, share
 from tools.retrieval.evaluate import chance
 from tools.retrieval.evaluate.ranking import Floats, Ints, Ranks
-from tools.retrieval.overlaps import Chips
 
 Counting = Literal["wrong", "ignored", "right"]
 """What chips count for that overlap a query's own one."""

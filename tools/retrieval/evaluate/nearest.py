@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.geo.earth import EARTH_KM, haversine_km, unit_vectors
 from tools.retrieval.embeddings import Floats32
 from tools.retrieval.evaluate.ranking import Floats, Ints
-from tools.retrieval.overlaps import EARTH_KM, haversine_km, unit_vectors
 
 CANDIDATES = 100
 _PLACE = re.compile(r"([-+]?[0-9]*\.?[0-9]+),([-+]?[0-9]*\.?[0-9]+)")

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
+from pipeline.geo.overlaps import Chips, Overlaps, find_overlaps, thinned
 from tools.retrieval.embeddings import Embeddings, same_width
 from tools.retrieval.evaluate.figures import COUNTINGS, Counting, Measured, figures
 from tools.retrieval.evaluate.ranking import Ints, rank
-from tools.retrieval.overlaps import Chips, Overlaps, find_overlaps, thinned
 
 LEAST_OVERLAP = 0.25
 """Share of its area that a chip must have in common with another to count as overlapping."""

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.geo.earth import haversine_km
+from pipeline.geo.overlaps import Chips, Overlaps
 from tools.retrieval.embeddings import Floats32
-from tools.retrieval.overlaps import Chips, Overlaps, haversine_km
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

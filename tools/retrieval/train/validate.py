@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.geo.overlaps import Chips, find_overlaps
 from tools.retrieval.data.batches import Input
 from tools.retrieval.data.index import Index
 from tools.retrieval.data.select import REFERENCES, View
 from tools.retrieval.encode import encode, model_encoders
 from tools.retrieval.evaluate.protocol import LEAST_OVERLAP
 from tools.retrieval.evaluate.ranking import rank
-from tools.retrieval.overlaps import Chips, find_overlaps
 
 
 def validate(

@@ -9,30 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pyproj import Transformer
 from scipy.spatial import cKDTree
+
+from pipeline.geo.earth import earth_centred
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-EARTH_KM = 6371.0
-"""Radius of the sphere that CVG-Text's evaluation measures distances on; ours does the same."""
 _AT_ONCE = 4_096
 """Chips whose neighbours are sought together: bounds memory in dense galleries."""
-
-
-def haversine_km(lat_a: Floats, lon_a: Floats, lat_b: Floats, lon_b: Floats) -> Floats:
-    """Great-circle distance in kilometres on a sphere of 6371 km; positions in degrees, arrays broadcast."""
-    phi_a, phi_b = np.radians(lat_a), np.radians(lat_b)
-    h = np.sin((phi_b - phi_a) / 2) ** 2
-    h = h + np.cos(phi_a) * np.cos(phi_b) * np.sin(np.radians(lon_b - lon_a) / 2) ** 2
-    return np.asarray(EARTH_KM * 2 * np.arctan2(np.sqrt(h), np.sqrt(1 - h)))
-
-
-def unit_vectors(lat: Floats, lon: Floats) -> Floats:
-    """Points on the unit sphere, n x 3; chords between them increase with great-circle distance."""
-    phi, lam = np.radians(lat), np.radians(lon)
-    return np.column_stack([np.cos(phi) * np.cos(lam), np.cos(phi) * np.sin(lam), np.sin(phi)])
 
 
 @dataclass(frozen=True)
@@ -51,8 +36,7 @@ class Chips:
 
     def earth_centred(self) -> Floats:
         """Positions in metres, n x 3 (EPSG:4978)."""
-        to_metres = Transformer.from_crs("EPSG:4979", "EPSG:4978", always_xy=True)
-        return np.column_stack(to_metres.transform(self.lon, self.lat, np.zeros(len(self))))
+        return earth_centred(self.lat, self.lon)
 
 
 def shares_between(a: Chips, b: Chips) -> Floats:
@@ -106,10 +90,14 @@ def from_lists(lists: list[tuple[Ints, Floats]]) -> Overlaps:
 
 def find_overlaps(chips: Chips, least: float = 0.0) -> Overlaps:
     """Find all pairs of chips that overlap by more than a share; memory grows with the pairs alone."""
-    return _collect([pair for block in _blocks(chips, least) for pair in block])
+    return _collect([pair for block in overlap_blocks(chips, least) for pair in block])
 
 
-def _blocks(chips: Chips, least: float) -> Iterator[list[tuple[Ints, Floats]]]:
+def overlap_blocks(chips: Chips, least: float = 0.0) -> Iterator[list[tuple[Ints, Floats]]]:
+    """Find overlaps as `find_overlaps` does, some thousands of chips at a time.
+
+    Yields, for each chip in order, the rows of the others that overlap it by more than a share, and the shares.
+    """
     centred = chips.earth_centred()
     tree = cKDTree(centred)
     reach = float(chips.side_m.max()) * np.sqrt(2) if len(chips) else 0.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from shapely import Polygon
 
 from pipeline.geo.frame import LocalFrame
-from tools.retrieval.overlaps import (
+from pipeline.geo.overlaps import (
     Chips,
     Floats,
     find_overlaps,

@@ -1,0 +1,91 @@
+"""Checks of a revision's tables against its shards. That their bytes are others is told elsewhere."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import h3
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from pipeline.publishing.manifest import Manifest
+from pipeline.publishing.split_file import SPLIT_FILE, SplitFile
+from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, SAMPLES
+from pipeline.storage import Store
+from tools.verify.files import Fault
+
+
+class Placed(NamedTuple):
+    """Where a sample stands."""
+
+    shard: str
+    row: int
+    sample_id: str
+
+
+def table_faults(
+    store: Store, whole: Manifest, placed: Sequence[Placed], split_of_unit: Mapping[str, str]
+) -> Iterator[Fault]:
+    """What the tables say otherwise than the shards.
+
+    Args:
+        store: the dataset.
+        whole: its manifest.
+        placed: all samples that were read.
+        split_of_unit: by H3 cell.
+    """
+    read = len(placed) == whole.counts.published
+    checks: dict[str, Callable[[str], Iterator[Fault]]] = {
+        ATTRIBUTION.file: lambda path: _attribution_faults(store, whole, path),
+        EXCLUDED: lambda path: _excluded_faults(store, whole, path),
+        SPLIT_FILE: lambda path: _split_faults(store, split_of_unit, path),
+        **({SAMPLES.file: lambda path: _index_faults(store, whole, placed, path)} if read else {}),
+    }
+    for path in (entry.path for entry in whole.files):
+        check = checks.get(path.rpartition("/")[2])
+        try:
+            yield from check(path) if check else ()
+        except FileNotFoundError:
+            continue  # told elsewhere
+        except (OSError, pa.ArrowException) as error:
+            yield Fault(path, None, None, f"cannot be read as Parquet: {error}")
+
+
+def _index_faults(store: Store, whole: Manifest, placed: Sequence[Placed], path: str) -> Iterator[Fault]:
+    with store.reader(path) as file:
+        table = pq.read_table(file, columns=[*Placed._fields, "split"])
+    split_of = {shard.path: shard.split for shard in whole.shards}
+    for shard, split in sorted(set(zip(table["shard"].to_pylist(), table["split"].to_pylist(), strict=True))):
+        if split_of.get(shard, split) != split:
+            yield Fault(path, None, "split", f"{split!r} for samples of {shard}")
+    said = {Placed(*row) for row in zip(*(table[name].to_pylist() for name in Placed._fields), strict=True)}
+    for row in sorted(said ^ set(placed)):
+        yield Fault(path, None, None, f"does not fit {row.shard}, row {row.row}, sample {row.sample_id!r}")
+
+
+def _attribution_faults(store: Store, whole: Manifest, path: str) -> Iterator[Fault]:
+    pictures = sum(sum(by_licence.values()) for by_licence in whole.counts.pictures.values())
+    with store.reader(path) as file:
+        rows = pq.read_metadata(file).num_rows
+    if rows != pictures:
+        yield Fault(path, None, None, f"has {rows} rows, should have {pictures}, one a picture")
+
+
+def _excluded_faults(store: Store, whole: Manifest, path: str) -> Iterator[Fault]:
+    with store.reader(path) as file:
+        found = Counter(pq.read_table(file, columns=["reason"])["reason"].to_pylist())
+    said = {reason: count for reason, count in whole.counts.excluded.items() if count}
+    if found != said:
+        yield Fault(path, None, "reason", f"{dict(found)}, should be {said}")
+
+
+def _split_faults(store: Store, split_of_unit: Mapping[str, str], path: str) -> Iterator[Fault]:
+    try:
+        told = SplitFile.model_validate_json(store.read(path))
+    except ValidationError as error:
+        yield Fault(path, None, None, f"cannot be read: {error.errors()[0]['msg']}")
+        return
+    for unit, split in sorted(split_of_unit.items()):
+        if h3.is_valid_cell(unit) and told.units.get(unit) != split:
+            yield Fault(path, None, "units", f"{unit} is {told.units.get(unit)}, should be {split}")
