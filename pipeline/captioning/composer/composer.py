@@ -34,6 +34,7 @@ class Composer:
 
     name = "composer 1"
     model: str | None = None
+    room: int | None = None
 
     def __init__(self, settings: config.Composer, seed: int) -> None:
         """Loads the words.
