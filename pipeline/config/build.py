@@ -254,8 +254,11 @@ class Limits(Section):
     allowed_failed_share: Share = 0.2
     """A build whose share of failed sites is greater ends with exit code 1."""
     workers: Annotated[int, Field(ge=1, le=256)] = 4
-    """Number of units processed at once: threads of the local runner, or worker processes of a Dask cluster that the
-    build starts itself."""
+    """Number of units that each stage processes at once, or worker processes of a Dask cluster that the build starts
+    itself. Captions by a model take up as many units as fill the room of its servers (`captioner.at_once`)."""
+    regions_at_once: Annotated[int, Field(ge=1, le=256)] = 32
+    """Number of regions whose sites are drawn at once, where that takes a network. Each holds the list of its
+    photos."""
     sites_at_once: Annotated[int, Field(ge=1, le=256)] = 16
     """Number of sites of a unit whose pictures are fetched at once, if a source is on the network."""
 

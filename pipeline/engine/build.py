@@ -12,18 +12,11 @@ from pydantic import JsonValue
 
 from pipeline.config.build import Build
 from pipeline.digest import digest
+from pipeline.engine.drawing import Note, RegionTask, read_note
 from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read, read_columns
 from pipeline.engine.progress import Progress, Watcher
 from pipeline.engine.ready import check_ready
-from pipeline.engine.units import (
-    NotDrawnError,
-    UnitTask,
-    ensure_sites,
-    ground_of,
-    stage_bases,
-    survey,
-    with_todo,
-)
+from pipeline.engine.units import UnitTask, commit_drawn, ground_of, sound_sites, stage_bases, survey, with_todo
 from pipeline.engine.workspace import claim, count_all
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import revisions
@@ -31,7 +24,6 @@ from pipeline.publishing.manifest import shareable
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
-from pipeline.regions.ground import NothingThereError
 from pipeline.regions.sampling import asked_over_network
 from pipeline.registry.toolbox import Toolbox, region_sources, toolbox
 from pipeline.stages import STAGES
@@ -63,6 +55,10 @@ class Outcome:
     allowed_failed_share: float
     empty: list[str] = field(default_factory=list)
     """Why regions have no sites, a line each."""
+    not_drawn: list[str] = field(default_factory=list)
+    """Why regions could not be drawn, a line each."""
+    regions: int = 1
+    """Number of regions of the build."""
     none_left: bool = False
     """Whether every site failed, so that there was nothing to publish."""
 
@@ -86,10 +82,20 @@ class Outcome:
         """Whether more sites failed than the configuration allows, or so many that none was left to publish."""
         return self.failed_share > self.allowed_failed_share or self.none_left
 
+    @property
+    def too_many_undrawn(self) -> bool:
+        """Whether a greater share of the regions could not be drawn than may fail of the sites."""
+        return len(self.not_drawn) > self.allowed_failed_share * self.regions
+
+    @property
+    def wanting(self) -> bool:
+        """Whether the build finished, but not as it should have."""
+        return self.too_many_failed or self.too_many_undrawn
+
 
 @dataclass(frozen=True)
 class Prepared:
-    """A build whose inputs are checked and whose sites are committed."""
+    """A build whose inputs are checked, and whose sites are committed as far as no network is needed to draw them."""
 
     build: Build
     store: Store
@@ -97,8 +103,10 @@ class Prepared:
     tools: Toolbox
     sites: list[LayerFile]
     bases: dict[str, dict[str, str]]
-    empty: list[str]
-    """Why regions have no sites, one line per region."""
+    undrawn: list[RegionTask]
+    """Regions whose sites are to be drawn over the network."""
+    notes: list[Note] = field(default_factory=list)
+    """Why regions have no sites (`drawn`)."""
 
     def survey(self, listing: Listing) -> list[UnitTask]:
         """The state of all units according to a listing."""
@@ -106,12 +114,10 @@ class Prepared:
 
 
 def prepare(build: Build) -> Prepared:
-    """Check all that can be checked before any work, claim the workspace, and draw the sites.
-
-    A region without anything in a source on the network is left out; the next build tries it again.
+    """Check all that can be checked before any work, claim the workspace, and draw sites that need no network.
 
     Raises:
-        ConfigError: an input or a place to write cannot be used, or no region has a site.
+        ConfigError: an input or a place to write cannot be used, or a region has nothing to draw sites from.
         MachineError: an engine is not installed.
     """
     tools = toolbox(build)
@@ -121,46 +127,47 @@ def prepare(build: Build) -> Prepared:
     claim(store, build, bases)
     store.sweep()
     listing = list_layers(store, "sites")
-    sites, empty = _all_sites(build, tools, store, listing, bases)
-    return Prepared(build, store, out, tools, sites, bases, empty)
-
-
-def _all_sites(
-    build: Build, tools: Toolbox, store: Store, listing: Listing, bases: dict[str, dict[str, str]]
-) -> tuple[list[LayerFile], list[str]]:
-    """The sites of all regions, and why some regions have none (`NothingThereError`).
-
-    Regions whose sites can be drawn without a network come first, so that their errors are reported before any request
-    is made.
-
-    Raises:
-        ConfigError: naming every region without sites because of a local error, or all regions if none has sites.
-        MachineError: naming every region whose source could not be reached. The sites of the others are committed.
-    """
-    asking = {r.name: bool(asked_over_network(ground_of(build, tools, r))) for r in build.regions}
-    sites: dict[str, LayerFile] = {}
+    sites: list[LayerFile] = []
+    undrawn: list[RegionTask] = []
     problems: list[Problem] = []
-    empty: list[Problem] = []
-    not_drawn: list[str] = []
-    for over_network in (False, True):
-        for region in (r for r in build.regions if asking[r.name] is over_network):
-            check_stop()
+    for region in build.regions:
+        check_stop()
+        found = sound_sites(store, listing, region, bases[region.name]["sites"])
+        if found is not None:
+            sites.append(found)
+        elif asked_over_network(ground_of(build, tools, region)):
+            undrawn.append(RegionTask(region.name, bases[region.name]))
+        else:
             try:
-                sites[region.name] = ensure_sites(build, tools, region, store, listing, bases[region.name]["sites"])
-            except NothingThereError as error:
-                empty += error.problems
-                log.warning("region %s has no sites: found %s", region.name, error.problems[0].found)
+                sites.append(commit_drawn(build, tools, region, store, bases[region.name]["sites"]))
             except ConfigError as error:
                 problems += error.problems
-            except NotDrawnError as error:
-                not_drawn.append(str(error))
-        if problems:
-            raise ConfigError(list(dict.fromkeys([*problems, *empty])))
-    if not_drawn:
-        raise MachineError("\n".join(not_drawn))
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return Prepared(build, store, out, tools, sites, bases, undrawn)
+
+
+def drawn(ready: Prepared) -> Prepared:
+    """The same build after its regions were drawn, with what came of each that was not before.
+
+    A region that could not be drawn is left out; the next build draws it again.
+
+    Raises:
+        ConfigError: the sources have nothing in any of the regions.
+        MachineError: no region has sites, as sources could not be reached.
+    """
+    if not ready.undrawn:
+        return ready
+    listing = list_layers(ready.store, "sites")
+    recipes = {region.name: ready.bases[region.name]["sites"] for region in ready.build.regions}
+    found = {name: listing.sites(name, recipe) for name, recipe in recipes.items()}
+    notes = [read_note(ready.store, name, recipes[name]) for name, file in found.items() if file is None]
+    told = [note for note in notes if note is not None]
+    sites = [file for file in found.values() if file is not None]
     if not sites:
-        raise ConfigError(empty)
-    return [sites[r.name] for r in build.regions if r.name in sites], [problem.found for problem in empty]
+        failed = [note.said for note in told if not note.empty]
+        raise MachineError("\n".join(failed)) if failed else ConfigError([p for note in told for p in note.problems])
+    return replace(ready, sites=sites, undrawn=[], notes=told)
 
 
 def run_build(
@@ -184,10 +191,15 @@ def run_build(
     """
     clear_stop()
     ready = prepare(build)
+    if limit_units is not None or runner == "dask":  # the limit counts units in order of regions; Dask: see `run_dask`
+        _advance(ready, [], ready.undrawn, runner, scheduler, beam_options, report)
+        ready = drawn(ready)
     before = _swept_of_damage(ready, list_layers(ready.store))
     work = _to_do(ready, before, stages, retry)[:limit_units]
-    _advance(ready, work, runner, scheduler, beam_options, report)
-    after = list_layers(ready.store) if work else before
+    regions = [replace(task, stages=tuple(stages), retry=retry) for task in ready.undrawn]
+    _advance(ready, work, regions, runner, scheduler, beam_options, report)
+    ready = drawn(ready)
+    after = list_layers(ready.store) if work or regions else before
     dataset, publish_ran = None, False
     if "publish" in stages:
         dataset, publish_ran, after = _publish_mended(ready, after, runner, scheduler, beam_options, report)
@@ -199,7 +211,9 @@ def run_build(
         made={stage: made[stage] for stage in _NAMES} | {"publish": int(publish_ran)},
         published=dataset,
         allowed_failed_share=build.limits.allowed_failed_share,
-        empty=ready.empty,
+        empty=[note.said for note in ready.notes if note.empty],
+        not_drawn=[note.said for note in ready.notes if not note.empty],
+        regions=len(build.regions),
         none_left="publish" in stages and dataset is None,
     )
 
@@ -219,21 +233,22 @@ def _swept_of_damage(ready: Prepared, listing: Listing) -> Listing:
 def _advance(
     ready: Prepared,
     work: Sequence[UnitTask],
+    regions: Sequence[RegionTask],
     runner: Runner,
     scheduler: str | None,
     beam_options: Sequence[str],
     report: Callable[[Progress], None],
 ) -> None:
-    if not work:
+    if not work and not regions:
         return
     # Beam takes seconds to import; a build that has nothing to do never needs it.
     from pipeline.engine.graph import run_dask, run_local
 
-    with Watcher(ready.store, work, report):
+    with Watcher(ready.store, work, regions, report):
         if runner == "local":
-            run_local(work, ready.build, beam_options)
+            run_local(work, regions, ready.build, beam_options)
         else:
-            run_dask(work, ready.build, scheduler, beam_options)
+            run_dask(work, regions, ready.build, scheduler, beam_options)
 
 
 def _publish_mended(
@@ -254,7 +269,7 @@ def _publish_mended(
             there = list_layers(ready.store)
             unit = (error.file.region, error.file.unit)
             again = [task for task in _to_do(ready, there, _NAMES, frozenset()) if (task.region, task.unit) == unit]
-            _advance(ready, again, runner, scheduler, beam_options, report)
+            _advance(ready, again, [], runner, scheduler, beam_options, report)
         except (FileNotFoundError, revisions.OvertakenError) as error:
             log.warning("%s: another build is at work on %s or %s", error, ready.store.url, ready.out.url)
             time.sleep(_OTHER_BUILD_S)

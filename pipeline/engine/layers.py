@@ -112,6 +112,11 @@ def list_layers(store: Store, *layers: str) -> Listing:
     return Listing(entry for layer in layers or LAYERS for entry in store.entries(layer))
 
 
+def list_region(store: Store, region: str) -> Listing:
+    """The files of one region, of all layers."""
+    return Listing(entry for layer in LAYERS for entry in store.entries(f"{layer}/{region}"))
+
+
 def commit(
     store: Store, layer: str, region: str, unit: str, recipe: str, record: type[RowT], rows: Sequence[RowT]
 ) -> LayerFile:

@@ -107,19 +107,24 @@ def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
         ) from error
 
 
-def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, listing: Listing, base: str) -> LayerFile:
-    """The region's committed sites, drawn now if they are missing or damaged."""
-    found = listing.sites(region.name, base)
-    if found is not None:
-        try:
-            read_units(store, found)
-        except DamagedLayerError as error:
-            log.warning("%s; sampling %s again", error, region.name)
-            store.delete(found.path)
-        else:
-            return found
+def sound_sites(store: Store, listing: Listing, region: Region, recipe: str) -> LayerFile | None:
+    """The region's committed sites, if they are there. A damaged file is removed."""
+    found = listing.sites(region.name, recipe)
+    if found is None:
+        return None
+    try:
+        read_units(store, found)
+    except DamagedLayerError as error:
+        log.warning("%s; sampling %s again", error, region.name)
+        store.delete(found.path)
+        return None
+    return found
+
+
+def commit_drawn(build: Build, tools: Toolbox, region: Region, store: Store, recipe: str) -> LayerFile:
+    """Draw and commit the sites of a region. Raises as `sample_region` does."""
     sites = sample_region(build, tools, region)
-    return commit_sites(store, region.name, base, sites, sampling.digests_by_unit(sites))
+    return commit_sites(store, region.name, recipe, sites, sampling.digests_by_unit(sites))
 
 
 def survey(

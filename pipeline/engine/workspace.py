@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline.captioning.dialogue import replies
 from pipeline.config.build import Build
+from pipeline.engine.drawing import Note, drop_notes, read_note
 from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read_counts, read_units
 from pipeline.engine.units import UnitTask, survey
 from pipeline.errors import ConfigError, Problem
@@ -60,6 +61,8 @@ class State:
     """Files left behind by an earlier build file or a retry; `geoscribe gc` removes them."""
     damaged: list[LayerFile]
     """Files whose footer cannot be read; the next build makes them again."""
+    notes: list[Note]
+    """Why regions have no sites."""
 
 
 def claim(store: Store, build: Build, bases: dict[str, dict[str, str]]) -> None:
@@ -107,6 +110,8 @@ def read_state(store: Store) -> State:
     sites, damaged_sites = committed_sites(store, listing, defined)
     tasks = survey(store, listing, sites, defined.bases)
     wanted = {file for task in tasks for file in task.done.values()}
+    without = [r.name for r in defined.build.regions if r.name not in {file.region for file in sites}]
+    notes = [read_note(store, name, defined.bases[name]["sites"]) for name in without]
     counts, damaged = count_all(store, sorted(wanted))
     return State(
         definition=defined,
@@ -116,6 +121,7 @@ def read_state(store: Store) -> State:
         counts=counts,
         stale=sorted(set(listing) - wanted - {*sites, *damaged_sites}),
         damaged=[*damaged_sites, *damaged],
+        notes=[note for note in notes if note is not None],
     )
 
 
@@ -175,11 +181,12 @@ def _by_region(tasks: Sequence[UnitTask], counts: dict[LayerFile, Counts]) -> li
 
 def collect_garbage(store: Store) -> list[LayerFile]:
     """Remove the files in `State.stale` and leftovers of killed writers. Must not run while a build runs."""
-    stale = read_state(store).stale
-    for file in stale:
+    state = read_state(store)
+    for file in state.stale:
         store.delete(file.path)
+    drop_notes(store, keep={note.region for note in state.notes})
     store.sweep()
-    return stale
+    return state.stale
 
 
 def discard_replies(store: Store) -> int:

@@ -1,6 +1,6 @@
 """The `geoscribe` command.
 
-Exit codes: 0 done; 1 finished, but more sites failed than the build file allows, or `verify` found faults; 2 the build
+Exit codes: 0 done; 1 finished, but more sites or regions failed than the build file allows, or `verify` found faults; 2 the build
 file, an input or the usage is wrong; 3 stopped, by the user or by an error of the machine.
 """
 
@@ -275,7 +275,7 @@ def _stages(given: str | None) -> tuple[str, ...]:
 
 
 def _finish(outcome: "Outcome") -> None:
-    raise typer.Exit(TOO_MANY_FAILED if outcome.too_many_failed else DONE)
+    raise typer.Exit(TOO_MANY_FAILED if outcome.wanting else DONE)
 
 
 def _log_warnings() -> None:

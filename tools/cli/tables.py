@@ -96,6 +96,9 @@ def print_state(state: State) -> None:
     console.print(f"{open_units} units are not finished" if open_units else "all units are finished")
     if state.stale:
         console.print(f"{len(state.stale)} tables are superseded (`geoscribe gc` removes them)")
+    for note in state.notes:
+        how = "without sites" if note.empty else "not drawn"
+        console.print(f"region {how}: {note.said} (the next build draws it again)", soft_wrap=True, markup=False)
     for file in state.damaged:
         console.print(f"damaged: {file.path} (the next build recreates it)", soft_wrap=True)
 
@@ -110,18 +113,20 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         console.print(f"{stage}: {counts.ok} sites ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True)
     _explain(console, outcome.total)
     for why in outcome.empty:
-        console.print(f"region without sites: {why}", soft_wrap=True)
+        console.print(f"region without sites: {why}", soft_wrap=True, markup=False)
+    for why in outcome.not_drawn:
+        console.print(f"region not drawn: {why}", soft_wrap=True, markup=False)
     if outcome.none_left:
         console.print("every site that was taken up failed: nothing is published", style="bold", soft_wrap=True)
     if outcome.published is not None:
         how = "published" if outcome.made["publish"] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
+    allowed = f"limits.allowed_failed_share is {build.limits.allowed_failed_share:.1%}"
     if outcome.too_many_failed:
-        console.print(
-            f"{outcome.failed_share:.1%} of the sites failed; limits.allowed_failed_share is "
-            f"{build.limits.allowed_failed_share:.1%}",
-            soft_wrap=True,
-        )
+        console.print(f"{outcome.failed_share:.1%} of the sites failed; {allowed}", soft_wrap=True)
+    if outcome.too_many_undrawn:
+        undrawn = len(outcome.not_drawn)
+        console.print(f"{undrawn} of {outcome.regions} regions were not drawn; {allowed}", soft_wrap=True)
 
 
 def _explain(console: Console, counts: Counts) -> None:

@@ -36,7 +36,7 @@ PER_UNIT = (2, 3)
 def main(sites: int) -> None:
     install_null_stages(captions=False)
     pipeline.stages.imagery.imagery = _imagery  # type: ignore[assignment]
-    pipeline.stages.cues.cues = _cues
+    pipeline.stages.cues.cues = _cues  # type: ignore[assignment]
     with tempfile.TemporaryDirectory() as folder, serving(ROOM, TURN_S) as server:
         build = _build(Path(folder), server.url, sites)
         memory = Memory()
