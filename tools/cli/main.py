@@ -1,7 +1,7 @@
 """The `geoscribe` command.
 
-Exit codes: 0 done; 1 finished, but more sites or regions failed than the build file allows, or `verify` found faults; 2 the build
-file, an input or the usage is wrong; 3 stopped, by the user or by an error of the machine.
+Exit codes: 0 done; 1 finished, but more sites or regions failed than the build file allows, or `verify` found faults; 2
+the build file, an input or the usage is wrong; 3 stopped, by the user or by an error of the machine.
 """
 
 import io
