@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, list_layers, read_counts
+from pipeline.engine.counts import Counts
+from pipeline.engine.layers import DamagedLayerError, LayerFile, list_layers, read_counts
 from pipeline.engine.units import UnitTask
 from pipeline.errors import MachineError
 from pipeline.storage import Store
