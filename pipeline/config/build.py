@@ -197,6 +197,8 @@ class Imagery(Section):
     anonymiser: Literal["centerface", "none"] = "centerface"
     """How faces are made unrecognisable. `centerface` blurs them. `none` is allowed only with street sources of the
     synthetic world."""
+    require: list[Literal["aerial", "drone", "map"]] = []
+    """Views without which a site fails. Other sites may lack a view, as long as they have an aerial or a map chip."""
     choice: Choice = Choice()
     """How photos are ranked."""
     chips: Chips = Chips()
@@ -253,6 +255,8 @@ class Limits(Section):
 
     allowed_failed_share: Share = 0.2
     """A build whose share of failed sites is greater ends with exit code 1."""
+    allowed_missing_share: Share = 0.5
+    """A build ends with exit code 1 if a greater share of one view (aerial, drone or map) is missing."""
     workers: Annotated[int, Field(ge=1, le=256)] = 4
     """Number of units that each stage processes at once, or worker processes of a Dask cluster that the build starts
     itself. Captions by a model take up as many units as fill the room of its servers (`captioner.at_once`)."""

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import astuple, dataclass, field, replace
 
 from pipeline.engine.layers import LayerFile, list_region
+from pipeline.engine.parts import Part
 from pipeline.engine.units import NotDrawnError, UnitTask, commit_drawn, survey, with_todo
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.ground import NothingThereError
@@ -32,7 +33,10 @@ class RegionTask:
     stages: tuple[str, ...] = ()
     """Stages that are wanted of its units; without any it is drawn and no more."""
     retry: frozenset[str] = frozenset()
+    missing: frozenset[str] = frozenset()
     """As in `UnitTask`."""
+    part: Part | None = None
+    """The share of its units that is wanted."""
 
 
 @dataclass(frozen=True)
@@ -90,18 +94,19 @@ def draw_all(tasks: Sequence[RegionTask], store: Store, tools: Toolbox) -> Itera
 def units_to_do(task: RegionTask, file: LayerFile, store: Store) -> list[UnitTask]:
     """The units of a region that has been drawn, of which there is something to do."""
     surveyed = survey(store, list_region(store, task.region), [file], {task.region: task.bases})
-    units = [with_todo(unit, task.stages) for unit in surveyed]
-    return [replace(unit, retry=task.retry) for unit in units if unit.todo or task.retry]
+    units = [with_todo(unit, task.stages) for unit in surveyed if task.part is None or task.part.has(*unit.key)]
+    return [replace(unit, retry=task.retry, missing=task.missing) for unit in units if unit.todo or task.retry]
 
 
-def read_note(store: Store, region: str, recipe: str) -> Note | None:
-    """The note on a region whose sites this recipe wants, if there is one."""
+def read_note(store: Store, region: str, recipe: str) -> Note:
+    """The note on a region without sites; one that says that it was not drawn yet if there is none for this recipe."""
+    unknown = Note(region, recipe, False, f"the sites of region {region} have not been drawn yet")
     try:
         name, made_for, empty, said, problems = json.loads(store.read(_path(region)))
         note = Note(name, made_for, empty, said, [Problem(*problem) for problem in problems])
     except (FileNotFoundError, ValueError, TypeError):  # a note that cannot be read says nothing
-        return None
-    return note if note.recipe == recipe else None
+        return unknown
+    return note if note.recipe == recipe else unknown
 
 
 def drop_notes(store: Store, keep: Collection[str]) -> None:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.engine.counts import Counts
 from pipeline.engine.drawing import RegionTask
-from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, list_layers, read_counts
+from pipeline.engine.layers import DamagedLayerError, LayerFile, list_layers, read_counts
 from pipeline.engine.units import UnitTask, survey, with_todo
 from pipeline.errors import MachineError
 from pipeline.storage import Store

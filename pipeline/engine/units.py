@@ -30,7 +30,7 @@ class UnitTask:
     """Number of sites."""
     sites_digest: str
     bases: dict[str, str]
-    """By stage: digest of all that its tables depend on, except for the tables that it reads."""
+    """See `stage_bases`."""
     done: dict[str, LayerFile]
     """By stage: the file that is up to date."""
     there: tuple[LayerFile, ...] = ()
@@ -40,6 +40,18 @@ class UnitTask:
     """Stages to run, in order."""
     retry: frozenset[str] = frozenset()
     """Reasons whose failed sites are retried in tables that are otherwise up to date."""
+    missing: frozenset[str] = frozenset()
+    """Views that are tried again where they are missing for a reason of `retry`; failed sites then stay as they are."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Region and unit."""
+        return self.region, self.unit
+
+    def parts(self, stage: Stage) -> dict[str, str]:
+        """Digests of what the parts of a stage's rows are made from, except for the tables that it reads."""
+        prefix = f"{stage.name}."
+        return {name.removeprefix(prefix): mark for name, mark in self.bases.items() if name.startswith(prefix)}
 
     def recipe(self, stage: Stage) -> str:
         """Recipe of a stage's table, given the tables that it reads."""
@@ -53,10 +65,17 @@ class UnitTask:
 
 
 def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
-    """By stage: what its tables of a region depend on, except for the tables that it reads."""
+    """Digests of what a region's tables depend on besides the tables that they are made from.
+
+    By stage, and by part of each stage's rows (`imagery.aerial`).
+    """
     sites = digest("sites", sampling.VERSION, region, build.sampling, build.seed, *_sampled(build, tools, region))
-    made = {s.name: digest(s.name, s.version, *s.depends_on(build, tools, region)) for s in STAGES}
-    return {"sites": sites, **made}
+    bases = {"sites": sites}
+    for stage in STAGES:
+        parts = stage.depends_on(build, tools, region).items()
+        marks = {f"{stage.name}.{part}": digest(part, stage.version, *made_from) for part, made_from in parts}
+        bases |= {stage.name: digest(stage.name, marks), **marks}
+    return bases
 
 
 def _sampled(build: Build, tools: Toolbox, region: Region) -> list[str | float]:

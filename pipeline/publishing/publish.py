@@ -21,6 +21,7 @@ from pipeline.errors import MachineError
 from pipeline.publishing import card, counts, manifest, revisions
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
+from pipeline.publishing.owner import Publishing, WouldShrinkError, rows_planned, shrinkage
 from pipeline.publishing.packing import chip_diagonal_m, make_plan
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
@@ -54,6 +55,8 @@ def publish(
     *,
     synthetic: set[str],
     provenance: dict[str, JsonValue],
+    workspace: str | None = None,
+    publishing: Publishing | None = None,
 ) -> Published:
     """Publish a build's finished units as the revision in force of a dataset.
 
@@ -63,9 +66,12 @@ def publish(
         out: the dataset's place: empty, or this build's. While another process publishes to a folder, this one waits.
         synthetic: names of the sources whose pictures are drawn and not taken.
         provenance: goes into the manifest as it is (engines, fingerprints, inputs); the card lists its `models`.
+        workspace: id of the workspace that the units are from.
+        publishing: what may be done to a dataset that is there; everything if None.
 
     Raises:
         ConfigError: the place holds something else, or there is nothing to publish.
+        WouldShrinkError: a region would have fewer rows than before, and `publishing` does not allow it.
         MachineError: the dataset's place cannot be written.
         OvertakenError: another process published to the bucket at the same time; publishing again mends it.
         BuildStopped: the user stopped it; publishing again goes on from there.
@@ -75,7 +81,12 @@ def publish(
     with revisions.publishing_alone(out) as alone:
         out.sweep(*((0.0,) if alone else ()))
         standing = revisions.look(out)
-        revisions.take_over(out, standing, build.name)
+        takes_over = publishing is None or publishing.take_over
+        revisions.check_owner(out, standing, build.name, None if takes_over else workspace or "")
+        lost = shrinkage(standing.current, rows_planned(plan))
+        if lost is not None and publishing is not None and not publishing.allow_shrink:
+            raise WouldShrinkError(lost)
+        revisions.take_over(out, standing, build.name, workspace)
         there = _reusable(out, standing, {task.recipe for task in plan.shards})
         shards = [
             there.get(task.recipe) or place_shard(task, lambda part: loads[part.region, part.unit](), out)
@@ -89,8 +100,9 @@ def publish(
             outcomes=plan.outcomes,
             excluded=plan.excluded,
         )
-        revision, text = _revision(build, found, shards, provenance, out, standing.current)
-        if standing.sound is None or standing.sound.digest != revision.digest:
+        revision, text = _revision(build, found, shards, provenance, out, standing.current, workspace)
+        in_force = standing.sound
+        if in_force is None or (in_force.digest, in_force.workspace) != (revision.digest, workspace):
             revisions.put_in_force(out, revision, text, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))
@@ -147,6 +159,7 @@ def _revision(
     provenance: dict[str, JsonValue],
     out: Store,
     before: Manifest | None,
+    workspace: str | None,
 ) -> tuple[Manifest, str]:
     """The manifest and the card of a revision, whose other files are put in place."""
     settings = {
@@ -187,6 +200,7 @@ def _revision(
         digest=name,
         previous=None if before is None else before.previous if again else before.digest,
         created_at=datetime.now(UTC),
+        workspace=workspace,
         counts=found,
         shards=shards,
         files=files,

@@ -7,7 +7,8 @@ from aiohttp import web
 
 from pipeline.config.build import Build
 from pipeline.engine.build import run_build
-from pipeline.engine.layers import Counts, list_layers, read_rows
+from pipeline.engine.counts import Counts
+from pipeline.engine.layers import list_layers, read_rows
 from pipeline.engine.workspace import collect_garbage, discard_replies, read_state
 from pipeline.stages import STAGES
 from pipeline.storage import open_store

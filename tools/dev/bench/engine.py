@@ -26,9 +26,10 @@ import pipeline.stages.imagery
 from pipeline.config import names
 from pipeline.config.build import Build, Region
 from pipeline.config.sources import WorldStreet
-from pipeline.engine.build import prepare, publish_fingerprint, run_build
+from pipeline.engine.build import prepare, run_build
 from pipeline.engine.build_file import parse_build
 from pipeline.engine.layers import LayerFile, commit, list_layers
+from pipeline.engine.publication import publish_fingerprint
 from pipeline.engine.workspace import read_state
 from pipeline.geo.point import Point
 from pipeline.publishing.manifest import PATH, Counts, Manifest
@@ -80,7 +81,7 @@ def install_null_stages(*, captions: bool = True) -> None:
     """Put the null sources and stages in the place of the real ones, in this process."""
     names.STREET["world"] = names.MAP["world"] = "tools.dev.bench.engine:NullSource"
     nulls: list[tuple[Any, str, Callable[..., list[Any]]]] = [
-        (pipeline.stages.imagery, "imagery", lambda sites, _: null_rows(ImageryRow, list(sites))),
+        (pipeline.stages.imagery, "imagery", lambda sites, *_: null_rows(ImageryRow, list(sites))),
         (pipeline.stages.cues, "cues", lambda sites, _: null_rows(CueRow, sites)),
         (pipeline.stages.captions, "captions", lambda _, cues, *__: null_rows(CaptionRow, cues)),
     ]
