@@ -2,7 +2,8 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -90,17 +91,15 @@ def run_build(
         replace(region, stages=tuple(stages), retry=retry, missing=missing, part=part)
         for region in (ready.undrawn if draws else ())
     ]
-    try:
+    works = bool(work or regions)
+    with _keeping_work(works):
         _advance(ready, work, regions, how)
-        ready = drawn(ready)
-        after = list_layers(ready.store) if work or regions else before
-        publication = Publication(None)
-        if publishes:
+    ready = drawn(ready)
+    after = list_layers(ready.store) if works else before
+    publication = Publication(None)
+    if publishes:
+        with _keeping_work(works):
             publication, after = publish_mended(ready, after, publishing, lambda *unit: _remake(ready, how, *unit))
-    except ConfigError as error:
-        if not work and not regions:
-            raise
-        raise MachineError(f"finished work is kept, but the build cannot go on: {error}") from error
     made = Counter(file.layer for file in set(after) - set(before))
     tasks = ready.survey(after)
     return Outcome(
@@ -115,6 +114,17 @@ def run_build(
         none_left=publishes and publication.published is None and publication.shrinkage is None,
         shrinkage=publication.shrinkage,
     )
+
+
+@contextmanager
+def _keeping_work(works: bool) -> Iterator[None]:
+    """Make a `ConfigError`, which says that nothing was done, a `MachineError` where something was."""
+    try:
+        yield
+    except ConfigError as error:
+        if not works:
+            raise
+        raise MachineError(f"finished work is kept, but the build cannot go on: {error}") from error
 
 
 def _swept_of_damage(ready: Prepared, listing: Listing) -> Listing:

@@ -123,7 +123,7 @@ def test_in_a_worker_of_a_cluster_a_fault_is_raised_and_what_is_queued_is_droppe
     ready, tasks = units_of(small_build())
     asked = []
 
-    def run(sites: Any, _: Any) -> Any:
+    def run(sites: Any, *_: Any) -> Any:
         asked.append(sites)
         raise BuildStopped
 
