@@ -38,27 +38,27 @@ def main(regions: int) -> None:
     logging.disable(logging.WARNING)
     with running() as server, far_away(server) as address, tempfile.TemporaryDirectory() as folder:
 
-        def drawn(name: str, at_once: int, which: range) -> tuple[float, int]:
+        def drawn(name: str, at_once: int, which: range) -> tuple[float, float, int]:
             build = _build(Path(folder) / name, address, at_once, which)
-            started = time.perf_counter()
+            started, cpu = time.perf_counter(), time.process_time()
             outcome = run_build(build, stages=("sites",))
             assert outcome.not_drawn == outcome.empty == []
-            return time.perf_counter() - started, outcome.sites
+            return time.perf_counter() - started, time.process_time() - cpu, outcome.sites
 
         drawn("warm", 1, range(1))
         largest = len(RADII_M) - 1
-        alone, _ = drawn("alone", 1, range(largest, largest + 1))
-        together, sites = drawn("together", 32, range(regions))
-        many, _ = drawn("many", 256, range(regions))
-        apart, _ = drawn("apart", 1, range(regions))
+        *alone, _ = drawn("alone", 1, range(largest, largest + 1))
+        *together, sites = drawn("together", 32, range(regions))
+        *many, _ = drawn("many", 256, range(regions))
+        *apart, _ = drawn("apart", 1, range(regions))
     print(f"{regions} regions, {sites:,} sites, {DELAY_S * 1000:.0f} ms an answer")
-    for name, wall in (
+    for name, (wall, cpu) in (
         ("the largest region alone", alone),
         ("all, 32 at once (default)", together),
         ("all, 256 at once", many),
         ("all, one after the other", apart),
     ):
-        print(f"{name:<28}{wall:>7.1f} s{wall / alone:>8.1f} times the largest")
+        print(f"{name:<28}{wall:>7.1f} s{wall / alone[0]:>8.1f} times the largest{cpu:>8.1f} s CPU")
 
 
 def _build(folder: Path, address: str, at_once: int, which: range) -> Build:
