@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.config.build import Build
+from pipeline.engine.beam_options import check_options
 from pipeline.engine.counts import Counts
 from pipeline.engine.layers import DamagedLayerError, Listing, list_layers
 from pipeline.engine.outcome import Outcome
@@ -17,6 +18,7 @@ from pipeline.engine.publication import Publication, publish_mended
 from pipeline.engine.units import UnitTask, with_todo
 from pipeline.engine.workspace import count_all
 from pipeline.errors import ConfigError, MachineError
+from pipeline.net import outages, traffic
 from pipeline.publishing.owner import Publishing
 from pipeline.stages import STAGES
 from pipeline.stopping import clear_stop
@@ -71,9 +73,14 @@ def run_build(
 
     Raises:
         ConfigError: an input, a place or an option is wrong; nothing was done.
+        OutageError: a provider, or all model servers, are out of order for longer than `limits.outage_wait_s`.
         MachineError, BuildStopped: see `pipeline.errors`. What was committed stays.
     """
     clear_stop()
+    outages.forget()
+    traffic.clear()
+    if beam_options:
+        check_options(beam_options)
     publishes = "publish" in stages and part is None
     ready = prepare(build, publishing=publishing if publishes else None, part=part)
     before = _swept_of_damage(ready, list_layers(ready.store))

@@ -5,13 +5,11 @@ import itertools
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 import pipeline.stages.cues
 import pipeline.stages.imagery
@@ -21,8 +19,11 @@ from pipeline.engine.workspace import read_state
 from pipeline.stages.cues import cues
 from pipeline.stages.imagery import imagery
 from pipeline.storage import open_store
+from tests.engine.buckets import bucket
 from tests.publishing.folders import listed
 from tools.verify.verify import verify
+
+__all__ = ["bucket"]
 
 HANGING_S = 120.0
 """A unit that is held up for longer waits for what never comes."""
@@ -67,21 +68,6 @@ assert "apache_beam.runners.portability.prism_runner" not in sys.modules
     config = small_config(sampling__max_sites=2)
     done = subprocess.run([sys.executable, "-c", script, str(config)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket on a local S3 server."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    boto3.client("s3").create_bucket(Bucket="builds")
-    yield "s3://builds"
-    server.stop()
 
 
 def test_a_build_in_a_bucket_is_the_same_as_one_in_a_folder(

@@ -26,7 +26,9 @@ def test_few_units_are_not_published_over_many(
     small_build(imagery__max_views=1)
     tried = run_here("build", tmp_path / "build.yaml", "--limit-units", "1", environment={"COLUMNS": "300"})
     assert tried.returncode == 1, tried.stderr
-    assert re.search(rf"north {had['north']} to [12]; south {had['south']} to 0; in all {sum(had.values())} to [12]", tried.stdout)
+    assert re.search(
+        rf"north {had['north']} to [12]; south {had['south']} to 0; in all {sum(had.values())} to [12]", tried.stdout
+    )
     assert "--allow-shrink" in tried.stdout
     assert tree(tmp_path / "dataset") == before
     meant = run_here("build", tmp_path / "build.yaml", "--limit-units", "1", "--allow-shrink", environment={})
