@@ -34,11 +34,13 @@ def writing(out: Path, option: str = "--out") -> Iterator[Path]:
 
 def lasting(out: io.TextIOWrapper) -> io.TextIOWrapper:
     """Standard output that outlives its reader: after `| head` has what it wants, the rest goes nowhere."""
-    lines = out.line_buffering
+    try:
+        number = out.fileno()
+    except io.UnsupportedOperation:
+        return out  # no file of the system: within another program
     out.flush()
-    return io.TextIOWrapper(
-        io.BufferedWriter(_Pipe(out.fileno(), "w", closefd=False)), out.encoding, line_buffering=lines
-    )
+    pipe = io.BufferedWriter(_Pipe(number, "w", closefd=False))
+    return io.TextIOWrapper(pipe, out.encoding, line_buffering=out.line_buffering)
 
 
 class _Pipe(io.FileIO):

@@ -257,6 +257,12 @@ class Limits(Section):
     """A build whose share of failed sites is greater ends with exit code 1."""
     allowed_missing_share: Share = 0.5
     """A build ends with exit code 1 if a greater share of one view (aerial, drone or map) is missing."""
+    outage_wait_s: Annotated[float, Field(ge=0, le=604_800)] = 900.0
+    """How long a build waits for a provider, or for all model servers, that are out of order, in seconds. Then it stops
+    with exit code 3; finished work is kept."""
+    outage_share: Share = 0.9
+    """A provider counts as out of order if a greater share of its last 50 requests failed or was refused, or if 10 in a
+    row failed. 1: only the latter."""
     workers: Annotated[int, Field(ge=1, le=256)] = 4
     """Number of units that each stage processes at once, or worker processes of a Dask cluster that the build starts
     itself. Captions by a model take up as many units as fill the room of its servers (`captioner.at_once`)."""

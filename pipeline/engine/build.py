@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pipeline.config.build import Build
+from pipeline.engine.beam_options import check_options, check_scheduler
 from pipeline.engine.counts import Counts
 from pipeline.engine.drawing import RegionTask
 from pipeline.engine.layers import DamagedLayerError, Listing, list_layers
@@ -19,6 +20,7 @@ from pipeline.engine.publication import Publication, publish_mended
 from pipeline.engine.units import UnitTask, with_todo
 from pipeline.engine.workspace import count_all
 from pipeline.errors import ConfigError, MachineError
+from pipeline.net import outages, traffic
 from pipeline.publishing.owner import Publishing
 from pipeline.stages import STAGES
 from pipeline.stopping import clear_stop
@@ -73,9 +75,16 @@ def run_build(
 
     Raises:
         ConfigError: an input, a place or an option is wrong; nothing was done.
+        OutageError: a provider, or all model servers, are out of order for longer than `limits.outage_wait_s`.
         MachineError, BuildStopped: see `pipeline.errors`. What was committed stays.
     """
     clear_stop()
+    outages.forget()
+    traffic.clear()
+    if beam_options:
+        check_options(beam_options)
+    if scheduler is not None:
+        check_scheduler(scheduler)
     publishes = "publish" in stages and part is None
     ready = prepare(build, publishing=publishing if publishes else None, part=part)
     how = _Machinery(runner, scheduler, beam_options, report)
@@ -143,7 +152,8 @@ def _advance(ready: Prepared, work: Sequence[UnitTask], regions: Sequence[Region
     if not work and not regions:
         return
     # Beam takes seconds to import; a build that has nothing to do never needs it.
-    from pipeline.engine.graph import run_dask, run_local
+    from pipeline.engine.dask_cluster import run_dask
+    from pipeline.engine.graph import run_local
 
     with Watcher(ready.store, work, regions, how.report):
         if how.runner == "local":

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.digest import digest_bytes
+from pipeline.digest import digest, digest_bytes
 from pipeline.engine.layers import DamagedLayerError, LayerFile, Made, read_made, read_rows
 from pipeline.engine.units import UnitTask
 from pipeline.stages import Known, Stage
@@ -20,8 +20,10 @@ from schemas.records import ImageryRow, LayerRow, Site
 
 log = logging.getLogger(__name__)
 
-_BLANK: dict[str, Any] = {"aerial_scales": [], "drone": None, "missing": [], "considered": []}
+_BLANK: dict[str, Any] = {"aerial_scales": [], "drone": None, "missing": [], "considered": [], "weight": 0.0}
 """What a stage finds in place of a field that it overlooks."""
+_WEIGHT = {"weight"}
+"""Of a site, what nothing is made from: it changes with the number of sites."""
 
 
 @dataclass
@@ -46,7 +48,7 @@ def shown(stage: Stage, rows: Sequence[LayerRow]) -> list[LayerRow]:
 def inputs(sites: Sequence[Site], below: Mapping[str, Sequence[LayerRow]]) -> dict[str, str]:
     """By site that a stage is to make a row of, in order: digest of what it is given of it."""
     if not below:
-        return {site.site_id: _mark([site]) for site in sites}
+        return {site.site_id: digest(site.model_dump(exclude=_WEIGHT)) for site in sites}
     layers = [{row.site_id: row for row in rows} for rows in below.values()]
     ids = [row.site_id for row in list(below.values())[-1]]
     given = {i: [layer[i] for layer in layers if i in layer] for i in ids}
@@ -91,7 +93,14 @@ def _changed(wanted: Mapping[str, str], made: Mapping[str, str]) -> frozenset[st
     return frozenset(part for part, mark in wanted.items() if made.get(part) != mark)
 
 
-def _mark(rows: Sequence[Site | LayerRow]) -> str:
+def weighted(row: LayerRow, sites: Mapping[str, Site]) -> LayerRow:
+    """A row that was carried over, with the weight that its site has now."""
+    site = sites.get(row.site_id)
+    same = site is None or not isinstance(row, ImageryRow) or row.weight == site.weight
+    return row if same else row.model_copy(update={"weight": site.weight if site is not None else 0.0})
+
+
+def _mark(rows: Sequence[LayerRow]) -> str:
     content = [row.model_dump() for row in rows]
     return digest_bytes(json.dumps(content, sort_keys=True, default=_plain).encode(), length=12)
 

@@ -6,24 +6,19 @@ The result of a step is in the workspace; a step that runs twice finds its work 
 
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
-from math import ceil
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.config.build import Build
-from pipeline.config.captioning import Dialogue
 from pipeline.engine.drawing import RegionTask, draw_all, units_to_do
 from pipeline.engine.scheduler import Batch, scheduler_of
 from pipeline.engine.units import UnitTask
 from pipeline.errors import BuildStopped, MachineError
 from pipeline.net import redact
-from pipeline.net.client import cache_folder
-from pipeline.net.rate_limit_service import serve_limits
 from pipeline.registry.toolbox import Toolbox, toolbox
 from pipeline.stopping import check_stop, request_stop
 from pipeline.storage import Store, open_store
@@ -130,89 +125,48 @@ def run_local(
     """
     # Named, because Beam's default runner may try to download a runner binary. One bundle: the scheduler has threads.
     options = ["--direct_num_workers=1", "--direct_running_mode=in_memory", *beam_options]
-    elements: list[Element] = [
-        *units,
-        *([tuple(regions)] if regions else []),
-    ]  # last, as its process goes on until all are drawn
-    _run(elements, build, FnApiRunner(), options, None, build.limits.workers)
+    elements: list[Element] = [*units]
+    if regions:
+        elements.append(tuple(regions))  # the last, as it goes on until all are drawn
+    run(elements, build, FnApiRunner(), options, None, build.limits.workers)
     check_stop()
 
 
-def run_dask(
-    units: Sequence[UnitTask],
-    regions: Sequence[RegionTask],
-    build: Build,
-    scheduler: str | None = None,
-    beam_options: Sequence[str] = (),
-) -> None:
-    """Run on a Dask cluster: the one at `scheduler` (`tcp://host:8786`), or processes on this machine.
-
-    Units of a region that is drawn stay with the process that drew it: Dask shares out what a graph starts from, and
-    nothing after that. So let regions be drawn without stages, and then run their units.
-
-    Raises:
-        MachineError: Dask is not installed, or a stage stopped.
-    """
-    try:
-        from apache_beam.runners.dask.dask_runner import DaskRunner
-        from distributed import LocalCluster
-    except ImportError as error:
-        raise MachineError("the Dask runner needs the extra `dask`: pip install 'geoscribe[dask]'") from error
-    # One element a partition: Beam's default of 128 would put a small build into one task.
-    options = ["--dask_partition_size=1", *beam_options]
-    counts, workers = cache_folder(build.network), build.limits.workers
-    shares = [tuple(regions[i::workers]) for i in range(workers)]
-    elements: list[Element] = [*units, *(share for share in shares if share)]
-    if scheduler is not None:
-        near = urlsplit(scheduler).hostname or "127.0.0.1"
-        with serve_limits(counts, near) as limits_at:
-            options = [f"--dask_client_address={scheduler}", *options]
-            _run(elements, build, DaskRunner(), options, limits_at, workers)
-        return
-    shared = _with_shared_room(build, workers)
-    threads = _units_to_fill(toolbox(shared).captioner.room, units)
-    with (
-        LocalCluster(n_workers=workers, threads_per_worker=threads, dashboard_address=None) as cluster,
-        serve_limits(counts) as limits_at,
-    ):
-        options = [f"--dask_client_address={cluster.scheduler_address}", *options]
-        _run(elements, shared, DaskRunner(), options, limits_at, units_at_once=1)
-
-
-def _with_shared_room(build: Build, processes: int) -> Build:
-    """The build for each of some processes, which together send a model server no more than `at_once` requests."""
-    if not isinstance(build.captioner, Dialogue):
-        return build
-    each = build.captioner.model_copy(update={"at_once": ceil(build.captioner.at_once / processes)})
-    if each.verifier is not None:
-        verifier = each.verifier.model_copy(update={"at_once": ceil(each.verifier.at_once / processes)})
-        each = each.model_copy(update={"verifier": verifier})
-    return build.model_copy(update={"captioner": each})
-
-
-def _units_to_fill(room: int | None, units: Sequence[UnitTask]) -> int:
-    """Number of units that a process has under way so that their dialogues fill a room of so many sites."""
-    if room is None or not units:
-        return 1
-    mean = sum(unit.size for unit in units) / len(units)
-    return 2 + ceil(2 * room / mean)  # two more in the stages before
-
-
-def _run(
+def run(
     elements: Sequence[Element],
     build: Build,
     runner: Any,
-    options: list[str],
+    options: Sequence[str],
     limits_at: str | None,
     units_at_once: int,
+    close: Callable[[Any], None] = lambda _: None,
 ) -> None:
+    """Run the graph on a runner of Beam and wait for its end.
+
+    Args:
+        elements: Units, and regions to draw.
+        build: The build.
+        runner: The runner.
+        options: Options of Beam.
+        limits_at: Address at which worker processes find the build's shared rate limits; None if the driver runs the
+            stages itself.
+        units_at_once: Number of units that each stage works on at once in a process.
+        close: Called in the end with what the runner gave.
+
+    Raises:
+        MachineError, BuildStopped: as a stage raised them; or MachineError if the runner failed.
+    """
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failed stage is raised by `_own`
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Beam's own: an optional package of a cloud that is not used
         pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
         _attach(pipeline | "start" >> beam.Create(elements, reshuffle=False), build, limits_at, units_at_once)
         try:
-            pipeline.run().wait_until_finish()
+            result = pipeline.run()
+            try:
+                result.wait_until_finish()
+            finally:
+                close(result)
         except Exception as error:
             raise _own(error) from error
 

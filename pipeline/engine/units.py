@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pipeline.config.build import Build, Region
 from pipeline.digest import digest
 from pipeline.engine.layers import DamagedLayerError, LayerFile, Listing, commit_sites, read_units
-from pipeline.errors import MachineError, SiteError
+from pipeline.errors import MachineError, OutageError, SiteError
 from pipeline.regions import sampling
 from pipeline.regions.ground import Ground
 from pipeline.registry.toolbox import Toolbox
@@ -119,7 +119,7 @@ def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
     try:
         with tools.boundary(f"sampling of {region.name}", Reason.BAD_ANSWER).guard():
             return sampling.sample(ground_of(build, tools, region))
-    except SiteError as error:
+    except (SiteError, OutageError) as error:
         raise NotDrawnError(
             f"the sites of region {region.name} cannot be drawn: {error}. Units of other regions stay as they are; run "
             f"the same command again when the source answers, or take {region.name} out of the build file"

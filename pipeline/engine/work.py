@@ -61,7 +61,8 @@ def _make(stage: Stage, task: UnitTask, store: Store, tools: Toolbox, again: "_A
     else:
         kept = {row.site_id: row for row in read_rows(store, task.done[stage.name], stage.record)}
     fresh = {row.site_id: row for row in _run(stage, tools, again, sites, below)} if again.draws else {}
-    table = [row for site_id in marks if (row := fresh.get(site_id, kept.get(site_id))) is not None]
+    by_id = {site.site_id: site for site in sites}
+    table = [carry.weighted(row, by_id) for i in marks if (row := fresh.get(i, kept.get(i))) is not None]
     made = Made(task.parts(stage), marks)
     file = commit(store, stage.name, task.region, task.unit, task.recipe(stage), stage.record, table, made)
     return replace(task, done={**task.done, stage.name: file})

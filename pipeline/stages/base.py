@@ -8,7 +8,7 @@ from pipeline.config.build import Build, Region
 from pipeline.registry.toolbox import Toolbox
 from schemas.records import LayerRow, Site
 
-OVERLOOKED = frozenset({"aerial_scales", "drone", "missing", "considered"})
+OVERLOOKED = frozenset({"aerial_scales", "drone", "missing", "considered", "weight"})
 """What neither the engines nor the captioners are shown: to add such a view makes no cue and no description again."""
 RowT = TypeVar("RowT", bound=LayerRow)
 

@@ -107,7 +107,6 @@ def test_a_copied_workspace_is_retried_where_it_is_and_published_where_one_says(
     assert placed.returncode == 0, placed.stderr
     assert listed(tmp_path / "out") == listed(tmp_path / "first" / "dataset")
     assert tree(tmp_path / "first") == before
-    assert definition(open_store(str(tmp_path / "first" / "workspace"))).moved is False
 
 
 def test_a_renamed_build_goes_on_where_it_is(small_finished: Callable[..., Build], tmp_path: Path) -> None:

@@ -98,6 +98,7 @@ class _Writer:
         self._settings = settings
         self._room = room
         self._workspace = build.workspace
+        self._outage_wait_s = build.limits.outage_wait_s
         self._craft = craft
         self._parts: _Parts | None = None
         self._reliability = Reliability()
@@ -163,6 +164,7 @@ class _Writer:
         if self._parts is None or self._parts.loop is not loop:
             cache = ReplyCache(open_store(self._workspace))
             other = self._settings.verifier
-            judge = ModelClient(self._settings.model_copy(update=dict(other))) if other else None
-            self._parts = _Parts(loop, ModelClient(self._settings), judge, cache, asyncio.Semaphore(self._room))
+            judge = ModelClient(self._settings.model_copy(update=dict(other)), self._outage_wait_s) if other else None
+            writer = ModelClient(self._settings, self._outage_wait_s)
+            self._parts = _Parts(loop, writer, judge, cache, asyncio.Semaphore(self._room))
         return self._parts
