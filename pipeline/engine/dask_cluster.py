@@ -1,8 +1,7 @@
 """Runs the graph on a Dask cluster: a running one, or processes on this machine."""
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from math import ceil
 from typing import Any
 from urllib.parse import urlsplit
@@ -39,6 +38,7 @@ def run_dask(
     except ImportError as error:
         raise MachineError("the Dask runner needs the extra `dask`: pip install 'geoscribe[dask]'") from error
     logging.getLogger("distributed").setLevel(logging.WARNING)
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # tracebacks of what `_wait` says in a line
     counts, workers = cache_folder(build.network), build.limits.workers
     shares = [tuple(regions[i::workers]) for i in range(workers)]
     elements: list[Element] = [*units, *(share for share in shares if share)]
@@ -46,8 +46,7 @@ def run_dask(
     def run_at(address: str, given: Build, limits_at: str, units_at_once: int) -> None:
         # One element a partition: Beam's default of 128 would put a small build into one task.
         options = [f"--dask_client_address={address}", "--dask_partition_size=1", *beam_options]
-        with _one_line(address):
-            run(elements, given, DaskRunner(), options, limits_at, units_at_once, close=_close)
+        run(elements, given, DaskRunner(), options, limits_at, units_at_once, wait=_wait)
 
     if scheduler is not None:
         near = urlsplit(scheduler).hostname or "127.0.0.1"
@@ -63,26 +62,24 @@ def run_dask(
         run_at(cluster.scheduler_address, shared, limits_at, units_at_once=1)
 
 
-@contextmanager
-def _one_line(address: str) -> Iterator[None]:
-    """Say in a line that the cluster was lost: Dask has a dozen exceptions for it, and prints their tracebacks."""
+def _wait(result: Any) -> None:
+    """Wait for the end of a graph on Dask.
+
+    A client that loses its scheduler counts all as ended, so each future is looked at. Beam leaves its client open:
+    then it says with a traceback that the cluster ended before it.
+    """
     from distributed.client import FutureCancelledError
     from distributed.comm import CommClosedError
 
     try:
-        yield
-    except MachineError as error:
-        if isinstance(error.__cause__, FutureCancelledError | CommClosedError):
-            raise MachineError(
-                f"the Dask cluster at {address} was lost ({type(error.__cause__).__name__}). Finished work is kept; "
-                "start the cluster and the build again"
-            ) from error.__cause__
-        raise
-
-
-def _close(result: Any) -> None:
-    """Beam leaves its client open, which says with a traceback that the cluster ended before it."""
-    result.client.close()
+        result.wait_until_finish()
+        ended = all(future.status == "finished" for future in result.futures)
+    except (FutureCancelledError, CommClosedError):
+        ended = False
+    finally:
+        result.client.close()
+    if not ended:
+        raise MachineError("the Dask cluster was lost. Finished work is kept; start the cluster and the build again")
 
 
 def _with_shared_room(build: Build, processes: int) -> Build:

@@ -139,7 +139,7 @@ def run(
     options: Sequence[str],
     limits_at: str | None,
     units_at_once: int,
-    close: Callable[[Any], None] = lambda _: None,
+    wait: Callable[[Any], object] = lambda result: result.wait_until_finish(),
 ) -> None:
     """Run the graph on a runner of Beam and wait for its end.
 
@@ -151,7 +151,7 @@ def run(
         limits_at: Address at which worker processes find the build's shared rate limits; None if the driver runs the
             stages itself.
         units_at_once: Number of units that each stage works on at once in a process.
-        close: Called in the end with what the runner gave.
+        wait: Waits for the end, given what the runner gave.
 
     Raises:
         MachineError, BuildStopped: as a stage raised them; or MachineError if the runner failed.
@@ -162,11 +162,7 @@ def run(
         pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
         _attach(pipeline | "start" >> beam.Create(elements, reshuffle=False), build, limits_at, units_at_once)
         try:
-            result = pipeline.run()
-            try:
-                result.wait_until_finish()
-            finally:
-                close(result)
+            wait(pipeline.run())
         except Exception as error:
             raise _own(error) from error
 
