@@ -233,9 +233,14 @@ def test_a_killed_dask_scheduler_is_told_in_a_line_and_nothing_is_published(smal
 
     config, address = small_config(sampling__max_sites=30, sampling__spacing_m=20), f"tcp://127.0.0.1:{free_port()}"
     dask = [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    scheduler = subprocess.Popen([*dask, "scheduler", "--port", address.rpartition(":")[2], "--no-dashboard"], **quiet)
-    worker = subprocess.Popen([*dask, "worker", address, "--nthreads", "1", "--no-dashboard"], **quiet)
+
+    def start(*command: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [*dask, *command, "--no-dashboard"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    scheduler = start("scheduler", "--port", address.rpartition(":")[2])
+    worker = start("worker", address, "--nthreads", "1")
     try:
         store = open_store(str(config.parent / "workspace"))
         wait_until_listening(address)

@@ -104,7 +104,7 @@ def _build(folder: Path, url: str, sites: int) -> Build:
     return parse_build(raw, base=folder)
 
 
-def _imagery(sites: Sequence[Site], _tools: Any) -> list[ImageryRow]:
+def _imagery(sites: Sequence[Site], *_: Any) -> list[ImageryRow]:
     rows = []
     for n, site in enumerate(sites):
         time.sleep(FETCH_S)
