@@ -1,5 +1,6 @@
 """A bucket on a local S3 server, for builds."""
 
+import uuid
 from collections.abc import Iterator
 
 import boto3
@@ -17,6 +18,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    boto3.client("s3").create_bucket(Bucket="builds")
-    yield "s3://builds"
+    name = f"builds-{uuid.uuid4().hex}"  # servers of one process share what is in them
+    boto3.client("s3").create_bucket(Bucket=name)
+    yield f"s3://{name}"
     server.stop()
