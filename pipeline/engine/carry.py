@@ -96,8 +96,9 @@ def _changed(wanted: Mapping[str, str], made: Mapping[str, str]) -> frozenset[st
 def weighted(row: LayerRow, sites: Mapping[str, Site]) -> LayerRow:
     """A row that was carried over, with the weight that its site has now."""
     site = sites.get(row.site_id)
-    same = site is None or not isinstance(row, ImageryRow) or row.weight == site.weight
-    return row if same else row.model_copy(update={"weight": site.weight if site is not None else 0.0})
+    if site is None or not isinstance(row, ImageryRow):
+        return row
+    return row.model_copy(update={"weight": site.weight})
 
 
 def _mark(rows: Sequence[LayerRow]) -> str:
