@@ -26,6 +26,10 @@ class MachineError(Exception):
     """The build cannot go on until somebody mends the machine or the installation; the message says how."""
 
 
+class OutageError(MachineError):
+    """A provider or a host is out of order for longer than the build waits. What was committed stays."""
+
+
 class BuildStopped(Exception):  # noqa: N818 - not an error: the user asked for it
     """The user stopped the build. What was committed stays."""
 

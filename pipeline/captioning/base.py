@@ -57,6 +57,8 @@ class Captioner(Protocol):
     """`composer 1`: who and which version; stands in every row."""
     prompt_set: str
     model: str | None
+    room: int | None
+    """Number of sites that it describes at once, waiting for a model on another machine; None if it computes here."""
 
     def fingerprint(self) -> str:
         """Changes whenever its words may change: version, prompt set's content, model, sampling."""

@@ -200,6 +200,8 @@ class Imagery(Section):
     anonymiser: Literal["centerface", "none"] = "centerface"
     """How faces are made unrecognisable. `centerface` blurs them. `none` is allowed only with street sources of the
     synthetic world."""
+    require: list[Literal["aerial", "drone", "map"]] = []
+    """Views without which a site fails. Other sites may lack a view, as long as they have an aerial or a map chip."""
     choice: Choice = Choice()
     """How photos are ranked."""
     chips: Chips = Chips()
@@ -280,9 +282,20 @@ class Limits(Section):
 
     allowed_failed_share: Share = 0.2
     """A build whose share of failed sites is greater ends with exit code 1."""
+    allowed_missing_share: Share = 0.5
+    """A build ends with exit code 1 if a greater share of one view (aerial, drone or map) is missing."""
+    outage_wait_s: Annotated[float, Field(ge=0, le=604_800)] = 900.0
+    """How long a build waits for a provider, or for all model servers, that are out of order, in seconds. Then it stops
+    with exit code 3; finished work is kept."""
+    outage_share: Share = 0.9
+    """A provider counts as out of order if a greater share of its last 50 requests failed or was refused, or if 10 in a
+    row failed. 1: only the latter."""
     workers: Annotated[int, Field(ge=1, le=256)] = 4
-    """Number of units processed at once: threads of the local runner, or worker processes of a Dask cluster that the
-    build starts itself."""
+    """Number of units that each stage processes at once, or worker processes of a Dask cluster that the build starts
+    itself. Captions by a model take up as many units as fill the room of its servers (`captioner.at_once`)."""
+    regions_at_once: Annotated[int, Field(ge=1, le=256)] = 32
+    """Number of regions whose sites are drawn at once, where that takes a network. Each holds the list of its
+    photos."""
     sites_at_once: Annotated[int, Field(ge=1, le=256)] = 16
     """Number of sites of a unit whose pictures are fetched at once, if a source is on the network."""
 

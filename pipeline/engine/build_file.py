@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from pipeline.config.base import IS_FILE, IS_FOLDER, Section
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build, Region, source_name
 from pipeline.config.by_name import ByName
 from pipeline.config.sources import KINDS, WorldStreet
 from pipeline.config.strict_yaml import parse_yaml
@@ -214,6 +214,11 @@ def _unsourced_regions(build: Build) -> list[Problem]:
                 problems.append(
                     Problem(f"regions.{i}.{kind}", "nothing, and several are defined", f"one of {', '.join(defined)}")
                 )
+        problems += [
+            Problem("imagery.require", view, f"views that each region has a source of: {region.name} has none")
+            for view in build.imagery.require
+            if source_name(build, region, view) is None
+        ]
         if not build.sources.street:
             problems.append(
                 Problem(f"regions.{i}.street", "a region without a street source", "define one under sources.street")

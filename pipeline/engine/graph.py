@@ -1,41 +1,41 @@
-"""The Beam graph: linear, with units as elements, and only unit tasks move through it.
+"""The Beam graph: `sites`, `stages`. Its elements are regions and units, and only small values move through it.
 
-It has no tags, state, finish_bundle or Beam sink, and shuffles only its input, so that it means the same on every
-runner. The result of a step is in the workspace; a step that runs twice finds its work done.
+It is linear and has no tags, state, output of finish_bundle or Beam sink, so that it means the same on every runner.
+The result of a step is in the workspace; a step that runs twice finds its work done.
 """
 
 import logging
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import PipelineOptions
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.config.build import Build
+from pipeline.engine.drawing import RegionTask, draw_all, units_to_do
+from pipeline.engine.scheduler import Batch, scheduler_of
 from pipeline.engine.units import UnitTask
-from pipeline.engine.work import do_stage
 from pipeline.errors import BuildStopped, MachineError
 from pipeline.net import redact
-from pipeline.net.client import cache_folder
-from pipeline.net.rate_limit_service import serve_limits
 from pipeline.registry.toolbox import Toolbox, toolbox
-from pipeline.stages import STAGES, Stage
 from pipeline.stopping import check_stop, request_stop
 from pipeline.storage import Store, open_store
 
 log = logging.getLogger(__name__)
 
 
-class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
-    """Runs one stage on unit tasks. Sources and engines are made once per worker process."""
+Element = UnitTask | tuple[RegionTask, ...]
+"""What the graph starts from: units whose sites are drawn, and regions to draw."""
 
-    def __init__(self, stage: Stage, build_json: str, limits_at: str | None) -> None:
-        self._stage = stage
+
+class _Fn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
+    """A step. Sources and engines are made once per worker process."""
+
+    def __init__(self, build: Build, limits_at: str | None) -> None:
+        self._build_json = build.model_dump_json()
         self._limits_at = limits_at
-        self._build_json = build_json
         self._store: Store | None = None
         self._tools: Toolbox | None = None
 
@@ -46,88 +46,123 @@ class StageFn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         self._store = open_store(build.workspace)
         self._tools = toolbox(build, self._limits_at)
 
-    def process(self, task: UnitTask) -> Iterable[UnitTask]:
-        """Pass the task on with the stage done; drop it if the build is being stopped."""
+    def _given(self) -> tuple[Store, Toolbox]:
         assert self._store is not None
         assert self._tools is not None
+        return self._store, self._tools
+
+
+class SampleFn(_Fn):
+    """Draws the sites of regions, and hands on the units of each as soon as it is drawn."""
+
+    def process(self, element: Element) -> Iterator[UnitTask]:
+        """Hand on a unit, or the units of regions."""
+        if isinstance(element, UnitTask):
+            yield element
+            return
+        store, tools = self._given()
         try:
-            check_stop()
-            done = do_stage(self._stage, task, self._store, self._tools)
+            for task, file in draw_all(element, store, tools):
+                yield from units_to_do(task, file, store)
         except (MachineError, BuildStopped) as error:
             if self._limits_at is not None:  # another process than the driver's
                 raise
             # Beam would print the traceback of what is no bug; the driver, in the same process, says it in a line.
             request_stop(error if isinstance(error, MachineError) else None)
-            return
-        yield done
 
 
-def attach(tasks: beam.PCollection, build: Build, limits_at: str | None = None) -> beam.PCollection:
-    """Apply all stages, in order, to a collection of unit tasks.
+class StagesFn(_Fn):
+    """Takes units through the stages.
+
+    A unit is started and its bundle goes on with the next one; the bundle ends when all its units are done.
+    """
+
+    def __init__(self, build: Build, limits_at: str | None, units_at_once: int) -> None:
+        super().__init__(build, limits_at)
+        self._units_at_once = units_at_once
+        self._batch: Batch | None = None
+
+    def start_bundle(self) -> None:
+        """Begin a batch of units."""
+        store, tools = self._given()
+        scheduler = scheduler_of(tools, self._units_at_once)
+        self._batch = Batch(scheduler, store, tools, in_driver=self._limits_at is None)
+
+    def process(self, task: UnitTask) -> None:
+        """Start a unit."""
+        assert self._batch is not None
+        self._batch.start(task)
+
+    def finish_bundle(self) -> None:
+        """Wait for the units."""
+        assert self._batch is not None
+        self._batch.wait()
+
+
+def _attach(elements: beam.PCollection, build: Build, limits_at: str | None, units_at_once: int) -> beam.PCollection:
+    """Apply the steps to a collection of elements.
 
     Args:
-        tasks: `UnitTask`s.
+        elements: `Element`s.
         build: The build.
         limits_at: Address at which worker processes find the build's shared rate limits; None if the driver runs the
             stages itself.
+        units_at_once: Number of units that each stage works on at once in a process.
     """
-    build_json = build.model_dump_json()
-    for stage in STAGES:
-        tasks |= stage.name >> beam.ParDo(StageFn(stage, build_json, limits_at))
-    return tasks
+    drawn = elements | "sites" >> beam.ParDo(SampleFn(build, limits_at))
+    return drawn | "stages" >> beam.ParDo(StagesFn(build, limits_at, units_at_once))
 
 
-def run_local(tasks: Sequence[UnitTask], build: Build, beam_options: Sequence[str] = ()) -> None:
-    """Run on this machine, with units in threads of this process: waiting and computing overlap.
+def run_local(
+    units: Sequence[UnitTask], regions: Sequence[RegionTask], build: Build, beam_options: Sequence[str] = ()
+) -> None:
+    """Run in this process, which works on `limits.workers` units of each stage at once.
+
+    The units of a region are taken up as soon as it is drawn.
 
     Raises:
         MachineError, BuildStopped: as a stage raised them.
     """
-    # Named, because Beam's default runner may try to download a runner binary.
-    options = [f"--direct_num_workers={build.limits.workers}", "--direct_running_mode=multi_threading", *beam_options]
-    _run(tasks, build, FnApiRunner(), options, limits_at=None)
+    # Named, because Beam's default runner may try to download a runner binary. One bundle: the scheduler has threads.
+    options = ["--direct_num_workers=1", "--direct_running_mode=in_memory", *beam_options]
+    elements: list[Element] = [*units]
+    if regions:
+        elements.append(tuple(regions))  # the last, as it goes on until all are drawn
+    run(elements, build, FnApiRunner(), options, None, build.limits.workers)
     check_stop()
 
 
-def run_dask(
-    tasks: Sequence[UnitTask], build: Build, scheduler: str | None = None, beam_options: Sequence[str] = ()
+def run(
+    elements: Sequence[Element],
+    build: Build,
+    runner: Any,
+    options: Sequence[str],
+    limits_at: str | None,
+    units_at_once: int,
+    wait: Callable[[Any], object] = lambda result: result.wait_until_finish(),
 ) -> None:
-    """Run on a Dask cluster: the one at `scheduler` (`tcp://host:8786`), or processes on this machine.
+    """Run the graph on a runner of Beam and wait for its end.
+
+    Args:
+        elements: Units, and regions to draw.
+        build: The build.
+        runner: The runner.
+        options: Options of Beam.
+        limits_at: Address at which worker processes find the build's shared rate limits; None if the driver runs the
+            stages itself.
+        units_at_once: Number of units that each stage works on at once in a process.
+        wait: Waits for the end, given what the runner gave.
 
     Raises:
-        MachineError: Dask is not installed, or a stage stopped.
+        MachineError, BuildStopped: as a stage raised them; or MachineError if the runner failed.
     """
-    try:
-        from apache_beam.runners.dask.dask_runner import DaskRunner
-        from distributed import LocalCluster
-    except ImportError as error:
-        raise MachineError("the Dask runner needs the extra `dask`: pip install 'geoscribe[dask]'") from error
-    # One unit a partition: Beam's default of 128 would put a small build into one task.
-    options = ["--dask_partition_size=1", *beam_options]
-    counts = cache_folder(build.network)
-    if scheduler is not None:
-        near = urlsplit(scheduler).hostname or "127.0.0.1"
-        with serve_limits(counts, near) as limits_at:
-            options = [f"--dask_client_address={scheduler}", *options]
-            _run(tasks, build, DaskRunner(), options, limits_at)
-        return
-    with (
-        LocalCluster(n_workers=build.limits.workers, threads_per_worker=1, dashboard_address=None) as cluster,
-        serve_limits(counts) as limits_at,
-    ):
-        options = [f"--dask_client_address={cluster.scheduler_address}", *options]
-        _run(tasks, build, DaskRunner(), options, limits_at)
-
-
-def _run(tasks: Sequence[UnitTask], build: Build, runner: Any, options: list[str], limits_at: str | None) -> None:
     logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failed stage is raised by `_own`
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Beam's own: an optional package of a cloud that is not used
         pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
-        # The local runner needs the reshuffle to share the tasks out among its threads; on Dask it would do nothing.
-        attach(pipeline | "units" >> beam.Create(tasks, reshuffle=limits_at is None), build, limits_at)
+        _attach(pipeline | "start" >> beam.Create(elements, reshuffle=False), build, limits_at, units_at_once)
         try:
-            pipeline.run().wait_until_finish()
+            wait(pipeline.run())
         except Exception as error:
             raise _own(error) from error
 

@@ -11,14 +11,15 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, BinaryIO, TypeVar
+from dataclasses import dataclass
+from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.digest import digest_bytes
-from pipeline.engine.details import Details, commonest
+from pipeline.engine.counts import Counts, count
+from pipeline.errors import MachineError
 from pipeline.stages import STAGES
 from pipeline.storage import Entry, Store
 from schemas.arrow import from_table, to_table
@@ -28,7 +29,11 @@ RowT = TypeVar("RowT", bound=LayerRow)
 
 _TAIL = 2**15
 """Bytes read at once from a file's end: at least its footer."""
+FORMAT = 2
+"""Of the tables of layers. Format 1 had no number, and no counts of views. Raised when a reader must know."""
+FORMAT_KEY = b"geoscribe.format"
 COUNTS = b"geoscribe.counts"
+MADE = b"geoscribe.made"
 UNITS = b"geoscribe.units"
 _NAME = re.compile(
     r"(?P<layer>[a-z]+)/(?P<region>[^/]+)/(?P<unit>[^/.]+)\.(?P<recipe>[0-9a-f]+)\.(?P<content>[0-9a-f]+)\.parquet"
@@ -63,23 +68,13 @@ class LayerFile:
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Numbers of sites of a table: ok, and failed by reason."""
+class Made:
+    """What a table's rows were made from."""
 
-    ok: int
-    failed: dict[str, int]
-    details: dict[str, Details] = field(default_factory=dict)
-    """By reason, what those sites failed of in words: the commonest ones."""
-
-    def __add__(self, other: "Counts") -> "Counts":
-        reasons = self.details.keys() | other.details.keys()
-        details = {r: self.details.get(r, Details()) + other.details.get(r, Details()) for r in reasons}
-        return Counts(self.ok + other.ok, dict(Counter(self.failed) + Counter(other.failed)), details)
-
-    @property
-    def total(self) -> int:
-        """All sites of the table."""
-        return self.ok + sum(self.failed.values())
+    parts: dict[str, str]
+    """By part of the rows: digest of settings, versions and fingerprints."""
+    inputs: dict[str, str]
+    """By site id: digest of what the stage was given of the site."""
 
 
 class Listing:
@@ -112,12 +107,26 @@ def list_layers(store: Store, *layers: str) -> Listing:
     return Listing(entry for layer in layers or LAYERS for entry in store.entries(layer))
 
 
+def list_region(store: Store, region: str) -> Listing:
+    """The files of one region, of all layers."""
+    return Listing(entry for layer in LAYERS for entry in store.entries(f"{layer}/{region}"))
+
+
 def commit(
-    store: Store, layer: str, region: str, unit: str, recipe: str, record: type[RowT], rows: Sequence[RowT]
+    store: Store,
+    layer: str,
+    region: str,
+    unit: str,
+    recipe: str,
+    record: type[RowT],
+    rows: Sequence[RowT],
+    made: Made | None = None,
 ) -> LayerFile:
-    """Write a unit's table, unless the same one is already there."""
-    table = to_table(record, rows)
-    return commit_table(store, layer, region, unit, recipe, table, {COUNTS: _counts_json(rows)})
+    """Write a unit's table, unless the same one is already there. `made` says what its rows were made from."""
+    footer = {COUNTS: count(rows).as_json()}
+    if made is not None:
+        footer[MADE] = json.dumps({"parts": made.parts, "inputs": made.inputs}, sort_keys=True).encode()
+    return commit_table(store, layer, region, unit, recipe, to_table(record, rows), footer)
 
 
 def commit_sites(store: Store, region: str, recipe: str, sites: Sequence[Site], digests: dict[str, str]) -> LayerFile:
@@ -133,7 +142,7 @@ def commit_table(
     """Encode a table and write it under the name that follows from its bytes."""
     buffer = io.BytesIO()
     pq.write_table(
-        table.replace_schema_metadata(footer),
+        table.replace_schema_metadata({**footer, FORMAT_KEY: str(FORMAT).encode()}),
         buffer,
         compression={path: _codec(path) for path in _leaves(table.schema)},
         use_dictionary=False,
@@ -150,12 +159,19 @@ def read(store: Store, file: LayerFile) -> pa.Table:
 
     Raises:
         DamagedLayerError: the bytes are not those that were written.
+        MachineError: a newer version of geoscribe wrote it.
         FileNotFoundError: another build has superseded and removed the file.
     """
     data = store.read(file.path)
     if digest_bytes(data) != file.content:
         raise DamagedLayerError(file)
-    return pq.read_table(pa.BufferReader(data))
+    table = pq.read_table(pa.BufferReader(data))
+    written = int((table.schema.metadata or {}).get(FORMAT_KEY, b"1"))
+    if written > FORMAT:
+        raise MachineError(
+            f"{file.path} has format {written}; this version of geoscribe reads up to {FORMAT}: update it"
+        )
+    return table
 
 
 def read_columns(store: Store, file: LayerFile, columns: list[str]) -> pa.Table:
@@ -193,10 +209,19 @@ def read_counts(store: Store, file: LayerFile) -> Counts:
             # The first is the key: words from elsewhere, which may hold it too, stand in its value, behind it.
             start = footer.index(b"{", footer.index(COUNTS))
             raw, _ = json.JSONDecoder().raw_decode(footer[start:].decode("latin-1"))
-            details = {reason: Details.of(counted) for reason, counted in raw.get("details", {}).items()}
-            return Counts(raw["ok"], raw["failed"], details)
+            return Counts.of(raw)
         except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise DamagedLayerError(file) from error
+
+
+def read_made(store: Store, file: LayerFile) -> Made | None:
+    """What a table's rows were made from; None where the table does not say, cannot be read or is gone."""
+    try:
+        with store.reader(file.path) as source:
+            raw = json.loads((pq.read_metadata(source).metadata or {}).get(MADE, b"null"))
+    except (pa.ArrowException, OSError, ValueError):
+        return None  # whoever reads its rows meets the damage
+    return Made(raw["parts"], raw["inputs"]) if raw else None
 
 
 def _footer(source: BinaryIO) -> bytes:
@@ -217,18 +242,6 @@ def read_units(store: Store, file: LayerFile) -> dict[str, tuple[int, str]]:
     """Number and digest of the sites of each unit of a region. The whole file is checked, as in `read`."""
     units = json.loads(read(store, file).schema.metadata[UNITS])
     return {unit: (size, mark) for unit, (size, mark) in units.items()}
-
-
-def _counts_json(rows: Sequence[LayerRow]) -> bytes:
-    failed = Counter(str(row.reason) for row in rows if row.status == "failed")
-    counts: dict[str, Any] = {"ok": len(rows) - failed.total(), "failed": dict(sorted(failed.items()))}
-    if failed:
-        said: dict[str, list[str]] = {reason: [] for reason in sorted(failed)}
-        for row in rows:
-            if row.status == "failed":
-                said[str(row.reason)].append(row.detail or "")
-        counts["details"] = {reason: commonest(details).as_list() for reason, details in said.items()}
-    return json.dumps(counts).encode()
 
 
 def _codec(path: str) -> str:

@@ -2,12 +2,14 @@
 
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, list_layers, read_counts
-from pipeline.engine.units import UnitTask
+from pipeline.engine.counts import Counts
+from pipeline.engine.drawing import RegionTask
+from pipeline.engine.layers import DamagedLayerError, LayerFile, list_layers, read_counts
+from pipeline.engine.units import UnitTask, survey, with_todo
 from pipeline.errors import MachineError
 from pipeline.storage import Store
 
@@ -23,6 +25,9 @@ class StageProgress:
     """Sites of the finished units."""
 
 
+SITES = "sites"
+"""Takes the place of the stage for a region that is to be drawn."""
+
 Progress = dict[tuple[str, str], StageProgress]
 """Progress by region and stage."""
 
@@ -30,17 +35,22 @@ Progress = dict[tuple[str, str], StageProgress]
 class Watcher:
     """Lists the workspace at intervals and reports what was committed since the build began."""
 
-    def __init__(self, store: Store, tasks: Sequence[UnitTask], report: Callable[[Progress], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        tasks: Sequence[UnitTask],
+        regions: Sequence[RegionTask],
+        report: Callable[[Progress], None],
+    ) -> None:
         self._store = store
         self._report = report
-        self._known = set(list_layers(store))
+        self._before = list_layers(store)
+        self._known = set(self._before)
         self._progress: Progress = {}
-        expected: dict[tuple[str, str], int] = defaultdict(int)
-        for task in tasks:
-            for stage in task.todo:
-                expected[task.region, stage] += 1
-        for key, units in expected.items():
-            self._progress[key] = StageProgress(units)
+        self._undrawn = {task.region: task for task in regions}
+        for region in self._undrawn:
+            self._progress[region, SITES] = StageProgress(1)
+        self._expect((task.region, stage) for task in tasks for stage in task.todo)
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
@@ -68,9 +78,25 @@ class Watcher:
         except MachineError:
             return  # the stages meet the same fault and say so
         for file in new:
+            if file.layer == SITES and file.region in self._undrawn:
+                self._arrived(self._undrawn.pop(file.region), file)
+        for file in new:
             self._known.add(file)
             self._count(file)
         self._report(self._progress)
+
+    def _expect(self, keys: Iterable[tuple[str, str]]) -> None:
+        for key, units in Counter(keys).items():
+            self._progress[key] = StageProgress(units)
+
+    def _arrived(self, task: RegionTask, file: LayerFile) -> None:
+        """A region was drawn: from now on its units are expected."""
+        try:
+            units = survey(self._store, self._before, [file], {task.region: task.bases})
+        except (DamagedLayerError, FileNotFoundError):
+            return  # the stages meet the same fault
+        self._progress[task.region, SITES] = StageProgress(1, 1, Counts(sum(unit.size for unit in units), {}))
+        self._expect((task.region, stage) for unit in units for stage in with_todo(unit, task.stages).todo)
 
     def _count(self, file: LayerFile) -> None:
         entry = self._progress.get((file.region, file.layer))

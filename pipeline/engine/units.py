@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pipeline.config.build import Build, Region
 from pipeline.digest import digest
 from pipeline.engine.layers import DamagedLayerError, LayerFile, Listing, commit_sites, read_units
-from pipeline.errors import MachineError, SiteError
+from pipeline.errors import MachineError, OutageError, SiteError
 from pipeline.regions import sampling
 from pipeline.regions.ground import Ground
 from pipeline.registry.toolbox import Toolbox
@@ -30,7 +30,7 @@ class UnitTask:
     """Number of sites."""
     sites_digest: str
     bases: dict[str, str]
-    """By stage: digest of all that its tables depend on, except for the tables that it reads."""
+    """See `stage_bases`."""
     done: dict[str, LayerFile]
     """By stage: the file that is up to date."""
     there: tuple[LayerFile, ...] = ()
@@ -40,6 +40,18 @@ class UnitTask:
     """Stages to run, in order."""
     retry: frozenset[str] = frozenset()
     """Reasons whose failed sites are retried in tables that are otherwise up to date."""
+    missing: frozenset[str] = frozenset()
+    """Views that are tried again where they are missing for a reason of `retry`; failed sites then stay as they are."""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Region and unit."""
+        return self.region, self.unit
+
+    def parts(self, stage: Stage) -> dict[str, str]:
+        """Digests of what the parts of a stage's rows are made from, except for the tables that it reads."""
+        prefix = f"{stage.name}."
+        return {name.removeprefix(prefix): mark for name, mark in self.bases.items() if name.startswith(prefix)}
 
     def recipe(self, stage: Stage) -> str:
         """Recipe of a stage's table, given the tables that it reads."""
@@ -53,11 +65,18 @@ class UnitTask:
 
 
 def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
-    """By stage: what its tables of a region depend on, except for the tables that it reads."""
+    """Digests of what a region's tables depend on besides the tables that they are made from.
+
+    By stage, and by part of each stage's rows (`imagery.aerial`).
+    """
     shape = region.model_dump(mode="json", exclude={"continent"})  # the continent decides the split and nothing else
     sites = digest("sites", sampling.VERSION, shape, build.sampling, build.seed, *_sampled(build, tools, region))
-    made = {s.name: digest(s.name, s.version, *s.depends_on(build, tools, region)) for s in STAGES}
-    return {"sites": sites, **made}
+    bases = {"sites": sites}
+    for stage in STAGES:
+        parts = stage.depends_on(build, tools, region).items()
+        marks = {f"{stage.name}.{part}": digest(part, stage.version, *made_from) for part, made_from in parts}
+        bases |= {stage.name: digest(stage.name, marks), **marks}
+    return bases
 
 
 def _sampled(build: Build, tools: Toolbox, region: Region) -> list[str | float]:
@@ -101,26 +120,31 @@ def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
     try:
         with tools.boundary(f"sampling of {region.name}", Reason.BAD_ANSWER).guard():
             return sampling.sample(ground_of(build, tools, region))
-    except SiteError as error:
+    except (SiteError, OutageError) as error:
         raise NotDrawnError(
             f"the sites of region {region.name} cannot be drawn: {error}. Units of other regions stay as they are; run "
             f"the same command again when the source answers, or take {region.name} out of the build file"
         ) from error
 
 
-def ensure_sites(build: Build, tools: Toolbox, region: Region, store: Store, listing: Listing, base: str) -> LayerFile:
-    """The region's committed sites, drawn now if they are missing or damaged."""
-    found = listing.sites(region.name, base)
-    if found is not None:
-        try:
-            read_units(store, found)
-        except DamagedLayerError as error:
-            log.warning("%s; sampling %s again", error, region.name)
-            store.delete(found.path)
-        else:
-            return found
+def sound_sites(store: Store, listing: Listing, region: Region, recipe: str) -> LayerFile | None:
+    """The region's committed sites, if they are there. A damaged file is removed."""
+    found = listing.sites(region.name, recipe)
+    if found is None:
+        return None
+    try:
+        read_units(store, found)
+    except DamagedLayerError as error:
+        log.warning("%s; sampling %s again", error, region.name)
+        store.delete(found.path)
+        return None
+    return found
+
+
+def commit_drawn(build: Build, tools: Toolbox, region: Region, store: Store, recipe: str) -> LayerFile:
+    """Draw and commit the sites of a region. Raises as `sample_region` does."""
     sites = sample_region(build, tools, region)
-    return commit_sites(store, region.name, base, sites, sampling.digests_by_unit(sites))
+    return commit_sites(store, region.name, recipe, sites, sampling.digests_by_unit(sites))
 
 
 def survey(

@@ -1,34 +1,23 @@
-"""A workspace's definition (`build.json`) and its state, read from the listing."""
+"""The state of a workspace, read from the listing."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 from pipeline.captioning.dialogue import replies
-from pipeline.config.build import Build
-from pipeline.engine.layers import Counts, DamagedLayerError, LayerFile, Listing, list_layers, read_counts, read_units
+from pipeline.engine.counts import Counts
+from pipeline.engine.definition import Definition, definition
+from pipeline.engine.drawing import Note, drop_notes, read_note
+from pipeline.engine.layers import DamagedLayerError, LayerFile, Listing, list_layers, read_counts, read_units
 from pipeline.engine.units import UnitTask, survey
-from pipeline.errors import ConfigError, Problem
 from pipeline.stages import STAGES
 from pipeline.storage import Store
 
-DEFINITION = "build.json"
 _READERS = 8
 """Threads that read footers: enough to hide a bucket's latency."""
 _SLICE = 64
-
-
-@dataclass(frozen=True)
-class Definition:
-    """The build last started on a workspace, and what its tables depend on."""
-
-    build: Build
-    bases: dict[str, dict[str, str]]
-    """By region and stage (`pipeline.engine.units.stage_bases`)."""
 
 
 @dataclass(frozen=True)
@@ -60,44 +49,8 @@ class State:
     """Files left behind by an earlier build file or a retry; `geoscribe gc` removes them."""
     damaged: list[LayerFile]
     """Files whose footer cannot be read; the next build makes them again."""
-
-
-def claim(store: Store, build: Build, bases: dict[str, dict[str, str]]) -> None:
-    """Record the build that is about to run.
-
-    Raises:
-        ConfigError: the workspace belongs to another build.
-    """
-    owner = _read(store)
-    if owner is not None and owner["name"] != build.name:
-        found = f"{store.url}, which belongs to the build {owner['name']!r}"
-        raise ConfigError([Problem("workspace", found, f"a workspace of {build.name!r}, or a new one")])
-    definition = {"name": build.name, "build": build.model_dump(mode="json"), "bases": bases}
-    data = json.dumps(definition, indent=1, sort_keys=True).encode()
-    if owner != definition:
-        store.write(DEFINITION, data)
-
-
-def definition(store: Store) -> Definition:
-    """The build last started on a workspace.
-
-    Raises:
-        ConfigError: it is not a workspace.
-    """
-    raw = _read(store)
-    if raw is None:
-        raise ConfigError([Problem(store.url, f"no {DEFINITION}", "the workspace of a build")])
-    return Definition(Build.model_validate(raw["build"]), raw["bases"])
-
-
-def _read(store: Store) -> dict[str, Any] | None:
-    try:
-        raw = json.loads(store.read(DEFINITION))
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        raise ConfigError([Problem(f"{store.url}/{DEFINITION}", str(error), "the file that a build wrote")]) from error
-    return raw if isinstance(raw, dict) else None
+    notes: list[Note]
+    """Why regions have no sites."""
 
 
 def read_state(store: Store) -> State:
@@ -107,6 +60,8 @@ def read_state(store: Store) -> State:
     sites, damaged_sites = committed_sites(store, listing, defined)
     tasks = survey(store, listing, sites, defined.bases)
     wanted = {file for task in tasks for file in task.done.values()}
+    with_sites = {file.region for file in (*sites, *damaged_sites)}
+    without = [r.name for r in defined.build.regions if r.name not in with_sites]
     counts, damaged = count_all(store, sorted(wanted))
     return State(
         definition=defined,
@@ -116,6 +71,7 @@ def read_state(store: Store) -> State:
         counts=counts,
         stale=sorted(set(listing) - wanted - {*sites, *damaged_sites}),
         damaged=[*damaged_sites, *damaged],
+        notes=[read_note(store, name, defined.bases[name]["sites"]) for name in without],
     )
 
 
@@ -173,18 +129,30 @@ def _by_region(tasks: Sequence[UnitTask], counts: dict[LayerFile, Counts]) -> li
     return states
 
 
+def garbage(store: Store) -> list[tuple[LayerFile, int]]:
+    """What `collect_garbage` would remove, with the bytes of each file."""
+    sizes = list_layers(store).sizes
+    return [(file, sizes.get(file, 0)) for file in read_state(store).stale]
+
+
 def collect_garbage(store: Store) -> list[LayerFile]:
     """Remove the files in `State.stale` and leftovers of killed writers. Must not run while a build runs."""
-    stale = read_state(store).stale
-    for file in stale:
+    state = read_state(store)
+    for file in state.stale:
         store.delete(file.path)
+    drop_notes(store, keep={note.region for note in state.notes})
     store.sweep()
-    return stale
+    return state.stale
+
+
+def stored_replies(store: Store) -> list[str]:
+    """Paths of the stored model replies."""
+    return [entry.path for entry in store.entries(replies.FOLDER)]
 
 
 def discard_replies(store: Store) -> int:
     """Remove the stored model replies; returns the number of files. To get them again costs again."""
-    kept = [entry.path for entry in store.entries(replies.FOLDER)]
+    kept = stored_replies(store)
     for path in kept:
         store.delete(path)
     return len(kept)

@@ -4,7 +4,9 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from pipeline.errors import SiteError
+from pipeline.errors import OutageError, SiteError
+from pipeline.net import outages
+from pipeline.net.outages import FailedShare, OutageRules
 from schemas.reasons import Reason
 
 FAILURES = 10
@@ -23,19 +25,30 @@ class CircuitBreaker:
     probe. So a host that never responds delays a build by little more than `patience_s`, whatever the number of
     requests.
 
+    With `outage`, a host that refuses most of its last requests counts as down as well; and once it has been down for
+    `outage.wait_s`, requests raise `OutageError`, which stops the build, so that sites do not fail one by one.
+
     Args:
         host: Its name, for messages.
         patience_s: Time a host may be down before requests fail at once.
         retry_share: Retries allowed for each request, beyond the first `FREE_RETRIES`.
         clock: Monotonic time, seconds. The event loop must use the same.
+        outage: What a build does when it is out of order.
     """
 
     def __init__(
-        self, host: str, patience_s: float, retry_share: float, clock: Callable[[], float] = time.monotonic
+        self,
+        host: str,
+        patience_s: float,
+        retry_share: float,
+        clock: Callable[[], float] = time.monotonic,
+        outage: OutageRules | None = None,
     ) -> None:
         self._host = host
         self._clock = clock
-        self._patience = patience_s
+        self._outage = outage
+        self._patience = outage.wait_s if outage is not None else patience_s
+        self._bad = FailedShare(outage)
         self._share = retry_share
         self._requests = 0
         self._retries = 0
@@ -57,6 +70,7 @@ class CircuitBreaker:
 
         Raises:
             SiteError: UNREACHABLE, it has been down too long.
+            OutageError: the same, in a build.
         """
         while True:
             now = self._clock()
@@ -66,6 +80,11 @@ class CircuitBreaker:
                 self._probing = True
                 return True
             patience_ends = self._down_since + self._patience
+            if now >= patience_ends and self._outage is not None:
+                raise OutageError(
+                    f"{self._host} has been out of order for {now - self._down_since:.0f} s (limits.outage_wait_s): "
+                    f"{self._last}. Finished work is kept; start the build again when it answers"
+                )
             if now >= patience_ends:
                 raise SiteError(
                     Reason.UNREACHABLE,
@@ -79,25 +98,42 @@ class CircuitBreaker:
                 continue
 
     def answered(self) -> None:
-        """Record a response, if only a refusal."""
+        """Record a response that is no refusal."""
         self._requests += 1
         self._failures = 0
+        self._bad.note(False)
         self._probing = False
         if self.down:
             self._down_since = None
+            self._bad.clear()
+            outages.resume(self._host)
             self._tell()
 
     def failed(self, what: str, *, probe: bool) -> None:
         """Record a failure of the connection or the server."""
+        self._failures += 1
+        self._bad.note(True)
+        self._bad_news(what, probe=probe)
+
+    def refused(self, what: str, *, probe: bool) -> None:
+        """Record that the host refused a request, or asked for fewer: most of its last ones must be, for an outage."""
+        if self._outage is None:
+            self.answered()
+            return
+        self._failures = 0
+        self._bad.note(True)
+        self._bad_news(what, probe=probe)
+
+    def _bad_news(self, what: str, *, probe: bool) -> None:
         now = self._clock()
         self._requests += 1
-        self._failures += 1
         self._last = what
         if self._down_since is None:
-            if self._failures < FAILURES:
+            if self._failures < FAILURES and not self._bad.too_great:
                 return
             self._down_since = now
             self._pause = min(5.0, max(self._patience / 10.0, 0.1))
+            outages.pause(self._host, what)
         elif probe:
             self._pause = min(self._pause * 2.0, LONGEST_PAUSE_S)
         else:

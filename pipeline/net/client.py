@@ -17,6 +17,7 @@ from pipeline.net.base import Answer, Judge, Key, Provider, Request
 from pipeline.net.cache import AnswerCache
 from pipeline.net.cached_client import CachedClient
 from pipeline.net.loop_thread import LoopThread
+from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import LocalRateLimiter, RateLimiter
 from pipeline.net.retrying_client import Asked, RetryingClient
 from pipeline.net.transport import Transport
@@ -46,8 +47,15 @@ class _Parts:
 class _Engine:
     """Makes the parts with the first request; and anew in a process that was forked, which has another loop."""
 
-    def __init__(self, network: Network, limiter: RateLimiter | None, resolver: AbstractResolver | None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        limiter: RateLimiter | None,
+        resolver: AbstractResolver | None,
+        outage: OutageRules | None,
+    ) -> None:
         self._network = network
+        self._outage = outage
         self._limiter = limiter
         self._resolver = resolver
         self._parts: _Parts | None = None
@@ -67,7 +75,8 @@ class _Engine:
         cache = AnswerCache(folder / "answers", max_bytes) if max_bytes else None
         limiter = self._limiter or LocalRateLimiter(folder)
         transport = Transport(network, user_agent(network), self._resolver)
-        return _Parts(loop, transport, limiter, CachedClient(RetryingClient(network, transport, limiter), cache))
+        client = RetryingClient(network, transport, limiter, outage=self._outage)
+        return _Parts(loop, transport, limiter, CachedClient(client, cache))
 
     async def close(self) -> None:
         if self._parts is not None and self._parts.loop is asyncio.get_running_loop():
@@ -83,13 +92,18 @@ class HttpClient:
         network: The build file's section.
         limiter: Keeps the limits, and is closed with the client; by default those of this process alone.
         resolver: Resolves names, in place of the system's.
+        outage: What a build does where a host is out of order.
     """
 
     def __init__(
-        self, network: Network, limiter: RateLimiter | None = None, resolver: AbstractResolver | None = None
+        self,
+        network: Network,
+        limiter: RateLimiter | None = None,
+        resolver: AbstractResolver | None = None,
+        outage: OutageRules | None = None,
     ) -> None:
         self._network = network
-        self._engine = _Engine(network, limiter, resolver)
+        self._engine = _Engine(network, limiter, resolver, outage)
         self._loop = LoopThread("geoscribe-network", self._engine.close)
         self._sessions: dict[tuple[str, tuple[str, ...], Key | None, bool, Judge | None], HttpSession] = {}
         self._lock = threading.Lock()

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field, replace
 from yarl import URL
 
 from pipeline.config.build import Network
-from pipeline.errors import MachineError, SiteError
-from pipeline.net import keys, redact
+from pipeline.errors import MachineError, OutageError, SiteError
+from pipeline.net import keys, redact, traffic
 from pipeline.net.addresses import Origin, check, parse_url
 from pipeline.net.base import Answer, Provider, Request, Verdict
 from pipeline.net.circuit_breaker import CircuitBreaker
+from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import RateLimiter
 from pipeline.net.robots import LONGEST as LONGEST_ROBOTS
 from pipeline.net.robots import Robots, robots_verdict
@@ -26,6 +27,8 @@ MOST_REDIRECTS = 3
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOST_FAULTS = frozenset({Reason.UNREACHABLE, Reason.SERVER_ERROR})
 """Reasons that count towards a host being down."""
+_REFUSALS = frozenset({Reason.REFUSED, Reason.RATE_LIMITED})
+"""Reasons that count towards an outage where most of the last requests have them."""
 _LONGEST_DETAIL = 500
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
@@ -77,6 +80,7 @@ class RetryingClient:
         transport: Sends the requests.
         limiter: Applies the rate limits.
         clock: Monotonic time, seconds. The event loop must use the same.
+        outage: What a build does where a host is out of order; without it, requests to such a host fail.
     """
 
     def __init__(
@@ -85,8 +89,10 @@ class RetryingClient:
         transport: Transport,
         limiter: RateLimiter,
         clock: Callable[[], float] = time.monotonic,
+        outage: OutageRules | None = None,
     ) -> None:
         self._network = network
+        self._outage = outage
         self._clock = clock
         self._transport = transport
         self._limiter = limiter
@@ -100,6 +106,7 @@ class RetryingClient:
         Raises:
             SiteError: with the reason of the last attempt, or why there was none.
             MachineError: a fatal verdict, or no key.
+            OutageError: the host is out of order, or wants no more requests, for longer than the build waits.
         """
         provider, request = asked.provider, asked.request
         shown = parse_url(request.url)
@@ -109,7 +116,10 @@ class RetryingClient:
             try:
                 url, done = await self._try(asked, key)
             except SiteError as fault:
-                raise SiteError(fault.reason, _detail(where, fault.detail)) from None
+                detail = _detail(where, fault.detail)
+                if self._outage is not None and fault.reason is Reason.RATE_LIMITED:  # and so would all other sites be
+                    raise OutageError(f"{detail}. Finished work is kept; start the build again by then") from None
+                raise SiteError(fault.reason, detail) from None
             if done.verdict.kind == "ok" and done.reply:
                 return _answer(done.reply, url, key)
             what = _what(done) + (f", at try {number}" if number > 1 else "")
@@ -132,9 +142,14 @@ class RetryingClient:
         raise AssertionError("the last try returns or raises")
 
     async def _hold(self, provider: Provider, origin: Origin, seconds: float, what: str) -> None:
-        longest = self._network.longest_wait_s
+        longest = max(self._network.longest_wait_s, self._outage.wait_s if self._outage is not None else 0.0)
         if seconds > longest:
             await self._limiter.hold(provider, origin.host, seconds, waited=False)
+            if self._outage is not None:
+                raise OutageError(
+                    f"{what}; it asks to wait {seconds:.0f} s, more than limits.outage_wait_s ({longest:g}). Finished "
+                    "work is kept; start the build again by then"
+                )
             raise SiteError(
                 Reason.RATE_LIMITED,
                 f"{what}; it asks to wait {seconds:.0f} s, more than network.longest_wait_s ({longest:g})",
@@ -180,8 +195,12 @@ class RetryingClient:
                     slot.seen(done.reply.status if done.reply else None, done.took_s)
                     if done.verdict.kind == "again" and done.verdict.reason in _HOST_FAULTS:
                         health.failed(_what(done), probe=probe)
+                    elif done.verdict.reason in _REFUSALS and done.reply is not None:
+                        health.refused(_what(done), probe=probe)
                     else:
                         health.answered()
+                    if health.down and self._outage is not None:
+                        continue  # nothing is lost: it is sent again when the host answers
                     return done
             except BaseException:
                 if probe:
@@ -195,7 +214,9 @@ class RetryingClient:
                 hop.method, hop.url, hop.headers, hop.body, asked.request.max_bytes, within_s
             )
         except Failed as failed:
+            traffic.note(asked.provider.name, requests=1)
             return _Try(failed.verdict, None, origin, self._clock() - started)
+        traffic.note(asked.provider.name, requests=1, bytes=len(reply.body))
         took_s = self._clock() - started
         if _location(reply) is not None or (reply.status == 304 and asked.validators):
             return _Try(OK, reply, origin, took_s)
@@ -215,7 +236,9 @@ class RetryingClient:
     def _health(self, origin: Origin) -> CircuitBreaker:
         if origin not in self._hosts:
             network = self._network
-            self._hosts[origin] = CircuitBreaker(origin.host, network.longest_wait_s, network.retry_share, self._clock)
+            self._hosts[origin] = CircuitBreaker(
+                origin.host, network.longest_wait_s, network.retry_share, self._clock, self._outage
+            )
         return self._hosts[origin]
 
 

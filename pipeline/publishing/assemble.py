@@ -42,6 +42,7 @@ def assemble(
     out: Store,
     before: Manifest | None,
     *,
+    workspace: str | None,
     provenance: dict[str, JsonValue],
     taken_down: dict[str, int],
     removed: list[str],
@@ -55,6 +56,7 @@ def assemble(
         shards: in place, in the order of their paths.
         out: the dataset's place.
         before: the revision in force there.
+        workspace: id of the workspace that it is from.
         provenance: goes into the manifest as it is.
         taken_down: likewise.
         removed: likewise.
@@ -124,6 +126,7 @@ def assemble(
         digest=name,
         previous=None if before is None else before.previous if again else before.digest,
         created_at=datetime.now(UTC),
+        workspace=workspace,
         counts=found,
         shards=shards,
         files=files,

@@ -144,6 +144,8 @@ class Manifest(_Entry):
     format: Literal["geoscribe-dataset-1", "geoscribe-dataset-2", "geoscribe-dataset-3"] = "geoscribe-dataset-3"
     name: str
     """The build that owns the folder."""
+    workspace: str | None = None
+    """Id of the workspace that it was published from; null where that was not recorded."""
     revision: int
     """From 1, one more with each revision."""
     digest: str

@@ -5,6 +5,7 @@ publish left: see `ShardTask.recipe`. How a revision is put in force is told in 
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from pipeline.publishing import counts, revisions
 from pipeline.publishing.assemble import assemble
 from pipeline.publishing.exclusions import Excluded
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
+from pipeline.publishing.owner import Publishing, WouldShrinkError, rows_planned, shrinkage
 from pipeline.publishing.packing import make_plan
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
@@ -48,6 +50,8 @@ def publish(
     synthetic: set[str],
     provenance: dict[str, JsonValue],
     takedown: Takedown | None = None,
+    workspace: str | None = None,
+    publishing: Publishing | None = None,
 ) -> Published:
     """Publish a build's finished units as the revision in force of a dataset.
 
@@ -58,10 +62,13 @@ def publish(
         synthetic: names of the sources whose pictures are drawn and not taken.
         provenance: goes into the manifest as it is (engines, fingerprints, inputs); the card lists its `models`.
         takedown: what may not be published.
+        workspace: id of the workspace that the units are from.
+        publishing: what may be done to a dataset that is there; everything if None.
 
     Raises:
         ConfigError: the place holds something else, or there is nothing to publish, or what was taken down there is
             missing from the take-down list.
+        WouldShrinkError: a region would have fewer rows than before, and `publishing` does not allow it.
         MachineError: the dataset's place cannot be written, or the verifier is below `grounding.verifier_floor`.
         OvertakenError: another process published to the bucket at the same time; publishing again mends it.
         BuildStopped: the user stopped it; publishing again goes on from there.
@@ -72,12 +79,18 @@ def publish(
     with revisions.publishing_alone(out) as alone:
         out.sweep(*((0.0,) if alone else ()))
         standing = revisions.look(out)
-        revisions.check_owner(out, standing, build.name)
+        takes_over = publishing is None or publishing.take_over
+        revisions.check_owner(out, standing, build.name, None if takes_over else workspace or "")
         _check_still_down(out, standing.current, matcher)
         told, samples = read_split_file(out, standing.current), published_before(out, standing.current)
         plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples)
         plan.verifier.check(build.grounding.verifier_floor)
-        revisions.take_over(out, standing, build.name)
+        region_of = {unit.unit: unit.region for unit in units}
+        taken = Counter(region_of.get(samples[one][0], "") for one in matcher.taken() & samples.keys())
+        lost = shrinkage(standing.current, Counter(rows_planned(plan)) + taken)  # take-downs are meant
+        if lost is not None and publishing is not None and not publishing.allow_shrink:
+            raise WouldShrinkError(lost)
+        revisions.take_over(out, standing, build.name, workspace)
         there = _reusable(out, standing, {task.recipe for task in plan.shards})
         shards = [
             there.get(task.recipe) or place_shard(task, lambda part: loads[part.region, part.unit](), out)
@@ -95,13 +108,15 @@ def publish(
         drawn = split_file(build, plan.split_of, plan.regions, told)
         revision, root = assemble(
             build, found, shards, out, standing.current,
-            provenance=provenance, taken_down=matcher.counts(), removed=_removed(standing.current, matcher),
+            workspace=workspace, provenance=provenance, taken_down=matcher.counts(),
+            removed=_removed(standing.current, matcher),
             others={
                 SPLIT_FILE: lambda path: path.write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8"),
                 EXCLUDED: lambda path: write_records(Excluded, plan.left_out, path),
             },
         )  # fmt: skip
-        if standing.sound is None or standing.sound.digest != revision.digest:
+        in_force = standing.sound
+        if in_force is None or (in_force.digest, in_force.workspace) != (revision.digest, workspace):
             revisions.put_in_force(out, revision, root, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))

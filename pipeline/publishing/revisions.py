@@ -99,26 +99,51 @@ def look(out: Store) -> Standing:
     return Standing(entries, current, archived, hashlib.sha256(text).hexdigest() if text is not None else None)
 
 
-def check_owner(out: Store, standing: Standing, name: str) -> None:
+def check_owner(out: Store, standing: Standing, name: str, workspace: str | None) -> None:
     """Make sure that a place is empty or the build's own.
+
+    Args:
+        out: the place.
+        standing: what is there.
+        name: of the build.
+        workspace: id of the workspace to publish from; None to replace what another one of that name published.
 
     Raises:
         ConfigError: something else is there.
     """
-    revisions = [revision for revision in (standing.current, *standing.archived.values()) if revision is not None]
-    owner = revisions[0].name if revisions else _marked(out, standing)
-    if standing.entries and owner != name:
-        found = f"{out.url}, which holds " + (f"the dataset of build {owner!r}" if owner else "files of another kind")
+    owner = _owner(out, standing)
+    if standing.entries and (owner is None or owner.name != name):
+        found = f"{out.url}, which holds " + (
+            f"the dataset of build {owner.name!r}" if owner else "files of another kind"
+        )
         raise ConfigError([Problem("dataset", found, f"an empty folder, or one that build {name!r} published into")])
+    if owner is not None and workspace is not None and owner.workspace not in (None, workspace):
+        found = f"{out.url}, which another workspace of a build called {name!r} published"
+        allowed = "a place of its own, or --take-over if that workspace is gone for good"
+        raise ConfigError([Problem("dataset", found, allowed)])
 
 
-def take_over(out: Store, standing: Standing, name: str) -> None:
-    """Mark a place, which `check_owner` has found to be the build's, as such."""
+def take_over(out: Store, standing: Standing, name: str, workspace: str | None) -> None:
+    """Mark a place that is empty or the build's own as the build's."""
     if standing.current is None:
-        content = {"format": f"geoscribe-dataset-{FORMAT}", "name": name}
+        content = {"format": f"geoscribe-dataset-{FORMAT}", "name": name, "workspace": workspace}
         out.write(MARKER, (json.dumps(content) + "\n").encode())
     elif standing.current.format_number == 1:
         name_shards_in_card_1(out, standing.current)
+
+
+@dataclass(frozen=True)
+class _Owner:
+    """Whose a place is."""
+
+    name: str
+    workspace: str | None
+    """Id of its workspace; None where that was not recorded yet."""
+
+
+def _owner(out: Store, standing: Standing) -> _Owner | None:
+    revisions = [revision for revision in (standing.current, *standing.archived.values()) if revision is not None]
+    return _Owner(revisions[0].name, revisions[0].workspace) if revisions else _marked(out, standing)
 
 
 @contextlib.contextmanager
@@ -228,12 +253,13 @@ def _manifest(out: Store, path: str) -> Manifest | None:
         return None
 
 
-def _marked(out: Store, standing: Standing) -> str | None:
-    """The name of the build whose first publish did not finish."""
+def _marked(out: Store, standing: Standing) -> _Owner | None:
+    """The build whose first publish did not finish."""
     data = _read(out, MARKER) if MARKER in standing.entries else None
     if data is None or format_of(data, f"{out.url}/{MARKER}") is None:
         return None
-    return str(json.loads(data).get("name"))
+    content = json.loads(data)
+    return _Owner(str(content.get("name")), content.get("workspace"))
 
 
 def _read(out: Store, path: str) -> bytes | None:

@@ -204,6 +204,7 @@ def rewritten_revision(
     same_place = source.url == out.url
     return assemble(
         build_of(before), found, shards, out, before if same_place else None,
+        workspace=before.workspace if same_place else None,
         provenance=before.provenance | dict(provenance or {}), taken_down=taken_down, removed=removed,
         others={name: copied(path) for name, path in names.items() if name not in made},
     )  # fmt: skip

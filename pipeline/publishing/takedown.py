@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config.base import Section
+from pipeline.config.build import Build
 from pipeline.config.strict_yaml import parse_yaml
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
@@ -123,3 +124,8 @@ def read_takedown(path: Path) -> Takedown:
             for fault in error.errors()
         ]
         raise ConfigError(problems) from error
+
+
+def takedown_of(build: Build) -> Takedown:
+    """A build's take-down list; an empty one if it has none. Raises `ConfigError` if it cannot be read."""
+    return read_takedown(build.publish.takedown) if build.publish.takedown is not None else Takedown()

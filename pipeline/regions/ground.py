@@ -30,20 +30,24 @@ class Ground:
     """Maximum distance between a site and its photos, metres."""
     where: str
     """The region's key in the build file, for messages."""
+    _photos: list[list[Photo]] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @cached_property
     def frame(self) -> LocalFrame:
         """The region's metric frame, around its middle."""
         return LocalFrame(*self.region.middle())
 
-    @cached_property
+    @property
     def photos(self) -> list[Photo]:
         """All photos of the street source in the region, by id.
 
         Raises:
             SiteError: the source could not be reached.
         """
-        return sorted(self.street.candidates(self.region), key=lambda photo: photo.source_id)
+        # No cached_property: before Python 3.12 its lock is one for all regions, and many are drawn at once.
+        if not self._photos:
+            self._photos.append(sorted(self.street.candidates(self.region), key=lambda photo: photo.source_id))
+        return self._photos[0]
 
     def chance(self, *what: str) -> np.random.Generator:
         """A counter-based generator for the region and `what`, independent of other regions and numbers."""

@@ -53,10 +53,13 @@ class Toolbox:
     def client(self) -> Client:
         """The network client, with this process's own rate limits or those that the driver serves."""
         from pipeline.net.client import HttpClient
+        from pipeline.net.outages import OutageRules
         from pipeline.net.rate_limit_service import RemoteRateLimiter
 
         limiter = RemoteRateLimiter(self.limits_at) if self.limits_at else None
-        client: Client = self._once("client", "http", lambda: HttpClient(self.build.network, limiter))
+        limits = self.build.limits
+        outage = OutageRules(limits.outage_wait_s, limits.outage_share)
+        client: Client = self._once("client", "http", lambda: HttpClient(self.build.network, limiter, outage=outage))
         return client
 
     def networked(self) -> list[tuple[SourceKind, str, Region, Networked]]:

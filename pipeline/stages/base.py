@@ -8,7 +8,18 @@ from pipeline.config.build import Build, Region
 from pipeline.registry.toolbox import Toolbox
 from schemas.records import LayerRow, Site
 
+OVERLOOKED = frozenset({"aerial_scales", "drone", "missing", "considered", "weight"})
+"""What neither the engines nor the captioners are shown: to add such a view makes no cue and no description again."""
 RowT = TypeVar("RowT", bound=LayerRow)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A row of an earlier table that stays, but for some of its parts."""
+
+    row: LayerRow
+    parts: frozenset[str]
+    """The parts to make anew: names of what `Stage.depends_on` gives."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +29,11 @@ class StageInput:
     sites: Sequence[Site]
     """Empty for a stage that reads layers."""
     layers: Mapping[str, Sequence[LayerRow]]
-    """For each layer that the stage reads: the rows of these sites, failed ones included."""
+    """For each layer that the stage reads: the rows of these sites."""
     draws: Mapping[str, int] = field(default_factory=dict)
     """By site id: how many times a model is to be asked again; 0 for sites that are not listed."""
+    known: Mapping[str, Known] = field(default_factory=dict)
+    """By site id: rows of which only some parts are to be made. Only a stage of several parts is given any."""
 
     def rows(self, record: type[RowT]) -> list[RowT]:
         """The rows of a layer that the stage reads."""
@@ -37,9 +50,9 @@ class Stage:
     """Records of the layers that it reads; a stage that reads none starts from the sites."""
     version: int
     """To be raised when the same input gives other rows."""
-    depends_on: Callable[[Build, Toolbox, Region], Sequence[object]]
-    """What its tables of a region depend on besides the tables that it reads: settings and fingerprints, for a
-    digest."""
+    depends_on: Callable[[Build, Toolbox, Region], Mapping[str, Sequence[object]]]
+    """What its tables of a region depend on besides the tables that it reads: settings and fingerprints, for a digest;
+    by part of its rows."""
     run: Callable[[StageInput, Toolbox], Sequence[LayerRow]]
     """Gives one row for each site that is ok in the layers below.
 
@@ -47,6 +60,11 @@ class Stage:
         MachineError: something is missing on this machine.
         BuildStopped: the user stopped the build.
     """
+    core: str = "rows"
+    """The part on which all others rest: where it changed, rows are made anew as a whole."""
+    overlooks: frozenset[str] = frozenset()
+    """Fields of `ImageryRow` that it does not read, and finds empty: rows that differ in them alone are the same to
+    it."""
 
     @property
     def name(self) -> str:

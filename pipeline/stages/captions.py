@@ -12,7 +12,7 @@ from pipeline.config.build import Build, Region
 from pipeline.config.captioning import Grounding
 from pipeline.errors import SiteError
 from pipeline.registry.toolbox import Toolbox
-from pipeline.stages.base import Stage, StageInput
+from pipeline.stages.base import OVERLOOKED, Stage, StageInput
 from pipeline.stopping import check_stop
 from schemas.reasons import Reason
 from schemas.records import CaptionRow, CueRow, ImageryRow
@@ -105,12 +105,12 @@ def _described(asked: Evidence, answer: Description, captioner: Captioner, polic
     )
 
 
-def _depends_on(build: Build, tools: Toolbox, _region: Region) -> list[object]:
-    return [tools.captioner.fingerprint(), VERSION, build.grounding]
+def _depends_on(build: Build, tools: Toolbox, _region: Region) -> dict[str, list[object]]:
+    return {"rows": [tools.captioner.fingerprint(), VERSION, build.grounding]}
 
 
 def _run(given: StageInput, tools: Toolbox) -> list[CaptionRow]:
     return captions(given.rows(ImageryRow), given.rows(CueRow), tools, given.draws)
 
 
-STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=4, depends_on=_depends_on, run=_run)
+STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=4, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)

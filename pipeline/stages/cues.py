@@ -13,7 +13,7 @@ from pipeline.perception.base import Segment, TextBox, View
 from pipeline.perception.cues import fuse
 from pipeline.perception.signatures import signatures
 from pipeline.registry.toolbox import Toolbox
-from pipeline.stages.base import Stage, StageInput
+from pipeline.stages.base import OVERLOOKED, Stage, StageInput
 from pipeline.stopping import check_stop
 from schemas.reasons import Reason
 from schemas.records import AERIAL, CueRow, ImageryRow, Signature
@@ -135,12 +135,12 @@ def _fused(one: _Opened, seen: _Seen, tools: Toolbox) -> CueRow:
     return CueRow(site_id=site_id, status="ok", reason=None, detail=None, cues=found, signatures=one.looks)
 
 
-def _depends_on(_build: Build, tools: Toolbox, _region: Region) -> list[object]:
-    return [tools.ocr.fingerprint(), tools.segmenter.fingerprint()]
+def _depends_on(_build: Build, tools: Toolbox, _region: Region) -> dict[str, list[object]]:
+    return {"rows": [tools.ocr.fingerprint(), tools.segmenter.fingerprint()]}
 
 
 def _run(given: StageInput, tools: Toolbox) -> list[CueRow]:
     return cues(given.rows(ImageryRow), tools)
 
 
-STAGE = Stage(CueRow, reads=(ImageryRow,), version=3, depends_on=_depends_on, run=_run)
+STAGE = Stage(CueRow, reads=(ImageryRow,), version=3, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)

@@ -1,36 +1,35 @@
 """Stage `imagery`: street views, aerial chip, map chip and map facts of each site, anonymised and checked."""
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
-
-import mercantile
+from contextlib import contextmanager
+from typing import Any, Literal
 
 from pipeline.boundary import on_site
 from pipeline.config.build import Build, Region
 from pipeline.errors import SiteError
-from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
-from pipeline.imaging.encode import encode_jpeg, encode_png
-from pipeline.imaging.phash import phash
 from pipeline.registry.toolbox import Toolbox, region_sources
-from pipeline.sources.base import AerialSource, Networked, RasterChip
-from pipeline.stages.base import Stage, StageInput
+from pipeline.sources.base import Networked
+from pipeline.stages import chips
+from pipeline.stages.base import Known, Stage, StageInput
 from pipeline.stages.choosing import choose, rank
 from pipeline.stages.street_views import views_of
 from pipeline.stopping import check_stop
-from schemas.reasons import OUTAGES, Reason
-from schemas.records import Chip, Considered, FactKind, Image, ImageryRow, MapFact, MissingView, Site
+from schemas.reasons import Reason
+from schemas.records import Considered, ImageryRow, MissingView, Site
 
 
-def imagery(sites: Iterable[Site], tools: Toolbox) -> list[ImageryRow]:
-    """One row per site, in order. With sources on the network, several sites are processed at once."""
-    ordered = list(sites)
+def imagery(sites: Iterable[Site], tools: Toolbox, known: Mapping[str, Known] | None = None) -> list[ImageryRow]:
+    """One row per site, in order. With sources on the network, several sites are processed at once.
+
+    Of a site that is `known`, only the parts that are wanted are made; the rest of its row stays as it is.
+    """
+    ordered, old = list(sites), known or {}
     if not any(_over_network(region, tools) for region in {site.region for site in ordered}):
-        return [_try(site, tools) for site in ordered]
+        return [_try(site, tools, old.get(site.site_id)) for site in ordered]
     with ThreadPoolExecutor(tools.build.limits.sites_at_once, thread_name_prefix="site") as threads:
-        futures = [threads.submit(_try, site, tools) for site in ordered]
+        futures = [threads.submit(_try, site, tools, old.get(site.site_id)) for site in ordered]
         try:
             return [future.result() for future in futures]
         finally:
@@ -43,11 +42,13 @@ def _over_network(region: str, tools: Toolbox) -> bool:
     return any(isinstance(source, Networked) for source in sources)
 
 
-def _try(site: Site, tools: Toolbox) -> ImageryRow:
+def _try(site: Site, tools: Toolbox, known: Known | None) -> ImageryRow:
     check_stop()
     missing: list[MissingView] = []
     try:
         with on_site(site.site_id), tools.boundary("imagery", Reason.BAD_ANSWER).guard():
+            if known is not None and isinstance(known.row, ImageryRow):
+                return _completed(site, known.row, known.parts, tools)
             return _row(site, tools, missing)
     except SiteError as error:
         return _failed(site, error, missing)
@@ -61,9 +62,11 @@ def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
     if all(one.photo.unusable is not None for one in ranked):  # chips would be asked for in vain
         none = choose(ranked, 0, lambda _photo, _number: [])
         return _failed(site, none.why_none(settings.search_radius_m), missing, none.considered)
-    aerial = _aerial(point, site.region, tools, missing)
-    scales = _scales(point, site.region, tools, missing) if aerial else []
-    around, facts, charted = _map(point, site.region, tools, missing)
+    aerial = chips.aerial(point, site.region, tools, missing)
+    _require("aerial", aerial, missing, tools)
+    scales = chips.scales(point, site.region, tools, missing) if aerial else []
+    around, facts, charted = chips.mapped(point, site.region, tools, missing)
+    _require("map", around, missing, tools)
     if aerial is None and around is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
     around_it = [one.photo for one in ranked]
@@ -76,6 +79,8 @@ def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
     ]
     if not street.views:
         return _failed(site, street.why_none(settings.search_radius_m), missing, street.considered)
+    drone = chips.drone(Point(street.views[0].lat, street.views[0].lon), site.region, tools, missing)
+    _require("drone", drone, missing, tools)
     return ImageryRow(
         **site.model_dump(),
         status="ok",
@@ -84,13 +89,67 @@ def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
         views=street.views,
         aerial=aerial,
         aerial_scales=scales,
-        drone=_drone(Point(street.views[0].lat, street.views[0].lon), site.region, tools, missing),
+        drone=drone,
         map=around,
         facts=facts,
         charted=charted,
         considered=street.considered,
         missing=missing,
     )
+
+
+def _require(view: str, chip: object | None, missing: list[MissingView], tools: Toolbox) -> None:
+    """Fail the site if a view that the build requires is missing."""
+    if chip is None and view in tools.build.imagery.require:
+        why = next(one for one in reversed(missing) if one.view == view)
+        raise SiteError(why.reason, f"{view}, which imagery.require names: {why.detail}")
+
+
+def _completed(site: Site, row: ImageryRow, parts: frozenset[str], tools: Toolbox) -> ImageryRow:
+    """A row with some parts made anew. A view whose source is unavailable now is missing: nothing else is lost for it.
+
+    Raises:
+        SiteError: a view that is required is missing.
+    """
+    point, region = Point(site.lat, site.lon), site.region
+    missing = [one for one in row.missing if one.view not in parts and not ("scales" in parts and _of_scale(one, row))]
+    new: dict[str, Any] = {}
+    with _noting("aerial", missing):
+        if "aerial" in parts:
+            new["aerial"] = None
+            new["aerial"] = chips.aerial(point, region, tools, missing)
+    with _noting("aerial", missing):
+        if "scales" in parts:
+            new["aerial_scales"] = []
+            if new.get("aerial", row.aerial) is not None:
+                new["aerial_scales"] = chips.scales(point, region, tools, missing)
+    with _noting("map", missing):
+        if "map" in parts:
+            new |= {"map": None, "facts": [], "charted": []}
+            new |= dict(zip(("map", "facts", "charted"), chips.mapped(point, region, tools, missing), strict=True))
+    with _noting("drone", missing):
+        if "drone" in parts:
+            new["drone"] = None
+            new["drone"] = chips.drone(Point(row.views[0].lat, row.views[0].lon), region, tools, missing)
+    made = row.model_copy(update={**new, "missing": missing})
+    for view in tools.build.imagery.require:
+        _require(view, getattr(made, view), missing, tools)
+    if made.aerial is None and made.map is None:
+        raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
+    return made
+
+
+def _of_scale(missing: MissingView, row: ImageryRow) -> bool:
+    """Whether it is a further aerial chip that is missing, and not the aerial chip itself."""
+    return missing.view == "aerial" and row.aerial is not None
+
+
+@contextmanager
+def _noting(view: Literal["aerial", "drone", "map"], missing: list[MissingView]) -> Iterator[None]:
+    try:
+        yield
+    except SiteError as error:
+        missing.append(MissingView(view=view, reason=error.reason, detail=error.detail))
 
 
 def _failed(
@@ -110,123 +169,28 @@ def _failed(
     )
 
 
-def _aerial(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
-    source, chips = tools.aerial(region), tools.build.imagery.chips
-    return _photo_chip("aerial", source, point, chips.gsd_m, tools.build, missing, "aerial.jpg") if source else None
-
-
-def _scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> list[Chip]:
-    """The further aerial chips that are requested and available."""
-    source, chips = tools.aerial(region), tools.build.imagery.chips
-    assert source is not None
-    made = []
-    for size in chips.extra_sizes_m:
-        why: list[MissingView] = []
-        path = f"aerial-{size:g}m.jpg"
-        made.append(_photo_chip("aerial", source, point, size / chips.size_px, tools.build, why, path))
-        missing += [view.model_copy(update={"detail": f"the chip of {size:g} m: {view.detail}"}) for view in why]
-    return [chip for chip in made if chip is not None]
-
-
-def _drone(camera: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
-    """The drone chip, centred on the first street view's camera, so that what the photo shows is in its middle."""
-    source, chips = tools.drone(region), tools.build.imagery.chips
-    return (
-        _photo_chip("drone", source, camera, chips.drone_gsd_m, tools.build, missing, "drone.jpg") if source else None
-    )
-
-
-def _photo_chip(
-    view: Literal["aerial", "drone"],
-    source: AerialSource,
-    point: Point,
-    gsd_m: float,
-    build: Build,
-    missing: list[MissingView],
-    path: str,
-) -> Chip | None:
-    chips = build.imagery.chips
-    try:
-        got = source.chip(point, chips.size_px, gsd_m)
-    except SiteError as error:
-        _note(view, error, missing)
-        return None
-    if got.covered < chips.min_covered:
-        detail = f"{got.covered:.1%} of the chip, {chips.min_covered:.1%} asked for"
-        missing.append(MissingView(view=view, reason=Reason.PARTLY_COVERED, detail=detail))
-        return None
-    chip = _chip(got, source.name, point, gsd_m, encode_jpeg(got.pixels, build.imagery.jpeg_quality), path)
-    return chip.model_copy(update={"phash": phash(got.pixels)})
-
-
-def _map(
-    point: Point, region: str, tools: Toolbox, missing: list[MissingView]
-) -> tuple[Chip | None, list[MapFact], list[FactKind]]:
-    """The map chip, the facts, and the kinds of fact that the map has a layer of."""
-    source, chips = tools.map(region), tools.build.imagery.chips
-    if source is None:
-        return None, [], []
-    gsd_m = chips.gsd_m if chips.map_scale == "chip" else carto_gsd_m(point.lat, chips.size_px)
-    try:
-        got = source.chip(point, chips.size_px, gsd_m)
-        facts = source.around(point, tools.build.imagery.map_radius_m)
-        charted = sorted(source.charted())
-    except SiteError as error:
-        _note("map", error, missing)
-        return None, [], []
-    # Flat colours and lettering: PNG is both smaller and free of the ringing that JPEG would put around names.
-    return _chip(got, source.name, point, gsd_m, encode_png(got.pixels), "map.png"), facts, charted
-
-
-def _note(view: Literal["aerial", "drone", "map"], error: SiteError, missing: list[MissingView]) -> None:
-    """Record a missing view, unless it may exist and its source is unavailable."""
-    if error.reason in OUTAGES:
-        raise SiteError(error.reason, f"{view}: {error.detail}") from error
-    missing.append(MissingView(view=view, reason=error.reason, detail=error.detail))
-
-
-def carto_gsd_m(lat: float, size_px: int) -> float:
-    """Metres per pixel of a map chip that covers the same ground as a 256 px Web Mercator tile of zoom 19.
-
-    The released CVG-Text models were trained on such tiles, doubled to 512 px.
-    """
-    return float(mercantile.CE) / 2**19 * math.cos(math.radians(lat)) / size_px
-
-
-def _chip(got: RasterChip, source: str, point: Point, gsd_m: float, data: bytes, path: str) -> Chip:
-    frame = LocalFrame(point.lat, point.lon)
-    height, width = got.pixels.shape[:2]
-    west, south, east, north = frame.chip_bbox(width, gsd_m)
-    return Chip(
-        source=source,
-        source_id=got.source_id,
-        author=got.author,
-        licence=got.licence,
-        link=got.link,
-        redistributable=got.redistributable,
-        gsd_m=gsd_m,
-        native_gsd_m=None if got.native_gsd_m is None else round(got.native_gsd_m, 4),
-        datum_accuracy_m=got.datum_accuracy_m,
-        width=width,
-        height=height,
-        west=west,
-        south=south,
-        east=east,
-        north=north,
-        crs=frame.crs,
-        captured_at=got.captured_at,
-        covered=round(got.covered, 6),
-        image=Image(bytes=data, path=path),
-    )
-
-
-def _depends_on(build: Build, tools: Toolbox, region: Region) -> list[object]:
-    blurrer = tools.blurrer
-    return [build.imagery, region_sources(tools, region), blurrer and blurrer.fingerprint()]
+def _depends_on(build: Build, tools: Toolbox, region: Region) -> dict[str, list[object]]:
+    """By part. Street views are held against the map, and the drone chip is centred on one of them."""
+    settings, sources, blurrer = build.imagery, region_sources(tools, region), tools.blurrer
+    sized = settings.chips.size_px, settings.chips.min_covered, settings.jpeg_quality
+    street = [
+        settings.model_dump(mode="json", exclude={"chips", "require"}),
+        sources["street"],
+        sources["map"],
+        blurrer and blurrer.fingerprint(),
+    ]
+    return {
+        "street": street,
+        "aerial": [settings.chips.gsd_m, *sized, sources["aerial"]],
+        "scales": [settings.chips.extra_sizes_m, *sized, sources["aerial"]],
+        "drone": [settings.chips.drone_gsd_m, *sized, sources["drone"], street],
+        "map": [settings.chips.gsd_m, sized[0], settings.chips.map_scale, settings.map_radius_m, sources["map"]],
+        "required": [sorted(settings.require)],
+    }
 
 
 def _run(given: StageInput, tools: Toolbox) -> list[ImageryRow]:
-    return imagery(given.sites, tools)
+    return imagery(given.sites, tools, given.known)
 
 
-STAGE = Stage(ImageryRow, reads=(), version=6, depends_on=_depends_on, run=_run)
+STAGE = Stage(ImageryRow, reads=(), version=6, depends_on=_depends_on, run=_run, core="street")

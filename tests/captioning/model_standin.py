@@ -18,6 +18,8 @@ from aiohttp import web
 from pipeline.captioning.dialogue.model_probe import NAME as PROBE
 
 NAME = "stand-in"
+GATHERING_S = 120.0
+"""A client that has not sent by then what `gathers` waits for never will."""
 WHERE = {
     "left": "on the left",
     "ahead-left": "ahead on the left",
@@ -59,6 +61,8 @@ class StandIn:
     probe_fault: Fault = lambda _number, _seen: None
     """As `fault`, for the small requests."""
     delay_s: float = 0.0
+    gathers: int = 0
+    """The first requests wait until there are so many; they are refused where that many never come."""
     at_once: int = 0
     most_at_once: int = 0
     keeps: set[str] | None = None
@@ -148,6 +152,8 @@ def _chat(standin: StandIn) -> Callable[[web.Request], Any]:
         standin.most_at_once = max(standin.most_at_once, standin.at_once)
         try:
             await asyncio.sleep(standin.delay_s)
+            if not await _gathered(standin):
+                return refusal(f"only {standin.at_once} requests came, of {standin.gathers} at once", status=400)
             if (answer := standin.fault(number, seen)) is not None:
                 return answer
             if (answer := _refused(standin, body)) is not None:
@@ -157,6 +163,15 @@ def _chat(standin: StandIn) -> Callable[[web.Request], Any]:
             standin.at_once -= 1
 
     return chat
+
+
+async def _gathered(standin: StandIn) -> bool:
+    end = asyncio.get_running_loop().time() + GATHERING_S
+    while standin.most_at_once < standin.gathers:
+        if asyncio.get_running_loop().time() > end:
+            return False
+        await asyncio.sleep(0.01)
+    return True
 
 
 def _refused(standin: StandIn, body: dict[str, Any]) -> web.Response | None:

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.build import Build
+from pipeline.config.build import Build, Limits
 from pipeline.engine.build import Outcome
+from pipeline.engine.counts import Counts
 from pipeline.engine.details import Details, commonest
-from pipeline.engine.layers import COUNTS, Counts, commit, read_counts
+from pipeline.engine.layers import COUNTS, commit, read_counts
 from pipeline.stages import STAGES
 from pipeline.storage import open_store
 from schemas.reasons import Reason
@@ -55,7 +56,7 @@ def test_words_from_elsewhere_spoil_no_table(tmp_path: Path, hostile: str) -> No
 
 def test_tables_of_earlier_versions_have_no_details(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(str(tmp_path))
-    monkeypatch.setattr("pipeline.engine.layers._counts_json", lambda _: b'{"ok": 0, "failed": {"gone": 1}}')
+    monkeypatch.setattr(Counts, "as_json", lambda _: b'{"ok": 0, "failed": {"gone": 1}}')
     file = commit(store, "cues", "r", "u", "abc", CueRow, [row("a", "x", Reason.GONE)])
     assert read_counts(store, file) == Counts(0, {"gone": 1})
 
@@ -66,7 +67,9 @@ def test_the_closing_words_quote_the_server(capsys: pytest.CaptureFixture[str], 
     refused = Counts(0, {"model_refused": 3}, {"model_refused": Details((("HTTP 400: [red] no", 2), ("other", 1)))})
     names = [stage.name for stage in STAGES]
     counts = {name: refused if name == "captions" else Counts(3, {}) for name in names}
-    print_outcome(build, Outcome(3, counts, dict.fromkeys(names, 1) | {"publish": 0}, None, 1.0))
+    print_outcome(
+        build, Outcome(3, counts, dict.fromkeys(names, 1) | {"publish": 0}, None, Limits(allowed_failed_share=1.0))
+    )
     said = capsys.readouterr().out
     assert "refused a picture or the request" in said
     assert "2 of 3: HTTP 400: [red] no" in said

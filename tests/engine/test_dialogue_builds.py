@@ -8,7 +8,8 @@ from aiohttp import web
 
 from pipeline.config.build import Build
 from pipeline.engine.build import run_build
-from pipeline.engine.layers import Counts, list_layers, read_rows
+from pipeline.engine.counts import Counts
+from pipeline.engine.layers import list_layers, read_rows
 from pipeline.engine.workspace import collect_garbage, discard_replies, read_state
 from pipeline.errors import MachineError
 from pipeline.publishing import revisions
@@ -32,9 +33,9 @@ def careless(seen: Seen) -> Any:
     return {"long": said, "short": said[:1], "street": said[:1]}
 
 
-def with_model(small_build: Callable[..., Build], url: str) -> Build:
+def with_model(small_build: Callable[..., Build], url: str, **captioner: Any) -> Build:
     return small_build(
-        captioner={"engine": "dialogue", "model": NAME, "endpoints": [url], "tries": 1},
+        captioner={"engine": "dialogue", "model": NAME, "endpoints": [url], "tries": 1, **captioner},
         sampling={"spacing_m": 60, "max_sites": 3, "unit_resolution": 10},
         limits={"workers": 2, "allowed_failed_share": 1.0},
     )
@@ -147,3 +148,14 @@ def test_what_a_model_wrote_is_published_whole_and_sound(small_build: Callable[.
         assert sample.description_street == " ".join(of_the_street)
         assert all(text in describe_sample(sample) for text in of_the_street)
         assert sample.model == NAME
+
+
+def test_dialogues_of_many_units_fill_the_servers_room_and_no_more(small_build: Callable[..., Build]) -> None:
+    """No unit has that many sites, and no stage more than two units at work."""
+    with serving(write_well, gathers=5) as model:
+        build = with_model(small_build, model.url, at_once=5)
+        outcome = run_build(build, stages=NAMES)
+        assert "model_refused" not in outcome.failed
+        assert model.most_at_once == 5
+    units = read_state(open_store(build.workspace)).tasks
+    assert max(unit.size for unit in units) < 3

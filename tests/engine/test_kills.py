@@ -4,6 +4,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -223,3 +224,56 @@ def test_a_killed_dask_worker_loses_nothing(small_config: Callable[..., Path], t
         said, _ = process.communicate()
         assert process.returncode == 0, said
     assert shards(str(config.parent / "dataset")) == shards(str(local.parent / "dataset"))
+
+
+@pytest.mark.timeout(600)
+def test_a_killed_dask_scheduler_is_told_in_a_line_and_nothing_is_published(small_config: Callable[..., Path]) -> None:
+    """Dask's client counts what it lost sight of as ended: a build that believed it would publish what is there."""
+    from tests.standin_builds.builds import free_port
+
+    config, address = small_config(sampling__max_sites=30, sampling__spacing_m=20), f"tcp://127.0.0.1:{free_port()}"
+    dask = [sys.executable, "-m", "dask"]
+
+    def start(*command: str) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [*dask, *command, "--no-dashboard"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+
+    scheduler = start("scheduler", "--port", address.rpartition(":")[2])
+    worker = start("worker", address, "--nthreads", "1")
+    try:
+        store = open_store(str(config.parent / "workspace"))
+        wait_until_listening(address)
+        process = subprocess.Popen(
+            [*BUILD, str(config), "--runner", "dask", "--scheduler", address],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while not any(file.layer == "imagery" for file in list_layers(store)):
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+        scheduler.kill()
+        _, said = process.communicate()
+    finally:
+        for one in (worker, scheduler):
+            one.kill()
+            one.wait()
+    assert process.returncode == 3, said
+    assert "stopped: the Dask cluster was lost. Finished work is kept" in said
+    assert "Traceback" not in said
+    assert not (config.parent / "dataset" / "manifest.json").exists()
+
+
+def wait_until_listening(address: str) -> None:
+    """Wait for what was started to listen at `tcp://host:port`."""
+    host, _, port = address.removeprefix("tcp://").partition(":")
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return
+    raise TimeoutError(address)

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engine.counts import Counts
 from pipeline.engine.details import Details
 from pipeline.engine.layers import (
-    Counts,
     DamagedLayerError,
     LayerFile,
     commit,

@@ -2,27 +2,30 @@
 
 import hashlib
 import itertools
+import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 import pipeline.stages.cues
 import pipeline.stages.imagery
 from pipeline.config.build import Build
 from pipeline.engine.build import run_build
 from pipeline.engine.workspace import read_state
+from pipeline.errors import ConfigError, MachineError
 from pipeline.stages.cues import cues
 from pipeline.stages.imagery import imagery
 from pipeline.storage import open_store
+from tests.engine.buckets import bucket
 from tests.publishing.folders import listed
 from tools.verify.verify import verify
+
+__all__ = ["bucket"]
 
 HANGING_S = 120.0
 """A unit that is held up for longer waits for what never comes."""
@@ -69,21 +72,6 @@ assert "apache_beam.runners.portability.prism_runner" not in sys.modules
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A bucket on a local S3 server."""
-    server = ThreadedMotoServer(port=0, verbose=False)
-    server.start()
-    _, port = server.get_host_and_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    boto3.client("s3").create_bucket(Bucket="builds")
-    yield "s3://builds"
-    server.stop()
-
-
 def test_a_build_in_a_bucket_is_the_same_as_one_in_a_folder(
     small_build: Callable[..., Build], small_finished: Callable[..., Build], bucket: str, tmp_path: Path
 ) -> None:
@@ -100,3 +88,24 @@ def test_a_build_in_a_bucket_is_the_same_as_one_in_a_folder(
     assert verify(out) == []
     assert not any(run_build(build).made.values())
     assert read_state(open_store(build.workspace)).damaged == []
+
+
+@pytest.mark.parametrize("address", ["host:8786", "http://host:8786", "tcp://", "tcp://host:99999999", "tcp://[::1"])
+def test_what_is_no_address_of_a_scheduler_is_refused_before_any_work(
+    small_build: Callable[..., Build], address: str
+) -> None:
+    build = small_build()
+    with pytest.raises(ConfigError, match="--scheduler: found "):
+        run_build(build, runner="dask", scheduler=address)
+    assert not Path(build.workspace).exists()
+
+
+def test_a_dead_scheduler_is_told_in_a_line_before_any_work(small_build: Callable[..., Build]) -> None:
+    build = small_build()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and it does not listen
+        address = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(MachineError, match=f"no Dask scheduler answers at {address}: .*`dask scheduler`") as told:
+            run_build(build, runner="dask", scheduler=address)
+    assert "\n" not in str(told.value)
+    assert not Path(build.workspace).exists()

@@ -15,6 +15,7 @@ from pipeline.config.build import Network
 from pipeline.errors import SiteError
 from pipeline.net.addresses import parse_origin
 from pipeline.net.base import Answer, Provider, Request, Verdict
+from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import LocalRateLimiter
 from pipeline.net.retrying_client import Asked, RetryingClient
 from pipeline.net.transport import Failed, Reply, Transport
@@ -68,7 +69,9 @@ class Late:
     reply: Reply
 
 
-Reaction = Reply | Silence | Late
+Given = Reply | Silence | Late
+Reaction = Given | Callable[[], Given]
+"""What comes, or what says so when asked."""
 
 
 def reply(status: int, body: bytes = b"", **headers: str) -> Reply:
@@ -96,7 +99,8 @@ class ScriptedTransport(Transport):
     ) -> Reply:
         self.seen.append((url.path, self.loop.time()))
         left = self.reactions[url.path]
-        one = left.pop(0) if len(left) > 1 else left[0]
+        reaction = left.pop(0) if len(left) > 1 else left[0]
+        one = reaction if isinstance(reaction, Reply | Silence | Late) else reaction()
         if isinstance(one, Reply):
             return one
         await asyncio.sleep(min(one.seconds, within_s))
@@ -110,12 +114,18 @@ class ScriptedTransport(Transport):
 class Asking:
     """A client, its provider, and the host that it asks."""
 
-    def __init__(self, loop: JumpingLoop, network: Mapping[str, Any], provider: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        loop: JumpingLoop,
+        network: Mapping[str, Any],
+        provider: Mapping[str, Any],
+        outage: OutageRules | None = None,
+    ) -> None:
         self.transport = ScriptedTransport(loop)
         self.limiter = LocalRateLimiter(clock=loop.time)
         fields: dict[str, Any] = {"name": "test", "origins": (ORIGIN,), "per_s": 10_000, "at_once": 100}
         self.provider = Provider(**(fields | dict(provider)))
-        self.client = RetryingClient(Network(**network), self.transport, self.limiter, loop.time)
+        self.client = RetryingClient(Network(**network), self.transport, self.limiter, loop.time, outage)
 
     def on(self, path: str, *reactions: Reaction) -> str:
         """Say how to react; the address to ask."""
@@ -146,12 +156,13 @@ class Asking:
 def ask_in_virtual_time(
     scenario: Callable[[JumpingLoop, Asking], Coroutine[Any, Any, None]],
     network: Mapping[str, Any] | None = None,
+    outage: OutageRules | None = None,
     **provider: Any,
 ) -> None:
     """Run a scenario with a client of these settings: `network=` the build file's section, all else of the provider."""
 
     async def play(loop: JumpingLoop) -> None:
-        asking = Asking(loop, network or {}, provider)
+        asking = Asking(loop, network or {}, provider, outage)
         await scenario(loop, asking)
         await asking.limiter.close()
 

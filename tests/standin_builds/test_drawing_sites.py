@@ -8,12 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from pipeline.engine.build import prepare
+from pipeline.engine.build import run_build
 from pipeline.engine.build_file import load_build
 from pipeline.engine.cost import plan
-from pipeline.engine.layers import list_layers
 from pipeline.stopping import clear_stop
-from pipeline.storage import open_store
 from tests.dev.standin.here import running_here
 from tests.standin_builds.builds import (
     KEY_ENV,
@@ -66,7 +64,7 @@ def planned_and_asked(kind: str, method: str, folder: Path, standin: Running, **
     before = len(standin.log())
     planned = counted(method) - counted("grid")  # which takes none
     assert len(standin.log()) == before
-    assert len(prepare(build(method)).sites) == 1
+    assert run_build(build(method), stages=("sites",)).not_drawn == []
     return planned, len(standin.log()) - before
 
 
@@ -118,18 +116,28 @@ def test_a_build_without_a_site_is_refused_and_names_all_its_regions(standin: Ru
     assert "within tibesti" in said.stderr
 
 
-def test_regions_whose_source_is_out_of_order_are_all_named_and_the_others_drawn(tmp_path: Path) -> None:
+def test_regions_whose_source_is_out_of_order_are_told_and_hold_nobody_back(tmp_path: Path) -> None:
     broken = Plan(rules=[Rule(match=Match(part=Part.VECTOR), fault=Fault.SERVER_ERROR)])
     with running_here() as sound, running_here(broken) as server:
         street = {"street": panoramax(server), "other": panoramax(sound)}
         of = {"a": "street", "b": "other", "c": "street"}
         regions = [HERE | {"name": name, "street": source} for name, source in of.items()]
         changes = {"sources__street": street, "sources__map": DRAWN, "sampling": FEW, "network__tries": 2}
-        said = geoscribe_here("build", write_build(tmp_path, server, regions=regions, **changes))
-    assert said.returncode == 3
-    assert "the sites of region a cannot be drawn" in said.stderr
-    assert "the sites of region c cannot be drawn" in said.stderr
-    assert [file.region for file in list_layers(open_store(str(tmp_path / "workspace")), "sites")] == ["b"]
+        file = write_build(tmp_path, server, regions=regions, limits__allowed_failed_share=0.5, **changes)
+        said = geoscribe_here("build", file, "--stages", "imagery")
+        assert said.returncode == 1, said.stderr
+        for name in ("a", "c"):
+            assert f"region not drawn: the sites of region {name} cannot be drawn: " in said.stdout
+        assert "2 of 3 regions were not drawn" in said.stdout
+        assert {row.region for row in imagery_rows(tmp_path).values()} == {"b"}
+        told = geoscribe_here("status", tmp_path / "workspace").stdout
+        assert told.count("region not drawn: ") == 2
+
+        file = write_build(tmp_path, server, regions=[HERE | {"name": n, "street": "other"} for n in of], **changes)
+        again = geoscribe_here("build", file, "--stages", "imagery")
+        assert again.returncode == 0, again.stderr
+        assert {row.region for row in imagery_rows(tmp_path).values()} == {"a", "b", "c"}
+        assert "not drawn" not in geoscribe_here("status", tmp_path / "workspace").stdout
 
 
 def test_regions_on_open_water_are_all_named_before_anybody_is_asked(standin: Running, tmp_path: Path) -> None:

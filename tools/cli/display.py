@@ -8,6 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipeline.engine.progress import Progress, StageProgress
+from pipeline.net.outages import paused
 from pipeline.stages import STAGES
 from tools.cli.console import plain_console
 
@@ -83,4 +84,6 @@ def _table(progress: Progress, elapsed: float) -> Table:
         )
     if len(progress) > ROWS:
         table.add_row(f"and {len(progress) - ROWS} more")
+    for host, why in sorted(paused().items()):
+        table.add_row("paused", host, why[:80], style="bold yellow")
     return table

@@ -1,38 +1,38 @@
 """The `geoscribe` command.
 
-Exit codes: 0 done; 1 finished, but more sites failed than the build file allows, or `verify` found faults; 2 the build
-file, an input or the usage is wrong; 3 stopped, by the user or by an error of the machine.
+Exit codes: 0 done; 1 finished, but more sites or regions failed or more views are missing than the build file allows,
+the dataset would have shrunk, or `verify` found faults; 2 the build file, an input or the usage is wrong, and nothing
+was done; 3 stopped, by the user, by an outage or by an error of the machine.
 """
 
 import io
 import logging
 import re
 import sys
-from enum import StrEnum
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
+from tools.cli.as_json import JsonOption, print_json
+from tools.cli.building import ConfigArgument, build, gc, plan, publish, retry, status
 from tools.cli.export import export
 from tools.cli.models import models_app
-from tools.cli.publish import publish, subset
+from tools.cli.publish import subset
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
 from tools.cli.sources import coverage, sources_app
-from tools.output import writing
+from tools.output import lasting, writing
 
-if TYPE_CHECKING:
-    from pipeline.engine.build import Outcome
-
-DONE, TOO_MANY_FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 3
+BAD_INPUT, STOPPED = 2, 3
 
 app = typer.Typer(
-    help="Builds datasets of places: street view, aerial view, map and text.",
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -42,130 +42,31 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(regions_app, name="regions")
 app.add_typer(models_app, name="models")
 app.add_typer(retrieval_app, name="retrieval")
+app.command()(plan)
+app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(build)
+app.command()(publish)
+app.command()(retry)
+app.command()(status)
+app.command()(gc)
 app.command()(coverage)
 app.command()(serve)
 app.command()(export)
-app.command()(publish)
 app.command()(subset)
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
-WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or URL of a published dataset.")]
 
 
-class RunnerName(StrEnum):
-    """Where the stages run."""
-
-    LOCAL = "local"
-    DASK = "dask"
-
-
-RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run.")]
-SchedulerOption = Annotated[
-    str | None, typer.Option(help="Address of a running Dask scheduler; without it Dask runs on this machine.")
-]
-
-
-@app.command()
-def plan(config: ConfigArgument) -> None:
-    """Estimate what a build does and costs. Makes no network requests and writes nothing."""
-    from pipeline.engine.build_file import load_build
-    from pipeline.engine.cost import plan as make_plan
-    from tools.cli.tables import print_plan
-
-    build = load_build(config)
-    print_plan(build, make_plan(build))
-
-
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})
-def build(
+@app.callback()
+def about(
     context: typer.Context,
-    config: ConfigArgument,
-    runner: RunnerOption = RunnerName.LOCAL,
-    scheduler: SchedulerOption = None,
-    stages: Annotated[
-        str | None, typer.Option(help="Only these stages, separated by commas: imagery, cues, captions, publish.")
-    ] = None,
-    limit_units: Annotated[int | None, typer.Option(min=1, help="Process at most this many units.")] = None,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
-    """Run what is missing or out of date in a build, then publish. Options of Beam follow `--`."""
-    from pipeline.engine.build_file import load_build
-    from tools.cli.run import run
-
-    _finish(
-        run(
-            load_build(config),
-            command=f"geoscribe build {config}",
-            runner=runner.value,
-            scheduler=scheduler,
-            stages=_stages(stages),
-            limit_units=limit_units,
-            beam_options=context.args,
-        )
-    )
-
-
-@app.command()
-def retry(
-    workspace: WorkspaceArgument,
-    reason: Annotated[
-        list[str] | None, typer.Option(help="Only sites that failed for this reason. May be given several times.")
-    ] = None,
-    runner: RunnerOption = RunnerName.LOCAL,
-    scheduler: SchedulerOption = None,
-) -> None:
-    """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
-
-    Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long, too_little_to_say, indoors,
-    model_refused), the model is asked again with other seeds.
-    """
-    from pipeline.engine.workspace import definition
-    from pipeline.errors import Problem
-    from pipeline.storage import open_store
-    from schemas.reasons import Reason
-    from tools.cli.run import run
-
-    known = [str(r) for r in Reason]
-    unknown = [r for r in reason or [] if r not in known]
-    if unknown:
-        raise ConfigError([Problem("--reason", ", ".join(unknown), f"one of {', '.join(known)}")])
-    _finish(
-        run(
-            definition(open_store(workspace, where="WORKSPACE", read_only=True)).build,
-            command=f"geoscribe retry {workspace}",
-            runner=runner.value,
-            scheduler=scheduler,
-            retry=frozenset(reason or known),
-        )
-    )
-
-
-@app.command()
-def status(workspace: WorkspaceArgument) -> None:
-    """Show what is done, what failed and why, and what is out of date."""
-    from pipeline.engine.workspace import read_state
-    from pipeline.storage import open_store
-    from tools.cli.tables import print_state
-
-    print_state(read_state(open_store(workspace, where="WORKSPACE", read_only=True)))
-
-
-@app.command()
-def gc(
-    workspace: WorkspaceArgument,
-    replies: Annotated[
-        bool,
-        typer.Option("--replies", help="Remove the stored model replies too; to get them again costs again."),
-    ] = False,
-) -> None:
-    """Remove tables that an earlier build file left behind. Do not use it while a build runs on the workspace."""
-    from pipeline.engine.workspace import collect_garbage, discard_replies
-    from pipeline.storage import open_store
-
-    store = open_store(workspace, where="WORKSPACE")
-    print(f"{len(collect_garbage(store))} superseded tables removed")
-    if replies:
-        print(f"{discard_replies(store)} stored replies removed")
+    """Builds datasets of places: street view, aerial view, map and text."""
+    if show_version:
+        print(f"geoscribe {version('geoscribe')}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help())
 
 
 @app.command()
@@ -174,6 +75,7 @@ def verify(
     leakage: Annotated[
         bool, typer.Option("--leakage", help="Also list every two samples of two splits that leak into each other.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Check a dataset: schema, checksums, counts, pictures, licences. Lists all faults; exit code 1 if there is any."""
     from pipeline.storage import open_store
@@ -182,6 +84,9 @@ def verify(
 
     store = open_store(dataset, where="DATASET", read_only=True)
     faults = find_faults(store)
+    if as_json:
+        print_json({"dataset": dataset, "sound": not faults, "faults": [asdict(fault) for fault in faults]})
+        raise typer.Exit(bool(faults))
     for fault in faults:
         print(fault)
     print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
@@ -275,23 +180,6 @@ def config_check(config: ConfigArgument) -> None:
     print(f"{config}: build {build.name!r} is sound")
 
 
-def _stages(given: str | None) -> tuple[str, ...]:
-    from pipeline.engine.build import ALL_STAGES
-    from pipeline.errors import Problem
-
-    if given is None:
-        return ALL_STAGES
-    stages = tuple(part.strip() for part in given.split(","))
-    unknown = [stage for stage in stages if stage not in ALL_STAGES]
-    if unknown:
-        raise ConfigError([Problem("--stages", ", ".join(unknown), ", ".join(ALL_STAGES))])
-    return stages
-
-
-def _finish(outcome: "Outcome") -> None:
-    raise typer.Exit(TOO_MANY_FAILED if outcome.too_many_failed else DONE)
-
-
 def _log_warnings() -> None:
     handler = logging.StreamHandler()
     handler.addFilter(lambda record: "apitools" not in record.getMessage())  # Beam on a package of a cloud not used
@@ -303,6 +191,7 @@ def main() -> None:
     """Run the command. Errors become one message and an exit code."""
     _log_warnings()
     if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout = lasting(sys.stdout)
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a path need not be valid text
     try:
         app()

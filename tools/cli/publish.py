@@ -8,14 +8,8 @@ import typer
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or URL of a published dataset.")]
 
 
-def publish(
-    dataset: DatasetArgument,
-    revise: Annotated[Path, typer.Option(metavar="LIST", help="Take-down list (YAML) to apply.")],
-    unmatched: Annotated[
-        bool, typer.Option("--unmatched", help="Go on if an entry matches nothing, as one of a list for many datasets.")
-    ] = False,
-) -> None:
-    """Take samples down from a published dataset: a new revision without them, and no older one. `build` publishes."""
+def take_down_from(dataset: str, revise: Path, *, unmatched: bool) -> None:
+    """Take samples down from a published dataset: a new revision without them, and no older one."""
     from pipeline.publishing.revise import revise as take_down
     from pipeline.publishing.takedown import read_takedown
     from pipeline.storage import open_store

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from tools.cli.as_json import JsonOption, print_json
 from tools.cli.console import plain_console, table_console
 from tools.output import writing
 
@@ -17,6 +18,7 @@ regions_app = typer.Typer(help="The catalogue of regions.", no_args_is_help=True
 def list_regions(
     continent: Annotated[str | None, typer.Option(help="Only this continent: AF, AS, EU, NA, OC or SA.")] = None,
     country: Annotated[str | None, typer.Option(help="Only this country (ISO 3166-1 alpha-2, such as JP).")] = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List the regions: id, name, continent, population, climate, script of street signs, stratum."""
     from pipeline.regions.catalogue import CONTINENTS, catalogue
@@ -24,25 +26,27 @@ def list_regions(
     entries = list(catalogue().values())
     _known("--continent", continent, CONTINENTS)
     _known("--country", country, sorted({entry.country for entry in entries}))
+    chosen = [one for one in entries if continent in (None, one.continent) and country in (None, one.country)]
+    if as_json:
+        print_json([entry.model_dump(mode="json") for entry in chosen])
+        return
     table = Table(box=None, pad_edge=False)
     table.add_column("id", no_wrap=True)
     table.add_column("name", overflow="fold")  # gives way where the window is small: the id has it, too
     for column in ("in", "population", "climate", "script", "stratum"):
         table.add_column(column, no_wrap=True, justify="right" if column == "population" else "left")
-    found = 0
-    for entry in entries:
-        if continent in (None, entry.continent) and country in (None, entry.country):
-            found += 1
-            what = (entry.id, entry.name, entry.continent, f"{entry.population:,}")
-            table.add_row(*what, entry.climate, entry.script, entry.stratum)
+    for entry in chosen:
+        what = (entry.id, entry.name, entry.continent, f"{entry.population:,}")
+        table.add_row(*what, entry.climate, entry.script, entry.stratum)
     console = table_console()
     console.print(table)
-    console.print(f"{found} of {len(entries)} regions")
+    console.print(f"{len(chosen)} of {len(entries)} regions")
 
 
 @regions_app.command("show")
 def show_region(
     region: Annotated[str, typer.Argument(metavar="ID", help="Id, such as `jp-tokyo`.")],
+    as_json: JsonOption = False,
 ) -> None:
     """Show a region, and which known aerial sources cover its centre."""
     from pipeline.errors import ConfigError, Problem
@@ -53,6 +57,9 @@ def show_region(
     if entry is None:
         raise ConfigError([Problem("ID", repr(region), nearest_ids(region))])
     aerial = aerial_sources_at(entry.lat, entry.lon)
+    if as_json:
+        print_json({**entry.model_dump(mode="json"), "aerial_sources": aerial})
+        return
     rows = {
         "id": entry.id,
         "name": entry.name,

@@ -11,9 +11,10 @@ from typing import Any
 
 from pipeline.config.build import Build
 from pipeline.engine.build import Outcome, run_build
-from pipeline.errors import BuildStopped
+from pipeline.errors import BuildStopped, MachineError
 from pipeline.stopping import request_stop
 from tools.cli.display import progress_display
+from tools.cli.run_record import RunRecord
 from tools.cli.tables import print_outcome
 
 GRACE_S = 10.0
@@ -22,12 +23,18 @@ GRACE_S = 10.0
 
 def run(build: Build, *, command: str, **options: Any) -> Outcome:
     """Run a build with progress on the terminal. On Ctrl-C or SIGTERM it stops cleanly and prints how to resume."""
+    record = RunRecord(build, command, options.get("part"), options.get("runner", "local"))
     try:
         with _stopping(command, at_once=options.get("runner") == "dask"), progress_display() as report:
             outcome = run_build(build, report=report, **options)
     except BuildStopped:
         print(_how_to_go_on(command), file=sys.stderr)
+        record.write("stopped by the user")
         raise
+    except MachineError as error:
+        record.write(f"stopped: {error}")
+        raise
+    record.write("finished", outcome)
     print_outcome(build, outcome)
     return outcome
 

@@ -1,15 +1,19 @@
 """`geoscribe sources` and `geoscribe coverage`: known sources, whether they respond, and their coverage."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from tools.cli.as_json import JsonOption, print_json
 from tools.cli.console import table_console
 from tools.output import writing
+
+if TYPE_CHECKING:
+    from tools.inspect.coverage import RegionCoverage
 
 sources_app = typer.Typer(help="Public sources of imagery and maps.", no_args_is_help=True)
 
@@ -18,6 +22,7 @@ sources_app = typer.Typer(help="Public sources of imagery and maps.", no_args_is
 def list_sources(
     kind: Annotated[str | None, typer.Option(help="Only this kind: street, aerial, drone or map.")] = None,
     notes: Annotated[bool, typer.Option(help="Print notes on each source, and why some are refused.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the known public sources: area, licence, key, limits, and the date they were checked."""
     from pipeline.config.sources import KINDS
@@ -27,6 +32,9 @@ def list_sources(
     if kind is not None and kind not in KINDS:
         raise ConfigError([Problem("--kind", kind, ", ".join(KINDS))])
     chosen = [source for source in listing().values() if kind in (None, source.kind)]
+    if as_json:
+        print_json([source.model_dump(mode="json") for source in chosen])
+        return
     table = Table("name", "kind", "area", "licence", "key", "limits", "checked on", box=None, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"  # a name that is cut cannot be copied
@@ -55,7 +63,10 @@ def list_sources(
 
 
 @sources_app.command("check")
-def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]) -> None:
+def check_sources(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")],
+    as_json: JsonOption = False,
+) -> None:
     """Send one request to each source of a build: reachable, key valid, licence stated. Exit code 1 if one fails."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_ready
@@ -66,16 +77,20 @@ def check_sources(config: Annotated[Path, typer.Argument(metavar="CONFIG", help=
     tools = toolbox(build)
     check_ready(build, tools)
     networked = tools.networked()
-    if not networked:
+    if not networked and not as_json:
         print(f"{config}: no source is on the network")
-    failed = 0
+    found = []
     for kind, name, region, source in networked:
         try:
-            print(f"ok    {kind} {name} ({region.name}): {source.probe(region)}")
+            ok, said = True, source.probe(region)
         except (SiteError, MachineError) as error:
-            failed += 1
-            print(f"FAIL  {kind} {name} ({region.name}): {error}")
-    if failed:
+            ok, said = False, str(error)
+        found.append({"kind": kind, "name": name, "region": region.name, "ok": ok, "said": said})
+        if not as_json:
+            print(f"{'ok   ' if ok else 'FAIL '} {kind} {name} ({region.name}): {said}")
+    if as_json:
+        print_json(found)
+    if not all(one["ok"] for one in found):
         raise typer.Exit(1)
 
 
@@ -83,6 +98,7 @@ def coverage(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")],
     out: Annotated[Path, typer.Option(help="Path of the map.")] = Path("coverage.png"),
     sites: Annotated[int, typer.Option(min=1, help="Maximum number of sites per region to look at.")] = 200,
+    as_json: JsonOption = False,
 ) -> None:
     """Count the sites of a build that have imagery, and draw them on a map. Fetches no photos."""
     from pipeline.engine.build_file import load_build
@@ -94,6 +110,11 @@ def coverage(
     build = load_build(config)
     check_ready(build, toolbox(build))
     found = look(build, sites)
+    with writing(out):
+        draw_coverage(found).save(out)
+    if as_json:
+        print_json({"map": out, "regions": [_covered(region) for region in found]})
+        return
     table = Table("region", "sites", "examined", "street", "reference", "both", "missing", box=None)
     for region in found:
         lacking = ", ".join(f"{n} {reason}" for reason, n in region.reasons().most_common())
@@ -107,6 +128,17 @@ def coverage(
             region.empty or lacking or "nothing",
         )
     table_console().print(table)
-    with writing(out):
-        draw_coverage(found).save(out)
     print(f"coverage map: {out}")
+
+
+def _covered(region: "RegionCoverage") -> dict[str, Any]:
+    return {
+        "region": region.region.name,
+        "sites": region.sampled,
+        "examined": len(region.sites),
+        "street": sum(site.street for site in region.sites),
+        "reference": sum(site.reference for site in region.sites),
+        "both": sum(site.street and site.reference for site in region.sites),
+        "missing": dict(region.reasons()),
+        "empty": region.empty,
+    }

@@ -6,11 +6,11 @@ from rich.table import Table
 from pipeline.config.build import Build
 from pipeline.engine.build import Outcome
 from pipeline.engine.cost import Plan
+from pipeline.engine.counts import REFERENCES, Counts, ViewCounts
 from pipeline.engine.details import Details
-from pipeline.engine.layers import Counts
 from pipeline.engine.workspace import State
 from pipeline.stages import STAGES
-from schemas.reasons import EXPLANATIONS, Reason
+from schemas.reasons import ABOUT, Reason
 from tools.cli.console import table_console
 
 
@@ -92,12 +92,48 @@ def print_state(state: State) -> None:
     console = table_console()
     console.print(table)
     _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
+    _print_views(console, state)
     open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
     console.print(f"{open_units} units are not finished" if open_units else "all units are finished")
+    undrawn = sum(not note.empty for note in state.notes)
+    if undrawn:
+        console.print(f"{undrawn} regions have no units yet, as they could not be drawn")
     if state.stale:
         console.print(f"{len(state.stale)} tables are superseded (`geoscribe gc` removes them)")
+    for note in state.notes:
+        how = "without sites" if note.empty else "not drawn"
+        console.print(f"region {how}: {note.said} (the next build draws it again)", soft_wrap=True, markup=False)
     for file in state.damaged:
         console.print(f"damaged: {file.path} (the next build recreates it)", soft_wrap=True)
+
+
+def _print_views(console: Console, state: State) -> None:
+    """A column a view: of how many sites it is there, and of how many it is missing for which reason."""
+    seen = {s.region: s.counts.views for s in state.stages if s.counts.views}
+    views = [view for view in REFERENCES if any(view in of for of in seen.values())]
+    if not views:
+        return
+    console.print()
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("region", no_wrap=True)
+    for view in views:
+        table.add_column(view)
+    for region, of in seen.items():
+        table.add_row(region, *(_seen(of[view]) if view in of else "" for view in views))
+    console.print(table)
+    reasons = {reason for of in seen.values() for one in of.values() for reason in one.missing}
+    for reason in sorted(reasons):
+        console.print(f"  {_about(reason)}", soft_wrap=True)
+    if reasons:
+        console.print(
+            "`geoscribe retry PLACE --missing VIEW [--reason REASON]` tries missing views again", soft_wrap=True
+        )
+    console.print()
+
+
+def _seen(view: ViewCounts) -> str:
+    missing = ", ".join(f"{n} {reason}" for reason, n in sorted(view.missing.items()))
+    return f"{view.there} there" + (f"; missing: {missing}" if missing else "")
 
 
 def print_outcome(build: Build, outcome: Outcome) -> None:
@@ -110,15 +146,39 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         console.print(f"{stage}: {counts.ok} sites ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True)
     _explain(console, outcome.total)
     for why in outcome.empty:
-        console.print(f"region without sites: {why}", soft_wrap=True)
+        console.print(f"region without sites: {why}", soft_wrap=True, markup=False)
+    for why in outcome.not_drawn:
+        console.print(f"region not drawn: {why}", soft_wrap=True, markup=False)
     if outcome.none_left:
         console.print("every site that was taken up failed: nothing is published", style="bold", soft_wrap=True)
     if outcome.published is not None:
         how = "published" if outcome.made["publish"] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
-    if outcome.too_many_failed:
+    for view, seen in outcome.total.views.items():
+        if seen.missing:
+            why = ", ".join(f"{n} {reason}" for reason, n in sorted(seen.missing.items()))
+            console.print(f"{view} missing at {sum(seen.missing.values())} sites: {why}", soft_wrap=True)
+    if outcome.shrinkage is not None:
+        console.print(
+            f"not published, as the dataset would shrink; {outcome.shrinkage}. {build.dataset} is as it was. Build "
+            "what is missing first, or give --allow-shrink",
+            soft_wrap=True,
+        )
+    for view, share in outcome.too_many_missing.items():
+        console.print(
+            f"{view} is missing at {share:.1%} of the sites; limits.allowed_missing_share is "
+            f"{build.limits.allowed_missing_share:.1%}. `geoscribe retry PLACE --missing {view}` tries again",
+            soft_wrap=True,
+        )
+    if outcome.failed_share > build.limits.allowed_failed_share:
         console.print(
             f"{outcome.failed_share:.1%} of the sites failed; limits.allowed_failed_share is "
+            f"{build.limits.allowed_failed_share:.1%}",
+            soft_wrap=True,
+        )
+    if outcome.too_many_undrawn:
+        console.print(
+            f"{len(outcome.not_drawn)} of {outcome.regions} regions were not drawn; limits.allowed_failed_share is "
             f"{build.limits.allowed_failed_share:.1%}",
             soft_wrap=True,
         )
@@ -127,11 +187,17 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
 def _explain(console: Console, counts: Counts) -> None:
     """What each reason means, and what was found the most often where sites failed for it."""
     for reason in sorted(counts.failed):
-        console.print(f"  {reason}: {EXPLANATIONS[Reason(reason)]}", soft_wrap=True)
+        console.print(f"  {_about(reason)}", soft_wrap=True)
         for detail, number in counts.details.get(reason, Details()).counted[:1]:
             # Details hold words of servers and files: no markup.
             said = f"    {number} of {counts.failed[reason]}: {detail}"
             console.print(said, soft_wrap=True, markup=False, highlight=False)
+
+
+def _about(reason: str) -> str:
+    """A reason's meaning, and whether it may pass."""
+    about = ABOUT[Reason(reason)]
+    return f"{reason}: {about.meaning}" + (" (may pass: retry)" if about.passing else "")
 
 
 def _table(*columns: str) -> Table:

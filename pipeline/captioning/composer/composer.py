@@ -38,6 +38,7 @@ class Composer:
 
     name = "composer 2"
     model: str | None = None
+    room: int | None = None
 
     def __init__(self, settings: config.Composer, seed: int) -> None:
         """Loads the words.

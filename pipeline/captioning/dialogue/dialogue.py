@@ -43,6 +43,7 @@ class DialogueCaptioner:
         prompt_set = prompt_set_of(settings.prompt_set, "dialogue")
         self.prompt_set = prompt_set.name
         self.model: str | None = settings.model + (f"@{settings.revision}" if settings.revision else "")
+        self.room: int | None = settings.at_once * len(settings.endpoints)
         self._fingerprint = digest(
             self.name,
             prompt_set.digest,
@@ -52,9 +53,8 @@ class DialogueCaptioner:
             build.grounding,
             build.seed,
         )
-        self._writer = _Writer(
-            settings, build, Craft(settings, build.grounding, build.seed, prompt_set, Templates(prompt_set, settings))
-        )
+        craft = Craft(settings, build.grounding, build.seed, prompt_set, Templates(prompt_set, settings))
+        self._writer = _Writer(settings, self.room, build, craft)
         self._loop = LoopThread("model", self._writer.close)
 
     def fingerprint(self) -> str:
@@ -93,9 +93,11 @@ class _Parts:
 class _Writer:
     """The captioner's side within the event loop. Its parts are made with the first call, and anew after a fork."""
 
-    def __init__(self, settings: config.Dialogue, build: Build, craft: Craft) -> None:
+    def __init__(self, settings: config.Dialogue, room: int, build: Build, craft: Craft) -> None:
         self._settings = settings
+        self._room = room
         self._workspace = build.workspace
+        self._outage_wait_s = build.limits.outage_wait_s
         self._craft = craft
         self._parts: _Parts | None = None
         self._reliability = Reliability()
@@ -116,7 +118,7 @@ class _Writer:
                 async with parts.room:
                     answers[i] = await self._answer(sites[i])
 
-        await together(*(work() for _ in range(min(len(sites), self._dialogues))))
+        await together(*(work() for _ in range(min(len(sites), self._room))))
         return [answers[i] for i in range(len(sites))]
 
     async def close(self) -> None:
@@ -156,15 +158,12 @@ class _Writer:
         await asyncio.to_thread(parts.cache.keep, request, reply)
         return reply
 
-    @property
-    def _dialogues(self) -> int:
-        return self._settings.at_once * len(self._settings.endpoints)
-
     async def _made(self) -> _Parts:
         loop = asyncio.get_running_loop()
         if self._parts is None or self._parts.loop is not loop:
             cache = ReplyCache(open_store(self._workspace))
             other = self._settings.verifier
-            judge = ModelClient(self._settings.model_copy(update=dict(other))) if other else None
-            self._parts = _Parts(loop, ModelClient(self._settings), judge, cache, asyncio.Semaphore(self._dialogues))
+            judge = ModelClient(self._settings.model_copy(update=dict(other)), self._outage_wait_s) if other else None
+            writer = ModelClient(self._settings, self._outage_wait_s)
+            self._parts = _Parts(loop, writer, judge, cache, asyncio.Semaphore(self._room))
         return self._parts

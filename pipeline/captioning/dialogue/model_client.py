@@ -20,7 +20,7 @@ from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request
 from pipeline.config.captioning import Dialogue
 from pipeline.digest import digest
 from pipeline.errors import MachineError, SiteError
-from pipeline.net import redact
+from pipeline.net import redact, traffic
 from schemas.reasons import Reason
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
@@ -29,8 +29,12 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
 class ModelClient:
     """Sends requests, bounded in number for each server; sends them again where that may help."""
 
-    def __init__(self, settings: Dialogue) -> None:
+    def __init__(self, settings: Dialogue, outage_wait_s: float | None = None) -> None:
         """To be made within the event loop that it is used in.
+
+        Args:
+            settings: the build file's section.
+            outage_wait_s: how long to wait while no server answers; as long as a reply may take if None.
 
         Raises:
             MachineError: `key_env` names an environment variable that is not set.
@@ -49,7 +53,7 @@ class ModelClient:
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=2.0),
             timeout=aiohttp.ClientTimeout(total=settings.reply_timeout_s, sock_connect=settings.connect_timeout_s),
         )
-        self._servers = Servers(settings, self._session)
+        self._servers = Servers(settings, self._session, outage_wait_s)
         self.sent = 0
         """Requests sent, repetitions included."""
 
@@ -120,6 +124,8 @@ class ModelClient:
             if isinstance(error, MissedError):
                 raise BrokenError(str(error)) from error
             raise
+        used = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
+        traffic.note(server.url, requests=1, **used)
         if home.server is server:
             home.held |= {part.digest for part in request.parts if isinstance(part, Picture)}
         return reply

@@ -1,7 +1,6 @@
 """The model servers of a build: which of them are up, and which one a dialogue goes to."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Any
@@ -15,9 +14,8 @@ from pipeline.captioning.dialogue.model_wire import described, read_capped
 from pipeline.captioning.dialogue.objections import said
 from pipeline.captioning.dialogue.requests import LimitName
 from pipeline.config.captioning import Dialogue
-from pipeline.errors import MachineError
-
-log = logging.getLogger(__name__)
+from pipeline.errors import MachineError, OutageError
+from pipeline.net import outages
 
 _NO_LIST = (404, 405, 429, 501)
 """Statuses of a server that has no list of its models, or none now: what it serves, the small request shows."""
@@ -64,8 +62,9 @@ class Home:
 class Servers:
     """All servers of a build. Lives in one event loop."""
 
-    def __init__(self, settings: Dialogue, session: aiohttp.ClientSession) -> None:
+    def __init__(self, settings: Dialogue, session: aiohttp.ClientSession, outage_wait_s: float | None = None) -> None:
         self._settings = settings
+        self._patience_s = settings.reply_timeout_s if outage_wait_s is None else outage_wait_s
         self._session = session
         self._all = [Server(url, settings.at_once) for url in dict.fromkeys(settings.endpoints)]
         self._turn = 0
@@ -102,13 +101,13 @@ class Servers:
             MachineError: none came back within the time that a reply may take, or one came back as another model's.
         """
         try:
-            async with asyncio.timeout(self._settings.reply_timeout_s):
+            async with asyncio.timeout(self._patience_s):
                 while self._fault is None and not any(server.up for server in self._all):
                     await self._back.wait()
         except TimeoutError:
             urls = ", ".join(server.url for server in self._all)
-            raise MachineError(
-                f"no model server has answered for {self._settings.reply_timeout_s:g} s: {urls}. Start them and the "
+            raise OutageError(
+                f"no model server has answered for {self._patience_s:g} s: {urls}. Start them and the "
                 "build again; it goes on from here, with all replies that it has"
             ) from None
         if self._fault is not None:
@@ -121,7 +120,7 @@ class Servers:
     def down(self, server: Server, why: str) -> None:
         """Send nothing more to a server until it answers again."""
         if server.up:
-            log.warning("%s does not answer (%s)", server.url, why)
+            outages.pause(server.url, f"it does not answer ({why})")
             server.up = False
             server.falls += 1
             self._back.clear()
@@ -150,7 +149,7 @@ class Servers:
                 if await self._look(server) is not None:
                     continue
                 server.up = True
-                log.warning("%s answers again", server.url)
+                outages.resume(server.url)
             except MachineError as error:
                 self._fault = error
             self._back.set()

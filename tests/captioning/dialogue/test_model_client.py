@@ -18,8 +18,9 @@ from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
 from pipeline.captioning.dialogue.model_client import ModelClient
 from pipeline.captioning.dialogue.model_servers import Home
 from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling
+from pipeline.config.build import Limits
 from pipeline.config.captioning import Dialogue
-from pipeline.errors import MachineError, SiteError
+from pipeline.errors import MachineError, OutageError, SiteError
 from prompts.replies import TURNS, reply_schema
 from tests.captioning.model_standin import Seen, StandIn, refusal, reply, serving, write_well
 from tests.captioning.places import build_for, place
@@ -283,9 +284,10 @@ def test_the_other_server_takes_over(tmp_path: Path) -> None:
 
 def test_a_server_that_stays_away_stops_the_build(tmp_path: Path) -> None:
     with serving(write_well) as standin:
-        build = build_for([standin.url], tmp_path / "w", reply_timeout_s=3, connect_timeout_s=3)
+        build = build_for([standin.url], tmp_path / "w", connect_timeout_s=3)
+        build = build.model_copy(update={"limits": Limits(outage_wait_s=3)})
         assert build.captioner.engine == "dialogue"
         captioner = DialogueCaptioner(build.captioner, build)
         captioner.describe([place("a", views=1)])
-    with pytest.raises(MachineError, match=r"has answered for 3 s.*goes on from here"):
+    with pytest.raises(OutageError, match=r"has answered for 3 s.*goes on from here"):
         captioner.describe([place("b", views=1)])

@@ -83,13 +83,14 @@ class Places(Sequence[Evidence]):
             return [self[j] for j in range(*i.indices(self.size))]
         if not 0 <= i < self.size:
             raise IndexError(i)
-        return _place(self.first + i)
+        return place(self.first + i)
 
     def __iter__(self) -> Iterator[Evidence]:
         return (self[i] for i in range(self.size))
 
 
-def _place(number: int) -> Evidence:
+def place(number: int) -> Evidence:
+    """A place by its number: a view and two chips of coloured blocks, without cues."""
     random = np.random.Generator(np.random.Philox(key=number))
 
     def picture(width: int, height: int) -> Image:

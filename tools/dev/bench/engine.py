@@ -26,9 +26,10 @@ import pipeline.stages.imagery
 from pipeline.config import names
 from pipeline.config.build import Build, Region
 from pipeline.config.sources import WorldStreet
-from pipeline.engine.build import prepare, publish_fingerprint, run_build
+from pipeline.engine.build import prepare, run_build
 from pipeline.engine.build_file import parse_build
 from pipeline.engine.layers import LayerFile, commit, list_layers
+from pipeline.engine.publication import publish_fingerprint
 from pipeline.engine.workspace import read_state
 from pipeline.geo.point import Point
 from pipeline.publishing.manifest import PATH, Counts, Manifest
@@ -77,16 +78,28 @@ def null_rows(record: type[LayerRow], sites: Sequence[Any]) -> list[Any]:
     return [CaptionRow(site_id=site.site_id, **empty, **said) for site in sites]
 
 
-def install_null_stages() -> None:
+def install_null_stages(*, captions: bool = True) -> None:
     """Put the null sources and stages in the place of the real ones, in this process."""
     names.STREET["world"] = names.MAP["world"] = "tools.dev.bench.engine:NullSource"
     nulls: list[tuple[Any, str, Callable[..., list[Any]]]] = [
-        (pipeline.stages.imagery, "imagery", lambda sites, _: null_rows(ImageryRow, list(sites))),
+        (pipeline.stages.imagery, "imagery", lambda sites, *_: null_rows(ImageryRow, list(sites))),
         (pipeline.stages.cues, "cues", lambda sites, _: null_rows(CueRow, sites)),
         (pipeline.stages.captions, "captions", lambda _, cues, *__: null_rows(CaptionRow, cues)),
     ]
-    for module, name, stage in nulls:
+    for module, name, stage in nulls if captions else nulls[:-1]:
         setattr(module, name, stage)
+
+
+def null_regions(regions: int, cells: int, per_cell: int) -> list[dict[str, Any]]:
+    """Regions with so many units, each of so many sites."""
+    return [
+        {
+            "name": f"r{n:03}-{cells}-{per_cell}",
+            "centre": [n % 15 * 8 - 60.0, n // 15 * 20 - 150.0],
+            "radius_m": 50_000,
+        }
+        for n in range(regions)
+    ]
 
 
 def null_build(folder: Path, regions: int, cells: int, per_cell: int) -> Build:
@@ -96,14 +109,7 @@ def null_build(folder: Path, regions: int, cells: int, per_cell: int) -> Build:
             "name": "bench",
             "workspace": "workspace",
             "dataset": "dataset",
-            "regions": [
-                {
-                    "name": f"r{n:03}-{cells}-{per_cell}",
-                    "centre": [n % 15 * 8 - 60.0, n // 15 * 20 - 150.0],
-                    "radius_m": 50_000,
-                }
-                for n in range(regions)
-            ],
+            "regions": null_regions(regions, cells, per_cell),
             "sources": {"street": {"null": {"type": "world"}}, "map": {"null": {"type": "world"}}},
             "sampling": {"spacing_m": 5, "unit_resolution": RESOLUTION},
             "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},

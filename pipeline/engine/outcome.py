@@ -1,0 +1,74 @@
+"""The result of a build: counts by stage, missing views, what was published, and whether that is good enough."""
+
+from dataclasses import dataclass, field
+
+from pipeline.config.build import Limits
+from pipeline.engine.counts import Counts
+from pipeline.publishing.owner import Shrinkage
+from pipeline.publishing.publish import Published
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result of a build."""
+
+    sites: int
+    counts: dict[str, Counts]
+    """Counts by stage, over all units that are up to date."""
+    made: dict[str, int]
+    """Number of tables made, by stage; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
+    published: Published | None
+    """None if publishing was not requested, if every site of the finished units failed, or if `shrinkage` is set."""
+    limits: Limits
+    """What of failures and missing views the build allows."""
+    empty: list[str] = field(default_factory=list)
+    """Why regions have no sites, a line each."""
+    not_drawn: list[str] = field(default_factory=list)
+    """Why regions could not be drawn, a line each."""
+    regions: int = 1
+    """Number of regions of the build."""
+    none_left: bool = False
+    """Whether every site failed, so that there was nothing to publish."""
+    shrinkage: Shrinkage | None = None
+    """What the dataset would have lost: it was left as it is."""
+
+    @property
+    def total(self) -> Counts:
+        """Over all stages."""
+        return sum(self.counts.values(), Counts(0, {}))
+
+    @property
+    def failed(self) -> dict[str, int]:
+        """Failed sites by reason, over all stages."""
+        return self.total.failed
+
+    @property
+    def failed_share(self) -> float:
+        """Share of failed sites."""
+        return sum(self.failed.values()) / self.sites if self.sites else 0.0
+
+    @property
+    def missing_shares(self) -> dict[str, float]:
+        """By view: in which share of the sites that were to have it, it is missing."""
+        return {view: seen.missing_share for view, seen in self.total.views.items()}
+
+    @property
+    def too_many_failed(self) -> bool:
+        """Whether more sites failed than the configuration allows, or so many that none was left to publish."""
+        return self.failed_share > self.limits.allowed_failed_share or self.none_left
+
+    @property
+    def too_many_undrawn(self) -> bool:
+        """Whether a greater share of the regions could not be drawn than may fail of the sites."""
+        return len(self.not_drawn) > self.limits.allowed_failed_share * self.regions
+
+    @property
+    def too_many_missing(self) -> dict[str, float]:
+        """Views of which more are missing than the configuration allows, with their shares."""
+        return {v: share for v, share in self.missing_shares.items() if share > self.limits.allowed_missing_share}
+
+    @property
+    def wanting(self) -> bool:
+        """Whether the build finished, but not as it should have."""
+        failed = self.too_many_failed or self.too_many_undrawn
+        return failed or bool(self.too_many_missing) or self.shrinkage is not None

@@ -1,0 +1,105 @@
+"""Before any work: inputs checked, the dataset's place looked at, the workspace claimed, local sites drawn."""
+
+from dataclasses import dataclass, field, replace
+
+from pipeline.config.build import Build
+from pipeline.engine.definition import claim, workspace_id
+from pipeline.engine.drawing import Note, RegionTask, read_note
+from pipeline.engine.layers import LayerFile, Listing, list_layers
+from pipeline.engine.parts import Part
+from pipeline.engine.ready import check_ready
+from pipeline.engine.units import UnitTask, commit_drawn, ground_of, sound_sites, stage_bases, survey
+from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.publishing.owner import Publishing, check_place
+from pipeline.publishing.takedown import takedown_of
+from pipeline.regions.sampling import asked_over_network
+from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.stopping import check_stop
+from pipeline.storage import Store, open_store
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A build whose inputs are checked, and whose sites are committed as far as no network is needed to draw them."""
+
+    build: Build
+    store: Store
+    out: Store
+    tools: Toolbox
+    sites: list[LayerFile]
+    bases: dict[str, dict[str, str]]
+    undrawn: list[RegionTask]
+    """Regions whose sites are to be drawn over the network."""
+    workspace_id: str
+    """See `pipeline.engine.definition.claim`."""
+    notes: list[Note] = field(default_factory=list)
+    """Why regions have no sites, once they were drawn (`drawn`)."""
+
+    def survey(self, listing: Listing) -> list[UnitTask]:
+        """The state of all units according to a listing."""
+        return survey(self.store, listing, self.sites, self.bases)
+
+
+def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | None = None) -> Prepared:
+    """Check all that can be checked before any work, claim the workspace, and draw the sites that need no network.
+
+    Args:
+        build: the build.
+        publishing: what publishing may do to a dataset that is there; None if nothing is to be published.
+        part: the share of the units that is wanted, if others take up the rest.
+
+    Raises:
+        ConfigError: an input or a place to write cannot be used, or a region has nothing to draw sites from.
+        MachineError: an engine is not installed.
+    """
+    tools = toolbox(build)
+    check_ready(build, tools)
+    takedown_of(build)
+    bases = {region.name: stage_bases(build, tools, region) for region in build.regions}
+    store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
+    if publishing is not None:
+        check_place(out, build, workspace_id(store), publishing)
+    ident = claim(store, build, bases, part)
+    store.sweep()
+    listing = list_layers(store, "sites")
+    sites: list[LayerFile] = []
+    undrawn: list[RegionTask] = []
+    problems: list[Problem] = []
+    for region in build.regions:
+        check_stop()
+        recipe = bases[region.name]["sites"]
+        found = sound_sites(store, listing, region, recipe)
+        if found is not None:
+            sites.append(found)
+        elif asked_over_network(ground_of(build, tools, region)):
+            undrawn.append(RegionTask(region.name, bases[region.name]))
+        else:
+            try:
+                sites.append(commit_drawn(build, tools, region, store, recipe))
+            except ConfigError as error:
+                problems += error.problems
+    if problems:
+        raise ConfigError(list(dict.fromkeys(problems)))
+    return Prepared(build, store, out, tools, sites, bases, undrawn, ident)
+
+
+def drawn(ready: Prepared) -> Prepared:
+    """The same build after its regions were drawn, with what came of each that was not before.
+
+    A region that could not be drawn is left out; the next build draws it again.
+
+    Raises:
+        ConfigError: the sources have nothing in any of the regions.
+        MachineError: no region has sites, and not all because the sources have nothing there.
+    """
+    if not ready.undrawn:
+        return ready
+    listing = list_layers(ready.store, "sites")
+    recipes = {region.name: ready.bases[region.name]["sites"] for region in ready.build.regions}
+    found = {name: listing.sites(name, recipe) for name, recipe in recipes.items()}
+    notes = [read_note(ready.store, name, recipes[name]) for name, file in found.items() if file is None]
+    sites = [file for file in found.values() if file is not None]
+    if not sites:
+        failed = [note.said for note in notes if not note.empty]
+        raise MachineError("\n".join(failed)) if failed else ConfigError([p for note in notes for p in note.problems])
+    return replace(ready, sites=sites, undrawn=[], notes=notes)

@@ -1,0 +1,152 @@
+"""Publishing what a workspace has finished, again and again until no table proves damaged."""
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pydantic import JsonValue
+
+from pipeline.config.build import Build
+from pipeline.digest import digest
+from pipeline.engine.layers import DamagedLayerError, Listing, list_layers, read, read_columns
+from pipeline.engine.prepared import Prepared
+from pipeline.engine.units import UnitTask
+from pipeline.engine.workspace import count_all
+from pipeline.errors import MachineError
+from pipeline.publishing import revisions
+from pipeline.publishing.manifest import shareable
+from pipeline.publishing.owner import Publishing, Shrinkage, WouldShrinkError, shrinkage
+from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
+from pipeline.publishing.publish import Published, publish
+from pipeline.publishing.takedown import Takedown, takedown_of
+from pipeline.publishing.takedown_match import LAYER_COLUMNS
+from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
+from pipeline.registry.toolbox import region_sources
+from pipeline.stages import STAGES
+from pipeline.stopping import check_stop
+from pipeline.storage import Store
+
+log = logging.getLogger(__name__)
+
+_MENDS = 5
+"""Attempts at publishing before the build gives up."""
+_OTHER_BUILD_S = 5.0
+_NAMES = tuple(stage.name for stage in STAGES)
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What came of publishing."""
+
+    published: Published | None
+    """None if every site of the finished units failed, or the dataset would have shrunk."""
+    ran: bool = False
+    """Whether a revision was made; False if the dataset was up to date."""
+    shrinkage: Shrinkage | None = None
+    """What the dataset would have lost: it was left as it is."""
+
+
+def publish_mended(
+    ready: Prepared, listing: Listing, publishing: Publishing, remake: Callable[[str, str, Listing], None]
+) -> tuple[Publication, Listing]:
+    """Publish all finished units. A table that proves damaged is removed and made again, and publishing starts over.
+
+    Args:
+        ready: the build.
+        listing: of its workspace.
+        publishing: what may be done to a dataset that is there.
+        remake: makes the tables of a region's unit that a listing lacks.
+
+    Returns:
+        What came of it, and the listing at the end.
+
+    Raises:
+        MachineError: it could not be published in several attempts.
+    """
+    for _ in range(_MENDS):
+        try:
+            return _publish(ready, listing, publishing), listing
+        except WouldShrinkError as error:
+            return Publication(None, shrinkage=error.shrinkage), listing
+        except DamagedLayerError as error:
+            log.warning("%s; making it again", error)
+            ready.store.delete(error.file.path)
+            remake(error.file.region, error.file.unit, list_layers(ready.store))
+        except (FileNotFoundError, revisions.OvertakenError) as error:
+            log.warning("%s: another build is at work on %s or %s", error, ready.store.url, ready.out.url)
+            time.sleep(_OTHER_BUILD_S)
+        listing = list_layers(ready.store)
+    raise MachineError(
+        f"{ready.out.url} could not be published in {_MENDS} attempts: tables in {ready.store.url} are damaged as soon "
+        "as they are written (check the disk), or another build keeps working on the same places"
+    )
+
+
+def _publish(ready: Prepared, listing: Listing, publishing: Publishing) -> Publication:
+    """Publish all finished units, unless the dataset is up to date or every site of theirs failed."""
+    check_stop()
+    tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
+    listed = takedown_of(ready.build)
+    fingerprint = publish_fingerprint(ready.build, tasks, listed)
+    standing = revisions.look(ready.out)
+    there = standing.sound
+    if there is not None and there.provenance.get("fingerprint") == fingerprint:
+        if there.workspace == ready.workspace_id:
+            with ready.out.locked("publish") as held:
+                if held is not False:  # what a publish left that was killed at its very end
+                    revisions.tidy(ready.out, ready.build.publish.keep_revisions, alone=held is True)
+            return Publication(Published(there.counts, there.shards))
+    elif not tasks and not publishing.allow_shrink and (lost := shrinkage(standing.current, {})) is not None:
+        raise WouldShrinkError(lost)
+    if tasks and not _any_site_ok(ready, tasks):
+        return Publication(None)
+    units = [_finished(ready.store, task, listing.sizes[task.done[STAGES[0].name]]) for task in tasks]
+    provenance: dict[str, JsonValue] = {
+        "fingerprint": fingerprint,
+        "ocr": ready.tools.ocr.name,
+        "segmenter": ready.tools.segmenter.name,
+        "models": [dict(model.credit()) for model in ready.tools.segmenter.models],
+        "anonymiser": ready.tools.blurrer.name if ready.tools.blurrer else None,
+        "captioner": ready.tools.captioner.name,
+        "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},
+    }
+    published = publish(
+        ready.build,
+        units,
+        ready.out,
+        synthetic=ready.tools.synthetic_sources(),
+        provenance=provenance,
+        workspace=ready.workspace_id,
+        publishing=publishing,
+        takedown=listed,
+    )
+    return Publication(published, ran=True)
+
+
+def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
+    """Whether any site came through all stages. Damaged tables may hold one: publishing has them made again."""
+    counts, damaged = count_all(ready.store, [task.done[_NAMES[-1]] for task in finished])
+    return bool(damaged) or any(found.ok for found in counts.values())
+
+
+def publish_fingerprint(build: Build, tasks: Sequence[UnitTask], listed: Takedown) -> str:
+    """Digest of what a dataset is made from: settings (they are in card and manifest), take-downs, units' tables."""
+    entries = sorted(entry.digest for entry in listed.entries())
+    contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
+    return digest(PUBLISH_VERSION, shareable(build), entries, contents, length=32)
+
+
+def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:
+    def load() -> UnitTables:
+        return UnitTables(**{stage: read(store, task.done[stage]) for stage in _NAMES})
+
+    def load_index() -> pa.Table:
+        return unit_index(UnitTables(**{s: read_columns(store, task.done[s], INDEX_COLUMNS[s]) for s in _NAMES}))
+
+    def load_credits() -> pa.Table:
+        return read_columns(store, task.done[STAGES[0].name], LAYER_COLUMNS)
+
+    content = digest([task.done[stage].content for stage in _NAMES], length=16)
+    return FinishedUnit(task.region, task.unit, content, size, task.size, load, load_index, load_credits)

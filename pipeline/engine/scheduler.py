@@ -1,0 +1,180 @@
+"""Takes units through the stages in one process: each stage has a queue and works on several units at once.
+
+So the network, the processors and the model servers are busy at the same time. Dialogues of many small units fill the
+servers' room while imagery and cues of other units are made. Only a unit at work holds its tables: one that waits in a
+queue is a name.
+"""
+
+import threading
+import time
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.engine.units import UnitTask
+from pipeline.engine.work import do_stage
+from pipeline.errors import BuildStopped, MachineError
+from pipeline.registry.toolbox import Toolbox
+from pipeline.stages import STAGES, Stage
+from pipeline.stages.captions import STAGE as CAPTIONS
+from pipeline.stopping import check_stop, request_stop
+from pipeline.storage import Store
+
+_LEAST_UNITS = 2
+"""Units that a model is given at once, however large: when one comes to its end, the other fills the room."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """How much a stage works on at once."""
+
+    units: int | None = None
+    """Maximum number of units, for a stage that computes or fetches."""
+    sites: int | None = None
+    """Number of sites that a model server's room is for. Twice as many are taken up, so that some always wait for room:
+    a unit's tables are read before its first dialogue, and held until its last one ends."""
+
+    def has_place(self, units: int, sites: int) -> bool:
+        """Whether another unit is taken up beside so many units with so many sites."""
+        if self.sites is None:
+            return self.units is None or units < self.units
+        return units < _LEAST_UNITS or sites < 2 * self.sites
+
+    def share(self, units: int, sites: int) -> float:
+        """Share of the room that is used by so many units with so many sites."""
+        held, room = (units, self.units) if self.sites is None else (sites, self.sites)
+        return min(1.0, held / room) if room else float(held > 0)
+
+
+@dataclass
+class StageQueue:
+    """Runs jobs in the order in which they came, each in a thread, as many at once as there is room for."""
+
+    name: str
+    room: Room
+    busy_s: float = 0.0
+    """Time for which the room was in use: half of it for two seconds is one second."""
+    _waiting: deque[tuple[int, Callable[[], None]]] = field(default_factory=deque)
+    _units: int = 0
+    _sites: int = 0
+    _since: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def put(self, sites: int, job: Callable[[], None]) -> None:
+        """Run a job on a unit of so many sites as soon as there is room. The job must not raise."""
+        with self._lock:
+            self._waiting.append((sites, job))
+            self._take_up()
+
+    def _take_up(self) -> None:
+        while self._waiting and self.room.has_place(self._units, self._sites):
+            sites, job = self._waiting.popleft()
+            self._hold(1, sites)
+            threading.Thread(target=self._run, args=(sites, job), name=f"stage-{self.name}", daemon=True).start()
+
+    def _run(self, sites: int, job: Callable[[], None]) -> None:
+        try:
+            job()
+        finally:
+            with self._lock:
+                self._hold(-1, -sites)
+                self._take_up()
+
+    def _hold(self, units: int, sites: int) -> None:
+        now = time.monotonic()
+        self.busy_s += self.room.share(self._units, self._sites) * (now - self._since)
+        self._units, self._sites, self._since = self._units + units, self._sites + sites, now
+
+
+class Scheduler:
+    """The queues of a process's stages."""
+
+    def __init__(self, tools: Toolbox, units_at_once: int) -> None:
+        captioned = tools.captioner.room
+        model = Room(sites=captioned) if captioned is not None else Room(units=units_at_once)
+        rooms = {stage.name: Room(units=units_at_once) for stage in STAGES} | {CAPTIONS.name: model}
+        self.queues = {name: StageQueue(name, room) for name, room in rooms.items()}
+
+
+class Batch:
+    """Units that are waited for together."""
+
+    def __init__(self, scheduler: Scheduler, store: Store, tools: Toolbox, *, in_driver: bool) -> None:
+        """No unit is in it yet.
+
+        Args:
+            scheduler: The process's.
+            store: The workspace.
+            tools: What the stages work with.
+            in_driver: Whether this is the driver's process. Then a fault stops the whole process's work, and the driver
+                says it; otherwise `wait` raises it.
+        """
+        self._scheduler = scheduler
+        self._store = store
+        self._tools = tools
+        self._in_driver = in_driver
+        self._open = 0
+        self._error: BaseException | None = None
+        self._changed = threading.Condition()
+
+    def start(self, task: UnitTask) -> None:
+        """Take a unit through the stages; returns at once."""
+        with self._changed:
+            self._open += 1
+        self._queue(task, STAGES)
+
+    def wait(self) -> None:
+        """Wait until all units are done, or dropped because the build is being stopped.
+
+        Raises:
+            MachineError, BuildStopped: outside of the driver's process: as the first stage that failed raised it.
+            Exception: a stage failed in a way it should not.
+        """
+        with self._changed:
+            while self._open and (self._in_driver or self._error is None):
+                self._changed.wait()
+            if self._error is not None:
+                raise self._error
+
+    def _queue(self, task: UnitTask, stages: Sequence[Stage]) -> None:
+        queue = self._scheduler.queues[stages[0].name]
+        queue.put(task.size, lambda: self._work(task, stages))
+
+    def _work(self, task: UnitTask, stages: Sequence[Stage]) -> None:
+        stage, *rest = stages
+        try:
+            if self._error is None:
+                check_stop()
+                task = do_stage(stage, task, self._store, self._tools)
+                if rest:
+                    self._queue(task, rest)
+                    return
+        except (MachineError, BuildStopped) as error:
+            if self._in_driver:
+                # A runner would print the traceback of what is no bug; the driver says it in a line.
+                request_stop(error if isinstance(error, MachineError) else None)
+            else:
+                self._fail(error)
+        except BaseException as error:  # noqa: BLE001 - raised again by `wait`
+            if self._in_driver:
+                request_stop()
+            self._fail(error)
+        with self._changed:
+            self._open -= 1
+            self._changed.notify_all()
+
+    def _fail(self, error: BaseException) -> None:
+        with self._changed:
+            self._error = self._error or error
+            self._changed.notify_all()
+
+
+_schedulers: "weakref.WeakKeyDictionary[Toolbox, Scheduler]" = weakref.WeakKeyDictionary()
+_lock = threading.Lock()
+
+
+def scheduler_of(tools: Toolbox, units_at_once: int) -> Scheduler:
+    """The process's scheduler for a build: several bundles of a runner share its queues."""
+    with _lock:
+        return _schedulers.setdefault(tools, Scheduler(tools, units_at_once))

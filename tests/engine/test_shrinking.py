@@ -1,0 +1,67 @@
+"""A dataset never shrinks by surprise."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.build import Build
+from pipeline.engine.build import run_build
+from pipeline.errors import ConfigError
+from pipeline.publishing.owner import Publishing
+from tests.command import run_here
+from tests.publishing.folders import manifest_of, tree
+
+
+def rows(folder: Path) -> dict[str, int]:
+    return {region: sum(by.values()) for region, by in manifest_of(folder).counts.regions.items()}
+
+
+def test_few_units_are_not_published_over_many(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    small_finished()
+    before, had = tree(tmp_path / "dataset"), rows(tmp_path / "dataset")
+    small_build(imagery__max_views=1)
+    tried = run_here("build", tmp_path / "build.yaml", "--limit-units", "1", environment={"COLUMNS": "300"})
+    assert tried.returncode == 1, tried.stderr
+    assert re.search(
+        rf"north {had['north']} to [12]; south {had['south']} to 0; in all {sum(had.values())} to [12]", tried.stdout
+    )
+    assert "--allow-shrink" in tried.stdout
+    assert tree(tmp_path / "dataset") == before
+    meant = run_here("build", tmp_path / "build.yaml", "--limit-units", "1", "--allow-shrink", environment={})
+    assert meant.returncode == 0, meant.stdout + meant.stderr
+    assert 0 < sum(rows(tmp_path / "dataset").values()) < sum(had.values())
+
+
+def test_stages_left_out_do_not_empty_a_dataset(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    small_finished()
+    before = tree(tmp_path / "dataset")
+    outcome = run_build(small_build(imagery__max_views=1), stages=("imagery", "publish"))
+    assert outcome.shrinkage is not None
+    assert outcome.wanting
+    assert outcome.shrinkage.total[1] == 0
+    assert tree(tmp_path / "dataset") == before
+
+
+def test_a_region_left_out_is_refused_before_any_work(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    small_finished()
+    before, had = tree(tmp_path), rows(tmp_path / "dataset")
+    one = small_build(regions=[{"name": "north", "centre": [59.33, 18.06], "radius_m": 260}])
+    with pytest.raises(ConfigError, match=rf"south {had['south']} to 0"):
+        run_build(one)
+    assert {path: mark for path, mark in tree(tmp_path).items() if path != "build.yaml"} == {
+        path: mark for path, mark in before.items() if path != "build.yaml"
+    }
+    run_build(one, publishing=Publishing(allow_shrink=True))
+    assert rows(tmp_path / "dataset") == {"north": had["north"]}
+
+
+def test_verify_of_a_path_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    assert run_here("verify", tmp_path / "nothing", environment={}).returncode == 2

@@ -1,0 +1,120 @@
+"""What scripts rely on: JSON, the version, exit codes, the record of a run, and pipes that close early."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from pipeline.config.build import Build
+from tests.command import ROOT, run_here
+from tests.engine.conftest import finished, small_build, small_config, small_finished
+from tools.cli.run_record import RunRecord
+
+__all__ = ["finished", "small_build", "small_config", "small_finished"]
+
+
+def geoscribe(*args: str | Path) -> "subprocess.CompletedProcess[str]":
+    return run_here(*args, environment={})
+
+
+def test_the_version() -> None:
+    assert geoscribe("--version").stdout == f"geoscribe {version('geoscribe')}\n"
+
+
+def test_json_of_a_build(small_finished: Callable[..., object], tmp_path: Path) -> None:
+    small_finished()
+    config, workspace, dataset = tmp_path / "build.yaml", tmp_path / "workspace", tmp_path / "dataset"
+    plan = json.loads(geoscribe("plan", config, "--json").stdout)
+    assert (plan["sites"], [one["region"] for one in plan["regions"]]) == (12, ["north", "south"])
+    state = json.loads(geoscribe("status", workspace, "--json").stdout)
+    assert state["unfinished_units"] == 0
+    assert {(one["region"], one["stage"]): one["ok"] for one in state["stages"]}["south", "captions"] == 6
+    assert state["stages"][0]["views"]["aerial"] == {"there": 6, "missing": {}}
+    assert json.loads(geoscribe("verify", dataset, "--json").stdout) == {
+        "dataset": str(dataset),
+        "sound": True,
+        "faults": [],
+    }
+    covered = json.loads(geoscribe("coverage", config, "--json", "--out", tmp_path / "map.png").stdout)
+    assert [one["examined"] for one in covered["regions"]] == [6, 6]
+    assert json.loads(geoscribe("sources", "check", config, "--json").stdout) == []
+    shard = next((dataset / "data").rglob("*.parquet"))
+    shard.unlink()
+    broken = geoscribe("verify", dataset, "--json")
+    assert broken.returncode == 1
+    assert json.loads(broken.stdout)["faults"][0]["file"] == shard.relative_to(dataset).as_posix()
+
+
+def test_json_of_lists() -> None:
+    regions = json.loads(geoscribe("regions", "list", "--country", "JP", "--json").stdout)
+    assert {one["country"] for one in regions} == {"JP"}
+    assert json.loads(geoscribe("regions", "show", regions[0]["id"], "--json").stdout)["name"] == regions[0]["name"]
+    assert {one["kind"] for one in json.loads(geoscribe("sources", "list", "--kind", "map", "--json").stdout)} == {
+        "map"
+    }
+
+
+def test_every_run_leaves_a_record(small_config: Callable[..., Path], tmp_path: Path) -> None:
+    config = small_config(sampling__max_sites=2)
+    assert geoscribe("build", config).returncode == 0
+    record = json.loads((tmp_path / "workspace" / "run.json").read_text())
+    assert record["ended"] == "finished"
+    assert 0 < record["seconds"] < 3_600
+    assert record["packages"]["pyarrow"] == version("pyarrow")
+    assert record["outcome"]["stages"]["captions"]["ok"] == record["outcome"]["published"] == 4
+    assert record["providers"] == {}
+    assert record["command"] == f"geoscribe build {config}"
+
+
+def test_a_clock_that_is_set_back_an_hour_makes_no_run_negative(
+    small_build: Callable[..., Build], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = RunRecord(small_build(), "geoscribe build")
+    before = time.time()
+    monkeypatch.setattr("time.time", lambda: before - 3_600.0)
+    record.write("finished")
+    assert json.loads((tmp_path / "workspace" / "run.json").read_text())["seconds"] >= 0.0
+
+
+def test_a_run_that_was_refused_leaves_none(small_config: Callable[..., Path], tmp_path: Path) -> None:
+    config = small_config(name="a name", sampling__max_sites=2)
+    assert geoscribe("build", config).returncode == 2
+    assert not (tmp_path / "workspace").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--runner=FlinkRunner"], "--runner local or --runner dask"),
+        (["--runner", "DirectRunner"], "--runner local or --runner dask"),
+        (["--job_nome=x"], "found --job_nome=x"),
+        (["stray"], "found stray"),
+        (["--direct_num_workers=many"], "direct_num_workers"),
+    ],
+)
+def test_options_that_beam_would_drop_are_refused(
+    options: list[str], said: str, small_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    refused = geoscribe("build", small_config(), "--", *options)
+    assert refused.returncode == 2
+    assert said in refused.stderr
+    assert not (tmp_path / "workspace").exists()
+
+
+def test_a_runner_that_is_not_known_is_refused(small_config: Callable[..., Path]) -> None:
+    assert geoscribe("build", small_config(), "--runner", "flink").returncode == 2
+
+
+def test_a_reader_that_stops_reading_is_no_error() -> None:
+    command = f"set -o pipefail; {sys.executable} -m tools.cli.main regions list | head -1"
+    shown = subprocess.run(
+        ["/bin/bash", "-c", command], capture_output=True, text=True, cwd=ROOT, env=dict(os.environ), check=False
+    )
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert shown.stdout.startswith("id")

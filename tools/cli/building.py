@@ -1,0 +1,254 @@
+"""Commands that make a dataset: `plan`, `build`, `publish`, `retry`; and `status` and `gc` of a workspace."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import ConfigError, Problem
+from tools.cli.as_json import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from pipeline.config.build import Build
+    from pipeline.engine.build import Outcome
+
+DONE, WANTING = 0, 1
+
+ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
+WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]
+
+
+class RunnerName(StrEnum):
+    """Where the stages run."""
+
+    LOCAL = "local"
+    DASK = "dask"
+
+
+RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run.")]
+SchedulerOption = Annotated[
+    str | None, typer.Option(help="Address of a running Dask scheduler; without it Dask runs on this machine.")
+]
+ShrinkOption = Annotated[
+    bool,
+    typer.Option("--allow-shrink", help="Publish even if a region then has fewer rows than the dataset has of it."),
+]
+TakeOverOption = Annotated[
+    bool,
+    typer.Option("--take-over", help="Replace a dataset that another workspace of a build of this name published."),
+]
+
+
+def plan(config: ConfigArgument, as_json: JsonOption = False) -> None:
+    """Estimate what a build does and costs. Makes no network requests and writes nothing."""
+    from pipeline.engine.build_file import load_build
+    from pipeline.engine.cost import plan as make_plan
+    from tools.cli.records import plan_record
+    from tools.cli.tables import print_plan
+
+    build = load_build(config)
+    made = make_plan(build)
+    if as_json:
+        print_json(plan_record(build, made))
+    else:
+        print_plan(build, made)
+
+
+def build(
+    context: typer.Context,
+    config: ConfigArgument,
+    runner: RunnerOption = RunnerName.LOCAL,
+    scheduler: SchedulerOption = None,
+    stages: Annotated[
+        str | None,
+        typer.Option(help="Only these stages, separated by commas: sites, imagery, cues, captions, publish."),
+    ] = None,
+    limit_units: Annotated[int | None, typer.Option(min=1, help="Process at most this many units.")] = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="I/N", help="Process part I of N, and do not publish: for arrays of jobs.")
+    ] = None,
+    allow_shrink: ShrinkOption = False,
+    take_over: TakeOverOption = False,
+) -> None:
+    """Run what is missing or out of date in a build, then publish. Options of Beam follow `--`."""
+    from pipeline.engine.build_file import load_build
+    from pipeline.engine.parts import parse_part
+    from pipeline.publishing.owner import Publishing
+    from tools.cli.run import run
+
+    _finish(
+        run(
+            load_build(config),
+            command=f"geoscribe build {config}" + (f" --part {part}" if part else ""),
+            runner=runner.value,
+            scheduler=scheduler,
+            stages=_stages(stages),
+            limit_units=limit_units,
+            part=parse_part(part) if part is not None else None,
+            publishing=Publishing(allow_shrink, take_over),
+            beam_options=context.args,
+        )
+    )
+
+
+def publish(
+    place: Annotated[
+        str, typer.Argument(metavar="PLACE", help="The build file; with --revise a published dataset's folder or URL.")
+    ],
+    revise: Annotated[
+        Path | None, typer.Option(metavar="LIST", help="Take-down list (YAML) to apply to a published dataset.")
+    ] = None,
+    unmatched: Annotated[
+        bool, typer.Option("--unmatched", help="Go on if an entry matches nothing, as one of a list for many datasets.")
+    ] = False,
+    allow_shrink: ShrinkOption = False,
+    take_over: TakeOverOption = False,
+) -> None:
+    """Publish what is finished of a build, or take samples down from a dataset with `--revise`.
+
+    A build's is made of what `build --part` and the like have finished; nothing is processed. A take-down is a new
+    revision without the samples, and no older revision stays.
+    """
+    from pipeline.engine.build_file import load_build
+    from pipeline.publishing.owner import Publishing
+    from tools.cli.publish import take_down_from
+    from tools.cli.run import run
+
+    if revise is not None:
+        take_down_from(place, revise, unmatched=unmatched)
+        return
+    publishing = Publishing(allow_shrink, take_over)
+    command = f"geoscribe publish {place}"
+    _finish(run(load_build(Path(place)), command=command, stages=("publish",), publishing=publishing))
+
+
+def retry(
+    place: Annotated[
+        str, typer.Argument(metavar="PLACE", help="The build file, or the folder or URL of a build's layers.")
+    ],
+    reason: Annotated[
+        list[str] | None,
+        typer.Option(help="Only what failed, or is missing, for this reason. May be given several times."),
+    ] = None,
+    missing: Annotated[
+        list[str] | None,
+        typer.Option(metavar="VIEW", help="Try again this view (aerial, drone, map) where it is missing. As above."),
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Where to publish, if PLACE is a workspace that was copied or moved.")
+    ] = None,
+    runner: RunnerOption = RunnerName.LOCAL,
+    scheduler: SchedulerOption = None,
+    allow_shrink: ShrinkOption = False,
+) -> None:
+    """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
+
+    Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long, too_little_to_say, indoors,
+    model_refused), the model is asked again with other seeds.
+    """
+    from pipeline.engine.counts import REFERENCES
+    from pipeline.publishing.owner import Publishing
+    from schemas.reasons import Reason
+    from tools.cli.run import run
+
+    known = [str(r) for r in Reason]
+    _known("--reason", reason, known)
+    _known("--missing", missing, REFERENCES)
+    found, stages = _to_retry(place, dataset)
+    options = [f" --missing {view}" for view in missing or []] + [f" --reason {one}" for one in reason or []]
+    _finish(
+        run(
+            found,
+            command=f"geoscribe retry {place}" + "".join(options),
+            runner=runner.value,
+            scheduler=scheduler,
+            stages=stages,
+            retry=frozenset(reason or known),
+            missing=frozenset(missing or ()),
+            publishing=Publishing(allow_shrink),
+        )
+    )
+
+
+def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]":
+    """The build, and the stages to run: a workspace that was moved says nothing of where its dataset is now."""
+    from pipeline.engine.build import ALL_STAGES
+    from pipeline.engine.build_file import load_build
+    from pipeline.engine.definition import definition
+    from pipeline.storage import open_store
+
+    if Path(place).is_file():
+        build, moved = load_build(Path(place)), False
+    else:
+        recorded = definition(open_store(place, where="PLACE", read_only=True))
+        build, moved = recorded.build, recorded.moved
+    if dataset is not None:
+        there = dataset if "://" in dataset else str(Path(dataset).resolve())
+        return build.model_copy(update={"dataset": there}), ALL_STAGES
+    if moved:
+        print(f"{place} was copied or moved: nothing is published without --dataset, or the build file in its place")
+        return build, tuple(stage for stage in ALL_STAGES if stage != "publish")
+    return build, ALL_STAGES
+
+
+def status(workspace: WorkspaceArgument, as_json: JsonOption = False) -> None:
+    """Show what is done, what failed and why, which views are missing, and what is out of date."""
+    from pipeline.engine.workspace import read_state
+    from pipeline.storage import open_store
+    from tools.cli.records import state_record
+    from tools.cli.tables import print_state
+
+    state = read_state(open_store(workspace, where="WORKSPACE", read_only=True))
+    if as_json:
+        print_json(state_record(state))
+    else:
+        print_state(state)
+
+
+def gc(
+    workspace: WorkspaceArgument,
+    replies: Annotated[
+        bool,
+        typer.Option("--replies", help="Remove the stored model replies too; to get them again costs again."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed, and remove nothing.")] = False,
+) -> None:
+    """Remove tables that an earlier build file left behind. Do not use it while a build runs on the workspace."""
+    from pipeline.engine.workspace import collect_garbage, discard_replies, garbage, stored_replies
+    from pipeline.storage import open_store
+
+    store = open_store(workspace, where="WORKSPACE", read_only=dry_run)
+    if dry_run:
+        found = garbage(store)
+        for file, size in found:
+            print(f"{size:>12,} {file.path}")
+        print(f"{len(found)} superseded tables, {sum(size for _, size in found):,} bytes, would be removed")
+        if replies:
+            print(f"{len(stored_replies(store))} stored replies would be removed")
+        return
+    print(f"{len(collect_garbage(store))} superseded tables removed")
+    if replies:
+        print(f"{discard_replies(store)} stored replies removed")
+
+
+def _known(option: str, given: "list[str] | None", known: "list[str] | tuple[str, ...]") -> None:
+    unknown = [one for one in given or [] if one not in known]
+    if unknown:
+        raise ConfigError([Problem(option, ", ".join(unknown), f"one of {', '.join(known)}")])
+
+
+def _stages(given: str | None) -> tuple[str, ...]:
+    from pipeline.engine.build import ALL_STAGES, SITES
+
+    if given is None:
+        return ALL_STAGES
+    stages = tuple(part.strip() for part in given.split(","))
+    unknown = [stage for stage in stages if stage not in (SITES, *ALL_STAGES)]
+    if unknown:
+        raise ConfigError([Problem("--stages", ", ".join(unknown), ", ".join((SITES, *ALL_STAGES)))])
+    return stages
+
+
+def _finish(outcome: "Outcome") -> None:
+    raise typer.Exit(WANTING if outcome.wanting else DONE)

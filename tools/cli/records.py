@@ -1,0 +1,106 @@
+"""Plans, states and outcomes as values that JSON can hold."""
+
+from typing import Any
+
+from pipeline.config.build import Build
+from pipeline.engine.cost import Plan
+from pipeline.engine.counts import Counts
+from pipeline.engine.outcome import Outcome
+from pipeline.engine.workspace import State
+from pipeline.stages import STAGES
+from schemas.reasons import ABOUT, Reason
+
+
+def plan_record(build: Build, plan: Plan) -> dict[str, Any]:
+    """A plan: totals, regions, sources and providers."""
+    return {
+        "name": build.name,
+        "sites": plan.sites,
+        "views": plan.views,
+        "days": plan.days,
+        "dataset_bytes": plan.dataset_bytes,
+        "ocr_gpu_hours": plan.ocr_gpu_hours,
+        "model_calls": plan.model_calls,
+        "dialogue_calls": plan.dialogue_calls,
+        "dialogue_gpu_hours": plan.dialogue_gpu_hours,
+        "regions": [
+            {
+                "region": one.region,
+                "sites": one.sites,
+                "units": one.units,
+                "estimated": one.estimated,
+                "views": one.views,
+                "aerial": one.aerial,
+            }
+            for one in plan.regions
+        ],
+        "sources": [
+            {
+                "kind": one.kind,
+                "name": one.name,
+                "provider": one.provider.name if one.provider else None,
+                "requests": one.requests,
+                "bytes": one.bytes,
+            }
+            for one in plan.sources
+        ],
+        "providers": [
+            {
+                "name": one.provider.name,
+                "requests": one.requests,
+                "per_s": one.provider.per_s,
+                "per_day": one.provider.per_day,
+                "days": one.days,
+            }
+            for one in plan.providers
+        ],
+    }
+
+
+def state_record(state: State) -> dict[str, Any]:
+    """The state of a workspace, by region and stage."""
+    last = [s for s in state.stages if s.stage == STAGES[-1].name]
+    return {
+        "name": state.definition.build.name,
+        "unfinished_units": sum(s.units - s.done for s in last),
+        "stages": [
+            {"region": s.region, "stage": s.stage, "units": s.units, "done": s.done, **counts_record(s.counts)}
+            for s in state.stages
+        ],
+        "superseded": [file.path for file in state.stale],
+        "damaged": [file.path for file in state.damaged],
+        "regions_without_sites": [note.said for note in state.notes if note.empty],
+        "regions_not_drawn": [note.said for note in state.notes if not note.empty],
+    }
+
+
+def outcome_record(outcome: Outcome) -> dict[str, Any]:
+    """What a run ended with."""
+    lost = outcome.shrinkage
+    return {
+        "sites": outcome.sites,
+        "tables_made": outcome.made,
+        "stages": {stage: counts_record(counts) for stage, counts in outcome.counts.items()},
+        "published": outcome.published.counts.published if outcome.published else None,
+        "failed_share": outcome.failed_share,
+        "missing_shares": outcome.missing_shares,
+        "regions_without_sites": outcome.empty,
+        "regions_not_drawn": outcome.not_drawn,
+        "would_shrink": {region: {"before": b, "after": a} for region, (b, a) in lost.rows.items()} if lost else None,
+    }
+
+
+def counts_record(counts: Counts) -> dict[str, Any]:
+    """Sites by outcome, and views."""
+    return {
+        "ok": counts.ok,
+        "failed": {
+            reason: {
+                "sites": n,
+                "may_pass": ABOUT[Reason(reason)].passing,
+                "details": [list(one) for one in counts.details[reason].counted] if reason in counts.details else [],
+            }
+            for reason, n in sorted(counts.failed.items())
+        },
+        "views": {view: {"there": seen.there, "missing": seen.missing} for view, seen in counts.views.items()},
+    }

@@ -1,0 +1,57 @@
+"""`run.json` in a workspace: what the last run on it did, for scripts and for whoever asks later."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.config.build import Build
+from pipeline.digest import digest
+from pipeline.engine.outcome import Outcome
+from pipeline.engine.parts import Part
+from pipeline.errors import ConfigError, MachineError
+from pipeline.net import traffic
+from pipeline.publishing.manifest import package_versions, shareable
+from pipeline.storage import open_store
+from tools.cli.records import outcome_record
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class RunRecord:
+    """A run that has begun."""
+
+    build: Build
+    command: str
+    part: Part | None = None
+    runner: str = "local"
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    since: float = field(default_factory=time.monotonic)
+
+    @property
+    def path(self) -> str:
+        """Its path in the workspace: parts that run at once have one each."""
+        return f"run.part-{self.part.number}-of-{self.part.of}.json" if self.part else "run.json"
+
+    def write(self, ended: str, outcome: Outcome | None = None) -> None:
+        """Write the record. A run that was refused wrote nothing, and has none."""
+        content: dict[str, Any] = {
+            "command": self.command,
+            "build": self.build.name,
+            "config_digest": digest(shareable(self.build), length=16),
+            "packages": package_versions(),
+            "started_at": self.started.isoformat(timespec="seconds"),
+            "seconds": round(time.monotonic() - self.since, 3),  # a clock that is set back does not matter
+            "ended": ended,
+            "outcome": outcome_record(outcome) if outcome is not None else None,
+            # Workers of a cluster count for themselves.
+            "providers": traffic.counted() if self.runner == "local" else None,
+        }
+        try:
+            data = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+            open_store(self.build.workspace).write(self.path, data.encode())
+        except (ConfigError, MachineError) as error:
+            log.warning("%s was not written: %s", self.path, error)
