@@ -6,7 +6,7 @@ from pipeline.engine.work import next_draw
 from schemas.reasons import Reason
 from schemas.records import CaptionRow, CueRow
 
-ANEW = {"bad_reply", "reply_cut", "too_long", "ungrounded", "too_little_to_say", "model_refused"}
+ANEW = {"bad_reply", "reply_cut", "too_long", "ungrounded", "too_little_to_say", "model_refused", "indoors"}
 """Where a reply was at fault, which is kept: with the same seeds it would only be found again."""
 
 
