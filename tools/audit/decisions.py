@@ -80,7 +80,9 @@ def _check(task: Row[Any], person: Person, decision: Decision) -> None:
     if task.question == "adjudicate" and person.role != "lead":
         raise ConflictError("only a lead adjudicates")
     if (decision.choice is not None) != (task.question in ("which", "alike")):
-        raise ValueError(f"the question {task.question!r} is answered by a {'choice' if decision.verdict else 'verdict'}")
+        raise ValueError(
+            f"the question {task.question!r} is answered by a {'choice' if decision.verdict else 'verdict'}"
+        )
 
 
 def task_of(connection: Connection, task_id: str) -> Row[Any]:

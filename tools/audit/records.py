@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.records import ClaimKind, Sample, Variant
+from tools.metrics.intervals import Estimate
 
 Question = Literal["judge", "which", "alike", "adjudicate"]
 """`judge`: is the sample good; `which`: which of four aerial views is told of; `alike`: does the short text alone tell
@@ -122,6 +124,28 @@ class Decision(_Value):
         """What the log keeps of it; defaults are left out."""
         kept = self.model_dump(mode="json", exclude={"decision_id", "version"}, exclude_defaults=True)
         return {**kept, "ms": self.ms, "text_sha256": self.text_sha256}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of the report, with its 95 % interval."""
+
+    section: str
+    group: str
+    name: str
+    value: float | None
+    """None where it is not defined, or nothing was judged."""
+    low: float | None
+    high: float | None
+    n: int
+    """How many it is a figure of."""
+    note: str = ""
+
+    @classmethod
+    def of(cls, section: str, group: str, name: str, found: Estimate | None, n: int, note: str = "") -> "Figure":
+        """A figure of an estimate."""
+        low, high = (found.low, found.high) if found else (None, None)
+        return cls(section, group, name, found.value if found else None, low, high, n, note)
 
 
 def text_digest(sample: Sample) -> str:

@@ -16,6 +16,7 @@ import typer
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
+from tools.cli.audit import audit_app
 from tools.cli.models import models_app
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
@@ -40,6 +41,7 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(regions_app, name="regions")
 app.add_typer(models_app, name="models")
 app.add_typer(retrieval_app, name="retrieval")
+app.add_typer(audit_app, name="audit")
 app.command()(coverage)
 app.command()(serve)
 

@@ -9,7 +9,9 @@ down_revision = None
 
 def upgrade() -> None:
     """Make the tables, and the first link of the log's chain."""
-    op.create_table("settings", sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+    op.create_table(
+        "settings", sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False)
+    )
     op.create_table(
         "people",
         sa.Column("alias", sa.Text, primary_key=True),
@@ -24,10 +26,7 @@ def upgrade() -> None:
         sa.Column("task_id", sa.Text, primary_key=True),
         sa.Column("plan", sa.Text, sa.ForeignKey("plans.plan"), nullable=False),
         sa.Column("position", sa.Integer, nullable=False),
-        *(
-            sa.Column(name, sa.Text, nullable=False)
-            for name in ("sample_id", "region", "split", "writer", "question")
-        ),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("sample_id", "region", "split", "writer", "question")),
         sa.Column("slot", sa.Integer, nullable=False),
         sa.Column("text_sha256", sa.Text, nullable=False),
         sa.Column("shown", sa.Text, nullable=False),

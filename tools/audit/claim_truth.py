@@ -1,0 +1,99 @@
+"""What people say of claims, held against what the build said of them: how far its verdicts can be trusted.
+
+A person who accepts a sample says that each of its claims is true, unless they said otherwise of one. Where people differ
+about a claim, it is left out. Of the claims that a build dropped nothing is known here: they are not published.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from pipeline.captioning.grounding.claims import judge_claim
+from schemas.records import Claim, Sample
+from tools.audit.attention import spoilt
+from tools.audit.checks import check_text, known_of
+from tools.audit.judged import Judged, settled
+from tools.audit.library import Library
+from tools.audit.records import Figure
+from tools.metrics.intervals import rate
+
+_WITNESSES = {"t": "OCR", "o": "detector", "m": "map", "n": "notes", "w": "notes"}
+_SECTION = "Build's verdicts against people's"
+
+
+def claim_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
+    """Precision of the build's verdicts and witnesses on claims, of its checks on samples, and recall on planted faults."""
+    honest = [one for one in found if one.honest and one.fresh]
+    truth = list(_claims(honest, library))
+    for group, pairs in _grouped(truth):
+        right = sum(true for _, true in pairs)
+        yield Figure.of(_SECTION, group, "claims that are true", rate(right, len(pairs)), len(pairs))
+    false = [claim for claim, true in truth if not true]
+    if false:
+        caught = sum(claim.outcome != "supported" for claim in false)
+        yield Figure.of(
+            _SECTION, "all claims", "false claims that were not called witnessed", rate(caught, len(false)), len(false),
+            "among published claims: what the build dropped is not seen here",
+        )  # fmt: skip
+    yield from _checks(honest, library)
+    yield from _planted(found, library)
+
+
+def _claims(honest: Sequence[Judged], library: Library) -> Iterator[tuple[Claim, bool]]:
+    said: dict[tuple[str, str], set[bool]] = defaultdict(set)
+    samples: dict[str, Sample] = {}
+    for one in honest:
+        sample = samples.setdefault(one.sample_id, library.sample(one.sample_id))
+        verdicts = one.payload.get("claims", {})
+        for s, sentence in enumerate(sample.sentences):
+            for c in range(len(sentence.claims)):
+                verdict = verdicts.get(f"{s}.{c}", "true" if one.verdict == "accept" else "cannot")
+                if verdict != "cannot":
+                    said[one.sample_id, f"{s}.{c}"].add(verdict == "true")
+    for (sample_id, key), verdicts_of in sorted(said.items()):
+        if len(verdicts_of) == 1:
+            s, c = map(int, key.split("."))
+            yield samples[sample_id].sentences[s].claims[c], verdicts_of.pop()
+
+
+def _grouped(truth: Sequence[tuple[Claim, bool]]) -> list[tuple[str, list[tuple[Claim, bool]]]]:
+    groups: dict[str, list[tuple[Claim, bool]]] = defaultdict(list)
+    for claim, true in truth:
+        groups["all claims"].append((claim, true))
+        groups[f"verdict {claim.outcome}"].append((claim, true))
+        groups[f"kind {claim.kind}"].append((claim, true))
+        for witness in sorted({_WITNESSES.get(w[:1], "map") if w != "verifier" else w for w in claim.witnesses}):
+            groups[f"witness {witness}"].append((claim, true))
+    return sorted(groups.items())
+
+
+def _checks(honest: Sequence[Judged], library: Library) -> Iterator[Figure]:
+    """The checks on whole descriptions against people: does a finding mean a bad sample, and are bad ones found."""
+    decided = [held.deciding for held in settled(list(honest)).values() if held.deciding is not None]
+    flagged = bad = both = 0
+    for one in decided:
+        sample = library.sample(one.sample_id)
+        found, wrong = bool(check_text(sample, "long", sample.description)), one.verdict != "accept"
+        flagged, bad, both = flagged + found, bad + wrong, both + (found and wrong)
+    yield Figure.of(
+        _SECTION, "checks", "precision: flagged samples that people did not accept", rate(both, flagged), flagged
+    )
+    yield Figure.of(_SECTION, "checks", "recall: samples not accepted that are flagged", rate(both, bad), bad)
+
+
+def _planted(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
+    """The checks on the very falsehoods that measure people."""
+    tried = caught = 0
+    for one in {one.task_id: one for one in found if one.planted is not None}.values():
+        if one.planted is None or one.sample_id not in library.facts:
+            continue
+        sample = spoilt(library.sample(one.sample_id), one.planted)
+        known = known_of(sample)
+        if known is not None:
+            tried += 1
+            claims = [c for s in sample.sentences for c in s.claims if c.text in one.planted.claims]
+            bare = [c.model_copy(update={"outcome": "not_witnessed", "witnesses": []}) for c in claims]
+            caught += any(judge_claim(claim, known).outcome != "supported" for claim in bare)
+    yield Figure.of(
+        _SECTION, "checks", "planted faults that code would not let pass as witnessed", rate(caught, tried), tried,
+        "the same falsehoods that the annotators were shown",
+    )  # fmt: skip
