@@ -23,6 +23,7 @@ TEXTS: list[Any] = [
 OTHERS: list[Any] = [None, True, False, [], {}, [[]], [None], {"a": 1}, [1, "a", None], {"": {}}, [[[[[]]]]]]
 ODD = [*NUMBERS, *FLOATS, *TEXTS, *OTHERS]
 _YAML_VALUES = [": &a ", ": *a ", ": !!int ", ": !!binary ", ": 2026-03-01 #", ": 1:2:3 #", ": .inf #", ": | "]
+_MOST_ELEMENTS = 2_000
 _CORNERS = [0, 1, 2, 0x7F, 0x80, 0xFF]
 
 
@@ -77,7 +78,8 @@ def nearly_xml(seeds: Sequence[bytes]) -> Bytes:
             element = chance.choice(list(root.iter()))
             odd = str(chance.choice([*TEXTS, *NUMBERS, *FLOATS]))
             odd = "".join(c for c in odd if c == "\n" or (c.isprintable() and c < "\ud800"))
-            action = chance.randrange(7)
+            small = sum(1 for _ in root.iter()) < _MOST_ELEMENTS
+            action = chance.randrange(7 if small else 5)  # 5 and 6 make it larger
             if action == 0:
                 element.text = odd
             elif action == 1 and element.attrib:
@@ -87,15 +89,13 @@ def nearly_xml(seeds: Sequence[bytes]) -> Bytes:
             elif action == 3 and parents:
                 parent = chance.choice(parents)
                 parent.remove(chance.choice(list(parent)))
-            elif action == 4 and parents:
+            elif action == 4:
+                element.tag = chance.choice(list(root.iter())).tag
+            elif action == 5 and parents:
                 parent = chance.choice(parents)
                 parent.extend([copy.deepcopy(chance.choice(list(parent))) for _ in range(chance.choice([1, 2, 50]))])
-            elif action == 5:
-                element.tag = chance.choice(list(root.iter())).tag
             else:
-                element.append(
-                    copy.deepcopy(element) if sum(1 for _ in root.iter()) < 2_000 else element[:0] or element
-                )
+                element.append(copy.deepcopy(element))
         text: bytes = ET.tostring(root)
         if chance.random() < 0.05:
             text = b'<!DOCTYPE a [<!ENTITY b "' + b"c" * 50 + b'"><!ENTITY d "&b;&b;&b;">]>' + text
