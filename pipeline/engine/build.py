@@ -27,6 +27,7 @@ from pipeline.engine.units import (
 from pipeline.engine.workspace import claim, count_all
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import revisions
+from pipeline.publishing.decisions import Decisions, read_decisions
 from pipeline.publishing.manifest import shareable
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
@@ -99,6 +100,8 @@ class Prepared:
     bases: dict[str, dict[str, str]]
     empty: list[str]
     """Why regions have no sites, one line per region."""
+    decisions: Decisions | None = None
+    """What people decided about an earlier revision."""
 
     def survey(self, listing: Listing) -> list[UnitTask]:
         """The state of all units according to a listing."""
@@ -116,13 +119,14 @@ def prepare(build: Build) -> Prepared:
     """
     tools = toolbox(build)
     check_ready(build, tools)
+    decisions = read_decisions(build.publish.decisions, build.name)
     bases = {region.name: stage_bases(build, tools, region) for region in build.regions}
     store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
     claim(store, build, bases)
     store.sweep()
     listing = list_layers(store, "sites")
     sites, empty = _all_sites(build, tools, store, listing, bases)
-    return Prepared(build, store, out, tools, sites, bases, empty)
+    return Prepared(build, store, out, tools, sites, bases, empty, decisions)
 
 
 def _all_sites(
@@ -279,7 +283,7 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]
     """Publish all finished units, unless the dataset is up to date or every site of theirs failed."""
     check_stop()
     tasks = [task for task in ready.survey(listing) if _is_finished(task)]
-    fingerprint = publish_fingerprint(ready.build, tasks)
+    fingerprint = publish_fingerprint(ready.build, tasks, ready.decisions)
     there = revisions.look(ready.out).sound
     if there is not None and there.provenance.get("fingerprint") == fingerprint:
         with ready.out.locked("publish") as held:
@@ -299,7 +303,10 @@ def _publish(ready: Prepared, listing: Listing) -> tuple[Published | None, bool]
         "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},
     }
     synthetic = ready.tools.synthetic_sources()
-    return publish(ready.build, units, ready.out, synthetic=synthetic, provenance=provenance), True
+    published = publish(
+        ready.build, units, ready.out, synthetic=synthetic, provenance=provenance, decisions=ready.decisions
+    )
+    return published, True
 
 
 def _is_finished(task: UnitTask) -> bool:
@@ -312,10 +319,10 @@ def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
     return bool(damaged) or any(found.ok for found in counts.values())
 
 
-def publish_fingerprint(build: Build, tasks: Sequence[UnitTask]) -> str:
-    """Digest of what a dataset is made from: settings (they are in card and manifest) and the tables of each unit."""
+def publish_fingerprint(build: Build, tasks: Sequence[UnitTask], decisions: Decisions | None = None) -> str:
+    """Digest of what a dataset is made from: settings (in card and manifest), tables of units, people's decisions."""
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
-    return digest(PUBLISH_VERSION, shareable(build), contents, length=32)
+    return digest(PUBLISH_VERSION, shareable(build), contents, *([decisions] if decisions else []), length=32)
 
 
 def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:

@@ -178,6 +178,7 @@ def _anchored(build: Build, base: Path) -> Build:
             "sources": build.sources.model_copy(update=kinds),
             "perception": anchored(build.perception),
             "network": anchored(build.network),
+            "publish": anchored(build.publish),
         }
     )
 

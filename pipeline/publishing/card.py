@@ -31,7 +31,15 @@ _SIZES = [
 ]
 
 
-def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: str, models: JsonValue = None) -> str:
+def render(
+    build: Build,
+    counts: Counts,
+    shards: list[ShardEntry],
+    *,
+    folder: str,
+    models: JsonValue = None,
+    audit: JsonValue = None,
+) -> str:
     """The card's text. Same arguments, same text.
 
     Args:
@@ -40,6 +48,7 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         shards: the shards.
         folder: the revision's, with a slash at its end.
         models: the models that found objects, each as `ModelInUse.credit` describes it.
+        audit: what became of people's decisions; None where the build file names none.
     """
     yaml_header = yaml.safe_dump(header(build, counts, shards, folder), sort_keys=False, allow_unicode=True)
     return _template().render(
@@ -52,6 +61,7 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         wanted=sum(getattr(build.publish.splits, split) > 0 for split in SPLITS),
         folder=folder,
         models=models or [],
+        audit=audit,
         licences=[
             (source, licence, licence_class([licence]), count)
             for source, by_licence in counts.pictures.items()

@@ -82,7 +82,8 @@ class Counts(_Entry):
     outcomes: dict[str, dict[str, int]] = {}
     """Sites of each region by reason code, or `finished`; `failed` is their sum without the finished ones."""
     excluded: dict[str, int]
-    """Finished sites left out by publish: `near_duplicate`, `split_embargo`, `sequence_embargo`."""
+    """Finished sites left out by publish: `near_duplicate`, `split_embargo`, `sequence_embargo`,
+    `audit_rejected`."""
     published: int
     synthetic: int
     """Samples with a picture that was drawn and not taken."""

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from pipeline.config.build import Build, Chips, Region, source_name
 from pipeline.config.sources import KINDS, MapCredits
 from pipeline.errors import ConfigError, Problem
+from pipeline.publishing.decisions import AUDIT_REJECTED, Decisions, Edited, edits_of, still_rejected
 from pipeline.publishing.duplicates import near_duplicates
 from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
 from pipeline.publishing.shards import ShardTask
 from pipeline.publishing.splits import assign, block_of, embargoed, shared_sequence
-from pipeline.publishing.units import INDEX_SCHEMA, FinishedUnit, UnitPart
+from pipeline.publishing.units import INDEX_SCHEMA, TEXTS, FinishedUnit, UnitPart
 from schemas.reasons import Reason
 
 EMBARGO = "split_embargo"
@@ -34,6 +35,9 @@ class Plan:
     outcomes: dict[str, dict[str, int]]
     """Sites of each region by the reason why they failed, or `FINISHED`."""
     excluded: dict[str, int]
+    decided: dict[str, int]
+    """What became of people's decisions: samples `edited` and `rejected`, and `stale` ones, whose texts are others now.
+    Empty where the build file names none."""
 
     @property
     def failed(self) -> dict[str, int]:
@@ -52,6 +56,7 @@ class _Sites:
     lon: NDArray[np.float64]
     phash: NDArray[np.uint64]
     sequences: list[list[str]]
+    texts: list[list[str]]
 
 
 def chip_diagonal_m(chips: Chips) -> float:
@@ -59,10 +64,12 @@ def chip_diagonal_m(chips: Chips) -> float:
     return max([chips.size_px * chips.gsd_m, *chips.extra_sizes_m]) * math.sqrt(2)
 
 
-def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) -> Plan:
+def make_plan(
+    build: Build, units: Sequence[FinishedUnit], synthetic: set[str], decisions: Decisions | None = None
+) -> Plan:
     """Decide which sites are published, in which split and shard. The order of `units` does not matter.
 
-    `synthetic` names the sources whose pictures are drawn and not taken.
+    `synthetic` names the sources whose pictures are drawn and not taken; `decisions` are those that people took.
 
     Raises:
         ConfigError: no site is left to publish.
@@ -71,6 +78,9 @@ def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) 
     ordered = sorted(units, key=lambda unit: (unit.region, unit.unit))
     sites, outcomes = _read(ordered)
     split, excluded = _choose(build, ordered, sites)
+    edited, decided = _decide(sites, split, decisions)
+    if decisions is not None:
+        excluded[AUDIT_REJECTED] = decided["rejected"]
     if not (split != "").any():
         found = ", ".join(f"{count} {reason}" for reason, count in (_failed(outcomes) | excluded).items() if count)
         allowed = "at least one site that is ok in all three layers; see `geoscribe status`"
@@ -82,16 +92,22 @@ def make_plan(build: Build, units: Sequence[FinishedUnit], synthetic: set[str]) 
     for unit, start, end in zip(ordered, edges[:-1], edges[1:], strict=True):
         mine = start + np.flatnonzero(split[start:end] != "")
         if len(mine):
-            part = _part(build, unit, regions[unit.region], sites, mine, synthetic)
+            part = _part(build, unit, regions[unit.region], sites, mine, synthetic, edited)
             size = unit.size * len(mine) / (end - start)
             loads.append(Load(part, str(split[mine[0]]), size))  # type: ignore[arg-type]  # one of Split
     publish = build.publish
     groups = group(loads, publish.shard_mb * 1e6, mix_regions=publish.mix_regions)
-    return Plan([ShardTask(found, publish.row_group_mb * 1e6) for found in groups], outcomes, excluded)
+    return Plan([ShardTask(found, publish.row_group_mb * 1e6) for found in groups], outcomes, excluded, decided)
 
 
 def _part(
-    build: Build, unit: FinishedUnit, region: Region, sites: _Sites, mine: NDArray[np.int64], synthetic: set[str]
+    build: Build,
+    unit: FinishedUnit,
+    region: Region,
+    sites: _Sites,
+    mine: NDArray[np.int64],
+    synthetic: set[str],
+    edited: Mapping[str, Edited],
 ) -> UnitPart:
     lon, lat = sites.lon[mine], sites.lat[mine]
     names = {kind: source_name(build, region, kind) for kind in KINDS}
@@ -104,6 +120,7 @@ def _part(
         bounds=(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())),
         map_licence=plan.licence if isinstance(plan, MapCredits) else None,
         synthetic=tuple(sorted(name for name in names.values() if name in synthetic)),
+        edited=tuple(edited[sample_id] for sample_id in sites.ids[mine].tolist() if sample_id in edited),
     )
 
 
@@ -127,6 +144,7 @@ def _read(ordered: Sequence[FinishedUnit]) -> tuple[_Sites, dict[str, dict[str, 
         lon=table["lon"].to_numpy(),
         phash=np.array([int(text, 16) for text in table["phash"].to_pylist()], dtype=np.uint64),
         sequences=table["sequences"].to_pylist(),
+        texts=table["texts"].to_pylist(),
     )
     return sites, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}
 
@@ -154,3 +172,30 @@ def _choose(build: Build, ordered: Sequence[FinishedUnit], sites: _Sites) -> tup
         EMBARGO: int(near.sum()),
         SEQUENCE_EMBARGO: int(followed.sum()),
     }
+
+
+def _decide(
+    sites: _Sites, split: NDArray[np.str_], decisions: Decisions | None
+) -> tuple[dict[str, Edited], dict[str, int]]:
+    """The edits that fit, by site; rejected sites are taken out of `split`.
+
+    Rejections come last, so that they change neither the split of a block nor which of two duplicates stays.
+    """
+    if decisions is None:
+        return {}, {}
+    where = {sample_id: i for i, sample_id in enumerate(sites.ids.tolist()) if split[i] != ""}
+    edited: dict[str, Edited] = {}
+    counts = {"edited": 0, "rejected": 0, "stale": 0}
+    for rejected in decisions.rejected:
+        at = where.get(rejected.sample_id)
+        holds = at is not None and still_rejected(rejected, dict(zip(TEXTS, sites.texts[at], strict=True)))
+        counts["rejected" if holds else "stale"] += 1
+        if at is not None and holds:
+            split[at] = ""
+    for one in decisions.edited:
+        at = where.get(one.sample_id)
+        fitting = edits_of(one, dict(zip(TEXTS, sites.texts[at], strict=True))) if at is not None else ()
+        counts["edited" if fitting else "stale"] += 1
+        if fitting:
+            edited[one.sample_id] = one.model_copy(update={"edits": list(fitting)})
+    return edited, counts

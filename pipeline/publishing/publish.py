@@ -19,6 +19,7 @@ from pipeline.config.build import Build
 from pipeline.digest import digest
 from pipeline.errors import MachineError
 from pipeline.publishing import card, counts, manifest, revisions
+from pipeline.publishing.decisions import Decisions
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.packing import chip_diagonal_m, make_plan
@@ -54,6 +55,7 @@ def publish(
     *,
     synthetic: set[str],
     provenance: dict[str, JsonValue],
+    decisions: Decisions | None = None,
 ) -> Published:
     """Publish a build's finished units as the revision in force of a dataset.
 
@@ -63,6 +65,7 @@ def publish(
         out: the dataset's place: empty, or this build's. While another process publishes to a folder, this one waits.
         synthetic: names of the sources whose pictures are drawn and not taken.
         provenance: goes into the manifest as it is (engines, fingerprints, inputs); the card lists its `models`.
+        decisions: what people decided about an earlier revision.
 
     Raises:
         ConfigError: the place holds something else, or there is nothing to publish.
@@ -70,7 +73,10 @@ def publish(
         OvertakenError: another process published to the bucket at the same time; publishing again mends it.
         BuildStopped: the user stopped it; publishing again goes on from there.
     """
-    plan = make_plan(build, units, synthetic)
+    plan = make_plan(build, units, synthetic, decisions)
+    if decisions is not None:
+        figures: dict[str, JsonValue] = dict(decisions.figures)
+        provenance |= {"audit": {"of_revision": decisions.revision, **plan.decided, "figures": figures}}
     loads = {(unit.region, unit.unit): unit.load for unit in units}
     with revisions.publishing_alone(out) as alone:
         out.sweep(*((0.0,) if alone else ()))
@@ -164,7 +170,14 @@ def _revision(
             write_table(kind, scratch[kind.file], shards, out, before)
         scratch[JSON_SCHEMA].write_text(_json_schema(), encoding="utf-8")
         entries = {name: _entry(path) for name, path in scratch.items()}
-        text = card.render(build, found, shards, folder=_PLACEHOLDER, models=provenance.get("models"))
+        text = card.render(
+            build,
+            found,
+            shards,
+            folder=_PLACEHOLDER,
+            models=provenance.get("models"),
+            audit=provenance.get("audit"),
+        )
         name = digest(settings, found, shards, sorted(entries.items()), text, length=16)
         folder = revisions.folder(name)
         text = text.replace(_PLACEHOLDER, folder)

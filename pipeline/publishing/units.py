@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from pipeline.publishing.decisions import Edited, text_sha256
 from schemas.reasons import Reason
+from schemas.records import Variant
 
 INDEX_COLUMNS: dict[str, list[str]] = {
     "imagery": [
@@ -20,7 +22,7 @@ INDEX_COLUMNS: dict[str, list[str]] = {
         "views.list.element.sequence",
     ],
     "cues": ["site_id", "status", "reason"],
-    "captions": ["site_id", "status", "reason"],
+    "captions": ["site_id", "status", "reason", "long", "short", "street"],
 }
 """The columns of each layer's file that `unit_index` needs: no picture among them."""
 
@@ -32,11 +34,15 @@ INDEX_SCHEMA = pa.schema(
         pa.field("reason", pa.string()),
         pa.field("phash", pa.string()),
         pa.field("sequences", pa.list_(pa.string()), nullable=False),
+        pa.field("texts", pa.list_(pa.string()), nullable=False),
     ]
 )
 """One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then. `sequences` are
-the capture sequences of its views, with their source."""
+the capture sequences of its views, with their source. `texts` are the SHA-256 of its
+descriptions, in the order of `TEXTS`."""
 
+TEXTS: tuple[Variant, ...] = ("long", "short", "street")
+"""Columns of the captions layer, in the order of the index column `texts`."""
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north in degrees."""
@@ -85,6 +91,8 @@ class UnitPart:
     """Of the region's map data, where its source is configured with one: map cues carry it even without a map chip."""
     synthetic: tuple[str, ...]
     """Names of the region's sources whose pictures are drawn and not taken, in order."""
+    edited: tuple[Edited, ...] = ()
+    """Of these sites, those of which people edited descriptions; only edits that fit."""
 
 
 def unit_index(tables: UnitTables) -> pa.Table:
@@ -98,6 +106,10 @@ def unit_index(tables: UnitTables) -> pa.Table:
     later = {
         layer: {row["site_id"]: row for row in table.select(["site_id", "status", "reason"]).to_pylist()}
         for layer, table in (("cues", tables.cues), ("captions", tables.captions))
+    }
+    texts = {
+        row["site_id"]: [text_sha256(row[variant]) for variant in TEXTS]
+        for row in tables.captions.select(["site_id", *TEXTS]).to_pylist()
     }
     rows = []
     for site in tables.imagery.select(["site_id", "status", "reason", "lat", "lon", "views"]).to_pylist():
@@ -119,6 +131,7 @@ def unit_index(tables: UnitTables) -> pa.Table:
                 "reason": reason,
                 "phash": flat[0] if reason is None else None,
                 "sequences": sorted({f"{v['source']} {v['sequence']}" for v in site["views"] if v["sequence"]}),
+                "texts": texts.get(site["site_id"], []),
             }
         )
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)

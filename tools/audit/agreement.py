@@ -1,8 +1,8 @@
 """How far people agree who judged the same samples: raw, Cohen's kappa, Krippendorff's alpha, Gwet's AC1.
 
-All take a table of counts: how many people put item i into category c. Intervals are percentile bootstraps over the items
-(`tools.metrics.intervals`). Sources: Cohen 1960; Krippendorff, Content Analysis, 4th edition, chapter 12 (nominal data,
-any number of people, missing judgements); Gwet, Handbook of Inter-Rater Reliability, 4th edition, chapter 2.
+All take a table of counts: how many people put item i into category c. Intervals are percentile bootstraps over the
+items (`tools.metrics.intervals`). Sources: Cohen 1960; Krippendorff, Content Analysis, 4th edition, chapter 12 (nominal
+data, any number of people, missing judgements); Gwet, Handbook of Inter-Rater Reliability, 4th edition, chapter 2.
 """
 
 from collections.abc import Callable, Sequence

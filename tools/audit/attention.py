@@ -44,10 +44,9 @@ def spoilt(sample: Sample, planted: Planted) -> Sample:
         old, new = _changed(planted.before, planted.after)
         before = sentences[planted.sentence]
         claims = [
-            claim.model_copy(update={"text": _replaced(claim, old, new)}) if _replaced(claim, old, new) in planted.claims
-            else claim
+            claim.model_copy(update={"text": text}) if (text := _replaced(claim, old, new)) in planted.claims else claim
             for claim in before.claims
-        ]  # fmt: skip
+        ]
         sentences[planted.sentence] = before.model_copy(update={"text": planted.after, "claims": claims})
         description = sample.description.replace(planted.before, planted.after, 1)
     else:

@@ -52,8 +52,12 @@ def _view(view: StreetInfo) -> StreetView:
     return StreetView(**fields, truth=None, image=Image(bytes=b"", path=""))
 
 
-def check_text(sample: Sample, variant: Variant, text: str) -> list[Finding]:
-    """What the checks say of a text that stands for one of the sample's descriptions."""
+def check_text(sample: Sample, variant: Variant, text: str, *, all_of_it: bool = False) -> list[Finding]:
+    """What the checks say of a text that stands for one of the sample's descriptions.
+
+    Sentences that stand as they were are not judged, unless `all_of_it` is set: a build has judged them, and a finding
+    on one of them would give away a planted falsehood.
+    """
     tokens, limit = count_clip_tokens(text), TOKEN_LIMITS[variant]
     found = []
     if not text.strip():
@@ -64,8 +68,11 @@ def check_text(sample: Sample, variant: Variant, text: str) -> list[Finding]:
     if known is None:
         return [*found, Finding("warning", f"there are no rules for the language {sample.language!r}")]
     for sentence in resentenced(sample, variant, text, known):
+        as_it_was = any(sentence.text == before.text for before in sample.sentences)
+        if as_it_was and not all_of_it:
+            continue
         found += [Finding("warning", line) for line in broken_rules(sentence.text, known, sample.region)]
-        if any(sentence.text == before.text for before in sample.sentences):
+        if as_it_was:
             judged = [judge_claim(claim, known) for claim in sentence.claims]
         else:
             judged = [judge_claim(Claim(

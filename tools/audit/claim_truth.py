@@ -1,11 +1,12 @@
 """What people say of claims, held against what the build said of them: how far its verdicts can be trusted.
 
-A person who accepts a sample says that each of its claims is true, unless they said otherwise of one. Where people differ
-about a claim, it is left out. Of the claims that a build dropped nothing is known here: they are not published.
+A person who accepts a sample says that each of its claims is true, unless they said otherwise of one. Where people
+differ about a claim, it is left out. Of the claims that a build dropped nothing is known here: they are not published.
 """
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from pipeline.captioning.grounding.claims import judge_claim
 from schemas.records import Claim, Sample
@@ -14,20 +15,24 @@ from tools.audit.checks import check_text, known_of
 from tools.audit.judged import Judged, settled
 from tools.audit.library import Library
 from tools.audit.records import Figure
-from tools.metrics.intervals import rate
+from tools.metrics.intervals import rate, share
 
 _WITNESSES = {"t": "OCR", "o": "detector", "m": "map", "n": "notes", "w": "notes"}
 _SECTION = "Build's verdicts against people's"
 
 
 def claim_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
-    """Precision of the build's verdicts and witnesses on claims, of its checks on samples, and recall on planted faults."""
+    """How right the build's verdicts, witnesses and checks are, by what people say."""
     honest = [one for one in found if one.honest and one.fresh]
     truth = list(_claims(honest, library))
-    for group, pairs in _grouped(truth):
-        right = sum(true for _, true in pairs)
-        yield Figure.of(_SECTION, group, "claims that are true", rate(right, len(pairs)), len(pairs))
-    false = [claim for claim, true in truth if not true]
+    for group, said in _grouped(truth):
+        by_sample: dict[str, list[bool]] = defaultdict(list)
+        for one in said:
+            by_sample[one.sample_id].append(one.true)
+        # Claims of one description are not independent of each other, so descriptions are resampled.
+        found_true = share([sum(true) for true in by_sample.values()], [len(true) for true in by_sample.values()])
+        yield Figure.of(_SECTION, group, "claims that are true", found_true, len(said))
+    false = [one.claim for one in truth if not one.true]
     if false:
         caught = sum(claim.outcome != "supported" for claim in false)
         yield Figure.of(
@@ -38,7 +43,16 @@ def claim_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]
     yield from _planted(found, library)
 
 
-def _claims(honest: Sequence[Judged], library: Library) -> Iterator[tuple[Claim, bool]]:
+@dataclass(frozen=True)
+class _Said:
+    """What people agree to say of a claim."""
+
+    sample_id: str
+    claim: Claim
+    true: bool
+
+
+def _claims(honest: Sequence[Judged], library: Library) -> Iterator[_Said]:
     said: dict[tuple[str, str], set[bool]] = defaultdict(set)
     samples: dict[str, Sample] = {}
     for one in honest:
@@ -52,17 +66,17 @@ def _claims(honest: Sequence[Judged], library: Library) -> Iterator[tuple[Claim,
     for (sample_id, key), verdicts_of in sorted(said.items()):
         if len(verdicts_of) == 1:
             s, c = map(int, key.split("."))
-            yield samples[sample_id].sentences[s].claims[c], verdicts_of.pop()
+            yield _Said(sample_id, samples[sample_id].sentences[s].claims[c], verdicts_of.pop())
 
 
-def _grouped(truth: Sequence[tuple[Claim, bool]]) -> list[tuple[str, list[tuple[Claim, bool]]]]:
-    groups: dict[str, list[tuple[Claim, bool]]] = defaultdict(list)
-    for claim, true in truth:
-        groups["all claims"].append((claim, true))
-        groups[f"verdict {claim.outcome}"].append((claim, true))
-        groups[f"kind {claim.kind}"].append((claim, true))
-        for witness in sorted({_WITNESSES.get(w[:1], "map") if w != "verifier" else w for w in claim.witnesses}):
-            groups[f"witness {witness}"].append((claim, true))
+def _grouped(truth: Sequence[_Said]) -> list[tuple[str, list[_Said]]]:
+    groups: dict[str, list[_Said]] = defaultdict(list)
+    for one in truth:
+        claim = one.claim
+        witnesses = {_WITNESSES.get(w[:1], "map") if w != "verifier" else w for w in claim.witnesses}
+        names = ["all claims", f"verdict {claim.outcome}", f"kind {claim.kind}", *(f"witness {w}" for w in witnesses)]
+        for name in names:
+            groups[name].append(one)
     return sorted(groups.items())
 
 
@@ -72,7 +86,7 @@ def _checks(honest: Sequence[Judged], library: Library) -> Iterator[Figure]:
     flagged = bad = both = 0
     for one in decided:
         sample = library.sample(one.sample_id)
-        found, wrong = bool(check_text(sample, "long", sample.description)), one.verdict != "accept"
+        found, wrong = bool(check_text(sample, "long", sample.description, all_of_it=True)), one.verdict != "accept"
         flagged, bad, both = flagged + found, bad + wrong, both + (found and wrong)
     yield Figure.of(
         _SECTION, "checks", "precision: flagged samples that people did not accept", rate(both, flagged), flagged

@@ -56,7 +56,7 @@ class Facts:
 
 
 class Library:
-    """One revision of a dataset. Reads whole samples one at a time and keeps the last ones; safe to share by threads."""
+    """One revision of a dataset. Whole samples are read one at a time, and the last are kept; threads may share it."""
 
     def __init__(self, dataset: Dataset) -> None:
         """Reads the light facts.

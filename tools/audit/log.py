@@ -114,8 +114,8 @@ def verify(connection: Connection) -> list[str]:
     decided = {task: event.seq for task, event in standing(read(connection)).items()}
     columns = (tasks.c.task_id, tasks.c.decided_seq)
     held = {row.task_id: row.decided_seq for row in connection.execute(select(*columns)) if row.decided_seq}
-    for task in sorted(held.items() ^ decided.items()):
-        faults.append(f"task {task[0]}: its state does not follow from the log")
+    differing = sorted({task_id for task_id, _ in held.items() ^ decided.items()})
+    faults += [f"task {task_id}: its state does not follow from the log" for task_id in differing]
     return list(dict.fromkeys(faults))
 
 

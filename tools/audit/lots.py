@@ -1,8 +1,8 @@
 """Acceptance sampling: of each lot at most n samples are judged, and it is accepted if at most c of them are bad.
 
-The decision is the same as that after all n, and it is known earlier: when more than c are bad, or when so many are good
-that no more than c can be bad (curtailed single sampling, Duncan 1986, chapter 7). The share of bad samples of a lot
-that stopped early is no unbiased estimate; the report says which did.
+The decision is the same as that after all n, and it is known earlier: when more than c are bad, or when so many are
+good that no more than c can be bad (curtailed single sampling, Duncan 1986, chapter 7). The share of bad samples of a
+lot that stopped early is no unbiased estimate; the report says which did.
 """
 
 from dataclasses import dataclass

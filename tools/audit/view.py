@@ -18,13 +18,20 @@ from pipeline.perception.rle import decode
 from pipeline.publishing.samples import pictures
 from schemas.records import ChipInfo, Claim, Cue, Image, Sample, Sentence, StreetInfo, Variant
 from tools.audit.attention import spoilt
-from tools.audit.checks import check_text
 from tools.audit.library import Library, writer_of
 from tools.audit.records import COLUMNS, TOKEN_LIMITS, Planted
 from tools.inspect.show import chip_line, street_line
 
 _NAMES = {"street": "Street", "aerial": "Aerial", "map": "Map", "drone": "Drone", "panorama": "360"}
-_TINTS = ((230, 60, 150), (60, 140, 240), (250, 180, 40), (70, 200, 120), (160, 90, 240), (240, 100, 60), (40, 200, 210))
+_TINTS = (
+    (230, 60, 150),
+    (60, 140, 240),
+    (250, 180, 40),
+    (70, 200, 120),
+    (160, 90, 240),
+    (240, 100, 60),
+    (40, 200, 210),
+)
 _OPACITY = 120
 
 
@@ -199,7 +206,6 @@ def _text(sample: Sample, variant: Variant) -> dict[str, Any] | None:
         "sentences": [
             _sentence(i, sentence, sample) for i, sentence in enumerate(sample.sentences) if sentence.variant == variant
         ],
-        "findings": [finding.text for finding in check_text(sample, variant, text)],
     }
 
 

@@ -3,9 +3,8 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -13,7 +12,7 @@ from typer.core import TyperGroup
 class _OpensByDefault(TyperGroup):
     """`geoscribe audit DATASET` is short for `geoscribe audit open DATASET`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Put `open` in front of what is no command and no option."""
         if args and args[0] not in self.commands and not args[0].startswith("-"):
             args = ["open", *args]
@@ -27,7 +26,8 @@ audit_app = typer.Typer(
 )
 
 Where = Annotated[
-    str, typer.Argument(metavar="DATASET|WORKSPACE", help="Folder or URL of a published dataset, or of a build's layers.")
+    str,
+    typer.Argument(metavar="DATASET|WORKSPACE", help="Folder or URL of a published dataset, or of a build's layers."),
 ]
 Database = Annotated[
     str | None,
@@ -63,7 +63,9 @@ def open_page(
     behind_proxy: Annotated[
         bool, typer.Option("--behind-proxy", help="A proxy in front ends TLS and checks host names.")
     ] = False,
-    name: Annotated[list[str] | None, typer.Option(help="Host name that people use. May be given several times.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Host name that people use. May be given several times.")
+    ] = None,
 ) -> None:
     """Open the page where samples are judged."""
     from tools.audit.opening import open_audit

@@ -37,6 +37,7 @@ BEST, WORST = 2, 3
 _EXCLUSIONS = {
     "split_embargo": "too near to a site of another split",
     "sequence_embargo": "of one capture sequence with a site of another split",
+    "audit_rejected": "rejected by a person who judged it",
 }
 """Further reasons why `publish` leaves out sites."""
 

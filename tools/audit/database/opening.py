@@ -104,7 +104,7 @@ def _url(where: str) -> str:
 
 
 def _prepare_sqlite(engine: Engine) -> None:
-    """WAL, full sync (a decision that was acknowledged survives a power cut), and transactions that begin as writers."""
+    """WAL; full sync, so that an acknowledged decision survives a power cut; transactions that begin as writers."""
 
     @event.listens_for(engine, "connect")
     def _on_connect(raw: Any, _: Any) -> None:

@@ -1,7 +1,7 @@
 """The tables of the desk's database. The migrations make them (`migrations/versions`); a test compares the two.
 
-`events` is the record: append-only, each row with the hash of the one before it. `tasks` and `skips` hold the state that
-follows from it, so that the next task is found quickly; both are written in one transaction.
+`events` is the record: append-only, each row with the hash of the one before it. `tasks` and `skips` hold the state
+that follows from it, so that the next task is found quickly; both are written in one transaction.
 """
 
 from sqlalchemy import Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text

@@ -54,10 +54,9 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
         changing: the same, for requests that change something: they need the CSRF token too.
     """
     router = APIRouter(prefix="/api")
-    reader, writer = Annotated[Person, Depends(person_of)], Annotated[Person, Depends(changing)]
 
     @router.post("/next")
-    def next_tasks(wanted: Wanted, person: writer) -> dict[str, Any]:
+    def next_tasks(wanted: Wanted, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
         room.follow_revision(person.alias)
         for _ in range(_MOST_BROKEN):
             rows = take(room.desk, person, count=wanted.count, plan=wanted.plan)
@@ -74,7 +73,7 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
         return {"tasks": views, "progress": [_progress(p) for p in progress(room.desk, person)]}
 
     @router.post("/tasks/{task_id}/decision")
-    def decided(task_id: str, decision: Decision, person: writer) -> dict[str, Any]:
+    def decided(task_id: str, decision: Decision, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
         if decision.edits:
             sample = shown_sample(_task(room, task_id, person), room.library)
             for variant, text in decision.edits.items():
@@ -87,16 +86,16 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
             raise HTTPException(422, str(error)) from error
 
     @router.post("/tasks/{task_id}/skip")
-    def skipped(task_id: str, person: writer) -> dict[str, Any]:
+    def skipped(task_id: str, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
         return {"seq": skip(room.desk, person, task_id)}
 
     @router.post("/undo")
-    def undone(person: writer) -> dict[str, Any]:
+    def undone(person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
         task_id = undo(room.desk, person)
         return {"task": task_view(_task(room, task_id, person), room.library) if task_id else None}
 
     @router.post("/tasks/{task_id}/check")
-    def checked(task_id: str, draft: Draft, person: writer) -> dict[str, Any]:
+    def checked(task_id: str, draft: Draft, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
         sample = shown_sample(_task(room, task_id, person), room.library)
         findings = check_text(sample, draft.variant, draft.text)
         return {
@@ -105,14 +104,14 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
         }
 
     @router.get("/tasks/{task_id}/pictures/{role}")
-    def picture(task_id: str, role: str, person: reader) -> Response:
+    def picture(task_id: str, role: str, person: Annotated[Person, Depends(person_of)]) -> Response:
         image = picture_of(shown_sample(_task(room, task_id, person), room.library), role)
         if image is None:
             raise HTTPException(404, "no such picture")
         return _image(image.bytes)
 
     @router.get("/tasks/{task_id}/options/{index}")
-    def option(task_id: str, index: int, person: reader) -> Response:
+    def option(task_id: str, index: int, person: Annotated[Person, Depends(person_of)]) -> Response:
         options = room.options(_task(room, task_id, person))
         if not 0 <= index < len(options):
             raise HTTPException(404, "no such option")
@@ -122,14 +121,14 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
         return _image(aerial.bytes)
 
     @router.get("/tasks/{task_id}/masks/{cue_id}")
-    def mask(task_id: str, cue_id: str, person: reader) -> Response:
+    def mask(task_id: str, cue_id: str, person: Annotated[Person, Depends(person_of)]) -> Response:
         png = mask_png(shown_sample(_task(room, task_id, person), room.library), cue_id)
         if png is None:
             raise HTTPException(404, "no such mask")
         return _image(png)
 
     @router.get("/reasons")
-    def reasons(person: reader) -> dict[str, str]:
+    def reasons(person: Annotated[Person, Depends(person_of)]) -> dict[str, str]:
         del person
         return {reason.value: words for reason, words in REASON_WORDS.items()}
 
