@@ -57,7 +57,7 @@ def open_audit(where: str, database: str | None, *, create: bool = True) -> tupl
     desk = open_desk(database_of(dataset, database), create=create)
     name = library.dataset.manifest.name
     with desk.reading() as connection:
-        known = dict(connection.execute(select(settings.c.key, settings.c.value)).tuples().all())
+        known = dict(connection.execute(select(settings.c.key, settings.c.value)).all())
     if known.get("dataset", name) != name:
         desk.close()
         raise ConfigError([Problem("--database", f"that of dataset {known['dataset']!r}", f"one of {name!r}, or none")])

@@ -111,7 +111,7 @@ def progress(desk: Desk, person: Person) -> list[Progress]:
 
 def _counted(connection: Connection, condition: ColumnElement[bool]) -> dict[str, int]:
     query = select(tasks.c.plan, func.count()).where(condition).group_by(tasks.c.plan)
-    return dict(connection.execute(query).tuples().all())
+    return dict(connection.execute(query).all())
 
 
 def set_aside(desk: Desk, alias: str, task_ids: Sequence[str], state: State, why: str) -> None:

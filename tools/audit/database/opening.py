@@ -36,7 +36,7 @@ class Desk:
             MachineError: the disk is full, or the database cannot be written; nothing was recorded.
         """
         try:
-            with self.engine.begin() as connection:
+            with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
                 connection.execute(select(settings.c.value).where(settings.c.key == "head").with_for_update())
                 yield connection
         except OperationalError as error:
@@ -84,7 +84,7 @@ def open_desk(where: str, *, clock: Callable[[], float] = time.time, create: boo
     if url.startswith("sqlite"):
         _prepare_sqlite(engine)
     try:
-        with engine.begin() as connection:
+        with engine.connect().execution_options(writes=True) as connection, connection.begin():
             _migrate(connection, where)
     except DBAPIError as error:
         engine.dispose()
@@ -114,7 +114,8 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        # A writer that began as a reader could not wait for another: SQLite would refuse it at its first change.
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writes") else "BEGIN")
 
 
 def _migrate(connection: Connection, where: str) -> None:
