@@ -191,11 +191,15 @@ def test_a_full_disk_loses_nothing_that_was_recorded(desk: Desk, library: Librar
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
     # The limit holds for a connection, so each one of the pool gets it.
     event.listen(desk.engine, "checkout", lambda raw, *_: raw.execute(f"PRAGMA max_page_count={pages}"))
-    task = next_task(desk, ANN)
-    with pytest.raises(MachineError, match="full.*nothing was recorded"):
-        for _ in range(20):
+    task, refused = next_task(desk, ANN), ""
+    while not refused:
+        try:
             decide(desk, ANN, task.task_id, answer(task, note="n" * 5_000))
             task = next_task(desk, ANN)
+        except MachineError as error:
+            refused = str(error)
+    assert "full" in refused
+    assert "nothing was recorded" in refused
     with desk.reading() as connection:
         assert log.verify(connection) == []
         assert state(desk, task.task_id) == "open"

@@ -37,7 +37,9 @@ def test_a_kill_at_any_statement_leaves_whole_decisions(tmp_path: Path, library:
     planned(desk, library)
     desk.close()  # a forked process must not share the connections
     acknowledged: list[str] = []
-    for dies_after in range(5, 35, 2):  # every second statement of the first two tasks, from their lease to the end of the decision
+    for dies_after in range(
+        5, 35, 2
+    ):  # every second statement of the first two tasks, from their lease to the end of the decision
         reads, writes = os.pipe()
         child = os.fork()
         if child == 0:

@@ -15,7 +15,7 @@ from tools.audit.server.api import api
 from tools.audit.server.doors import Doors
 from tools.audit.server.pages import pages
 from tools.audit.server.room import Room
-from tools.audit.server.security import BodyTooLargeError, Bucket, Guard, sessions_of
+from tools.audit.server.security import Bucket, Guard, sessions_of
 
 STATIC = Path(__file__).parent.parent / "static"
 """The built page; `make audit-page` builds it from `tools/audit/web`."""
@@ -53,10 +53,6 @@ def make_app(
     @app.exception_handler(KeyError)
     def gone(_: Request, error: KeyError) -> Response:
         return JSONResponse({"detail": f"sample {error} is no longer in the dataset"}, 410)
-
-    @app.exception_handler(BodyTooLargeError)
-    def large(_: Request, __: BodyTooLargeError) -> Response:
-        return JSONResponse({"detail": "the request is too large"}, 413)
 
     @app.exception_handler(MachineError)
     def machine(_: Request, error: MachineError) -> Response:

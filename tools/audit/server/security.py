@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from sqlalchemy import insert, select
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -137,8 +138,11 @@ class Guard:
         return None
 
 
-class BodyTooLargeError(Exception):
+class BodyTooLargeError(HTTPException):
     """A body of unstated length went on beyond the limit."""
+
+    def __init__(self) -> None:
+        super().__init__(413, f"at most {BODY_BYTES} bytes")
 
 
 def _limited(receive: Receive) -> Callable[[], Awaitable[Message]]:
