@@ -38,7 +38,7 @@ check-all: extras  ## What is slow and seldom broken, and property tests with ma
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check-all
 
 test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real servers: Panoramax with PostgreSQL, TiTiler
-	@ls -d /usr/lib/postgresql/*/bin > /dev/null 2>&1 || { \
+	@ls /usr/share/postgresql/*/extension/postgis.control > /dev/null 2>&1 || { \
 	  if [ $$(id -u) = 0 ]; then apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3 || { apt-get update -qq && \
 	      apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3; }; \
 	  else echo "PostgreSQL with PostGIS is needed: sudo apt-get install postgresql-15-postgis-3" >&2; exit 1; fi; }
