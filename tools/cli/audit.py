@@ -105,7 +105,7 @@ def plan(
 @audit_app.command()
 def enrol(
     where: Where,
-    alias: Annotated[str, typer.Argument(help="Alias of a person.")],
+    alias: Annotated[str, typer.Argument(metavar="ALIAS", help="Alias of a person.")],
     lead: Annotated[bool, typer.Option("--lead", help="A lead adjudicates and sees the report.")] = False,
     database: Database = None,
 ) -> None:
