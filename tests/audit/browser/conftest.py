@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, expect, sync_playwright
+from sqlalchemy import insert
 
 from pipeline.engine.build import run_build
 from pipeline.engine.build_file import load_build
 from tests.engine.conftest import write_small
 from tools.audit.database.opening import Desk, open_desk
+from tools.audit.database.tables import settings
+from tools.dataset import open_dataset
 
 ROOT = Path(__file__).parents[3]
 
@@ -76,6 +79,15 @@ class Server:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    def take_as_verified(self) -> None:
+        """Skip `verify`, for a dataset that a test made by hand."""
+        desk = open_desk(str(self.database))
+        with desk.writing() as connection:
+            manifest = open_dataset(str(self.dataset)).manifest
+            for key, value in (("dataset", manifest.name), ("verified", manifest.digest)):
+                connection.execute(insert(settings).values(key=key, value=value))
+        desk.close()
 
     def plan(self, text: str) -> None:
         """Draw a queue."""
@@ -140,6 +152,21 @@ class Watched:
     errors: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
 
+    def said(self, message: ConsoleMessage) -> None:
+        """Note an error in the console."""
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def asked_by_dialog(self, dialog: Dialog) -> None:
+        """Note a dialog, and close it."""
+        self.errors.append(f"dialog: {dialog.message}")
+        dialog.dismiss()
+
+    def left(self, asked: str, home: str) -> None:
+        """Note a request to another place."""
+        if not asked.startswith((home, "blob:")):
+            self.elsewhere.append(asked)
+
 
 @pytest.fixture
 def watch(browser: Browser) -> Iterator[Callable[..., Watched]]:
@@ -155,12 +182,9 @@ def watch(browser: Browser) -> Iterator[Callable[..., Watched]]:
         watched = Watched(context.new_page())
         page = watched.page
         page.on("pageerror", lambda error: watched.errors.append(str(error)))
-        page.on("console", lambda said: watched.errors.append(said.text) if said.type == "error" else None)
-        page.on("dialog", lambda dialog: (watched.errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on(
-            "request",
-            lambda asked: None if asked.url.startswith((url, "blob:")) else watched.elsewhere.append(asked.url),
-        )
+        page.on("console", watched.said)
+        page.on("dialog", watched.asked_by_dialog)
+        page.on("request", lambda asked: watched.left(asked.url, url))
         page.goto(url)
         return watched
 

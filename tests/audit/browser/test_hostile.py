@@ -75,6 +75,7 @@ def test_no_text_is_ever_markup(
     where = tmp_path / "hostile"
     publish(where, [hostile(make_sample, 10 * i, attack) for i in range(5)])
     server = serve(where)
+    server.take_as_verified()
     server.plan(PLAIN + "which_share: 1\nalike_share: 1\n")
     watched = watch(server.start().url)
     page = at_work(watched)

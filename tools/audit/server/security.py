@@ -27,12 +27,13 @@ SESSION_S = 14 * 24 * 3600
 BODY_BYTES = 256_000
 """A decision with three edited texts and a note takes less than 100,000 bytes."""
 HEADERS = {
+    # Not `no-referrer`: forms would then say that they come from nowhere, and be refused.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
