@@ -121,7 +121,7 @@ def test_decisions_about_texts_that_have_changed_since_do_nothing(
 
 def test_spoilt_samples_open_disagreements_and_old_texts_stay_out(desk: Desk, library: Library) -> None:
     planned(desk, library, samples=6, attention_share=1, double_share=0.5)
-    said = {}
+    said: dict[str, Any] = {}
     for person in (ANN, BOB):
         while found := take(desk, person, count=1):
             (task,) = found
