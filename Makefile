@@ -14,7 +14,7 @@ CVGTEXT_REPOSITORY ?= https://github.com/yejy53/CVG-Text
 CVGTEXT_COMMIT := 43c2cb74d6c61ba6adb2da56d661244cce1e0b74
 READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
-.PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-cvgtext test-vllm lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-cvgtext test-vllm test-browser audit-page audit-page-check lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -32,7 +32,7 @@ train-demo: $(VENV)/.retrieval  ## Train on twelve towns of the synthetic world 
 	@echo "curves: out/train-demo/train-demo.svg"
 
 test: dev  ## The fast suite
-	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not cvgtext and not vllm" -n 2
+	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not cvgtext and not vllm and not browser" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
 	$(BIN)/pytest -m "slow and not seldom" -n 2
@@ -75,6 +75,19 @@ docs: dev  ## The pages, into out/docs: generated parts written anew, links and 
 	$(BIN)/python -m tools.dev.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 	@echo "pages: out/docs/index.html"
+
+test-browser: dev  ## The audit desk in a real browser: Debian's Chromium
+	@command -v chromium > /dev/null || { \
+	  if [ $$(id -u) = 0 ]; then apt-get install -qq -y --no-install-recommends chromium || { apt-get update -qq && \
+	      apt-get install -qq -y --no-install-recommends chromium; }; \
+	  else echo "Chromium is needed: sudo apt-get install chromium" >&2; exit 1; fi; }
+	$(BIN)/pytest -m browser
+
+audit-page:  ## Build the desk's page from tools/audit/web into tools/audit/static: needs Node 20, npm and its registry
+	cd tools/audit/web && npm ci --no-audit --no-fund && npx vite build
+
+audit-page-check: audit-page  ## Fails where the page that is kept is not the one that its sources make
+	git diff --exit-code --stat -- tools/audit/static
 
 test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, torch as a reader
 	$(BIN)/pip check
@@ -140,7 +153,7 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) --editable '.[dev,dask,docs,litert]'
+	$(PIP) --editable '.[dev,dask,docs,litert,audit]'
 	@touch $@
 
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.

@@ -504,7 +504,8 @@ class Claim(Record):
     outcome: Outcome
     """Result. Only a witness that is entitled to can contradict; silence is `not_witnessed`."""
     witnesses: list[str]
-    """Who supports it: ids of cues, notes and map facts, and `verifier`."""
+    """Who supports it: ids of cues, notes and map facts, `verifier`, and `annotator` for what a
+    person wrote."""
     detail: str | None = None
     """What a witness says otherwise, in words."""
 

@@ -269,6 +269,9 @@ class Publish(Section):
     all."""
     keep_revisions: Annotated[int, Field(ge=0, le=1_000)] = 1
     """Number of older revisions of the dataset whose files are kept, for readers that still use them."""
+    decisions: Path | None = None
+    """Path of a file of `geoscribe audit apply`: samples that people rejected are left out, and descriptions that they
+    edited take the place of the old ones."""
     contact: str | None = None
     """Take-down contact on the dataset card."""
     takedown: Path | None = None

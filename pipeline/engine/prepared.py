@@ -10,6 +10,7 @@ from pipeline.engine.parts import Part
 from pipeline.engine.ready import check_ready
 from pipeline.engine.units import UnitTask, commit_drawn, ground_of, sound_sites, stage_bases, survey
 from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.publishing.decisions import Decisions, read_decisions
 from pipeline.publishing.owner import Publishing, check_place
 from pipeline.publishing.takedown import takedown_of
 from pipeline.regions.sampling import asked_over_network
@@ -32,6 +33,8 @@ class Prepared:
     """Regions whose sites are to be drawn over the network."""
     workspace_id: str
     """See `pipeline.engine.definition.claim`."""
+    decisions: Decisions | None = None
+    """What people decided about an earlier revision."""
     notes: list[Note] = field(default_factory=list)
     """Why regions have no sites, once they were drawn (`drawn`)."""
 
@@ -55,6 +58,7 @@ def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | 
     tools = toolbox(build)
     check_ready(build, tools)
     takedown_of(build)
+    decisions = read_decisions(build.publish.decisions, build.name)
     bases = {region.name: stage_bases(build, tools, region) for region in build.regions}
     store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
     if publishing is not None:
@@ -80,7 +84,7 @@ def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | 
                 problems += error.problems
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    return Prepared(build, store, out, tools, sites, bases, undrawn, ident)
+    return Prepared(build, store, out, tools, sites, bases, undrawn, ident, decisions=decisions)
 
 
 def drawn(ready: Prepared) -> Prepared:

@@ -16,6 +16,7 @@ from pipeline.engine.units import UnitTask
 from pipeline.engine.workspace import count_all
 from pipeline.errors import MachineError
 from pipeline.publishing import revisions
+from pipeline.publishing.decisions import Decisions
 from pipeline.publishing.manifest import shareable
 from pipeline.publishing.owner import Publishing, Shrinkage, WouldShrinkError, shrinkage
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
@@ -89,7 +90,7 @@ def _publish(ready: Prepared, listing: Listing, publishing: Publishing) -> Publi
     check_stop()
     tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
     listed = takedown_of(ready.build)
-    fingerprint = publish_fingerprint(ready.build, tasks, listed)
+    fingerprint = publish_fingerprint(ready.build, tasks, listed, ready.decisions)
     standing = revisions.look(ready.out)
     there = standing.sound
     if there is not None and there.provenance.get("fingerprint") == fingerprint:
@@ -121,6 +122,7 @@ def _publish(ready: Prepared, listing: Listing, publishing: Publishing) -> Publi
         workspace=ready.workspace_id,
         publishing=publishing,
         takedown=listed,
+        decisions=ready.decisions,
     )
     return Publication(published, ran=True)
 
@@ -131,11 +133,13 @@ def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
     return bool(damaged) or any(found.ok for found in counts.values())
 
 
-def publish_fingerprint(build: Build, tasks: Sequence[UnitTask], listed: Takedown) -> str:
-    """Digest of what a dataset is made from: settings (they are in card and manifest), take-downs, units' tables."""
+def publish_fingerprint(
+    build: Build, tasks: Sequence[UnitTask], listed: Takedown, decisions: Decisions | None = None
+) -> str:
+    """Digest of what a dataset is made from: settings (in card and manifest), take-downs, decisions, units' tables."""
     entries = sorted(entry.digest for entry in listed.entries())
     contents = [[task.region, task.unit, *(task.done[stage].content for stage in _NAMES)] for task in tasks]
-    return digest(PUBLISH_VERSION, shareable(build), entries, contents, length=32)
+    return digest(PUBLISH_VERSION, shareable(build), entries, contents, *([decisions] if decisions else []), length=32)
 
 
 def _finished(store: Store, task: UnitTask, size: int) -> FinishedUnit:

@@ -97,7 +97,9 @@ def assemble(
         entries = {name: _entry(path) for name, path in scratch.items()}
         anywhere = revisions.folder(_PLACEHOLDER)
         texts = {
-            manifest.CARD: card.render(build, found, shards, folder=anywhere, models=provenance.get("models")),
+            manifest.CARD: card.render(
+                build, found, shards, folder=anywhere, models=provenance.get("models"), audit=provenance.get("audit")
+            ),
             CROISSANT: croissant.render(build, found, shards, entries, folder=anywhere, version=_PLACEHOLDER),
             CITATION: citation.render(build, version=_PLACEHOLDER),
         }

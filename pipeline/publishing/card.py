@@ -33,7 +33,15 @@ _SIZES = [
 ]
 
 
-def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: str, models: JsonValue = None) -> str:
+def render(
+    build: Build,
+    counts: Counts,
+    shards: list[ShardEntry],
+    *,
+    folder: str,
+    models: JsonValue = None,
+    audit: JsonValue = None,
+) -> str:
     """The card's text. Same arguments, same text.
 
     Args:
@@ -42,6 +50,7 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         shards: the shards.
         folder: the revision's, with a slash at its end.
         models: the models that found objects, each as `ModelInUse.credit` describes it.
+        audit: what became of people's decisions; None where the build file names none.
     """
     yaml_header = yaml.safe_dump(header(build, counts, shards, folder), sort_keys=False, allow_unicode=True)
     return _template().render(
@@ -57,6 +66,7 @@ def render(build: Build, counts: Counts, shards: list[ShardEntry], *, folder: st
         prompts=prompts(counts),
         folder=folder,
         models=models or [],
+        audit=audit,
         licences=[
             (source, licence, licence_class([licence]), count)
             for source, by_licence in counts.pictures.items()

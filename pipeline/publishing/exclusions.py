@@ -16,6 +16,7 @@ class Exclusion(StrEnum):
     SPLIT_EMBARGO = "split_embargo"
     SEQUENCE_EMBARGO = "sequence_embargo"
     PHOTO_EMBARGO = "photo_embargo"
+    AUDIT_REJECTED = "audit_rejected"
 
 
 MEANINGS: dict[Exclusion, str] = {
@@ -26,6 +27,7 @@ MEANINGS: dict[Exclusion, str] = {
     Exclusion.SPLIT_EMBARGO: "too near to a site of another split",
     Exclusion.SEQUENCE_EMBARGO: "of one capture sequence with a site of another split",
     Exclusion.PHOTO_EMBARGO: "shares a photo with a site of another split",
+    Exclusion.AUDIT_REJECTED: "rejected by a person who judged it",
 }
 
 
@@ -47,7 +49,8 @@ class Excluded(Record):
     reason: str
     """Why: one of `Exclusion`."""
     survivor: str
-    """Id of the site that it gave way to. That site may itself have given way to another, for another reason."""
+    """Id of the site that it gave way to. That site may itself have given way to another, for another reason.
+    Empty where a person rejected it."""
 
 
 def counted(rows: Sequence[Excluded]) -> dict[str, int]:

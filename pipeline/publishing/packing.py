@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pipeline.config.build import Build, Chips, Region, source_name
 from pipeline.config.sources import KINDS, MapCredits
 from pipeline.errors import ConfigError, Problem
+from pipeline.publishing.decided import decide
+from pipeline.publishing.decisions import Decisions, Edited
 from pipeline.publishing.exclusions import Excluded, counted
 from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
@@ -36,6 +38,8 @@ class Plan:
     regions: dict[str, RegionSplit]
     verifier: Reliability
     """How the build's verifier answered controls, on all sites."""
+    decided: dict[str, int]
+    """What became of people's decisions, see `Decided.counts`."""
 
     @property
     def failed(self) -> dict[str, int]:
@@ -59,6 +63,7 @@ def make_plan(
     synthetic: set[str],
     before: Remembered = NOTHING,
     samples: Mapping[str, object] | None = None,
+    decisions: Decisions | None = None,
 ) -> Plan:
     """Decide which sites are published, in which split and shard. The order of `units` does not matter.
 
@@ -68,6 +73,7 @@ def make_plan(
         synthetic: names of the sources whose pictures are drawn and not taken.
         before: what keeps its split.
         samples: by id, the samples that are published already.
+        decisions: what people decided about an earlier revision.
 
     Raises:
         ConfigError: no site is left to publish, or a split with a share stays empty.
@@ -78,7 +84,8 @@ def make_plan(
     chips = build.imagery.chips
     side_m = chips.size_px * chips.gsd_m
     chosen = select(build, sites, before, samples or {}, side_m, chip_diagonal_m(chips))
-    split = chosen.split
+    decided = decide(sites, chosen, decisions)
+    split = decided.split
     if not (split != "").any():
         told = _failed(outcomes) | counted(chosen.excluded)
         found = ", ".join(f"{count} {reason}" for reason, count in told.items() if count)
@@ -91,7 +98,7 @@ def make_plan(
     for unit, start, end in zip(ordered, edges[:-1], edges[1:], strict=True):
         mine = start + np.flatnonzero(split[start:end] != "")
         if len(mine):
-            part = _part(build, unit, regions[unit.region], sites, mine, synthetic)
+            part = _part(build, unit, regions[unit.region], sites, mine, synthetic, decided.edited)
             size = unit.size * len(mine) / (end - start)
             loads.append(Load(part, chosen.split_of[unit.unit], size))
     publish = build.publish
@@ -99,15 +106,22 @@ def make_plan(
     return Plan(
         shards=[ShardTask(found, publish.row_group_mb * 1e6) for found in groups],
         outcomes=outcomes,
-        left_out=chosen.excluded,
+        left_out=decided.excluded,
         split_of=chosen.split_of,
         regions=chosen.regions,
         verifier=verifier,
+        decided=decided.counts,
     )
 
 
 def _part(
-    build: Build, unit: FinishedUnit, region: Region, sites: Sites, mine: NDArray[np.int64], synthetic: set[str]
+    build: Build,
+    unit: FinishedUnit,
+    region: Region,
+    sites: Sites,
+    mine: NDArray[np.int64],
+    synthetic: set[str],
+    edited: Mapping[str, Edited],
 ) -> UnitPart:
     lon, lat = sites.lon[mine], sites.lat[mine]
     names = {kind: source_name(build, region, kind) for kind in KINDS}
@@ -120,6 +134,7 @@ def _part(
         bounds=(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())),
         map_licence=plan.licence if isinstance(plan, MapCredits) else None,
         synthetic=tuple(sorted(name for name in names.values() if name in synthetic)),
+        edited=tuple(edited[sample_id] for sample_id in sites.ids[mine].tolist() if sample_id in edited),
     )
 
 

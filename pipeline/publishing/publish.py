@@ -15,6 +15,7 @@ from pipeline.config.build import Build
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts, revisions
 from pipeline.publishing.assemble import assemble
+from pipeline.publishing.decisions import Decisions
 from pipeline.publishing.exclusions import Excluded
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
 from pipeline.publishing.owner import Publishing, WouldShrinkError, rows_planned, shrinkage
@@ -52,6 +53,7 @@ def publish(
     takedown: Takedown | None = None,
     workspace: str | None = None,
     publishing: Publishing | None = None,
+    decisions: Decisions | None = None,
 ) -> Published:
     """Publish a build's finished units as the revision in force of a dataset.
 
@@ -64,6 +66,7 @@ def publish(
         takedown: what may not be published.
         workspace: id of the workspace that the units are from.
         publishing: what may be done to a dataset that is there; everything if None.
+        decisions: what people decided about an earlier revision.
 
     Raises:
         ConfigError: the place holds something else, or there is nothing to publish, or what was taken down there is
@@ -83,8 +86,11 @@ def publish(
         revisions.check_owner(out, standing, build.name, None if takes_over else workspace or "")
         _check_still_down(out, standing.current, matcher)
         told, samples = read_split_file(out, standing.current), published_before(out, standing.current)
-        plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples)
+        plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples, decisions)
         plan.verifier.check(build.grounding.verifier_floor)
+        if decisions is not None:
+            figures: dict[str, JsonValue] = dict(decisions.figures)
+            provenance |= {"audit": {"of_revision": decisions.revision, **plan.decided, "figures": figures}}
         region_of = {unit.unit: unit.region for unit in units}
         taken = Counter(region_of.get(samples[one][0], "") for one in matcher.taken() & samples.keys())
         lost = shrinkage(standing.current, Counter(rows_planned(plan)) + taken)  # take-downs are meant

@@ -1,6 +1,6 @@
 """From the three layers of a unit to the rows of a shard."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import shapely
 
+from pipeline.publishing.decisions import Edit, replaced
 from pipeline.publishing.units import UnitPart, UnitTables
 from schemas.arrow import from_table
 from schemas.licences import LicenceClass, Part, licence_class, strictest
@@ -53,8 +54,10 @@ def join(tables: UnitTables, part: UnitPart, split: Split) -> Iterator[Sample]:
     sites = {row.site_id: row for row in from_table(ImageryRow, imagery)}
     cue_rows = {row.site_id: row for row in from_table(CueRow, cues)}
     caption_rows = {row.site_id: row for row in from_table(CaptionRow, captions)}
+    edited = {one.sample_id: one.edits for one in part.edited}
     for site_id in sorted(part.sites):
-        yield _sample(sites[site_id], cue_rows[site_id], caption_rows[site_id], part, split)
+        caption = _edited(caption_rows[site_id], edited.get(site_id, []))
+        yield _sample(sites[site_id], cue_rows[site_id], caption, part, split)
 
 
 def pictures(sample: Sample) -> Iterator[tuple[Role, Image, StreetInfo | ChipInfo]]:
@@ -71,6 +74,14 @@ def pictures(sample: Sample) -> Iterator[tuple[Role, Image, StreetInfo | ChipInf
     for role, image, info in columns:
         if image is not None and info is not None:
             yield role, image, info
+
+
+def _edited(caption: CaptionRow, edits: Sequence[Edit]) -> CaptionRow:
+    """The captions as a person left them."""
+    if not edits:
+        return caption
+    texts = {edit.variant: edit.text for edit in edits} | {f"{edit.variant}_tokens": edit.tokens for edit in edits}
+    return caption.model_copy(update={**texts, "sentences": replaced(caption.sentences, edits)})
 
 
 def _sample(site: ImageryRow, cues: CueRow, caption: CaptionRow, part: UnitPart, split: Split) -> Sample:

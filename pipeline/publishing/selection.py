@@ -40,6 +40,8 @@ class Sites:
     sequences: list[list[str]]
     photos: list[list[str]]
     text: list[bytes | None]
+    texts: list[list[str]]
+    """SHA-256 of the descriptions."""
 
     def chips(self, side_m: float) -> Chips:
         """Footprints of the sites' chips."""
@@ -94,6 +96,7 @@ def read_sites(ordered: Sequence[FinishedUnit]) -> tuple[Sites, dict[str, dict[s
         sequences=table["sequences"].to_pylist(),
         photos=table["photos"].to_pylist(),
         text=table["text"].to_pylist(),
+        texts=table["texts"].to_pylist(),
     )
     return sites, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}, verifier
 

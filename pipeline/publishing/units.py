@@ -7,9 +7,10 @@ from typing import Any, get_args
 
 import pyarrow as pa
 
+from pipeline.publishing.decisions import Edited, text_sha256
 from pipeline.publishing.text_sketch import sketch
 from schemas.reasons import Reason
-from schemas.records import ClaimKind
+from schemas.records import ClaimKind, Variant
 
 INDEX_COLUMNS: dict[str, list[str]] = {
     "imagery": [
@@ -31,6 +32,8 @@ INDEX_COLUMNS: dict[str, list[str]] = {
         "status",
         "reason",
         "long",
+        "short",
+        "street",
         "controls.list.element.kind",
         "controls.list.element.holds",
         "controls.list.element.answer",
@@ -50,17 +53,21 @@ INDEX_SCHEMA = pa.schema(
         pa.field("sequences", pa.list_(pa.string()), nullable=False),
         pa.field("photos", pa.list_(pa.string()), nullable=False),
         pa.field("text", pa.binary()),
+        pa.field("texts", pa.list_(pa.string()), nullable=False),
         pa.field("controls", pa.list_(pa.int8()), nullable=False),
     ]
 )
 """One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then. `sequences` are
 the capture sequences of its views, `photos` the photos, each with its source. `text` is a sketch of its description
-(`pipeline.publishing.text_sketch`). `controls` are the verifier's answers to the controls that count, as places in
+(`pipeline.publishing.text_sketch`). `texts` are the SHA-256 of its
+descriptions, in the order of `TEXTS`. `controls` are the verifier's answers to the controls that count, as places in
 `CONTROLS`, also of sites that cannot be published."""
 CONTROLS = tuple(product(get_args(ClaimKind), (True, False), (True, False)))
 """Kind of claim, whether the control holds, whether the verifier said yes."""
 _CODES = {answered: code for code, answered in enumerate(CONTROLS)}
 
+TEXTS: tuple[Variant, ...] = ("long", "short", "street")
+"""Columns of the captions layer, in the order of the index column `texts`."""
 
 Bounds = tuple[float, float, float, float]
 """West, south, east, north in degrees."""
@@ -111,6 +118,8 @@ class UnitPart:
     """Of the region's map data, where its source is configured with one: map cues carry it even without a map chip."""
     synthetic: tuple[str, ...]
     """Names of the region's sources whose pictures are drawn and not taken, in order."""
+    edited: tuple[Edited, ...] = ()
+    """Of these sites, those of which people edited descriptions; only edits that fit."""
 
 
 def control_codes(controls: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -133,6 +142,10 @@ def unit_index(tables: UnitTables) -> pa.Table:
     controls = {
         row["site_id"]: control_codes(row["controls"])
         for row in tables.captions.select(["site_id", "controls"]).to_pylist()
+    }
+    digests = {
+        row["site_id"]: [text_sha256(row[variant]) for variant in TEXTS]
+        for row in tables.captions.select(["site_id", *TEXTS]).to_pylist()
     }
     rows = []
     texts = dict(zip(*(tables.captions[name].to_pylist() for name in ("site_id", "long")), strict=True))
@@ -159,6 +172,7 @@ def unit_index(tables: UnitTables) -> pa.Table:
                 "controls": controls.get(site["site_id"], []),
                 "photos": sorted({f"{v['source']} {v['source_id']}" for v in site["views"]}),
                 "text": sketch(texts[site["site_id"]]) if reason is None else None,
+                "texts": digests.get(site["site_id"], []),
             }
         )
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)

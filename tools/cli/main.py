@@ -19,6 +19,7 @@ import typer
 from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
 from tools.cli.as_json import JsonOption, print_json
+from tools.cli.audit import audit_app
 from tools.cli.building import ConfigArgument, build, gc, plan, publish, retry, status
 from tools.cli.export import export
 from tools.cli.models import models_app
@@ -48,6 +49,7 @@ app.command()(publish)
 app.command()(retry)
 app.command()(status)
 app.command()(gc)
+app.add_typer(audit_app, name="audit")
 app.command()(coverage)
 app.command()(serve)
 app.command()(export)

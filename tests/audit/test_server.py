@@ -1,0 +1,280 @@
+"""The server without a browser: who gets in, what is refused, what comes back."""
+
+import io
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import PIL.Image
+import pytest
+from starlette.testclient import TestClient
+
+from pipeline.errors import ConfigError
+from schemas.records import Sample
+from tests.audit.conftest import Clock, planned, samples
+from tests.tools.conftest import publish
+from tools.audit.database.opening import Desk
+from tools.audit.library import Library
+from tools.audit.people import Person, enrol
+from tools.audit.server.app import make_app
+from tools.audit.server.room import Room
+from tools.audit.server.running import Address, check
+from tools.audit.server.security import BODY_BYTES, Bucket
+from tools.dataset import open_dataset
+
+HERE = "http://127.0.0.1:8750"
+LONG = "The house stands by the road. " * 80
+
+
+@pytest.fixture
+def room(desk: Desk, library: Library) -> Room:
+    return Room(desk, library)
+
+
+class Page:
+    """A browser's part: cookies, and the CSRF token that stands in the page."""
+
+    def __init__(self, room: Room, alias: str = "lea", **options: Any) -> None:
+        role = "lead" if alias == "lea" else "annotator"
+        self.client = TestClient(
+            make_app(room, alone=Person(alias, role), **options),  # type: ignore[arg-type]
+            base_url=HERE,
+            follow_redirects=False,
+            raise_server_exceptions=False,
+        )
+        self.client.get("/")
+        shell = self.client.get("/desk").text
+        found = re.search(r"csrf&#34;: &#34;([0-9a-f]+)", shell)
+        assert found
+        self.csrf = found[1]
+
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.client.post(path, json=body or {}, headers={"X-CSRF-Token": self.csrf} | headers)
+
+    def next(self, **wanted: Any) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.post("/api/next", wanted).json()["tasks"]
+        return found
+
+    def decide(self, task: dict[str, Any], **fields: Any) -> Any:
+        body = {"decision_id": "12345678-" + task["task_id"], "version": task["version"], "ms": 9}
+        body |= {"text_sha256": task["text_sha256"], "verdict": "accept"} | fields
+        return self.post(f"/api/tasks/{task['task_id']}/decision", body)
+
+
+@pytest.fixture
+def page(room: Room, desk: Desk, library: Library) -> Page:
+    planned(desk, library)
+    return Page(room)
+
+
+def test_a_whole_round(page: Page) -> None:
+    first, second, _ = page.next()
+    assert first["texts"][0]["text"].startswith("A sign ahead reads BAKERY.")
+    assert page.decide(first).json() == {"seq": 5}
+    assert page.decide(first).json() == {"seq": 5}  # sent twice
+    assert page.next()[0]["task_id"] == second["task_id"]
+    undone = page.post("/api/undo").json()["task"]
+    assert undone["task_id"] == first["task_id"]
+    assert undone["version"] == first["version"] + 2
+    assert page.decide(first, decision_id="another-one").status_code == 409
+    assert page.post(f"/api/tasks/{second['task_id']}/skip").status_code == 200
+
+
+def test_pictures_come_by_task_and_role_only(page: Page) -> None:
+    (task,) = page.next(count=1)
+    for picture in task["pictures"]:
+        got = page.client.get(picture["url"])
+        assert got.headers["content-type"] == "image/jpeg"
+        assert PIL.Image.open(io.BytesIO(got.content)).size == (picture["width"], picture["height"])
+    (mask,) = task["pictures"][0]["masks"]
+    assert PIL.Image.open(io.BytesIO(page.client.get(mask["url"]).content)).size == (320, 240)
+    base = f"/api/tasks/{task['task_id']}/pictures"
+    for wrong in ("drone", "..%2f..%2f..%2fetc%2fpasswd", "street.jpg", "other-1"):
+        assert page.client.get(f"{base}/{wrong}").status_code == 404
+    assert page.client.get("/static/../server/app.py").status_code == 404
+    assert page.client.get("/static/%2e%2e/records.py").status_code == 404
+
+
+def test_where_a_camera_and_a_thing_of_the_map_are_on_a_chip(page: Page) -> None:
+    (task,) = page.next(count=1)
+    by_role = {picture["role"]: picture for picture in task["pictures"]}
+    aerial = by_role["aerial"]
+    assert (round(aerial["wedge"]["x"]), round(aerial["wedge"]["y"])) == (128, 128)
+    assert aerial["wedge"]["heading"] == 45.0
+    (mark,) = aerial["marks"]  # Mill Lane: 30 m to the east, at half a metre a pixel
+    assert mark["point"] == pytest.approx([188, 128])
+    assert by_role["street"]["marks"][0]["polygon"][:2] == [80.0, 60.0]
+
+
+def test_a_text_is_checked_while_it_is_edited_and_cannot_be_saved_too_long(page: Page) -> None:
+    (task,) = page.next(count=1)
+    path = f"/api/tasks/{task['task_id']}/check"
+    checked = page.post(path, {"variant": "long", "text": "A sign ahead reads BAKERY. It is in Paris."}).json()
+    assert checked["tokens"] == 13  # start, eleven words and full stops, end
+    assert any("Paris" in finding["text"] for finding in checked["findings"])
+    long = page.post(path, {"variant": "long", "text": LONG}).json()
+    assert long["findings"][0]["level"] == "error"
+    refused = page.decide(task, verdict="edit", edits={"long": LONG})
+    assert refused.status_code == 422
+    assert "at most 300" in refused.json()["detail"]
+    assert page.decide(task, verdict="edit", edits={"long": "A sign reads BAKERY."}).status_code == 200
+
+
+def test_a_finding_never_gives_a_planted_falsehood_away(room: Room, desk: Desk, library: Library) -> None:
+    planned(desk, library, samples=6, attention_share=1)
+    page = Page(room)
+    for _ in range(12):
+        (task,) = page.next(count=1)
+        text = next(t["text"] for t in task["texts"] if t["variant"] == "long")
+        checked = page.post(f"/api/tasks/{task['task_id']}/check", {"variant": "long", "text": text}).json()
+        assert checked["findings"] == []
+        page.decide(task)
+
+
+def test_a_sample_whose_picture_is_gone_is_left_out_with_a_reason(
+    tmp_path: Path, desk: Desk, make_sample: Callable[..., Sample]
+) -> None:
+    where = publish(tmp_path / "dataset", samples(make_sample))
+    library = Library(open_dataset(where))
+    planned(desk, library)
+    page = Page(Room(desk, library))
+    lost = {facts.sample_id for facts in library.facts.values() if (facts.region, facts.split) == ("town", "train")}
+    for shard in (tmp_path / "dataset" / "data" / "train").glob("town-*"):
+        shard.unlink()
+    seen = set()
+    while tasks := page.next(count=1):
+        seen.add(tasks[0]["sample_id"])
+        page.decide(tasks[0])
+    assert seen == set(library.facts) - lost
+
+
+def test_a_dataset_that_is_revised_while_the_audit_is_open(
+    tmp_path: Path, desk: Desk, clock: Clock, make_sample: Callable[..., Sample]
+) -> None:
+    made = samples(make_sample)
+    where = publish(tmp_path / "dataset", made)
+    library = Library(open_dataset(where))
+    planned(desk, library, samples=24, attention_share=0)
+    page = Page(Room(desk, library))
+    (task,) = page.next(count=1)
+    new = [
+        sample.model_copy(update={"description_short": "Another text."})
+        if sample.sample_id == task["sample_id"]
+        else sample
+        for sample in made
+    ]
+    publish(tmp_path / "dataset", new)
+    manifest = tmp_path / "dataset" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"digest":"0000', '"digest":"1111'))
+    clock.now += 60
+    others = page.next(count=1)
+    assert others[0]["sample_id"] != task["sample_id"]
+    refused = page.decide(task)
+    assert refused.status_code == 409
+    assert "stale" in refused.json()["detail"]
+    assert page.decide(others[0]).status_code == 200
+
+
+def test_strangers_and_other_sites_are_kept_out(page: Page) -> None:
+    (task,) = page.next(count=1)
+    path = f"/api/tasks/{task['task_id']}/decision"
+    stranger = TestClient(page.client.app, base_url=HERE, follow_redirects=False)
+    assert stranger.get(task["pictures"][0]["url"]).status_code == 401
+    assert stranger.post(path, json={}).status_code == 401
+    assert stranger.get("/desk", headers={"Accept": "text/html"}).headers["location"] == "/login"
+    assert page.post(path, {}, **{"X-CSRF-Token": "0" * 64}).status_code == 403
+    assert page.post("/api/undo", {}, Origin="https://evil.example").status_code == 403
+    assert page.client.get("/", headers={"Host": "evil.example:8750"}).status_code == 421
+    forged = page.client.cookies["geoscribe_audit"].replace("lea|", "bob|")
+    stranger.cookies.set("geoscribe_audit", forged)
+    assert stranger.get("/desk").status_code == 401
+
+
+def test_sessions_end(page: Page, clock: Clock) -> None:
+    assert page.client.get("/desk").status_code == 200
+    clock.now += 15 * 24 * 3600
+    assert page.client.get("/desk").status_code == 401
+
+
+def test_large_bodies_and_floods_are_refused(page: Page) -> None:
+    assert page.client.post("/api/undo", content=b"x" * (BODY_BYTES + 1)).status_code == 413
+    chunks = (b"x" * 50_000 for _ in range(7))
+    answer = page.client.post("/api/next", content=chunks, headers={"X-CSRF-Token": page.csrf})
+    assert answer.status_code == 413
+    now = [0.0]
+    bucket = Bucket(burst=3, per_s=1, clock=lambda: now[0])
+    assert [bucket.allow("a") for _ in range(4)] == [True, True, True, False]
+    assert bucket.allow("b")
+    now[0] += 2
+    assert [bucket.allow("a") for _ in range(3)] == [True, True, False]
+
+
+def test_every_answer_says_what_a_page_may_load(page: Page) -> None:
+    for path in ("/", "/desk", "/guidelines", "/report", "/nowhere", "/static/desk.js"):
+        headers = page.client.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+        assert "server" not in headers
+
+
+def test_pages_load_nothing_from_elsewhere(page: Page) -> None:
+    static = Path(__file__).parents[2] / "tools" / "audit" / "static"
+    for path in ("/", "/desk", "/guidelines", "/report"):
+        links = re.findall(r"(?:src|href)=\"([^\"]+)\"", page.client.get(path).text)
+        assert all(link.startswith("/") for link in links)
+        for link in links:
+            assert page.client.get(link).status_code == 200, link
+    assert "url(http" not in (static / "desk.css").read_text()
+
+
+def test_tokens_and_roles(desk: Desk, room: Room, library: Library) -> None:
+    planned(desk, library)
+    token = enrol(desk, "ann", "annotator", with_token=True)
+    client = TestClient(make_app(room, secure=False), base_url=HERE, follow_redirects=False)
+    assert client.get("/").headers["location"] == "/login"
+    assert client.post("/login", data={"token": "wrong"}).status_code == 403
+    entered = client.post("/login", data={"token": token})
+    assert (entered.status_code, entered.headers["location"]) == (303, "/")
+    assert "HttpOnly" in entered.headers["set-cookie"]
+    assert "ann" in client.get("/").text
+    assert client.get("/report").status_code == 403
+    for _ in range(10):
+        last = client.post("/login", data={"token": "wrong"})
+    assert last.status_code == 429
+    renewed = enrol(desk, "ann", "annotator", with_token=True)
+    assert renewed != token
+    with pytest.raises(ConfigError, match="alias"):
+        enrol(desk, "Ann Example <ann@example.org>", "annotator", with_token=True)
+
+
+def test_an_annotator_sees_only_their_own_tasks(desk: Desk, room: Room, library: Library) -> None:
+    planned(desk, library)
+    ann, bob = Page(room, "ann"), Page(room, "bob")
+    (task,) = ann.next(count=1)
+    assert bob.client.get(task["pictures"][0]["url"]).status_code == 403
+    assert bob.decide(task).status_code == 409
+    assert ann.decide(task).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "tokens", "lacking"),
+    [
+        (Address(host="0.0.0.0"), False, "nobody with a token.*without TLS"),
+        (Address(host="0.0.0.0"), True, "without TLS"),
+        (Address(host="192.0.2.7", proxy=True), False, "nobody with a token"),
+        (Address(host="127.0.0.1", certificate=Path("c.pem")), True, "certificate and key"),
+        (Address(host="127.0.0.1", proxy=True), False, "nobody with a token"),
+    ],
+)
+def test_an_address_that_strangers_reach_is_refused(address: Address, tokens: bool, lacking: str) -> None:
+    with pytest.raises(ConfigError, match=re.compile(lacking, re.DOTALL)):
+        check(address, tokens=tokens)
+
+
+def test_addresses_that_are_safe() -> None:
+    check(Address(), tokens=False)
+    check(Address(host="::1"), tokens=False)
+    check(Address(host="0.0.0.0", certificate=Path("c"), key=Path("k")), tokens=True)
+    check(Address(host="0.0.0.0", proxy=True), tokens=True)

@@ -1,0 +1,171 @@
+"""The figures of an audit, each with its interval: a flat list, so that page, CSV and JSON say the same."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from statistics import median
+from typing import get_args
+
+from tools.audit import agreement, log
+from tools.audit.claim_truth import claim_figures
+from tools.audit.database.opening import Desk
+from tools.audit.gallery import OPTIONS
+from tools.audit.judged import Judged, Settled, has_noticed, judged_of, settled
+from tools.audit.library import Library
+from tools.audit.lots import lots_of
+from tools.audit.plans import all_plans
+from tools.audit.records import REASON_WORDS, Figure, ReasonCode, Verdict
+from tools.metrics.intervals import rate
+
+_FAST_MS = 1_500
+"""A decision faster than this was hardly looked at."""
+_LEAST_FOR_DRIFT = 20
+
+
+def figures_of(desk: Desk, library: Library) -> list[Figure]:
+    """All figures of the audit as it stands."""
+    found = judged_of(desk, library)
+    samples = settled(found)
+    return [
+        *_pass_rates(samples),
+        *_lots(desk),
+        *_reasons(samples),
+        *_agreement(samples),
+        *_people(found, library),
+        *_choices(found),
+        *claim_figures(found, library),
+    ]
+
+
+def _share(section: str, group: str, name: str, part: int, whole: int, note: str = "") -> Figure:
+    return Figure.of(section, group, name, rate(part, whole), whole, note)
+
+
+def _pass_rates(samples: dict[str, Settled]) -> Iterator[Figure]:
+    decided = [one.deciding for one in samples.values() if one.deciding is not None]
+    waiting = len(samples) - len(decided)
+    yield from _passing("all", decided, f"{waiting} samples await adjudication and are left out" if waiting else "")
+    groups: tuple[tuple[str, Callable[[Judged], str]], ...] = (
+        ("queue", lambda one: one.plan),
+        ("region", lambda one: one.region),
+        ("split", lambda one: one.split),
+        ("writer", lambda one: one.writer),
+    )
+    for what, key in groups:
+        by: dict[str, list[Judged]] = defaultdict(list)
+        for one in decided:
+            by[key(one)].append(one)
+        for name, ones in sorted(by.items()):
+            yield from _passing(f"{what} {name}", ones)
+
+
+def _passing(group: str, ones: Sequence[Judged], note: str = "") -> Iterator[Figure]:
+    counts = Counter(one.verdict for one in ones)
+    yield _share("Pass rate", group, "accepted as it is", counts["accept"], len(ones), note)
+    yield _share("Pass rate", group, "accepted or edited", counts["accept"] + counts["edit"], len(ones))
+
+
+def _lots(desk: Desk) -> Iterator[Figure]:
+    with desk.reading() as connection:
+        decided = log.standing(log.read(connection))
+        for plan in all_plans(connection):
+            if plan.accept_at_most is None:
+                continue
+            for lot in lots_of(connection, plan.name, plan.accept_at_most, decided):
+                early = lot.outcome != "open" and lot.good + lot.bad < lot.n
+                note = f"{lot.outcome}: n {lot.n}, c {lot.c}" + (", stopped early" if early else "")
+                yield _share("Lots", f"{plan.name} {lot.name}", "bad samples", lot.bad, lot.good + lot.bad, note)
+
+
+def _reasons(samples: dict[str, Settled]) -> Iterator[Figure]:
+    decided = [one.deciding for one in samples.values() if one.deciding is not None]
+    counts = Counter(reason for one in decided for reason in one.payload.get("reasons", []))
+    for reason, count in counts.most_common():
+        yield _share("Reasons", reason, REASON_WORDS[ReasonCode(reason)], count, len(decided))
+
+
+def _agreement(samples: dict[str, Settled]) -> Iterator[Figure]:
+    verdicts: list[str] = list(get_args(Verdict))
+    blind = [[one for one in held.all if one.question == "judge"] for held in samples.values()]
+    twice = [ones for ones in blind if len(ones) > 1]
+    counts = agreement.table_of([[str(one.verdict) for one in ones] for ones in blind], verdicts)
+    for name, statistic in (
+        ("raw", agreement.raw),
+        ("Krippendorff's alpha", agreement.alpha),
+        ("Gwet's AC1", agreement.ac1),
+    ):
+        found = agreement.estimate(statistic, counts) if twice else None
+        yield Figure.of("Agreement", "all", name, found, len(twice), "accept, edit or reject")
+    people = sorted({one.alias for ones in twice for one in ones})
+    for a, b in combinations(people, 2):
+        both = [{one.alias: verdicts.index(str(one.verdict)) for one in ones} for ones in twice]
+        both = [said for said in both if a in said and b in said]
+        if both:
+            kappa = agreement.kappa([said[a] for said in both], [said[b] for said in both], len(verdicts))
+            yield Figure.of(
+                "Agreement",
+                f"{a} and {b}",
+                "Cohen's kappa",
+                kappa,
+                len(both),
+                "" if kappa else "not defined: both use one verdict only",
+            )
+
+
+def _people(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
+    by: dict[str, list[Judged]] = defaultdict(list)
+    for one in found:
+        by[one.alias].append(one)
+    for alias, ones in sorted(by.items()):
+        times = sorted(one.payload["ms"] / 1000 for one in ones if one.payload["ms"])
+        if times:
+            yield Figure("Annotators", alias, "median seconds a sample", median(times), None, None, len(times))
+            fast = sum(t * 1000 < _FAST_MS for t in times)
+            yield _share("Annotators", alias, "decided in less than 1.5 s", fast, len(times))
+        yield from _attention(alias, ones, library)
+        good = [one for one in ones if one.gold == "accept"]
+        bad = [one for one in ones if one.gold in ("edit", "reject")]
+        if good:
+            yield _share(
+                "Annotators", alias, "false alarms on gold", sum(o.verdict != "accept" for o in good), len(good)
+            )
+        if bad:
+            yield _share("Annotators", alias, "found of faulty gold", sum(o.verdict != "accept" for o in bad), len(bad))
+        yield from _drift(alias, [one for one in ones if one.honest])
+
+
+def _attention(alias: str, ones: Sequence[Judged], library: Library) -> Iterator[Figure]:
+    kinds: dict[str, list[bool]] = defaultdict(list)
+    for one in ones:
+        hit = has_noticed(one, library)
+        if hit is not None and one.planted is not None:
+            kinds[one.planted.kind].append(hit)
+    if kinds:
+        every = [hit for hits in kinds.values() for hit in hits]
+        yield _share("Annotators", alias, "planted faults found", sum(every), len(every))
+        for kind, hits in sorted(kinds.items()):
+            yield _share("Annotators", alias, f"planted faults found: {kind}", sum(hits), len(hits))
+
+
+def _drift(alias: str, ones: Sequence[Judged]) -> Iterator[Figure]:
+    """The share that is accepted in the first and in the second half of what a person judged, in time."""
+    if len(ones) >= _LEAST_FOR_DRIFT:
+        half = len(ones) // 2
+        for name, part in (("first half: accepted", ones[:half]), ("second half: accepted", ones[half:])):
+            yield _share("Annotators", alias, name, sum(o.verdict == "accept" for o in part), len(part))
+
+
+def _choices(found: Sequence[Judged]) -> Iterator[Figure]:
+    which = [one for one in found if one.question == "which" and one.options]
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for one in which:
+        hit = one.choice is not None and one.choice >= 0 and one.options[one.choice] == one.sample_id
+        groups["all"].append(hit)
+        groups[f"split {one.split}"].append(hit)
+    for group, hits in sorted(groups.items()):
+        note = f'of {OPTIONS} aerial views, chance {1 / OPTIONS:.0%}; "can\'t tell" counts as wrong'
+        yield _share("Human retrieval", group, "R@1", sum(hits), len(hits), note)
+    alike = [one for one in found if one.question == "alike"]
+    if alike:
+        told = sum(one.choice is not None and one.choice >= 0 for one in alike)
+        yield _share("Human retrieval", "all", "short text fits another place as well", told, len(alike))

@@ -1,0 +1,158 @@
+"""The page's API. Every change needs a session and its CSRF token; every answer is JSON or a picture."""
+
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import Row
+
+from pipeline.captioning.tokens import count_clip_tokens
+from pipeline.errors import MachineError
+from schemas.records import Variant
+from tools.audit.checks import check_text
+from tools.audit.decisions import decide, skip, task_of, undo
+from tools.audit.people import Person
+from tools.audit.queue import progress, set_aside, take
+from tools.audit.records import REASON_WORDS, Decision
+from tools.audit.server.room import Room
+from tools.audit.view import mask_png, picture_of, shown_sample, task_view
+
+log = logging.getLogger(__name__)
+AHEAD = 3
+"""Tasks that are given at a time: one to show, the others to load ahead."""
+_MOST_BROKEN = 20
+_KINDS = {b"\xff\xd8": "image/jpeg", b"\x89P": "image/png", b"RI": "image/webp"}
+
+
+class Wanted(BaseModel):
+    """Which tasks the page asks for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plan: Annotated[str, StringConstraints(max_length=40)] | None = None
+    count: Annotated[int, Field(ge=1, le=AHEAD + 1)] = AHEAD
+
+
+class Draft(BaseModel):
+    """A text that is being edited."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    variant: Variant
+    text: Annotated[str, StringConstraints(max_length=20_000)]
+
+
+def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[Request], Person]) -> APIRouter:
+    """The routes.
+
+    Args:
+        room: what is open: database, dataset.
+        person_of: the person of a request; refuses strangers.
+        changing: the same, for requests that change something: they need the CSRF token too.
+    """
+    router = APIRouter(prefix="/api")
+
+    @router.post("/next")
+    def next_tasks(wanted: Wanted, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
+        room.follow_revision(person.alias)
+        for _ in range(_MOST_BROKEN):
+            rows = take(room.desk, person, count=wanted.count, plan=wanted.plan)
+            views, broken = [], False
+            for row in rows:
+                try:
+                    views.append(task_view(row, room.library))
+                except (KeyError, MachineError) as error:  # this sample, and not the queue
+                    log.warning("sample %s is left out: %s", row.sample_id, error)
+                    set_aside(room.desk, person.alias, [row.task_id], "broken", str(error))
+                    broken = True
+            if views or not broken:
+                break
+        return {"tasks": views, "progress": [_progress(p) for p in progress(room.desk, person)]}
+
+    @router.post("/tasks/{task_id}/decision")
+    def decided(task_id: str, decision: Decision, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
+        if decision.edits:
+            sample = shown_sample(_task(room, task_id, person), room.library)
+            for variant, text in decision.edits.items():
+                wrong = [f.text for f in check_text(sample, variant, text) if f.level == "error"]
+                if wrong:
+                    raise HTTPException(422, f"the {variant} text cannot be saved: {'; '.join(wrong)}")
+        try:
+            return {"seq": decide(room.desk, person, task_id, decision)}
+        except ValueError as error:
+            raise HTTPException(422, str(error)) from error
+
+    @router.post("/tasks/{task_id}/skip")
+    def skipped(task_id: str, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
+        return {"seq": skip(room.desk, person, task_id)}
+
+    @router.post("/undo")
+    def undone(person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
+        task_id = undo(room.desk, person)
+        return {"task": task_view(_task(room, task_id, person), room.library) if task_id else None}
+
+    @router.post("/tasks/{task_id}/check")
+    def checked(task_id: str, draft: Draft, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
+        sample = shown_sample(_task(room, task_id, person), room.library)
+        findings = check_text(sample, draft.variant, draft.text)
+        return {
+            "tokens": count_clip_tokens(draft.text),
+            "findings": [{"level": finding.level, "text": finding.text} for finding in findings],
+        }
+
+    @router.get("/tasks/{task_id}/pictures/{role}")
+    def picture(task_id: str, role: str, person: Annotated[Person, Depends(person_of)]) -> Response:
+        image = picture_of(shown_sample(_task(room, task_id, person), room.library), role)
+        if image is None:
+            raise HTTPException(404, "no such picture")
+        return _image(image.bytes)
+
+    @router.get("/tasks/{task_id}/options/{index}")
+    def option(task_id: str, index: int, person: Annotated[Person, Depends(person_of)]) -> Response:
+        options = room.options(_task(room, task_id, person))
+        if not 0 <= index < len(options):
+            raise HTTPException(404, "no such option")
+        aerial = room.library.sample(options[index]).aerial
+        if aerial is None:
+            raise HTTPException(404, "no such picture")
+        return _image(aerial.bytes)
+
+    @router.get("/tasks/{task_id}/masks/{cue_id}")
+    def mask(task_id: str, cue_id: str, person: Annotated[Person, Depends(person_of)]) -> Response:
+        png = mask_png(shown_sample(_task(room, task_id, person), room.library), cue_id)
+        if png is None:
+            raise HTTPException(404, "no such mask")
+        return _image(png)
+
+    @router.get("/reasons")
+    def reasons(person: Annotated[Person, Depends(person_of)]) -> dict[str, str]:
+        del person
+        return {reason.value: words for reason, words in REASON_WORDS.items()}
+
+    return router
+
+
+def _task(room: Room, task_id: str, person: Person) -> Row[Any]:
+    """A task that is the person's now, or that they have decided."""
+    with room.desk.reading() as connection:
+        task = task_of(connection, task_id)
+    if person.alias not in (task.lease_by, task.decided_by) and person.role != "lead":
+        raise HTTPException(403, "the task is not yours")
+    return task
+
+
+def _image(data: bytes) -> Response:
+    kind = _KINDS.get(data[:2])
+    if kind is None:
+        raise HTTPException(404, "no picture that a browser shows")
+    return Response(data, media_type=kind, headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _progress(found: Any) -> dict[str, Any]:
+    lots = [
+        {"name": lot.name, "n": lot.n, "good": lot.good, "bad": lot.bad, "outcome": lot.outcome} for lot in found.lots
+    ]
+    return {"plan": found.plan, "open": found.open, "decided": found.decided, "total": found.total, "lots": lots}

@@ -1,0 +1,59 @@
+"""Who a request is of, and whether it may change something."""
+
+from urllib.parse import urlsplit
+
+from fastapi import HTTPException, Request
+
+from tools.audit import people
+from tools.audit.people import Person
+from tools.audit.server.room import Room
+from tools.audit.server.security import COOKIE, CSRF_HEADER, Bucket, Sessions
+
+
+class Doors:
+    """Who a request is of."""
+
+    def __init__(self, room: Room, sessions: Sessions, alone: Person | None) -> None:
+        """`alone` is the one person of a desk on loopback without tokens."""
+        self.room, self.sessions, self.alone = room, sessions, alone
+        self.tries = Bucket(burst=10, per_s=0.2)
+
+    def session(self, request: Request) -> Person | None:
+        """The person of a request; None for a stranger."""
+        alias = self.sessions.alias(request.cookies.get(COOKIE), self.room.desk.clock())
+        if alias is None or (self.alone is not None and alias != self.alone.alias):
+            return None
+        return people.find(self.room.desk, alias)
+
+    def person(self, request: Request) -> Person:
+        """The person of a request.
+
+        Raises:
+            HTTPException: 401 for a stranger.
+        """
+        found = self.session(request)
+        if found is None:
+            raise HTTPException(401, "sign in first")
+        return found
+
+    def changing(self, request: Request) -> Person:
+        """The person of a request that changes something.
+
+        Raises:
+            HTTPException: 401 for a stranger, 403 without the CSRF token or from another site.
+        """
+        found = self.person(request)
+        self.check_origin(request)
+        if request.headers.get(CSRF_HEADER) != self.sessions.csrf(request.cookies[COOKIE]):
+            raise HTTPException(403, "the page is out of date; load it again")
+        return found
+
+    def check_origin(self, request: Request) -> None:
+        """Refuse what a page of another site sends.
+
+        Raises:
+            HTTPException: 403.
+        """
+        origin = request.headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
+            raise HTTPException(403, "sent by a page of another site")

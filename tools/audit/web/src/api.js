@@ -1,0 +1,54 @@
+// Talks to the server. Every change carries the CSRF token of the session.
+
+export class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+let csrf = "";
+
+export function startSession(token) {
+  csrf = token;
+}
+
+export async function post(path, body = {}) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
+    body: JSON.stringify(body),
+  });
+  const found = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Refused(answer.status, words(found.detail) || `the server answered ${answer.status}`);
+  return found;
+}
+
+function words(detail) {
+  if (typeof detail === "string") return detail;
+  return Array.isArray(detail) ? detail.map((fault) => fault.msg).join("; ") : "";
+}
+
+// A decision is sent until the server has it. It has an id of its own, so that it counts once however often it is sent.
+export async function sendUntilSaved(path, body, onTrouble) {
+  for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
+    try {
+      return await post(path, body);
+    } catch (error) {
+      const passing = !(error instanceof Refused) || error.status === 429 || error.status >= 500;
+      if (!passing) throw error;
+      onTrouble(error instanceof Refused ? error.message : "the server does not answer");
+      await new Promise((done) => setTimeout(done, wait));
+    }
+  }
+}
+
+// Loads the pictures of a task ahead, and keeps them decoded as long as the task is queued.
+export function preload(task) {
+  const urls = (task.pictures ?? task.options ?? []).filter((p) => p.url && !p.panorama).map((p) => p.url);
+  return urls.map((url) => {
+    const picture = new Image();
+    picture.src = url;
+    return picture;
+  });
+}
