@@ -170,7 +170,8 @@ def test_a_failed_site_keeps_why_it_lacks_other_views(tmp_path: Path) -> None:
     taken_down = Plan(rules=[Rule(match=Match(part=Part.PICTURE), fault=Fault.NOT_FOUND)])
     with running_here(taken_down) as server:
         corner = {"aerial": tiles(server) | {"bbox": [-1.1470, 46.1591, -1.1400, 46.1700]}}
-        file = write_build(tmp_path, server, regions=[HERE], sources__map=DRAWN, sources__aerial=corner, sampling=FEW)
+        changes = {"sources__map": DRAWN, "sources__aerial": corner, "sampling": FEW}
+        file = write_build(tmp_path, server, regions=[HERE], limits__allowed_missing_share=1.0, **changes)
         assert geoscribe_here("build", file, "--stages", "imagery").returncode == 0
     rows = list(imagery_rows(tmp_path).values())
     assert "gone" in {row.reason for row in rows}
