@@ -94,11 +94,17 @@ def test_a_prompt_that_the_server_finds_too_long(
 ) -> None:
     monkeypatch.setattr(requests, "text_tokens", lambda _: 0)  # so that only the server finds out
     site = evidence[0]
-    texts = [cue.model_copy(update={"cue_id": f"m{i}", "text": "wall " * 15}) for i, cue in enumerate(site.cues * 60)]
-    mapped = [cue.model_copy(update={"kind": "map", "lasting": True, "label": "poi"}) for cue in texts]
-    (answer,) = talk(vllm, prompt_set="single-turn-en-2").describe([Evidence(site.site, mapped)])
+
+    def mapped(times: int) -> Evidence:
+        texts = [cue.model_copy(update={"cue_id": f"m{i}", "text": f"{i} " + "wall " * 15})  # identical ones are joined
+                 for i, cue in enumerate(site.cues * times)]  # fmt: skip
+        return Evidence(
+            site.site, [c.model_copy(update={"kind": "map", "lasting": True, "label": "poi"}) for c in texts]
+        )
+
+    (answer,) = talk(vllm, prompt_set="single-turn-en-2").describe([mapped(60)])
     assert reason(answer) in {"prompt_too_long", *NOISE}
-    longest = talk(vllm, prompt_set="single-turn-en-2", workspace="x").describe([Evidence(site.site, mapped * 8)])
+    longest = talk(vllm, prompt_set="single-turn-en-2", workspace="x").describe([mapped(480)])
     assert reason(longest[0]) == "prompt_too_long"
     assert "maximum context length" in str(longest[0])
 
