@@ -44,13 +44,6 @@ class Form(StrEnum):
     JSON = "json"
 
 
-class Tool(StrEnum):
-    """Other annotation tools."""
-
-    LABEL_STUDIO = "label-studio"
-    ARGILLA = "argilla"
-
-
 @audit_app.command("open")
 def open_page(
     where: Where,

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 from pipeline.errors import ConfigError, MachineError, Problem
 from tools.audit.database.tables import settings
 
-_DRIVERS = {"postgresql": "postgresql+psycopg"}
+_DRIVERS = {"postgresql": "postgresql+pg8000"}
 _BUSY_MS = 15_000
 
 
