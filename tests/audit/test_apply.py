@@ -15,7 +15,7 @@ from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
 from tests.audit.conftest import ANN, BOB, LEA, REJECT, answer, planned
-from tests.publishing.conftest import make_build, make_unit, units
+from tests.publishing.conftest import make_build, make_unit, sign_of, units
 from tests.publishing.folders import SMALL, samples
 from tools.audit.apply import decisions_file
 from tools.audit.database.opening import Desk
@@ -35,6 +35,10 @@ def published(build: Build, found: list[FinishedUnit], folder: Path, decisions: 
     return open_dataset(str(folder))
 
 
+def edited_text(sample_id: str) -> str:
+    return f"On the left is a sign, “{sign_of(sample_id)}”. A grey house stands behind it."
+
+
 def judged(desk: Desk, library: Library, **plan: Any) -> dict[str, str]:
     """A queue judged whole: every fifth sample edited, every seventh rejected; what became of each sample."""
     planned(desk, library, **plan)
@@ -45,7 +49,7 @@ def judged(desk: Desk, library: Library, **plan: Any) -> dict[str, str]:
         verdict = "edit" if n % 5 == 1 else "reject" if n % 7 == 2 else "accept"
         fields: dict[str, Any] = {"verdict": verdict}
         if verdict == "edit":
-            fields["edits"] = {"long": "On the left is a sign, “Ferry Lane Books”. A grey house stands behind it."}
+            fields["edits"] = {"long": edited_text(task.sample_id)}
         if verdict == "reject":
             fields["reasons"] = ["generic" if n % 2 else "bad_image"]
         decide(desk, ANN, task.task_id, answer(task, **fields))
@@ -74,11 +78,11 @@ def test_decisions_become_the_next_revision(
     assert set(found) == set(said) - rejected
     for sample_id in edited:
         sample = found[sample_id]
-        assert sample.description == "On the left is a sign, “Ferry Lane Books”. A grey house stands behind it."
+        assert sample.description == edited_text(sample_id)
         kept, new = [s for s in sample.sentences if s.variant == "long"]
         assert (kept.cue_ids, new.claims[0].witnesses) == (["t1"], ["annotator"])
         assert sample.description_tokens == count_clip_tokens(sample.description)
-        assert sample.description_short == "A bookshop on a small road."
+        assert sample.description_short == "A bookshop. A small road."
     assert after.manifest.counts.excluded["audit_rejected"] == len(rejected)
     counts = after.manifest.counts
     assert counts.sites == sum(counts.failed.values()) + sum(counts.excluded.values()) + counts.published
