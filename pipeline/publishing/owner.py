@@ -20,7 +20,8 @@ class Publishing:
     """What publishing may do to a dataset that is there."""
 
     allow_shrink: bool = False
-    """Whether a region may have fewer rows than before."""
+    """Whether a region may have fewer rows than before. What is taken down or was rejected by a person goes all the
+    same."""
     take_over: bool = False
     """Whether a dataset that another workspace of a build of this name published is replaced."""
 

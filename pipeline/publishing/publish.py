@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts, revisions
 from pipeline.publishing.assemble import assemble
 from pipeline.publishing.decisions import Decisions
-from pipeline.publishing.exclusions import Excluded
+from pipeline.publishing.exclusions import Excluded, Exclusion
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
 from pipeline.publishing.owner import Publishing, WouldShrinkError, rows_planned, shrinkage
 from pipeline.publishing.packing import make_plan
@@ -90,10 +90,12 @@ def publish(
         plan.verifier.check(build.grounding.verifier_floor)
         if decisions is not None:
             figures: dict[str, JsonValue] = dict(decisions.figures)
-            provenance |= {"audit": {"of_revision": decisions.revision, **plan.decided, "figures": figures}}
+            audit: JsonValue = {"of_revision": decisions.revision, **plan.decided, "figures": figures}
+            provenance = provenance | {"audit": audit}
+        withdrawn = matcher.taken() | {row.sample_id for row in plan.left_out if row.reason == Exclusion.AUDIT_REJECTED}
         region_of = {unit.unit: unit.region for unit in units}
-        taken = Counter(region_of.get(samples[one][0], "") for one in matcher.taken() & samples.keys())
-        lost = shrinkage(standing.current, Counter(rows_planned(plan)) + taken)  # take-downs are meant
+        meant = Counter(region_of.get(samples[one][0], "") for one in withdrawn & samples.keys())
+        lost = shrinkage(standing.current, Counter(rows_planned(plan)) + meant)
         if lost is not None and publishing is not None and not publishing.allow_shrink:
             raise WouldShrinkError(lost)
         revisions.take_over(out, standing, build.name, workspace)

@@ -5,13 +5,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from pipeline.config.build import Build
 from pipeline.engine.build import run_build
 from pipeline.errors import ConfigError
+from pipeline.publishing.decisions import Decisions, Rejected
 from pipeline.publishing.owner import Publishing
+from schemas.records import Sample
 from tests.command import run_here
 from tests.publishing.folders import manifest_of, tree
+from tools.dataset import open_dataset
 
 
 def rows(folder: Path) -> dict[str, int]:
@@ -61,6 +65,29 @@ def test_a_region_left_out_is_refused_before_any_work(
     }
     run_build(one, publishing=Publishing(allow_shrink=True))
     assert rows(tmp_path / "dataset") == {"north": had["north"]}
+
+
+def test_what_people_withdraw_goes_without_being_allowed(
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
+) -> None:
+    small_finished()
+    first, second = sorted(samples_of(tmp_path / "dataset"))[:2]
+    rejected = Rejected(sample_id=first, by="ann", reasons=["bad_image"], texts={})
+    decisions = Decisions(dataset="small", revision="0" * 16, edited=[], rejected=[rejected])
+    (tmp_path / "decisions.json").write_text(decisions.model_dump_json())
+    outcome = run_build(small_build(publish__decisions="decisions.json"))
+    assert outcome.shrinkage is None
+    left = samples_of(tmp_path / "dataset")
+    assert first not in left
+    photo = left[second].street_view.source_id
+    (tmp_path / "down.yaml").write_text(yaml.safe_dump({"source_ids": [photo]}))
+    outcome = run_build(small_build(publish__decisions="decisions.json", publish__takedown="down.yaml"))
+    assert outcome.shrinkage is None
+    assert second not in samples_of(tmp_path / "dataset")
+
+
+def samples_of(folder: Path) -> dict[str, Sample]:
+    return {one.sample_id: one for one in open_dataset(str(folder)).stream()}
 
 
 def test_verify_of_a_path_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
