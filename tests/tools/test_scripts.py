@@ -41,6 +41,9 @@ def test_json_of_a_build(small_finished: Callable[..., object], tmp_path: Path) 
         "sound": True,
         "faults": [],
     }
+    leakage = json.loads(geoscribe("verify", dataset, "--leakage", "--json").stdout)["leakage"]
+    assert (sum(leakage["splits"].values()), leakage["leaks"], leakage["unread"]) == (11, [], [])
+    assert set(leakage["counts"].values()) == {0}
     covered = json.loads(geoscribe("coverage", config, "--json", "--out", tmp_path / "map.png").stdout)
     assert [one["examined"] for one in covered["regions"]] == [6, 6]
     assert json.loads(geoscribe("sources", "check", config, "--json").stdout) == []

@@ -81,20 +81,25 @@ def verify(
 ) -> None:
     """Check a dataset: schema, checksums, counts, pictures, licences. Lists all faults; exit code 1 if there is any."""
     from pipeline.storage import open_store
-    from tools.cli.leakage import print_leakage
+    from tools.cli.leakage import is_clean, leakage_of, leakage_record, print_leakage
     from tools.verify.verify import verify as find_faults
 
     store = open_store(dataset, where="DATASET", read_only=True)
     faults = find_faults(store)
+    leaks = leakage_of(dataset) if leakage else None
+    wrong = bool(faults) or (leaks is not None and not is_clean(leaks))
     if as_json:
-        print_json({"dataset": dataset, "sound": not faults, "faults": [asdict(fault) for fault in faults]})
-        raise typer.Exit(bool(faults))
+        record = {"dataset": dataset, "sound": not faults, "faults": [asdict(fault) for fault in faults]}
+        print_json(record | ({"leakage": leakage_record(leaks)} if leaks is not None else {}))
+        raise typer.Exit(wrong)
     for fault in faults:
         print(fault)
     print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
     if faults:
         print("to mend damaged files of a build of yours, remove them and build again: only what is missing is made")
-    if (leakage and not print_leakage(dataset)) or faults:
+    if leaks is not None:
+        print_leakage(leaks)
+    if wrong:
         raise typer.Exit(1)
 
 
