@@ -10,7 +10,7 @@ import yaml
 from pipeline.config.build import Build, Region
 from pipeline.engine.build_file import load_build, parse_build, schema_json
 from pipeline.engine.ready import check_sources
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, Problem
 from pipeline.registry.toolbox import Toolbox
 
 ROOT = Path(__file__).parents[2]
@@ -179,6 +179,22 @@ def test_the_schema_that_is_checked_in_is_the_one_in_force() -> None:
 
 def test_the_demo_configuration_is_sound() -> None:
     assert load_build(ROOT / "configs" / "demo.yaml").name == "demo"
+
+
+BUILDS = [file for file in sorted((ROOT / "configs").rglob("*.yaml")) if file.parent.name != "retrieval"]
+
+
+@pytest.mark.parametrize("file", BUILDS, ids=lambda file: file.stem)
+def test_configurations_lack_no_more_than_their_photos(file: Path) -> None:
+    assert [problem for problem in problems_of(file) if "does not exist" not in problem.found] == []
+
+
+def problems_of(file: Path) -> list[Problem]:
+    try:
+        load_build(file)
+    except ConfigError as error:
+        return error.problems
+    return []
 
 
 @pytest.mark.parametrize("as_given", [date(2026, 3, 1), datetime(2026, 3, 1, 12, tzinfo=UTC), "2026-03-01"])

@@ -16,6 +16,7 @@ from pipeline.perception.fusion import agreed, contested, fused
 from pipeline.perception.semantic import SemanticSegmenter
 from pipeline.perception.superpixels import SuperpixelSegmenter
 from pipeline.perception.vocabulary import vocabulary
+from tests.perception.street_models import street_models
 
 SIDE = 100
 WORDS = vocabulary()
@@ -152,23 +153,8 @@ def test_whatever_engines_see_the_list_is_sound(engines: list[list[Segment]]) ->
 
 
 def test_real_models_on_the_photo_whose_houses_are_called_trains(corpus: Path) -> None:
-    weights = corpus / "weights"
-    plain = {"scale": 1, "mean": [0, 0, 0], "std": [1, 1, 1]}
-    semantic = SemanticSegments.model_validate(
-        {
-            "engine": "semantic", "model": weights / "ade20k_mnv2_513.onnx",
-            "spec": {
-                "classes": "ade20k", "background": True,
-                "input": {"scale": 1 / 127.5, "mean": [1, 1, 1], "std": [1, 1, 1]},
-            },
-        }
-    )  # fmt: skip
-    detector = DetectorSegments.model_validate(
-        {
-            "engine": "detector", "model": weights / "yolox_nano_416.onnx",
-            "spec": {"classes": "coco", "input": {**plain, "colours": "bgr", "fit": "top-left"}},
-        }
-    )  # fmt: skip
+    first, second = street_models(corpus)
+    semantic, detector = SemanticSegments.model_validate(first), DetectorSegments.model_validate(second)
     with Image.open(corpus / "street" / "lund" / "01.jpg") as image:
         photo = np.asarray(image.convert("RGB").resize((1024, 768)))
     ensemble = Ensemble([SemanticSegmenter(semantic), DetectorSegmenter(detector)])
