@@ -25,6 +25,8 @@ CHIPS = 2
 _LOOK_S = 1.0
 _END_S = 30.0
 _ENDING_S = 0.1
+_FREEING_S = 3.0
+"""A server that was killed just now keeps its port while the system takes its memory back."""
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 """No proxy of the environment stands between us and our own server."""
 
@@ -162,8 +164,10 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 def _check_free(endpoint: str) -> None:
     """See that vLLM can listen at its endpoint: what answers there would else be taken for it."""
     host, port = _address(endpoint)
+    until = time.monotonic() + _FREEING_S
     try:
-        free = is_free(host, port)
+        while not (free := is_free(host, port)) and time.monotonic() < until:
+            time.sleep(_ENDING_S)
     except OSError as error:
         raise MachineError(f"vLLM cannot listen at {endpoint}: {error.strerror or error}") from error
     if not free:

@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from tests.captioning.hostile import KNOWN, signposted
 from tests.vllm.conftest import Talk, Vllm
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
-NOISE = {"ungrounded", "too_little_to_say", "too_long", "reply_cut", "bad_reply"}
+NOISE = {"ungrounded", "too_little_to_say", "too_long", "reply_cut", "bad_reply", "indoors"}
 """What becomes of nonsense."""
 
 
@@ -68,8 +69,10 @@ def test_signs_with_orders_reach_neither_the_prompt_nor_the_dataset(vllm: Vllm, 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pipeline.captioning.dialogue.dialogue.ReplyCache", Listening)
-        (answer,) = talk(vllm).describe([signposted([*KNOWN.values(), "ISLAND FARM"])])
-    assert reason(answer) in NOISE
+        place = signposted([*KNOWN.values(), "ISLAND FARM"])
+        # Several draws: nonsense may say that the photo was taken indoors, which ends a dialogue before the cues.
+        answers = talk(vllm).describe([replace(place, draw=draw) for draw in range(6)])
+    assert {reason(answer) for answer in answers} <= NOISE
     told = "".join(part for request in asked for part in (request.system, *request.parts) if isinstance(part, str))
     assert "ISLAND FARM" in told
     assert not [order for order in KNOWN.values() if order in told]
