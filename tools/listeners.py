@@ -111,9 +111,9 @@ def _in_table(address: str | int) -> str:
 
 
 def _files(pid: int) -> set[str]:
-    """What a process has open."""
+    """What a process has open; nothing where it is another user's, whose files the system hides."""
     found = set()
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
         for file in (_PROC / str(pid) / "fd").iterdir():
             with contextlib.suppress(FileNotFoundError):  # it has just closed
                 found.add(str(file.readlink()))

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +55,18 @@ def test_another_address_of_the_machine_does_not_count() -> None:
 def test_a_session_has_its_processes() -> None:
     assert os.getpid() in set(processes(OURS))
     assert not list(processes(2**22 + 1))
+
+
+def test_what_another_user_has_open_is_skipped(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session may have processes of several users: su in a terminal, the first process of a container."""
+    hidden = f"/proc/{os.getppid()}/fd/"
+    readlink = Path.readlink
+
+    def readlink_of_ours(path: Path) -> Path:
+        if str(path).startswith(hidden):
+            raise PermissionError(13, "Permission denied", str(path))
+        return readlink(path)
+
+    monkeypatch.setattr(Path, "readlink", readlink_of_ours)
+    monkeypatch.setattr("tools.listeners.processes", lambda _: iter([os.getppid(), os.getpid()]))
+    assert listener("127.0.0.1", port, OURS) == Listener.OURS
