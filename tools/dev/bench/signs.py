@@ -24,7 +24,7 @@ import numpy as np
 from PIL import Image
 from rapidfuzz import fuzz
 
-from pipeline.config.build import Imagery
+from pipeline.config.imagery import Imagery
 from pipeline.config.perception import EasyOcr, RapidOcr
 from pipeline.perception.base import OcrEngine, TextBox, View
 from pipeline.perception.easyocr import EasyOcrEngine
