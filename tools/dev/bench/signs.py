@@ -85,7 +85,7 @@ def main(corpus: Path, names: Sequence[str]) -> None:
     readers = {name: READERS[name]() for name in names}
     for reader in readers.values():
         reader.read([View("warm-up", np.zeros((64, 64, 3), np.uint8), None)])
-    cpu, found = Counter[str](), {name: Counter[str]() for name in names}
+    cpu, found = dict.fromkeys(names, 0.0), {name: Counter[str]() for name in names}
     strings: dict[str, list[Counter[str]]] = {name: [] for name in names}
     for path in photos:
         shown = view(path)
