@@ -27,7 +27,7 @@ from pipeline.captioning.grounding.verification import Heard, Statement, heard, 
 from pipeline.captioning.language import language_of
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.errors import SiteError
-from pipeline.perception.cues import trusted_heading
+from pipeline.perception.directions import trusted_heading
 from prompts import replies
 from prompts.replies import STATEMENTS, Composition, Observation, Relations, Rulings, Verification
 from schemas.reasons import Reason
