@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,6 +22,9 @@ from schemas.records import Cue, Note
 # them.
 _MARKS = str.maketrans({"<": "", ">": "", "|": "", "`": "", "[": "(", "]": ")", "{": "(", "}": ")"})
 
+ORDERS = Path(str(files(__package__) / "orders.yaml"))
+"""Patterns of words that address a model, by language."""
+
 _MOST_CHARACTERS = 240
 _NAMELESS = ("road", "junction", "crossing")
 """Of things on the map: streets are not named in a description, so a model need not know their names."""
@@ -28,7 +32,7 @@ _NAMELESS = ("road", "junction", "crossing")
 
 @cache
 def _orders() -> re.Pattern[str]:
-    by_language = yaml.safe_load((files(__package__) / "orders.yaml").read_text(encoding="utf-8"))
+    by_language = yaml.safe_load(ORDERS.read_text(encoding="utf-8"))
     return re.compile("|".join(pattern for patterns in by_language.values() for pattern in patterns))
 
 

@@ -21,7 +21,7 @@ import yaml
 
 from pipeline.captioning.language.controls import Swaps
 from pipeline.captioning.language.grammar import Grammar
-from pipeline.captioning.language.names import Names, verbatim
+from pipeline.captioning.language.names import GAZETTEER, Names, verbatim
 from pipeline.captioning.language.nouns import Nouns
 from pipeline.captioning.language.quotes import masked_quotations
 from pipeline.captioning.language.rules import Check, Layout, Rules, Side
@@ -84,9 +84,9 @@ class Language:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with any byte of the language's files."""
+        """Changes with any byte of the language's files, and of the names of places that all languages share."""
         files = sorted(path for path in self._folder.iterdir() if path.suffix in _FILES)
-        return digest(*((path.name, digest_file(path)) for path in files))
+        return digest(*((path.name, digest_file(path)) for path in files), digest_file(GAZETTEER))
 
     # ---- What a text says.
 
