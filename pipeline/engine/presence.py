@@ -31,7 +31,6 @@ _LONGEST_LINE = 16_384
 _LONGEST_SAID = 1_000
 _GREETING_S = 10.0
 _DONE, _STOP = b"done\n", b"stop\n"
-_STOPPED, _OUTAGE, _MACHINE = "stopped", "outage", "machine"
 
 
 def versions() -> str:
@@ -193,9 +192,9 @@ class _Attendance:
 
     def tell(self, error: Exception) -> None:
         """Tell the driver why this worker stops."""
-        kind: Literal["stopped", "outage", "machine"] = _MACHINE
+        kind: Literal["stopped", "outage", "machine"] = "machine"
         if isinstance(error, BuildStopped | OutageError):
-            kind = _STOPPED if isinstance(error, BuildStopped) else _OUTAGE
+            kind = "stopped" if isinstance(error, BuildStopped) else "outage"
         # A traceback is in the worker's own log.
         said = str(error) if isinstance(error, MachineError | BuildStopped) else repr(error)
         self._say(_Fault(kind=kind, said=said[:_LONGEST_SAID]))
@@ -247,9 +246,9 @@ def telling(at: str | None) -> Iterator[None]:
 
 
 def _raised(fault: _Fault) -> Exception:
-    if fault.kind == _STOPPED:
+    if fault.kind == "stopped":
         return BuildStopped()
-    return OutageError(fault.said) if fault.kind == _OUTAGE else MachineError(fault.said)
+    return OutageError(fault.said) if fault.kind == "outage" else MachineError(fault.said)
 
 
 def _line(lines: BinaryIO) -> bytes:

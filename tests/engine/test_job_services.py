@@ -2,6 +2,7 @@
 
 import json
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -89,7 +90,7 @@ def test_a_server_that_is_no_job_service_is_told(small_build: Callable[..., Buil
 
 
 def test_where_the_workers_are_must_be_said_once(small_build: Callable[..., Build], beam_job_service: str) -> None:
-    place = {"runner": "portable", "job_endpoint": beam_job_service}
+    place: Any = {"runner": "portable", "job_endpoint": beam_job_service}
     with pytest.raises(ConfigError, match=r"found no --worker-pool; allowed: .*--environment_type=LOOPBACK"):
         run_build(small_build(), **place)
     with pytest.raises(ConfigError, match="found both --worker-pool and --environment_type"):
@@ -110,12 +111,16 @@ def test_dataflow_says_what_it_needs(small_build: Callable[..., Build]) -> None:
         "no --temp_location",
         "no --sdk_container_image",
     ]
+
+
+def test_dataflow_without_its_packages_names_the_extra(
+    small_build: Callable[..., Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "apache_beam.runners.dataflow.internal.apiclient", None)
+    build = small_build(workspace="gs://bucket/workspace", dataset="gs://bucket/dataset")
     needed = ("--project=p", "--region=r", "--temp_location=gs://b/t", "--sdk_container_image=i")
-    try:
-        import google.cloud.dataflow  # noqa: F401
-    except ImportError:
-        with pytest.raises(MachineError, match=r"needs the extra `dataflow`: pip install 'geoscribe\[dataflow\]'"):
-            check_machinery(Machinery("dataflow", beam_options=needed), build)
+    with pytest.raises(MachineError, match=r"needs the extra `dataflow`: pip install 'geoscribe\[dataflow\]'"):
+        check_machinery(Machinery("dataflow", beam_options=needed), build)
 
 
 def test_options_that_a_job_service_describes_are_allowed() -> None:
