@@ -25,7 +25,7 @@ def run(build: Build, *, command: str, **options: Any) -> Outcome:
     """Run a build with progress on the terminal. On Ctrl-C or SIGTERM it stops cleanly and prints how to resume."""
     record = RunRecord(build, command, options.get("part"), options.get("runner", "local"))
     try:
-        with _stopping(command, at_once=options.get("runner") == "dask"), progress_display() as report:
+        with _stopping(command, at_once=options.get("runner", "local") != "local"), progress_display() as report:
             outcome = run_build(build, report=report, **options)
     except BuildStopped:
         print(_how_to_go_on(command), file=sys.stderr)
@@ -51,7 +51,7 @@ def _stopping(command: str, *, at_once: bool) -> Iterator[None]:
         timer.daemon = True
         timer.start()
         print("stopping at the next site ...", file=sys.stderr)
-        if at_once:  # the stages run in other processes, which end with their cluster
+        if at_once:  # the stages run in other processes, which end with their cluster or the driver
             raise BuildStopped
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
