@@ -22,6 +22,7 @@ from tools.cli.as_json import JsonOption, print_json
 from tools.cli.audit import audit_app
 from tools.cli.building import ConfigArgument, build, gc, plan, publish, retry, status
 from tools.cli.export import export
+from tools.cli.init import init
 from tools.cli.models import models_app
 from tools.cli.publish import subset
 from tools.cli.regions import regions_app
@@ -34,7 +35,6 @@ BAD_INPUT, STOPPED = 2, 3
 
 app = typer.Typer(
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="The build file.", no_args_is_help=True)
@@ -43,6 +43,7 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(regions_app, name="regions")
 app.add_typer(models_app, name="models")
 app.add_typer(retrieval_app, name="retrieval")
+app.command()(init)
 app.command()(plan)
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(build)
 app.command()(publish)
@@ -201,7 +202,7 @@ def main() -> None:
         sys.stdout = lasting(sys.stdout)
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a path need not be valid text
     try:
-        app()
+        app(prog_name="geoscribe")  # also as `python -m tools.cli.main`: shells complete it by this name
     except ConfigError as error:
         count = len(error.problems)
         print(f"configuration error ({count} problem{'s' if count > 1 else ''}):", file=sys.stderr)
