@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.captioning.base import prompt_set_of
 from pipeline.config.build import Build, Imagery, Region
-from pipeline.config.captioning import Composer
+from pipeline.config.captioning import Composer, Dialogue
 from pipeline.config.sources import KINDS, SourceKind
+from pipeline.engine.measuring import Measured
 from pipeline.engine.ready import check_sources
 from pipeline.engine.units import ground_of
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
@@ -27,6 +29,8 @@ BYTES_PER_PIXEL = 0.22
 0.19 (Boulder, 35) and 0.26 (Seoul, 22)."""
 MAP_BYTES = 55_000
 """PNG map chip of 512 px, bytes. The means of the same builds are 57 kB (Boulder) and 48 kB (Seoul)."""
+ROW_BYTES = 12_000
+"""Bytes of a site's rows in the layers beside its pictures. The mean of 5 sites of Boulder is 11,600."""
 MOST_SITES = 1_000_000
 """Number of sites per region that a plan assumes where `max_sites` does not limit them."""
 
@@ -81,12 +85,17 @@ class Plan:
     sources: list[SourcePlan]
     providers: list[ProviderPlan]
     dataset_bytes: int
+    workspace_bytes: int
+    cpu_hours: dict[str, float]
+    """Hours of one core by stage, from what was measured on this machine; empty if nothing was."""
     ocr_gpu_hours: float
     model_calls: int
     """Model requests of the build's captioner."""
     dialogue_calls: int
     """Model requests of a captioner with a model."""
     dialogue_gpu_hours: float
+    money: dict[str, float]
+    """By what it is for, as far as the build file has prices."""
 
     @property
     def sites(self) -> int:
@@ -103,9 +112,17 @@ class Plan:
         """Days until the slowest provider is done; providers are asked concurrently."""
         return max((provider.days for provider in self.providers), default=0.0)
 
+    def days_at(self, cores: int) -> float:
+        """Days with so many cores: until the slowest provider is done, or the cores are, whichever takes longer."""
+        return max(self.days, sum(self.cpu_hours.values()) / cores / 24)
 
-def plan(build: Build) -> Plan:
+
+def plan(build: Build, measured: Measured | None = None) -> Plan:
     """Estimate a build.
+
+    Args:
+        build: the build.
+        measured: what its sites took on this machine, if that is known.
 
     Raises:
         ConfigError: an input cannot be used, or a region has nothing to draw sites from.
@@ -131,17 +148,53 @@ def plan(build: Build) -> Plan:
         raise ConfigError(list(dict.fromkeys(problems)))
     sources = _sources(build, tools, drawn, share)
     views = sum(region.views for region in regions)
-    calls = sum(round(region.sites * share) for region in regions) * assumed.model_calls_per_site
-    return Plan(
+    described = sum(round(region.sites * share) for region in regions)
+    calls = round(described * calls_per_site(build))
+    dataset_bytes = sum(_dataset_bytes(build, tools, plan_) for plan_ in regions)
+    found = Plan(
         regions=regions,
         sources=sources,
         providers=_providers(sources),
-        dataset_bytes=sum(_dataset_bytes(build, tools, plan_) for plan_ in regions),
+        dataset_bytes=dataset_bytes,
+        workspace_bytes=measured.bytes_of(described) if measured else dataset_bytes + described * ROW_BYTES,
+        cpu_hours={stage: s * described / 3600 for stage, s in measured.cpu_s.items()} if measured else {},
         ocr_gpu_hours=views / assumed.ocr_images_per_s / 3600,
         model_calls=0 if isinstance(build.captioner, Composer) else calls,
         dialogue_calls=calls,
         dialogue_gpu_hours=calls / assumed.model_calls_per_gpu_s / 3600,
+        money={},
     )
+    return replace(found, money=_money(build, found))
+
+
+def calls_per_site(build: Build) -> float:
+    """Model requests per site: of the build's prompt set, or of the usual one if the build has no model.
+
+    A dialogue looks at each photo alone (`observe`) and takes every other turn once; what is repaired is verified anew.
+    """
+    if build.assumptions.model_calls_per_site is not None:
+        return build.assumptions.model_calls_per_site
+    captioner = build.captioner if isinstance(build.captioner, Dialogue) else Dialogue(engine="dialogue", model="-")
+    turns = prompt_set_of(captioner.prompt_set, "dialogue").turns
+    seen = min(build.imagery.max_views, captioner.most_views)
+    each = {"observe": seen, "repair": build.assumptions.repair_share * (1 + ("verify" in turns))}
+    return sum(each.get(turn, 1) for turn in turns)
+
+
+def _money(build: Build, plan_: Plan) -> dict[str, float]:
+    assumed, prices = build.assumptions, build.assumptions.prices
+    tokens = assumed.prompt_tokens_per_call * prices.million_prompt_tokens
+    tokens += assumed.completion_tokens_per_call * prices.million_completion_tokens
+    gpu_hours = plan_.dialogue_gpu_hours if plan_.model_calls else 0.0
+    found = {
+        "CPU": sum(plan_.cpu_hours.values()) * prices.cpu_hour,
+        "GPU": gpu_hours * prices.gpu_hour,
+        "tokens": plan_.model_calls * tokens / 1e6,
+        "storage for a month": (plan_.workspace_bytes + plan_.dataset_bytes) / 1e9 * prices.gb_month,
+    }
+    for one in plan_.providers:
+        found[one.provider.name] = one.requests / 1000 * prices.thousand_requests.get(one.provider.name, 0.0)
+    return {what: sum_ for what, sum_ in found.items() if sum_}
 
 
 def _sites(ground: Ground) -> tuple[Drawn, bool]:

@@ -21,6 +21,7 @@ from pipeline.net import redact
 from tools.cli.as_json import JsonOption, print_json
 from tools.cli.audit import audit_app
 from tools.cli.building import ConfigArgument, build, gc, plan, publish, retry, status
+from tools.cli.diff import diff
 from tools.cli.export import export
 from tools.cli.init import init
 from tools.cli.models import models_app
@@ -55,6 +56,7 @@ app.command()(coverage)
 app.command()(serve)
 app.command()(export)
 app.command()(subset)
+app.command()(diff)
 
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or URL of a published dataset.")]
 
@@ -190,6 +192,7 @@ def config_check(config: ConfigArgument) -> None:
 
 def _log_warnings() -> None:
     handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)  # also while `--log-file` takes more
     handler.addFilter(lambda record: "apitools" not in record.getMessage())  # Beam on a package of a cloud not used
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[handler])
     redact.install()
