@@ -4,15 +4,18 @@ All counts are upper bounds: a site may have fewer views, or none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from pipeline.captioning.base import prompt_set_of
-from pipeline.config.build import Build, Imagery, Region
-from pipeline.config.captioning import Composer, Dialogue
+from pipeline.config.build import Build
+from pipeline.config.captioning import Composer
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import KINDS, SourceKind
+from pipeline.engine.charges import calls_per_site, money
 from pipeline.engine.measuring import Measured
+from pipeline.engine.plans import Plan, ProviderPlan, RegionPlan, SourcePlan
 from pipeline.engine.ready import check_sources
 from pipeline.engine.units import ground_of
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
@@ -33,88 +36,6 @@ ROW_BYTES = 12_000
 """Bytes of a site's rows in the layers beside its pictures. The mean of 5 sites of Boulder is 11,600."""
 MOST_SITES = 1_000_000
 """Number of sites per region that a plan assumes where `max_sites` does not limit them."""
-
-
-@dataclass(frozen=True)
-class RegionPlan:
-    """The plan of one region."""
-
-    region: str
-    sites: int
-    units: int
-    estimated: bool
-    """Whether the sites depend on a source that only a build asks. Random points on the region's land are used
-    instead."""
-    views: int
-    """Number of street views."""
-    aerial: int
-    """Number of sites in the area of the aerial source, as far as the area is known."""
-
-
-@dataclass(frozen=True)
-class SourcePlan:
-    """The requests to one source, for all regions together."""
-
-    kind: SourceKind
-    name: str
-    provider: Provider | None
-    """None for a local source."""
-    requests: int
-    bytes: int
-    """Bytes to download."""
-
-
-@dataclass(frozen=True)
-class ProviderPlan:
-    """The time that one provider needs at its rate limit."""
-
-    provider: Provider
-    requests: int
-
-    @property
-    def days(self) -> float:
-        """Days, by the limit per second or per day, whichever takes longer."""
-        return self.requests / min(self.provider.per_s * 86_400, self.provider.per_day or float("inf"))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The plan of a build."""
-
-    regions: list[RegionPlan]
-    sources: list[SourcePlan]
-    providers: list[ProviderPlan]
-    dataset_bytes: int
-    workspace_bytes: int
-    cpu_hours: dict[str, float]
-    """Hours of one core by stage, from what was measured on this machine; empty if nothing was."""
-    ocr_gpu_hours: float
-    model_calls: int
-    """Model requests of the build's captioner."""
-    dialogue_calls: int
-    """Model requests of a captioner with a model."""
-    dialogue_gpu_hours: float
-    money: dict[str, float]
-    """By what it is for, as far as the build file has prices."""
-
-    @property
-    def sites(self) -> int:
-        """Sites in all regions."""
-        return sum(region.sites for region in self.regions)
-
-    @property
-    def views(self) -> int:
-        """Street views to read."""
-        return sum(region.views for region in self.regions)
-
-    @property
-    def days(self) -> float:
-        """Days until the slowest provider is done; providers are asked concurrently."""
-        return max((provider.days for provider in self.providers), default=0.0)
-
-    def days_at(self, cores: int) -> float:
-        """Days with so many cores: until the slowest provider is done, or the cores are, whichever takes longer."""
-        return max(self.days, sum(self.cpu_hours.values()) / cores / 24)
 
 
 def plan(build: Build, measured: Measured | None = None) -> Plan:
@@ -164,37 +85,7 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
         dialogue_gpu_hours=calls / assumed.model_calls_per_gpu_s / 3600,
         money={},
     )
-    return replace(found, money=_money(build, found))
-
-
-def calls_per_site(build: Build) -> float:
-    """Model requests per site: of the build's prompt set, or of the usual one if the build has no model.
-
-    A dialogue looks at each photo alone (`observe`) and takes every other turn once; what is repaired is verified anew.
-    """
-    if build.assumptions.model_calls_per_site is not None:
-        return build.assumptions.model_calls_per_site
-    captioner = build.captioner if isinstance(build.captioner, Dialogue) else Dialogue(engine="dialogue", model="-")
-    turns = prompt_set_of(captioner.prompt_set, "dialogue").turns
-    seen = min(build.imagery.max_views, captioner.most_views)
-    each = {"observe": seen, "repair": build.assumptions.repair_share * (1 + ("verify" in turns))}
-    return sum(each.get(turn, 1) for turn in turns)
-
-
-def _money(build: Build, plan_: Plan) -> dict[str, float]:
-    assumed, prices = build.assumptions, build.assumptions.prices
-    tokens = assumed.prompt_tokens_per_call * prices.million_prompt_tokens
-    tokens += assumed.completion_tokens_per_call * prices.million_completion_tokens
-    gpu_hours = plan_.dialogue_gpu_hours if plan_.model_calls else 0.0
-    found = {
-        "CPU": sum(plan_.cpu_hours.values()) * prices.cpu_hour,
-        "GPU": gpu_hours * prices.gpu_hour,
-        "tokens": plan_.model_calls * tokens / 1e6,
-        "storage for a month": (plan_.workspace_bytes + plan_.dataset_bytes) / 1e9 * prices.gb_month,
-    }
-    for one in plan_.providers:
-        found[one.provider.name] = one.requests / 1000 * prices.thousand_requests.get(one.provider.name, 0.0)
-    return {what: sum_ for what, sum_ in found.items() if sum_}
+    return replace(found, money=money(build, found))
 
 
 def _sites(ground: Ground) -> tuple[Drawn, bool]:

@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 
 from pipeline.config import names
-from pipeline.config.build import Build, Imagery, Region
+from pipeline.config.build import Build
 from pipeline.config.captioning import Dialogue
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import Mapillary
 from pipeline.engine.build_file import load_build, parse_build
-from pipeline.engine.cost import Plan, plan
+from pipeline.engine.cost import plan
 from pipeline.engine.measuring import Measured, keep, kept, measure
+from pipeline.engine.plans import Plan
 from pipeline.engine.units import sample_region
 from pipeline.errors import ConfigError
 from pipeline.geo.point import Floats

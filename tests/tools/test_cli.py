@@ -108,9 +108,7 @@ def test_status_watch_ends_when_all_is_finished(built: Path) -> None:
         (("regions", "show", "jp-tokyo"), {"id", "aerial_sources"}),
     ],
 )
-def test_json_is_one_document_and_the_same_each_time(
-    built: Path, args: tuple[str, ...], keys: set[str]
-) -> None:
+def test_json_is_one_document_and_the_same_each_time(built: Path, args: tuple[str, ...], keys: set[str]) -> None:
     where = {"CONFIG": built / "build.yaml", "WORKSPACE": built / "workspace", "DATASET": built / "dataset"}
     words = [str(where.get(arg, arg)) for arg in args]
     first, second = geoscribe(*words, "--json"), geoscribe(*words, "--json")

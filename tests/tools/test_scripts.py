@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.build import Build
-from pipeline.config.build import Prices
+from pipeline.config.running import Prices
 from tests.command import ROOT, run_here
 from tests.engine.conftest import finished, small_build, small_config, small_finished
 from tools.cli.run_record import RunRecord, cost_of
@@ -79,7 +79,9 @@ def test_every_run_leaves_a_record(small_config: Callable[..., Path], tmp_path: 
 
 
 def test_what_a_run_cost_is_told_by_provider() -> None:
-    prices = Prices(currency="EUR", thousand_requests={"mapillary": 2.0}, million_prompt_tokens=1, million_completion_tokens=10)
+    prices = Prices(
+        currency="EUR", thousand_requests={"mapillary": 2.0}, million_prompt_tokens=1, million_completion_tokens=10
+    )
     counted = {
         "mapillary": {"requests": 500, "bytes": 10},
         "http://model/v1": {"requests": 3, "prompt_tokens": 2_000_000, "completion_tokens": 100_000},

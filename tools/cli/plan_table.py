@@ -1,8 +1,9 @@
 """A plan as tables and lines."""
 
 from pipeline.config.build import Build
-from pipeline.engine.cost import Plan, calls_per_site
+from pipeline.engine.charges import calls_per_site
 from pipeline.engine.measuring import Measured
+from pipeline.engine.plans import Plan
 from tools.cli.console import plain_table, size_words, table_console
 
 

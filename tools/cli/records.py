@@ -4,10 +4,10 @@ from dataclasses import asdict
 from typing import Any
 
 from pipeline.config.build import Build
-from pipeline.engine.cost import Plan
 from pipeline.engine.counts import Counts
 from pipeline.engine.measuring import Measured
 from pipeline.engine.outcome import Outcome
+from pipeline.engine.plans import Plan
 from pipeline.engine.workspace import State
 from pipeline.stages import STAGES
 from schemas.reasons import ABOUT, Reason

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from pipeline.config.build import Build, Prices
+from pipeline.config.build import Build
+from pipeline.config.running import Prices
 from pipeline.digest import digest
 from pipeline.engine.outcome import Outcome
 from pipeline.engine.parts import Part
