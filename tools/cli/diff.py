@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 _SHOWN = 5
 """Ids in a line."""
 
-PlaceArgument = Annotated[
-    str, typer.Argument(help="Folder or URL of a dataset, or of a build's layers; or a build file.", show_default=False)
-]
+_WHAT = "Folder or URL of a dataset, or of a build's layers; or a build file."
 
 
-def diff(before: PlaceArgument, after: PlaceArgument, as_json: JsonOption = False) -> None:
+def diff(
+    before: Annotated[str, typer.Argument(metavar="A", help=_WHAT)],
+    after: Annotated[str, typer.Argument(metavar="B", help="Likewise, to compare with it.")],
+    as_json: JsonOption = False,
+) -> None:
     """Compare two datasets or two builds: rows, splits, licences, counts, settings. Exit code 1 if they differ.
 
     Equal shards and tables are not read. Of a build, tables that are up to date are compared, stage by stage.
@@ -32,12 +34,12 @@ def diff(before: PlaceArgument, after: PlaceArgument, as_json: JsonOption = Fals
     from tools.compare.workspaces import compare_builds
     from tools.dataset import open_dataset
 
-    (first, published), (second, also) = _opened(before, "BEFORE"), _opened(after, "AFTER")
+    (first, published), (second, also) = _opened(before, "A"), _opened(after, "B")
     if published is not also:
         kinds = [
             f"{place}, {'a dataset' if is_one else 'a build'}" for place, is_one in ((before, published), (after, also))
         ]
-        raise ConfigError([Problem("AFTER", " and ".join(kinds), "two datasets or two builds")])
+        raise ConfigError([Problem("B", " and ".join(kinds), "two datasets or two builds")])
     found: DatasetDiff | BuildDiff
     if published:
         found = compare_datasets(open_dataset(before), open_dataset(after))
