@@ -220,7 +220,7 @@ def test_sites_are_measured_and_the_figures_kept_for_builds_of_the_same_settings
     raw = {
         "regions": [{"name": "here", "centre": [0, 0], "radius_m": 200}],
         "sources": {kind: {"w": {"type": "world"}} for kind in ("street", "aerial", "map")},
-        "sampling": {"max_sites": 3},
+        "sampling": {"max_sites": 2},
         "imagery": {"anonymiser": "none", "max_views": 1, "long_side_px": 256, "chips": {"size_px": 64}},
         "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
         "network": {"cache": str(tmp_path / "cache")},
@@ -228,7 +228,7 @@ def test_sites_are_measured_and_the_figures_kept_for_builds_of_the_same_settings
     build = parse_build(copy.deepcopy(RAW) | raw, base=tmp_path)
     assert kept(build) is None
     found = measure(build, toolbox.toolbox(build))
-    assert found.sites == 3
+    assert found.sites == 2
     assert set(found.cpu_s) == set(found.bytes) == {"imagery", "cues", "captions"}
     assert found.cpu_s["imagery"] > found.cpu_s["captions"] > 0, "it draws the pictures"
     assert found.bytes["imagery"] > 10_000
