@@ -25,7 +25,7 @@ from tools.cli.diff import diff
 from tools.cli.export import export
 from tools.cli.init import init
 from tools.cli.models import models_app
-from tools.cli.publish import subset
+from tools.cli.publish import merge, subset
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
@@ -56,6 +56,7 @@ app.command()(coverage)
 app.command()(serve)
 app.command()(export)
 app.command()(subset)
+app.command()(merge)
 app.command()(diff)
 
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or URL of a published dataset.")]
