@@ -62,7 +62,7 @@ class DialogueCaptioner:
         self._loop = LoopThread("model", self._writer.close)
 
     def fingerprint(self) -> str:
-        """Changes with the version, the contents of prompt set and language, model, sampling, limits, seed, policy."""
+        """Changes with version, contents of prompt set and language, model, sampling, limits, seed and policy."""
         return self._fingerprint
 
     @property
