@@ -5,8 +5,8 @@ thing made untrue, paraphrases, the evidence of the place, and what another seei
 was asked blind. What is printed: true claims and sentences that are refused, untruths that are caught, by kind, and the
 places that would be published; by code alone, and with the recorded verifier. The last line is JSON.
 
-Files without `sentences` and `evidence` are no places and are named. Keys that the records do not know are left out; what
-a place lacks has the record's default, or is null. Statements that the verifier did not answer are counted.
+Files without `sentences` and `evidence` are no places and are named. Keys that the records do not know are left out;
+what a place lacks has the record's default, or is null. Statements that the verifier did not answer are counted.
 """
 
 import json
