@@ -22,7 +22,7 @@ from pipeline.engine.units import sample_region
 from pipeline.errors import ConfigError
 from pipeline.geo.point import Floats
 from pipeline.net.base import Provider
-from pipeline.registry import toolbox
+from pipeline.registry import registry as registry_module
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -66,7 +66,7 @@ class Faraway:
 @pytest.fixture(autouse=True)
 def faraway(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(names.STREET, "mapillary", f"{__name__}:Faraway")
-    monkeypatch.setattr(toolbox, "_toolboxes", {})
+    monkeypatch.setattr(registry_module, "_registries", {})
 
 
 def build_of(tmp_path: Path, **changes: Any) -> Build:
@@ -187,7 +187,7 @@ def test_sites_of_local_sources_are_those_of_the_build(tmp_path: Path) -> None:
     small = [{"name": "small", "centre": [48.85, 2.35], "radius_m": 300}]
     build = build_of(tmp_path, sources=town, regions=small)
     (region,) = plan(build).regions
-    sites = sample_region(build, toolbox.toolbox(build), build.regions[0])
+    sites = sample_region(build, registry_module.registry_of(build), build.regions[0])
     assert (region.sites, region.units) == (len(sites), len({site.unit for site in sites}))
     assert not region.estimated
 
