@@ -24,7 +24,7 @@ from pipeline.net.base import Provider
 from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
 from pipeline.regions.sampling import asked_over_network, draw, units
-from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.registry.registry import Registry, registry_of
 from pipeline.sources.base import AerialSource, AsksSeveral, KnowsArea, Lists, Networked
 
 BYTES_PER_PIXEL = 0.22
@@ -49,12 +49,12 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
         ConfigError: an input cannot be used, or a region has nothing to draw sites from.
         MachineError: a local source could not be read.
     """
-    tools, assumed = toolbox(build), build.assumptions
-    check_sources(build, tools)
+    registry, assumed = registry_of(build), build.assumptions
+    check_sources(build, registry)
     share = 1.0 if build.sampling.method == "imagery" else assumed.street_share
     regions, drawn, problems = [], [], list[Problem]()
     for region in build.regions:
-        ground = ground_of(build, tools, region)
+        ground = ground_of(build, registry, region)
         try:
             sites, estimated = _sites(ground)
         except ConfigError as error:
@@ -63,15 +63,15 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
         drawn.append(sites)
         count = len(sites.lon)
         views = round(count * share) * build.imagery.max_views
-        reached = _in_area(tools.aerial(region.name), sites)
+        reached = _in_area(registry.aerial(region.name), sites)
         regions.append(RegionPlan(region.name, count, len(set(units(ground, sites))), estimated, views, reached))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    sources = _sources(build, tools, drawn, share)
+    sources = _sources(build, registry, drawn, share)
     views = sum(region.views for region in regions)
     described = sum(round(region.sites * share) for region in regions)
     calls = round(described * calls_per_site(build))
-    dataset_bytes = sum(_dataset_bytes(build, tools, plan_) for plan_ in regions)
+    dataset_bytes = sum(_dataset_bytes(build, registry, plan_) for plan_ in regions)
     found = Plan(
         regions=regions,
         sources=sources,
@@ -122,11 +122,11 @@ def _in_area(aerial: AerialSource | None, sites: Drawn) -> int:
     return int(aerial.covers(sites.lat, sites.lon).sum()) if isinstance(aerial, KnowsArea) else len(sites.lat)
 
 
-def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
+def _sources(build: Build, registry: Registry, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
     found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
     for i, region in enumerate(build.regions):
         for kind in KINDS:
-            source = getattr(tools, kind)(region.name)
+            source = getattr(registry, kind)(region.name)
             if source is not None:
                 found.setdefault((kind, source.name), (source, []))[1].append(i)
     plans = []
@@ -142,7 +142,7 @@ def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float)
                 plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
             continue
         requests = source.requests(lat, lon, _of_drone(build.imagery) if kind == "drone" else build.imagery)
-        listing = _listing(build, tools, source, [build.regions[i] for i in users])
+        listing = _listing(build, registry, source, [build.regions[i] for i in users])
         if listing is not None:
             provider, count = listing
             if provider.name == source.provider().name:
@@ -160,11 +160,13 @@ def _of_drone(imagery: Imagery) -> Imagery:
     return imagery.model_copy(update={"chips": chips})
 
 
-def _listing(build: Build, tools: Toolbox, source: Networked, users: Sequence[Region]) -> tuple[Provider, int] | None:
+def _listing(
+    build: Build, registry: Registry, source: Networked, users: Sequence[Region]
+) -> tuple[Provider, int] | None:
     """Providers and numbers of requests for listing what a source has in regions, if sites depend on it."""
     if not isinstance(source, Lists):
         return None
-    asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, tools, r))]
+    asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, registry, r))]
     return (asked[0][0], sum(count for _, count in asked)) if asked else None
 
 
@@ -185,14 +187,14 @@ def _providers(sources: Sequence[SourcePlan]) -> list[ProviderPlan]:
     return list(asked.values())
 
 
-def _dataset_bytes(build: Build, tools: Toolbox, region: RegionPlan) -> int:
+def _dataset_bytes(build: Build, registry: Registry, region: RegionPlan) -> int:
     """Bytes of published pictures: views, chips from above, maps."""
     imagery = build.imagery
     size = region.views * imagery.long_side_px * imagery.long_side_px * 3 // 4 * BYTES_PER_PIXEL
     chips = region.aerial * (1 + len(imagery.chips.extra_sizes_m))
-    if tools.drone(region.region) is not None:
+    if registry.drone(region.region) is not None:
         chips += region.sites
     size += chips * imagery.chips.size_px**2 * BYTES_PER_PIXEL
-    if tools.map(region.region) is not None:
+    if registry.map(region.region) is not None:
         size += region.sites * MAP_BYTES
     return round(size)

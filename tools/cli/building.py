@@ -72,15 +72,15 @@ def plan(
     from pipeline.engine.measuring import keep, kept
     from pipeline.engine.measuring import measure as run_some
     from pipeline.engine.ready import check_captioner, check_ready
-    from pipeline.registry.toolbox import toolbox
+    from pipeline.registry.registry import registry_of
     from tools.cli.plan_table import print_plan
     from tools.cli.records import plan_record
 
     build = load_build(config)
     if measure:
-        check_ready(build, toolbox(build))
-        check_captioner(toolbox(build))
-        file = keep(build, run_some(build, toolbox(build)))
+        check_ready(build, registry_of(build))
+        check_captioner(registry_of(build))
+        file = keep(build, run_some(build, registry_of(build)))
         print(f"figures of this machine: {file}", file=sys.stderr)
     measured = kept(build)
     made = make_plan(build, measured)

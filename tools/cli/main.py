@@ -182,13 +182,13 @@ def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_captioner, check_sources
-    from pipeline.registry.toolbox import region_sources, toolbox
+    from pipeline.registry.registry import region_sources, registry_of
 
     build = load_build(config)
-    check_sources(build, toolbox(build))
-    check_captioner(toolbox(build))
+    check_sources(build, registry_of(build))
+    check_captioner(registry_of(build))
     for region in build.regions:
-        region_sources(toolbox(build), region)  # made, and so checked; no requests are made
+        region_sources(registry_of(build), region)  # made, and so checked; no requests are made
     print(f"{config}: build {build.name!r} is sound")
 
 
