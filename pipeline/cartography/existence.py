@@ -156,11 +156,12 @@ def _stage(key: str, value: str, tags: Tags) -> str | None:
         in_use = said in _NO or (key == "construction" and said in _LESSER_WORKS)
         in_use |= key == "ruins" and "historic" in tags  # a sight
         return None if in_use else _STAGES[key]
-    return _by_prefix(*key.split(":", 1), said, tags) if ":" in key else None
+    return _by_prefix(key, said, tags)
 
 
-def _by_prefix(before: str, after: str, said: str, tags: Tags) -> str | None:
+def _by_prefix(key: str, said: str, tags: Tags) -> str | None:
     """What `disused:shop=...` says of a thing that is a `shop` as well."""
+    before, _, after = key.partition(":")
     if after not in _MAIN_KEYS or after not in tags or said in _NO:
         return None
     if before in _FORMERLY and said not in {"yes", tags[after].lower()}:
