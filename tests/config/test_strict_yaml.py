@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pipeline.config import strict_yaml
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.strict_yaml import parse_yaml, read_yaml
 from pipeline.errors import ConfigError
 from pipeline.publishing.takedown import read_takedown
