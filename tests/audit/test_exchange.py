@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from pipeline.errors import ConfigError
 from tests.audit import theirs
-from tests.audit.conftest import ANN, LEA, judge, next_task, planned
+from tests.audit.conftest import ANN, LEA, judge, next_task, on_both_databases, planned
 from tools.audit import log
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import tasks
@@ -131,6 +131,7 @@ def test_what_argilla_gets(desk: Desk, library: Library, tmp_path: Path) -> None
         assert PIL.Image.open(io.BytesIO(base64.b64decode(data))).size == (320, 240)
 
 
+@on_both_databases
 def test_an_import_is_known_again_and_counts_like_any_decision(desk: Desk, library: Library, tmp_path: Path) -> None:
     planned(desk, library, **CHECKED)
     folder = exported(desk, library, "label-studio", tmp_path / "queue")
@@ -196,6 +197,7 @@ def test_answers_that_are_no_decisions_are_refused_with_their_task(
     assert decided(desk) == []
 
 
+@on_both_databases
 def test_what_was_decided_or_changed_meanwhile_is_left_out_and_told(
     desk: Desk, library: Library, tmp_path: Path
 ) -> None:

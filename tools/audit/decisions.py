@@ -9,7 +9,7 @@ from tools.audit.database.opening import Desk
 from tools.audit.database.tables import events, skips, tasks
 from tools.audit.people import Person
 from tools.audit.queue import LEASE_S
-from tools.audit.records import Decision, canonical
+from tools.audit.records import Decision, canonical, says
 
 
 class ConflictError(Exception):
@@ -121,7 +121,7 @@ def _have_adjudicated(connection: Connection, now: float, task: Row[Any], decisi
     if twin is None:
         return
     said = connection.execute(select(events.c.payload).where(events.c.seq == twin.decided_seq)).scalar_one()
-    if f'"verdict":{canonical(decision.verdict)}' in said:
+    if says(decision.verdict) in said:
         return
     made = {column.name: getattr(task, column.name) for column in tasks.columns} | {
         "task_id": f"{task.task_id}-{seq}",
