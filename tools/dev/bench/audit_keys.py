@@ -6,7 +6,7 @@ import time
 
 from playwright.sync_api import Page, sync_playwright
 
-from tools.dev.bench.audit import Server
+from tools.dev.bench.audit_desk import Server
 
 PACE_S = 1.0
 """Between two decisions of a fast annotator."""

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from tools.audit import log
-from tools.dev.bench.audit import Server
+from tools.dev.bench.audit_desk import Server
 
 ANNOTATORS = 20
 LOOKS_S = (1.0, 3.0)
@@ -127,7 +127,7 @@ def load(server: Server, minutes: float, kind: str) -> None:
     lost, extra = acknowledged.items() - recorded.items(), recorded.items() - acknowledged.items()
     doubled = len(recorded) - len(set(recorded.values()))
     print(
-        f"  {len(acknowledged)} acknowledged, {len(lost)} lost, {len(extra)} unasked, {doubled} doubled; faults {faults}"
+        f"  {len(acknowledged)} acknowledged, {len(lost)} lost, {len(extra)} unasked, {doubled} doubled, log {faults}"
     )
     if lost or extra or doubled or faults:
         raise SystemExit(1)

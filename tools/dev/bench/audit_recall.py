@@ -15,7 +15,7 @@ from tools.audit.plans import make_plan
 from tools.audit.queue import take
 from tools.audit.records import Decision
 from tools.dataset import open_dataset
-from tools.dev.bench.audit import make_dataset
+from tools.dev.bench.audit_desk import make_dataset
 
 CHECKS = 50
 """Attention checks of each annotator, among as many honest samples."""
