@@ -3,7 +3,7 @@
 All counts are upper bounds: a site may have fewer views, or none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +16,8 @@ from pipeline.engine.units import ground_of
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.geo.shape import box_area_m2
 from pipeline.net.base import Provider
+from pipeline.publishing.division import Places
+from pipeline.publishing.room import left_out
 from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
 from pipeline.regions.sampling import asked_over_network, draw, units
@@ -45,6 +47,8 @@ class RegionPlan:
     """Number of street views."""
     aerial: int
     """Number of sites in the area of the aerial source, as far as the area is known."""
+    left_out: float = 0.0
+    """Share of the sites that will be left out between the splits, if the region is a few chips wide; else 0."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def plan(build: Build) -> Plan:
     tools, assumed = toolbox(build), build.assumptions
     check_sources(build, tools)
     share = 1.0 if build.sampling.method == "imagery" else assumed.street_share
-    regions, drawn, problems = [], [], list[Problem]()
+    regions, drawn, problems, cells = [], [], list[Problem](), dict[str, list[str]]()
     for region in build.regions:
         ground = ground_of(build, tools, region)
         try:
@@ -126,9 +130,11 @@ def plan(build: Build) -> Plan:
         count = len(sites.lon)
         views = round(count * share) * build.imagery.max_views
         reached = _in_area(tools.aerial(region.name), sites)
-        regions.append(RegionPlan(region.name, count, len(set(units(ground, sites))), estimated, views, reached))
+        cells[region.name] = units(ground, sites)
+        regions.append(RegionPlan(region.name, count, len(set(cells[region.name])), estimated, views, reached))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
+    regions = _with_left_out(build, regions, drawn, cells)
     sources = _sources(build, tools, drawn, share)
     views = sum(region.views for region in regions)
     calls = sum(round(region.sites * share) for region in regions) * assumed.model_calls_per_site
@@ -142,6 +148,19 @@ def plan(build: Build) -> Plan:
         dialogue_calls=calls,
         dialogue_gpu_hours=calls / assumed.model_calls_per_gpu_s / 3600,
     )
+
+
+def _with_left_out(
+    build: Build, regions: Sequence[RegionPlan], drawn: Sequence[Drawn], cells: Mapping[str, Sequence[str]]
+) -> list[RegionPlan]:
+    sites = {
+        one.region: Places(
+            np.array(cells[one.region], np.object_), at.lat, at.lon, [[]] * len(at.lat), np.zeros(len(at.lat), np.bool_)
+        )
+        for one, at in zip(regions, drawn, strict=True)
+    }
+    shares = left_out(build, sites)
+    return [replace(one, left_out=shares.get(one.region, 0.0)) for one in regions]
 
 
 def _sites(ground: Ground) -> tuple[Drawn, bool]:

@@ -4,6 +4,7 @@ Shards of the revision before that would come out the same are taken as they are
 publish left: see `ShardTask.recipe`. How a revision is put in force is told in `pipeline.publishing.revisions`.
 """
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -16,10 +17,11 @@ from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts, revisions
 from pipeline.publishing.assemble import assemble
 from pipeline.publishing.decisions import Decisions
+from pipeline.publishing.division import MOST_LOST
 from pipeline.publishing.exclusions import Excluded, Exclusion
-from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
+from pipeline.publishing.manifest import FINISHED, Counts, Manifest, ShardEntry
 from pipeline.publishing.owner import Publishing, WouldShrinkError, rows_planned, shrinkage
-from pipeline.publishing.packing import make_plan
+from pipeline.publishing.packing import Plan, make_plan
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
 from pipeline.publishing.split_file import SPLIT_FILE, published_before, read_split_file, remembered, split_file
@@ -29,7 +31,9 @@ from pipeline.publishing.takedown_match import Matcher, left_out
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
 
-VERSION = 5
+log = logging.getLogger(__name__)
+
+VERSION = 6
 """Raised when the same tables would be published otherwise."""
 
 
@@ -88,6 +92,7 @@ def publish(
         told, samples = read_split_file(out, standing.current), published_before(out, standing.current)
         plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples, decisions)
         plan.verifier.check(build.grounding.verifier_floor)
+        _warn_of_small_regions(plan)
         if decisions is not None:
             figures: dict[str, JsonValue] = dict(decisions.figures)
             audit: JsonValue = {"of_revision": decisions.revision, **plan.decided, "figures": figures}
@@ -128,6 +133,17 @@ def publish(
             revisions.put_in_force(out, revision, root, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))
+
+
+def _warn_of_small_regions(plan: Plan) -> None:
+    gone = Counter(row.region for row in plan.left_out if row.reason == Exclusion.SPLIT_EMBARGO)
+    for region, count in sorted(gone.items()):
+        finished = plan.outcomes[region].get(FINISHED, 0)
+        if count > MOST_LOST * finished:
+            log.warning(
+                "%s is small: %d of its %d finished sites are left out, as splits are a chip's diagonal apart. "
+                "Smaller chips, a larger region or publish.allow_empty keep more.", region, count, finished
+            )  # fmt: skip
 
 
 def _removed(before: Manifest | None, matcher: Matcher) -> list[str]:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from pipeline.config.build import Build
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.overlaps import Chips
+from pipeline.publishing.division import Places
 from pipeline.publishing.duplicates import by_footprint, by_picture, by_text, left_out
 from pipeline.publishing.embargo import embargoed, straddling
 from pipeline.publishing.exclusions import Excluded, Exclusion
 from pipeline.publishing.manifest import FINISHED
-from pipeline.publishing.quotas import Places
 from pipeline.publishing.splits import SPLITS, RegionSplit, Remembered, draw_splits
 from pipeline.publishing.units import CONTROLS, INDEX_SCHEMA, FinishedUnit
 from pipeline.reliability import Reliability

@@ -9,6 +9,7 @@ from pipeline.engine.cost import Plan
 from pipeline.engine.counts import REFERENCES, Counts, ViewCounts
 from pipeline.engine.details import Details
 from pipeline.engine.workspace import State
+from pipeline.publishing.division import MOST_LOST
 from pipeline.stages import STAGES
 from schemas.reasons import ABOUT, Reason
 from tools.cli.console import table_console
@@ -35,6 +36,13 @@ def print_plan(build: Build, plan: Plan) -> None:
             "region's land are used instead.",
             soft_wrap=True,
         )
+    for region in plan.regions:
+        if region.left_out > MOST_LOST:
+            console.print(
+                f"{region.region} is small: some {region.left_out:.0%} of its sites will be left out between splits, "
+                "which are a chip's diagonal apart. Smaller chips, a larger region or publish.allow_empty keep more.",
+                soft_wrap=True,
+            )
     console.print()
     table = _table("source", "requests", "to download", "provider", "allowed", "days")
     asked = {one.provider.name: one for one in plan.providers}
