@@ -79,9 +79,12 @@ class Division:
         return not self.empty and self.deviation <= TOLERANCE and self.lost <= MOST_LOST
 
     @property
-    def cost(self) -> tuple[int, float, float]:
-        """What is to be least where shares cannot be filled: empty splits, then sites that are lost or elsewhere."""
-        return self.empty, round(self.short + self.lost, 9), self.lost
+    def cost(self) -> tuple[int, float]:
+        """What is to be least where shares cannot be filled.
+
+        First empty splits, then the sites that are lost, which count twice, or are in another split than was asked.
+        """
+        return self.empty, round(self.short + 2 * self.lost, 9)
 
 
 def measure(places: Places, split_of: dict[str, Split], asked: Asked, resolution: int) -> Division:

@@ -22,8 +22,8 @@ from schemas.records import Split
 
 _CLOSE = 0.1
 """What is this near is not sought to be bettered."""
-_FEW = 48
-"""So many blocks are moved between splits one by one where a region has no room."""
+_FEW, _STARTS = 32, 6
+"""A region without room has its blocks moved between splits if they are no more than this, from so many divisions."""
 _ORDERS, _MOST_ORDERS, _ROUNDS = 3, 16, 4
 """Orders of the blocks that are tried (more while a split stays empty), and corrections of the targets for each."""
 COARSEST = 3
@@ -68,12 +68,21 @@ def divide(
         if filled:
             return min(filled, key=lambda division: division.lost)
         tried += here
-    best = _bettered(min(tried, key=lambda division: division.cost), places, blocks, asked)
+    best = _best(tried, places, blocks, asked)
     if best.lost <= MOST_LOST or not may_be_empty:
         return best
     fewer = replace(asked, may_be_empty=frozenset(may_be_empty))
     again = [measure(places, division.split_of, fewer, division.resolution) for division in (best, *tried)]
-    return _bettered(min(again, key=lambda division: division.cost), places, blocks, fewer)
+    return _best(again, places, blocks, fewer)
+
+
+def _best(tried: Iterable[Division], places: Places, blocks: "_Blocks", asked: Asked) -> Division:
+    """The division of the least cost that is found from the better ones of those tried."""
+    starts: list[Division] = []
+    for division in sorted(tried, key=lambda division: division.cost):
+        if len(starts) < _STARTS and all(division.split_of != start.split_of for start in starts):
+            starts.append(division)
+    return min((_bettered(start, places, blocks, asked) for start in starts), key=lambda division: division.cost)
 
 
 def _bettered(division: Division, places: Places, blocks: "_Blocks", asked: Asked) -> Division:
