@@ -22,7 +22,7 @@ from pipeline.publishing.division import Places
 from pipeline.publishing.room import left_out
 from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
-from pipeline.regions.sampling import asked_over_network, draw, units
+from pipeline.regions.sampling import asked_over_network, distractors, draw, units
 from pipeline.registry.toolbox import Toolbox, toolbox
 from pipeline.sources.base import AerialSource, AsksSeveral, KnowsArea, Lists, Networked
 
@@ -137,7 +137,11 @@ def plan(build: Build) -> Plan:
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     regions = _with_left_out(build, regions, drawn, cells)
-    sources = _sources(build, tools, drawn, share)
+    around = [
+        _with_distractors(ground_of(build, tools, region), sites)
+        for region, sites in zip(build.regions, drawn, strict=True)
+    ]
+    sources = _sources(build, tools, drawn, around, share)
     views = sum(region.views for region in regions)
     calls = sum(round(region.sites * share) for region in regions) * assumed.model_calls_per_site
     return Plan(
@@ -199,7 +203,15 @@ def _in_area(aerial: AerialSource | None, sites: Drawn) -> int:
     return int(aerial.covers(sites.lat, sites.lon).sum()) if isinstance(aerial, KnowsArea) else len(sites.lat)
 
 
-def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
+def _with_distractors(ground: Ground, sites: Drawn) -> Drawn:
+    """All places that get chips."""
+    more = distractors(ground, len(sites.lon))
+    return Drawn(np.concatenate([sites.lon, more.lon]), np.concatenate([sites.lat, more.lat]), np.empty(0))
+
+
+def _sources(
+    build: Build, tools: Toolbox, sites: Sequence[Drawn], around: Sequence[Drawn], share: float
+) -> list[SourcePlan]:
     found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
     for i, region in enumerate(build.regions):
         for kind in KINDS:
@@ -212,6 +224,7 @@ def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float)
             plans.append(SourcePlan(kind, name, None, 0, 0))
             continue
         # All at once, since what regions share is asked for once.
+        drawn = around if kind in ("aerial", "map") else sites
         lat = np.concatenate([drawn[i].lat for i in users])
         lon = np.concatenate([drawn[i].lon for i in users])
         if isinstance(source, AsksSeveral):

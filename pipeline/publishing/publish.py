@@ -15,8 +15,9 @@ from pydantic import JsonValue
 from pipeline.config.build import Build
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts, revisions
-from pipeline.publishing.assemble import assemble
+from pipeline.publishing.assemble import Writer, assemble
 from pipeline.publishing.decisions import Decisions
+from pipeline.publishing.distractors import Chosen, file_name, write_distractors
 from pipeline.publishing.division import MOST_LOST
 from pipeline.publishing.exclusions import Excluded, Exclusion
 from pipeline.publishing.manifest import FINISHED, Counts, Manifest, ShardEntry
@@ -30,6 +31,7 @@ from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.takedown_match import Matcher, left_out
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
+from schemas.records import Split
 
 log = logging.getLogger(__name__)
 
@@ -112,11 +114,12 @@ def publish(
         shards.sort(key=lambda shard: shard.path)
         found = counts.total(
             shards,
-            sites=sum(unit.rows for unit in units),
+            sites=sum(count for outcomes in plan.outcomes.values() for count in outcomes.values()),
             failed=plan.failed,
             outcomes=plan.outcomes,
             excluded=plan.excluded,
             verifier=counts.verifier_rates(plan.verifier),
+            distractors=plan.distractor_counts,
         )
         drawn = split_file(build, plan.split_of, plan.regions, told)
         revision, root = assemble(
@@ -126,6 +129,7 @@ def publish(
             others={
                 SPLIT_FILE: lambda path: path.write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8"),
                 EXCLUDED: lambda path: write_records(Excluded, plan.left_out, path),
+                **_distractor_files(plan, build.publish.row_group_mb * 1e6),
             },
         )  # fmt: skip
         in_force = standing.sound
@@ -133,6 +137,17 @@ def publish(
             revisions.put_in_force(out, revision, root, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))
+
+
+def _distractor_files(plan: Plan, row_group_bytes: float) -> dict[str, Writer]:
+    by_split: dict[Split, list[Chosen]] = {}
+    for chosen in plan.distractors:
+        by_split.setdefault(chosen.split, []).append(chosen)
+
+    def writer(chosen: list[Chosen]) -> Writer:
+        return lambda path: write_distractors(chosen, path, row_group_bytes)
+
+    return {file_name(split): writer(chosen) for split, chosen in sorted(by_split.items())}
 
 
 def _warn_of_small_regions(plan: Plan) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image as Pictures
 from sqlalchemy import Row
 
-from pipeline.geo.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame, axes_turned
 from pipeline.perception.rle import decode
 from pipeline.publishing.samples import pictures
 from schemas.records import ChipInfo, Claim, Cue, Image, Sample, Sentence, StreetInfo, Variant
@@ -151,21 +151,22 @@ def _on_chip(cue: Cue, chip: ChipInfo) -> list[float] | None:
         return None
     if cue.bearing_deg is None:
         return [chip.width / 2, chip.height / 2] if cue.distance_m == 0 else None
-    bearing = math.radians(cue.bearing_deg)
+    bearing = math.radians(cue.bearing_deg - chip.bearing_deg)
     x = chip.width / 2 + cue.distance_m * math.sin(bearing) / chip.gsd_m
     y = chip.height / 2 - cue.distance_m * math.cos(bearing) / chip.gsd_m
     return [x, y] if 0 <= x <= chip.width and 0 <= y <= chip.height else None
 
 
 def _wedge(sample: Sample, role: str, chip: ChipInfo) -> dict[str, Any]:
-    """Camera on a chip: pixels, and where it looks, degrees clockwise from north (the top)."""
+    """Camera on a chip: pixels, and where it looks, degrees clockwise from the top."""
     view = sample.street_view
     centre = (view.lat, view.lon) if role == "drone" else (sample.lat, sample.lon)
-    x, y = LocalFrame(*centre).to_metres(view.lon, view.lat)
+    east, north = LocalFrame(*centre).to_metres(view.lon, view.lat)
+    x, y = axes_turned(float(east), float(north), chip.bearing_deg)
     return {
-        "x": chip.width / 2 + float(x) / chip.gsd_m,
-        "y": chip.height / 2 - float(y) / chip.gsd_m,
-        "heading": view.heading_deg,
+        "x": chip.width / 2 + x / chip.gsd_m,
+        "y": chip.height / 2 - y / chip.gsd_m,
+        "heading": None if view.heading_deg is None else (view.heading_deg - chip.bearing_deg) % 360,
         "hfov": view.hfov_deg,
     }
 
