@@ -32,6 +32,11 @@ def turned(pixels: Pixels, bearing_deg: float, size_px: int) -> Pixels:
     return np.array(image.transform((size_px, size_px), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC))
 
 
+def north_up(pixels: Pixels, bearing_deg: float) -> Pixels:
+    """A chip that has the direction `bearing_deg` at the top, turned back, of the same size. Its corners are black."""
+    return turned(pixels, -bearing_deg, pixels.shape[0])
+
+
 def drawn_bearing(site_id: str) -> float:
     """A direction for a place that nobody looks from, degrees clockwise from north: whole, and always the same."""
     return float(int(digest("bearing", site_id), 16) % 360)

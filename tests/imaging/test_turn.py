@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.imaging.turn import drawn_bearing, larger_side, turned
+from pipeline.imaging.turn import drawn_bearing, larger_side, north_up, turned
 
 
 @given(st.floats(0, 359.99), st.integers(32, 65), st.floats(0.2, 0.9))
@@ -33,6 +33,15 @@ def test_what_lies_in_a_direction_is_above_the_middle(bearing: float, size: int,
 def test_no_corner_of_a_chip_is_empty(bearing: float, size: int) -> None:
     side = larger_side(size)
     assert (turned(np.full((side, side, 3), 200, np.uint8), bearing, size) == 200).all()
+
+
+@given(st.floats(1, 359))
+def test_a_chip_is_turned_back_to_north(bearing: float) -> None:
+    x, y = np.meshgrid(np.arange(96), np.arange(96))
+    pixels = np.stack([2 * x, 2 * y, x + y], axis=2).astype(np.uint8)
+    back = north_up(turned(pixels, bearing, 96), bearing)
+    assert back.shape == pixels.shape
+    assert np.abs(back[32:64, 32:64].astype(int) - pixels[32:64, 32:64]).max() <= 4
 
 
 def test_directions_without_a_view_differ_and_stay() -> None:

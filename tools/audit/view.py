@@ -14,6 +14,9 @@ from PIL import Image as Pictures
 from sqlalchemy import Row
 
 from pipeline.geo.frame import LocalFrame, axes_turned
+from pipeline.imaging.decode import decode as decode_picture
+from pipeline.imaging.encode import encode_jpeg
+from pipeline.imaging.turn import north_up
 from pipeline.perception.rle import decode
 from pipeline.publishing.samples import pictures
 from schemas.records import ChipInfo, Claim, Cue, Image, Sample, Sentence, StreetInfo, Variant
@@ -21,6 +24,7 @@ from tools.audit.attention import spoilt
 from tools.audit.library import Library, writer_of
 from tools.audit.records import COLUMNS, TOKEN_LIMITS, Planted
 from tools.inspect.show import chip_line, street_line
+from tools.verify.rows import LIMITS
 
 _NAMES = {"street": "Street", "aerial": "Aerial", "map": "Map", "drone": "Drone", "panorama": "360"}
 _TINTS = (
@@ -90,6 +94,16 @@ def _choice(task: Row[Any], library: Library) -> dict[str, Any]:
         urls = [f"/api/tasks/{task.task_id}/options/{i}" for i in range(len(options))]
         return {"text": sample.description, "options": [{"url": url} for url in urls]}
     return {"text": sample.description_short, "options": [{"text": library.facts[i].short} for i in options]}
+
+
+def option_picture(sample: Sample) -> bytes | None:
+    """The aerial view of one of four to choose from, with north at the top, as the page says."""
+    if sample.aerial is None or sample.aerial_chip is None:
+        return None
+    if not sample.aerial_chip.bearing_deg:
+        return sample.aerial.bytes
+    turned_back = north_up(decode_picture(sample.aerial.bytes, LIMITS), sample.aerial_chip.bearing_deg)
+    return encode_jpeg(turned_back, 92)
 
 
 def picture_of(sample: Sample, role: str) -> Image | None:

@@ -13,7 +13,7 @@ from pipeline.config.imagery import ImageLimits
 from pipeline.digest import digest_bytes
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg
-from pipeline.imaging.turn import turned
+from pipeline.imaging.turn import north_up
 from pipeline.perception.directions import position_of, trusted_heading, turn_between
 from schemas.records import Chip, ImageryRow, StreetView
 
@@ -105,7 +105,7 @@ def _chip(kind: Literal["aerial", "map"], chip: Chip, heading: float | None, mos
 def _scaled(data: bytes, most_pixels: int, bearing_deg: float = 0.0) -> tuple[bytes, int, int]:
     pixels = decode(data, _OWN)
     if bearing_deg:  # the prompts say that north is at the top; the corners are black then
-        pixels = turned(pixels, -bearing_deg, pixels.shape[0])
+        pixels = north_up(pixels, bearing_deg)
     height, width = pixels.shape[:2]
     wide, high = size_within(width, height, most_pixels)
     if (wide, high) != (width, height):
