@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import datasets
 import h3
 import numpy as np
 import pyarrow.parquet as pq
@@ -136,3 +137,15 @@ def test_a_subset_has_those_of_its_splits(folder: Path, tmp_path: Path) -> None:
     free = open_store(str(tmp_path / "free"))
     subset(open_dataset(str(folder)), free, Part(parts=("street", "aerial")))
     assert not distractors(tmp_path / "free")
+
+
+def test_the_library_datasets_opens_them_by_split(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    found = datasets.load_dataset(str(folder), "distractors", cache_dir=str(tmp_path))
+    counts = manifest_of(folder).counts.distractors
+    assert {split: len(rows) for split, rows in found.items()} == {s: n for s, n in counts.items() if s != "left_out"}
+    row = next(row for row in found["train"] if row["aerial"] is not None)
+    assert row["aerial"].size == (64, 64)
+    assert (row["description"], row["street"], row["weight"]) == (None, None, 0)
