@@ -124,8 +124,10 @@ def find_leaks(store: Store, whole: Manifest) -> Leakage:
     for path in (entry.path for entry in whole.files if split_of_file(entry.path)):
         try:
             with store.reader(path) as source:
-                for row in pq.ParquetFile(source).read(columns=_COLUMNS).to_pylist():
-                    _take(found, row, None, None, [])
+                file = pq.ParquetFile(source)
+                for group in range(file.num_row_groups):
+                    for row in file.read_row_group(group, columns=_COLUMNS).to_pylist():
+                        _take(found, row, None, None, [])
         except (OSError, pa.ArrowException, KeyError, TypeError) as error:
             found.unread.append(f"{path}: cannot be read: {error!r}")
     limits = Publish()
