@@ -14,7 +14,7 @@ from pipeline.geo.point import Point
 from pipeline.imaging.encode import encode_jpeg, encode_png
 from pipeline.imaging.phash import phash
 from pipeline.imaging.turn import larger_side, turned
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import AerialSource, MapSource, RasterChip
 from schemas.reasons import OUTAGES, Reason
 from schemas.records import Chip, FactKind, Image, MapFact, MissingView, StreetView
@@ -28,33 +28,39 @@ def bearing_of(views: Sequence[StreetView], build: Build) -> float:
     return main.heading_deg or 0.0
 
 
-def aerial(point: Point, region: str, tools: Toolbox, missing: list[MissingView], bearing: float = 0.0) -> Chip | None:
+def aerial(
+    point: Point, region: str, registry: Registry, missing: list[MissingView], bearing: float = 0.0
+) -> Chip | None:
     """The aerial chip, with the direction `bearing` at the top; likewise the other functions."""
-    source, gsd_m = tools.aerial(region), tools.build.imagery.chips.gsd_m
+    source, gsd_m = registry.aerial(region), registry.build.imagery.chips.gsd_m
     if source is None:
         return None
-    return _photo_chip("aerial", source, point, gsd_m, tools.build, missing, "aerial.jpg", bearing)
+    return _photo_chip("aerial", source, point, gsd_m, registry.build, missing, "aerial.jpg", bearing)
 
 
-def scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView], bearing: float = 0.0) -> list[Chip]:
+def scales(
+    point: Point, region: str, registry: Registry, missing: list[MissingView], bearing: float = 0.0
+) -> list[Chip]:
     """The further aerial chips that are requested and available."""
-    source, chips = tools.aerial(region), tools.build.imagery.chips
+    source, chips = registry.aerial(region), registry.build.imagery.chips
     assert source is not None
     made = []
     for size in chips.extra_sizes_m:
         why: list[MissingView] = []
         path = f"aerial-{size:g}m.jpg"
-        made.append(_photo_chip("aerial", source, point, size / chips.size_px, tools.build, why, path, bearing))
+        made.append(_photo_chip("aerial", source, point, size / chips.size_px, registry.build, why, path, bearing))
         missing += [view.model_copy(update={"detail": f"the chip of {size:g} m: {view.detail}"}) for view in why]
     return [chip for chip in made if chip is not None]
 
 
-def drone(camera: Point, region: str, tools: Toolbox, missing: list[MissingView], bearing: float = 0.0) -> Chip | None:
+def drone(
+    camera: Point, region: str, registry: Registry, missing: list[MissingView], bearing: float = 0.0
+) -> Chip | None:
     """The drone chip, centred on the first street view's camera, so that what the photo shows is in its middle."""
-    source, gsd_m = tools.drone(region), tools.build.imagery.chips.drone_gsd_m
+    source, gsd_m = registry.drone(region), registry.build.imagery.chips.drone_gsd_m
     if source is None:
         return None
-    return _photo_chip("drone", source, camera, gsd_m, tools.build, missing, "drone.jpg", bearing)
+    return _photo_chip("drone", source, camera, gsd_m, registry.build, missing, "drone.jpg", bearing)
 
 
 def _photo_chip(
@@ -91,16 +97,16 @@ def _cut(source: AerialSource | MapSource, point: Point, size_px: int, gsd_m: fl
 
 
 def mapped(
-    point: Point, region: str, tools: Toolbox, missing: list[MissingView], bearing: float = 0.0
+    point: Point, region: str, registry: Registry, missing: list[MissingView], bearing: float = 0.0
 ) -> tuple[Chip | None, list[MapFact], list[FactKind]]:
     """The map chip, the facts, and the kinds of fact that the map has a layer of."""
-    source, chips = tools.map(region), tools.build.imagery.chips
+    source, chips = registry.map(region), registry.build.imagery.chips
     if source is None:
         return None, [], []
     gsd_m = chips.gsd_m if chips.map_scale == "chip" else carto_gsd_m(point.lat, chips.size_px)
     try:
         got = _cut(source, point, chips.size_px, gsd_m, bearing)
-        facts = source.around(point, tools.build.imagery.map_radius_m)
+        facts = source.around(point, registry.build.imagery.map_radius_m)
         charted = sorted(source.charted())
     except SiteError as error:
         _note("map", error, missing)

@@ -9,7 +9,7 @@ from pipeline.engine.build import run_build
 from pipeline.engine.cost import plan
 from pipeline.engine.units import sample_region
 from pipeline.publishing.distractors import split_of_file
-from pipeline.registry.toolbox import toolbox
+from pipeline.registry.registry import registry_of
 from schemas.records import ImageryRow
 from tests.engine.test_growing import rows
 from tools.dataset import open_dataset
@@ -38,7 +38,7 @@ def test_they_get_chips_alone(small_build: Callable[..., Build]) -> None:
 
 def test_sites_are_those_of_a_build_without(small_build: Callable[..., Build]) -> None:
     plain, more = small_build(), small_build(sampling__distractors=2.0)
-    sites = [sample_region(build, toolbox(build), build.regions[0]) for build in (plain, more)]
+    sites = [sample_region(build, registry_of(build), build.regions[0]) for build in (plain, more)]
     drawn = [[site for site in some if not site.distractor] for some in sites]
     assert drawn[0] == drawn[1] == sites[0]
     far = [site for site in sites[1] if site.distractor]
@@ -46,7 +46,7 @@ def test_sites_are_those_of_a_build_without(small_build: Callable[..., Build]) -
     assert len({(site.lat, site.lon) for site in sites[1]}) == len(sites[1])
     uniform = small_build(sampling__distractors=1.0, sampling__method="uniform")
     positions = np.array(
-        [(site.lat, site.lon) for site in sample_region(uniform, toolbox(uniform), uniform.regions[0])]
+        [(site.lat, site.lon) for site in sample_region(uniform, registry_of(uniform), uniform.regions[0])]
     )
     assert len(np.unique(positions, axis=0)) == len(positions) == 12
     assert plan(more).sites == plan(plain).sites
