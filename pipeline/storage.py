@@ -25,7 +25,7 @@ from obstore.store import LocalStore, ObjectStore, from_url
 from pipeline.errors import ConfigError, MachineError, Problem
 
 TEMPORARY = ".tmp"
-_READ_AHEAD = 2**18
+READ_AHEAD = 2**18
 """Bytes fetched from a bucket at once: a Parquet footer fits in one request."""
 _PROBE = timedelta(seconds=15)
 _LOCK = ".lock"
@@ -81,7 +81,7 @@ class Store:
         """The file opened for random reading, without loading it whole."""
         if self.root is not None:
             return (self.root / path).open("rb")
-        return io.BufferedReader(_BucketFile(self._backend, path), buffer_size=_READ_AHEAD)
+        return io.BufferedReader(_BucketFile(self._backend, path), buffer_size=READ_AHEAD)
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a file that must not exist yet. False if it does: then it is left as it is."""

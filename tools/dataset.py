@@ -14,7 +14,7 @@ from rapidfuzz import process
 
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing.formats import SHARD_NAME_1, read_manifest
-from pipeline.publishing.manifest import FORMAT, PATH, Manifest, ShardEntry
+from pipeline.publishing.manifest import FORMAT, PATH, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME
 from pipeline.publishing.splits import ALIASES
 from pipeline.storage import Store, open_store
@@ -89,8 +89,8 @@ class Dataset:
         return Problem("sample id", repr(sample_id), allowed)
 
     @contextmanager
-    def shard(self, shard: ShardEntry) -> Iterator[pq.ParquetFile]:
-        """A shard, opened for reading with its checksums verified.
+    def shard(self, shard: FileEntry) -> Iterator[pq.ParquetFile]:
+        """A shard or another file of rows, opened for reading with its checksums verified.
 
         Raises:
             MachineError: it is missing, or does not hold what the manifest says.

@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.geo.shape import Box, in_box
 from pipeline.publishing import revisions
 from pipeline.publishing.manifest import Manifest, ShardEntry
-from pipeline.publishing.rewrite import check_current, light_rows, rewrite_shard, rewritten_revision
+from pipeline.publishing.rewrite import check_current, distractor_rows, light_rows, rewrite_shard, rewritten_revision
 from pipeline.publishing.samples import pictures
 from pipeline.storage import Store
 from schemas.licences import CLASSES, PARTS, LicenceClass, Part, strictest
@@ -97,10 +97,13 @@ _COLUMNS = (
     "map_chip.licence", "aerial_chip.licence", "sentences.list.element.variant", "sentences.list.element.cue_ids",
     "cues.list.element.cue_id", "cues.list.element.kind",
 )  # fmt: skip
+_CHIP_COLUMNS = ("sample_id", "region", "split", "lat", "lon", *(f"{part}_licence_class" for part in PARTS))
 
 
 def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
     """Write the selected samples as a dataset, to an empty place.
+
+    Distractors of the selected places come along where all parts are taken and no condition is set.
 
     Without the part `map_data` a sample has no map cues and no sentence that cites one. One that then has no
     description is left out, and so is one with neither an aerial nor a map chip.
@@ -132,15 +135,21 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
             shards += [made] if made is not None else []
         if not shards:
             raise ConfigError([Problem("subset", "a selection without any sample", "one that leaves some")])
+        stay: dict[str, set[str]] = {}
+        for path, row in distractor_rows(dataset.store, before, _CHIP_COLUMNS):
+            whole = selection.parts == PARTS and not conditions  # else it might show what was not selected
+            stay.setdefault(path, set()).update({row["sample_id"]} if whole and _there(row, selection) else ())
         manifest, root = rewritten_revision(
             dataset.store, before, shards, out, gone=gone, reason=Reason.NOT_SELECTED, taken_down=before.taken_down,
-            removed=[], provenance={"subset_of": before.digest, "selection": selection.model_dump(mode="json")},
+            removed=[], distractors=stay,
+            provenance={"subset_of": before.digest, "selection": selection.model_dump(mode="json")},
         )  # fmt: skip
         revisions.put_in_force(out, manifest, root, standing)
     return Subset(manifest, sum(map(len, gone.values())))
 
 
-def _selected(row: Mapping[str, Any], selection: Selection) -> bool:
+def _there(row: Mapping[str, Any], selection: Selection) -> bool:
+    """Whether a row is of the places and of the licence class that are selected."""
     classes = [row[f"{part}_licence_class"] for part in selection.parts]
     order = list(CLASSES)
     return (
@@ -151,6 +160,12 @@ def _selected(row: Mapping[str, Any], selection: Selection) -> bool:
             selection.licence is None
             or order.index(strictest(c for c in classes if c is not None)) <= order.index(selection.licence)
         )
+    )
+
+
+def _selected(row: Mapping[str, Any], selection: Selection) -> bool:
+    return (
+        _there(row, selection)
         and any(part in selection.parts and row[f"{part}_chip"] is not None for part in ("aerial", "map"))
         and ("map_data" in selection.parts or {"long", "short"} <= _told_without_map(row))
     )

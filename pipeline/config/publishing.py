@@ -46,7 +46,8 @@ class Publish(Section):
     unseen_regions: list[Name] = []
     """Regions that go into `test_unseen`; if they do not fill its share, more are drawn."""
     allow_empty: list[Split] = []
-    """Splits that may stay empty although they have a share. Publishing refuses others."""
+    """Splits that may stay empty although they have a share, where there is no room for them or filling them would lose
+    more than a fifth of the sites. Publishing refuses others."""
     shard_mb: Annotated[float, Field(gt=0, le=2_000)] = 384.0
     """Target size of a shard, in megabytes. Full shards have 0.7 to 1.4 times this size, so that a unit more or less
     changes few shards."""

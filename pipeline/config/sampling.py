@@ -44,6 +44,9 @@ class Sampling(Section):
     """Maximum number of sites per region whose nearest photo belongs to the same capture sequence."""
     max_per_contributor: Annotated[int, Field(ge=1)] | None = None
     """Maximum number of sites per region whose nearest photo is by the same author."""
+    distractors: Annotated[float, Field(ge=0, le=100)] = 0.0
+    """Distractors per site: further places on the region's land that get chips alone, no street view and no text. They
+    are wrong answers in galleries."""
     road_weights: RoadWeights = RoadWeights()
     """How often each road class is drawn; only for `method: roads`."""
     unit_resolution: Annotated[int, Field(ge=5, le=11)] = 9

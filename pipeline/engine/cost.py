@@ -3,7 +3,7 @@
 All counts are upper bounds: a site may have fewer views, or none.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -21,9 +21,11 @@ from pipeline.engine.units import ground_of
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.geo.shape import box_area_m2
 from pipeline.net.base import Provider
+from pipeline.publishing.division import Places
+from pipeline.publishing.room import left_out
 from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
-from pipeline.regions.sampling import asked_over_network, draw, units
+from pipeline.regions.sampling import asked_over_network, distractors, draw, units
 from pipeline.registry.registry import Registry, registry_of
 from pipeline.sources.base import AerialSource, AsksSeveral, KnowsArea, Lists, Networked
 
@@ -52,7 +54,7 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
     registry, assumed = registry_of(build), build.assumptions
     check_sources(build, registry)
     share = 1.0 if build.sampling.method == "imagery" else assumed.street_share
-    regions, drawn, problems = [], [], list[Problem]()
+    regions, drawn, problems, cells = [], [], list[Problem](), dict[str, list[str]]()
     for region in build.regions:
         ground = ground_of(build, registry, region)
         try:
@@ -64,10 +66,16 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
         count = len(sites.lon)
         views = round(count * share) * build.imagery.max_views
         reached = _in_area(registry.aerial(region.name), sites)
-        regions.append(RegionPlan(region.name, count, len(set(units(ground, sites))), estimated, views, reached))
+        cells[region.name] = units(ground, sites)
+        regions.append(RegionPlan(region.name, count, len(set(cells[region.name])), estimated, views, reached))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    sources = _sources(build, registry, drawn, share)
+    regions = _with_left_out(build, regions, drawn, cells)
+    around = [
+        _with_distractors(ground_of(build, registry, region), sites)
+        for region, sites in zip(build.regions, drawn, strict=True)
+    ]
+    sources = _sources(build, registry, drawn, around, share)
     views = sum(region.views for region in regions)
     described = sum(round(region.sites * share) for region in regions)
     calls = round(described * calls_per_site(build))
@@ -86,6 +94,19 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
         money={},
     )
     return replace(found, money=money(build, found))
+
+
+def _with_left_out(
+    build: Build, regions: Sequence[RegionPlan], drawn: Sequence[Drawn], cells: Mapping[str, Sequence[str]]
+) -> list[RegionPlan]:
+    sites = {
+        one.region: Places(
+            np.array(cells[one.region], np.object_), at.lat, at.lon, [[]] * len(at.lat), np.zeros(len(at.lat), np.bool_)
+        )
+        for one, at in zip(regions, drawn, strict=True)
+    }
+    shares = left_out(build, sites)
+    return [replace(one, left_out=shares.get(one.region, 0.0)) for one in regions]
 
 
 def _sites(ground: Ground) -> tuple[Drawn, bool]:
@@ -122,7 +143,15 @@ def _in_area(aerial: AerialSource | None, sites: Drawn) -> int:
     return int(aerial.covers(sites.lat, sites.lon).sum()) if isinstance(aerial, KnowsArea) else len(sites.lat)
 
 
-def _sources(build: Build, registry: Registry, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
+def _with_distractors(ground: Ground, sites: Drawn) -> Drawn:
+    """All places that get chips."""
+    more = distractors(ground, len(sites.lon))
+    return Drawn(np.concatenate([sites.lon, more.lon]), np.concatenate([sites.lat, more.lat]), np.empty(0))
+
+
+def _sources(
+    build: Build, registry: Registry, sites: Sequence[Drawn], around: Sequence[Drawn], share: float
+) -> list[SourcePlan]:
     found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
     for i, region in enumerate(build.regions):
         for kind in KINDS:
@@ -135,6 +164,7 @@ def _sources(build: Build, registry: Registry, drawn: Sequence[Drawn], share: fl
             plans.append(SourcePlan(kind, name, None, 0, 0))
             continue
         # All at once, since what regions share is asked for once.
+        drawn = around if kind in ("aerial", "map") else sites
         lat = np.concatenate([drawn[i].lat for i in users])
         lon = np.concatenate([drawn[i].lon for i in users])
         if isinstance(source, AsksSeveral):

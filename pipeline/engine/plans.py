@@ -20,6 +20,8 @@ class RegionPlan:
     """Number of street views."""
     aerial: int
     """Number of sites in the area of the aerial source, as far as the area is known."""
+    left_out: float = 0.0
+    """Share of the sites that will be left out between the splits, if the region is a few chips wide; else 0."""
 
 
 @dataclass(frozen=True)

@@ -41,13 +41,23 @@ class LocalFrame:
         lon, lat = _transformer(self.crs).transform(np.asarray(x, float), np.asarray(y, float), direction="INVERSE")
         return np.asarray(lon), np.asarray(lat)
 
-    def chip_bbox(self, size_px: int, gsd_m: float) -> tuple[float, float, float, float]:
-        """West, south, east, north in degrees around a square chip; west > east across the antimeridian."""
-        half = size_px * gsd_m / 2
+    def chip_bbox(self, size_px: int, gsd_m: float, bearing: float = 0.0) -> tuple[float, float, float, float]:
+        """West, south, east, north in degrees around a square chip; west > east across the antimeridian.
+
+        `bearing` is the direction of its upper edge's middle from its centre, degrees clockwise from north.
+        """
+        turn = np.radians(bearing)
+        half = size_px * gsd_m / 2 * float(abs(np.cos(turn)) + abs(np.sin(turn)))
         lon, lat = self.to_degrees([-half, -half, half, half, 0, 0], [-half, half, half, -half, -half, half])
         offset = (lon - self.lon + 180.0) % 360.0 - 180.0
         west, east = (float((self.lon + shift + 180.0) % 360.0 - 180.0) for shift in (offset.min(), offset.max()))
         return west, float(lat.min()), east, float(lat.max())
+
+
+def axes_turned(x: float, y: float, bearing: float) -> tuple[float, float]:
+    """The same point, x metres east and y metres north, along axes of which the second points to `bearing`."""
+    cosine, sine = float(np.cos(np.radians(bearing))), float(np.sin(np.radians(bearing)))
+    return x * cosine - y * sine, x * sine + y * cosine
 
 
 def bearing_deg(x: float, y: float) -> float:

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
 from pipeline.publishing.card_facts import funnel, prompts
+from pipeline.publishing.distractors import file_name
 from pipeline.publishing.exclusions import MEANINGS
 from pipeline.publishing.layout import CONFIGS, card_features
 from pipeline.publishing.manifest import Counts, ShardEntry, VerifierRate
@@ -121,6 +122,20 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
             *(
                 {"config_name": kind.name, "data_files": [{"split": kind.name, "path": folder + kind.file}]}
                 for kind in TABLES
+            ),
+            *(
+                [
+                    {
+                        "config_name": "distractors",
+                        "data_files": [
+                            {"split": split, "path": folder + file_name(split)}
+                            for split in SPLITS
+                            if counts.distractors.get(split)
+                        ],
+                    }
+                ]
+                if any(counts.distractors.get(split) for split in SPLITS)
+                else []
             ),
             {"config_name": "excluded", "data_files": [{"split": "excluded", "path": folder + EXCLUDED}]},
         ],

@@ -92,6 +92,7 @@ def total(
     outcomes: dict[str, dict[str, int]],
     excluded: dict[str, int],
     verifier: Mapping[str, VerifierRates],
+    distractors: Mapping[str, int],
 ) -> Counts:
     """The counts of all shards together, every table in the order of its keys; `absent` in the order of the columns."""
     found = [(shard.split, shard.counts) for shard in shards]
@@ -124,6 +125,7 @@ def total(
         histograms={name: _summed(one.histograms.get(name, {}) for one in counts) for name in HISTOGRAMS_OF},
         not_redistributable=sum(one.not_redistributable for one in counts),
         verifier=dict(verifier),
+        distractors=dict(distractors),
     )
 
 

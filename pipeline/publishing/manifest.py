@@ -136,6 +136,9 @@ class Counts(_Entry):
     verifier: dict[str, VerifierRates] = {}
     """By kind of claim, `all` first: measured with the controls of all sites, those that failed included. Empty if no
     model judged the claims."""
+    distractors: dict[str, int] = {}
+    """Chips without a text, by split; `left_out` are those that were too near to samples or to each other. They are
+    counted nowhere else."""
 
 
 class Manifest(_Entry):

@@ -15,6 +15,7 @@ from pipeline.config.sources import KINDS, MapCredits
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.decided import decide
 from pipeline.publishing.decisions import Decisions, Edited
+from pipeline.publishing.distractors import Chosen, Samples, choose, place
 from pipeline.publishing.exclusions import Excluded, counted
 from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
@@ -42,11 +43,24 @@ class Plan:
     """How the build's verifier answered controls, on all sites."""
     decided: dict[str, int]
     """What became of people's decisions, see `Decided.counts`."""
+    distractors: list[Chosen]
+    distractors_left_out: int
+    """Distractors with a chip that are too near to samples or to each other."""
 
     @property
     def failed(self) -> dict[str, int]:
         """Failed sites of all regions by reason."""
         return _failed(self.outcomes)
+
+    @property
+    def distractor_counts(self) -> dict[str, int]:
+        """Distractors by split, and those left out; empty if the build has none."""
+        found: Counter[str] = Counter()
+        for chosen in self.distractors:
+            found[chosen.split] += len(chosen.sites)
+        if self.distractors_left_out:
+            found["left_out"] = self.distractors_left_out
+        return dict(sorted(found.items()))
 
     @property
     def excluded(self) -> dict[str, int]:
@@ -82,7 +96,7 @@ def make_plan(
         ValueError: two sites have one id.
     """
     ordered = sorted(units, key=lambda unit: (unit.region, unit.unit))
-    sites, outcomes, verifier = read_sites(ordered)
+    sites, candidates, outcomes, verifier = read_sites(ordered)
     chips = build.imagery.chips
     side_m = chips.size_px * chips.gsd_m
     chosen = select(build, sites, before, samples or {}, side_m, chip_diagonal_m(chips))
@@ -103,6 +117,10 @@ def make_plan(
             part = _part(build, unit, regions[unit.region], sites, mine, synthetic, decided.edited)
             size = unit.size * len(mine) / (end - start)
             loads.append(Load(part, chosen.split_of[unit.unit], size))
+    published = np.flatnonzero(split != "")
+    there = Samples(sites.region[published], sites.lat[published], sites.lon[published], split[published])
+    placed = place(candidates, there, chosen.split_of, side_m, chip_diagonal_m(chips))
+    drawn = {name: _synthetic(build, region, synthetic) for name, region in regions.items()}
     publish = build.publish
     groups = group(loads, publish.shard_mb * 1e6, mix_regions=publish.mix_regions)
     return Plan(
@@ -113,6 +131,8 @@ def make_plan(
         regions=chosen.regions,
         verifier=verifier,
         decided=decided.counts,
+        distractors=choose(candidates, placed, ordered, drawn),
+        distractors_left_out=int((placed == "").sum()),
     )
 
 
@@ -126,8 +146,7 @@ def _part(
     edited: Mapping[str, Edited],
 ) -> UnitPart:
     lon, lat = sites.lon[mine], sites.lat[mine]
-    names = {kind: source_name(build, region, kind) for kind in KINDS}
-    plan = build.sources.map.get(names["map"] or "")
+    plan = build.sources.map.get(source_name(build, region, "map") or "")
     return UnitPart(
         region=unit.region,
         unit=unit.unit,
@@ -135,9 +154,14 @@ def _part(
         sites=tuple(sites.ids[mine].tolist()),
         bounds=(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())),
         map_licence=plan.licence if isinstance(plan, MapCredits) else None,
-        synthetic=tuple(sorted(name for name in names.values() if name in synthetic)),
+        synthetic=_synthetic(build, region, synthetic),
         edited=tuple(edited[sample_id] for sample_id in sites.ids[mine].tolist() if sample_id in edited),
     )
+
+
+def _synthetic(build: Build, region: Region, synthetic: set[str]) -> tuple[str, ...]:
+    names = {source_name(build, region, kind) for kind in KINDS}
+    return tuple(sorted(name for name in names if name is not None and name in synthetic))
 
 
 def _failed(outcomes: Mapping[str, Mapping[str, int]]) -> dict[str, int]:

@@ -4,6 +4,7 @@ Shards of the revision before that would come out the same are taken as they are
 publish left: see `ShardTask.recipe`. How a revision is put in force is told in `pipeline.publishing.revisions`.
 """
 
+import logging
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -14,12 +15,14 @@ from pydantic import JsonValue
 from pipeline.config.build import Build
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts, revisions
-from pipeline.publishing.assemble import assemble
+from pipeline.publishing.assemble import Writer, assemble
 from pipeline.publishing.decisions import Decisions
+from pipeline.publishing.distractors import Chosen, file_name, write_distractors
+from pipeline.publishing.division import MOST_LOST
 from pipeline.publishing.exclusions import Excluded, Exclusion
-from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
+from pipeline.publishing.manifest import FINISHED, Counts, Manifest, ShardEntry
 from pipeline.publishing.owner import Publishing, WouldShrinkError, rows_planned, shrinkage
-from pipeline.publishing.packing import make_plan
+from pipeline.publishing.packing import Plan, make_plan
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
 from pipeline.publishing.split_file import SPLIT_FILE, published_before, read_split_file, remembered, split_file
@@ -28,8 +31,11 @@ from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.takedown_match import Matcher, left_out
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
+from schemas.records import Split
 
-VERSION = 5
+log = logging.getLogger(__name__)
+
+VERSION = 6
 """Raised when the same tables would be published otherwise."""
 
 
@@ -88,6 +94,7 @@ def publish(
         told, samples = read_split_file(out, standing.current), published_before(out, standing.current)
         plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples, decisions)
         plan.verifier.check(build.grounding.verifier_floor)
+        _warn_of_small_regions(plan)
         if decisions is not None:
             figures: dict[str, JsonValue] = dict(decisions.figures)
             audit: JsonValue = {"of_revision": decisions.revision, **plan.decided, "figures": figures}
@@ -107,11 +114,12 @@ def publish(
         shards.sort(key=lambda shard: shard.path)
         found = counts.total(
             shards,
-            sites=sum(unit.rows for unit in units),
+            sites=sum(count for outcomes in plan.outcomes.values() for count in outcomes.values()),
             failed=plan.failed,
             outcomes=plan.outcomes,
             excluded=plan.excluded,
             verifier=counts.verifier_rates(plan.verifier),
+            distractors=plan.distractor_counts,
         )
         drawn = split_file(build, plan.split_of, plan.regions, told)
         revision, root = assemble(
@@ -121,6 +129,7 @@ def publish(
             others={
                 SPLIT_FILE: lambda path: path.write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8"),
                 EXCLUDED: lambda path: write_records(Excluded, plan.left_out, path),
+                **_distractor_files(plan, build.publish.row_group_mb * 1e6),
             },
         )  # fmt: skip
         in_force = standing.sound
@@ -128,6 +137,28 @@ def publish(
             revisions.put_in_force(out, revision, root, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, sum(shard.recipe not in there for shard in shards))
+
+
+def _distractor_files(plan: Plan, row_group_bytes: float) -> dict[str, Writer]:
+    by_split: dict[Split, list[Chosen]] = {}
+    for chosen in plan.distractors:
+        by_split.setdefault(chosen.split, []).append(chosen)
+
+    def writer(chosen: list[Chosen]) -> Writer:
+        return lambda path: write_distractors(chosen, path, row_group_bytes)
+
+    return {file_name(split): writer(chosen) for split, chosen in sorted(by_split.items())}
+
+
+def _warn_of_small_regions(plan: Plan) -> None:
+    gone = Counter(row.region for row in plan.left_out if row.reason == Exclusion.SPLIT_EMBARGO)
+    for region, count in sorted(gone.items()):
+        finished = plan.outcomes[region].get(FINISHED, 0)
+        if count > MOST_LOST * finished:
+            log.warning(
+                "%s is small: %d of its %d finished sites are left out, as splits are a chip's diagonal apart. "
+                "Smaller chips, a larger region or publish.allow_empty keep more.", region, count, finished
+            )  # fmt: skip
 
 
 def _removed(before: Manifest | None, matcher: Matcher) -> list[str]:

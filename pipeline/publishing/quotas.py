@@ -4,78 +4,40 @@ A block is an H3 cell that holds one or more units. Blocks come in the order of 
 says nothing of the place, but those first that share capture sequences with blocks that the split has. They are taken
 until the split has its share of the sites that are left when all those are left out that the splits must not share
 (`pipeline.publishing.embargo`). Coarse blocks lose fewer sites to the embargo and tell more about generalisation, fine
-ones fill shares more exactly: the coarsest that can are taken.
+ones fill shares more exactly: the coarsest that can are taken. A place of a few hundred metres has no room for that, as
+every border between splits is as wide as a chip: there, blocks move between splits as long as it saves sites.
 """
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Set
+from dataclasses import dataclass, replace
+from itertools import combinations
 
 import h3
-import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.publishing.embargo import PRECEDENCE, embargoed, straddling
+from pipeline.publishing.division import MOST_LOST, Asked, Division, Places, Shares, measure
+from pipeline.publishing.embargo import PRECEDENCE
 from schemas.records import Split
 
-Shares = Mapping[Split, float]
-TOLERANCE = 0.2
-"""A split is filled if its share of the published sites is within this of what was asked, relative to that."""
 _CLOSE = 0.1
 """What is this near is not sought to be bettered."""
+_FEW, _STARTS = 32, 6
+"""A region without room has its blocks moved between splits if they are no more than this, from so many divisions."""
 _ORDERS, _MOST_ORDERS, _ROUNDS = 3, 16, 4
 """Orders of the blocks that are tried (more while a split stays empty), and corrections of the targets for each."""
 COARSEST = 3
 """H3 resolution of the coarsest blocks: 12,400 km2."""
 
 
-@dataclass(frozen=True)
-class Places:
-    """Sites that are divided together, one item each."""
-
-    cell: NDArray[np.object_]
-    """H3 cell of the unit."""
-    lat: NDArray[np.float64]
-    """WGS84 degrees."""
-    lon: NDArray[np.float64]
-    keys: Sequence[Sequence[str]]
-    """What no two splits may share: capture sequences and photos."""
-    old: NDArray[np.bool_]
-    """Whether it is published already."""
-
-    def __len__(self) -> int:
-        return len(self.cell)
-
-    def take(self, rows: NDArray[np.int64]) -> "Places":
-        """Some of the sites."""
-        keys = [self.keys[row] for row in rows.tolist()]
-        return Places(self.cell[rows], self.lat[rows], self.lon[rows], keys, self.old[rows])
-
-
-@dataclass(frozen=True)
-class Division:
-    """A split for each unit, and how well it fills the shares."""
-
-    split_of: dict[str, Split]
-    """By the unit's cell."""
-    resolution: int
-    """Of the blocks."""
-    empty: int
-    """Splits that have a share and no site."""
-    deviation: float
-    """The greatest relative difference of a split from its share."""
-    lost: float
-    """Share of the sites that are left out between the splits."""
-
-    @property
-    def filled(self) -> bool:
-        """Whether every share is filled to within `TOLERANCE`."""
-        return not self.empty and self.deviation <= TOLERANCE
-
-
 def divide(
-    places: Places, known: Mapping[str, Split], shares: Shares, seed: int, embargo_m: float, resolutions: Iterable[int]
+    places: Places,
+    known: Mapping[str, Split],
+    shares: Shares,
+    seed: int,
+    embargo_m: float,
+    resolutions: Iterable[int],
+    may_be_empty: Collection[Split] = (),
 ) -> Division:
     """Divide sites among the splits with a share.
 
@@ -86,25 +48,79 @@ def divide(
         seed: of the build.
         embargo_m: sites of two splits nearer than this are left out.
         resolutions: H3 resolutions of blocks to try, coarsest first; at least one.
+        may_be_empty: splits that stay empty where they would cost more than `MOST_LOST` of the sites.
 
     Returns:
         Of the coarsest resolution at which all shares can be filled, the division that loses the fewest sites; where
-        none can, the one with the fewest empty splits that comes nearest and loses least.
+        none can, the one of the least cost that is found.
     """
     tried: list[Division] = []
+    asked = Asked(shares, frozenset(), embargo_m)
     cells, keys = Counter(places.cell.tolist()), _keys_of_cells(places)
     for resolution in resolutions:
         here: list[Division] = []
         for order in range(_MOST_ORDERS):
             blocks = _Blocks.of(cells, keys, known, resolution, f"{seed}/{order}")
-            here += _approach(places, blocks, known, shares, embargo_m, resolution)
+            here += _approach(places, blocks, known, asked, resolution)
             if not blocks.free or (order + 1 >= _ORDERS and not min(division.empty for division in here)):
                 break
         filled = [division for division in here if division.filled]
         if filled:
             return min(filled, key=lambda division: division.lost)
         tried += here
-    return min(tried, key=lambda division: (division.empty, division.deviation + division.lost))
+    best = _best(tried, places, blocks, asked)
+    if best.lost <= MOST_LOST or not may_be_empty:
+        return best
+    fewer = replace(asked, may_be_empty=frozenset(may_be_empty))
+    again = [measure(places, division.split_of, fewer, division.resolution) for division in (best, *tried)]
+    return _best(again, places, blocks, fewer)
+
+
+def _best(tried: Iterable[Division], places: Places, blocks: "_Blocks", asked: Asked) -> Division:
+    """The division of the least cost that is found from the better ones of those tried."""
+    starts: list[Division] = []
+    for division in sorted(tried, key=lambda division: division.cost):
+        if len(starts) < _STARTS and all(division.split_of != start.split_of for start in starts):
+            starts.append(division)
+    return min((_bettered(start, places, blocks, asked) for start in starts), key=lambda division: division.cost)
+
+
+def _bettered(division: Division, places: Places, blocks: "_Blocks", asked: Asked) -> Division:
+    """Change a division, each time in the way that saves most, until none saves anything.
+
+    A change gives the free blocks of one neighbourhood, of any size, to one split, or exchanges two splits. Nothing is
+    changed where there are more than `_FEW` blocks.
+    """
+    if len(blocks.free) > _FEW:
+        return division
+    finest = max(map(h3.get_resolution, blocks.units))
+    free = {block: blocks.units[block] for block in sorted(blocks.free)}
+    around: dict[tuple[str, ...], None] = {}  # in the order of the finest cells that they start with
+    for resolution in range(COARSEST, finest + 1):
+        together: dict[str, list[str]] = defaultdict(list)
+        for block in free:
+            together[block_of(block, resolution)].append(block)
+        around |= dict.fromkeys(tuple(members) for members in together.values())
+    best = division
+    while True:
+        now = {block: best.split_of[cells[0]] for block, cells in free.items()}
+        drawn = [now | dict.fromkeys(members, split) for members in around for split in asked.splits]
+        for one, other in combinations(asked.splits, 2):
+            exchanged: dict[Split, Split] = {one: other, other: one}
+            drawn.append({block: exchanged.get(split, split) for block, split in now.items()})
+        tried = [
+            measure(
+                places,
+                best.split_of | {cell: split for block, split in change.items() for cell in free[block]},
+                asked, finest,
+            )
+            for change in drawn
+            if change != now
+        ]  # fmt: skip
+        better = min(tried, key=lambda one: one.cost, default=best)
+        if better.cost >= best.cost:
+            return best
+        best = better
 
 
 @dataclass(frozen=True)
@@ -151,33 +167,22 @@ def _approach(
     places: Places,
     blocks: _Blocks,
     known: Mapping[str, Split],
-    shares: Shares,
-    embargo_m: float,
+    asked: Asked,
     resolution: int,
 ) -> list[Division]:
     """Divisions whose targets are corrected by what the embargo left of the one before."""
     found = []
-    targets = {split: share * len(places) for split, share in shares.items() if share}
+    targets = {split: asked.shares[split] * len(places) for split in asked.splits}
     for _ in range(_ROUNDS):
         drawn = _fill(blocks, targets) | blocks.fixed
         split_of: dict[str, Split] = {
             cell: known.get(cell, drawn[block]) for block, cells in blocks.units.items() for cell in cells
         }
-        kept = _kept(places, split_of, embargo_m)
-        share_of = {split: kept[split] / max(kept.total(), 1) for split in targets}
-        found.append(
-            Division(
-                split_of=split_of,
-                resolution=resolution,
-                empty=sum(not share for share in share_of.values()),
-                deviation=max(abs(share_of[split] / shares[split] - 1) for split in targets),
-                lost=1 - kept.total() / len(places),
-            )
-        )
+        found.append(measure(places, split_of, asked, resolution))
         if found[-1].deviation <= _CLOSE or not blocks.free:
             break
-        for split, share in share_of.items():
-            targets[split] *= min(2.0, max(0.5, shares[split] / share)) if share else 2.0
+        for split, share in found[-1].share_of.items():
+            targets[split] *= min(2.0, max(0.5, asked.shares[split] / share)) if share else 2.0
     return found
 
 
@@ -222,15 +227,6 @@ def _keys_of_cells(places: Places) -> dict[str, Counter[str]]:
     for cell, keys in zip(places.cell.tolist(), places.keys, strict=True):
         found[cell].update(key for key in keys if len(cells_of[key]) > 1)
     return found
-
-
-def _kept(places: Places, split_of: Mapping[str, Split], embargo_m: float) -> Counter[Split]:
-    """Published sites by split."""
-    split = np.array([split_of[cell] for cell in places.cell.tolist()], dtype=np.str_)
-    split[embargoed(places.lat, places.lon, split, embargo_m, places.old) >= 0] = ""
-    split[straddling(places.keys, split, places.old) >= 0] = ""
-    names, counts = np.unique(split[split != ""], return_counts=True)
-    return Counter(dict(zip(names.tolist(), counts.tolist(), strict=True)))
 
 
 def block_of(unit: str, resolution: int) -> str:

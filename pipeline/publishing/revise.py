@@ -7,7 +7,7 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing import revisions
 from pipeline.publishing.manifest import Manifest, ShardEntry
-from pipeline.publishing.rewrite import check_current, light_rows, rewrite_shard, rewritten_revision
+from pipeline.publishing.rewrite import check_current, distractor_rows, light_rows, rewrite_shard, rewritten_revision
 from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.takedown_match import COLUMNS, Matcher
 from pipeline.storage import Store
@@ -21,7 +21,7 @@ class Revised:
     manifest: Manifest
     """Of the revision in force."""
     removed: list[str]
-    """Ids of the samples that it took down."""
+    """Ids of the samples and distractors that it took down."""
     files_removed: int
 
 
@@ -51,6 +51,10 @@ def revise(out: Store, takedown: Takedown, *, unmatched: bool = False) -> Revise
         check_current(before, out.url)
         matcher = Matcher(takedown)
         down = {shard.path: _down(out, shard, matcher) for shard in before.shards}
+        chips = [(path, row, matcher.matches(row)) for path, row in distractor_rows(out, before, COLUMNS)]
+        stay: dict[str, set[str]] = {path: set() for path, _, _ in chips}
+        for path, row, gone_too in chips:
+            stay[path] |= set() if gone_too else {row["sample_id"]}
         problems = [problem for entry, problem in matcher.unmatched().items() if entry.digest not in before.taken_down]
         if problems and not unmatched:
             raise ConfigError(problems)
@@ -59,13 +63,14 @@ def revise(out: Store, takedown: Takedown, *, unmatched: bool = False) -> Revise
             for sample_id, region in samples.items():
                 gone.setdefault(region, []).append(sample_id)
         removed = sorted(sample_id for ids in gone.values() for sample_id in ids)
+        chips_removed = [row["sample_id"] for _, row, gone_too in chips if gone_too]
         if len(removed) == before.counts.published:
             found = f"a list that takes down all {len(removed)} samples"
             raise ConfigError([Problem("take-down list", found, "one that leaves some; remove the dataset instead")])
         taken = matcher.counts()
         counted = {key: before.taken_down.get(key, 0) + taken.get(key, 0) for key in before.taken_down | taken}
         revision = before
-        if removed or counted != before.taken_down:
+        if removed or chips_removed or counted != before.taken_down:
             shards = [shard for shard in before.shards if not down[shard.path]]
             for shard in before.shards:
                 if down[shard.path]:
@@ -74,13 +79,13 @@ def revise(out: Store, takedown: Takedown, *, unmatched: bool = False) -> Revise
             # Without the fingerprint, the next build looks whether its own list has these entries.
             revision, root = rewritten_revision(
                 out, before, shards, out, gone=gone, reason=Reason.TAKEN_DOWN, taken_down=counted,
-                removed=sorted({*before.removed, *removed}),
+                removed=sorted({*before.removed, *removed, *chips_removed}), distractors=stay,
                 provenance={"fingerprint": None},
             )  # fmt: skip
             revisions.put_in_force(out, revision, root, standing)
         # Also where nothing was left to do: a take-down that was killed after its revision was in force goes on here.
         swept = revisions.tidy(out, 0, alone=alone, superseded=bool(counted))
-    return Revised(revision, removed, swept)
+    return Revised(revision, sorted([*removed, *chips_removed]), swept)
 
 
 def _down(out: Store, shard: ShardEntry, matcher: Matcher) -> dict[str, str]:

@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 MARKER = "_publishing.json"
 """Says whose a place is in which the first publish has not finished."""
 _ARCHIVED = r"revisions/(?P<digest>[0-9a-f]{16})/manifest\.json"
-_OWN = (SHARD_NAME, r"revisions/[0-9a-f]{16}/[a-zA-Z.]+", MARKER, SHARD_NAME_1, FILES_1)
+_OWN = (SHARD_NAME, r"revisions/[0-9a-f]{16}/[a-zA-Z._-]+", MARKER, SHARD_NAME_1, FILES_1)
 """Patterns of what publishing writes, in this format and in format 1, and may remove. Other files are left alone."""
 _GRACE = timedelta(days=1)
 _LOOK_AGAIN_S = 0.2

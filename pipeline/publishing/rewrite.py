@@ -7,6 +7,7 @@ tables, card, manifest.
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -22,8 +23,9 @@ from pipeline.publishing.card_pictures import HISTOGRAMS, MAP
 from pipeline.publishing.citation import CITATION
 from pipeline.publishing.counts import Tally
 from pipeline.publishing.croissant import CROISSANT
+from pipeline.publishing.distractors import rewrite_distractors, split_of_file
 from pipeline.publishing.layout import columns, schema_fingerprint
-from pipeline.publishing.manifest import CARD, FINISHED, Manifest, ShardEntry
+from pipeline.publishing.manifest import CARD, FINISHED, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME, VERSION, file_entry, read_entry, write_shard
 from pipeline.publishing.tables import TABLES
 from pipeline.publishing.units import Bounds
@@ -62,7 +64,7 @@ def build_of(manifest: Manifest) -> Build:
         raise ConfigError([Problem("manifest.json: config", found, allowed)]) from error
 
 
-def light_rows(store: Store, shard: ShardEntry, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
+def light_rows(store: Store, shard: FileEntry, wanted: Collection[str]) -> Iterator[dict[str, Any]]:
     """Some columns of a shard's rows, one row group in memory at a time.
 
     Raises:
@@ -150,6 +152,24 @@ def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterato
             raise _unreadable(shard, error) from error
 
 
+def distractor_rows(store: Store, manifest: Manifest, wanted: Collection[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Some columns of all distractors of a dataset, each with the path of its file.
+
+    Raises:
+        MachineError: a file cannot be read.
+    """
+    for entry in manifest.files:
+        if split_of_file(entry.path):
+            for row in light_rows(store, entry, wanted):
+                yield entry.path, row
+
+
+def ids_of(store: Store, path: str) -> set[str]:
+    """Ids of the distractors of a file."""
+    with store.reader(path) as file:
+        return set(pq.ParquetFile(file).read(columns=["sample_id"])["sample_id"].to_pylist())
+
+
 def _opened(file: BinaryIO) -> pq.ParquetFile:
     opened = pq.ParquetFile(file, page_checksum_verification=True)
     lacking = [name for name in columns().names if name not in opened.schema_arrow.names]
@@ -158,7 +178,7 @@ def _opened(file: BinaryIO) -> pq.ParquetFile:
     return opened
 
 
-def _unreadable(shard: ShardEntry, error: Exception) -> MachineError:
+def _unreadable(shard: FileEntry, error: Exception) -> MachineError:
     said = str(error).splitlines()[0]
     return MachineError(f"{shard.path} cannot be read: {said}. See `geoscribe verify`, and publish it again.")
 
@@ -174,6 +194,7 @@ def rewritten_revision(
     taken_down: dict[str, int],
     removed: list[str],
     provenance: Mapping[str, JsonValue] | None = None,
+    distractors: Mapping[str, set[str]] | None = None,
 ) -> tuple[Manifest, dict[str, bytes]]:
     """A rewritten dataset, whose shards are in place, as `assemble` gives it.
 
@@ -187,6 +208,7 @@ def rewritten_revision(
         taken_down: by entry of the take-down list, see `Manifest`.
         removed: ids of samples to be told, see `Manifest`.
         provenance: what is added to it.
+        distractors: ids of those that stay, by file; all where it is None.
     """
     shards = sorted(shards, key=lambda shard: shard.path)
     outcomes = {region: Counter(by_reason) for region, by_reason in before.counts.outcomes.items()}
@@ -195,6 +217,8 @@ def rewritten_revision(
         outcomes[region][FINISHED] -= len(ids)
     failed = Counter(before.counts.failed)
     failed[reason] += sum(map(len, gone.values()))
+    files = {entry.path: ids_of(source, entry.path) for entry in before.files if split_of_file(entry.path)}
+    stay = files if distractors is None else {path: distractors[path] for path in files}
     found = counts.total(
         shards,
         sites=before.counts.sites,
@@ -202,6 +226,10 @@ def rewritten_revision(
         outcomes={region: dict(sorted(by_reason.items())) for region, by_reason in outcomes.items()},
         excluded=before.counts.excluded,
         verifier=before.counts.verifier,  # of the build, not of single samples
+        distractors={
+            **{split: len(ids) for path, ids in stay.items() if ids and (split := split_of_file(path))},
+            **{key: count for key, count in before.counts.distractors.items() if key == "left_out"},
+        },
     )
     made = {CARD, CROISSANT, CITATION, MAP, HISTOGRAMS, JSON_SCHEMA, *(kind.file for kind in TABLES)}
     names = {entry.path.rpartition("/")[2]: entry.path for entry in before.files}
@@ -209,10 +237,23 @@ def rewritten_revision(
     def copied(path: str) -> Writer:
         return lambda to: to.write_bytes(source.read(path))
 
+    def rewritten(path: str) -> Writer:
+        row_group_bytes = build_of(before).publish.row_group_mb * 1e6
+
+        def write(to: Path) -> None:
+            with source.reader(path) as file:
+                rewrite_distractors(file, stay[path], to, row_group_bytes)
+
+        return copied(path) if stay[path] == files[path] else write
+
     same_place = source.url == out.url
     return assemble(
         build_of(before), found, shards, out, before if same_place else None,
         workspace=before.workspace if same_place else None,
         provenance=before.provenance | dict(provenance or {}), taken_down=taken_down, removed=removed,
-        others={name: copied(path) for name, path in names.items() if name not in made},
+        others={
+            name: rewritten(path) if path in files else copied(path)
+            for name, path in names.items()
+            if name not in made and stay.get(path, {path})
+        },
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """From the three layers of a unit to the rows of a shard."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -87,14 +87,9 @@ def _edited(caption: CaptionRow, edits: Sequence[Edit]) -> CaptionRow:
 def _sample(site: ImageryRow, cues: CueRow, caption: CaptionRow, part: UnitPart, split: Split) -> Sample:
     flat = [view for view in site.views if view.projection == "perspective"]
     panorama = next((view for view in site.views if view.projection == "equirectangular"), None)
-    shown: dict[Part, list[Credit | None]] = {
-        "street": [*flat, panorama],
-        "aerial": [site.aerial, *site.aerial_scales],
-        "drone": [site.drone],
-        "map": [site.map],
-    }
-    credited = [credit for views in shown.values() for credit in views if credit is not None]
-    classes = {name: _class(views) for name, views in shown.items()}
+    shown: dict[Part, list[Credit]] = {"street": [*flat, *([panorama] if panorama else [])], **chip_credits(site)}
+    credited = [credit for views in shown.values() for credit in views]
+    classes = {name: class_of(views) for name, views in shown.items()}
     if any(cue.kind == "map" for cue in cues.cues):
         stated = [part.map_licence] if part.map_licence is not None else [site.map.licence] if site.map else []
         classes["map_data"] = licence_class(stated)
@@ -117,16 +112,7 @@ def _sample(site: ImageryRow, cues: CueRow, caption: CaptionRow, part: UnitPart,
         street_view=_street_info(flat[0]),
         panorama=_named(panorama.image, site, "panorama") if panorama else None,
         panorama_view=_street_info(panorama) if panorama else None,
-        aerial=_named(site.aerial.image, site, "aerial") if site.aerial else None,
-        aerial_chip=_chip_info(site.aerial) if site.aerial else None,
-        aerial_scales=[
-            chip.model_copy(update={"image": _named(chip.image, site, f"scale-{i}")})
-            for i, chip in enumerate(site.aerial_scales, start=1)
-        ],
-        drone=_named(site.drone.image, site, "drone") if site.drone else None,
-        drone_chip=_chip_info(site.drone) if site.drone else None,
-        map=_named(site.map.image, site, "map") if site.map else None,
-        map_chip=_chip_info(site.map) if site.map else None,
+        **chip_columns(site),
         other_views=[
             view.model_copy(
                 update={
@@ -165,9 +151,34 @@ def _sample(site: ImageryRow, cues: CueRow, caption: CaptionRow, part: UnitPart,
     )
 
 
-def _class(views: Iterable[Credit | None]) -> LicenceClass | None:
-    licences = [credit.licence for credit in views if credit is not None]
-    return licence_class(licences) if licences else None
+def chip_columns(site: ImageryRow) -> dict[str, Any]:
+    """The columns of a sample that hold pictures from above and their metadata."""
+    return {
+        "aerial": _named(site.aerial.image, site, "aerial") if site.aerial else None,
+        "aerial_chip": _chip_info(site.aerial) if site.aerial else None,
+        "aerial_scales": [
+            chip.model_copy(update={"image": _named(chip.image, site, f"scale-{i}")})
+            for i, chip in enumerate(site.aerial_scales, start=1)
+        ],
+        "drone": _named(site.drone.image, site, "drone") if site.drone else None,
+        "drone_chip": _chip_info(site.drone) if site.drone else None,
+        "map": _named(site.map.image, site, "map") if site.map else None,
+        "map_chip": _chip_info(site.map) if site.map else None,
+    }
+
+
+def chip_credits(site: ImageryRow) -> dict[Part, list[Credit]]:
+    """Origins of the pictures from above, by part."""
+    return {
+        "aerial": [*([site.aerial] if site.aerial else []), *site.aerial_scales],
+        "drone": [site.drone] if site.drone else [],
+        "map": [site.map] if site.map else [],
+    }
+
+
+def class_of(views: Sequence[Credit]) -> LicenceClass | None:
+    """Licence class of a part; None where there is nothing of it."""
+    return licence_class([credit.licence for credit in views]) if views else None
 
 
 def point_wkb(lat: float, lon: float) -> bytes:

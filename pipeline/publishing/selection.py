@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from pipeline.config.build import Build
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.overlaps import Chips
+from pipeline.publishing.distractors import Candidates
+from pipeline.publishing.division import Places
 from pipeline.publishing.duplicates import by_footprint, by_picture, by_text, left_out
 from pipeline.publishing.embargo import embargoed, straddling
 from pipeline.publishing.exclusions import Excluded, Exclusion
 from pipeline.publishing.manifest import FINISHED
-from pipeline.publishing.quotas import Places
 from pipeline.publishing.splits import SPLITS, RegionSplit, Remembered, draw_splits
 from pipeline.publishing.units import CONTROLS, INDEX_SCHEMA, FinishedUnit
 from pipeline.reliability import Reliability
@@ -61,10 +62,12 @@ class Selection:
     regions: dict[str, RegionSplit]
 
 
-def read_sites(ordered: Sequence[FinishedUnit]) -> tuple[Sites, dict[str, dict[str, int]], Reliability]:
-    """The finished sites of units, the outcomes of all sites by region, and the verifier's answers to controls.
+def read_sites(
+    ordered: Sequence[FinishedUnit],
+) -> tuple[Sites, Candidates, dict[str, dict[str, int]], Reliability]:
+    """The finished sites of units, the distractors, the outcomes of all other sites, and the verifier's answers.
 
-    An outcome is a reason, or `FINISHED`.
+    An outcome is a reason, or `FINISHED`; they are counted by region. The answers are those to controls.
 
     Raises:
         ValueError: two sites have one id.
@@ -75,6 +78,10 @@ def read_sites(ordered: Sequence[FinishedUnit]) -> tuple[Sites, dict[str, dict[s
     twice = sorted(site_id for site_id, count in Counter(table["site_id"].to_pylist()).items() if count > 1)
     if twice:
         raise ValueError(f"several sites are called {twice[0]}")
+    aside = table["distractor"].to_numpy()
+    chips, at_home = table.filter(pc.and_(table["distractor"], table["reason"].is_null())), home[aside]
+    at_home = at_home[table.filter(table["distractor"])["reason"].is_null().to_numpy()]
+    table, home = table.filter(pc.invert(table["distractor"])), home[~aside]
     finished = table["reason"].is_null()
     outcomes: dict[str, Counter[str]] = {unit.region: Counter() for unit in ordered}
     for at, reason in zip(home.tolist(), table["reason"].to_pylist(), strict=True):
@@ -98,7 +105,15 @@ def read_sites(ordered: Sequence[FinishedUnit]) -> tuple[Sites, dict[str, dict[s
         text=table["text"].to_pylist(),
         texts=table["texts"].to_pylist(),
     )
-    return sites, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}, verifier
+    candidates = Candidates(
+        ids=chips["site_id"].to_numpy(),
+        region=np.array([ordered[at].region for at in at_home.tolist()], dtype=np.object_),
+        cell=np.array([ordered[at].unit for at in at_home.tolist()], dtype=np.object_),
+        home=at_home,
+        lat=chips["lat"].to_numpy(),
+        lon=chips["lon"].to_numpy(),
+    )
+    return sites, candidates, {region: dict(sorted(counts.items())) for region, counts in outcomes.items()}, verifier
 
 
 def select(

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from pipeline.config.build import Build
 from pipeline.config.region import Region
 from pipeline.errors import ConfigError, Problem
-from pipeline.publishing.quotas import COARSEST, Places, Shares, divide
+from pipeline.publishing.division import MOST_LOST, Places, Shares
+from pipeline.publishing.quotas import COARSEST, divide
 from schemas.records import Continent, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 ALIASES: dict[Split, tuple[str, ...]] = {"val": ("validation",)}
 """Other names that a split can be read by."""
 NO_ROOM = 0.5
-"""Regions that miss a share by more than this, relative to it, are divided together with others like them."""
+"""Regions that miss a share by more than this, relative to it, or lose more than `MOST_LOST`, are divided together with
+others like them."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def draw_splits(
     for cell in places.cell[np.isin(region, sorted(unseen))].tolist():
         split_of.setdefault(cell, "test_unseen")
 
-    shares = seen_shares(build)
+    shares, allowed = seen_shares(build), build.publish.allow_empty
     no_room = []
     for name in sorted(r.name for r in build.regions if r.name not in unseen):
         told = before.regions.get(name, RegionSplit(False, None))
@@ -82,8 +84,8 @@ def draw_splits(
             regions[name] = told
             continue
         resolutions = _resolutions(build, cells, told.block_resolution)
-        found = divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions)
-        if found.empty or found.deviation > NO_ROOM:
+        found = divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions, allowed)
+        if found.empty or found.deviation > NO_ROOM or found.lost > MOST_LOST:
             no_room.append(name)
         else:
             split_of |= found.split_of
@@ -91,7 +93,7 @@ def draw_splits(
     rows = np.flatnonzero(np.isin(region, no_room))
     if len(rows):
         resolutions = _resolutions(build, places.cell[rows].tolist(), None)
-        found = divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions)
+        found = divide(places.take(rows), split_of, shares, build.seed, embargo_m, resolutions, allowed)
         split_of |= found.split_of
         regions |= {name: RegionSplit(False, found.resolution) for name in no_room}
     return split_of, regions

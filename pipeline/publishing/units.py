@@ -48,6 +48,7 @@ INDEX_SCHEMA = pa.schema(
         pa.field("lat", pa.float64(), nullable=False),
         pa.field("lon", pa.float64(), nullable=False),
         pa.field("reason", pa.string()),
+        pa.field("distractor", pa.bool_(), nullable=False),
         pa.field("phash", pa.string()),
         pa.field("aerial_phash", pa.string()),
         pa.field("sequences", pa.list_(pa.string()), nullable=False),
@@ -57,9 +58,9 @@ INDEX_SCHEMA = pa.schema(
         pa.field("controls", pa.list_(pa.int8()), nullable=False),
     ]
 )
-"""One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then. `sequences` are
-the capture sequences of its views, `photos` the photos, each with its source. `text` is a sketch of its description
-(`pipeline.publishing.text_sketch`). `texts` are the SHA-256 of its
+"""One row a site. `reason` says why it cannot be published; `phash`, of its primary view, is null then, and for a
+`distractor`. `sequences` are the capture sequences of its views, `photos` the photos, each with its source. `text` is a
+sketch of its description (`pipeline.publishing.text_sketch`). `texts` are the SHA-256 of its
 descriptions, in the order of `TEXTS`. `controls` are the verifier's answers to the controls that count, as places in
 `CONTROLS`, also of sites that cannot be published."""
 CONTROLS = tuple(product(get_args(ClaimKind), (True, False), (True, False)))
@@ -150,28 +151,30 @@ def unit_index(tables: UnitTables) -> pa.Table:
     rows = []
     texts = dict(zip(*(tables.captions[name].to_pylist() for name in ("site_id", "long")), strict=True))
     for site in tables.imagery.select(["site_id", "status", "reason", "lat", "lon", "views", "aerial"]).to_pylist():
-        reason = None if site["status"] == "ok" else site["reason"]
+        reason, distractor = site["reason"], site["status"] == "chips_only"
         for layer, known in later.items():
-            if reason is None:
+            if reason is None and not distractor:
                 if site["site_id"] not in known:
                     raise ValueError(f"site {site['site_id']} is ok so far but has no row in layer {layer}")
                 row = known[site["site_id"]]
                 reason = None if row["status"] == "ok" else row["reason"]
         flat = [view["phash"] for view in site["views"] if view["projection"] == "perspective"]
-        if reason is None and not flat:
+        if reason is None and not distractor and not flat:
             reason = Reason.NO_STREET_VIEW
+        sample = reason is None and not distractor
         rows.append(
             {
                 "site_id": site["site_id"],
                 "lat": site["lat"],
                 "lon": site["lon"],
                 "reason": reason,
-                "phash": flat[0] if reason is None else None,
-                "aerial_phash": site["aerial"]["phash"] if reason is None and site["aerial"] else None,
+                "distractor": distractor,
+                "phash": flat[0] if sample else None,
+                "aerial_phash": site["aerial"]["phash"] if sample and site["aerial"] else None,
                 "sequences": sorted({f"{v['source']} {v['sequence']}" for v in site["views"] if v["sequence"]}),
                 "controls": controls.get(site["site_id"], []),
                 "photos": sorted({f"{v['source']} {v['source_id']}" for v in site["views"]}),
-                "text": sketch(texts[site["site_id"]]) if reason is None else None,
+                "text": sketch(texts[site["site_id"]]) if sample else None,
                 "texts": digests.get(site["site_id"], []),
             }
         )

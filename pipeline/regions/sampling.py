@@ -2,12 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import h3
+import numpy as np
 
 from pipeline.digest import digest
 from pipeline.regions.ground import DECIMALS, Drawn, Ground
 from pipeline.regions.samplers import SAMPLERS
+from pipeline.regions.samplers.uniform import draw_points
 from pipeline.sources.base import Networked
 from schemas.records import Site
 
@@ -45,6 +48,7 @@ def sample(ground: Ground) -> list[Site]:
     """The sites, ordered by unit.
 
     The id of a site is the region's name with a digest of what it was drawn at: the id of a photo, or a position.
+    Distractors are among them.
 
     Raises:
         ConfigError, SiteError: as `draw`.
@@ -56,7 +60,26 @@ def sample(ground: Ground) -> list[Site]:
         Site(site_id=f"{name}-{digest(name, key)}", region=name, unit=unit, lat=lat, lon=lon, weight=round(weight, 6))
         for (lon, lat), key, unit, weight in zip(places, keys, units(ground, drawn), drawn.weight.tolist(), strict=True)
     ]
+    around = distractors(ground, len(sites))
+    for (lon, lat), unit in zip(_places(around), units(ground, around), strict=True):
+        site_id = f"{name}-{digest(name, 'distractor', lat, lon)}"
+        sites.append(Site(site_id=site_id, region=name, unit=unit, lat=lat, lon=lon, weight=0.0))
     return sorted(sites, key=lambda site: (site.unit, site.site_id))
+
+
+def distractors(ground: Ground, sites: int) -> Drawn:
+    """Points on the region's land, `sampling.distractors` for each of its sites, or as many as the spacing allows.
+
+    Raises:
+        ConfigError: there are to be some, and the region is on open water.
+    """
+    count = round(ground.sampling.distractors * sites)
+    if not count:
+        return Drawn(np.empty(0), np.empty(0), np.empty(0))
+    first = sites if ground.sampling.method == "uniform" else 0  # these points are the sites themselves
+    sampling = ground.sampling.model_copy(update={"max_per_sequence": None, "max_per_contributor": None})
+    drawn = draw_points(replace(ground, sampling=sampling), first + count, land_only=True)
+    return Drawn(drawn.lon[first:], drawn.lat[first:], np.zeros(max(0, len(drawn.lon) - first)))
 
 
 def units(ground: Ground, drawn: Drawn) -> list[str]:

@@ -10,6 +10,7 @@ from pipeline.config.build import Build
 from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point
+from pipeline.imaging.turn import drawn_bearing
 from pipeline.registry.registry import Registry, region_sources
 from pipeline.sources.base import Networked
 from pipeline.stages import chips
@@ -18,7 +19,7 @@ from pipeline.stages.choosing import choose, rank
 from pipeline.stages.street_views import views_of
 from pipeline.stopping import check_stop
 from schemas.reasons import Reason
-from schemas.records import Considered, ImageryRow, MissingView, Site
+from schemas.records import Chip, Considered, ImageryRow, MissingView, Site
 
 
 def imagery(sites: Iterable[Site], registry: Registry, known: Mapping[str, Known] | None = None) -> list[ImageryRow]:
@@ -50,6 +51,8 @@ def _try(site: Site, registry: Registry, known: Known | None) -> ImageryRow:
         with on_site(site.site_id), registry.boundary("imagery", Reason.BAD_ANSWER).guard():
             if known is not None and isinstance(known.row, ImageryRow):
                 return _completed(site, known.row, known.parts, registry)
+            if site.distractor:
+                return _chips_only(site, registry, missing)
             return _row(site, registry, missing)
     except SiteError as error:
         return _failed(site, error, missing)
@@ -63,13 +66,12 @@ def _row(site: Site, registry: Registry, missing: list[MissingView]) -> ImageryR
     if all(one.photo.unusable is not None for one in ranked):  # chips would be asked for in vain
         none = choose(ranked, 0, lambda _photo, _number: [])
         return _failed(site, none.why_none(settings.search_radius_m), missing, none.considered)
-    aerial = chips.aerial(point, site.region, registry, missing)
-    _require("aerial", aerial, missing, registry)
-    scales = chips.scales(point, site.region, registry, missing) if aerial else []
+    turned = settings.chips.orientation == "heading-up"  # then chips wait for the main view
+    aerial, scales = (None, []) if turned else _aerial(point, site.region, registry, missing, 0.0)
     around, facts, charted = chips.mapped(point, site.region, registry, missing)
     _require("map", around, missing, registry)
-    if aerial is None and around is None:
-        raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
+    if not turned:
+        _referenced(aerial, around, missing)
     around_it = [one.photo for one in ranked]
     street = choose(
         ranked, settings.max_views, lambda photo, n: views_of(photo, n, point, source, around_it, facts, registry)
@@ -80,7 +82,12 @@ def _row(site: Site, registry: Registry, missing: list[MissingView]) -> ImageryR
     ]
     if not street.views:
         return _failed(site, street.why_none(settings.search_radius_m), missing, street.considered)
-    drone = chips.drone(Point(street.views[0].lat, street.views[0].lon), site.region, registry, missing)
+    bearing = chips.bearing_of(street.views, registry.build)
+    if turned:
+        aerial, scales = _aerial(point, site.region, registry, missing, bearing)
+        around = around and chips.mapped(point, site.region, registry, missing, bearing)[0]
+        _referenced(aerial, around, missing)
+    drone = chips.drone(Point(street.views[0].lat, street.views[0].lon), site.region, registry, missing, bearing)
     _require("drone", drone, missing, registry)
     return ImageryRow(
         **site.model_dump(),
@@ -99,6 +106,41 @@ def _row(site: Site, registry: Registry, missing: list[MissingView]) -> ImageryR
     )
 
 
+def _chips_only(site: Site, registry: Registry, missing: list[MissingView]) -> ImageryRow:
+    """A distractor's row: the chips that a sample may be searched among."""
+    point = Point(site.lat, site.lon)
+    bearing = drawn_bearing(site.site_id) if registry.build.imagery.chips.orientation == "heading-up" else 0.0
+    aerial, scales = _aerial(point, site.region, registry, missing, bearing)
+    around, _, _ = chips.mapped(point, site.region, registry, missing, bearing)
+    _require("map", around, missing, registry)
+    _referenced(aerial, around, missing)
+    return ImageryRow(
+        **site.model_dump(),
+        status="chips_only",
+        reason=None,
+        detail=None,
+        views=[],
+        aerial=aerial,
+        aerial_scales=scales,
+        map=around,
+        facts=[],
+        missing=missing,
+    )
+
+
+def _aerial(
+    point: Point, region: str, registry: Registry, missing: list[MissingView], bearing: float
+) -> tuple[Chip | None, list[Chip]]:
+    aerial = chips.aerial(point, region, registry, missing, bearing)
+    _require("aerial", aerial, missing, registry)
+    return aerial, chips.scales(point, region, registry, missing, bearing) if aerial else []
+
+
+def _referenced(aerial: Chip | None, around: Chip | None, missing: list[MissingView]) -> None:
+    if aerial is None and around is None:
+        raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
+
+
 def _require(view: str, chip: object | None, missing: list[MissingView], registry: Registry) -> None:
     """Fail the site if a view that the build requires is missing."""
     if chip is None and view in registry.build.imagery.require:
@@ -115,23 +157,25 @@ def _completed(site: Site, row: ImageryRow, parts: frozenset[str], registry: Reg
     point, region = Point(site.lat, site.lon), site.region
     missing = [one for one in row.missing if one.view not in parts and not ("scales" in parts and _of_scale(one, row))]
     new: dict[str, Any] = {}
+    bearing = chips.bearing_of(row.views, registry.build)
     with _noting("aerial", missing):
         if "aerial" in parts:
             new["aerial"] = None
-            new["aerial"] = chips.aerial(point, region, registry, missing)
+            new["aerial"] = chips.aerial(point, region, registry, missing, bearing)
     with _noting("aerial", missing):
         if "scales" in parts:
             new["aerial_scales"] = []
             if new.get("aerial", row.aerial) is not None:
-                new["aerial_scales"] = chips.scales(point, region, registry, missing)
+                new["aerial_scales"] = chips.scales(point, region, registry, missing, bearing)
     with _noting("map", missing):
         if "map" in parts:
             new |= {"map": None, "facts": [], "charted": []}
-            new |= dict(zip(("map", "facts", "charted"), chips.mapped(point, region, registry, missing), strict=True))
+            found = chips.mapped(point, region, registry, missing, bearing)
+            new |= dict(zip(("map", "facts", "charted"), found, strict=True))
     with _noting("drone", missing):
         if "drone" in parts:
             new["drone"] = None
-            new["drone"] = chips.drone(Point(row.views[0].lat, row.views[0].lon), region, registry, missing)
+            new["drone"] = chips.drone(Point(row.views[0].lat, row.views[0].lon), region, registry, missing, bearing)
     made = row.model_copy(update={**new, "missing": missing})
     for view in registry.build.imagery.require:
         _require(view, getattr(made, view), missing, registry)
@@ -180,12 +224,14 @@ def _depends_on(build: Build, registry: Registry, region: Region) -> dict[str, l
         sources["map"],
         blurrer and blurrer.fingerprint(),
     ]
+    turned = ["heading-up", street] if settings.chips.orientation == "heading-up" else []
+    drawn = settings.chips.gsd_m, sized[0], settings.chips.map_scale, settings.map_radius_m
     return {
         "street": street,
-        "aerial": [settings.chips.gsd_m, *sized, sources["aerial"]],
-        "scales": [settings.chips.extra_sizes_m, *sized, sources["aerial"]],
-        "drone": [settings.chips.drone_gsd_m, *sized, sources["drone"], street],
-        "map": [settings.chips.gsd_m, sized[0], settings.chips.map_scale, settings.map_radius_m, sources["map"]],
+        "aerial": [settings.chips.gsd_m, *sized, sources["aerial"], *turned],
+        "scales": [settings.chips.extra_sizes_m, *sized, sources["aerial"], *turned],
+        "drone": [settings.chips.drone_gsd_m, *sized, sources["drone"], street, *turned],
+        "map": [*drawn, sources["map"], *turned],
         "required": [sorted(settings.require)],
     }
 

@@ -11,7 +11,7 @@ Longitude = Annotated[float, Field(ge=-180, le=180)]
 Heading = Annotated[float, Field(ge=0, lt=360)]
 Float32 = Annotated[float, "float32"]
 """A number that is stored in four bytes (`schemas.arrow`)."""
-Status = Literal["ok", "failed"]
+Status = Literal["ok", "failed", "chips_only"]
 
 
 class Record(BaseModel):
@@ -39,7 +39,8 @@ class LayerRow(Record):
     site_id: str
     """Id of the site."""
     status: Status
-    """Whether the stage succeeded for this site."""
+    """Whether the stage succeeded for this site; `chips_only` for a distractor that has its chips: no later stage takes
+    it up."""
     reason: Reason | None
     """Reason code of a failed site; null otherwise."""
     detail: str | None

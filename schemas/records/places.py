@@ -22,7 +22,13 @@ class Site(Record):
     lon: Longitude
     """Longitude of the site, degrees."""
     weight: float
-    """Inclusion weight: the photos, square metres of land or metres of road that the site stands for."""
+    """Inclusion weight: the photos, square metres of land or metres of road that the site stands for; 0 for a
+    distractor, which stands for nothing."""
+
+    @property
+    def distractor(self) -> bool:
+        """Whether it gets chips alone."""
+        return self.weight == 0
 
 
 class BBox(Record):

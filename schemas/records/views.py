@@ -95,10 +95,12 @@ class StreetView(StreetInfo):
 
 
 class ChipInfo(Credit):
-    """Metadata of a picture from above: north up, in a local metric frame centred on the site."""
+    """Metadata of a picture from above, in a local metric frame centred on the site."""
 
     gsd_m: float
     """Ground sample distance, metres per pixel."""
+    bearing_deg: Heading = 0.0
+    """Direction of the top of the picture, degrees clockwise from north: 0 if north is up."""
     native_gsd_m: float | None = None
     """Ground sample distance of the source imagery at this place, metres per pixel; greater than `gsd_m` if the chip
     was enlarged. The coarsest one if the chip is a mosaic. Null for drawn chips (maps, the synthetic world)."""

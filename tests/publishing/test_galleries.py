@@ -174,8 +174,8 @@ def test_a_photo_that_two_splits_would_share_stays_in_one(
         return row.model_copy(update={"views": views}) if row.site_id.endswith("000") else row
 
     cells = sorted(h3.latlng_to_cell(52.2 + 0.1 * i, 13.2, 9) for i in range(3))
-    splits = {"train": 0.4, "val": 0.3, "test_seen": 0.3}
-    put(make_build(splits=splits), [make_unit("north", cell, sites=3, change=one_photo) for cell in cells], tmp_path)
+    build = make_build(splits={"train": 0.4, "val": 0.3, "test_seen": 0.3}, allow_empty=[])
+    put(build, [make_unit("north", cell, sites=3, change=one_photo) for cell in cells], tmp_path)
     assert manifest_of(tmp_path).counts.excluded["photo_embargo"] == 2
     assert verify(open_store(str(tmp_path))) == []
 

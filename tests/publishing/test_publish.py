@@ -150,7 +150,7 @@ def test_near_duplicates_of_other_units_are_left_out(
 
 def test_no_chip_meets_a_chip_of_another_split(make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path) -> None:
     disk = sorted(h3.grid_disk(h3.latlng_to_cell(52.3, 13.4, 9), 4))
-    build = make_build(splits={"train": 0.4, "val": 0.3, "test_seen": 0.3})
+    build = make_build(splits={"train": 0.4, "val": 0.3, "test_seen": 0.3}, allow_empty=[])
     wide = build.imagery.chips.model_copy(update={"size_px": 1024})
     build = build.model_copy(update={"imagery": build.imagery.model_copy(update={"chips": wide})})
     manifest = put(build, [make_unit("north", cell, sites=1) for cell in disk], tmp_path)
@@ -166,7 +166,7 @@ def test_no_capture_sequence_is_in_two_splits(make_unit: MakeUnit, make_build: M
         return row.model_copy(update={"views": views}) if row.site_id.endswith("000") else row
 
     cells = sorted(h3.latlng_to_cell(52.2 + 0.1 * i, 13.2, 9) for i in range(3))
-    build = make_build(splits={"train": 0.4, "val": 0.3, "test_seen": 0.3})
+    build = make_build(splits={"train": 0.4, "val": 0.3, "test_seen": 0.3}, allow_empty=[])
     manifest = put(build, [make_unit("north", cell, sites=3, change=driven) for cell in cells], tmp_path)
     published = samples(tmp_path, manifest)
     assert {sample.split for sample in published} == {"train", "val", "test_seen"}

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.publishing.quotas import TOLERANCE, Places, Shares, block_of, divide
+from pipeline.publishing.division import TOLERANCE, Places, Shares
+from pipeline.publishing.quotas import block_of, divide
 from schemas.records import Split
 
 SHARES: Shares = {"train": 0.8, "val": 0.1, "test_seen": 0.1}
@@ -82,3 +83,37 @@ def test_a_share_of_zero_stays_empty() -> None:
     places = town(5_000, 500, 4)
     shares: Shares = {"train": 0.0, "val": 0.0, "test_seen": 1.0}
     assert set(divide(places, {}, shares, 0, EMBARGO_M, range(3, 10)).split_of.values()) == {"test_seen"}
+
+
+def street(gaps_m: Sequence[float], *, per_stop: int = 5) -> Places:
+    """Groups of sites along a street that runs east, each group in its own unit of resolution 10."""
+    along = np.repeat(np.cumsum([0.0, *gaps_m]), per_stop) + np.tile(np.arange(per_stop) * 4.0, len(gaps_m) + 1)
+    lon = CENTRE[1] + along / 111_195 / np.cos(np.radians(CENTRE[0]))
+    lat = np.full(len(lon), CENTRE[0])
+    stops = [h3.latlng_to_cell(CENTRE[0], lon[i - i % per_stop], 10) for i in range(len(lon))]
+    return Places(np.array(stops, np.object_), lat, lon, [[] for _ in lon], np.zeros(len(lon), np.bool_))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_small_place_is_cut_where_it_costs_least(seed: int) -> None:
+    """Two hamlets: one stays whole, the other is cut once, at the wider gap, so that nothing is lost."""
+    places = street([120, 120, 15_000, 120, 250, 120])
+    found = divide(places, {}, SHARES, seed, EMBARGO_M, range(3, 11))
+    assert not found.empty
+    assert found.lost == 0
+    assert set(found.split_of.values()) == set(SHARES)
+    whole = [found.split_of[cell] for cell in dict.fromkeys(places.cell.tolist())]
+    assert whole[:3] == ["train"] * 3
+    assert whole[3] == whole[4] != whole[5] == whole[6]
+
+
+def test_a_place_without_any_room_is_whole_where_splits_may_be_empty() -> None:
+    places = street([120, 120, 120])
+    forced = divide(places, {}, SHARES, 0, EMBARGO_M, range(3, 11))
+    assert forced.lost >= 0.25
+    whole = divide(places, {}, SHARES, 0, EMBARGO_M, range(3, 11), ["val", "test_seen"])
+    assert set(whole.split_of.values()) == {"train"}
+    assert (whole.lost, whole.empty) == (0, 0)
+    roomy = town(5_000, 2_000, 5)
+    filled = divide(roomy, {}, SHARES, 0, EMBARGO_M, range(3, 10), ["val", "test_seen"])
+    assert filled == divide(roomy, {}, SHARES, 0, EMBARGO_M, range(3, 10))

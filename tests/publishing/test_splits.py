@@ -11,7 +11,7 @@ import pytest
 from pipeline.config.build import Build
 from pipeline.engine.build_file import load_build, parse_build
 from pipeline.errors import ConfigError
-from pipeline.publishing.quotas import Places
+from pipeline.publishing.division import Places
 from pipeline.publishing.splits import NOTHING, RegionSplit, Remembered, draw_splits, held_out
 
 CATALOGUE = Path(__file__).parents[2] / "configs" / "world-225.yaml"

@@ -14,7 +14,10 @@ from pipeline.errors import ConfigError, MachineError
 from schemas.records import Sample
 from tests.retrieval.conftest import field_sample
 from tests.tools.conftest import publish
+from tools.retrieval.data.batches import Input, make_batch
 from tools.retrieval.data.index import read_index
+from tools.retrieval.data.pictures import picture
+from tools.retrieval.data.rows import RowReader
 from tools.retrieval.data.select import Selection
 
 MakeSample = Callable[..., Sample]
@@ -182,3 +185,25 @@ def test_overlaps_are_the_dataset_s_own_where_it_states_them(tmp_path: Path, mak
     half = read_index([where], Selection()).take(np.array([2, 3]))
     assert half.overlaps is not None
     assert len(half.overlaps.other) == 0
+
+
+def test_chips_that_were_cut_heading_up_are_not_turned_again(tmp_path: Path, make_sample: MakeSample) -> None:
+    """They are taken whole; others are turned, which leaves half of their area. The two are not mixed."""
+    up = with_chips(tmp_path, make_sample, 0, gsd_m=1.0, size_px=96, map_scale="chip", orientation="heading-up")
+    north = with_chips(tmp_path, make_sample, 1, gsd_m=1.0, size_px=96, map_scale="chip")
+    wanted = Input(
+        "description",
+        ("aerial",),
+        24,
+        heading_up=True,
+        signatures=False,
+        tokens=lambda texts: np.ones((len(texts), 1), np.int64),
+    )
+    for where, turned in ((up, False), (north, True)):
+        index = read_index([where], Selection(), heading_up=True)
+        ((row,),) = RowReader(index, wanted.columns()).read([np.array([0])])
+        batch = make_batch(index, np.array([0]), [row], wanted)
+        turn = float(index.heading_deg[0]) if turned else None
+        assert np.array_equal(batch["aerial"][0], picture(row["aerial"]["bytes"], 24, turn))
+    with pytest.raises(ConfigError, match=r"heading-up, .*north-up; allowed: datasets with chips of one size"):
+        read_index([up, north], Selection())

@@ -8,9 +8,13 @@ import pytest
 import rasterio
 from affine import Affine
 
+from pipeline.config.imagery import ImageLimits
 from pipeline.engine.build_file import parse_build
 from pipeline.engine.units import sample_region
 from pipeline.geo.frame import LocalFrame
+from pipeline.imaging.decode import decode
+from pipeline.imaging.turn import turned
+from pipeline.imaging.types import Pixels
 from pipeline.registry.registry import Registry
 from pipeline.sources.world import WorldAerialSource, WorldMapSource
 from pipeline.stages.imagery import imagery
@@ -124,3 +128,34 @@ def test_where_no_photo_is_no_chip_is_asked_for(tmp_path: Path, monkeypatch: pyt
         monkeypatch.setattr(source, "chip", chip)
     (row,) = rows_of(tmp_path, (10.0, 10.0))
     assert (row.status, row.reason, row.missing) == ("failed", "no_street_view", [])
+
+
+def test_chips_have_the_heading_of_the_main_view_at_their_top(tmp_path: Path) -> None:
+    """What a chip that has north at the top shows after turning, a chip that was cut heading-up shows at once."""
+    wide = {"gsd_m": 0.6, "size_px": 192}
+    plain = {"plan": TOWN | {"labels": False}}  # names stand elsewhere on a chip of another size
+    north = {row.site_id: row for row in rows_of(tmp_path, imagery__chips=wide, sources__map=plain)}
+    up = {"gsd_m": 0.6, "size_px": 128, "orientation": "heading-up", "extra_sizes_m": [40.0]}
+    ahead = rows_of(tmp_path, imagery__chips=up, sources__map=plain)
+    assert len(ahead) == len(north)
+    for row in ahead:
+        main = next(view for view in row.views if view.projection == "perspective")
+        for chip, whole in ((row.aerial, north[row.site_id].aerial), (row.map, north[row.site_id].map)):
+            assert chip is not None
+            assert whole is not None
+            assert (chip.bearing_deg, whole.bearing_deg) == (main.heading_deg, 0.0)
+            assert (chip.width, chip.height, chip.gsd_m) == (128, 128, 0.6)
+            assert off_m(chip, row.lat, row.lon) < 0.05
+            made = pixels_of(chip)
+            wanted = turned(pixels_of(whole), main.heading_deg or 0.0, 128)
+            assert np.corrcoef(made.ravel(), wanted.ravel())[0, 1] > 0.95
+            assert np.corrcoef(made.ravel(), wanted[::-1].ravel())[0, 1] < 0.9
+        assert row.aerial_scales[0].bearing_deg == main.heading_deg
+        assert row.facts == north[row.site_id].facts
+        east = LocalFrame(row.lat, row.lon).chip_bbox(128, 0.6)[2]
+        assert row.aerial is not None
+        assert row.aerial.east >= east  # the bounds are those of the turned square
+
+
+def pixels_of(chip: Chip) -> Pixels:
+    return decode(chip.image.bytes, ImageLimits(min_side_px=16))

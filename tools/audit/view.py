@@ -13,7 +13,10 @@ import numpy as np
 from PIL import Image as Pictures
 from sqlalchemy import Row
 
-from pipeline.geo.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame, axes_turned
+from pipeline.imaging.decode import decode as decode_picture
+from pipeline.imaging.encode import encode_jpeg
+from pipeline.imaging.turn import north_up
 from pipeline.perception.rle import decode
 from pipeline.publishing.samples import pictures
 from schemas.records import ChipInfo, Claim, Cue, Image, Sample, Sentence, StreetInfo, Variant
@@ -21,6 +24,7 @@ from tools.audit.attention import spoilt
 from tools.audit.library import Library, writer_of
 from tools.audit.records import COLUMNS, TOKEN_LIMITS, Planted
 from tools.inspect.show import chip_line, street_line
+from tools.verify.rows import LIMITS
 
 _NAMES = {"street": "Street", "aerial": "Aerial", "map": "Map", "drone": "Drone", "panorama": "360"}
 _TINTS = (
@@ -92,6 +96,16 @@ def _choice(task: Row[Any], library: Library) -> dict[str, Any]:
     return {"text": sample.description_short, "options": [{"text": library.facts[i].short} for i in options]}
 
 
+def option_picture(sample: Sample) -> bytes | None:
+    """The aerial view of one of four to choose from, with north at the top, as the page says."""
+    if sample.aerial is None or sample.aerial_chip is None:
+        return None
+    if not sample.aerial_chip.bearing_deg:
+        return sample.aerial.bytes
+    turned_back = north_up(decode_picture(sample.aerial.bytes, LIMITS), sample.aerial_chip.bearing_deg)
+    return encode_jpeg(turned_back, 92)
+
+
 def picture_of(sample: Sample, role: str) -> Image | None:
     """A picture by its role on the page (`street`, `aerial`, `other-1`); None where there is none."""
     return next((image for name, image, _ in _named(sample) if name == role), None)
@@ -151,21 +165,22 @@ def _on_chip(cue: Cue, chip: ChipInfo) -> list[float] | None:
         return None
     if cue.bearing_deg is None:
         return [chip.width / 2, chip.height / 2] if cue.distance_m == 0 else None
-    bearing = math.radians(cue.bearing_deg)
+    bearing = math.radians(cue.bearing_deg - chip.bearing_deg)
     x = chip.width / 2 + cue.distance_m * math.sin(bearing) / chip.gsd_m
     y = chip.height / 2 - cue.distance_m * math.cos(bearing) / chip.gsd_m
     return [x, y] if 0 <= x <= chip.width and 0 <= y <= chip.height else None
 
 
 def _wedge(sample: Sample, role: str, chip: ChipInfo) -> dict[str, Any]:
-    """Camera on a chip: pixels, and where it looks, degrees clockwise from north (the top)."""
+    """Camera on a chip: pixels, and where it looks, degrees clockwise from the top."""
     view = sample.street_view
     centre = (view.lat, view.lon) if role == "drone" else (sample.lat, sample.lon)
-    x, y = LocalFrame(*centre).to_metres(view.lon, view.lat)
+    east, north = LocalFrame(*centre).to_metres(view.lon, view.lat)
+    x, y = axes_turned(float(east), float(north), chip.bearing_deg)
     return {
-        "x": chip.width / 2 + float(x) / chip.gsd_m,
-        "y": chip.height / 2 - float(y) / chip.gsd_m,
-        "heading": view.heading_deg,
+        "x": chip.width / 2 + x / chip.gsd_m,
+        "y": chip.height / 2 - y / chip.gsd_m,
+        "heading": None if view.heading_deg is None else (view.heading_deg - chip.bearing_deg) % 360,
         "hfov": view.hfov_deg,
     }
 

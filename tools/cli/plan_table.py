@@ -4,6 +4,7 @@ from pipeline.config.build import Build
 from pipeline.engine.charges import calls_per_site
 from pipeline.engine.measuring import Measured
 from pipeline.engine.plans import Plan
+from pipeline.publishing.division import MOST_LOST
 from tools.cli.console import plain_table, size_words, table_console
 
 
@@ -28,6 +29,13 @@ def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) 
             "region's land are used instead.",
             soft_wrap=True,
         )
+    for region in plan.regions:
+        if region.left_out > MOST_LOST:
+            console.print(
+                f"{region.region} is small: some {region.left_out:.0%} of its sites will be left out between splits, "
+                "which are a chip's diagonal apart. Smaller chips, a larger region or publish.allow_empty keep more.",
+                soft_wrap=True,
+            )
     console.print()
     table = plain_table("source", "requests", "to download", "provider", "allowed", "days")
     asked = {one.provider.name: one for one in plan.providers}

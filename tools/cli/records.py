@@ -40,6 +40,7 @@ def plan_record(build: Build, plan: Plan, measured: Measured | None, cores: int)
                 "estimated": one.estimated,
                 "views": one.views,
                 "aerial": one.aerial,
+                "left_out": round(one.left_out, 4),
             }
             for one in plan.regions
         ],

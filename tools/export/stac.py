@@ -76,6 +76,7 @@ class Stac(Export):
                 "author": info.author,
                 "source": info.link,
                 "gsd": info.gsd_m if isinstance(info, ChipInfo) else None,
+                "bearing_deg": info.bearing_deg if isinstance(info, ChipInfo) else None,
                 "heading_deg": info.heading_deg if isinstance(info, StreetInfo) else None,
             }
             if info.captured_at is not None:

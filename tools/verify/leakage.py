@@ -22,6 +22,7 @@ from pipeline.geo.earth import earth_centred
 from pipeline.geo.overlaps import Chips, shares_between
 from pipeline.imaging.decode import decode
 from pipeline.imaging.phash import distance, phash
+from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.duplicates import Likeness, by_picture, by_text
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.text_sketch import sketch
@@ -103,7 +104,7 @@ class _Found:
 
 
 def find_leaks(store: Store, whole: Manifest) -> Leakage:
-    """All pairs of samples of two splits that leak. Decodes each sample's main picture and aerial chip.
+    """All pairs of samples and distractors of two splits that leak. Decodes each sample's main picture and aerial chip.
 
     Pictures and texts count as near-duplicates by the limits that the dataset was published with; where these kept
     all, by the defaults of the build file.
@@ -120,6 +121,15 @@ def find_leaks(store: Store, whole: Manifest) -> Leakage:
                             _take(found, row, *hashes)
             except (OSError, pa.ArrowException, KeyError, TypeError) as error:
                 found.unread.append(f"{shard.path}: cannot be read: {error!r}")
+    for path in (entry.path for entry in whole.files if split_of_file(entry.path)):
+        try:
+            with store.reader(path) as source:
+                file = pq.ParquetFile(source)
+                for group in range(file.num_row_groups):
+                    for row in file.read_row_group(group, columns=_COLUMNS).to_pylist():
+                        _take(found, row, None, None, [])
+        except (OSError, pa.ArrowException, KeyError, TypeError) as error:
+            found.unread.append(f"{path}: cannot be read: {error!r}")
     limits = Publish()
     min_distance = whole.min_duplicate_distance or limits.min_duplicate_distance
     likeness = whole.max_text_likeness if (whole.max_text_likeness or 1) < 1 else limits.max_text_likeness
@@ -171,7 +181,7 @@ def _take(found: _Found, row: Mapping[str, Any], street: str | None, aerial: str
     found.lon.append(row["lon"])
     found.street.append(street)
     found.aerial.append(aerial)
-    found.text.append(sketch(row["description"] or ""))
+    found.text.append(sketch(row["description"]) if row["description"] else None)
     pictures = [row["street"], row["panorama"], *(view["image"] for view in row["other_views"])]
     views = [view for view in (row["street_view"], row["panorama_view"], *row["other_views"]) if view is not None]
     for view in views:

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from pipeline.publishing.distractors import split_of_file
+from pipeline.publishing.layout import columns
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.split_file import SPLIT_FILE, SplitFile
 from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, SAMPLES
@@ -43,13 +45,46 @@ def table_faults(
         **({SAMPLES.file: lambda path: _index_faults(store, whole, placed, path)} if read else {}),
     }
     for path in (entry.path for entry in whole.files):
-        check = checks.get(path.rpartition("/")[2])
+        split = split_of_file(path)
+        check = checks.get(path.rpartition("/")[2]) if split is None else _distractors_of(store, whole, placed, split)
         try:
             yield from check(path) if check else ()
         except FileNotFoundError:
             continue  # told elsewhere
         except (OSError, pa.ArrowException) as error:
             yield Fault(path, None, None, f"cannot be read as Parquet: {error}")
+
+
+def _distractors_of(
+    store: Store, whole: Manifest, placed: Sequence[Placed], split: str
+) -> Callable[[str], Iterator[Fault]]:
+    def faults(path: str) -> Iterator[Fault]:
+        with store.reader(path) as file:
+            opened = pq.ParquetFile(file, page_checksum_verification=True)
+            if not opened.schema_arrow.equals(columns()):
+                yield Fault(path, None, None, "has other columns than a shard")
+                return
+            rows = [r for g in range(opened.num_row_groups) for r in opened.read_row_group(g, list(_SEEN)).to_pylist()]
+        if len(rows) != whole.counts.distractors.get(split):
+            yield Fault(
+                path, None, None, f"{len(rows)} rows; the manifest counts {whole.counts.distractors.get(split)}"
+            )
+        known = {one.sample_id for one in placed}
+        for row in rows:
+            if row["sample_id"] in known:
+                yield Fault(path, row["sample_id"], "sample_id", "is that of a sample, or stands twice")
+            known.add(row["sample_id"])
+            if row["split"] != split:
+                yield Fault(path, row["sample_id"], "split", f"{row['split']!r}, not {split!r}")
+            if row["description"] is not None or row["street_view"] is not None:
+                yield Fault(path, row["sample_id"], None, "a distractor with a text or a street view")
+            if row["aerial_chip"] is None and row["map_chip"] is None:
+                yield Fault(path, row["sample_id"], None, "a distractor without a chip")
+
+    return faults
+
+
+_SEEN = ("sample_id", "split", "description", "street_view.source_id", "aerial_chip.gsd_m", "map_chip.gsd_m")
 
 
 def _index_faults(store: Store, whole: Manifest, placed: Sequence[Placed], path: str) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ from pipeline.config.imagery import ImageLimits
 from pipeline.digest import digest_bytes
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg
+from pipeline.imaging.turn import north_up
 from pipeline.perception.directions import position_of, trusted_heading, turn_between
 from schemas.records import Chip, ImageryRow, StreetView
 
@@ -98,11 +99,13 @@ def _street(view: StreetView, main: StreetView, most_pixels: int) -> Picture:
 def _chip(kind: Literal["aerial", "map"], chip: Chip, heading: float | None, most_pixels: int) -> Picture:
     octant = None if heading is None else round(heading / 45) % 8
     metres = round(chip.gsd_m * chip.width)
-    return Picture(kind, *_scaled(chip.image.bytes, most_pixels), None, None, metres, octant)
+    return Picture(kind, *_scaled(chip.image.bytes, most_pixels, chip.bearing_deg), None, None, metres, octant)
 
 
-def _scaled(data: bytes, most_pixels: int) -> tuple[bytes, int, int]:
+def _scaled(data: bytes, most_pixels: int, bearing_deg: float = 0.0) -> tuple[bytes, int, int]:
     pixels = decode(data, _OWN)
+    if bearing_deg:  # the prompts say that north is at the top; the corners are black then
+        pixels = north_up(pixels, bearing_deg)
     height, width = pixels.shape[:2]
     wide, high = size_within(width, height, most_pixels)
     if (wide, high) != (width, height):

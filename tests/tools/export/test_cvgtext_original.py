@@ -4,6 +4,7 @@ nothing of it is here."""
 import importlib.util
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -87,3 +88,57 @@ def test_their_loader_and_evaluator_give_a_perfect_model_a_hundred(tree: Path, v
     assert recalls == (100, 100, 100)
     each = {"Town": ["60", "60", "0"], "Town-photos": ["60", "0", "60"], "Town-mixed": ["120", "60", "60"]}
     assert re.findall(r"^Count: (\d+)$", out.read_text(), re.MULTILINE) == each[version]  # all, panoramas, single views
+
+
+WITHOUT_DOWNLOADS = """
+import sys, types
+from pipeline.perception import torchvision_cpu
+torchvision_cpu.install()
+try:
+    import pkg_resources
+except ImportError:
+    sys.modules["pkg_resources"] = types.ModuleType("pkg_resources")
+    sys.modules["pkg_resources"].packaging = __import__("packaging.version")
+import clip, torch
+
+def load(name, device):
+    torch.manual_seed(7)
+    return clip.model.CLIP(32, 32, 2, 64, 8, 77, 49408, 64, 1, 2).eval(), clip.clip._transform(32)
+
+clip.load = load
+"""
+"""What Python runs before their script: a small CLIP of OpenAI's own class in place of 0.9 GB from the network."""
+
+
+@pytest.mark.timeout(300)
+def test_their_script_scores_a_checkpoint_on_an_export(tree: Path, tmp_path: Path) -> None:
+    """`zeroshot.py` finds the checkpoint by the export's `config.yaml`, stretches the text table and evaluates."""
+    torch = pytest.importorskip("torch")
+    if importlib.util.find_spec("clip") is None:
+        pytest.skip("clip-anytorch is not installed: make test-models")
+    (tmp_path / "sitecustomize.py").write_text(WITHOUT_DOWNLOADS)
+    checkpoints = tree / "checkpoints" / "CLIP-L_14@336"
+    checkpoints.mkdir(parents=True)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])}
+
+    def python(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], cwd=tree, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    file = checkpoints / "long_model_Town_1e-05_64_sat_epoch3_50.0.pth"
+    stretched = (
+        "import clip, torch; model, _ = clip.load('', 'cpu'); table = model.positional_embedding.data;"
+        "model.positional_embedding = torch.nn.Parameter(torch.zeros(300, table.shape[1]));"
+        f"torch.save(model.state_dict(), {str(file)!r})"
+    )
+    python("-c", stretched)
+    assert torch.load(file)["positional_embedding"].shape[0] == 300
+    script = str(Path(os.environ["GEOSCRIBE_CVGTEXT"]) / "zeroshot.py")
+    said = python(script, "--version", "Town", "--model", "CLIP-L/14@336", "--img_type", "sat", "--expand")
+    assert "All keys matched successfully" in said
+    assert "Test Image Num: 60" in said
+    (metrics,) = (tree / "results" / "CLIP-L_14@336").glob("*_metric.csv")
+    assert re.findall(r"^Count: (\d+)$", metrics.read_text(), re.MULTILINE) == ["60", "60", "0"]

@@ -18,7 +18,7 @@ from tools.audit.people import Person
 from tools.audit.queue import progress, set_aside, take
 from tools.audit.records import REASON_WORDS, Decision
 from tools.audit.server.room import Room
-from tools.audit.view import mask_png, picture_of, shown_sample, task_view
+from tools.audit.view import mask_png, option_picture, picture_of, shown_sample, task_view
 
 log = logging.getLogger(__name__)
 AHEAD = 3
@@ -115,10 +115,10 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
         options = room.options(_task(room, task_id, person))
         if not 0 <= index < len(options):
             raise HTTPException(404, "no such option")
-        aerial = room.library.sample(options[index]).aerial
+        aerial = option_picture(room.library.sample(options[index]))
         if aerial is None:
             raise HTTPException(404, "no such picture")
-        return _image(aerial.bytes)
+        return _image(aerial)
 
     @router.get("/tasks/{task_id}/masks/{cue_id}")
     def mask(task_id: str, cue_id: str, person: Annotated[Person, Depends(person_of)]) -> Response:

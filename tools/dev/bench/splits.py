@@ -17,9 +17,9 @@ import numpy as np
 
 from pipeline.engine.build_file import load_build
 from pipeline.engine.units import ground_of
+from pipeline.publishing.division import TOLERANCE, Places
 from pipeline.publishing.embargo import embargoed
 from pipeline.publishing.packing import chip_diagonal_m
-from pipeline.publishing.quotas import TOLERANCE, Places
 from pipeline.publishing.splits import NOTHING, SPLITS, draw_splits, seen_shares
 from pipeline.regions.samplers.uniform import draw_points
 from pipeline.regions.sampling import units

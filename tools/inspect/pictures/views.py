@@ -8,7 +8,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageOps
 
 from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
-from pipeline.geo.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame, axes_turned
 from pipeline.imaging.decode import decode
 from pipeline.perception.rle import decode as decode_mask
 from schemas import records
@@ -133,29 +133,30 @@ def chip_with_camera(chip: Image.Image, info: ChipInfo, sample: Sample, cues: Se
     centre = (shown.width / 2, shown.height / 2)
     frame = LocalFrame(sample.lat, sample.lon)
     east, north = frame.to_metres(sample.street_view.lon, sample.street_view.lat)
-    apex = (centre[0] + float(east) * px_a_metre, centre[1] - float(north) * px_a_metre)
+    x, y = axes_turned(float(east), float(north), info.bearing_deg)
+    apex = (centre[0] + x * px_a_metre, centre[1] - y * px_a_metre)
     marks = Marks(shown.size)
-    tags, taken = _camera(marks, sample.street_view, apex, 0.28 * side)
+    tags, taken = _camera(marks, sample.street_view, apex, 0.28 * side, info.bearing_deg)
     if sample.street_view.distance_m > 1.0:
         marks.dot(centre, 4.0, PAPER)
         taken.append((centre[0] - 6, centre[1] - 6, centre[0] + 6, centre[1] + 6))
     for cue in cues:
         if cue.kind == "map" and cue.bearing_deg is not None and cue.distance_m:
-            spot = wedge(centre, cue.distance_m * px_a_metre, cue.bearing_deg, 0.0)[1]
+            spot = wedge(centre, cue.distance_m * px_a_metre, cue.bearing_deg - info.bearing_deg, 0.0)[1]
             if 0 <= spot[0] < shown.width and 0 <= spot[1] < shown.height:
                 marks.dot(spot, 4.0, KIND_COLOURS["map"])
                 anchor = (spot[0] - 5, spot[1] - 5, spot[0] + 5, spot[1] + 5)
                 tags.append(Tag(cue.cue_id, KIND_COLOURS["map"], anchor))
                 taken.append(anchor)
-    taken += _scale_and_north(marks, shown.size, 1 / px_a_metre)
+    taken += _scale_and_north(marks, shown.size, 1 / px_a_metre, info.bearing_deg)
     shown = marks.on(shown)
     _letter_scale(shown, 1 / px_a_metre)
     draw_tags(shown, tags, taken=taken)
     return shown
 
 
-def _camera(marks: Marks, view: StreetInfo, apex: Point, radius: float) -> tuple[list[Tag], list[Box]]:
-    """Draw the camera's sector, or a ring if its heading is unknown."""
+def _camera(marks: Marks, view: StreetInfo, apex: Point, radius: float, up: float) -> tuple[list[Tag], list[Box]]:
+    """Draw the camera's sector, or a ring if its heading is unknown. `up` is the bearing of the picture's top."""
     spot = (apex[0] - 6, apex[1] - 6, apex[0] + 6, apex[1] + 6)
     tags = []
     if view.heading_deg is None:
@@ -163,19 +164,19 @@ def _camera(marks: Marks, view: StreetInfo, apex: Point, radius: float) -> tuple
         marks.ring(apex, ring, CAMERA, 3.0)
         tags.append(Tag("heading unknown", CAMERA, (apex[0] - ring, apex[1] - ring, apex[0] + ring, apex[1] + ring)))
     elif view.hfov_deg is None:
-        ray = [apex, wedge(apex, radius, view.heading_deg, 0.0)[1]]
+        ray = [apex, wedge(apex, radius, view.heading_deg - up, 0.0)[1]]
         marks.line(ray, CAMERA, 3.0)
         tags.append(Tag("field of view unknown", CAMERA, _around([*ray, spot[:2], spot[2:]])))
     else:
-        sector = wedge(apex, radius, view.heading_deg, view.hfov_deg)
+        sector = wedge(apex, radius, view.heading_deg - up, view.hfov_deg)
         marks.area(sector, CAMERA, 0.28)
         marks.line(sector, CAMERA, 2.0, closed=True)
     marks.dot(apex, 5.0, CAMERA)
     return tags, [spot]
 
 
-def _scale_and_north(marks: Marks, size: tuple[int, int], metres_a_px: float) -> list[Box]:
-    """Draw scale bar and north arrow; returns their boxes."""
+def _scale_and_north(marks: Marks, size: tuple[int, int], metres_a_px: float, up: float) -> list[Box]:
+    """Draw scale bar and north arrow; returns their boxes. `up` is the bearing of the picture's top."""
     bar = scale_bar_m(metres_a_px, size[0] * 0.28) / metres_a_px
     plate = (12.0, size[1] - 46.0, 12.0 + bar + 28, size[1] - 12.0)
     compass = (size[0] - 46.0, 12.0, size[0] - 12.0, 64.0)
@@ -184,7 +185,8 @@ def _scale_and_north(marks: Marks, size: tuple[int, int], metres_a_px: float) ->
     left, floor = plate[0] + 14, plate[3] - 8
     marks.area([(left, floor - 5), (left + bar, floor - 5), (left + bar, floor), (left, floor)], INK, 1.0)
     middle = (compass[0] + compass[2]) / 2
-    marks.area([(middle, 17), (middle + 9, 40), (middle, 35), (middle - 9, 40)], INK, 1.0)
+    arrow = [axes_turned(x, 29.0 - y, up) for x, y in ((0.0, 17), (9.0, 40), (0.0, 35), (-9.0, 40))]
+    marks.area([(middle + x, 29.0 - y) for x, y in arrow], INK, 1.0)
     return [plate, compass]
 
 

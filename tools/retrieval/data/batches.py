@@ -75,19 +75,22 @@ def unstack(batch: Batch) -> list[Batch]:
 
 
 def _item(index: Index, number: int, row: Row, wanted: Input) -> Batch:
-    heading = float(index.heading_deg[number]) if wanted.heading_up else None
+    turn = index.turn_deg(number) if wanted.heading_up else None
     item: Batch = {"row": np.asarray(number, np.int64)}
     for view in wanted.views:
         has = row[view] is not None
-        turn = heading if view in REFERENCES else None
         side = wanted.size_px
-        item[view] = picture(row[view]["bytes"], side, turn) if has else np.zeros((3, side, side), np.uint8)
+        item[view] = (
+            picture(row[view]["bytes"], side, turn if view in REFERENCES else None)
+            if has
+            else np.zeros((3, side, side), np.uint8)
+        )
         item[f"has_{view}"] = np.asarray(has)
     if wanted.signatures:
         looks = row["aerial_signatures"]
         item["has_signatures"] = np.asarray(looks is not None)
         for name, length in SIGNATURES.items():
             item[name] = np.asarray(looks[name], np.float32) if looks else np.zeros(length, np.float32)
-        if heading is not None:
-            item["orientation"] = turned_orientation(item["orientation"], heading)
+        if turn is not None:
+            item["orientation"] = turned_orientation(item["orientation"], turn)
     return item

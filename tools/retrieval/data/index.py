@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.errors import ConfigError, Problem
 from pipeline.geo.overlaps import Chips, Overlaps, find_overlaps
-from pipeline.publishing.manifest import ShardEntry
+from pipeline.imaging.turn import drawn_bearing
+from pipeline.publishing.distractors import split_of_file
+from pipeline.publishing.manifest import FileEntry
 from pipeline.publishing.splits import ALIASES
 from tools.dataset import open_dataset
+from tools.retrieval.data.columns import require
 from tools.retrieval.data.select import REFERENCES, Reference, Selection, View
-from tools.retrieval.data.stated import same_chips, stated
+from tools.retrieval.data.stated import chips_of, same_chips, stated
 from tools.retrieval.data.texts import PUBLISHED, TextChoice, has_text, text_columns
 
 Ints = NDArray[np.int64]
@@ -37,7 +39,8 @@ class Group:
     """A row group of a shard: the unit of reading."""
 
     dataset: int
-    shard: ShardEntry
+    shard: FileEntry
+    """A shard, or a file of distractors."""
     number: int
 
 
@@ -58,6 +61,8 @@ class Index:
     """Of the street view; NaN where unknown."""
     side_m: Mapping[Reference, Floats]
     """Of the chips; NaN where there is none."""
+    heading_up: bool
+    """Whether the chips were cut with the heading at their top."""
     panorama: NDArray[np.bool_]
     texts: NDArray[np.bool_]
     """Which rows have the text that was asked for."""
@@ -83,6 +88,10 @@ class Index:
         """Positions and sizes of the rows' chips; of several views, the largest chip. Side 0: a row has none."""
         sides = [np.nan_to_num(self.side_m[reference]) for reference in references]
         return Chips(self.lat, self.lon, np.maximum.reduce([np.zeros(len(self)), *sides]))
+
+    def turn_deg(self, row: int) -> float | None:
+        """By how much a row's chips are to be turned so that the heading is up, degrees; None if it is up already."""
+        return None if self.heading_up else float(self.heading_deg[row])
 
     def longer_than(self, text: TextChoice, context: int) -> int:
         """Number of rows whose text has more tokens; 0 for generated variants, whose length is not known."""
@@ -122,7 +131,8 @@ def read_index(
         views: what a row must have one of: a row with none of these views is left out.
         heading_up: leave out rows whose heading is not known.
         text: which one is asked for.
-        textless: keep rows without it, too, as distractors of a gallery; `Index.texts` tells which have it.
+        textless: keep rows without it, and the datasets' distractors, too: they make a gallery harder. `Index.texts`
+            tells which have it.
 
     Raises:
         ConfigError: a dataset is absent, of another format, or its chips are of another size than the first one's; the
@@ -148,10 +158,23 @@ def read_index(
                         groups.append(Group(number, shard, at))
                         texts.append(_texts(whole, text))
                         tables.append(whole.select([name.partition(".")[0] for name in dict.fromkeys(_tops(SMALL))]))
+        for entry in dataset.manifest.files if textless else ():
+            if split_of_file(entry.path) in splits:
+                with dataset.shard(entry) as file:
+                    require(file, columns, f"{dataset.store.url}/{entry.path}")
+                    for at in range(file.num_row_groups):
+                        whole = file.read_row_group(at, columns=columns)
+                        groups.append(Group(number, entry, at))
+                        texts.append(np.zeros(whole.num_rows, np.bool_))
+                        tables.append(whole.select([name.partition(".")[0] for name in dict.fromkeys(_tops(SMALL))]))
     if not tables:
         raise ConfigError([Problem("splits", ", ".join(sorted(splits)), "a split that has samples")])
     index = _arrays(tables, tuple(groups), where, np.concatenate(texts))
     _known("regions", {*(selection.regions or ()), *selection.not_regions}, set(index.region.tolist()))
+    index = replace(index, heading_up=chips_of(datasets[0]).get("orientation") == "heading-up")
+    alone = np.array([split_of_file(group.shard.path) is not None for group in groups], np.bool_)[index.group]
+    headings = [drawn_bearing(sample_id) for sample_id in index.ids[alone].tolist()]  # nobody looks from a distractor
+    index.heading_deg[alone] = headings
     told = stated(index.ids.tolist(), datasets)
     if told is not None:
         index = replace(index, overlaps=told.overlaps, thin=told.thin)
@@ -163,28 +186,6 @@ def _named(split: str, there: Set[str]) -> Set[str]:
     if split == "test":
         return {name for name in there if name.startswith("test")} or {split}
     return {name for name, others in ALIASES.items() if split in others} or {split}
-
-
-def require(file: pq.ParquetFile, columns: Iterable[str], path: str) -> None:
-    """Refuse a file without a required column: Arrow would silently skip it.
-
-    Raises:
-        MachineError: naming the file and the columns.
-    """
-    schema = file.schema_arrow
-    absent = [name for name in columns if not _has(schema, name)]
-    if absent:
-        raise MachineError(
-            f"{path} has no column {', '.join(absent)}: it is no shard of this version of geoscribe; publish it again"
-        )
-
-
-def _has(schema: pa.Schema, name: str) -> bool:
-    head, _, rest = name.partition(".")
-    if head not in schema.names:
-        return False
-    kind = schema.field(head).type
-    return not rest or pa.types.is_list(kind) or kind.get_field_index(rest.partition(".")[0]) >= 0
 
 
 def _tops(names: Iterable[str]) -> list[str]:
@@ -232,6 +233,7 @@ def _arrays(tables: list[pa.Table], groups: tuple[Group, ...], where: Sequence[s
         place=np.concatenate([np.arange(count) for count in counts]),
         groups=groups,
         urls=tuple(where),
+        heading_up=False,
         overlaps=None,
         thin=None,
         left_out={},

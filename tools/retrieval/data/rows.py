@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tools.dataset import Dataset, open_dataset
-from tools.retrieval.data.index import Group, Index, require
+from tools.retrieval.data.columns import require
+from tools.retrieval.data.index import Group, Index
 
 Ints = NDArray[np.int64]
 Row = dict[str, Any]

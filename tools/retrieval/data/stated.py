@@ -14,6 +14,7 @@ from pipeline.geo.overlaps import Overlaps, from_lists
 from pipeline.publishing.tables import SAMPLES
 from tools.dataset import Dataset
 
+_COMPARED = ("gsd_m", "size_px", "map_scale", "orientation")
 _COLUMNS = ("sample_id", "split", "overlaps", "thinned")
 
 
@@ -34,14 +35,15 @@ def stated(ids: Sequence[str], datasets: Sequence[Dataset]) -> Stated | None:
         return None
     table = pa.concat_tables(whole)
     place = {sample_id: at for at, sample_id in enumerate(table["sample_id"].to_pylist())}
-    rows = table.take([place[sample_id] for sample_id in ids])
+    # A distractor is in no table: its chip shares at most a quarter of its area with any other.
+    rows = table.take(pa.array([place.get(sample_id) for sample_id in ids], pa.int64()))
     row = {sample_id: at for at, sample_id in enumerate(ids)}
     found = [
         (
             np.array([row.get(other["sample_id"], -1) for other in others], dtype=np.int64),
             np.array([other["share"] for other in others], dtype=np.float64),
         )
-        for others in rows["overlaps"].to_pylist()
+        for others in (listed or [] for listed in rows["overlaps"].to_pylist())
     ]
     thin = None if "train" in rows["split"].to_pylist() else np.array(rows["thinned"].to_pylist(), dtype=np.bool_)
     return Stated(from_lists(found), thin)
@@ -64,18 +66,25 @@ def same_chips(datasets: Sequence[Dataset]) -> None:
     """
     first = datasets[0]
     for other in datasets[1:]:
-        if _chips(other) != _chips(first):
-            found = ", ".join(f"{dataset.store.url} with {_told(_chips(dataset))}" for dataset in (first, other))
-            raise ConfigError([Problem("datasets", found, "datasets with chips of one size, scale and kind of map")])
+        if chips_of(other) != chips_of(first):
+            found = ", ".join(f"{dataset.store.url} with {_told(chips_of(dataset))}" for dataset in (first, other))
+            raise ConfigError(
+                [Problem("datasets", found, "datasets with chips of one size, scale, orientation and kind of map")]
+            )
 
 
-def _chips(dataset: Dataset) -> dict[str, Any]:
+def chips_of(dataset: Dataset) -> dict[str, Any]:
+    """Size, scale and orientation of a dataset's chips; empty where its manifest does not tell."""
     imagery = dataset.manifest.config.get("imagery")
     section = imagery.get("chips") if isinstance(imagery, dict) else None
-    return {key: section.get(key) for key in ("gsd_m", "size_px", "map_scale")} if isinstance(section, dict) else {}
+    if not isinstance(section, dict):
+        return {}
+    # Datasets of earlier versions do not name the orientation.
+    return {key: section.get(key, "north-up" if key == "orientation" else None) for key in _COMPARED}
 
 
 def _told(chips: Mapping[str, Any]) -> str:
     if not chips:
         return "chips of unknown size"
-    return f"chips of {chips['size_px']} px at {chips['gsd_m']} m, map scale {chips['map_scale']}"
+    kind = f"map scale {chips['map_scale']}, {chips['orientation']}"
+    return f"chips of {chips['size_px']} px at {chips['gsd_m']} m, {kind}"

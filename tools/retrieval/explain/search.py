@@ -44,7 +44,7 @@ def first_chips(trained: Trained, index: Index, reference: Reference, *, top: in
 
     def candidate(query: int, at: int) -> Candidate:
         row = place[shown.ids[at]]
-        turn = float(index.heading_deg[row]) if trained.wanted.heading_up else None
+        turn = index.turn_deg(row) if trained.wanted.heading_up else None
         pixels = picture(rows[row][reference]["bytes"], SHOWN_PX, turn)
         return Candidate(shown.ids[at], float(scores[query, at]), pixels)
 
@@ -61,7 +61,7 @@ def first_chips(trained: Trained, index: Index, reference: Reference, *, top: in
 def shown_metres(trained: Trained, index: Index, reference: Reference) -> int:
     """Width on the ground of a chip as the model sees it."""
     side = float(np.nanmedian(index.side_m[reference]))
-    turned = trained.wanted.heading_up and reference in REFERENCES
+    turned = trained.wanted.heading_up and reference in REFERENCES and not index.heading_up
     return round(side * (TURNED_SHARE if turned else 1.0))
 
 

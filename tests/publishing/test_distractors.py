@@ -1,0 +1,151 @@
+"""Distractors: chips without a text, in the split of their neighbourhood, near to nothing, in galleries alone."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import datasets
+import h3
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from pipeline.config.build import Build
+from pipeline.errors import ConfigError
+from pipeline.geo.overlaps import Chips, find_overlaps
+from pipeline.publishing.distractors import split_of_file
+from pipeline.publishing.embargo import embargoed
+from pipeline.publishing.revise import revise
+from pipeline.publishing.takedown import Takedown
+from pipeline.publishing.units import FinishedUnit
+from pipeline.storage import open_store
+from schemas.records import ImageryRow
+from tests.publishing.folders import Row, manifest_of, put, samples, tree
+from tools.dataset import open_dataset
+from tools.retrieval.data.index import read_index
+from tools.retrieval.data.rows import RowReader
+from tools.retrieval.data.select import Selection
+from tools.retrieval.evaluate.dataset import gallery_of
+from tools.subset import Selection as Part
+from tools.subset import subset
+from tools.verify.leakage import find_leaks
+from tools.verify.verify import verify
+
+SHARES = {"train": 0.6, "val": 0.2, "test_seen": 0.2, "test_unseen": 0.0}
+
+
+def chips_alone(row: ImageryRow) -> ImageryRow:
+    """Half of the sites of every unit are distractors, each with a chip by someone else."""
+    if int(row.site_id[-3:]) < 6:
+        return row
+    aerial = row.aerial and row.aerial.model_copy(update={"author": f"Flyer {row.site_id}"})
+    return row.model_copy(update={"status": "chips_only", "views": [], "facts": [], "aerial": aerial, "weight": 0.0})
+
+
+@pytest.fixture(scope="module")
+def units(make_unit: Callable[..., FinishedUnit]) -> list[FinishedUnit]:
+    """A town of neighbouring units, one of which has distractors alone."""
+    cells = sorted(h3.grid_disk(h3.latlng_to_cell(52.3, 13.4, 9), 2))
+    town = [make_unit("north", cell, sites=12, change=chips_alone) for cell in cells[1:]]
+    return [*town, make_unit("north", cells[0], sites=4, change=lambda row: chips_alone(
+        row.model_copy(update={"site_id": row.site_id[:-3] + "9" + row.site_id[-2:]})))]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def build(make_build: Callable[..., Build]) -> Build:
+    return make_build(splits=SHARES, allow_empty=[])
+
+
+@pytest.fixture(scope="module")
+def folder(units: list[FinishedUnit], build: Build, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("distractors")
+    put(build, units, folder)
+    return folder
+
+
+def distractors(folder: Path) -> list[Row]:
+    paths = [entry.path for entry in manifest_of(folder).files if split_of_file(entry.path)]
+    return [row for path in paths for row in pq.read_table(folder / path).to_pylist()]
+
+
+def test_they_are_counted_apart_and_no_sample_is_other_for_them(
+    units: list[FinishedUnit], build: Build, folder: Path, tmp_path: Path
+) -> None:
+    rows, counts = distractors(folder), manifest_of(folder).counts
+    assert {row["split"] for row in rows} == {"train", "val", "test_seen"}
+    by_split = {split: sum(row["split"] == split for row in rows) for split in ("test_seen", "train", "val")}
+    assert counts.distractors == by_split | {"left_out": 18 * 6 + 4 - len(rows)}
+    assert counts.sites == counts.published + sum(counts.excluded.values()) + sum(counts.failed.values()) == 18 * 6
+    assert {row["sample_id"] for row in rows}.isdisjoint(one.sample_id for one in samples(folder, manifest_of(folder)))
+    assert any(row["unit"] == units[-1].unit for row in rows)
+    put(build, list(reversed(units)), tmp_path)
+    assert tree(tmp_path) == tree(folder)
+
+
+def test_they_are_near_to_no_sample_and_to_no_other_split(build: Build, folder: Path) -> None:
+    rows, there = distractors(folder), samples(folder, manifest_of(folder))
+    places = [(row["lat"], row["lon"], row["split"]) for row in rows]
+    lat, lon, split = zip(*places, *((one.lat, one.lon, one.split) for one in there), strict=True)
+    everywhere = np.array(lat), np.array(lon)
+    assert not (embargoed(*everywhere, np.array(split), manifest_of(folder).embargo_m) >= 0).any()
+    side_m = build.imagery.chips.size_px * build.imagery.chips.gsd_m
+    close = find_overlaps(Chips(*everywhere, np.full(len(lat), side_m)), 0.25)
+    assert not any(len(close.of(row)) for row in range(len(rows)))
+    leakage = find_leaks(open_store(str(folder)), manifest_of(folder))
+    assert (leakage.leaks, leakage.unread) == ([], [])
+    assert leakage.samples.total() == len(rows) + len(there)
+    assert verify(open_store(str(folder))) == []
+
+
+def test_they_make_galleries_harder_and_are_not_trained_on(folder: Path) -> None:
+    rows = [row for row in distractors(folder) if row["split"] == "test_seen" and row["aerial_chip"]]
+    selection = Selection(splits=("test",))
+    plain, whole = (read_index([str(folder)], selection, textless=textless) for textless in (False, True))
+    assert {*whole.ids.tolist()} - {*plain.ids.tolist()} == {row["sample_id"] for row in rows}
+    gallery = gallery_of(whole, "aerial")
+    assert set(gallery.queries) == set(plain.ids.tolist())
+    assert gallery.distractors.sum() == len(rows)
+    of = dict(zip(whole.ids.tolist(), range(len(whole)), strict=True))
+    chosen = np.array([of[row["sample_id"]] for row in rows])
+    ((read),) = RowReader(whole, ["sample_id", "aerial"]).read([chosen])
+    assert [(row["sample_id"], row["aerial"]["bytes"]) for row in read] == [
+        (row["sample_id"], row["aerial"]["bytes"]) for row in rows
+    ]
+
+
+def test_they_are_taken_down_as_samples_are(
+    folder: Path, units: list[FinishedUnit], build: Build, tmp_path: Path
+) -> None:
+    put(build, units, tmp_path)
+    row = next(row for row in distractors(tmp_path) if row["aerial_chip"])
+    author = row["aerial_chip"]["author"]
+    done = revise(open_store(str(tmp_path)), Takedown(authors=(author,)))
+    assert done.removed == [row["sample_id"]]
+    left = distractors(tmp_path)
+    assert row["sample_id"] not in {one["sample_id"] for one in left}
+    assert len(left) == len(distractors(folder)) - 1
+    assert verify(open_store(str(tmp_path))) == []
+    assert author.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    with pytest.raises(ConfigError, match="Nobody"):
+        revise(open_store(str(tmp_path)), Takedown(authors=("Nobody",)))
+
+
+def test_a_subset_has_those_of_its_splits(folder: Path, tmp_path: Path) -> None:
+    out = open_store(str(tmp_path / "some"))
+    subset(open_dataset(str(folder)), out, Part(splits=("val",)))
+    assert {row["split"] for row in distractors(tmp_path / "some")} == {"val"}
+    assert verify(out) == []
+    free = open_store(str(tmp_path / "free"))
+    subset(open_dataset(str(folder)), free, Part(parts=("street", "aerial")))
+    assert not distractors(tmp_path / "free")
+
+
+def test_the_library_datasets_opens_them_by_split(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    found = datasets.load_dataset(str(folder), "distractors", cache_dir=str(tmp_path))
+    counts = manifest_of(folder).counts.distractors
+    assert {split: len(rows) for split, rows in found.items()} == {s: n for s, n in counts.items() if s != "left_out"}
+    row = next(row for row in found["train"] if row["aerial"] is not None)
+    assert row["aerial"].size == (64, 64)
+    assert (row["description"], row["street"], row["weight"]) == (None, None, 0)
