@@ -196,6 +196,7 @@ def _text_cue(frame: _Frame, box: TextBox, text: str, source: str, segments: Seq
         lasting=lasting,
         from_above="street_only",
         on=on,
+        looks=list(box.looks),
         confirmed=box.confirmed,
         in_sight=True,
     )

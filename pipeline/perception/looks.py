@@ -1,7 +1,7 @@
 """The colours of a view's things, from their masks' pixels, where they are sure.
 
 A pixel has a name if it lies in a box of `colours.yaml`. A thing has that of most of its named pixels, if those are
-many and no other name comes near; in a row of houses each stretch that has one becomes a building of its own. Nothing
+many and no other name comes near, or is grey if it has no other; in a row of houses each stretch that has one becomes a building of its own. Nothing
 is said at night, under light of a strong tint, of small things, and of what nobody describes by its colour. So most
 things have none: what is said is meant to be true, not complete.
 """
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
+from pipeline.perception.markings import markings
 from pipeline.perception.masks import Bools, area
 from pipeline.perception.plausible import is_night
 from pipeline.perception.vocabulary import Term
@@ -48,6 +49,12 @@ ELSE = 0.05
 """Least share of the view for that; of a smaller one nothing can be said, and the whole view stands for it."""
 INDOORS = 40.0
 """Median lightness of a view without sky below which lamps light what is seen."""
+GREY_LIGHTNESS, GREY_CHROMA, GREY_B = (40.0, 74.0), 7.0, (-2.5, 2.5)
+"""What is grey of a building, in CIELAB: white in the shade of a blue sky has a lower b*, and beige there a higher one."""
+GREY_SHARE, PAINTED_WHITE = 0.4, 0.08
+"""Least share of a building that is grey, and the share of white from which its grey may be white in the shade."""
+GROUND_GREY = (26.0, 80.0), 9.0
+"""Lightness of grey ground, and its most chroma."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
 """Groups and labels that are described by their colour."""
 _PALE = frozenset({"white", "beige"})
@@ -101,7 +108,11 @@ class ViewColours:
         """Which name each pixel has; -1 for none."""
         for box in colour_boxes():
             self.named[box.holds(lightness, chroma, hue)] = self.names.index(box.name)
-        self._a, self._b = a, b
+        self._lightness, self._a, self._b = lightness, a, b
+        self._grey = (lightness >= GREY_LIGHTNESS[0]) & (lightness <= GREY_LIGHTNESS[1]) & (chroma <= GREY_CHROMA)
+        self._grey &= (b >= GREY_B[0]) & (b <= GREY_B[1])
+        (dark, light), most = GROUND_GREY
+        self._grey_ground = (lightness >= dark) & (lightness <= light) & (chroma <= most)
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
         self._lit = not is_night(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
@@ -121,12 +132,17 @@ class ViewColours:
         ):
             return [segment]
         if group == "building":
-            return self._facades(segment)
+            return [part if part.looks else self._perhaps_grey(part) for part in self._facades(segment)]
+        if group == "ground":
+            segment = _with(segment, *markings(self._small(segment.mask), self._lightness, self._a, self._b))
         shares = self._shares(segment.mask).sum(axis=1) / max(1, area(self._inner(segment.mask)))
         name, confidence = self._surest(shares[:, None], GROUND_SHARE if group == "ground" else WHOLE_SHARE)
+        if name[0] < 0 and group == "ground":
+            share = area(self._inner(segment.mask) & self._grey_ground) / max(1, area(self._inner(segment.mask)))
+            return [_with(segment, _colour("grey", share)) if share >= GROUND_SHARE else segment]
         if name[0] < 0 or (group == "ground" and self.names[name[0]] in _PALE):
             return [segment]
-        return [_with(segment, self.names[name[0]], float(confidence[0]))]
+        return [_with(segment, _colour(self.names[name[0]], float(confidence[0])))]
 
     def _facades(self, segment: Segment) -> list[Segment]:
         """Stretches of one colour, and the rest if it is large; the mask alone if it has none."""
@@ -150,12 +166,23 @@ class ViewColours:
             mask = np.zeros_like(rest)
             mask[:, columns] = rest[:, columns]
             rest[:, columns] = False
-            parts.append(_with(replace(segment, mask=mask), colour, sure))
+            parts.append(_with(replace(segment, mask=mask), _colour(colour, sure)))
         if area(rest) >= REST * area(segment.mask):
             return [*parts, replace(segment, mask=rest)]
         largest = max(range(len(parts)), key=lambda i: area(parts[i].mask))
         parts[largest] = replace(parts[largest], mask=parts[largest].mask | rest)
         return parts
+
+    def _perhaps_grey(self, segment: Segment) -> Segment:
+        """The building, grey if much of it is, and hardly any of it has another colour or is white."""
+        inner = self._inner(segment.mask)
+        size = max(1, area(inner))
+        share = area(inner & self._grey) / size
+        named = area(inner & (self.named >= 0)) / size
+        white = area(inner & (self.named == self.names.index("white"))) / size
+        if share < GREY_SHARE or share < BEFORE_NEXT * named or white >= PAINTED_WHITE:
+            return segment
+        return _with(segment, _colour("grey", share / (share + named)))
 
     def _tinted(self, mask: Bools) -> bool:
         """Whether the light on a thing has a colour, by what is beside it."""
@@ -192,6 +219,11 @@ def _runs(true: Bools, gap: int) -> list[tuple[int, int]]:
     return list(zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True))
 
 
-def _with(segment: Segment, colour: str, confidence: float) -> Segment:
-    look = Look(kind="colour", value=colour, confidence=round(confidence, 4))
-    return replace(segment, looks=(look,), attribute=segment.attribute or colour)
+def _colour(value: str, confidence: float) -> Look:
+    return Look(kind="colour", value=value, confidence=round(confidence, 4))
+
+
+def _with(segment: Segment, *looks: Look) -> Segment:
+    """The segment with further looks; its adjective is the colour of the whole."""
+    colour = next((look.value for look in looks if look.kind == "colour"), None)
+    return replace(segment, looks=(*segment.looks, *looks), attribute=segment.attribute or colour)

@@ -11,17 +11,20 @@ from pipeline.captioning.language.facts import Fact, Where
 from pipeline.captioning.language.nouns import Noun, Nouns
 from pipeline.perception.text import publishable
 from pipeline.perception.vocabulary import vocabulary
-from schemas.records import Cue, FactKind, Position
+from schemas.records import Cue, FactKind, Look, Position
 
 _QUOTED_CHARACTERS = 48
-_HARDER = {"wall": 0.22, "awning": 0.19, "house": 0.1, "building": 0.05}
-"""By how much surer an engine must be of some labels: shop fronts are taken for walls, and parasols for awnings."""
+_HARDER = {"wall": 0.22, "awning": 0.19, "sign": 0.13, "house": 0.1, "building": 0.05}
+"""By how much surer an engine must be of some labels: shop fronts are taken for walls, parasols for awnings, tiles for
+signs."""
+_FOR_THEIR_LOOKS = frozenset({"sign"})
+"""What is told for its looks alone: most of what it is there for is to be read."""
 _WITH_LOOK = 0.1
 """By how much less of what has a sure look, which few wrong masks have."""
 _LIGHT = frozenset({"white", "yellow", "beige", "orange"})
 _LEAST_LIGHT = 0.88
 """Confidence of colours that sun and shade, glass and a grey sky give as well."""
-_Kind = tuple[Noun, str | None, Position | None]
+_Kind = tuple[Noun, tuple[str, ...], Position | None]
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
 _NAME = re.compile(r"\w[\w '\u2019&.\-/+]*[\w.]")
 
@@ -81,6 +84,7 @@ def signs(cues: Iterable[Cue], names: Sequence[str], nouns: Nouns) -> list[Fact]
             quote=quote,
             script=cue.script,
             gloss=None if quote.isascii() else nameable(cue.text_en),
+            lettering=(_lettering(cue, "lettering", nouns), _lettering(cue, "background", nouns)),
             area_share=cue.area_share or 0.0,
         )
         found.append((words, sign))
@@ -119,12 +123,12 @@ def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
     alike: dict[_Kind, list[Cue]] = defaultdict(list)
     for cue in cues:
         noun = nouns.of(cue)
-        look = nouns.look(cue.attribute) if _is_sure(cue) else None
-        least = least_sure + _HARDER.get(cue.label, 0.0 if look is None else -_WITH_LOOK)
-        if noun is not None and cue.confidence >= least:
-            alike[noun, look, cue.position].append(cue)
+        looks = _looks(cue, nouns)
+        least = least_sure + _HARDER.get(cue.label, -_WITH_LOOK if _tell_much(cue) else 0.0)
+        if noun is not None and cue.confidence >= least and (looks or cue.label not in _FOR_THEIR_LOOKS):
+            alike[noun, looks, cue.position].append(cue)
     found = []
-    for (noun, attribute, _), group in _once(alike).items():
+    for (noun, looks, _), group in _once(alike).items():
         group.sort(key=lambda cue: (cue.distance_m is None, cue.distance_m, cue.depth != "near", cue.cue_id))
         views = Counter(cue.view_id for cue in group)
         view, number = max(views.items(), key=lambda item: (item[1], item[0] or ""))
@@ -140,7 +144,7 @@ def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
                 seen=True,
                 above=shown[0].from_above == "aerial",
                 confidence=max(cue.confidence for cue in shown),
-                attribute=attribute,
+                looks=looks,
                 count=1 if single else number,
                 area_share=max(cue.area_share or 0.0 for cue in shown),
             )
@@ -163,7 +167,7 @@ def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
         beside = (
             other
             for (kind, same, _), others in kept.items()
-            if look is not None and (kind, same) == (noun, look)
+            if look and (kind, same) == (noun, look)
             for other in others
         )
         if not any(other.view_id == group[0].view_id and _where(other).agrees(_where(group[0])) for other in beside):
@@ -171,8 +175,27 @@ def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
     return kept
 
 
-def _is_sure(cue: Cue) -> bool:
-    return all(look.confidence >= _LEAST_LIGHT for look in cue.looks if look.value in _LIGHT)
+def _looks(cue: Cue, nouns: Nouns) -> tuple[str, ...]:
+    """Words for how an object looks: its colour or the engine's own word, and the colour of a part."""
+    sure = [look for look in cue.looks if look.kind != "colour" or _is_sure(look)]
+    colours = [look.value for look in cue.looks if look.kind == "colour"]
+    own = [cue.attribute] if cue.attribute not in colours else [look.value for look in sure if look.kind == "colour"]
+    words = [nouns.look(word) for word in own]
+    words += [nouns.part(look) for look in sure if look.kind == "marking"]
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _tell_much(cue: Cue) -> bool:
+    """Whether it has a look that few wrong masks have."""
+    return cue.attribute not in (None, "grey") and any(_is_sure(look) for look in cue.looks)
+
+
+def _lettering(cue: Cue, kind: str, nouns: Nouns) -> str | None:
+    return next((nouns.look(look.value) for look in cue.looks if look.kind == kind), None)
+
+
+def _is_sure(look: Look) -> bool:
+    return look.value not in _LIGHT or look.confidence >= _LEAST_LIGHT
 
 
 def _where(cue: Cue) -> Where:

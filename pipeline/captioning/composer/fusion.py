@@ -60,7 +60,7 @@ def facts_of(cues: Sequence[Cue], names: Sequence[str], region: str, nouns: Noun
     generic = nouns.generic.union(*(name.words for name in private))
     named = _without_leaks(_with_signs(on_map, read, generic, nouns), read, private, nouns)
     seen = things([cue for cue in lasting if cue.kind == "object"], nouns, least_sure)
-    facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen)]
+    facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen, nouns)]
     facts = _in_one_frame([fact for fact in facts if fact.seen or fact.kind in _ON_MAP_ALONE])
     return sorted((fact for fact in facts if fact.weight > 0), key=lambda fact: (-fact.weight, fact.cue_ids))
 
@@ -171,11 +171,13 @@ def _grouped(facts: list[Fact], nouns: Nouns) -> list[Fact]:
     return [*others, *grouped]
 
 
-def _with_things(facts: list[Fact], seen: list[Fact]) -> list[Fact]:
-    """Objects and the rest; what both the camera and the map show is said once."""
+def _with_things(facts: list[Fact], seen: list[Fact], nouns: Nouns) -> list[Fact]:
+    """Objects and the rest; what both the camera and the map show is said once, and so is a sign that was read."""
     rest = list(facts)
     joined = []
     for thing in seen:
+        if thing.noun is not None and thing.noun.singular in nouns.boards and _is_read(thing, rest):
+            continue
         same = [fact for fact in rest if _same_thing(thing, fact)]
         if not same:
             joined.append(thing)
@@ -184,6 +186,10 @@ def _with_things(facts: list[Fact], seen: list[Fact]) -> list[Fact]:
         rest.remove(place)
         joined.append(_both(thing, place) if thing.count == place.count == 1 else thing)
     return [*rest, *joined]
+
+
+def _is_read(board: Fact, facts: Sequence[Fact]) -> bool:
+    return any(fact.quote is not None and fact.where.agrees(board.where) for fact in facts)
 
 
 def _same_thing(thing: Fact, place: Fact) -> bool:
@@ -200,7 +206,7 @@ def _both(thing: Fact, place: Fact) -> Fact:
         cue_ids=(*thing.cue_ids, *place.cue_ids),
         where=thing.where,  # the map's may be another one of its kind behind it
         seen=True,
-        attribute=thing.attribute,
+        looks=thing.looks,
         confidence=max(thing.confidence, place.confidence),
     )
 
@@ -220,7 +226,7 @@ def _weight(fact: Fact, nouns: Nouns) -> float:
         weight = 0.2
     else:
         weight = _BY_KIND.get(fact.kind, 0.35) * (0.5 if noun in nouns.offices else 1.0)
-    weight += (0.25 if fact.attribute else 0.0) + (0.1 if fact.kind == "object" else 0.0)
+    weight += (0.25 if fact.looks else 0.0) + (0.1 if fact.kind == "object" else 0.0)
     weight *= 0.4 + 0.6 * fact.confidence
     weight *= 1.0 + min(fact.area_share, 0.2)
     return weight / (1.0 + (fact.where.distance_m or 0.0) / _REACH_M)
