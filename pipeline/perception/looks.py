@@ -31,10 +31,12 @@ LEAST_SHARE = 0.003
 LEAST_CONFIDENCE, LEAST_BUILDING_CONFIDENCE = 0.6, 0.8
 """Of what is less sure to be the thing, its pixels say nothing. What is wrongly taken for a building (sky between
 branches, a car's mirror, the inside of a shop) is often of one colour."""
-WHOLE_SHARE, GROUND_SHARE = 0.45, 0.6
+WHOLE_SHARE, GROUND_SHARE = 0.45, 0.65
 """Least share of a mask that has the name; of ground the whole is meant."""
 FACADE_SHARE = 0.22
 """The same for each column of a building: there are windows, a roof and shade."""
+DARK, LIT = 26.0, 0.4
+"""Windows and deep shade are darker, and count for no colour where so much of a column is lighter."""
 FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
 """Of the view: a narrower or smaller stretch of one colour is no facade."""
 BLURRED, GAP = 0.05, 0.03
@@ -53,8 +55,8 @@ GREY_LIGHTNESS, GREY_CHROMA, GREY_B = (40.0, 74.0), 7.0, (-2.5, 2.5)
 """What is grey of a building, in CIELAB: white in the shade of a blue sky has a lower b*, and beige there a higher one."""
 GREY_SHARE, PAINTED_WHITE = 0.4, 0.08
 """Least share of a building that is grey, and the share of white from which its grey may be white in the shade."""
-GROUND_GREY = (26.0, 80.0), 9.0
-"""Lightness of grey ground, and its most chroma."""
+GROUND_LIGHTNESS, GROUND_A, GROUND_B = (26.0, 80.0), (-5.0, 2.5), (-10.0, 3.5)
+"""What is grey of ground: it lies under the sky, blue in the shade; sand has a higher b*, and red paving a higher a*."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
 """Groups and labels that are described by their colour."""
 _PALE = frozenset({"white", "beige"})
@@ -111,8 +113,8 @@ class ViewColours:
         self._lightness, self._a, self._b = lightness, a, b
         self._grey = (lightness >= GREY_LIGHTNESS[0]) & (lightness <= GREY_LIGHTNESS[1]) & (chroma <= GREY_CHROMA)
         self._grey &= (b >= GREY_B[0]) & (b <= GREY_B[1])
-        (dark, light), most = GROUND_GREY
-        self._grey_ground = (lightness >= dark) & (lightness <= light) & (chroma <= most)
+        self._grey_ground = (lightness >= GROUND_LIGHTNESS[0]) & (lightness <= GROUND_LIGHTNESS[1])
+        self._grey_ground &= (a >= GROUND_A[0]) & (a <= GROUND_A[1]) & (b >= GROUND_B[0]) & (b <= GROUND_B[1])
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
         self._lit = not is_night(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
@@ -149,13 +151,16 @@ class ViewColours:
         inner = self._inner(segment.mask)
         width = inner.shape[1]
         kernel = np.ones(max(3, round(BLURRED * width)))
-        blurred = [np.convolve(row, kernel, "same") for row in (*self._shares(segment.mask), inner.sum(axis=0))]
-        name, confidence = self._surest(np.array(blurred[:-1]) / np.maximum(blurred[-1], 1), FACADE_SHARE)
-        name[~inner.any(axis=0)] = -1
+        lit = inner & (self._lightness >= DARK)
+        counts = (*self._counts(lit), lit.sum(axis=0), inner.sum(axis=0))
+        *names, light, whole = (np.convolve(row, kernel, "same") for row in counts)
+        name, confidence = self._surest(np.array(names) / np.maximum(light, 1), FACADE_SHARE)
+        name[(light < LIT * whole) | ~inner.any(axis=0)] = -1
         found = []
         for i, colour in enumerate(self.names):
             for left, right in _runs(name == i, gap=max(3, round(GAP * width))):
-                if right - left >= FACADE_WIDTH * width and area(inner[:, left:right]) >= FACADE_AREA * inner.size:
+                large = right - left >= FACADE_WIDTH * width and area(inner[:, left:right]) >= FACADE_AREA * inner.size
+                if large and self._goes_up(i, inner[:, left:right], left):
                     found.append((left, right, colour, float(confidence[left:right][name[left:right] == i].mean())))
         if not found:
             return [segment]
@@ -172,6 +177,14 @@ class ViewColours:
         largest = max(range(len(parts)), key=lambda i: area(parts[i].mask))
         parts[largest] = replace(parts[largest], mask=parts[largest].mask | rest)
         return parts
+
+    def _goes_up(self, colour: int, stretch: Bools, left: int) -> bool:
+        """Whether a stretch of a building has a colour in its upper half as well: not only its wall, or a lit window."""
+        rows = np.arange(stretch.shape[0])[:, None]
+        first, size = stretch.argmax(axis=0), np.count_nonzero(stretch, axis=0)
+        columns = slice(left, left + stretch.shape[1])
+        upper = stretch & (rows < first + size / 2) & (self._lightness[:, columns] >= DARK)
+        return area(upper & (self.named[:, columns] == colour)) >= FACADE_SHARE * max(1, area(upper))
 
     def _perhaps_grey(self, segment: Segment) -> Segment:
         """The building, grey if much of it is, and hardly any of it has another colour or is white."""
@@ -201,7 +214,11 @@ class ViewColours:
 
     def _shares(self, mask: Bools) -> Floats:
         """Names x columns: how many of a mask's pixels have a name."""
-        named = np.where(self._inner(mask), self.named, -1)
+        return self._counts(self._inner(mask))
+
+    def _counts(self, inner: Bools) -> Floats:
+        """The same of a mask at the scale of the names."""
+        named = np.where(inner, self.named, -1)
         return np.array([np.count_nonzero(named == i, axis=0) for i in range(len(self.names))], float)
 
     def _surest(self, shares: Floats, least: float) -> tuple[NDArray[np.int64], Floats]:

@@ -226,7 +226,7 @@ def _weight(fact: Fact, nouns: Nouns) -> float:
         weight = 0.2
     else:
         weight = _BY_KIND.get(fact.kind, 0.35) * (0.5 if noun in nouns.offices else 1.0)
-    weight += (0.25 if fact.looks else 0.0) + (0.1 if fact.kind == "object" else 0.0)
+    weight += (0.25 if not nouns.plain.issuperset(fact.looks) else 0.0) + (0.1 if fact.kind == "object" else 0.0)
     weight *= 0.4 + 0.6 * fact.confidence
     weight *= 1.0 + min(fact.area_share, 0.2)
     return weight / (1.0 + (fact.where.distance_m or 0.0) / _REACH_M)

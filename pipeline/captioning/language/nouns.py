@@ -49,6 +49,7 @@ class Nouns(Part):
     paths: frozenset[str]
     underfoot: frozenset[str]
     boards: frozenset[str]
+    plain: frozenset[str]
     inside: dict[str, str]
     verbs: dict[Literal["stand", "run", "lie"], frozenset[str]]
     scripts: dict[str, str]
