@@ -55,12 +55,14 @@ GREY_LIGHTNESS, GREY_CHROMA, GREY_B = (40.0, 74.0), 7.0, (-2.5, 2.5)
 """What is grey of a building, in CIELAB: white in the shade of a blue sky has a lower b*, and beige there a higher one."""
 GREY_SHARE, PAINTED_WHITE = 0.4, 0.08
 """Least share of a building that is grey, and the share of white from which its grey may be white in the shade."""
-GROUND_LIGHTNESS, GROUND_A, GROUND_B = (26.0, 80.0), (-5.0, 2.5), (-10.0, 3.5)
+GROUND_GREY, GROUND_A, GROUND_B = (24.0, 74.0), (-5.0, 2.5), (-15.0, 3.5)
 """What is grey of ground: it lies under the sky, blue in the shade; sand has a higher b*, and red paving a higher a*."""
+GROUND_PALE, PALE_CHROMA = 70.0, 13.0
+"""Least lightness of pale ground, whatever it is made of, and its most chroma."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
 """Groups and labels that are described by their colour."""
 _PALE = frozenset({"white", "beige"})
-"""What ground looks like in the sun, whatever it is made of."""
+"""What paint would be; ground is pale in the sun, whatever it is made of."""
 
 Floats = NDArray[np.float64]
 
@@ -113,8 +115,9 @@ class ViewColours:
         self._lightness, self._a, self._b = lightness, a, b
         self._grey = (lightness >= GREY_LIGHTNESS[0]) & (lightness <= GREY_LIGHTNESS[1]) & (chroma <= GREY_CHROMA)
         self._grey &= (b >= GREY_B[0]) & (b <= GREY_B[1])
-        self._grey_ground = (lightness >= GROUND_LIGHTNESS[0]) & (lightness <= GROUND_LIGHTNESS[1])
-        self._grey_ground &= (a >= GROUND_A[0]) & (a <= GROUND_A[1]) & (b >= GROUND_B[0]) & (b <= GROUND_B[1])
+        grey = (lightness >= GROUND_GREY[0]) & (lightness <= GROUND_GREY[1])
+        grey &= (a >= GROUND_A[0]) & (a <= GROUND_A[1]) & (b >= GROUND_B[0]) & (b <= GROUND_B[1])
+        self._ground = {"grey": grey, "pale": (lightness >= GROUND_PALE) & (chroma <= PALE_CHROMA)}
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
         self._lit = not is_night(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
@@ -137,12 +140,13 @@ class ViewColours:
             return [part if part.looks else self._perhaps_grey(part) for part in self._facades(segment)]
         if group == "ground":
             segment = _with(segment, *markings(self._small(segment.mask), self._lightness, self._a, self._b))
-        shares = self._shares(segment.mask).sum(axis=1) / max(1, area(self._inner(segment.mask)))
+        inner = self._inner(segment.mask)
+        shares = self._shares(segment.mask).sum(axis=1) / max(1, area(inner))
         name, confidence = self._surest(shares[:, None], GROUND_SHARE if group == "ground" else WHOLE_SHARE)
-        if name[0] < 0 and group == "ground":
-            share = area(self._inner(segment.mask) & self._grey_ground) / max(1, area(self._inner(segment.mask)))
-            return [_with(segment, _colour("grey", share)) if share >= GROUND_SHARE else segment]
-        if name[0] < 0 or (group == "ground" and self.names[name[0]] in _PALE):
+        if group == "ground" and (name[0] < 0 or self.names[name[0]] in _PALE):
+            share, value = max((area(inner & has) / max(1, area(inner)), value) for value, has in self._ground.items())
+            return [_with(segment, _colour(value, share)) if share >= GROUND_SHARE else segment]
+        if name[0] < 0:
             return [segment]
         return [_with(segment, _colour(self.names[name[0]], float(confidence[0])))]
 
@@ -179,12 +183,14 @@ class ViewColours:
         return parts
 
     def _goes_up(self, colour: int, stretch: Bools, left: int) -> bool:
-        """Whether a stretch of a building has a colour in its upper half as well: not only its wall, or a lit window."""
+        """Whether a stretch of a building has a colour in its middle third as well: not only at its foot, as a garden wall
+        before it, a lit shop window or a painted base."""
         rows = np.arange(stretch.shape[0])[:, None]
         first, size = stretch.argmax(axis=0), np.count_nonzero(stretch, axis=0)
         columns = slice(left, left + stretch.shape[1])
-        upper = stretch & (rows < first + size / 2) & (self._lightness[:, columns] >= DARK)
-        return area(upper & (self.named[:, columns] == colour)) >= FACADE_SHARE * max(1, area(upper))
+        middle = stretch & (rows >= first + size / 3) & (rows < first + size * 2 / 3)
+        middle &= self._lightness[:, columns] >= DARK
+        return area(middle & (self.named[:, columns] == colour)) >= FACADE_SHARE * max(1, area(middle))
 
     def _perhaps_grey(self, segment: Segment) -> Segment:
         """The building, grey if much of it is, and hardly any of it has another colour or is white."""

@@ -15,8 +15,8 @@ Floats = NDArray[np.float32]
 
 YELLOWER = 14.0
 """By how much a line's b* is above the road's (CIELAB)."""
-LIGHT = 40.0
-"""Least lightness of a line."""
+LIGHT, LIGHTER = 40.0, (0.0, 40.0)
+"""Least lightness of a line, and by how much it is lighter than the road: moss is darker, a strip of sun far lighter."""
 HUE = (58.0, 104.0)
 """Of a line, degrees from +a: the paint is orange in places."""
 LONG, LENGTH, FULL = 5.0, 0.05, 0.36
@@ -28,7 +28,7 @@ ON_ROAD = 0.8
 """Share of what is around a line that is road."""
 LEAST = 0.0006
 """Of the view: all lines together."""
-OF_PAINT = 0.35
+OF_PAINT = 0.5
 """Of all that is yellow on the road the share that is lines: a painted square has some as well."""
 RING_PX = 3
 
@@ -50,6 +50,9 @@ def markings(mask: Bools, lightness: Floats, a: Floats, b: Floats) -> list[Look]
     lines = _lines(painted, mask)
     share = area(lines) / max(1, area(painted))
     if area(lines) < LEAST * mask.size or share < OF_PAINT:
+        return []
+    lighter = float(np.median(lightness[lines]) - np.median(lightness[mask]))
+    if not LIGHTER[0] <= lighter <= LIGHTER[1]:
         return []
     return [Look(kind="marking", value="yellow", confidence=round(share, 4))]
 

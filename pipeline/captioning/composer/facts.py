@@ -26,6 +26,10 @@ _LEAST_LIGHT = 0.88
 """Confidence of colours that sun and shade, glass and a grey sky give as well."""
 _Kind = tuple[Noun, tuple[str, ...], Position | None]
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
+_RETAIL = re.compile(r"(?P<wares>\w+)_(?:store|shop)")
+"""A class of Overture for shops: `flower_shop`."""
+_SAID = 4
+"""Letters of a word that says what a shop sells."""
 _NAME = re.compile(r"\w[\w '\u2019&.\-/+]*[\w.]")
 
 
@@ -51,16 +55,15 @@ def nameable(text: str | None) -> str | None:
     return quoted if _NAME.fullmatch(quoted) and ". " not in quoted else None
 
 
-def signs(cues: Iterable[Cue], names: Sequence[str], nouns: Nouns) -> list[Fact]:
+def signs(cues: Iterable[Cue], readings: Readings, nouns: Nouns) -> list[Fact]:
     """One fact a legible sign; the same words read twice in about one direction, or in part, are one sign.
 
     Args:
         cues: of texts.
-        names: on the map around the site.
+        readings: of the site's signs.
         nouns: words for classes.
     """
     found: list[tuple[Spelling, Fact]] = []
-    readings = Readings(names)
     # Of two readings that are about as sure the longer is the better; a line is often read once whole and once in part.
     best_first = sorted(cues, key=lambda cue: (-round(cue.confidence, 1), -len(cue.text or ""), cue.cue_id))
     for cue in best_first:
@@ -95,7 +98,7 @@ def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
     """One fact a map cue. Every name is kept, for signs to be compared with; `merging` drops what must not be told."""
     found = []
     for cue in cues:
-        noun, name = nouns.of(cue), nameable(cue.text)
+        noun, name = _class_of(cue, nouns), nameable(cue.text)
         if noun is None and (name is None or cue.label != "poi"):
             continue
         found.append(
@@ -113,6 +116,16 @@ def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
             )
         )
     return found
+
+
+def _class_of(cue: Cue, nouns: Nouns) -> Noun | None:
+    """The noun for a thing on the map. What a shop sells is said only if its name says so: maps have many of them wrong."""
+    trade = _RETAIL.fullmatch(cue.category or "")
+    if cue.label == "poi" and trade is not None:
+        name = f"{cue.text or ''} {cue.text_en or ''}".casefold()
+        if not any(word in name for word in trade["wares"].split("_") if len(word) >= _SAID):
+            return nouns.called("object", "shop")
+    return nouns.of(cue)
 
 
 def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:

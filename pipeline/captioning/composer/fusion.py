@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.captioning.composer.facts import places, signs, things
+from pipeline.captioning.composer.readings import Readings
 from pipeline.captioning.composer.text_match import Spelling, contains, similarity, spelled_alike, spelling
 from pipeline.captioning.language.facts import Fact
 from pipeline.captioning.language.nouns import Noun, Nouns
@@ -41,19 +42,19 @@ _REACH_M = 120.0
 """At this distance a thing helps half as much as beside one."""
 
 
-def facts_of(cues: Sequence[Cue], names: Sequence[str], region: str, nouns: Nouns, least_sure: float) -> list[Fact]:
+def facts_of(cues: Sequence[Cue], readings: Readings, region: str, nouns: Nouns, least_sure: float) -> list[Fact]:
     """What may be said, by falling weight.
 
     Args:
         cues: of one site; those that do not last are left out.
-        names: on the map around the site, those of what became no cue as well.
+        readings: of the site's signs, held against the names on its map.
         region: name of the site's region, which must not be told.
         nouns: words for classes.
         least_sure: confidence that an engine must have in an object.
     """
     lasting = sorted((cue for cue in cues if cue.lasting), key=lambda cue: cue.cue_id)
     on_map = places([cue for cue in lasting if cue.kind == "map"], nouns)
-    read = signs([cue for cue in lasting if cue.kind == "text"], names, nouns)
+    read = signs([cue for cue in lasting if cue.kind == "text"], readings, nouns)
     private = [spelling(place.name, nouns.short_forms) for place in on_map if place.name and place.kind in _PLACE_NAMES]
     private += [spelling(word, {}) for word in region.split("-") if len(word) >= 4]
     # That a shop has its street's or town's name in its own says not that each sign with that name is the shop's.
