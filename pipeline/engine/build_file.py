@@ -9,8 +9,9 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from pipeline.config.base import IS_FILE, IS_FOLDER, Section
-from pipeline.config.build import Build, Region, source_name
+from pipeline.config.build import Build, source_name
 from pipeline.config.by_name import ByName
+from pipeline.config.region import Region
 from pipeline.config.sources import KINDS, WorldStreet
 from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem

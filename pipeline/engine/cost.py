@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.config.build import Build, Imagery, Region
+from pipeline.config.build import Build
 from pipeline.config.captioning import Composer
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import KINDS, SourceKind
 from pipeline.engine.ready import check_sources
 from pipeline.engine.units import ground_of

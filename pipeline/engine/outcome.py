@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from pipeline.config.build import Limits
+from pipeline.config.running import Limits
 from pipeline.engine.counts import Counts
 from pipeline.publishing.owner import Shrinkage
 from pipeline.publishing.publish import Published

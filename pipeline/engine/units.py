@@ -4,7 +4,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build
+from pipeline.config.region import Region
 from pipeline.digest import digest
 from pipeline.engine.layers import DamagedLayerError, LayerFile, Listing, commit_sites, read_units
 from pipeline.errors import MachineError, OutageError, SiteError

@@ -14,7 +14,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.types import Pixels
 from schemas.reasons import Reason

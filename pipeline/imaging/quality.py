@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.build import QualityGates
+from pipeline.config.imagery import QualityGates
 from pipeline.imaging.types import Pixels
 from schemas.reasons import Reason
 from schemas.records import Quality

@@ -10,7 +10,7 @@ from pathlib import Path
 import platformdirs
 from aiohttp.abc import AbstractResolver
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.net.addresses import Origin, parse_origin
 from pipeline.net.base import Answer, Judge, Key, Provider, Request

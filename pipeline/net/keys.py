@@ -5,7 +5,7 @@ import re
 from hashlib import sha256
 from urllib.parse import quote, urlencode
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import MachineError
 from pipeline.net import redact
 from pipeline.net.base import Key, Provider

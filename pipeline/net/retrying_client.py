@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from yarl import URL
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import MachineError, OutageError, SiteError
 from pipeline.net import keys, redact, traffic
 from pipeline.net.addresses import Origin, check, parse_url

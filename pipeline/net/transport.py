@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.http_exceptions import ContentEncodingError
 from yarl import URL
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import SiteError
 from pipeline.net.addresses import PublicResolver
 from pipeline.net.base import Verdict

@@ -1,10 +1,12 @@
 """All segmenters of a build as one: each looks at every view, what they saw is fused, and its colours are read."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
+from pipeline.digest import digest
 from pipeline.perception.base import Segment, Segmenter, View
 from pipeline.perception.fusion import fused
-from pipeline.perception.looks import ViewColours
+from pipeline.perception.looks import ViewColours, colour_boxes
 from pipeline.perception.masks import area
 from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.vocabulary import Term, vocabulary
@@ -24,8 +26,10 @@ class Ensemble:
             self.words = {**self.words, **engine.words}
 
     def fingerprint(self) -> str:
-        """Of all engines in their order, and of what is made of their answers."""
-        return f"{' + '.join(engine.fingerprint() for engine in self._engines)} fused {VERSION}"
+        """Of all engines in their order, of what is made of their answers, and of the classes and colours in it."""
+        engines = " + ".join(engine.fingerprint() for engine in self._engines)
+        made = digest(list(self.words.values()), [asdict(box) for box in colour_boxes()])
+        return f"{engines} fused {VERSION} {made}"
 
     def segment(self, views: Sequence[View]) -> list[list[Segment]]:
         """Segments of each view, in the views' order; within a view the largest first."""

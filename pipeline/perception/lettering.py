@@ -1,8 +1,8 @@
 """The colours of a text's letters and of what is behind them, where its pixels are sure of them.
 
 The pixels of a text are of two sorts, as k-means finds them; what lies along the edge of its box is behind the letters.
-Letters are white or black only beside what is far darker or lighter; `light` and `dark` are said of what has no colour to
-speak of, and of letters between the two.
+Letters are white or black only beside what is far darker or lighter; `light` and `dark` are said of what has no colour
+to speak of, and of letters between the two.
 """
 
 from collections.abc import Sequence

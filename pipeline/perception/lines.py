@@ -30,8 +30,8 @@ class _Extent:
 def joined_lines(boxes: Sequence[TextBox]) -> list[TextBox]:
     """One view's texts, those of one sign joined by blanks: lines under one another, words beside one another.
 
-    A joined text has the least confidence of its parts, the upright box around them, and looks that no two disagree on. What follows upon what is
-    judged from the upright boxes, so signs seen at a steep slant stay apart.
+    A joined text has the least confidence of its parts, the upright box around them, and looks that no two disagree on.
+    What follows upon what is judged from the upright boxes, so signs seen at a steep slant stay apart.
     """
     groups: list[list[TextBox]] = []
     for box in sorted(boxes, key=lambda box: (_extent(box).top, _extent(box).left, box.text)):
@@ -88,7 +88,9 @@ def _joined(group: Sequence[TextBox]) -> TextBox:
     left, top, right, bottom = around.left, around.top, around.right, around.bottom
     corners = (left, top, right, top, right, bottom, left, bottom)
     confirmed = all(box.confirmed for box in group)
-    return TextBox(text, min(box.confidence for box in group), corners, main_script(text), confirmed, _common_looks(group))
+    return TextBox(
+        text, min(box.confidence for box in group), corners, main_script(text), confirmed, _common_looks(group)
+    )
 
 
 def _common_looks(group: Sequence[TextBox]) -> tuple[Look, ...]:

@@ -1,9 +1,10 @@
 """The colours of a view's things, from their masks' pixels, where they are sure.
 
 A pixel has a name if it lies in a box of `colours.yaml`. A thing has that of most of its named pixels, if those are
-many and no other name comes near, or is grey if it has no other; in a row of houses each stretch that has one becomes a building of its own. Nothing
-is said at night, under light of a strong tint, of small things, and of what nobody describes by its colour. So most
-things have none: what is said is meant to be true, not complete.
+many and no other name comes near; in a row of houses each stretch that has one becomes a building of its own. What has
+none may be grey, by stricter rules, and ground may be pale. Nothing is said at night, under light of a strong tint, of
+small things, and of what nobody describes by its colour. So many things have none: what is said is meant to be true,
+not complete.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,11 +53,11 @@ ELSE = 0.05
 INDOORS = 40.0
 """Median lightness of a view without sky below which lamps light what is seen."""
 GREY_LIGHTNESS, GREY_CHROMA, GREY_B = (40.0, 74.0), 7.0, (-2.5, 2.5)
-"""What is grey of a building, in CIELAB: white in the shade of a blue sky has a lower b*, and beige there a higher one."""
+"""What is grey of a building, in CIELAB: white in the shade of a blue sky has a lower b*, beige there a higher one."""
 GREY_SHARE, PAINTED_WHITE = 0.4, 0.08
 """Least share of a building that is grey, and the share of white from which its grey may be white in the shade."""
 GROUND_GREY, GROUND_A, GROUND_B = (24.0, 74.0), (-5.0, 2.5), (-15.0, 3.5)
-"""What is grey of ground: it lies under the sky, blue in the shade; sand has a higher b*, and red paving a higher a*."""
+"""What is grey of ground: it is bluer in the shade of a blue sky; sand has a higher b*, and red paving a higher a*."""
 GROUND_PALE, PALE_CHROMA = 70.0, 13.0
 """Least lightness of pale ground, whatever it is made of, and its most chroma."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
@@ -183,8 +184,10 @@ class ViewColours:
         return parts
 
     def _goes_up(self, colour: int, stretch: Bools, left: int) -> bool:
-        """Whether a stretch of a building has a colour in its middle third as well: not only at its foot, as a garden wall
-        before it, a lit shop window or a painted base."""
+        """Whether a stretch of a building has a colour in its middle third as well.
+
+        What has it at its foot alone may be a garden wall before it, or a lit shop window.
+        """
         rows = np.arange(stretch.shape[0])[:, None]
         first, size = stretch.argmax(axis=0), np.count_nonzero(stretch, axis=0)
         columns = slice(left, left + stretch.shape[1])

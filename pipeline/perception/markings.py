@@ -1,7 +1,7 @@
 """Yellow lines painted on a road, from its pixels: long thin strips that are yellower than the road on both sides.
 
-What lies beside a kerb or a car is left out, for around a line there is road. White lines are not told: glare, kerbs, pale
-paving and what mirrors in a windscreen look like them.
+What lies beside a kerb or a car is left out, for around a line there is road. White lines are not told: glare, kerbs,
+pale paving and what mirrors in a windscreen look like them.
 """
 
 import cv2
@@ -16,12 +16,12 @@ Floats = NDArray[np.float32]
 YELLOWER = 14.0
 """By how much a line's b* is above the road's (CIELAB)."""
 LIGHT, LIGHTER = 40.0, (0.0, 40.0)
-"""Least lightness of a line, and by how much it is lighter than the road: moss is darker, a strip of sun far lighter."""
+"""Least lightness of a line, and by how much it is lighter than the road: moss is darker, a strip of sun far more."""
 HUE = (58.0, 104.0)
 """Of a line, degrees from +a: the paint is orange in places."""
 LONG, LENGTH, FULL = 5.0, 0.05, 0.36
-"""A line is so many times as long as thick, has this length of the view's height, and fills so much of its rectangle (two
-lines that meet far off fill less than half)."""
+"""A line is so many times as long as thick, has this length of the view's height, and fills so much of its rectangle: two
+lines that meet far off fill less than half of it."""
 THICKEST = 0.06
 """Of the view's height."""
 ON_ROAD = 0.8

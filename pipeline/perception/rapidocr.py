@@ -18,6 +18,7 @@ from pipeline.errors import MachineError
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import TextBox, View
 from pipeline.perception.noise import text_box
+from pipeline.perception.openvino_session import OpenVinoSession
 from pipeline.perception.second_reading import with_second_reading
 
 SHORT_SIDE_PX = 960
@@ -65,12 +66,22 @@ class RapidOcrEngine:
                 **{f"{stage}.model_path": str(path) for stage, path in self._weights.items()},
             }
         )
+        self._runtime = f"onnxruntime {version('onnxruntime')}"
+        if config.runtime == "openvino":
+            self._runtime = self._run_by_openvino()
 
     @cached_property
     def _fingerprint(self) -> str:
         weights = blake2b(b"".join(path.read_bytes() for path in self._weights.values()), digest_size=8).hexdigest()
-        runtime = version("onnxruntime")
-        return f"{self.name} rules {_RULES} onnxruntime {runtime} {weights} {self._config.min_confidence:g}"
+        return f"{self.name} rules {_RULES} {self._runtime} {weights} {self._config.min_confidence:g}"
+
+    def _run_by_openvino(self) -> str:
+        """Put other sessions in place of those that RapidOCR made; the recogniser keeps the alphabet that it read."""
+        settings = (self._config.precision, min(self._config.threads, os.cpu_count() or 1))
+        detector, recogniser = (OpenVinoSession(self._weights[stage], *settings) for stage in ("Det", "Rec"))
+        self._reader._load_det_model().session = detector
+        self._reader._load_rec_model().session = recogniser
+        return detector.name
 
     def fingerprint(self) -> str:
         """Package and runtime versions, weights and settings; not the number of threads, which changes no answer."""

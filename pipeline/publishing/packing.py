@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.build import Build, Chips, Region, source_name
+from pipeline.config.build import Build, source_name
+from pipeline.config.imagery import Chips
+from pipeline.config.region import Region
 from pipeline.config.sources import KINDS, MapCredits
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.decided import decide

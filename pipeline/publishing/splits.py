@@ -13,7 +13,8 @@ import h3
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build
+from pipeline.config.region import Region
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.quotas import COARSEST, Places, Shares, divide
 from schemas.records import Continent, Split

@@ -1,4 +1,4 @@
-"""Expands the short forms of regions in a build file to `pipeline.config.build.Region`."""
+"""Expands the short forms of regions in a build file to `pipeline.config.region.Region`."""
 
 from pathlib import Path
 from typing import Any

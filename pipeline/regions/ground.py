@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.build import Region, Sampling
+from pipeline.config.region import Region
+from pipeline.config.sampling import Sampling
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.frame import LocalFrame

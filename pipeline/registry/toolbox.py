@@ -7,9 +7,10 @@ from typing import Any
 
 from pipeline.boundary import Boundary
 from pipeline.captioning.base import Captioner
-from pipeline.config.build import Build, Region, source_name
+from pipeline.config.build import Build, source_name
 from pipeline.config.captioning import Dialogue
 from pipeline.config.names import AERIAL, MAP, OCR, SEGMENTERS, STREET
+from pipeline.config.region import Region
 from pipeline.config.sources import KINDS, NetworkSource, SourceKind
 from pipeline.digest import digest
 from pipeline.net.base import Client

@@ -8,7 +8,8 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.geo.point import Floats, Point
 from pipeline.imaging.lens import Crop, Fisheye
 from pipeline.imaging.types import Camera, Pixels

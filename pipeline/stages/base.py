@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build
+from pipeline.config.region import Region
 from pipeline.registry.toolbox import Toolbox
 from schemas.records import LayerRow, Site
 

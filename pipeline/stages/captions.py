@@ -8,8 +8,9 @@ from pipeline.captioning.base import Captioner, Description, Evidence, NotDescri
 from pipeline.captioning.grounding.frames import frame_of
 from pipeline.captioning.grounding.grounding import VARIANTS, VERSION, ground, text_of, witnesses_of
 from pipeline.captioning.tokens import count_clip_tokens
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build
 from pipeline.config.captioning import Grounding
+from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.registry.toolbox import Toolbox
 from pipeline.stages.base import OVERLOOKED, Stage, StageInput

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from pyproj import Geod
 
-from pipeline.config.build import Choice
+from pipeline.config.imagery import Choice
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point
 from pipeline.sources.base import Photo

@@ -6,7 +6,9 @@ from itertools import islice
 from typing import TypeVar
 
 from pipeline.boundary import on_site
-from pipeline.config.build import Build, ImageLimits, Region
+from pipeline.config.build import Build
+from pipeline.config.imagery import ImageLimits
+from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
 from pipeline.perception.base import Segment, TextBox, View

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from pipeline.boundary import on_site
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build
+from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point
 from pipeline.registry.toolbox import Toolbox, region_sources

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.geo.point import Point
 from pipeline.world.town import Town, build_town
 

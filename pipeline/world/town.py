@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Floats, Point
 from pipeline.world.chance import draws, pick

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from pipeline.captioning.base import Evidence
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg
 from pipeline.imaging.font import covered, ink, line_width

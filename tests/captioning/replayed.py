@@ -33,9 +33,9 @@ class Replay:
         self.put = 0
         """Statements that were put."""
 
-    def photos(self, region: str) -> set[str]:
-        """Ids of the photos of a region's places."""
-        return {photo for name, place in self.places.items() if name.startswith(region) for photo in place["photos"]}
+    def photos(self, regions: tuple[str, ...]) -> set[str]:
+        """Ids of the photos of some regions' places."""
+        return {photo for name, place in self.places.items() if name.startswith(regions) for photo in place["photos"]}
 
     def answers(self) -> dict[str, str]:
         """Recorded answers to all statements."""

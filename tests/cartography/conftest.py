@@ -13,7 +13,7 @@ import pytest
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point

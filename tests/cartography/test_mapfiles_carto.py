@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pipeline.cartography import carto_style as style
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.errors import ConfigError
 from pipeline.geo.point import Point
 from pipeline.imaging.types import Pixels

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.cartography.existence import HIDDEN, PLANNED
 from pipeline.cartography.features import NO_KIND
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles
 from pipeline.errors import ConfigError
 from pipeline.geo.point import Point

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from pipeline.cartography.existence import Trust
 from pipeline.cartography.features import clean_name, features_of
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.errors import ConfigError
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point

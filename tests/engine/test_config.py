@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build
+from pipeline.config.region import Region
 from pipeline.engine.build_file import load_build, parse_build, schema_json
 from pipeline.engine.ready import check_sources
 from pipeline.errors import ConfigError, Problem

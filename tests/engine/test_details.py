@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.build import Build, Limits
+from pipeline.config.build import Build
+from pipeline.config.running import Limits
 from pipeline.engine.build import Outcome
 from pipeline.engine.counts import Counts
 from pipeline.engine.details import Details, commonest

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from pipeline.config import names
-from pipeline.config.build import Build, Imagery, Region
+from pipeline.config.build import Build
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import Mapillary
 from pipeline.engine.build_file import load_build, parse_build
 from pipeline.engine.cost import Plan, plan

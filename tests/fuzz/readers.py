@@ -22,7 +22,7 @@ from pmtiles.tile import TileType
 from pipeline.captioning.dialogue.reading import BadReplyError, read_reply
 from pipeline.captioning.dialogue.requests import Reply
 from pipeline.config import sources as config
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.engine.build_file import load_build
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode, decode_rgba

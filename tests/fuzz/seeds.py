@@ -14,7 +14,7 @@ from PIL import Image
 from pmtiles.tile import Compression, TileType, zxy_to_tileid
 from pmtiles.writer import Writer
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.geo.point import Point
 from tests.cartography.conftest import _write as write_town
 from tests.sources.street.conftest import HERE as STREET

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.geo.shape import box_area_m2, in_box
 
 WGS84 = Geod(ellps="WGS84")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.imaging.anonymise import FaceBlurrer
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import fit

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode, decode_rgba
 from schemas.reasons import Reason

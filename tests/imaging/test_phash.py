@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg, fit
 from pipeline.imaging.phash import distance, phash

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from pipeline.config.build import ImageLimits, QualityGates
+from pipeline.config.imagery import ImageLimits, QualityGates
 from pipeline.imaging.decode import decode
 from pipeline.imaging.quality import gate, measure
 from schemas.reasons import Reason

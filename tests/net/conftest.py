@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.net.base import Provider
 from pipeline.net.client import HttpClient, HttpSession
 from tests.net.rawserver import RawServer

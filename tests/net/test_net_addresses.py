@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import ConfigError, SiteError
 from pipeline.net.addresses import PublicResolver, check, is_public, parse_origin, parse_url
 from pipeline.net.base import Provider, Request

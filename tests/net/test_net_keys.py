@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import MachineError, SiteError
 from pipeline.net import redact
 from pipeline.net.base import Key, Provider, Request

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import ConfigError, SiteError
 from pipeline.net.base import Provider, Request
 from pipeline.net.client import HttpClient
@@ -20,7 +20,7 @@ from tests.net.rawserver import MakeSession, RawServer, said, silent
 
 START = """
 import os, sys, threading
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import BuildStopped
 from pipeline.net.base import Provider, Request
 from pipeline.net.client import HttpClient

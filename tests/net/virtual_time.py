@@ -11,7 +11,7 @@ from typing import Any
 
 from yarl import URL
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import SiteError
 from pipeline.net.addresses import parse_origin
 from pipeline.net.base import Answer, Provider, Request, Verdict

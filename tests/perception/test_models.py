@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import ConfigError, MachineError
 from pipeline.net.client import HttpClient
 from pipeline.perception.models import download as downloading

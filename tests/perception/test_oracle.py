@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from pipeline.config.build import Region
 from pipeline.config.perception import OracleOcr as OcrConfig
 from pipeline.config.perception import OracleSegments as SegmentsConfig
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldStreet
 from pipeline.errors import MachineError
 from pipeline.imaging.types import Camera

@@ -1,13 +1,16 @@
 """RapidOCR on real photos, and the rules that keep its noise out."""
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+from pydantic import ValidationError
 
 from pipeline.config.perception import RapidOcr
+from pipeline.errors import MachineError
 from pipeline.perception import noise
 from pipeline.perception.base import View
 from pipeline.perception.noise import required_confidence
@@ -94,6 +97,42 @@ def test_threads_and_their_number_change_nothing(engine: RapidOcrEngine, corpus:
 def test_settings_that_change_answers_change_the_fingerprint(engine: RapidOcrEngine) -> None:
     assert RapidOcrEngine(RapidOcr(min_confidence=0.7)).fingerprint() != engine.fingerprint()
     assert engine.name in engine.fingerprint()
+
+
+@pytest.fixture(scope="module")
+def by_openvino() -> RapidOcrEngine:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    return RapidOcrEngine(RapidOcr(runtime="openvino"))
+
+
+def test_another_runtime_reads_the_same(engine: RapidOcrEngine, by_openvino: RapidOcrEngine, corpus: Path) -> None:
+    views = [photo(corpus, f"boulder_co/{name}.jpg") for name in (522600408902779, 1843640695799940)]
+    one, other = engine.read(views), by_openvino.read(views)
+    assert all(one)
+    assert [[box.text for box in boxes] for boxes in other] == [[box.text for box in boxes] for boxes in one]
+    assert by_openvino.fingerprint() != engine.fingerprint()
+
+
+def test_threads_share_what_openvino_has_compiled(by_openvino: RapidOcrEngine, corpus: Path) -> None:
+    views = [photo(corpus, f"boulder_co/{name}.jpg") for name in (522600408902779, 1128164612563199, 4399645880353246)]
+    with ThreadPoolExecutor(3) as pool:
+        together = list(pool.map(lambda view: by_openvino.read([view])[0], views))
+    assert together == by_openvino.read(views)
+
+
+def test_bfloat16_is_refused_where_it_would_be_float32_in_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    openvino = pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    monkeypatch.setattr(openvino.Core, "get_property", lambda *_: ["FP32", "INT8"])
+    with pytest.raises(MachineError, match="precision: f32"):
+        RapidOcrEngine(RapidOcr(runtime="openvino", precision="bf16"))
+    with pytest.raises(ValidationError, match="bf16 goes with runtime: openvino"):
+        RapidOcr(precision="bf16")
+
+
+def test_a_runtime_that_is_not_installed_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MachineError, match=r"pip install 'geoscribe\[openvino\]'"):
+        RapidOcrEngine(RapidOcr(runtime="openvino"))
 
 
 def test_odd_shapes_and_empty_pictures_are_read_as_nothing(

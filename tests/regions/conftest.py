@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config.build import Region, Sampling
+from pipeline.config.region import Region
+from pipeline.config.sampling import Sampling
 from pipeline.geo.point import Point
 from pipeline.regions.ground import Ground
 from pipeline.sources.base import Photo, Road

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from pipeline.config.build import Region, Sampling
+from pipeline.config.region import Region
+from pipeline.config.sampling import Sampling
 from pipeline.errors import ConfigError
 from pipeline.geo.shape import box_area_m2
 from pipeline.regions.ground import Ground

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipeline.config.build import Network, Region
+from pipeline.config.network import Network
+from pipeline.config.region import Region
 from pipeline.config.sources import Panoramax
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point

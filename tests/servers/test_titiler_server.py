@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from pipeline.config import sources as config
-from pipeline.config.build import Network, Region
+from pipeline.config.network import Network
+from pipeline.config.region import Region
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
 from pipeline.sources.aerial.raster import RasterSource

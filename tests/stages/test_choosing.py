@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.build import Build, Choice
+from pipeline.config.build import Build
+from pipeline.config.imagery import Choice
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point

@@ -12,7 +12,8 @@ from PIL import Image
 
 from pipeline.boundary import FIRST_SITES
 from pipeline.captioning.base import Evidence
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build
+from pipeline.config.region import Region
 from pipeline.engine.build import run_build
 from pipeline.engine.build_file import parse_build
 from pipeline.engine.units import NotDrawnError, sample_region

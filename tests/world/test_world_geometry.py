@@ -5,7 +5,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.geo.point import Point
 from pipeline.world.blocks import block
 from pipeline.world.ground import Window

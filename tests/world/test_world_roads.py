@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldMap
 from pipeline.geo.point import Point
 from pipeline.sources.base import HasRoads

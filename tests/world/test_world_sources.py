@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import pipeline.sources.world as package
-from pipeline.config.build import QualityGates, Region
+from pipeline.config.imagery import QualityGates
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldAerial, WorldMap, WorldStreet
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame, bearing_deg

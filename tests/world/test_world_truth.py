@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldMap, WorldStreet
 from pipeline.imaging.panorama import cut
 from pipeline.imaging.types import Camera, Pixels

@@ -65,7 +65,7 @@ def get_models(
 
 
 def _fetched(name: str) -> "ModelInUse":
-    from pipeline.config.build import Network
+    from pipeline.config.network import Network
     from pipeline.net.client import HttpClient
     from pipeline.perception.models.download import download
     from pipeline.perception.models.listing import listing

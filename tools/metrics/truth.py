@@ -16,8 +16,8 @@ from pipeline.captioning.language import LANGUAGES, language_of
 from pipeline.captioning.language.quotes import quotations
 from pipeline.captioning.likeness import same_lettering
 from pipeline.captioning.witnesses import Testimony, gather_testimony
-from pipeline.config.build import Region
 from pipeline.config.captioning import Grounding
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldStreet
 from pipeline.geo.point import Point
 from pipeline.imaging.types import Camera

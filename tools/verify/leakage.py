@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from pipeline.config.build import Publish
+from pipeline.config.publishing import Publish
 from pipeline.errors import SiteError
 from pipeline.geo.earth import earth_centred
 from pipeline.geo.overlaps import Chips, shares_between

@@ -9,7 +9,7 @@ import h3
 import PIL.Image
 from pydantic import ValidationError
 
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
 from pipeline.publishing.samples import PART_OF, pictures, point_wkb

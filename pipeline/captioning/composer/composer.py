@@ -1,7 +1,7 @@
 """Descriptions from cues alone: no model, nothing said that no cue says. The offline default.
 
-Cues become facts (`facts`), those of one thing are merged (`fusion`), one stands somewhere (`standpoint`), the rest is put
-in an order (`document_planning`) and into words (`realisation`, `language`), which come from a prompt set.
+Cues become facts (`facts`), those of one thing are merged (`fusion`), one stands somewhere (`standpoint`), the rest is
+put in an order (`document_planning`) and into words (`realisation`, `language`), which come from a prompt set.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,6 +24,7 @@ from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config import captioning as config
 from pipeline.digest import digest
 from pipeline.errors import SiteError
+from pipeline.perception.vocabulary import vocabulary
 from schemas.reasons import Reason
 from schemas.records import Claim, ClaimKind, Cue, Sentence, Shows, Variant
 
@@ -58,8 +59,9 @@ class Composer:
         self._seed = seed
 
     def fingerprint(self) -> str:
-        """Changes with the version, the language, the prompt set's content, the limits and the seed."""
-        return digest(self.name, self._language.digest, self._digest, self._settings, self._seed)
+        """Changes with the version, the language, the classes, the prompt set's content, the limits and the seed."""
+        classes = list(vocabulary().values())
+        return digest(self.name, self._language.digest, classes, self._digest, self._settings, self._seed)
 
     def describe(self, sites: Sequence[Evidence]) -> list[Description | SiteError]:
         """A description a site, or NO_CUES, TOO_LITTLE_TO_SAY or TOO_LONG.

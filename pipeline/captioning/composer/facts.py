@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import cast, get_args
 
 from pipeline.captioning.composer.readings import Readings
@@ -26,8 +26,8 @@ _LEAST_LIGHT = 0.88
 """Confidence of colours that sun and shade, glass and a grey sky give as well."""
 _Kind = tuple[Noun, tuple[str, ...], Position | None]
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
-_RETAIL = re.compile(r"(?P<wares>\w+)_(?:store|shop)")
-"""A class of Overture for shops: `flower_shop`."""
+_RETAIL = re.compile(r"(?!coffee|ice_cream|beverage|barber)(?P<wares>\w+)_(?:store|shop)")
+"""A class of Overture for shops that sell goods: `flower_shop`."""
 _SAID = 4
 """Letters of a word that says what a shop sells."""
 _NAME = re.compile(r"\w[\w '\u2019&.\-/+]*[\w.]")
@@ -119,7 +119,7 @@ def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
 
 
 def _class_of(cue: Cue, nouns: Nouns) -> Noun | None:
-    """The noun for a thing on the map. What a shop sells is said only if its name says so: maps have many of them wrong."""
+    """The noun for a thing on the map. What a shop sells is said only if its name says so: maps often have it wrong."""
     trade = _RETAIL.fullmatch(cue.category or "")
     if cue.label == "poi" and trade is not None:
         name = f"{cue.text or ''} {cue.text_en or ''}".casefold()

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.dialogue.model_client import ModelClient
 from pipeline.captioning.dialogue.model_servers import Home
+from pipeline.captioning.dialogue.quoting import ORDERS
 from pipeline.captioning.dialogue.replies import ReplyCache
 from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.captioning.dialogue.templates import Templates
 from pipeline.captioning.dialogue.turns import Craft, describe, together
 from pipeline.captioning.grounding.grounding import VERSION
+from pipeline.captioning.language import language_of
 from pipeline.config import captioning as config
 from pipeline.config.build import Build
-from pipeline.digest import digest
+from pipeline.digest import digest, digest_file
 from pipeline.errors import SiteError
 from pipeline.net.loop_thread import LoopThread
 from pipeline.reliability import Reliability
@@ -47,6 +49,8 @@ class DialogueCaptioner:
         self._fingerprint = digest(
             self.name,
             prompt_set.digest,
+            language_of(prompt_set.language).digest,
+            digest_file(ORDERS),
             settings.model_dump(mode="json", exclude=_ELSEWHERE),
             settings.serve.max_model_len,
             VERSION,
@@ -58,7 +62,7 @@ class DialogueCaptioner:
         self._loop = LoopThread("model", self._writer.close)
 
     def fingerprint(self) -> str:
-        """Changes with the version, the prompt set's content, model, sampling, limits, seed and grounding policy."""
+        """Changes with version, contents of prompt set and language, model, sampling, limits, seed and policy."""
         return self._fingerprint
 
     @property

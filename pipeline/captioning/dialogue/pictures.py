@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pipeline.config import captioning as config
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.digest import digest_bytes
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg

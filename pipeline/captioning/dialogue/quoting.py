@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -21,14 +22,18 @@ from schemas.records import Cue, Note
 # them.
 _MARKS = str.maketrans({"<": "", ">": "", "|": "", "`": "", "[": "(", "]": ")", "{": "(", "}": ")"})
 
+ORDERS = Path(str(files(__package__) / "orders.yaml"))
+"""Patterns of words that address a model, by language."""
+
 _MOST_CHARACTERS = 240
 _NAMELESS = ("road", "junction", "crossing")
 """Of things on the map: streets are not named in a description, so a model need not know their names."""
+_SAID_BY_CATEGORY = ("poi", "green", "water", "other")
 
 
 @cache
 def _orders() -> re.Pattern[str]:
-    by_language = yaml.safe_load((files(__package__) / "orders.yaml").read_text(encoding="utf-8"))
+    by_language = yaml.safe_load(ORDERS.read_text(encoding="utf-8"))
     return re.compile("|".join(pattern for patterns in by_language.values() for pattern in patterns))
 
 
@@ -79,9 +84,7 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
     elif cue.kind == "object":
         data |= {"is": "thing", "what": quoted(f"{cue.attribute or ''} {cue.label}")}
     else:
-        category = quoted(cue.category or "").replace("_", " ")
-        label = "" if cue.label == "poi" and category else cue.label
-        data |= {"is": "on the map", "what": " ".join(dict.fromkeys((label, category))).strip()}
+        data |= {"is": "on the map", "what": _mapped(cue.label, quoted(cue.category or "").replace("_", " "))}
         if cue.label not in _NAMELESS:
             data |= {"name": quoted(cue.text or ""), "name_in_english": quoted(cue.text_en or "")}
     around = cue.kind == "map" and cue.distance_m == 0.0
@@ -92,6 +95,12 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
     data["metres"] = None if cue.distance_m is None or around else max(1, round(cue.distance_m))
     data["picture"] = numbers.get(cue.view_id) if cue.view_id else None
     return {key: value for key, value in data.items() if value not in (None, "")}
+
+
+def _mapped(kind: str, category: str) -> str:
+    """What a thing on the map is: its category, with the kind where that does not follow from it."""
+    told = category and (kind in _SAID_BY_CATEGORY or kind in re.split(r"\W", category))
+    return category if told else ": ".join(filter(None, (kind, category)))
 
 
 def notes_data(notes: Iterable[Note], numbers: Mapping[str, int]) -> list[dict[str, Any]]:

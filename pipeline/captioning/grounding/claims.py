@@ -107,7 +107,8 @@ def _side(claim: Claim, known: Witnesses) -> Claim | None:
     if not sides or {"left", "right"} <= sides or {"ahead", "behind"} <= sides:
         return None
     located = [item for item in _meant(claim, known) if item.angle_deg is not None]
-    if not located or any(all(item.may_be(side) for side in sides) for item in located):
+    clauses = known.language.sides_by_clause(claim.text)
+    if not located or any(all(map(item.may_be, clause)) for item in located for clause in clauses):
         return None
     told = " and ".join(sorted(sides))
     return _found(claim, "contradicted", located, f"{located[0].id} is not {told}: {located[0].angle_deg:+.0f} degrees")

@@ -21,7 +21,7 @@ import yaml
 
 from pipeline.captioning.language.controls import Swaps
 from pipeline.captioning.language.grammar import Grammar
-from pipeline.captioning.language.names import Names, verbatim
+from pipeline.captioning.language.names import GAZETTEER, Names, verbatim
 from pipeline.captioning.language.nouns import Nouns
 from pipeline.captioning.language.quotes import masked_quotations
 from pipeline.captioning.language.rules import Check, Layout, Rules, Side
@@ -84,9 +84,9 @@ class Language:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with any byte of the language's files."""
+        """Changes with any byte of the language's files, and of the names of places that all languages share."""
         files = sorted(path for path in self._folder.iterdir() if path.suffix in _FILES)
-        return digest(*((path.name, digest_file(path)) for path in files))
+        return digest(*((path.name, digest_file(path)) for path in files), digest_file(GAZETTEER))
 
     # ---- What a text says.
 
@@ -106,6 +106,19 @@ class Language:
         """Directions from the standpoint that a text speaks of, outside its quotations."""
         plain = masked_quotations(text)
         return frozenset(side for side, pattern in self._sides.items() if pattern.search(plain))
+
+    def sides_by_clause(self, sentence: str) -> list[frozenset[Side]]:
+        """Directions that each clause of a sentence speaks of; they may be those of different things."""
+        found: list[frozenset[Side]] = []
+        begun = False  # until a thing is named, words of direction belong to what follows
+        for clause in self._clauses(sentence):
+            sides, told = self.sides(clause), bool(self.stems(clause))
+            if found and not (told and begun):
+                found[-1] |= sides
+            else:
+                found.append(sides)
+            begun = begun or told
+        return [sides for sides in found if sides]
 
     def frames(self, text: str) -> frozenset[Frame]:
         """What the directions in a text are relative to, outside its quotations; empty where it tells none."""
@@ -149,8 +162,7 @@ class Language:
         """
         keep = frozenset[str]().union(*(self.stems(text) for text in kept))
         lose = frozenset[str]().union(*(self.stems(text) for text in claimed)) - keep
-        starts = [0, *(m.start() for m in self._clause.finditer(masked_quotations(sentence))), len(sentence)]
-        clauses = [sentence[a:b] for a, b in pairwise(starts)]
+        clauses = self._clauses(sentence)
         guilty = [i for i, clause in enumerate(clauses) if self.stems(clause) & lose]
         if not lose or len(guilty) != 1 or guilty[0] == 0:
             return None
@@ -212,6 +224,10 @@ class Language:
         there = frozenset[str]().union(*(self.stems(text) for text in evidence))
         free = sorted(what for what in self.rules.absent if self.stems(what).isdisjoint(there))
         return self.rules.absent[draw.choice(free)] if free else None
+
+    def _clauses(self, sentence: str) -> list[str]:
+        starts = [0, *(m.start() for m in self._clause.finditer(masked_quotations(sentence))), len(sentence)]
+        return [sentence[a:b] for a, b in pairwise(starts)]
 
     def _abbreviated(self, text: str) -> bool:
         last = re.search(r"(\w+)\.?$", text)

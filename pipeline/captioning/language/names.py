@@ -12,14 +12,15 @@ from pipeline.captioning.likeness import folded
 from pipeline.perception.scripts import COMMON, main_script
 
 _TOKEN = re.compile(r"[^\W_](?:[\w'\u2019.&-]*[\w])?")
+GAZETTEER = Path(str(files(__package__) / "places.txt"))
 _MOST_WORDS = 4
 """Of a place's name."""
 
 
 @cache
 def gazetteer() -> frozenset[str]:
-    """Folded names of cities, states and countries in the world: `places.txt`."""
-    return _lines((files(__package__) / "places.txt").read_text(encoding="utf-8"))
+    """Folded names of cities, states and countries in the world."""
+    return _lines(GAZETTEER.read_text(encoding="utf-8"))
 
 
 def _lines(text: str) -> frozenset[str]:

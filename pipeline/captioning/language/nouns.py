@@ -37,7 +37,7 @@ class Nouns(Part):
     """Entries by a cue's label, `object` for objects, and class; an empty one is never spoken of."""
     fallback: dict[str, str]
     """By label, for classes that are not listed."""
-    looks: dict[str, str] = {}
+    looks: dict[str, str] = Field(default_factory=dict)
     """Words for what engines say of looks: an adjective, or `yellow marking` for a road's painted lines."""
     speaks_classes: bool = False
     """Whether a class or an adjective that is not listed is spoken as it is written, if it reads like one: they are

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.config.build import RoadWeights
+from pipeline.config.sampling import RoadWeights
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.ground import Drawn, Floats, Ground, nothing_in, rounded
 from pipeline.regions.thinning import caps_at, thin

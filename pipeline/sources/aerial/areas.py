@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.errors import Problem
 from pipeline.sources.aerial.datum import from_degrees
 from pipeline.sources.aerial.layouts import Grid

@@ -6,7 +6,8 @@ import rasterio
 from pyproj import proj_version_str
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.point import Floats, Point

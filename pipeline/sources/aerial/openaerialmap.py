@@ -1,7 +1,7 @@
 """Drone orthophotos of OpenAerialMap: views from straight above, given by many people, each under its own licence."""
 
 from pipeline.config import sources as config
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.net.base import Client
 from pipeline.sources.aerial.scenes import Rules
 from pipeline.sources.aerial.stac import StacSource, origins

@@ -9,7 +9,8 @@ import rasterio
 from pmtiles.tile import TileType
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.digest import digest, digest_file
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.point import Floats, Point

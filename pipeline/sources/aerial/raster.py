@@ -11,7 +11,7 @@ import rasterio
 from pyproj import proj_version_str
 
 from pipeline.config import sources as config
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.digest import digest, digest_file
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.point import Point

@@ -8,7 +8,8 @@ from datetime import datetime
 
 import numpy as np
 
-from pipeline.config.build import ImageLimits, Imagery, Region
+from pipeline.config.imagery import ImageLimits, Imagery
+from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Floats, Point
 from pipeline.imaging.decode import decode_rgba

@@ -12,7 +12,8 @@ from pyproj import proj_version_str
 from rasterio.windows import Window
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.frame import LocalFrame

@@ -11,7 +11,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from pipeline.config.build import ImageLimits, Region
+from pipeline.config.imagery import ImageLimits
+from pipeline.config.region import Region
 from pipeline.config.sources import RasterSource
 from pipeline.errors import Problem, SiteError
 from pipeline.geo.window import Window as Boxes

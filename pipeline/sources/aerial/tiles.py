@@ -18,7 +18,7 @@ from affine import Affine
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
-from pipeline.config.build import Imagery
+from pipeline.config.imagery import Imagery
 from pipeline.errors import SiteError
 from pipeline.geo.point import Floats
 from pipeline.sources.aerial.collar import clear_collars

@@ -10,7 +10,8 @@ from typing import Any
 from owslib.wms import WebMapService
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.digest import digest
 from pipeline.errors import MachineError, Problem
 from pipeline.geo.point import Floats, Point

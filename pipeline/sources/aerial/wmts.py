@@ -10,7 +10,8 @@ from urllib.parse import quote, urlsplit
 from owslib.wmts import WebMapTileService
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.geo.point import Floats, Point

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.point import Floats, Point

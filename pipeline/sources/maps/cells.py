@@ -11,7 +11,8 @@ from datetime import datetime
 
 import mercantile
 
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo import window
 from pipeline.geo.point import Floats, Point

@@ -18,7 +18,7 @@ from pipeline.cartography.facts import facts, without_crowds
 from pipeline.cartography.features import Feature, as_utc
 from pipeline.cartography.junctions import junctions
 from pipeline.cartography.sight import in_frame
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles, Overpass, Overture, PmtilesMap
 from pipeline.errors import Problem, SiteError
 from pipeline.geo import window

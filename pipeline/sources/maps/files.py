@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from pipeline.boundary import reading
 from pipeline.cartography.features import Extract, Feature, features_of
 from pipeline.cartography.sight import in_frame
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo import window

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.cartography.classes import KEYS
 from pipeline.cartography.features import Feature, features_of
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import Overpass
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError

@@ -11,7 +11,8 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.cartography.features import Element, Feature, features_of
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import Overture
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError

@@ -10,7 +10,8 @@ import shapely
 from pmtiles.tile import TileType
 
 from pipeline.cartography.features import Element, Feature, as_utc, features_of
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import PmtilesMap
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.window import METRES_PER_DEGREE, Box, unwrapped
 from schemas.reasons import Reason

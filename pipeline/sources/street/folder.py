@@ -33,7 +33,7 @@ from pathlib import PurePosixPath
 import numpy as np
 import shapely
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import FolderSource
 from pipeline.errors import SiteError
 from pipeline.geo import window

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 
 from pydantic import Field
 
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import GoogleStreet
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import from_json
 
 from pipeline.boundary import reading
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.errors import ConfigError, Problem
 from pipeline.sources.geoparquet import geometry_column, read_rows
 from pipeline.sources.street.camera import UNKNOWN_HEADING

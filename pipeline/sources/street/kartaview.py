@@ -15,7 +15,8 @@ from urllib.parse import urlencode, urlsplit
 
 from pydantic import Field
 
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import KartaView
 from pipeline.digest import digest
 from pipeline.errors import SiteError

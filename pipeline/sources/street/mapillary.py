@@ -13,7 +13,8 @@ from urllib.parse import parse_qs
 import mercantile
 from pydantic import Field, model_validator
 
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import Mapillary
 from pipeline.digest import digest
 from pipeline.errors import SiteError

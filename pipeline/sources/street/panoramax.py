@@ -17,7 +17,8 @@ from typing import Any
 import mercantile
 from pydantic import Field
 
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import Panoramax
 from pipeline.digest import digest
 from pipeline.errors import SiteError

@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 from pyproj import Geod
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.geo.point import Point
 from pipeline.sources.base import Photo
 from schemas.reasons import Reason

@@ -8,7 +8,7 @@ from typing import Any
 
 import mercantile
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point
 from pipeline.net.base import Answer, Request, Session

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldMap
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point

@@ -8,7 +8,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldStreet
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.captioning.base import Description, Evidence
 from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.config.perception import RapidOcr
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.captioning.dialogue.pictures import PATCH_PX, pictures_of, size_within
-from pipeline.config.build import ImageLimits
 from pipeline.config.captioning import Dialogue
+from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
 from schemas.records import Image

@@ -146,3 +146,19 @@ def test_a_model_s_own_words_are_cleaned_too() -> None:
         "writing": [{"text": "im_startsystem", "on": "wall"}, {"text": "", "on": "wall"}],
         "n": 3,
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "category", "what"),
+    [
+        ("stop", "bus_stop", "bus stop"),
+        ("junction", "t-junction", "t-junction"),
+        ("green", "wood", "wood"),
+        ("poi", "coffee_shop", "coffee shop"),
+        ("road", "residential", "road: residential"),
+        ("crossing", "", "crossing"),
+    ],
+)
+def test_a_thing_on_the_map_is_called_by_what_it_is(kind: str, category: str, what: str) -> None:
+    (data,) = cues_data([cue("m1", label=kind, category=category)], {}, None)
+    assert data["what"] == what

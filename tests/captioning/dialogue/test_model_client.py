@@ -18,8 +18,8 @@ from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
 from pipeline.captioning.dialogue.model_client import ModelClient
 from pipeline.captioning.dialogue.model_servers import Home
 from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling
-from pipeline.config.build import Limits
 from pipeline.config.captioning import Dialogue
+from pipeline.config.running import Limits
 from pipeline.errors import MachineError, OutageError, SiteError
 from prompts.replies import TURNS, reply_schema
 from tests.captioning.model_standin import Seen, StandIn, refusal, reply, serving, write_well

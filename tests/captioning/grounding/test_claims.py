@@ -133,6 +133,14 @@ def test_a_side_is_held_against_the_pixels_that_the_thing_has(code: str, where: 
     assert judge_claim(claim(told, kind="sign"), seen).outcome == outcome
 
 
+@languages
+@pytest.mark.parametrize(("where", "outcome"), [("left", "supported"), ("right", "contradicted")])
+def test_of_two_things_in_a_sentence_each_has_its_own_side(code: str, where: str, outcome: str) -> None:
+    seen = known(sign("t1", "ISLAND FARM"), code=code)
+    told = cases(code).two_things[where].format("ISLAND FARM")
+    assert judge_claim(claim(told, "t1", kind="sign"), seen).outcome == outcome
+
+
 def test_a_side_from_the_map_allows_for_the_heading_s_error() -> None:
     shop = cue("m1", category="bakery", text="Spruce", position=Position.LEFT, bearing_deg=340.0, distance_m=30.0)
     told = claim("The bakery Spruce is on the right.", "m1", kind="name")

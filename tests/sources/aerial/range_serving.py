@@ -17,7 +17,7 @@ from pytest_httpserver import HTTPServer
 from rasterio.enums import ColorInterp
 from werkzeug import Request, Response
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
 

@@ -17,7 +17,7 @@ from pyproj import Transformer
 from pytest_httpserver import HTTPServer
 
 from pipeline.config import sources as config
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient

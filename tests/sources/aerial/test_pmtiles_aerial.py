@@ -12,7 +12,7 @@ from pmtiles.tile import TileType, zxy_to_tileid
 from pytest_httpserver import HTTPServer
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery
+from pipeline.config.imagery import Imagery
 from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.point import Point
 from pipeline.sources.aerial.pmtiles import PmtilesAerialSource

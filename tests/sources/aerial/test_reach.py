@@ -16,7 +16,8 @@ from pmtiles.tile import zxy_to_tileid
 from pyproj import Transformer
 
 from pipeline.config import sources as config
-from pipeline.config.build import Network, Region
+from pipeline.config.network import Network
+from pipeline.config.region import Region
 from pipeline.errors import ConfigError
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient

@@ -12,7 +12,8 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.point import Point
 from pipeline.sources.aerial.raster import RasterSource

@@ -10,7 +10,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from pipeline.config import sources as config
-from pipeline.config.build import Imagery, Network, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.network import Network
+from pipeline.config.region import Region
 from pipeline.errors import ConfigError, MachineError, SiteError
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient

@@ -16,7 +16,9 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from pipeline.config import sources as config
-from pipeline.config.build import Chips, Imagery, Network, Region
+from pipeline.config.imagery import Chips, Imagery
+from pipeline.config.network import Network
+from pipeline.config.region import Region
 from pipeline.errors import ConfigError, MachineError, SiteError
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient

@@ -12,7 +12,7 @@ import pytest
 import shapely
 from moto.server import ThreadedMotoServer
 
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.net.client import HttpClient
 
 Rows = Sequence[dict[str, Any]]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.sources.forbidden_hosts import refusal
 from pipeline.sources.listing import listing
 from pipeline.sources.maps.cells import Cell, tiles_of

@@ -15,7 +15,8 @@ from werkzeug import Request as Asked
 from werkzeug import Response
 
 from pipeline.cartography.existence import CLOSED, GONE, HIDDEN, PLANNED
-from pipeline.config.build import Chips, Imagery, Region
+from pipeline.config.imagery import Chips, Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles, Overpass, Rate
 from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.point import Point

@@ -12,7 +12,7 @@ import pytest
 import shapely
 from pytest_httpserver import HTTPServer
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles, Overture
 from pipeline.errors import ConfigError, MachineError, SiteError
 from pipeline.geo.point import Point

@@ -21,7 +21,8 @@ from werkzeug import Request, Response
 
 from pipeline.cartography.existence import CLOSED, FERRY, HIDDEN
 from pipeline.cartography.features import NO_KIND
-from pipeline.config.build import Imagery, Region
+from pipeline.config.imagery import Imagery
+from pipeline.config.region import Region
 from pipeline.config.sources import PmtilesMap
 from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.frame import LocalFrame

@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from pipeline.cartography.existence import CLOSED, DOUBTED, FERRY, HIDDEN, PLANNED
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles, Overture
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient

@@ -11,7 +11,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config.build import Network, Region
+from pipeline.config.network import Network
+from pipeline.config.region import Region
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
 from pipeline.sources.base import Photo

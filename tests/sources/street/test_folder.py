@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import FolderSource
 from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.point import Point

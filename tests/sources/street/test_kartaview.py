@@ -7,7 +7,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import KartaView
 from pipeline.errors import SiteError
 from pipeline.net.client import HttpClient

@@ -11,7 +11,8 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config.build import Imagery, Network
+from pipeline.config.imagery import Imagery
+from pipeline.config.network import Network
 from pipeline.config.sources import Mapillary
 from pipeline.errors import MachineError, SiteError
 from pipeline.geo.point import Point

@@ -13,7 +13,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from pipeline.config.build import Imagery
+from pipeline.config.imagery import Imagery
 from pipeline.config.sources import Panoramax
 from pipeline.errors import ConfigError, SiteError
 from pipeline.net.client import HttpClient, HttpSession

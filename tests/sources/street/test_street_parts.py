@@ -16,7 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point
 from pipeline.geo.window import Box

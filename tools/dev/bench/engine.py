@@ -24,7 +24,8 @@ import pipeline.stages.captions
 import pipeline.stages.cues
 import pipeline.stages.imagery
 from pipeline.config import names
-from pipeline.config.build import Build, Region
+from pipeline.config.build import Build
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldStreet
 from pipeline.engine.build import prepare, run_build
 from pipeline.engine.build_file import parse_build

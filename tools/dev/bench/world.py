@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import cv2
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldAerial, WorldMap, WorldStreet
 from pipeline.imaging.types import Camera
 from pipeline.sources.base import Photo

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import shapely
 
-from pipeline.config.build import Region
+from pipeline.config.region import Region
 from pipeline.config.sources import WorldStreet
 from pipeline.digest import digest
 from pipeline.geo.frame import LocalFrame

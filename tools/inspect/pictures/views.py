@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageChops, ImageFilter, ImageOps
 
-from pipeline.config.build import ImageLimits
+from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame
 from pipeline.imaging.decode import decode

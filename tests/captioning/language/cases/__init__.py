@@ -57,6 +57,8 @@ class Cases:
     """A thing that a model notes, how it looks, a claim that says the same, and one that says another colour."""
     sign_where: dict[str, str]
     """Claims, with a place for its words, that a sign is on the left, straight ahead, on the right, behind."""
+    two_things: dict[str, str]
+    """Claims, with a place for its words, that a sign is on the left or the right and something else is behind."""
     layouts: dict[str, str]
     """Claims of a `roundabout`, `rail` and `water`."""
     place_name: str

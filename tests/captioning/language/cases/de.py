@@ -161,6 +161,10 @@ CASES = Cases(
         "right": "Auf einem Schild rechts steht „{}“.",
         "behind": "Auf einem Schild hinter mir steht „{}“.",
     },
+    two_things={
+        "left": "Links steht auf einem Schild „{}“, hinten ragt ein dunkles Dach auf.",
+        "right": "Rechts steht auf einem Schild „{}“, hinten ragt ein dunkles Dach auf.",
+    },
     layouts={
         "roundabout": "Die Straße mündet in einen Kreisverkehr.",
         "rail": "Eine Bahnstrecke quert die Straße.",

@@ -107,6 +107,10 @@ CASES = Cases(
         "right": 'A sign on the right reads "{}".',
         "behind": 'A sign behind me reads "{}".',
     },
+    two_things={
+        "left": 'A sign on the left reads "{}", with a dark roof behind.',
+        "right": 'A sign on the right reads "{}", with a dark roof behind.',
+    },
     layouts={
         "roundabout": "The road leads into a roundabout.",
         "rail": "A railway crosses the road.",
