@@ -138,7 +138,9 @@ class ViewColours:
         ):
             return [segment]
         if group == "building":
-            return [part if part.looks else self._perhaps_grey(part) for part in self._facades(segment)]
+            parts = self._facades(segment)
+            lit_white = any(part.attribute == "white" for part in parts)
+            return parts if lit_white else [part if part.looks else self._perhaps_grey(part) for part in parts]
         if group == "ground":
             segment = _with(segment, *markings(self._small(segment.mask), self._lightness, self._a, self._b))
         inner = self._inner(segment.mask)
@@ -157,10 +159,10 @@ class ViewColours:
         width = inner.shape[1]
         kernel = np.ones(max(3, round(BLURRED * width)))
         lit = inner & (self._lightness >= DARK)
-        counts = (*self._counts(lit), lit.sum(axis=0), inner.sum(axis=0))
-        *names, light, whole = (np.convolve(row, kernel, "same") for row in counts)
+        counts = (*self._counts(lit), (lit & self._grey).sum(axis=0), lit.sum(axis=0), inner.sum(axis=0))
+        *names, grey, light, whole = (np.convolve(row, kernel, "same") for row in counts)
         name, confidence = self._surest(np.array(names) / np.maximum(light, 1), FACADE_SHARE)
-        name[(light < LIT * whole) | ~inner.any(axis=0)] = -1
+        name[(np.max(names, axis=0) < grey) | (light < LIT * whole) | ~inner.any(axis=0)] = -1
         found = []
         for i, colour in enumerate(self.names):
             for left, right in _runs(name == i, gap=max(3, round(GAP * width))):

@@ -20,8 +20,8 @@ LIGHT, LIGHTER = 40.0, (0.0, 40.0)
 HUE = (58.0, 104.0)
 """Of a line, degrees from +a: the paint is orange in places."""
 LONG, LENGTH, FULL = 5.0, 0.05, 0.36
-"""A line is so many times as long as thick, has this length of the view's height, and fills so much of its rectangle: two
-lines that meet far off fill less than half of it."""
+"""A line is so many times as long as thick, has this length of the view's height, and fills so much of its rectangle:
+two lines that meet far off fill less than half of it."""
 THICKEST = 0.06
 """Of the view's height."""
 ON_ROAD = 0.8

@@ -8,8 +8,9 @@ from schemas.records import Cue, StreetView
 EDGE_SHARE, EDGE_LETTERS = 0.008, 0.5
 """A text nearer to a border than this share of the view's width, or than this many heights of its letters, may go on
 beyond it."""
-NOTICE_LINES = 4
-"""So many lines under one another are a notice, a menu or an advertisement: to be read, not to be found by."""
+NOTICE_LINES = 3
+"""So many texts under one another, of up to three lines each, are a notice, a menu or an advertisement: to be read, not
+to be found by."""
 LINE_GAP, LIKE_HEIGHT, SHARED = 1.2, 0.6, 0.3
 """Lines of one notice: at most so many heights apart, the lower at least this share of the higher, with this share of
 the shorter one's width in common."""
