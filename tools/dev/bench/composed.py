@@ -3,8 +3,9 @@
     python -m tools.dev.bench.composed DATASET [PAGE.html [TEXTS]]
 
 Prints, for each kind of description: sentences that rest on the map alone, sentences and cues told that show from
-above, and looks told a text: those of a cited cue whose word stands in the sentence. PAGE gets TEXTS samples (40 if left out), drawn
-by the SHA-256 of their ids, each with its street views and all of its texts: what is false only a reader can say.
+above, and looks told a text: those of a cited cue whose word stands in the sentence. PAGE gets TEXTS samples (40 if
+left out), drawn by the SHA-256 of their ids, each with its street views and all of its texts: what is false only a
+reader can say.
 """
 
 import base64
