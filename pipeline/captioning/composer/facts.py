@@ -20,7 +20,8 @@ signs."""
 _FOR_THEIR_LOOKS = frozenset({"sign"})
 """What is told for its looks alone: most of what it is there for is to be read."""
 _WITH_LOOK = 0.1
-"""By how much less of what has a sure look, which few wrong masks have."""
+"""By how much less of what has a sure look but a plain one, which few wrong masks have."""
+_PLAIN = frozenset({"grey", "pale"})
 _LIGHT = frozenset({"white", "yellow", "beige", "orange"})
 _LEAST_LIGHT = 0.88
 """Confidence of colours that sun and shade, glass and a grey sky give as well."""
@@ -189,7 +190,7 @@ def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
 
 
 def _looks(cue: Cue, nouns: Nouns) -> tuple[str, ...]:
-    """Words for how an object looks: its colour or the engine's own word, and the colour of a part."""
+    """Words for how an object looks: its colour or the engine's own word, and the colour of lines on it."""
     sure = [look for look in cue.looks if look.kind != "colour" or _is_sure(look)]
     colours = [look.value for look in cue.looks if look.kind == "colour"]
     own = [cue.attribute] if cue.attribute not in colours else [look.value for look in sure if look.kind == "colour"]
@@ -200,7 +201,7 @@ def _looks(cue: Cue, nouns: Nouns) -> tuple[str, ...]:
 
 def _tell_much(cue: Cue) -> bool:
     """Whether it has a look that few wrong masks have."""
-    return cue.attribute not in (None, "grey") and any(_is_sure(look) for look in cue.looks)
+    return any(_is_sure(look) and look.value not in _PLAIN for look in cue.looks)
 
 
 def _lettering(cue: Cue, kind: str, nouns: Nouns) -> str | None:
