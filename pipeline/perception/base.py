@@ -35,6 +35,8 @@ class TextBox:
     """ISO 15924 code of the main script."""
     confirmed: bool = False
     """Whether a second reading at another scale gave the same (`pipeline.perception.second_reading`)."""
+    looks: tuple[Look, ...] = ()
+    """The colours of its letters and its background, where they are sure (`pipeline.perception.lettering`)."""
 
 
 @dataclass(frozen=True)

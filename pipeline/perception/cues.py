@@ -128,6 +128,7 @@ def _text_cue(frame: Frame, box: TextBox, text: str, source: str, segments: Sequ
         lasting=lasting,
         from_above="street_only",
         on=on,
+        looks=list(box.looks),
         confirmed=box.confirmed,
         in_sight=True,
     )

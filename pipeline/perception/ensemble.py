@@ -11,7 +11,7 @@ from pipeline.perception.masks import area
 from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.vocabulary import Term, vocabulary
 
-VERSION = 1
+VERSION = 2
 
 
 class Ensemble:

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.perception.base import TextBox
 from pipeline.perception.scripts import main_script
+from schemas.records import Look
 
 LIKE_HEIGHT = 0.75
 """Lettering of one sign: the lower line's height is at least this share of the other's."""
@@ -29,8 +30,8 @@ class _Extent:
 def joined_lines(boxes: Sequence[TextBox]) -> list[TextBox]:
     """One view's texts, those of one sign joined by blanks: lines under one another, words beside one another.
 
-    A joined text has the least confidence of its parts and the upright box around them. What follows upon what is
-    judged from the upright boxes, so signs seen at a steep slant stay apart.
+    A joined text has the least confidence of its parts, the upright box around them, and looks that no two disagree on.
+    What follows upon what is judged from the upright boxes, so signs seen at a steep slant stay apart.
     """
     groups: list[list[TextBox]] = []
     for box in sorted(boxes, key=lambda box: (_extent(box).top, _extent(box).left, box.text)):
@@ -87,7 +88,21 @@ def _joined(group: Sequence[TextBox]) -> TextBox:
     left, top, right, bottom = around.left, around.top, around.right, around.bottom
     corners = (left, top, right, top, right, bottom, left, bottom)
     confirmed = all(box.confirmed for box in group)
-    return TextBox(text, min(box.confidence for box in group), corners, main_script(text), confirmed)
+    return TextBox(
+        text, min(box.confidence for box in group), corners, main_script(text), confirmed, _common_looks(group)
+    )
+
+
+def _common_looks(group: Sequence[TextBox]) -> tuple[Look, ...]:
+    """What some parts look like, and no other part unlike it; with the least confidence."""
+    values: dict[str, list[Look]] = {}
+    for look in (look for box in group for look in box.looks):
+        values.setdefault(look.kind, []).append(look)
+    return tuple(
+        min(looks, key=lambda look: look.confidence)
+        for looks in values.values()
+        if len({look.value for look in looks}) == 1
+    )
 
 
 def _extent(box: TextBox) -> _Extent:

@@ -1,9 +1,10 @@
 """The colours of a view's things, from their masks' pixels, where they are sure.
 
 A pixel has a name if it lies in a box of `colours.yaml`. A thing has that of most of its named pixels, if those are
-many and no other name comes near; in a row of houses each stretch that has one becomes a building of its own. Nothing
-is said at night, under light of a strong tint, of small things, and of what nobody describes by its colour. So most
-things have none: what is said is meant to be true, not complete.
+many and no other name comes near; in a row of houses each stretch that has one becomes a building of its own. What has
+none may be grey, by stricter rules, and ground may be pale. Nothing is said at night, under light of a strong tint, of
+small things, and of what nobody describes by its colour. So many things have none: what is said is meant to be true,
+not complete.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
+from pipeline.perception.markings import markings
 from pipeline.perception.masks import Bools, area
 from pipeline.perception.plausible import is_night
 from pipeline.perception.vocabulary import Term
@@ -30,10 +32,12 @@ LEAST_SHARE = 0.003
 LEAST_CONFIDENCE, LEAST_BUILDING_CONFIDENCE = 0.6, 0.8
 """Of what is less sure to be the thing, its pixels say nothing. What is wrongly taken for a building (sky between
 branches, a car's mirror, the inside of a shop) is often of one colour."""
-WHOLE_SHARE, GROUND_SHARE = 0.45, 0.6
+WHOLE_SHARE, GROUND_SHARE = 0.45, 0.65
 """Least share of a mask that has the name; of ground the whole is meant."""
 FACADE_SHARE = 0.22
 """The same for each column of a building: there are windows, a roof and shade."""
+DARK, LIT = 26.0, 0.4
+"""Windows and deep shade are darker, and count for no colour where so much of a column is lighter."""
 FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
 """Of the view: a narrower or smaller stretch of one colour is no facade."""
 BLURRED, GAP = 0.05, 0.03
@@ -48,10 +52,18 @@ ELSE = 0.05
 """Least share of the view for that; of a smaller one nothing can be said, and the whole view stands for it."""
 INDOORS = 40.0
 """Median lightness of a view without sky below which lamps light what is seen."""
+GREY_LIGHTNESS, GREY_CHROMA, GREY_B = (40.0, 74.0), 7.0, (-2.5, 2.5)
+"""What is grey of a building, in CIELAB: white in the shade of a blue sky has a lower b*, beige there a higher one."""
+GREY_SHARE, PAINTED_WHITE = 0.4, 0.08
+"""Least share of a building that is grey, and the share of white from which its grey may be white in the shade."""
+GROUND_GREY, GROUND_A, GROUND_B = (24.0, 74.0), (-5.0, 2.5), (-15.0, 3.5)
+"""What is grey of ground: it is bluer in the shade of a blue sky; sand has a higher b*, and red paving a higher a*."""
+GROUND_PALE, PALE_CHROMA = 70.0, 13.0
+"""Least lightness of pale ground, whatever it is made of, and its most chroma."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
 """Groups and labels that are described by their colour."""
 _PALE = frozenset({"white", "beige"})
-"""What ground looks like in the sun, whatever it is made of."""
+"""What paint would be; ground is pale in the sun, whatever it is made of."""
 
 Floats = NDArray[np.float64]
 
@@ -101,7 +113,12 @@ class ViewColours:
         """Which name each pixel has; -1 for none."""
         for box in colour_boxes():
             self.named[box.holds(lightness, chroma, hue)] = self.names.index(box.name)
-        self._a, self._b = a, b
+        self._lightness, self._a, self._b = lightness, a, b
+        self._grey = (lightness >= GREY_LIGHTNESS[0]) & (lightness <= GREY_LIGHTNESS[1]) & (chroma <= GREY_CHROMA)
+        self._grey &= (b >= GREY_B[0]) & (b <= GREY_B[1])
+        grey = (lightness >= GROUND_GREY[0]) & (lightness <= GROUND_GREY[1])
+        grey &= (a >= GROUND_A[0]) & (a <= GROUND_A[1]) & (b >= GROUND_B[0]) & (b <= GROUND_B[1])
+        self._ground = {"grey": grey, "pale": (lightness >= GROUND_PALE) & (chroma <= PALE_CHROMA)}
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
         self._lit = not is_night(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
@@ -121,25 +138,36 @@ class ViewColours:
         ):
             return [segment]
         if group == "building":
-            return self._facades(segment)
-        shares = self._shares(segment.mask).sum(axis=1) / max(1, area(self._inner(segment.mask)))
+            parts = self._facades(segment)
+            lit_white = any(part.attribute == "white" for part in parts)
+            return parts if lit_white else [part if part.looks else self._perhaps_grey(part) for part in parts]
+        if group == "ground":
+            segment = _with(segment, *markings(self._small(segment.mask), self._lightness, self._a, self._b))
+        inner = self._inner(segment.mask)
+        shares = self._shares(segment.mask).sum(axis=1) / max(1, area(inner))
         name, confidence = self._surest(shares[:, None], GROUND_SHARE if group == "ground" else WHOLE_SHARE)
-        if name[0] < 0 or (group == "ground" and self.names[name[0]] in _PALE):
+        if group == "ground" and (name[0] < 0 or self.names[name[0]] in _PALE):
+            share, value = max((area(inner & has) / max(1, area(inner)), value) for value, has in self._ground.items())
+            return [_with(segment, _colour(value, share)) if share >= GROUND_SHARE else segment]
+        if name[0] < 0:
             return [segment]
-        return [_with(segment, self.names[name[0]], float(confidence[0]))]
+        return [_with(segment, _colour(self.names[name[0]], float(confidence[0])))]
 
     def _facades(self, segment: Segment) -> list[Segment]:
         """Stretches of one colour, and the rest if it is large; the mask alone if it has none."""
         inner = self._inner(segment.mask)
         width = inner.shape[1]
         kernel = np.ones(max(3, round(BLURRED * width)))
-        blurred = [np.convolve(row, kernel, "same") for row in (*self._shares(segment.mask), inner.sum(axis=0))]
-        name, confidence = self._surest(np.array(blurred[:-1]) / np.maximum(blurred[-1], 1), FACADE_SHARE)
-        name[~inner.any(axis=0)] = -1
+        lit = inner & (self._lightness >= DARK)
+        counts = (*self._counts(lit), (lit & self._grey).sum(axis=0), lit.sum(axis=0), inner.sum(axis=0))
+        *names, grey, light, whole = (np.convolve(row, kernel, "same") for row in counts)
+        name, confidence = self._surest(np.array(names) / np.maximum(light, 1), FACADE_SHARE)
+        name[(np.max(names, axis=0) < grey) | (light < LIT * whole) | ~inner.any(axis=0)] = -1
         found = []
         for i, colour in enumerate(self.names):
             for left, right in _runs(name == i, gap=max(3, round(GAP * width))):
-                if right - left >= FACADE_WIDTH * width and area(inner[:, left:right]) >= FACADE_AREA * inner.size:
+                large = right - left >= FACADE_WIDTH * width and area(inner[:, left:right]) >= FACADE_AREA * inner.size
+                if large and self._goes_up(i, inner[:, left:right], left):
                     found.append((left, right, colour, float(confidence[left:right][name[left:right] == i].mean())))
         if not found:
             return [segment]
@@ -150,12 +178,35 @@ class ViewColours:
             mask = np.zeros_like(rest)
             mask[:, columns] = rest[:, columns]
             rest[:, columns] = False
-            parts.append(_with(replace(segment, mask=mask), colour, sure))
+            parts.append(_with(replace(segment, mask=mask), _colour(colour, sure)))
         if area(rest) >= REST * area(segment.mask):
             return [*parts, replace(segment, mask=rest)]
         largest = max(range(len(parts)), key=lambda i: area(parts[i].mask))
         parts[largest] = replace(parts[largest], mask=parts[largest].mask | rest)
         return parts
+
+    def _goes_up(self, colour: int, stretch: Bools, left: int) -> bool:
+        """Whether a stretch of a building has a colour in its middle third as well.
+
+        What has it at its foot alone may be a garden wall before it, or a lit shop window.
+        """
+        rows = np.arange(stretch.shape[0])[:, None]
+        first, size = stretch.argmax(axis=0), np.count_nonzero(stretch, axis=0)
+        columns = slice(left, left + stretch.shape[1])
+        middle = stretch & (rows >= first + size / 3) & (rows < first + size * 2 / 3)
+        middle &= self._lightness[:, columns] >= DARK
+        return area(middle & (self.named[:, columns] == colour)) >= FACADE_SHARE * max(1, area(middle))
+
+    def _perhaps_grey(self, segment: Segment) -> Segment:
+        """The building, grey if much of it is, and hardly any of it has another colour or is white."""
+        inner = self._inner(segment.mask)
+        size = max(1, area(inner))
+        share = area(inner & self._grey) / size
+        named = area(inner & (self.named >= 0)) / size
+        white = area(inner & (self.named == self.names.index("white"))) / size
+        if share < GREY_SHARE or share < BEFORE_NEXT * named or white >= PAINTED_WHITE:
+            return segment
+        return _with(segment, _colour("grey", share / (share + named)))
 
     def _tinted(self, mask: Bools) -> bool:
         """Whether the light on a thing has a colour, by what is beside it."""
@@ -174,7 +225,11 @@ class ViewColours:
 
     def _shares(self, mask: Bools) -> Floats:
         """Names x columns: how many of a mask's pixels have a name."""
-        named = np.where(self._inner(mask), self.named, -1)
+        return self._counts(self._inner(mask))
+
+    def _counts(self, inner: Bools) -> Floats:
+        """The same of a mask at the scale of the names."""
+        named = np.where(inner, self.named, -1)
         return np.array([np.count_nonzero(named == i, axis=0) for i in range(len(self.names))], float)
 
     def _surest(self, shares: Floats, least: float) -> tuple[NDArray[np.int64], Floats]:
@@ -192,6 +247,11 @@ def _runs(true: Bools, gap: int) -> list[tuple[int, int]]:
     return list(zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True))
 
 
-def _with(segment: Segment, colour: str, confidence: float) -> Segment:
-    look = Look(kind="colour", value=colour, confidence=round(confidence, 4))
-    return replace(segment, looks=(look,), attribute=segment.attribute or colour)
+def _colour(value: str, confidence: float) -> Look:
+    return Look(kind="colour", value=value, confidence=round(confidence, 4))
+
+
+def _with(segment: Segment, *looks: Look) -> Segment:
+    """The segment with further looks; its adjective is the colour of the whole."""
+    colour = next((look.value for look in looks if look.kind == "colour"), None)
+    return replace(segment, looks=(*segment.looks, *looks), attribute=segment.attribute or colour)

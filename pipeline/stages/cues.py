@@ -13,6 +13,8 @@ from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
 from pipeline.perception.base import Segment, TextBox, View
 from pipeline.perception.cues import fuse
+from pipeline.perception.lettering import with_looks
+from pipeline.perception.plausible import is_night
 from pipeline.perception.signatures import signatures
 from pipeline.registry.registry import Registry
 from pipeline.stages.base import OVERLOOKED, Stage, StageInput
@@ -122,9 +124,13 @@ def _row(one: _Opened, seen: _Seen | SiteError, registry: Registry) -> CueRow:
 
 def _fused(one: _Opened, seen: _Seen, registry: Registry) -> CueRow:
     ids = [view.view_id for view in one.views]
+    texts = [
+        boxes if is_night(view.pixels, segments) else with_looks(boxes, view.pixels)
+        for view, boxes, segments in zip(one.views, seen.texts, seen.segments, strict=True)
+    ]
     found = fuse(
         one.site,
-        dict(zip(ids, seen.texts, strict=True)),
+        dict(zip(ids, texts, strict=True)),
         dict(zip(ids, seen.segments, strict=True)),
         registry.ocr.name,
         registry.segmenter.name,
@@ -145,4 +151,4 @@ def _run(given: StageInput, registry: Registry) -> list[CueRow]:
     return cues(given.rows(ImageryRow), registry)
 
 
-STAGE = Stage(CueRow, reads=(ImageryRow,), version=3, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)
+STAGE = Stage(CueRow, reads=(ImageryRow,), version=4, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)

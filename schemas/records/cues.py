@@ -36,12 +36,13 @@ class Mask(Record):
 class Look(Record):
     """How a thing looks, by the pixels of its mask; see `pipeline.perception.looks`."""
 
-    kind: Literal["colour"]
-    """Kind of property."""
+    kind: Literal["colour", "marking", "lettering", "background"]
+    """Colour of the whole, of a road's painted lines, of a text's letters, or of what is behind them."""
     value: str
     """Adjective (`white`, `brick-red`)."""
     confidence: Annotated[float, Field(ge=0, le=1)]
-    """Share of the pixels with this value among those with this or the next most frequent one, 0 to 1."""
+    """Share of the pixels with this value; for the whole's colour among those with this or the next most frequent one.
+    0 to 1."""
 
 
 class Cue(Record):
@@ -54,7 +55,7 @@ class Cue(Record):
     label: str
     """`sign` for text; a class of the vocabulary for an object; the kind of feature for a map cue."""
     attribute: str | None
-    """Adjective of an object, where one is known: the first of `looks`, or the engine's own (`brick`, `two-storey`)."""
+    """Adjective of an object, where one is known: its colour, or the engine's own word (`brick`, `two-storey`)."""
     category: str | None
     """Map cues: the source's own class."""
     text: str | None
@@ -92,7 +93,7 @@ class Cue(Record):
     on: str | None = None
     """Label of the object that a text is on (`awning`, `car`); null if no object covers most of the text."""
     looks: list[Look] = []
-    """Looks of an object, where its pixels are unambiguous; empty for most objects."""
+    """Looks of an object or of a text, where its pixels are unambiguous; empty for many."""
     seen_by: list[str] = []
     """Segmenters that found an object: engine, model and start of the model's SHA-256. `source` is the first of them.
     The `confidence` of an object that several segmenters found is higher than each of them gave."""

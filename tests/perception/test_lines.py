@@ -1,5 +1,8 @@
+from dataclasses import replace
+
 from pipeline.perception.base import TextBox
 from pipeline.perception.lines import joined_lines
+from schemas.records import Look
 
 
 def box(text: str, left: float, top: float, width: float, height: float, script: str = "Latn") -> TextBox:
@@ -43,3 +46,13 @@ def test_no_line_in_between_is_left_out() -> None:
     slanted = box("LITTLE", 65, 38, 64, 32)
     assert texts(box("CAFE", 65, 20, 25, 16), slanted, box("INDIA", 65, 60, 61, 28)) == ["CAFE", "LITTLE INDIA"]
     assert texts(box("A", 0, 0, 60, 20), box("B", 0, 12, 60, 40), box("C", 0, 29, 60, 20)) == ["A", "B", "C"]
+
+
+def test_a_sign_has_the_looks_that_no_two_of_its_lines_disagree_on() -> None:
+    white, black = (Look(kind="lettering", value=value, confidence=0.9) for value in ("white", "black"))
+    red = Look(kind="background", value="red", confidence=0.8)
+    upper, lower = box("LITTLE", 100, 0, 100, 40), box("INDIA", 105, 45, 90, 40)
+    (alike,) = joined_lines([replace(upper, looks=(white, red)), replace(lower, looks=(white,))])
+    assert alike.looks == (white, red)
+    (unlike,) = joined_lines([replace(upper, looks=(white, red)), replace(lower, looks=(black,))])
+    assert unlike.looks == (red,)

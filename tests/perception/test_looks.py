@@ -14,6 +14,7 @@ from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
 from pipeline.perception.looks import ColourBox, ViewColours, colour_boxes
 from pipeline.perception.vocabulary import vocabulary
+from tests.examples import examples
 
 HEIGHT, WIDTH = 192, 256
 WORDS = vocabulary()
@@ -76,7 +77,7 @@ def test_boxes_of_two_names_leave_a_gap() -> None:
         ((250, 250, 248), "white"), ((225, 205, 170), "beige"), ((150, 80, 60), "brick-red"), ((200, 30, 35), "red"),
         ((235, 120, 30), "orange"), ((220, 185, 70), "yellow"), ((60, 130, 70), "green"), ((40, 80, 180), "blue"),
         ((150, 190, 215), "blue"), ((110, 50, 130), "purple"), ((240, 170, 170), "pink"),
-        ((128, 128, 128), None), ((20, 20, 22), None), ((90, 70, 50), None), ((170, 160, 140), None),
+        ((128, 128, 128), "grey"), ((20, 20, 22), None), ((90, 70, 50), None), ((170, 160, 140), None),
     ],
 )  # fmt: skip
 def test_a_plain_house_has_the_name_of_its_walls(rgb: tuple[int, int, int], name: str | None) -> None:
@@ -93,7 +94,7 @@ def test_a_row_of_houses_is_one_for_each_colour() -> None:
 
 
 def test_what_is_beside_a_coloured_house_is_a_building_without_colour() -> None:
-    found = ViewColours(view((150, 80, 60), (120, 120, 120), (120, 122, 119)), [SKY_SEEN], WORDS).coloured(HOUSES)
+    found = ViewColours(view((150, 80, 60), (90, 70, 50), (90, 71, 50)), [SKY_SEEN], WORDS).coloured(HOUSES)
     assert [part.attribute for part in found] == ["brick-red", None]
     assert (found[0].mask | found[1].mask == HOUSES.mask).all()
     assert not (found[0].mask & found[1].mask).any()
@@ -129,11 +130,64 @@ def test_light_that_has_a_colour_tells_none() -> None:
     assert colours(lamps, HOUSES, sky=False) == [None]  # no sky, and darker than day
 
 
-@pytest.mark.parametrize(("rgb", "name"), [((150, 80, 60), "brick-red"), ((250, 250, 248), None)])
+@pytest.mark.parametrize(
+    ("rgb", "name"),
+    [
+        ((150, 80, 60), "brick-red"), ((250, 250, 248), "pale"), ((95, 97, 96), "grey"), ((70, 80, 100), "grey"),
+        ((150, 130, 125), None), ((150, 140, 110), None),
+    ],
+    ids=["brick", "in the sun", "asphalt", "asphalt in the shade", "reddish", "sand"],
+)  # fmt: skip
 def test_pale_ground_is_lit_and_not_painted(rgb: tuple[int, int, int], name: str | None) -> None:
     pixels = view((128, 128, 128))
     pixels[150:] = rgb
     assert colours(pixels, seen("pavement", slice(150, HEIGHT), slice(0, WIDTH))) == [name]
+
+
+def test_white_walls_in_the_shade_are_not_grey() -> None:
+    shaded = view((112, 122, 140))  # white paint under a blue sky
+    assert colours(shaded, HOUSES) == [None]
+    partly = view((128, 128, 128))
+    partly[75:150, 100:120] = (250, 250, 248)  # a strip of sun on it
+    assert "grey" not in colours(partly, HOUSES)
+
+
+def test_a_lit_window_and_a_garden_wall_do_not_colour_the_building_above() -> None:
+    house = view((90, 70, 50))
+    house[120:150] = (220, 185, 70)
+    assert colours(house, HOUSES) == [None]
+    house[90:150] = (220, 185, 70)
+    assert colours(house, HOUSES) == ["yellow"]
+
+
+PAINTS = {"white": (250, 250, 248), "beige": (225, 205, 170), "brick-red": (150, 80, 60), "red": (200, 30, 35),
+          "yellow": (220, 185, 70), "green": (60, 130, 70), "blue": (40, 80, 180), "grey": (128, 128, 128)}  # fmt: skip
+
+
+@examples(40)
+@given(
+    paint=st.sampled_from(sorted(PAINTS)),
+    gain=st.floats(0.7, 1.1),
+    tint=st.tuples(st.floats(0.93, 1.07), st.floats(0.97, 1.03), st.floats(0.9, 1.1)),
+)
+def test_under_other_light_a_wall_keeps_its_colour_or_has_none(
+    paint: str, gain: float, tint: tuple[float, float, float]
+) -> None:
+    lit = np.clip(view(PAINTS[paint]) * gain * np.array(tint), 0, 255).astype(np.uint8)
+    alike = {"white": {"grey"}, "red": {"brick-red"}}.get(paint, set())  # what dimmed paint is to anybody
+    assert set(colours(lit, HOUSES)) <= {paint, None} | alike
+
+
+@examples(40)
+@given(st.sampled_from(list(combinations(sorted(PAINTS.keys() - {"grey"}), 2))), st.integers(0, 2**32 - 1))
+def test_a_mask_whose_pixels_disagree_has_no_colour(paints: tuple[str, str], seed: int) -> None:
+    """Each block has one of two paints by chance. Grey is left out: that is what windows and shade look like."""
+    mixed = view((0, 0, 0))
+    blocks = np.random.default_rng(seed).integers(0, 2, (HEIGHT // 2, WIDTH // 2))
+    which = np.kron(blocks, np.ones((2, 2), int)).astype(bool)
+    house = mixed[75:150]
+    house[:] = np.where(which[75:150, :, None], PAINTS[paints[0]], PAINTS[paints[1]])
+    assert colours(mixed, seen("building", slice(75, 150), slice(0, WIDTH))) == [None]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Descriptions from cues alone: no model, nothing said that no cue says. The offline default.
 
-Cues become facts (`facts`), those of one thing are merged (`merging`), one stands somewhere (`standpoint`), the rest is
-put in an order (`arranging`) and into words (`telling`, `wording`), which come from a prompt set (`words`).
+Cues become facts (`facts`), those of one thing are merged (`fusion`), one stands somewhere (`standpoint`), the rest is
+put in an order (`document_planning`) and into words (`realisation`, `language`), which come from a prompt set.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.composer.document_planning import PLANS, select
 from pipeline.captioning.composer.fusion import facts_of
+from pipeline.captioning.composer.legibility import cut_off, notices
+from pipeline.captioning.composer.readings import Readings
 from pipeline.captioning.composer.realisation import Told, tell, tell_short
 from pipeline.captioning.composer.sight import in_sight, names_around, with_sure_directions
 from pipeline.captioning.composer.standpoint import Standpoint, standpoint_of
@@ -37,7 +39,7 @@ _REWORDINGS = 4
 class Composer:
     """Writes descriptions by rule, each with choices keyed by the seed and the site."""
 
-    name = "composer 2"
+    name = "composer 3"
     model: str | None = None
     room: int | None = None
 
@@ -76,9 +78,10 @@ class Composer:
 
     def _describe(self, site: Evidence) -> Description:
         site_id = site.site.site_id
+        idle = notices(site.cues)
         facts = facts_of(
-            with_sure_directions(site),
-            names_around(site),
+            [cue for cue in with_sure_directions(site) if cue.cue_id not in idle],
+            Readings(names_around(site), cut_off(site.cues, site.site.views)),
             site.site.region,
             self._words.nouns,
             self._settings.least_sure,

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import cast, get_args
 
 from pipeline.captioning.composer.readings import Readings
@@ -11,18 +11,26 @@ from pipeline.captioning.language.facts import Fact, Where
 from pipeline.captioning.language.nouns import Noun, Nouns
 from pipeline.perception.text import publishable
 from pipeline.perception.vocabulary import vocabulary
-from schemas.records import Cue, FactKind, Position
+from schemas.records import Cue, FactKind, Look, Position
 
 _QUOTED_CHARACTERS = 48
-_HARDER = {"wall": 0.22, "awning": 0.19, "house": 0.1, "building": 0.05}
-"""By how much surer an engine must be of some labels: shop fronts are taken for walls, and parasols for awnings."""
+_HARDER = {"wall": 0.22, "awning": 0.19, "sign": 0.13, "house": 0.1, "building": 0.05}
+"""By how much surer an engine must be of some labels: shop fronts are taken for walls, parasols for awnings, tiles for
+signs."""
+_FOR_THEIR_LOOKS = frozenset({"sign"})
+"""What is told for its looks alone: most of what it is there for is to be read."""
 _WITH_LOOK = 0.1
-"""By how much less of what has a sure look, which few wrong masks have."""
+"""By how much less of what has a sure look but a plain one, which few wrong masks have."""
+_PLAIN = frozenset({"grey", "pale"})
 _LIGHT = frozenset({"white", "yellow", "beige", "orange"})
 _LEAST_LIGHT = 0.88
 """Confidence of colours that sun and shade, glass and a grey sky give as well."""
-_Kind = tuple[Noun, str | None, Position | None]
+_Kind = tuple[Noun, tuple[str, ...], Position | None]
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
+_RETAIL = re.compile(r"(?!coffee|ice_cream|beverage|barber)(?P<wares>\w+)_(?:store|shop)")
+"""A class of Overture for shops that sell goods: `flower_shop`."""
+_SAID = 4
+"""Letters of a word that says what a shop sells."""
 _NAME = re.compile(r"\w[\w '\u2019&.\-/+]*[\w.]")
 
 
@@ -48,16 +56,15 @@ def nameable(text: str | None) -> str | None:
     return quoted if _NAME.fullmatch(quoted) and ". " not in quoted else None
 
 
-def signs(cues: Iterable[Cue], names: Sequence[str], nouns: Nouns) -> list[Fact]:
+def signs(cues: Iterable[Cue], readings: Readings, nouns: Nouns) -> list[Fact]:
     """One fact a legible sign; the same words read twice in about one direction, or in part, are one sign.
 
     Args:
         cues: of texts.
-        names: on the map around the site.
+        readings: of the site's signs.
         nouns: words for classes.
     """
     found: list[tuple[Spelling, Fact]] = []
-    readings = Readings(names)
     # Of two readings that are about as sure the longer is the better; a line is often read once whole and once in part.
     best_first = sorted(cues, key=lambda cue: (-round(cue.confidence, 1), -len(cue.text or ""), cue.cue_id))
     for cue in best_first:
@@ -81,6 +88,7 @@ def signs(cues: Iterable[Cue], names: Sequence[str], nouns: Nouns) -> list[Fact]
             quote=quote,
             script=cue.script,
             gloss=None if quote.isascii() else nameable(cue.text_en),
+            lettering=(_lettering(cue, "lettering", nouns), _lettering(cue, "background", nouns)),
             area_share=cue.area_share or 0.0,
         )
         found.append((words, sign))
@@ -91,7 +99,7 @@ def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
     """One fact a map cue. Every name is kept, for signs to be compared with; `merging` drops what must not be told."""
     found = []
     for cue in cues:
-        noun, name = nouns.of(cue), nameable(cue.text)
+        noun, name = _class_of(cue, nouns), nameable(cue.text)
         if noun is None and (name is None or cue.label != "poi"):
             continue
         found.append(
@@ -111,6 +119,16 @@ def places(cues: Iterable[Cue], nouns: Nouns) -> list[Fact]:
     return found
 
 
+def _class_of(cue: Cue, nouns: Nouns) -> Noun | None:
+    """The noun for a thing on the map. What a shop sells is said only if its name says so: maps often have it wrong."""
+    trade = _RETAIL.fullmatch(cue.category or "")
+    if cue.label == "poi" and trade is not None:
+        name = f"{cue.text or ''} {cue.text_en or ''}".casefold()
+        if not any(word in name for word in trade["wares"].split("_") if len(word) >= _SAID):
+            return nouns.called("object", "shop")
+    return nouns.of(cue)
+
+
 def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
     """One fact for the objects of one class, look and direction, with their number.
 
@@ -119,12 +137,12 @@ def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
     alike: dict[_Kind, list[Cue]] = defaultdict(list)
     for cue in cues:
         noun = nouns.of(cue)
-        look = nouns.look(cue.attribute) if _is_sure(cue) else None
-        least = least_sure + _HARDER.get(cue.label, 0.0 if look is None else -_WITH_LOOK)
-        if noun is not None and cue.confidence >= least:
-            alike[noun, look, cue.position].append(cue)
+        looks = _looks(cue, nouns)
+        least = least_sure + _HARDER.get(cue.label, -_WITH_LOOK if _tell_much(cue) else 0.0)
+        if noun is not None and cue.confidence >= least and (looks or cue.label not in _FOR_THEIR_LOOKS):
+            alike[noun, looks, cue.position].append(cue)
     found = []
-    for (noun, attribute, _), group in _once(alike).items():
+    for (noun, looks, _), group in _once(alike).items():
         group.sort(key=lambda cue: (cue.distance_m is None, cue.distance_m, cue.depth != "near", cue.cue_id))
         views = Counter(cue.view_id for cue in group)
         view, number = max(views.items(), key=lambda item: (item[1], item[0] or ""))
@@ -140,7 +158,7 @@ def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
                 seen=True,
                 above=shown[0].from_above == "aerial",
                 confidence=max(cue.confidence for cue in shown),
-                attribute=attribute,
+                looks=looks,
                 count=1 if single else number,
                 area_share=max(cue.area_share or 0.0 for cue in shown),
             )
@@ -163,7 +181,7 @@ def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
         beside = (
             other
             for (kind, same, _), others in kept.items()
-            if look is not None and (kind, same) == (noun, look)
+            if look and (kind, same) == (noun, look)
             for other in others
         )
         if not any(other.view_id == group[0].view_id and _where(other).agrees(_where(group[0])) for other in beside):
@@ -171,8 +189,27 @@ def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
     return kept
 
 
-def _is_sure(cue: Cue) -> bool:
-    return all(look.confidence >= _LEAST_LIGHT for look in cue.looks if look.value in _LIGHT)
+def _looks(cue: Cue, nouns: Nouns) -> tuple[str, ...]:
+    """Words for how an object looks: its colour or the engine's own word, and the colour of lines on it."""
+    sure = [look for look in cue.looks if look.kind != "colour" or _is_sure(look)]
+    colours = [look.value for look in cue.looks if look.kind == "colour"]
+    own = [cue.attribute] if cue.attribute not in colours else [look.value for look in sure if look.kind == "colour"]
+    words = [nouns.look(word) for word in own]
+    words += [nouns.part(look) for look in sure if look.kind == "marking"]
+    return tuple(dict.fromkeys(word for word in words if word))
+
+
+def _tell_much(cue: Cue) -> bool:
+    """Whether it has a look that few wrong masks have."""
+    return any(_is_sure(look) and look.value not in _PLAIN for look in cue.looks)
+
+
+def _lettering(cue: Cue, kind: str, nouns: Nouns) -> str | None:
+    return next((nouns.look(look.value) for look in cue.looks if look.kind == kind), None)
+
+
+def _is_sure(look: Look) -> bool:
+    return look.value not in _LIGHT or look.confidence >= _LEAST_LIGHT
 
 
 def _where(cue: Cue) -> Where:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.captioning.composer.facts import places, signs, things
+from pipeline.captioning.composer.readings import Readings
 from pipeline.captioning.composer.text_match import Spelling, contains, similarity, spelled_alike, spelling
 from pipeline.captioning.language.facts import Fact
 from pipeline.captioning.language.nouns import Noun, Nouns
@@ -41,26 +42,26 @@ _REACH_M = 120.0
 """At this distance a thing helps half as much as beside one."""
 
 
-def facts_of(cues: Sequence[Cue], names: Sequence[str], region: str, nouns: Nouns, least_sure: float) -> list[Fact]:
+def facts_of(cues: Sequence[Cue], readings: Readings, region: str, nouns: Nouns, least_sure: float) -> list[Fact]:
     """What may be said, by falling weight.
 
     Args:
         cues: of one site; those that do not last are left out.
-        names: on the map around the site, those of what became no cue as well.
+        readings: of the site's signs, held against the names on its map.
         region: name of the site's region, which must not be told.
         nouns: words for classes.
         least_sure: confidence that an engine must have in an object.
     """
     lasting = sorted((cue for cue in cues if cue.lasting), key=lambda cue: cue.cue_id)
     on_map = places([cue for cue in lasting if cue.kind == "map"], nouns)
-    read = signs([cue for cue in lasting if cue.kind == "text"], names, nouns)
+    read = signs([cue for cue in lasting if cue.kind == "text"], readings, nouns)
     private = [spelling(place.name, nouns.short_forms) for place in on_map if place.name and place.kind in _PLACE_NAMES]
     private += [spelling(word, {}) for word in region.split("-") if len(word) >= 4]
     # That a shop has its street's or town's name in its own says not that each sign with that name is the shop's.
     generic = nouns.generic.union(*(name.words for name in private))
     named = _without_leaks(_with_signs(on_map, read, generic, nouns), read, private, nouns)
     seen = things([cue for cue in lasting if cue.kind == "object"], nouns, least_sure)
-    facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen)]
+    facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen, nouns)]
     facts = _in_one_frame([fact for fact in facts if fact.seen or fact.kind in _ON_MAP_ALONE])
     return sorted((fact for fact in facts if fact.weight > 0), key=lambda fact: (-fact.weight, fact.cue_ids))
 
@@ -171,11 +172,13 @@ def _grouped(facts: list[Fact], nouns: Nouns) -> list[Fact]:
     return [*others, *grouped]
 
 
-def _with_things(facts: list[Fact], seen: list[Fact]) -> list[Fact]:
-    """Objects and the rest; what both the camera and the map show is said once."""
+def _with_things(facts: list[Fact], seen: list[Fact], nouns: Nouns) -> list[Fact]:
+    """Objects and the rest; what both the camera and the map show is said once, and so is a sign that was read."""
     rest = list(facts)
     joined = []
     for thing in seen:
+        if thing.noun is not None and thing.noun.singular in nouns.boards and _is_read(thing, rest):
+            continue
         same = [fact for fact in rest if _same_thing(thing, fact)]
         if not same:
             joined.append(thing)
@@ -184,6 +187,10 @@ def _with_things(facts: list[Fact], seen: list[Fact]) -> list[Fact]:
         rest.remove(place)
         joined.append(_both(thing, place) if thing.count == place.count == 1 else thing)
     return [*rest, *joined]
+
+
+def _is_read(board: Fact, facts: Sequence[Fact]) -> bool:
+    return any(fact.quote is not None and fact.where.agrees(board.where) for fact in facts)
 
 
 def _same_thing(thing: Fact, place: Fact) -> bool:
@@ -200,7 +207,7 @@ def _both(thing: Fact, place: Fact) -> Fact:
         cue_ids=(*thing.cue_ids, *place.cue_ids),
         where=thing.where,  # the map's may be another one of its kind behind it
         seen=True,
-        attribute=thing.attribute,
+        looks=thing.looks,
         confidence=max(thing.confidence, place.confidence),
     )
 
@@ -220,7 +227,7 @@ def _weight(fact: Fact, nouns: Nouns) -> float:
         weight = 0.2
     else:
         weight = _BY_KIND.get(fact.kind, 0.35) * (0.5 if noun in nouns.offices else 1.0)
-    weight += (0.25 if fact.attribute else 0.0) + (0.1 if fact.kind == "object" else 0.0)
+    weight += (0.25 if not nouns.plain.issuperset(fact.looks) else 0.0) + (0.1 if fact.kind == "object" else 0.0)
     weight *= 0.4 + 0.6 * fact.confidence
     weight *= 1.0 + min(fact.area_share, 0.2)
     return weight / (1.0 + (fact.where.distance_m or 0.0) / _REACH_M)

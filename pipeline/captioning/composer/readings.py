@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
+from itertools import pairwise
+from string import ascii_lowercase
 
 from rapidfuzz import process
 from rapidfuzz.distance import Levenshtein
@@ -25,8 +27,9 @@ make it likelier an ending than a word."""
 class Readings:
     """The readings of one site's signs, held against the names on its map."""
 
-    def __init__(self, names: Iterable[str]) -> None:
-        """Takes the names on the map around the site."""
+    def __init__(self, names: Iterable[str], cut: frozenset[str] = frozenset()) -> None:
+        """Takes the names on the map around the site, and the ids of cues that may be the rest of a word."""
+        self._cut = cut
         held = [(name, spelling(name, {}).words) for name in names]
         self._names = {"".join(words) for _, words in held} | {word for _, words in held for word in words}
         self._scripts = {main_script(name) for name, _ in held} - {"Latn", COMMON}
@@ -40,7 +43,7 @@ class Readings:
         read = "".join(spelling(text, {}).words)
         if read in self._names:
             return True
-        if any(_is_nearly(read, name) for name in self._names):
+        if cue.cue_id in self._cut or any(_is_nearly(read, name) for name in self._names):
             return False
         if cue.script not in (None, "Latn"):  # the list of words does not have it; Hangul is misread as Han
             return cue.confirmed and cue.confidence >= _SURE and (not self._scripts or cue.script in self._scripts)
@@ -50,10 +53,19 @@ class Readings:
 def _reads_well(words: Sequence[str], cue: Cue) -> bool:
     if max(map(len, words)) < _LEAST_LETTERS or (len(words) == 1 and _endings()[words[0]] >= _MANY):
         return False
+    if any(_is_torn(a, b) for a, b in pairwise(words)):
+        return False
     strange = [word for word in words if len(word) >= _LEAST_LETTERS and word not in known_words()]
     if not strange:
         return cue.confidence >= (_SURE if cue.confirmed else _NEARLY_CERTAIN)
     return cue.confirmed and cue.confidence >= _NEARLY_CERTAIN and not any(map(is_misread, strange))
+
+
+def _is_torn(one: str, other: str) -> bool:
+    """Whether two words are the ends of one, of which a post hides a letter: `sw ets`."""
+    if min(len(one), len(other)) > _LEAST_LETTERS:
+        return False
+    return any(one + letter + other in known_words() for letter in ascii_lowercase)
 
 
 @lru_cache(maxsize=4_096)

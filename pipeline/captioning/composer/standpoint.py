@@ -39,7 +39,9 @@ def standpoint_of(facts: Sequence[Fact], nouns: Nouns) -> tuple[Standpoint | Non
         if fact not in used
         and not _is_around(fact)
         and not (fact.kind == "road" and fact.noun in roads and _metres(fact) <= _BY_ROAD_M)
-        and not (roads and fact.kind == "object" and fact.noun and fact.noun.singular in nouns.underfoot)
+        and not (
+            roads and fact.kind == "object" and not fact.looks and fact.noun and fact.noun.singular in nouns.underfoot
+        )
     ]
     return standpoint, rest
 

@@ -57,7 +57,10 @@ class Fact:
     above: bool
     """Whether it shows in an aerial picture."""
     confidence: float
-    attribute: str | None = None
+    looks: tuple[str, ...] = ()
+    """How it looks, in the language's words; of a sign's lettering they stand in `lettering`."""
+    lettering: tuple[str | None, str | None] = (None, None)
+    """Adjectives for the letters of its sign, and for what is behind them."""
     count: int = 1
     quote: str | None = None
     """Words on its sign, as read."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.captioning.language.rules import Part
 from pipeline.perception.text import publishable
-from schemas.records import Cue
+from schemas.records import Cue, Look
 
 _PLAIN_CLASS = re.compile(r"[a-z](?:[a-z-]{0,23}[a-z])?(?: [a-z](?:[a-z-]{0,23}[a-z])?){0,2}")
 
@@ -37,16 +37,19 @@ class Nouns(Part):
     """Entries by a cue's label, `object` for objects, and class; an empty one is never spoken of."""
     fallback: dict[str, str]
     """By label, for classes that are not listed."""
-    looks: dict[str, str] | None = None
-    """Words for what engines say of looks. None: their own words; else what is not listed is not told."""
+    looks: dict[str, str] = Field(default_factory=dict)
+    """Words for what engines say of looks: an adjective, or `yellow marking` for a road's painted lines."""
     speaks_classes: bool = False
-    """Whether a class that is not listed is spoken as it is written, if it reads like a noun: classes are English."""
+    """Whether a class or an adjective that is not listed is spoken as it is written, if it reads like one: they are
+    English."""
     unspeakable: frozenset[str] = frozenset()
     landmarks: frozenset[str]
     commonplace: frozenset[str]
     offices: frozenset[str]
     paths: frozenset[str]
     underfoot: frozenset[str]
+    boards: frozenset[str]
+    plain: frozenset[str]
     inside: dict[str, str]
     verbs: dict[Literal["stand", "run", "lie"], frozenset[str]]
     scripts: dict[str, str]
@@ -71,11 +74,14 @@ class Nouns(Part):
 
     def look(self, attribute: str | None) -> str | None:
         """What an engine says of looks, in the language; None where there are no words for it."""
-        if not attribute:
-            return None
-        if self.looks is None:
-            return attribute if self.speakable(attribute) else None
-        return self.looks.get(attribute.lower()) or None
+        listed = self.looks.get((attribute or "").lower())
+        if listed or not attribute:
+            return listed or None
+        return attribute if self.speaks_classes and self.speakable(attribute) else None
+
+    def part(self, look: Look) -> str | None:
+        """The colour of a part of a thing in the language; None where there are no words for it."""
+        return self.looks.get(f"{look.value} {look.kind}")
 
     def speakable(self, plain: str) -> bool:
         """Whether a class or an adjective reads like one: those of a map are whatever its mappers typed."""

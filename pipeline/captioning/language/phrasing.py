@@ -115,7 +115,7 @@ class Teller(ABC):
 
     @abstractmethod
     def quote(self, fact: Fact) -> str:
-        """A fact's sign in quotation marks, with what it means."""
+        """A fact's sign in quotation marks, with what it means and what its letters look like."""
 
     def verb_key(self, fact: Fact) -> str:
         """Key into `Phrases.agreement` of the verb for how a thing is there: `stands`, `runs`, `is`."""
@@ -240,7 +240,7 @@ class Teller(ABC):
 
     def _new_or_another(self, fact: Fact) -> Phrase:
         assert fact.noun is not None
-        described = f"{fact.attribute} {fact.noun.singular}"
+        described = f"{fact.looks} {fact.noun.singular}"
         again = described in self._told and fact.count == 1
         # Two stretches of road may be one road.
         if again and not fact.noun.mass and self.words.nouns.verb(fact.noun) != "run":
@@ -310,5 +310,5 @@ def _same_kind(previous: Fact | None, fact: Fact) -> bool:
         and fact.noun is not None
         and not fact.noun.mass
         and not (previous.quote or previous.name or fact.quote or fact.name)
-        and None not in (previous.attribute, fact.attribute)
+        and () not in (previous.looks, fact.looks)
     )

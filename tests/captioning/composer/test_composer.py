@@ -517,6 +517,8 @@ def test_directions_of_one_text_are_all_from_the_standpoint_or_all_by_the_compas
         ({"text": "ACKALOPE", "confidence": 1.0, "confirmed": True}, False),
         ({"text": "1137", "confidence": 1.0, "confirmed": True}, True),
         ({"text": "1137", "confidence": 1.0, "confirmed": False}, False),
+        ({"text": "COFFEE & SW ETS", "confidence": 1.0, "confirmed": True}, False),
+        ({"text": "COFFEE & TEA", "confidence": 1.0, "confirmed": True}, True),
     ],
 )
 def test_a_reading_is_told_if_it_is_a_word_a_name_or_was_read_twice(text: dict[str, object], told: bool) -> None:

@@ -3,8 +3,9 @@
     python -m tools.dev.bench.composed DATASET [PAGE.html [TEXTS]]
 
 Prints, for each kind of description: sentences that rest on the map alone, sentences and cues told that show from
-above, and told things with a look (colour, material, storeys) a text. PAGE gets TEXTS samples (40 if left out), drawn
-by the SHA-256 of their ids, each with its street views and all of its texts: what is false only a reader can say.
+above, and looks told a text: those of a cited cue whose word stands in the sentence. PAGE gets TEXTS samples (40 if
+left out), drawn by the SHA-256 of their ids, each with its street views and all of its texts: what is false only a
+reader can say.
 """
 
 import base64
@@ -12,14 +13,14 @@ import hashlib
 import html
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tools.dataset import Dataset, open_dataset
 
 _SENTENCE = [f"sentences.list.element.{name}" for name in ("variant", "text", "cue_ids", "shows")]
-_CUE = [f"cues.list.element.{name}" for name in ("cue_id", "kind", "from_above", "attribute")]
+_CUE = [f"cues.list.element.{name}" for name in ("cue_id", "kind", "from_above", "attribute", "looks")]
 VARIANTS = {"long": "description", "short": "description_short", "street": "description_street"}
 
 
@@ -43,8 +44,15 @@ def counts(rows: Iterable[dict[str, Any]]) -> dict[str, Counter[str]]:
             count["from above"] += sum(sentence["shows"] == "from_above" for sentence in sentences)
             count["cues"] += len(told)
             count["cues from above"] += sum(cues[i]["from_above"] == "aerial" for i in told)
-            count["looks"] += sum(cues[i]["attribute"] is not None for i in told)
+            count["looks"] += len({look for sentence in sentences for look in _looks(sentence, cues)})
     return found
+
+
+def _looks(sentence: dict[str, Any], cues: dict[str, dict[str, Any]]) -> Iterator[tuple[str, str, str]]:
+    """Cue, kind and word of each look that an English sentence tells."""
+    for cue in (cues[i] for i in sentence["cue_ids"] if i in cues):
+        words = [("colour", cue["attribute"] or "")] + [(look["kind"], look["value"]) for look in cue["looks"] or ()]
+        yield from ((cue["cue_id"], kind, word) for kind, word in words if word and word in sentence["text"])
 
 
 def lines(found: dict[str, Counter[str]]) -> list[str]:

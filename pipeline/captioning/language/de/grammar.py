@@ -22,6 +22,7 @@ _DECLINED = re.compile(r"\[(?P<how>[=+]?)(?P<noun>(?:der|die|das) [^\]|]+)(?:\|(
 plural."""
 
 _SEEN = ("object", "sign", "street_sign")
+_LETTERING = (("in", declension.read_noun("die Schrift|Schriften")), ("auf", declension.read_noun("der Grund|Gründe")))
 
 
 def read_noun(entry: str) -> nouns.Noun:
@@ -37,7 +38,7 @@ def read_noun(entry: str) -> nouns.Noun:
 
 def one(noun: nouns.Noun, look: str | None) -> str:
     """A thing with its article, after `es gibt`: `einen roten Turm`."""
-    return declined(declension.read_noun(noun.entry), "acc", looks=_listed(look))
+    return declined(declension.read_noun(noun.entry), "acc", looks=[look] if look else [])
 
 
 class Teller(phrasing.Teller):
@@ -57,12 +58,13 @@ class Teller(phrasing.Teller):
     def one_more(self, fact: Fact) -> Phrase:
         """`ein weißes`, `eines aus Backstein`."""
         assert fact.noun is not None
-        assert fact.attribute is not None
-        noun, look = declension.read_noun(fact.noun.entry), fact.attribute
+        noun, looks = declension.read_noun(fact.noun.entry), fact.looks
         bare = replace(noun, singular="", plural="")
 
         def form(case: Case) -> str:
-            return declined(bare, case, looks=[look]) if "+" in look else f"{declension.pronoun(noun, case)} {look}"
+            if any("+" in look for look in looks):
+                return declined(bare, case, looks=looks)
+            return " ".join([declension.pronoun(noun, case), *looks])
 
         return _phrase(form)
 
@@ -89,8 +91,12 @@ class Teller(phrasing.Teller):
         return replace(_phrase(lambda case: _in_case(template, case).format(quote=quotes)), plural=True)
 
     def quote(self, fact: Fact) -> str:
-        """A fact's sign in quotation marks, with what it means."""
-        return f"\u201e{fact.quote}\u201c{self.gloss(fact)}"
+        """A fact's sign in quotation marks, with what it means: `„BAR“ in weißer Schrift auf rotem Grund`."""
+        letters, background = (
+            f" {preposition} {declined(noun, 'dat', article='', looks=[look])}" if look else ""
+            for (preposition, noun), look in zip(_LETTERING, fact.lettering, strict=True)
+        )
+        return f"\u201e{fact.quote}\u201c{self.gloss(fact)}{letters}{background}"
 
     def verb_key(self, fact: Fact) -> str:
         """As its noun has it; what has no verb of its own lies there, if it is on the map, or is to be found."""
@@ -113,7 +119,7 @@ class Teller(phrasing.Teller):
         number = None
         if fact.count > 1:
             number = numbers[fact.count - 2] if fact.count - 2 < len(numbers) else self.words.phrases.many
-        looks = [*before, *_listed(fact.attribute)]
+        looks = [*before, *fact.looks]
         return declined(declension.read_noun(fact.noun.entry), case, article=article, looks=looks, number=number)
 
 
@@ -129,7 +135,3 @@ def _in_case(template: str, case: Case) -> str:
         return declined(noun, case, article=article, number="" if how == "+" else None)
 
     return _DECLINED.sub(put, template)
-
-
-def _listed(look: str | None) -> list[str]:
-    return [look] if look else []

@@ -19,7 +19,7 @@ def read_noun(entry: str) -> Noun:
 
 def one(noun: Noun, look: str | None) -> str:
     """A thing with its article, after a verb: `a brick building`."""
-    described = _described(look, noun.singular)
+    described = _described((look,) if look else (), noun.singular)
     return described if noun.mass else article(described)
 
 
@@ -38,26 +38,27 @@ class Teller(phrasing.Teller):
         """A fact by its noun alone: `a brick church`, `two benches`, `greenery`."""
         assert fact.noun is not None
         if fact.noun.mass:
-            return Phrase({"": _described(fact.attribute, fact.noun.singular)}, plural=_looks_plural(fact.noun))
+            return Phrase({"": _described(fact.looks, fact.noun.singular)}, plural=_looks_plural(fact.noun))
         if fact.count == 1:
-            return Phrase({"": article(_described(fact.attribute, fact.noun.singular))}, plural=False)
+            return Phrase({"": article(_described(fact.looks, fact.noun.singular))}, plural=False)
         numbers = self.words.phrases.numbers
         number = numbers[fact.count - 2] if fact.count - 2 < len(numbers) else self.words.phrases.many
-        return Phrase({"": f"{number} {_described(fact.attribute, fact.noun.plural)}"}, plural=True)
+        return Phrase({"": f"{number} {_described(fact.looks, fact.noun.plural)}"}, plural=True)
 
     def another(self, fact: Fact) -> Phrase:
         """`another garden`."""
         assert fact.noun is not None
-        return Phrase({"": f"another {_described(fact.attribute, fact.noun.singular)}"}, plural=False)
+        return Phrase({"": f"another {_described(fact.looks, fact.noun.singular)}"}, plural=False)
 
     def one_more(self, fact: Fact) -> Phrase:
         """`a white one`."""
-        return Phrase({"": article(f"{fact.attribute} one")}, plural=False)
+        one = _described(fact.looks, "one")
+        return Phrase({"": one if one.startswith("one ") else article(one)}, plural=False)
 
     def filled(self, template: str, fact: Fact) -> Phrase:
         """A noun phrase's template filled in for one fact."""
         a = self.common(replace(fact, count=1)).text if fact.noun else ""
-        noun = _described(fact.attribute, fact.noun.singular) if fact.noun else ""
+        noun = _described(fact.looks, fact.noun.singular) if fact.noun else ""
         quote = self.quote(fact) if fact.quote else ""
         slots = {"a": a, "noun": noun, "quote": quote, "name": self.name(fact), "script": self.script(fact)}
         return Phrase({"": template.format(**slots)}, plural=False)
@@ -68,8 +69,11 @@ class Teller(phrasing.Teller):
         return Phrase({"": template.format(quote=self.quotes(bare))}, plural=True)
 
     def quote(self, fact: Fact) -> str:
-        """A fact's sign in quotation marks, with what it means."""
-        return f'"{fact.quote}"{self.gloss(fact)}'
+        """A fact's sign in quotation marks, with what it means: `"BAR" in white letters on a red background`."""
+        letters, background = fact.lettering
+        of = f" in {letters} letters" if letters else ""
+        on = f" on {article(background)} background" if background else ""
+        return f'"{fact.quote}"{self.gloss(fact)}{of}{on}'
 
 
 def _pluralised(noun: str) -> str:
@@ -87,8 +91,11 @@ def _head(noun: str) -> str:
     return noun.split(" with ", maxsplit=1)[0].split(" of ", maxsplit=1)[0].rsplit(maxsplit=1)[-1]
 
 
-def _described(look: str | None, noun: str) -> str:
-    return f"{look} {noun}" if look else noun
+def _described(looks: Sequence[str], noun: str) -> str:
+    """`a white building with red on it`: what begins with `with` stands behind the noun."""
+    after = [look for look in looks if look.startswith("with ")]
+    before = [look for look in looks if look not in after]
+    return " ".join([*before, noun, *after])
 
 
 def _looks_plural(noun: Noun) -> bool:

@@ -1,0 +1,82 @@
+"""Which of the texts that were read are no whole signs: words that the border of a view cuts, and lines of a notice."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.records import Cue, StreetView
+
+EDGE_SHARE, EDGE_LETTERS = 0.008, 0.5
+"""A text nearer to a border than this share of the view's width, or than this many heights of its letters, may go on
+beyond it."""
+NOTICE_LINES = 3
+"""So many texts under one another, of up to three lines each, are a notice, a menu or an advertisement: to be read, not
+to be found by."""
+LINE_GAP, LIKE_HEIGHT, SHARED = 1.2, 0.6, 0.3
+"""Lines of one notice: at most so many heights apart, the lower at least this share of the higher, with this share of
+the shorter one's width in common."""
+
+
+@dataclass(frozen=True)
+class _Box:
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def letters(self) -> float:
+        """Height of the letters; of a line that is written upwards its width."""
+        return min(self.right - self.left, self.bottom - self.top)
+
+
+def cut_off(cues: Sequence[Cue], views: Sequence[StreetView]) -> frozenset[str]:
+    """Ids of the texts that touch a border of their view, or nearly so."""
+    sizes = {view.view_id: (view.width, view.height) for view in views}
+    found = set()
+    for cue, box in _texts(cues):
+        width, height = sizes.get(cue.view_id or "", (0, 0))
+        margin = max(EDGE_SHARE * width, EDGE_LETTERS * box.letters)
+        level = box.right - box.left >= box.bottom - box.top
+        ends = (box.left, width - box.right) if level else (box.top, height - box.bottom)
+        sides = (box.top, height - box.bottom) if level else (box.left, width - box.right)
+        # A line that runs beyond a border ends near it; one that a border cuts lengthwise lies on it.
+        if min(ends) < margin or min(sides) < EDGE_SHARE * width:
+            found.add(cue.cue_id)
+    return frozenset(found)
+
+
+def notices(cues: Sequence[Cue]) -> frozenset[str]:
+    """Ids of the lines of notices."""
+    texts = _texts(cues)
+    found: set[str] = set()
+    left = list(range(len(texts)))
+    while left:
+        group = [left.pop(0)]
+        for member in group:  # grows while it is gone through
+            joining = [other for other in left if _beside(texts[member], texts[other])]
+            group += joining
+            left = [other for other in left if other not in joining]
+        if len(group) >= NOTICE_LINES:
+            found |= {texts[i][0].cue_id for i in group}
+    return frozenset(found)
+
+
+def _texts(cues: Sequence[Cue]) -> list[tuple[Cue, _Box]]:
+    return [
+        (cue, _Box(min(cue.polygon[::2]), min(cue.polygon[1::2]), max(cue.polygon[::2]), max(cue.polygon[1::2])))
+        for cue in cues
+        if cue.kind == "text" and cue.polygon
+    ]
+
+
+def _beside(one: tuple[Cue, _Box], other: tuple[Cue, _Box]) -> bool:
+    if one[0].view_id != other[0].view_id:
+        return False
+    a, b = sorted((one[1], other[1]), key=lambda box: box.top)
+    low, high = sorted((a.letters, b.letters))
+    shared = min(a.right, b.right) - max(a.left, b.left)
+    return (
+        low >= LIKE_HEIGHT * high
+        and b.top - a.bottom <= LINE_GAP * high
+        and shared >= SHARED * min(a.right - a.left, b.right - b.left)
+    )

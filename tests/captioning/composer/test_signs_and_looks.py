@@ -1,0 +1,90 @@
+"""Which signs are told whole and with their colours, and what is told for its looks."""
+
+import re
+
+import pytest
+
+from pipeline.captioning.base import Evidence
+from schemas.records import Cue, Look
+from tests.captioning.composer.test_composer import COMPOSERS, cue, describe, site
+from tests.captioning.places import view
+
+
+def on_view(polygon: list[float], text: str, cue_id: str = "t1") -> Cue:
+    return cue(cue_id, "text", "sign", text=text, position="left", polygon=polygon, view_id="0", confidence=1.0)
+
+
+def box(left: float, top: float, right: float, bottom: float) -> list[float]:
+    return [left, top, right, top, right, bottom, left, bottom]
+
+
+@pytest.mark.parametrize(
+    ("polygon", "told"),
+    [
+        (box(300, 300, 500, 340), True), (box(2, 300, 202, 340), False), (box(15, 300, 215, 340), False),
+        (box(430, 300, 630, 340), False), (box(300, 1, 500, 41), False), (box(300, 15, 500, 55), True),
+        (box(100, 20, 140, 300), True), (box(100, 12, 140, 300), False),
+    ],
+    ids=["whole", "at the border", "near it", "right", "cut lengthwise", "under the top", "upright", "upright, cut"],
+)  # fmt: skip
+def test_a_word_that_the_border_may_cut_is_told_if_the_map_has_it(polygon: list[float], told: bool) -> None:
+    seen = view(0, None, b"").model_copy(update={"width": 640, "height": 480})
+    cues = [on_view(polygon, "Bäckerei"), cue("o1", "object", "tree", position="ahead")]
+    place = Evidence(site(cues).site.model_copy(update={"views": [seen]}), cues)
+    assert ("Bäckerei" in describe(place).long) == told
+    named = cue("m1", "map", "poi", category="bakery", text="Bäckerei", distance_m=10.0, position="left")
+    assert "Bäckerei" in describe(Evidence(place.site, [*cues, named])).long
+
+
+def test_the_lines_of_a_notice_are_not_told() -> None:
+    lines = ["business as a force", "for good", "there with profit", "you can learn more"]
+    notice = [on_view(box(100, 100 + 50 * i, 400, 140 + 50 * i), text, f"t{i}") for i, text in enumerate(lines)]
+    sign = on_view(box(100, 10, 400, 60), "BAKERY", "t9")
+    told = describe(site([*notice, sign, cue("o1", "object", "tree", position="ahead")])).long
+    assert "BAKERY" in told
+    assert not any(line in told for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("en", '"BAKERY" in white letters on a red background'), ("de", "„BAKERY“ in weißer Schrift auf rotem Grund")],
+)
+def test_a_sign_is_told_with_its_colours(code: str, told: str) -> None:
+    looks = [
+        Look(kind=kind, value=value, confidence=0.9) for kind, value in (("lettering", "white"), ("background", "red"))
+    ]
+    sign = cue("t1", "text", "sign", text="BAKERY", position="left", looks=looks)
+    evidence = site([sign, cue("o1", "object", "tree", position="ahead")])
+    assert told in describe(evidence, COMPOSERS[code]).long
+
+
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [("en", "a grey road with yellow lines"), ("de", r"graue[n]? Straße mit gelben Linien")],
+)
+def test_a_road_is_told_with_its_lines_also_under_foot(code: str, told: str) -> None:
+    looks = [Look(kind="marking", value="yellow", confidence=0.9), Look(kind="colour", value="grey", confidence=0.9)]
+    road = cue("o1", "object", "road", attribute="grey", looks=looks, position="ahead", view_id="0")
+    on = cue("m1", "map", "road", category="residential", distance_m=2.0, bearing_deg=10.0)
+    evidence = site([road, on, cue("o2", "object", "tree", position="left", view_id="0")])
+    assert re.search(told, describe(evidence, COMPOSERS[code]).long)
+
+
+def test_a_sign_that_nobody_read_is_told_for_its_colour_alone() -> None:
+    yellow = [Look(kind="colour", value="yellow", confidence=0.95)]
+    board = cue("o1", "object", "sign", attribute="yellow", looks=yellow, position="left", view_id="0")
+    tree = cue("o2", "object", "tree", position="ahead", view_id="0")
+    assert "yellow sign" in describe(site([board, tree])).long
+    plain = cue("o1", "object", "sign", position="left", view_id="0")
+    assert "sign" not in describe(site([plain, tree])).long
+    read = cue("t1", "text", "sign", text="BAKERY", position="left", view_id="0")
+    assert "yellow sign" not in describe(site([board, tree, read])).long
+
+
+def test_what_a_shop_sells_is_told_if_its_name_says_so() -> None:
+    tree = cue("o1", "object", "tree", position="ahead")
+    for name, told in (("Starfish Jewelry", "jeweller's"), ("Starfish", "shop")):
+        shop = cue("m1", "map", "poi", category="jewelry_store", text=name, distance_m=10.0, position="left")
+        sign = cue("t1", "text", "sign", text="STARFISH", position="left")
+        assert re.search(rf"\b{told}\b", describe(site([shop, sign, tree])).long)
+        assert ("jewel" in describe(site([shop, sign, tree])).long) == (told != "shop")
