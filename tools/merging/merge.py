@@ -143,6 +143,7 @@ def _counts(datasets: Sequence[Dataset], shards: Sequence[ShardEntry], chosen: C
         outcomes={region: dict(sorted(found.items())) for region, found in sorted(outcomes.items())},
         excluded=dict(excluded),
         verifier=counts.verifier_rates(_reliability(before)),
+        distractors={},
     )
 
 
