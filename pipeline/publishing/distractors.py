@@ -136,17 +136,19 @@ def choose(
 
 def write_distractors(chosen: Sequence[Chosen], path: Path, row_group_bytes: float) -> None:
     """Write the distractors of a split as a local file. One unit and one row group are in memory at a time."""
-    _write(path, (list(_rows(one)) for one in chosen), sum(len(one.sites) for one in chosen), row_group_bytes)
+    write_rows(path, (list(_rows(one)) for one in chosen), sum(len(one.sites) for one in chosen), row_group_bytes)
 
 
 def rewrite_distractors(file: Any, keep: set[str], path: Path, row_group_bytes: float) -> None:
     """Write what a file of distractors (opened for reading) has of some ids as a local file."""
     opened = pq.ParquetFile(file, page_checksum_verification=True)
     groups = (opened.read_row_group(number).to_pylist() for number in range(opened.num_row_groups))
-    _write(path, ([row for row in rows if row["sample_id"] in keep] for rows in groups), len(keep), row_group_bytes)
+    write_rows(path, ([row for row in rows if row["sample_id"] in keep] for rows in groups), len(keep), row_group_bytes)
 
 
-def _write(path: Path, rows: Iterable[list[dict[str, Any]]], count: int, row_group_bytes: float) -> None:
+def write_rows(path: Path, rows: Iterable[list[dict[str, Any]]], count: int, row_group_bytes: float) -> None:
+    """Write published rows, `count` of them, as a local file of distractors."""
+
     def tables() -> Iterator[pa.Table]:
         for some in rows:
             check_stop()

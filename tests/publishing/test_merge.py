@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,10 @@ from pipeline.storage import open_store
 from schemas.records import ImageryRow, Sample
 from tests.command import run_here
 from tests.publishing.folders import SMALL, manifest_of, put, samples, seen_by_card, seen_by_manifest
+from tests.publishing.test_distractors import chips_alone, distractors
 from tools.dataset import open_dataset
 from tools.merging.merge import Merged, merge
+from tools.verify.leakage import find_leaks
 from tools.verify.verify import verify
 
 MakeUnit = Callable[..., FinishedUnit]
@@ -128,6 +131,27 @@ def test_a_unit_that_two_datasets_have_in_different_splits_keeps_the_first_one_s
     assert not any(sample.unit == CELL and sample.region == "east" for sample in found.values())
     assert done.left_out["split_embargo"] >= 4
     assert done.manifest.counts.excluded["split_embargo"] == done.left_out["split_embargo"]
+
+
+@pytest.mark.parametrize("keep", [True, False], ids=["splits kept", "drawn anew"])
+def test_distractors_come_along_in_the_split_of_the_samples_around(
+    make_unit: MakeUnit, publish: Callable[..., Path], tmp_path: Path, keep: bool
+) -> None:
+    folders = [
+        publish(name, region, [make_unit(region, cell, sites=12, change=chips_alone) for cell in sorted(h3.grid_disk(home, 1))])
+        for name, region, home in (("a", "north", CELL), ("b", "south", h3.latlng_to_cell(-34.2, 18.3, 9)))
+    ]
+    before = {row["sample_id"]: row["split"] for folder in folders for row in distractors(folder)}
+    done = merged(tmp_path / "out", *folders, keep=keep)
+    found = {row["sample_id"]: row["split"] for row in distractors(tmp_path / "out")}
+    leakage = find_leaks(open_store(str(tmp_path / "out")), done.manifest)
+    assert (leakage.leaks, leakage.unread) == ([], [])
+    left_out = {split: count for split, count in done.manifest.counts.distractors.items() if split != "left_out"}
+    assert left_out == Counter(found.values())
+    assert set(found) <= set(before)
+    assert len(found) > len(before) / 2
+    if keep:
+        assert found == before
 
 
 def test_a_take_down_and_its_ids_stay_known(make_unit: MakeUnit, publish: Callable[..., Path], tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from pipeline.storage import Store
 from schemas.records import Sample, Split
 from tools.dataset import Dataset
 from tools.merging.choosing import Chosen, choose
+from tools.merging.distractors import Placed, distractor_files, place_distractors
 from tools.merging.inputs import check_inputs, merged_build
 
 
@@ -58,17 +59,19 @@ def merge(datasets: Sequence[Dataset], out: Store, name: str, *, keep_splits: bo
             raise ConfigError([Problem("OUT", f"{out.url}, which holds files", "an empty folder or prefix")])
         chosen = choose(build, datasets, keep=keep_splits)
         made = [_shard(dataset, shard, out, chosen) for dataset in datasets for shard in dataset.manifest.shards]
+        placed = place_distractors(build, datasets, chosen)
         shards = sorted((entry for entries, _ in made for entry in entries), key=lambda entry: entry.path)
         excluded = [row for dataset in datasets for row in _excluded_before(dataset)] + chosen.left_out
         drawn = split_file(build, chosen.split_of_cell, chosen.regions, None)
         manifest, root = assemble(
-            build, _counts(datasets, shards, chosen), shards, out, None,
+            build, _counts(datasets, shards, chosen, placed), shards, out, None,
             workspace=None, provenance=_provenance(datasets, keep_splits),
             taken_down=dict(sum((Counter(dataset.manifest.taken_down) for dataset in datasets), Counter())),
             removed=sorted({sample for dataset in datasets for sample in dataset.manifest.removed}),
             others={
                 SPLIT_FILE: lambda path: path.write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8"),
                 EXCLUDED: lambda path: write_records(Excluded, excluded, path),
+                **distractor_files(build, datasets, placed),
             },
         )  # fmt: skip
         revisions.put_in_force(out, manifest, root, standing)
@@ -125,7 +128,7 @@ def _excluded_before(dataset: Dataset) -> list[Excluded]:
         raise MachineError(f"{dataset.store.url}/{path} cannot be read: {error}") from error
 
 
-def _counts(datasets: Sequence[Dataset], shards: Sequence[ShardEntry], chosen: Chosen) -> Counts:
+def _counts(datasets: Sequence[Dataset], shards: Sequence[ShardEntry], chosen: Chosen, placed: Placed) -> Counts:
     before = [dataset.manifest.counts for dataset in datasets]
     outcomes: dict[str, Counter[str]] = {}
     for one in before:
@@ -143,7 +146,7 @@ def _counts(datasets: Sequence[Dataset], shards: Sequence[ShardEntry], chosen: C
         outcomes={region: dict(sorted(found.items())) for region, found in sorted(outcomes.items())},
         excluded=dict(excluded),
         verifier=counts.verifier_rates(_reliability(before)),
-        distractors={},
+        distractors=placed.counts,
     )
 
 
