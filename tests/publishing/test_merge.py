@@ -137,10 +137,12 @@ def test_a_unit_that_two_datasets_have_in_different_splits_keeps_the_first_one_s
 def test_distractors_come_along_in_the_split_of_the_samples_around(
     make_unit: MakeUnit, publish: Callable[..., Path], tmp_path: Path, keep: bool
 ) -> None:
-    folders = [
-        publish(name, region, [make_unit(region, cell, sites=12, change=chips_alone) for cell in sorted(h3.grid_disk(home, 1))])
-        for name, region, home in (("a", "north", CELL), ("b", "south", h3.latlng_to_cell(-34.2, 18.3, 9)))
-    ]
+    far = h3.latlng_to_cell(-34.2, 18.3, 9)
+    towns = {
+        region: [make_unit(region, cell, sites=12, change=chips_alone) for cell in sorted(h3.grid_disk(home, 1))]
+        for region, home in (("north", CELL), ("south", far))
+    }
+    folders = [publish(f"of-{region}", region, units) for region, units in towns.items()]
     before = {row["sample_id"]: row["split"] for folder in folders for row in distractors(folder)}
     done = merged(tmp_path / "out", *folders, keep=keep)
     found = {row["sample_id"]: row["split"] for row in distractors(tmp_path / "out")}
