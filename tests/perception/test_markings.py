@@ -10,7 +10,8 @@ from pipeline.perception.markings import markings
 HEIGHT, WIDTH = 192, 256
 ROAD = np.zeros((HEIGHT, WIDTH), bool)
 ROAD[90:] = True
-Point, Colour = tuple[int, int], tuple[int, int, int]
+Point = tuple[int, int]
+Colour = tuple[int, int, int]
 PAINT, ASPHALT = (200, 160, 60), (110, 110, 112)
 
 
