@@ -62,6 +62,8 @@ GROUND_PALE, PALE_CHROMA = 70.0, 13.0
 """Least lightness of pale ground, whatever it is made of, and its most chroma."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
 """Groups and labels that are described by their colour."""
+_MASONRY, _WALL = frozenset({"brick-red"}), "wall"
+"""Of a stretch of brick that the border of the view cuts nobody sees whether it is a house's wall or a garden's."""
 _PALE = frozenset({"white", "beige"})
 """What paint would be; ground is pale in the sun, whatever it is made of."""
 
@@ -178,7 +180,9 @@ class ViewColours:
             mask = np.zeros_like(rest)
             mask[:, columns] = rest[:, columns]
             rest[:, columns] = False
-            parts.append(_with(replace(segment, mask=mask), _colour(colour, sure)))
+            cut = colour in _MASONRY and (left == 0 or right == width) and _WALL in self._words
+            made = replace(segment, mask=mask, label=_WALL) if cut else replace(segment, mask=mask)
+            parts.append(_with(made, _colour(colour, sure)))
         if area(rest) >= REST * area(segment.mask):
             return [*parts, replace(segment, mask=rest)]
         largest = max(range(len(parts)), key=lambda i: area(parts[i].mask))

@@ -152,6 +152,15 @@ def test_white_walls_in_the_shade_are_not_grey() -> None:
     assert "grey" not in colours(partly, HOUSES)
 
 
+def test_brick_that_the_border_cuts_is_a_wall_be_it_a_house_s_or_a_garden_s() -> None:
+    whole = seen("building", slice(60, 150), slice(40, WIDTH - 40))
+    for house, label in ((HOUSES, "wall"), (whole, "building")):
+        (found,) = ViewColours(view((150, 80, 60)), [SKY_SEEN], WORDS).coloured(house)
+        assert (found.label, found.attribute) == (label, "brick-red")
+    (yellow,) = ViewColours(view((220, 185, 70)), [SKY_SEEN], WORDS).coloured(HOUSES)
+    assert yellow.label == "building"
+
+
 def test_a_lit_window_and_a_garden_wall_do_not_colour_the_building_above() -> None:
     house = view((90, 70, 50))
     house[120:150] = (220, 185, 70)

@@ -14,11 +14,9 @@ from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Cue, FactKind, Look, Position
 
 _QUOTED_CHARACTERS = 48
-_HARDER = {"wall": 0.22, "awning": 0.19, "sign": 0.13, "house": 0.1, "building": 0.05}
-"""By how much surer an engine must be of some labels: shop fronts are taken for walls, parasols for awnings, tiles for
-signs."""
-_FOR_THEIR_LOOKS = frozenset({"sign"})
-"""What is told for its looks alone: most of what it is there for is to be read."""
+_HARDER = {"wall": 0.22, "awning": 0.22, "tower": 0.22, "grass": 0.1, "house": 0.1, "building": 0.05}
+"""By how much surer an engine must be of some labels: shop fronts are taken for walls, parasols for awnings, masts for
+towers, shrubs for grass."""
 _WITH_LOOK = 0.1
 """By how much less of what has a sure look but a plain one, which few wrong masks have."""
 _PLAIN = frozenset({"grey", "pale"})
@@ -139,7 +137,7 @@ def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
         noun = nouns.of(cue)
         looks = _looks(cue, nouns)
         least = least_sure + _HARDER.get(cue.label, -_WITH_LOOK if _tell_much(cue) else 0.0)
-        if noun is not None and cue.confidence >= least and (looks or cue.label not in _FOR_THEIR_LOOKS):
+        if noun is not None and cue.confidence >= least:
             alike[noun, looks, cue.position].append(cue)
     found = []
     for (noun, looks, _), group in _once(alike).items():

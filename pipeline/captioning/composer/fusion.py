@@ -61,7 +61,7 @@ def facts_of(cues: Sequence[Cue], readings: Readings, region: str, nouns: Nouns,
     generic = nouns.generic.union(*(name.words for name in private))
     named = _without_leaks(_with_signs(on_map, read, generic, nouns), read, private, nouns)
     seen = things([cue for cue in lasting if cue.kind == "object"], nouns, least_sure)
-    facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen, nouns)]
+    facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen)]
     facts = _in_one_frame([fact for fact in facts if fact.seen or fact.kind in _ON_MAP_ALONE])
     return sorted((fact for fact in facts if fact.weight > 0), key=lambda fact: (-fact.weight, fact.cue_ids))
 
@@ -172,13 +172,11 @@ def _grouped(facts: list[Fact], nouns: Nouns) -> list[Fact]:
     return [*others, *grouped]
 
 
-def _with_things(facts: list[Fact], seen: list[Fact], nouns: Nouns) -> list[Fact]:
-    """Objects and the rest; what both the camera and the map show is said once, and so is a sign that was read."""
+def _with_things(facts: list[Fact], seen: list[Fact]) -> list[Fact]:
+    """Objects and the rest; what both the camera and the map show is said once."""
     rest = list(facts)
     joined = []
     for thing in seen:
-        if thing.noun is not None and thing.noun.singular in nouns.boards and _is_read(thing, rest):
-            continue
         same = [fact for fact in rest if _same_thing(thing, fact)]
         if not same:
             joined.append(thing)
@@ -187,10 +185,6 @@ def _with_things(facts: list[Fact], seen: list[Fact], nouns: Nouns) -> list[Fact
         rest.remove(place)
         joined.append(_both(thing, place) if thing.count == place.count == 1 else thing)
     return [*rest, *joined]
-
-
-def _is_read(board: Fact, facts: Sequence[Fact]) -> bool:
-    return any(fact.quote is not None and fact.where.agrees(board.where) for fact in facts)
 
 
 def _same_thing(thing: Fact, place: Fact) -> bool:

@@ -34,7 +34,9 @@ def cut_off(cues: Sequence[Cue], views: Sequence[StreetView]) -> frozenset[str]:
     sizes = {view.view_id: (view.width, view.height) for view in views}
     found = set()
     for cue, box in _texts(cues):
-        width, height = sizes.get(cue.view_id or "", (0, 0))
+        if (size := sizes.get(cue.view_id or "")) is None:
+            continue
+        width, height = size
         margin = max(EDGE_SHARE * width, EDGE_LETTERS * box.letters)
         level = box.right - box.left >= box.bottom - box.top
         ends = (box.left, width - box.right) if level else (box.top, height - box.bottom)

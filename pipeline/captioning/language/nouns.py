@@ -48,7 +48,6 @@ class Nouns(Part):
     offices: frozenset[str]
     paths: frozenset[str]
     underfoot: frozenset[str]
-    boards: frozenset[str]
     plain: frozenset[str]
     inside: dict[str, str]
     verbs: dict[Literal["stand", "run", "lie"], frozenset[str]]
