@@ -17,8 +17,11 @@ from pipeline.cartography.canvas import Colour
 from pipeline.cartography.features import Feature
 from pipeline.cartography.items import Item
 from pipeline.cartography.text import label_of, text_mask
+from pipeline.geo.crossings import check_meetings
 
 _GAP = 1.5
+_MOST_MEETINGS = 20_000
+"""Of the streets on a chip: that of a dense town has some hundred."""
 
 
 class Lettering(NamedTuple):
@@ -70,6 +73,9 @@ def place_labels(
         size_px: side of the chip.
         lettering: of the style.
         numbers: buildings whose house numbers are written, where there is still room.
+
+    Raises:
+        SiteError: BAD_ANSWER, streets cross themselves and each other endlessly.
     """
     board = _Board(size_px, [shape for _, shape in items if shape.geom_type == "Point"], lettering)
     named = [(feature, shape, text) for feature, shape in items if (text := label_of(feature))]
@@ -97,7 +103,12 @@ def _wrapped(text: str, lettering: Lettering) -> str:
 
 
 def _streets(board: "_Board", named: Sequence[tuple[Feature, BaseGeometry, str]], lettering: Lettering) -> None:
-    """One label a street, or two where it is long, the longest street first."""
+    """One label a street, or two where it is long, the longest street first.
+
+    Raises:
+        SiteError: BAD_ANSWER, they cross themselves and each other endlessly.
+    """
+    check_meetings([shape for _, shape, _ in named], _MOST_MEETINGS, "streets with names")
     pieces: dict[str, list[BaseGeometry]] = defaultdict(list)
     colours: dict[str, Colour] = {}
     for feature, shape, text in named:

@@ -114,6 +114,8 @@ def _unfillable_splits(build: Build) -> list[Problem]:
 def _present(where: str, path: Path, *, folder: bool | None) -> list[Problem]:
     if not path.exists():
         return [Problem(where, f"{path}, which does not exist", "an existing folder" if folder else "an existing file")]
+    if not path.is_dir() and not path.is_file():  # a pipe that nobody writes to would be waited for without end
+        return [Problem(where, f"{path}, which is a pipe or a device", "a folder" if folder else "a file")]
     if folder is not None and path.is_dir() != folder:
         return [
             Problem(

@@ -16,6 +16,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
+from pipeline.imaging.jpeg_scans import count_scans
 from pipeline.imaging.types import Pixels
 from schemas.reasons import Reason
 
@@ -34,6 +35,11 @@ _DAMAGED = (
     zlib.error,
     Warning,
 )
+_MOST_SCANS = 64
+"""Of a JPEG; progressive ones have about ten."""
+_FREE_PIXELS = 4_000_000
+_MOST_PIXELS_A_BYTE = 250
+"""Of a larger JPEG. One of a single colour has up to 170; one of which most is missing has more."""
 _TO_UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -79,6 +85,8 @@ def _decode(
     try:
         with _opener(data)(io.BytesIO(data)) as image:
             _check_header(image, limits)
+            if isinstance(image, JpegImageFile):
+                _check_effort(image, data)
             if long_side_px is not None and max(image.size) > long_side_px:
                 scale = long_side_px / max(image.size)
                 image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
@@ -111,6 +119,15 @@ def _check_header(image: ImageFile, limits: ImageLimits) -> None:
         raise SiteError(Reason.IMAGE_TOO_SMALL, f"{width} x {height} pixels, sides of {limits.min_side_px} required")
     if getattr(image, "is_animated", False):
         raise SiteError(Reason.IMAGE_ANIMATED, f"{getattr(image, 'n_frames', 'several')} frames")
+
+
+def _check_effort(jpeg: JpegImageFile, data: bytes) -> None:
+    """Refuse what takes work or memory out of all proportion to its bytes: missing data is made up without a word."""
+    pixels = jpeg.width * jpeg.height
+    if pixels > _FREE_PIXELS and pixels > _MOST_PIXELS_A_BYTE * len(data):
+        raise SiteError(Reason.IMAGE_TRUNCATED, f"{len(data)} bytes for {jpeg.width} x {jpeg.height} pixels")
+    if count_scans(data, _MOST_SCANS) > _MOST_SCANS:
+        raise SiteError(Reason.IMAGE_TOO_LARGE, f"more than {_MOST_SCANS} scans")
 
 
 def _upright(image: Image.Image) -> Image.Image:

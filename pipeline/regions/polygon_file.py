@@ -41,6 +41,8 @@ def read_outline(text: str, base: Path, where: str) -> str:
             raise _fault(where, f"WKT that cannot be read ({' '.join(str(error).split())})") from error
     path = base / text
     try:
+        if path.exists() and not path.is_file():
+            raise _fault(where, f"{path}, which is a folder, a pipe or a device")
         if path.stat().st_size > _MOST_BYTES:
             raise _fault(where, f"{path}, which is larger than {_MOST_BYTES // 10**6} MB", "a simplified outline")
         document = json.loads(path.read_bytes())

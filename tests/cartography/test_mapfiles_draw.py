@@ -167,3 +167,15 @@ def test_the_fingerprint_follows_the_content_and_not_the_name(
     assert source_of(one, middle=HERE).fingerprint() == source_of(two, middle=HERE).fingerprint()
     two.write_text(two.read_text().replace("Mill Lane", "Mill Road"))
     assert source_of(one, middle=HERE).fingerprint() != source_of(two, middle=HERE).fingerprint()
+
+
+def test_streets_that_cross_themselves_without_end_are_refused_at_once(
+    tmp_path: Path, write_town: WriteTown, source_of: SourceOf
+) -> None:
+    """To put together the pieces of such a street takes minutes, and gigabytes."""
+    draw_place = random.Random(0)
+    scribble = [(draw_place.uniform(-90, 90), draw_place.uniform(-90, 90)) for _ in range(1_500)]
+    things: list[Any] = [(scribble, {"highway": "residential", "name": "Long Way Round"}, {})]
+    with pytest.raises(SiteError, match="cross each other") as caught:
+        source_of(write_town(tmp_path / "town.osm", HERE, things), middle=HERE).chip(HERE, 256, 1.0)
+    assert caught.value.reason == Reason.BAD_ANSWER

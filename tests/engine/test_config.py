@@ -1,4 +1,6 @@
 import json
+import os
+import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -239,3 +241,19 @@ def test_of_many_problems_and_of_long_values_the_start_is_told() -> None:
     said = refused(world_build(regions=[{"name": "x" * 10_000, "centre": [n, n]} for n in range(400)]))
     assert "more problems" in said
     assert len(said) < 100_000
+
+
+def test_pipes_and_devices_are_no_inputs(tmp_path: Path) -> None:
+    """A pipe that nobody writes to would be waited for without end."""
+    os.mkfifo(tmp_path / "pipe.tif")
+    (tmp_path / "zero").symlink_to("/dev/zero")
+    above = {"type": "raster", "path": "pipe.tif", "author": "A", "licence": "CC-BY-4.0", "link": "https://example.org"}
+    photos = {"type": "folder", "index": "zero", "root": "."}
+    plan = {"type": "files", "files": ["pipe.tif"]}
+    sources = {"street": {"photos": photos}, "aerial": {"above": above}, "map": {"plan": plan}}
+    said = refused(world_build(sources=sources, publish={"takedown": "pipe.tif"}), tmp_path)
+    for key in ("sources.street.photos.index", "sources.aerial.above.path", "sources.map.plan.files.0"):
+        assert re.search(rf"{key}: found \S+, which is a pipe or a device", said)
+    assert "publish.takedown: " in said
+    regions = [{"name": "north", "polygon": "pipe.tif"}]
+    assert "which is a folder, a pipe or a device" in refused(world_build(regions=regions), tmp_path)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.fuzz.readers import readers
 from tests.fuzz.runner import Outcome, being_read, bounded, run
+from tools.dev.docs.markdown import filled, table
 
 
 def main() -> int:
@@ -25,6 +26,7 @@ def main() -> int:
     asked.add_argument("--seed", type=int, default=0)
     asked.add_argument("--reader", action="append", help="only this one; may be given several times")
     asked.add_argument("--kept", type=Path, default=Path("out/fuzz"), help="folder for inputs that show a fault")
+    asked.add_argument("--page", type=Path, help="also write the table into the part `fuzz` of this page")
     options = asked.parse_args()
     options.kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -34,14 +36,20 @@ def main() -> int:
         asked.error(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     print(f"{'reader':20} {'inputs':>7} {'slowest':>8} {'memory':>8}  outcomes")
     faults = 0
+    rows = []
     for name in options.reader or known:
         outcome = _apart(name, options.inputs, options.seed, options.kept)
         counts = ", ".join(f"{n} {what}" for what, n in outcome.counts.most_common())
+        rows.append([name, f"{outcome.inputs:,}", f"{outcome.slowest_s:.2f} s", str(len(outcome.faults)), counts])
         memory = f"{outcome.most_bytes / 1e6:.0f} MB"
         print(f"{name:20} {outcome.inputs:7} {outcome.slowest_s:6.2f} s {memory:>8}  {counts}", flush=True)
         for fault, place in outcome.faults.items():
             faults += 1
             print(f"    {fault}\n      {place}", flush=True)
+    if options.page:
+        header = ["Reader", "Inputs", "Slowest", "Faults", "Outcomes"]
+        page = options.page.read_text(encoding="utf-8")
+        options.page.write_text(filled(page, {"fuzz": table(header, rows)}), encoding="utf-8")
     return 1 if faults else 0
 
 

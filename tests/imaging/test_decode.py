@@ -16,6 +16,7 @@ from PIL.ImageFile import ImageFile
 from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode, decode_rgba
+from pipeline.imaging.jpeg_scans import count_scans
 from schemas.reasons import Reason
 from tests.examples import examples
 
@@ -264,3 +265,40 @@ def test_corpus_photos_are_decoded(corpus: Any) -> None:
     for path in sorted((corpus / "street").rglob("*.jpg"))[::20]:
         with Image.open(path) as image:
             assert (decode(path.read_bytes(), LIMITS) == np.asarray(image.convert("RGB"))).all()
+
+
+def with_size(jpeg: bytes, width: int, height: int) -> bytes:
+    """A JPEG whose header tells of another size."""
+    header = jpeg.index(b"\xff\xc0") + 5
+    return jpeg[:header] + struct.pack(">HH", height, width) + jpeg[header + 4 :]
+
+
+def test_a_jpeg_of_a_few_bytes_that_says_it_is_huge_is_refused() -> None:
+    data = with_size(encoded(noise(), "JPEG"), 9_000, 9_000)
+    assert reason_of(data) == Reason.IMAGE_TRUNCATED
+
+
+def test_a_large_jpeg_of_one_colour_is_a_picture() -> None:
+    for keys in ({}, {"progressive": True}, {"optimize": True, "quality": 1}):
+        data = encoded(Image.new("RGB", (3_000, 2_000), (120, 130, 140)), "JPEG", **keys)
+        assert decode(data, LIMITS).shape == (2_000, 3_000, 3)
+
+
+def test_scans_without_end_are_refused_undecoded() -> None:
+    data = encoded(noise(), "JPEG", progressive=True)
+    scan = data[data.rindex(b"\xff\xda") : -2]
+    assert reason_of(data[:-2] + 100 * scan + data[-2:]) == Reason.IMAGE_TOO_LARGE
+    assert decode(data[:-2] + 20 * scan + data[-2:], LIMITS).shape == (256, 256, 3)
+
+
+@pytest.mark.parametrize("behind", [b"\xff\xda" * 1_000, b"\xff" * 1_000, b"\xff\xe0\xff\xff", b"x" * 1_000])
+def test_only_the_first_picture_s_scans_are_counted(behind: bytes) -> None:
+    """A film behind the picture, as phones write it, has the marker by chance."""
+    data = encoded(noise(), "JPEG", exif=b"Exif\0\0" + b"\xff\xda" * 1_000)
+    assert decode(data + behind, LIMITS).shape == (256, 256, 3)
+    assert count_scans(data + behind, 64) == 1
+
+
+@given(st.binary(max_size=400))
+def test_counting_scans_takes_any_bytes(data: bytes) -> None:
+    assert 0 <= count_scans(data, 8) <= 9

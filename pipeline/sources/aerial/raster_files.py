@@ -53,6 +53,9 @@ class RasterFiles:
         if path.suffix.lower() not in _SUFFIXES:
             problems.append(Problem(str(path), f"a file ending {path.suffix!r}", _ALLOWED))
             return
+        if path.exists() and not path.is_file():
+            problems.append(Problem(str(path), "a pipe or a device", _ALLOWED))
+            return
         try:
             with _open(path) as raster:
                 faults = raster_faults(raster, self._settings) + limit_faults(raster)

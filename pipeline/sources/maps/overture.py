@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.cartography.features import Element, Feature, features_of
@@ -18,6 +17,7 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.geo.point import Floats, Point
 from pipeline.geo.window import Window
+from pipeline.geo.wkb import read_wkb
 from pipeline.memo import LruMemo
 from pipeline.net.base import Client, Provider
 from pipeline.sources.base import Road
@@ -127,7 +127,7 @@ class OvertureSource(CellMap):
         """The features of a table that meet a window, in the table's order."""
         bounds = np.column_stack([table[side].to_numpy() for side in ("xmin", "ymin", "xmax", "ymax")])
         rows = table.take(np.flatnonzero(window.meets(bounds.astype(np.float64)))).to_pylist()
-        geometries = shapely.from_wkb([row.pop("geometry") for row in rows], on_invalid="ignore")
+        geometries = read_wkb([row.pop("geometry") for row in rows])
         elements = [e for row, shape in zip(rows, geometries, strict=True) for e in _elements(row, kind, shape)]
         left_out: Counter[str] = Counter()
         features = features_of(elements, window, left_out, self._trust(None))

@@ -16,6 +16,7 @@ from pipeline.cartography.existence import tells_of_life
 from pipeline.cartography.features import Element, Extract, digest_id
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.window import Window
+from pipeline.geo.wkb import read_wkb
 from pipeline.sources.geoparquet import geometry_column, is_wgs84, read_rows
 from pipeline.sources.maps.charted import OVERTURE, of_layers
 from pipeline.sources.maps.segments import pieces
@@ -69,7 +70,7 @@ def read_geoparquet(path: Path, window: Window) -> Extract:
     if column is None:
         raise ConfigError([Problem(str(path), "a Parquet file without geometry", "GeoParquet with WKB geometry")])
     rows = read_rows(path, window.boxes)
-    geometries = shapely.from_wkb([row.pop(column) for row in rows], on_invalid="ignore")
+    geometries = read_wkb([row.pop(column) for row in rows])
     return _extract([(row, None) for row in rows], geometries)
 
 

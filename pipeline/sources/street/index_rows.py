@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import shapely
 from pydantic_core import from_json
 
 from pipeline.boundary import reading
 from pipeline.errors import Problem
+from pipeline.geo.wkb import read_wkb
 from pipeline.sources.geoparquet import geometry_column, read_rows
 
 Rows = Iterator[tuple[str, dict[str, Any] | Problem]]
@@ -52,7 +52,7 @@ def _parquet(index: Path) -> Rows:
             yield where, row
             continue
         with reading(index, "a whole Parquet file"):
-            point = shapely.from_wkb(row.pop(column), on_invalid="ignore")
+            point = read_wkb([row.pop(column)])[0]
         if point is None or point.geom_type != "Point" or point.is_empty:
             yield where, Problem(f"{where} {column}", "no point", "a WKB point")
         elif "lat" in row or "lon" in row:

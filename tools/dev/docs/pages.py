@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.dev.docs import build_file, columns, summaries
+from tools.dev.docs import build_file, columns, server_answers, summaries
 from tools.dev.docs.markdown import filled
 
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
@@ -11,6 +11,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = {
     "build-file.md": {"keys": build_file.reference},
     "columns.md": {"columns": columns.reference},
     "engines.md": {"engines": summaries.engines},
+    "hostile-input.md": {"server answers": server_answers.reference},
     "operations.md": {"commands": summaries.commands, "reasons": summaries.reasons},
     "sources.md": {"sources": summaries.sources},
 }

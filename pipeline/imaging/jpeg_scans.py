@@ -1,0 +1,26 @@
+"""How many scans a JPEG has, told without decoding it.
+
+A progressive JPEG is decoded once over for each scan, and one of a few bytes takes as long as any: a file within all
+limits could hold a hundred thousand. Markers: ITU-T T.81, annex B.
+"""
+
+import re
+
+_NEXT = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+"""A marker within or behind entropy-coded data, where 00 is stuffing and D0 to D7 are restarts."""
+_SCAN, _END = 0xDA, 0xD9
+_ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
+"""Markers without a segment."""
+
+
+def count_scans(data: bytes, most: int) -> int:
+    """Scans of a JPEG's first picture, counted up to one more than `most`; previews within segments are no part."""
+    scans, place = 0, 2
+    while scans <= most and (found := _NEXT.search(data, place)) is not None:
+        marker, place = found[1][0], found.end()
+        if marker == _END:
+            break
+        scans += marker == _SCAN
+        if marker not in _ALONE:
+            place += int.from_bytes(data[place : place + 2], "big")
+    return scans
