@@ -145,4 +145,4 @@ def _run(given: StageInput, tools: Toolbox) -> list[CueRow]:
     return cues(given.rows(ImageryRow), tools)
 
 
-STAGE = Stage(CueRow, reads=(ImageryRow,), version=3, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)
+STAGE = Stage(CueRow, reads=(ImageryRow,), version=4, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)
