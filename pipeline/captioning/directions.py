@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from pipeline.perception.cues import UNRELIABLE_DEG
+from pipeline.perception.directions import UNRELIABLE_DEG
 from schemas.records import Cue, StreetView
 
 _HEADING_ERROR_DEG = 20.0

@@ -15,7 +15,7 @@ from pipeline.imaging.phash import phash
 from pipeline.imaging.quality import gate, measure
 from pipeline.imaging.types import Camera, Pixels
 from pipeline.imaging.vanishing import VanishingPoint, vanishing_around, vanishing_point
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import KnowsTruth, Photo, StreetSource
 from pipeline.stages.heading import Settled, settle
 from schemas.reasons import Reason
@@ -40,7 +40,7 @@ def views_of(
     source: StreetSource,
     others: Sequence[Photo],
     facts: Sequence[MapFact],
-    tools: Toolbox,
+    registry: Registry,
 ) -> list[StreetView]:
     """A flat photo as one view; a panorama as itself and its perspective cuts, a fisheye as its cuts alone.
 
@@ -51,12 +51,12 @@ def views_of(
         source: of the photo.
         others: photos around the site, for the direction of travel.
         facts: what the map has around the site, for the direction of the road.
-        tools: the build's engines and settings.
+        registry: the build's engines and settings.
 
     Raises:
         SiteError: it cannot be read, decoded or used.
     """
-    settings = tools.build.imagery
+    settings = registry.build.imagery
     if photo.size_bytes is not None and photo.size_bytes > settings.limits.max_bytes:
         detail = f"{photo.size_bytes} bytes, at most {settings.limits.max_bytes} allowed"
         raise SiteError(Reason.IMAGE_TOO_LARGE, detail)
@@ -65,22 +65,24 @@ def views_of(
     # Of a panorama, large enough that a cut has a pixel of its own for each of its.
     wide = settings.long_side_px * _span_deg(photo) / settings.cut_hfov_deg
     long_side_px = max(settings.long_side_px, round(wide))
-    pixels, scores, faces = _checked(fit(decode(data, settings.limits, long_side_px=long_side_px), long_side_px), tools)
+    pixels, scores, faces = _checked(
+        fit(decode(data, settings.limits, long_side_px=long_side_px), long_side_px), registry
+    )
     height, width = pixels.shape[:2]
     if photo.projection == "perspective" or (photo.projection == "fisheye" and photo.lens is None):
         lens_known = photo.projection == "perspective"
         photo = _flat(photo, width, height)
         lines = _lines_of_flat(pixels, photo.hfov_deg) if lens_known else None
         photo, settled = _settled(photo, others, facts, lines)
-        return [_view(photo, str(number), pixels, scores, faces, point, source, tools, settled)]
+        return [_view(photo, str(number), pixels, scores, faces, point, source, registry, settled)]
     if isinstance(photo.lens, Crop):
         pixels = on_sphere(pixels, photo.lens)
     photo, settled = _settled(photo, others, facts, _lines_around(photo, pixels))
     views = []
     if photo.projection == "equirectangular":
         small = fit(pixels, 2 * settings.long_side_px)
-        views.append(_view(photo, str(number), small, scores, faces, point, source, tools, settled))
-    cuts = _cuts(photo, number, pixels, faces if not views else 0, point, source, tools, settled)
+        views.append(_view(photo, str(number), small, scores, faces, point, source, registry, settled))
+    cuts = _cuts(photo, number, pixels, faces if not views else 0, point, source, registry, settled)
     if not cuts:
         raise SiteError(Reason.WRONG_ASPECT, f"it sees {_span_deg(photo):.0f} degrees, too little to cut a view from")
     return [*views, *cuts]
@@ -154,11 +156,11 @@ def _cuts(
     faces: int,
     point: Point,
     source: StreetSource,
-    tools: Toolbox,
+    registry: Registry,
     settled: Settled,
 ) -> list[StreetView]:
     """Perspective views of a panorama or a fisheye, as far as they lie on it."""
-    settings = tools.build.imagery
+    settings = registry.build.imagery
     base = photo.heading_deg or 0.0
     width, height = settings.long_side_px, settings.long_side_px * 3 // 4
     span = photo.lens.span_deg(*pixels.shape[1::-1]) if isinstance(photo.lens, Fisheye) else _span_deg(photo)
@@ -178,20 +180,22 @@ def _cuts(
         blurred = 0 if found else faces
         view_id = f"{number}@{turn % 360.0:g}"
         scores = measure(piece)
-        found.append(_view(cut_photo, view_id, piece, scores, blurred, point, source, tools, settled, cut_from=whole))
+        found.append(
+            _view(cut_photo, view_id, piece, scores, blurred, point, source, registry, settled, cut_from=whole)
+        )
     return found
 
 
-def _checked(pixels: Pixels, tools: Toolbox) -> tuple[Pixels, Quality, int]:
+def _checked(pixels: Pixels, registry: Registry) -> tuple[Pixels, Quality, int]:
     """The photo with blurred faces, its scores, and the number of faces, if it passes the quality gates."""
     scores = measure(pixels)
-    reason = gate(scores, tools.build.imagery.quality)
+    reason = gate(scores, registry.build.imagery.quality)
     if reason is not None:
         raise SiteError(reason, ", ".join(f"{name} {value:.3g}" for name, value in scores))
-    if tools.blurrer is None:
+    if registry.blurrer is None:
         return pixels, scores, 0
-    with tools.boundary("anonymiser", Reason.ENGINE_FAILED).guard():
-        blurred, faces = tools.blurrer.blur(pixels)
+    with registry.boundary("anonymiser", Reason.ENGINE_FAILED).guard():
+        blurred, faces = registry.blurrer.blur(pixels)
     return blurred, scores, faces
 
 
@@ -203,7 +207,7 @@ def _view(
     faces: int,
     point: Point,
     source: StreetSource,
-    tools: Toolbox,
+    registry: Registry,
     settled: Settled,
     cut_from: str | None = None,
 ) -> StreetView:
@@ -239,6 +243,6 @@ def _view(
         quality=scores,
         faces_blurred=faces,
         phash=phash(pixels),
-        image=Image(bytes=encode_jpeg(pixels, tools.build.imagery.jpeg_quality), path=f"{view_id}.jpg"),
+        image=Image(bytes=encode_jpeg(pixels, registry.build.imagery.jpeg_quality), path=f"{view_id}.jpg"),
         truth=truth,
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pipeline.captioning import directions
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.witnesses import IN_SIGHT_M
-from pipeline.perception.cues import ASSUMED_HFOV_DEG
+from pipeline.perception.directions import ASSUMED_HFOV_DEG
 from schemas.records import Cue, StreetView
 
 _UNKNOWN_SIGHT_M = 15.0
