@@ -19,7 +19,7 @@ from pipeline.imaging.types import Pixels
 from pipeline.net.client import HttpClient
 from pipeline.perception.base import TextBox
 from pipeline.perception.cues import fuse
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import Photo
 from pipeline.sources.street.mapillary import MapillarySource
 from pipeline.sources.street.panoramax import PanoramaxSource
@@ -53,20 +53,20 @@ class Picture:
 
 
 @pytest.fixture(scope="module")
-def tools(tmp_path_factory: pytest.TempPathFactory) -> Toolbox:
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     raw = SMALL | {"imagery": SMALL["imagery"] | {"max_views": 4}}
-    return Toolbox(parse_build(raw, base=tmp_path_factory.mktemp("build")))
+    return Registry(parse_build(raw, base=tmp_path_factory.mktemp("build")))
 
 
 @pytest.fixture(scope="module")
-def row(tools: Toolbox) -> ImageryRow:
-    (found,) = imagery([Site(site_id="one", region="north", unit="u", lat=59.33, lon=18.06, weight=1.0)], tools)
+def row(registry: Registry) -> ImageryRow:
+    (found,) = imagery([Site(site_id="one", region="north", unit="u", lat=59.33, lon=18.06, weight=1.0)], registry)
     return found.model_copy(update={"facts": []})
 
 
-def azimuths(photo: Photo, picture: Picture, tools: Toolbox, row: ImageryRow) -> list[float]:
+def azimuths(photo: Photo, picture: Picture, registry: Registry, row: ImageryRow) -> list[float]:
     """Bearings that the views of a photo give the pole."""
-    views = views_of(photo, 1, HERE, picture, [photo], [], tools)  # type: ignore[arg-type]  # all that is called
+    views = views_of(photo, 1, HERE, picture, [photo], [], registry)  # type: ignore[arg-type]  # all that is called
     flat = [view for view in views if view.projection == "perspective"]
     texts = {view.view_id: box for view in flat if (box := _boxes(view.image.bytes))}
     cues = fuse(row.model_copy(update={"views": views}), texts, {}, "ocr", "none")
@@ -124,48 +124,48 @@ def right(found: list[float]) -> bool:
 
 
 @pytest.mark.parametrize(("part", "form"), [*((part, "attributes") for part in PARTS), ("to the right", "elements")])
-def test_a_part_of_a_sphere_by_its_own_tags(part: str, form: str, tools: Toolbox, row: ImageryRow) -> None:
+def test_a_part_of_a_sphere_by_its_own_tags(part: str, form: str, registry: Registry, row: ImageryRow) -> None:
     left, top, width, height = PARTS[part]
     # Where a viewer is to look first says nothing of where the picture was taken to look.
     xmp = gpano(*PARTS[part], form=form, InitialViewHeadingDegrees=200, PoseHeadingDegrees=HEADING)
     cropped = sphere()[top : top + height, left : left + width]
     resized = np.asarray(Image.fromarray(cropped).resize((width * 5 // 4, height * 5 // 4), Image.Resampling.BILINEAR))
     for pixels in (cropped, resized):
-        got = azimuths(panorama(), Picture(pixels, xmp), tools, row)
+        got = azimuths(panorama(), Picture(pixels, xmp), registry, row)
         assert got
         assert right(got)
 
 
-def test_a_part_that_is_narrower_than_a_view_is_refused(tools: Toolbox, row: ImageryRow) -> None:
+def test_a_part_that_is_narrower_than_a_view_is_refused(registry: Registry, row: ImageryRow) -> None:
     narrow = (512, 96, 250, 320)
     with pytest.raises(SiteError, match="too little to cut a view from"):
-        azimuths(panorama(), Picture(sphere()[96:416, 512:762], gpano(*narrow)), tools, row)
+        azimuths(panorama(), Picture(sphere()[96:416, 512:762], gpano(*narrow)), registry, row)
 
 
 @pytest.mark.parametrize("colour", [0, 255])
 @pytest.mark.parametrize("part", ["half of it", "to the right"])
 def test_a_part_that_somebody_has_padded_to_the_sphere_is_one(
-    part: str, colour: int, tools: Toolbox, row: ImageryRow
+    part: str, colour: int, registry: Registry, row: ImageryRow
 ) -> None:
     left, top, width, height = PARTS[part]
     padded = np.full((FULL[1], FULL[0], 3), colour, np.uint8)
     padded[top : top + height, left : left + width] = sphere()[top : top + height, left : left + width]
-    got = azimuths(panorama(), Picture(padded, gpano(*PARTS[part])), tools, row)
+    got = azimuths(panorama(), Picture(padded, gpano(*PARTS[part])), registry, row)
     assert got
     assert right(got)
 
 
-def test_a_picture_of_other_proportions_than_its_tags_say_is_refused(tools: Toolbox, row: ImageryRow) -> None:
+def test_a_picture_of_other_proportions_than_its_tags_say_is_refused(registry: Registry, row: ImageryRow) -> None:
     cut = Picture(sphere()[100:300, 256:768], gpano(*PARTS["half of it"]))
     with pytest.raises(SiteError, match="said to be a part of 512 x 256") as raised:
-        azimuths(panorama(), cut, tools, row)
+        azimuths(panorama(), cut, registry, row)
     assert raised.value.reason is Reason.WRONG_ASPECT
 
 
-def test_without_a_heading_no_bearing_is_told(tools: Toolbox, row: ImageryRow) -> None:
+def test_without_a_heading_no_bearing_is_told(registry: Registry, row: ImageryRow) -> None:
     left, top, width, height = PARTS["half of it"]
     cropped = sphere()[top : top + height, left : left + width]
-    assert azimuths(panorama(None), Picture(cropped, gpano(*PARTS["half of it"])), tools, row) == []
+    assert azimuths(panorama(None), Picture(cropped, gpano(*PARTS["half of it"])), registry, row) == []
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,13 @@ def test_without_a_heading_no_bearing_is_told(tools: Toolbox, row: ImageryRow) -
     [*((part, "whole") for part in PARTS), ("half of it", "of the part"), ("half of it", "none")],
 )
 def test_a_part_of_a_sphere_by_what_panoramax_says(
-    part: str, view_deg: str, tools: Toolbox, row: ImageryRow, httpserver: HTTPServer, client: HttpClient, serve: Serve
+    part: str,
+    view_deg: str,
+    registry: Registry,
+    row: ImageryRow,
+    httpserver: HTTPServer,
+    client: HttpClient,
+    serve: Serve,
 ) -> None:
     left, top, width, height = PARTS[part]
     view = {"whole": 360, "of the part": round(360 * width / FULL[0]), "none": None}[view_deg]
@@ -183,7 +189,7 @@ def test_a_part_of_a_sphere_by_what_panoramax_says(
         "visible_area": [left, top, FULL[0] - left - width, FULL[1] - top - height],
     }
     photo = told(camera, httpserver, client, serve)
-    got = azimuths(photo, Picture(sphere()[top : top + height, left : left + width]), tools, row)
+    got = azimuths(photo, Picture(sphere()[top : top + height, left : left + width]), registry, row)
     assert got
     assert right(got)
 
@@ -207,7 +213,7 @@ def told(camera: dict[str, Any], httpserver: HTTPServer, client: HttpClient, ser
     ],
 )
 def test_a_part_that_cannot_be_is_refused_or_gives_no_bearing(
-    strange: dict[str, Any], view_deg: float, tools: Toolbox, row: ImageryRow, httpserver: HTTPServer,
+    strange: dict[str, Any], view_deg: float, registry: Registry, row: ImageryRow, httpserver: HTTPServer,
     client: HttpClient, serve: Serve,
 ) -> None:  # fmt: skip
     camera = {"field_of_view": view_deg, "sensor_array_dimensions": list(FULL)} | strange
@@ -217,14 +223,14 @@ def test_a_part_that_cannot_be_is_refused_or_gives_no_bearing(
         assert photo.unusable[0] is Reason.WRONG_ASPECT
     else:  # cut by somebody who left the field of view as it was
         assert photo.unusable is None
-        assert azimuths(photo, Picture(pinhole(30.0, 80.0, 640, 480)), tools, row) == []
+        assert azimuths(photo, Picture(pinhole(30.0, 80.0, 640, 480)), registry, row) == []
 
 
 def test_a_visible_area_that_misses_nothing_is_a_whole_sphere(
-    tools: Toolbox, row: ImageryRow, httpserver: HTTPServer, client: HttpClient, serve: Serve
+    registry: Registry, row: ImageryRow, httpserver: HTTPServer, client: HttpClient, serve: Serve
 ) -> None:
     camera = {"field_of_view": 360, "sensor_array_dimensions": list(FULL), "visible_area": [0, 0, 0, 0]}
-    got = azimuths(told(camera, httpserver, client, serve), Picture(sphere()), tools, row)
+    got = azimuths(told(camera, httpserver, client, serve), Picture(sphere()), registry, row)
     assert got
     assert right(got)
 
@@ -240,11 +246,11 @@ def pinhole(turn_deg: float, long_hfov_deg: float, width: int, height: int) -> P
 
 @pytest.mark.parametrize(("size", "turn"), [((640, 480), 25.0), ((480, 640), -12.0), ((360, 640), 17.0)])
 def test_an_upright_photo_s_field_of_view_is_along_its_long_side(
-    size: tuple[int, int], turn: float, tools: Toolbox, row: ImageryRow, httpserver: HTTPServer, client: HttpClient,
+    size: tuple[int, int], turn: float, registry: Registry, row: ImageryRow, httpserver: HTTPServer, client: HttpClient,
     serve: Serve,
 ) -> None:  # fmt: skip
     photo = replace(told({"field_of_view": 70}, httpserver, client, serve), heading_deg=POLE - turn)
-    got = azimuths(photo, Picture(pinhole(turn, 70.0, *size)), tools, row)
+    got = azimuths(photo, Picture(pinhole(turn, 70.0, *size)), registry, row)
     assert got
     assert right(got)
 
@@ -266,11 +272,11 @@ def equidistant(focal: float, k1: float = 0.0, k2: float = 0.0) -> Callable[[flo
     [([0.38, 0.0, 0.0], -55.0), ([0.33, 0.01, -0.002], 38.0), ([0.45, -0.02, 0.0], 0.0), ([0.38], -20.0)],
 )
 def test_a_fisheye_by_what_mapillary_says(
-    parameters: list[float], turn: float, tools: Toolbox, row: ImageryRow, httpserver: HTTPServer, client: HttpClient,
-    serve: Serve, monkeypatch: pytest.MonkeyPatch,
+    parameters: list[float], turn: float, registry: Registry, row: ImageryRow, httpserver: HTTPServer,
+    client: HttpClient, serve: Serve, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     photo = of_mapillary("fisheye", parameters, POLE - turn, httpserver, client, serve, monkeypatch)
-    got = azimuths(photo, Picture(fisheye(turn, equidistant(*parameters))), tools, row)
+    got = azimuths(photo, Picture(fisheye(turn, equidistant(*parameters))), registry, row)
     assert got
     assert right(got)
 
@@ -287,12 +293,12 @@ def test_a_fisheye_by_what_mapillary_says(
     ],
 )
 def test_a_lens_that_nobody_knows_gives_no_bearing(
-    kind: str | None, parameters: list[float], tools: Toolbox, row: ImageryRow, httpserver: HTTPServer,
+    kind: str | None, parameters: list[float], registry: Registry, row: ImageryRow, httpserver: HTTPServer,
     client: HttpClient, serve: Serve, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     photo = of_mapillary(kind, parameters, HEADING, httpserver, client, serve, monkeypatch)
     drawn = fisheye(POLE - HEADING, lambda t: 2 * 0.38 * math.sin(t / 2))
-    assert azimuths(photo, Picture(drawn), tools, row) == []
+    assert azimuths(photo, Picture(drawn), registry, row) == []
 
 
 def of_mapillary(
