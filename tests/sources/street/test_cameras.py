@@ -317,3 +317,25 @@ def of_mapillary(
     stated = image(camera_type=kind, camera_parameters=parameters, compass_angle=heading, width=800, height=600)
     serve("/images", lambda _: {"data": [stated]})
     return one(MapillarySource("photos", config, [REGION], client).near(HERE, 20))
+
+
+@pytest.mark.parametrize(
+    ("k1", "k2", "told_at_all"), [(0.0, 0.0, True), (-0.02, 0.0, True), (0.02, 0.003, True), (-0.25, 0.05, False)]
+)
+@pytest.mark.parametrize("turn", [-35.0, 12.0, 28.0])
+def test_a_pinhole_with_distortion_is_within_a_degree_or_gives_no_bearing(
+    k1: float, k2: float, told_at_all: bool, turn: float, registry: Registry, row: ImageryRow, httpserver: HTTPServer,
+    client: HttpClient, serve: Serve, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    photo = of_mapillary("perspective", [0.6, k1, k2], POLE - turn, httpserver, client, serve, monkeypatch)
+    drawn = fisheye(turn, lambda t: 0.6 * math.tan(t) * (1 + k1 * math.tan(t) ** 2 + k2 * math.tan(t) ** 4))
+    got = azimuths(photo, Picture(drawn), registry, row)
+    assert bool(got) == told_at_all
+    assert right(got)
+
+
+def test_a_photo_that_is_said_to_see_wider_than_flat_ones_do_gives_no_bearing(
+    registry: Registry, row: ImageryRow, httpserver: HTTPServer, client: HttpClient, serve: Serve
+) -> None:
+    photo = told({"field_of_view": 150}, httpserver, client, serve)
+    assert azimuths(photo, Picture(fisheye(30.0, equidistant(0.38))), registry, row) == []
