@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.captioning.base import Evidence
+from pipeline.captioning.directions import direction_error
 from pipeline.captioning.language.base import Language
 from pipeline.captioning.language.rules import Side
-from pipeline.perception.directions import ASSUMED_HFOV_DEG, UNRELIABLE_DEG, position_of, turn_between
+from pipeline.perception.directions import ASSUMED_HFOV_DEG, position_of, turn_between
 from schemas.records import Cue, FactKind, MapFact, Note, Position, StreetView
 
 Witness = Literal["ocr", "detector", "map", "notes"]
 PUBLIC_PLACES = frozenset({"road", "square", "junction", "stop", "crossing", "rail"})
 """Kinds of map facts whose names are those of streets, or of places called after them."""
 
-_CAMERA_ERROR_M = 3.0
-"""Of a camera's position, at the least: a thing on the map so near may be on either side."""
-_HEADING_ERROR_DEG = 20.0
-"""Of a compass in a phone, where nothing better is known: two standard deviations."""
+IN_SIGHT_M = 40.0
+"""What is farther off on the map is not told as if it was seen."""
 _STRETCHED: frozenset[FactKind] = frozenset({"road", "rail", "green", "water", "square"})
 _STRETCH_DEG = 90.0
 """What is long or wide goes on to either side of its nearest point on the map: a straight road by a right angle."""
@@ -66,6 +65,8 @@ class Testimony:
     view_id: str | None
     lasting: bool
     confidence: float
+    hidden: bool = False
+    """Nobody at the site sees it: on the map, behind a building or far off."""
 
     @property
     def lettering(self) -> bool:
@@ -119,6 +120,7 @@ def _of_map(
         view_id=None,
         lasting=located.lasting if isinstance(located, Cue) else True,
         confidence=located.confidence if isinstance(located, Cue) else 1.0,
+        hidden=located.in_sight is False or (located.distance_m or 0.0) > IN_SIGHT_M,
     )
 
 
@@ -169,17 +171,10 @@ def _map_angle(
     """Direction of a thing on the map, and how far that may be off; none inside it, or where no heading is known."""
     if bearing_deg is None or main is None or main.heading_deg is None or (distance_m or 0.0) < 0.5:
         return None, 180.0
-    error = heading_error(main)
+    error = direction_error(main, distance_m)
     if error is None:
         return None, 180.0
-    width = math.degrees(math.atan2(_CAMERA_ERROR_M, distance_m or 0.01)) + error
-    return _turn(bearing_deg - main.heading_deg), width + (_STRETCH_DEG if kind in _STRETCHED else 0.0)
-
-
-def heading_error(view: StreetView) -> float | None:
-    """By how many degrees the stated heading of a view may be off; None where it is not to be trusted at all."""
-    error = _HEADING_ERROR_DEG if view.heading_error_deg is None else view.heading_error_deg
-    return None if error >= UNRELIABLE_DEG else error
+    return _turn(bearing_deg - main.heading_deg), error + (_STRETCH_DEG if kind in _STRETCHED else 0.0)
 
 
 def _seen_angle(cue: Cue, views: dict[str, StreetView], main: StreetView | None) -> tuple[float | None, float]:

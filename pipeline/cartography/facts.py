@@ -74,6 +74,8 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
             continue
         places.setdefault((same, column, row), []).append((x, y))
         axis = axis_deg(shapes[i], x, y) if feature.kind == "road" else None
+        if feature.kind in ("poi", "building"):
+            axis = sight.wall_deg(x, y)
         found.append(
             MapFact(
                 fact_id=feature.feature_id,

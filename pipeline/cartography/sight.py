@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.cartography.features import Feature
-from pipeline.geo.frame import LocalFrame
+from pipeline.geo.frame import LocalFrame, bearing_deg
 
 _GRAZE_M = 1.0
 """A line of sight may cut so much off a building's corner: outlines are not so exact."""
+_FRONT_M = 8.0
+"""A place on the map so near to a building is likely in it."""
 _INSIDE_M = 15.0
 """A place on the map stands inside its building; deeper than this its front is on another side."""
 
@@ -57,6 +59,20 @@ class Sight:
     @cached_property
     def _tree(self) -> shapely.STRtree:
         return shapely.STRtree(self.buildings)
+
+    def wall_deg(self, x: float, y: float) -> float | None:
+        """Direction in which the building at a point is long, in [0, 180); None where none is as near as its front."""
+        if not len(self.buildings):
+            return None
+        at = self._tree.query_nearest(shapely.Point(x, y), max_distance=_FRONT_M, all_matches=False)
+        if not len(at):
+            return None
+        corners = shapely.get_coordinates(shapely.minimum_rotated_rectangle(self.buildings[at[0]]))
+        sides = np.diff(corners, axis=0)
+        if len(sides) < 4:
+            return None
+        east, north = max(sides[:2], key=lambda side: float(np.hypot(*side)))
+        return bearing_deg(float(east), float(north)) % 180.0
 
     def reaches(self, x: float, y: float, feature_id: str) -> bool | None:
         """Whether nothing stands between the site and a point of a thing; None where the map has no buildings."""

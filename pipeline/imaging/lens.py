@@ -23,6 +23,10 @@ _MOST_XMP = 256 * 1024
 _TAG = re.compile(rb"GPano:(\w+)\s*(?:=\s*[\"']|>)\s*([-+.\d]+)")
 _WHOLE = 0.995
 """From this share on a part of a sphere is the whole of it."""
+_OTHER_ASPECT = 0.02
+"""Share of a picture's height by which it may differ from what is said of it."""
+_ONE_COLOUR = 12
+"""Levels of 255 by which a padding's pixels may differ from their median, for JPEG."""
 
 
 @dataclass(frozen=True)
@@ -125,15 +129,41 @@ def _is_number(text: bytes) -> bool:
 
 
 def on_sphere(pixels: Pixels, crop: Crop) -> Pixels:
-    """A part of a sphere laid on the whole of it, at its own scale; black where it shows nothing."""
-    width = pixels.shape[1]
+    """A part of a sphere laid on the whole of it, at its own scale; black where it shows nothing.
+
+    A picture that somebody has padded to the whole sphere already, in one colour, is that sphere.
+
+    Raises:
+        SiteError: WRONG_ASPECT, when its sides are in another proportion than the part has.
+    """
+    height, width = pixels.shape[:2]
+    if _is_padded(pixels, crop):
+        return pixels
     scale = width / crop.width
+    if abs(height - crop.height * scale) > max(2.0, _OTHER_ASPECT * height):
+        said = f"a picture of {width} x {height} pixels, said to be a part of {crop.width:g} x {crop.height:g}"
+        raise SiteError(Reason.WRONG_ASPECT, said)
     full_height = max(1, round(crop.full_height * scale))
     whole = np.zeros((full_height, 2 * full_height, 3), np.uint8)
     left, top = round(crop.left * scale), round(crop.top * scale)
     part = pixels[: whole.shape[0] - top, : whole.shape[1] - left]
     whole[top : top + part.shape[0], left : left + part.shape[1]] = part
     return whole
+
+
+def _is_padded(pixels: Pixels, crop: Crop) -> bool:
+    """Whether a picture is a whole sphere with one colour around the part that it shows."""
+    height, width = pixels.shape[:2]
+    if abs(width - 2 * height) > 2:
+        return False
+    x, y = width / crop.full_width, height / crop.full_height
+    around = np.ones((height, width), bool)
+    rim = 8  # pixels, over which JPEG smears an edge
+    top, left = max(0, int(crop.top * y) - rim), max(0, int(crop.left * x) - rim)
+    around[top : int((crop.top + crop.height) * y) + rim, left : int((crop.left + crop.width) * x) + rim] = False
+    step = max(1, width // 1024)
+    outside = pixels[::step, ::step][around[::step, ::step]].astype(np.int16)
+    return len(outside) > 0 and bool(np.quantile(np.abs(outside - np.median(outside, axis=0)), 0.99) <= _ONE_COLOUR)
 
 
 def shown_of_crop(crop: Crop, heading_deg: float, camera: Camera) -> float:

@@ -38,8 +38,22 @@ _INSTRUCTION = re.compile(
     r"(?i)<\|?[a-z_/]+\|?>|\[/?inst\]|\b(ignore|disregard|forget|override)\b.{0,30}\b(previous|prior|above|all|earlier|"
     r"instructions?|prompts?|rules?)\b|\b(system|developer) prompt\b|\bas an? (ai|assistant|language model)\b|"
     r"\byou are (now )?(an? )?(ai|assistant|chatbot|language model)\b|^(system|assistant|user) ?:|"
-    r"\b(say|write|output|describe|answer|respond|reply)\b.{0,30}\b(instead|image|picture|caption|description|prompt)\b"
+    r"\b(say|write|output|describe|answer|respond|reply)\b.{0,30}\b(instead|image|picture|caption|description|prompt)\b|"
+    r"\b(say|answer|reply|respond|mark|rate|rule|confirm)\b.{0,30}\b(all|every|each|any)\b.{0,20}"
+    r"\b(statements?|claims?|cues?|answers?|sentences?|questions?)\b|"
+    r"\b(new|updated) instructions?\b|\blanguage models?\b|"
+    r"\b(note|notice|message|memo|attention|instructions?|warning)\b.{0,3} ?(to |for )?(the |all )?"
+    r"(ais?|assistants?|chatbots?|verifiers?)\b"
 )
+_SPACED = re.compile(r"(?:\b[^\W\d_] ){7,}[^\W\d_]\b")
+_SPACED_ORDER = re.compile(r"(?i)(ignore|disregard|forget|override).{0,30}(previous|instruction|prompt|rules?$)")
+_ALIKE = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425"
+    "\u0406\u0408\u0405\u03bf\u03bd\u039f\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u03a1\u03a4\u03a5\u03a7",
+    "aeopcyxijsABEKMHOPCTXIJSovOABEZHIKMNPTYX",
+)
+"""Letters of Cyrillic and Greek that look like Latin ones."""
+_MIXED = re.compile(r"\b(?=\w*[a-zA-Z])\w+\b")
 
 _PLATE_CHARACTERS = re.compile(r"[A-Z0-9 .:\u00b7\-]+")
 _TIME = re.compile(r"\d{1,2}([:.]\d\d)? ?[AP]M")
@@ -78,8 +92,13 @@ def is_personal(text: str) -> bool:
 
 
 def is_instruction(text: str) -> bool:
-    """Whether it addresses an assistant rather than a passer-by."""
-    return _INSTRUCTION.search(text) is not None
+    """Whether it addresses an assistant rather than a passer-by.
+
+    Also where letters of another script stand in for Latin ones in its words, and where its letters are spaced out.
+    """
+    latin = _MIXED.sub(lambda word: word[0].translate(_ALIKE), text)
+    joined = (run[0].replace(" ", "") for run in _SPACED.finditer(latin))
+    return _INSTRUCTION.search(latin) is not None or any(_SPACED_ORDER.search(run) for run in joined)
 
 
 def looks_like_plate(text: str) -> bool:

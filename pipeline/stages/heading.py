@@ -3,7 +3,8 @@
 Two witnesses may speak of it. The *street*: the point that the photo's lines run to lies so many degrees off its axis,
 and the road underfoot runs in a direction that the map has; together they give the heading, but for half a turn. The
 *track*: photos of one capture sequence before and after give the direction of travel, and the other photos of the
-sequence tell how the camera is mounted to it (ahead, to a side, backwards).
+sequence tell how the camera is mounted to it (ahead, to a side, backwards). Where neither speaks, the walls of the
+buildings around may speak against it.
 
 A heading that a witness agrees with is confirmed. One that both speak against, and agree in, is corrected. One that a
 single witness speaks against is unreliable: then no side is told from the map. Where no witness speaks it stays as it
@@ -27,6 +28,10 @@ _ROAD_M = 15.0
 """A road so near to the site may be the one that the photo looks along."""
 _AS_NEAR_M = 5.0
 """One that is so much further away than the nearest is not underfoot: a side street further on confirms nothing."""
+_WALLS_M, _LEAST_WALLS, _WALLS_AGREE = 40.0, 3, 0.9
+"""Where no road is on the map: buildings within so many metres, so many of them, of one direction but for quarter turns
+(length of their mean, 0 to 1)."""
+_AGREES_WALLS_DEG = 25.0
 _STEP_M = 3.0
 """Photos nearer to each other than this give no direction of travel: GPS is not so exact."""
 _STEP_S = 60.0
@@ -57,6 +62,9 @@ def settle(photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], line
     street, track = street_heading(stated, facts, lines), track_heading(photo, others)
     told = [heading for heading in (street, track) if heading is not None]
     if not told:
+        off = off_the_walls(stated, facts, lines)
+        if off is not None and abs(off) > _AGREES_WALLS_DEG:
+            return Settled(stated, "unreliable", UNRELIABLE_ERROR_DEG)
         return Settled(stated, "stated", None)
     if street is not None and track is not None and abs(apart(street, track)) > 90.0:
         street = (street + 180.0) % 360.0  # of its two directions, the one that the track speaks for
@@ -81,6 +89,24 @@ def street_heading(stated: float, facts: Sequence[MapFact], lines: VanishingPoin
     near = [axis for distance, axis in roads if distance <= min(_ROAD_M, least + _AS_NEAR_M)]
     allowed = [(axis - lines.angle_deg + turn) % 360.0 for axis in near for turn in (0.0, 180.0)]
     return min(allowed, key=lambda heading: abs(apart(heading, stated)), default=None)
+
+
+def off_the_walls(stated: float, facts: Sequence[MapFact], lines: VanishingPoint | None) -> float | None:
+    """By how much a photo's lines miss the walls of the buildings around, in [-45, 45); None where these do not agree.
+
+    A street runs along its buildings' walls, or across them: so they can speak against a heading, and never for one.
+    """
+    walls = [
+        4 * math.radians(f.axis_deg)
+        for f in facts
+        if f.kind in ("poi", "building") and f.axis_deg is not None and f.distance_m <= _WALLS_M
+    ]
+    if lines is None or len(walls) < _LEAST_WALLS:
+        return None
+    east, north = sum(map(math.sin, walls)) / len(walls), sum(map(math.cos, walls)) / len(walls)
+    if math.hypot(east, north) < _WALLS_AGREE:
+        return None
+    return (stated + lines.angle_deg - math.degrees(math.atan2(east, north)) / 4 + 45.0) % 90.0 - 45.0
 
 
 def track_heading(photo: Photo, others: Sequence[Photo]) -> float | None:

@@ -25,6 +25,8 @@ _LEAST_SHOWN = 0.98
 """Share of a view cut from a part of a sphere or from a fisheye that must lie on it."""
 _UNKNOWN_HFOV_DEG = 65.0
 """Field of view that is assumed if it is unknown and the synthetic world's truth or a photo's lines are requested."""
+_WIDEST_FLAT_DEG = 115.0
+"""Lenses that see wider bend what is straight, each in a way of its own."""
 _NEAR_AXIS_DEG = 8.0
 """By a field of view of 45 to 95 degrees in place of the assumed one, a point so near to the axis lies within 6 degrees
 of where it is assumed."""
@@ -106,11 +108,11 @@ def _span_deg(photo: Photo) -> float:
 
 
 def _flat(photo: Photo, width: int, height: int) -> Photo:
-    """A photo that is shown as it is: its field of view is that of its width, and a fisheye's is not known."""
+    """A photo that is shown as it is: its field of view is that of its width, and not known of one that bends lines."""
     hfov = photo.hfov_deg
     if hfov is not None and photo.hfov_along_long_side and height > width:
         hfov = math.degrees(2 * math.atan(math.tan(math.radians(hfov) / 2) * width / height))
-    if photo.projection == "fisheye":
+    if photo.projection == "fisheye" or (hfov is not None and hfov > _WIDEST_FLAT_DEG):
         hfov = None
     return replace(photo, projection="perspective", hfov_deg=hfov)
 

@@ -33,7 +33,8 @@ class MapFact(Record):
     """Bearing of that point from the site, degrees clockwise from north; of the centroid for an area that contains the
     site."""
     axis_deg: Annotated[float, Field(ge=0, lt=180)] | None = None
-    """Direction in which a road runs at that point, degrees clockwise from north; null for other things."""
+    """Direction in which a road runs at that point, or the building at it is long, degrees clockwise from north; null
+    for other things."""
     in_sight: bool | None = None
     """Whether no building on the map stands between the site and the nearest point of the feature (its centroid for an
     area that contains the site); null if the map has no buildings."""

@@ -54,13 +54,15 @@ def test_a_map_without_buildings_says_nothing_and_a_building_around_the_site_hid
     assert Sight.among([around, WALL], FRAME).reaches(0.0, -40.0, "shop") is True
 
 
-def test_facts_tell_what_is_in_sight_and_how_roads_run() -> None:
+def test_facts_tell_what_is_in_sight_and_how_roads_and_buildings_run() -> None:
     road = feature("road", "road", shapely.LineString([(-50, -5), (50, 5)]))
     shop, hidden = feature("shop", "poi", shapely.Point(0, 15)), feature("hidden", "poi", shapely.Point(0, 45))
     found = {fact.fact_id: fact for fact in facts([WALL, road, shop, hidden], HERE, 80.0)}
     assert (found["shop"].in_sight, found["hidden"].in_sight) == (True, False)
     assert found["road"].axis_deg == pytest.approx(84.3, abs=0.5)
-    assert found["shop"].axis_deg is None
+    # A shop runs as the building that it is in or before.
+    assert (found["shop"].axis_deg, found["wall"].axis_deg) == (pytest.approx(90.0, abs=0.5),) * 2
+    assert found["hidden"].axis_deg is None
 
 
 @pytest.mark.parametrize(

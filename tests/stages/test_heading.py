@@ -80,6 +80,36 @@ def test_a_side_street_further_on_confirms_nothing() -> None:
     assert beside == ("unreliable", 5.0)
 
 
+def place(wall_deg: float | None, distance_m: float = 15.0) -> MapFact:
+    return MapFact(
+        fact_id="p", kind="poi", category="cafe", name="A", name_en=None, distance_m=distance_m,
+        bearing_deg=0.0, axis_deg=wall_deg,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("stated", "angle", "walls", "source"),
+    [
+        (138.0, -1.0, [2.0, 91.0, 179.0], "unreliable"),  # along a street whose houses stand north to south
+        (314.0, -2.0, [2.0, 91.0, 179.0, 90.0], "unreliable"),
+        (178.0, -1.0, [2.0, 91.0, 179.0], "stated"),  # agreement proves nothing: it may be a quarter turn off
+        (88.0, 3.0, [2.0, 91.0, 179.0], "stated"),
+        (138.0, -1.0, [2.0, 91.0], "stated"),  # too few
+        (138.0, -1.0, [2.0, 40.0, 70.0], "stated"),  # of several directions
+        (138.0, -1.0, [None, None, None], "stated"),
+    ],
+)
+def test_where_no_road_is_on_the_map_walls_may_speak_against_a_heading(
+    stated: float, angle: float, walls: list[float | None], source: str
+) -> None:
+    lines = VanishingPoint(angle, 0.5)
+    assert settled(drive(0, stated, sequence=None), [*map(place, walls)], lines) == (source, stated)
+    far = [place(wall, 60.0) for wall in walls]
+    assert settled(drive(0, stated, sequence=None), far, lines) == ("stated", stated)
+    along = road((stated + angle) % 180.0)
+    assert settled(drive(0, stated, sequence=None), [*map(place, walls), along], lines) == ("confirmed", stated)
+
+
 def test_a_dash_camera_whose_compass_is_45_degrees_off_is_found_and_corrected() -> None:
     source, heading = settled(drive(20, 20.0, 20.0, 65.0, 20.0, 20.0), [road(20.0)], AHEAD)
     assert source == "corrected"

@@ -94,6 +94,7 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
     data["depth"] = cue.depth
     data["metres"] = None if cue.distance_m is None or around else max(1, round(cue.distance_m))
     data["picture"] = numbers.get(cue.view_id) if cue.view_id else None
+    data["hidden"] = True if cue.kind == "map" and cue.in_sight is False else None
     return {key: value for key, value in data.items() if value not in (None, "")}
 
 

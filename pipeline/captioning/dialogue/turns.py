@@ -20,6 +20,7 @@ from pipeline.captioning.dialogue.quoting import cues_data, model_text, model_wo
 from pipeline.captioning.dialogue.reading import sentences_of
 from pipeline.captioning.dialogue.requests import RefusedError, TooLongError
 from pipeline.captioning.dialogue.turn_requests import Ask, Craft, Models, ReplyT, TurnRequests
+from pipeline.captioning.directions import with_sure_directions
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import VARIANTS, Grounded, ground, text_of, to_verify, witnesses_of
 from pipeline.captioning.grounding.parting import parted
@@ -50,8 +51,8 @@ async def describe(craft: Craft, ask: Ask, evidence: Evidence, verifier: Ask | N
         MachineError: no model server that can be used.
     """
     pictures = await asyncio.to_thread(pictures_of, evidence.site, craft.settings)
-    cues = usable(evidence.cues)
-    tries = loads(pictures, cues)
+    main = next((view for view in evidence.site.views if view.projection == "perspective"), None)
+    tries = loads(pictures, with_sure_directions(usable(evidence.cues), main))
     home, elsewhere = Home(), Home()
     models = Models((ask, home), (verifier, elsewhere) if verifier else (ask, home))
     requests = TurnRequests(craft, models, evidence)
@@ -101,6 +102,7 @@ class _Dialogue:
         views = {view.view_id: view for view in evidence.site.views}
         self._views = [views[picture.view_id] for picture in pictures if picture.view_id]
         self._answers: dict[str, Answer] = {}
+        self._decided: dict[str, int] = {}
 
     async def run(self) -> Description:
         taken = self._craft.prompt_set.turns
@@ -187,9 +189,9 @@ class _Dialogue:
             self._answers |= await self._put(asked[start : start + STATEMENTS], f"verify {number}.{start}")
         said = heard(asked, self._answers, craft.policy.believed_above)
         if before is None:
-            return said
+            return replace(said, decided=self._decided)
         return Heard({**before.answers, **said.answers}, [*before.controls, *said.controls],
-                     before.believed and said.believed)  # fmt: skip
+                     before.believed and said.believed, self._decided)  # fmt: skip
 
     async def _put(self, asked: Sequence[Statement], name: str) -> dict[str, Answer]:
         numbered = [{"statement": i, "says": model_text(one.text)} for i, one in enumerate(asked, start=1)]
@@ -198,7 +200,10 @@ class _Dialogue:
         if mapped and self._craft.prompt_set.cues:
             data["map"] = self._cue_data(mapped)
         reply = await self._turn(Verification, "verify", data | {"statements": numbered}, name)
-        return {asked[a.statement - 1].text: a.answer for a in reply.answers if a.statement <= len(asked)}
+        told = {asked[answer.statement - 1].text: answer for answer in reply.answers if answer.statement <= len(asked)}
+        shown = range(1, len(self._pictures) + 1)
+        self._decided |= {text: answer.picture for text, answer in told.items() if answer.picture in shown}
+        return {text: answer.answer for text, answer in told.items()}
 
     async def _ground(self, written: Sequence[Sentence], known: Witnesses, said: Heard | None) -> Grounded:
         region, most = self._evidence.site.region, self._craft.most_tokens["short"]

@@ -27,6 +27,8 @@ _ALMOST = 0.55
 """Texts from this likeness on may be two readings of one sign."""
 _SPOKEN_OF = 0.75
 """Share of a claim's words that one witness must have for its own, to be one for the claim."""
+_OF_THE_MAP = frozenset({"map", "name", "road"})
+"""Kinds of claim that do not say that a thing is in sight."""
 _LAYOUT_M = 60.0
 _LAYOUT_FACTS: dict[Layout, FactKind] = {"roundabout": "junction", "rail": "rail", "water": "water"}
 
@@ -157,7 +159,9 @@ def _spoken_of(claim: Claim, known: Witnesses) -> Claim | None:
         return None
     sides = known.language.sides(claim.text)
     found = []
-    for item in (item for item in known.heard if item.lasting):
+    for item in known.heard:
+        if not item.lasting or (item.hidden and claim.kind not in _OF_THE_MAP):  # nobody there saw it
+            continue
         said = " ".join((item.words, *item.texts))
         share = len(wanted & known.language.stems(said)) / len(wanted)
         if share >= _SPOKEN_OF and numbers <= known.language.numbers(said) and all(map(item.may_be, sides)):

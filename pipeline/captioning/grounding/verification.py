@@ -9,7 +9,7 @@ counts only if the claim that it was made from was confirmed, or its own falseho
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.captioning.grounding.claims import Witnesses, judge_claim
 from pipeline.captioning.likeness import same_lettering
@@ -110,6 +110,8 @@ class Heard:
     controls: list[Control]
     believed: bool
     """Whether its answers on this site count."""
+    decided: Mapping[str, int] = field(default_factory=dict)
+    """By statement, the number of the picture that decided: from 1, the street views first, in the row's order."""
 
 
 def heard(asked: Sequence[Statement], answers: Mapping[str, Answer], believed_above: float) -> Heard:
@@ -140,7 +142,7 @@ def with_answer(claim: Claim, said: Heard | None) -> Claim:
     if answer is None or answer == "cannot" or claim.outcome == "contradicted":
         return claim
     if answer == "no":
-        return claim.model_copy(
-            update={"outcome": "contradicted", "witnesses": ["verifier"], "detail": "the verifier says no"}
-        )
+        by = said.decided.get(claim.text) if said is not None else None
+        detail = f"the verifier says no, by picture {by}" if by else "the verifier says no"
+        return claim.model_copy(update={"outcome": "contradicted", "witnesses": ["verifier"], "detail": detail})
     return claim.model_copy(update={"outcome": "supported", "witnesses": [*claim.witnesses, "verifier"]})

@@ -237,7 +237,8 @@ def _fisheye(image: Image) -> Fisheye | None:
 def _hfov(image: Image) -> float | None:
     if image.camera_type != "perspective" or not image.camera_parameters or not image.width or not image.height:
         return None
-    return hfov_of_focal(image.camera_parameters[0], image.width, image.height)
+    focal, k1, k2 = (*image.camera_parameters[:3], 0.0, 0.0)[:3]
+    return hfov_of_focal(focal, image.width, image.height, k1, k2)
 
 
 def _of_spot(spot: Spot) -> Photo:

@@ -164,8 +164,11 @@ class PanoramaxSource:
         place, misplaced = position(item.geometry.coordinates[1], item.geometry.coordinates[0])
         licence, forbidden = _licence(item)
         view = item.properties.orientation.field_of_view
-        panorama = view is not None and view >= 360
-        crop, strange = _crop(item.properties.orientation) if panorama else (None, None)
+        crop, strange = _crop(item.properties.orientation)
+        # A part of a sphere may state the field of view of the part.
+        panorama = (view is not None and view >= 360) or crop is not None
+        if strange is not None and not panorama:  # a flat photo, cut in a way that its field of view does not say
+            view, strange = None, None
         asset = item.assets.get(self._config.picture)
         return Photo(
             source_id=item.id,

@@ -114,7 +114,7 @@ def test_what_the_verifier_refuses_is_taken_out_and_the_rest_stands(model: Stand
     assert said.fault is None
     assert "tower" not in said.long
     assert [(gone.text, gone.claims[0].outcome, gone.why) for gone in said.dropped] == [
-        (untrue, "contradicted", [f"'{untrue}': the verifier says no"])
+        (untrue, "contradicted", [f"'{untrue}': the verifier says no, by picture 1"])
     ]
     assert "repair" not in model.turns()
 
@@ -147,7 +147,7 @@ def test_a_text_of_which_too_little_stands_is_written_once_more(model: StandIn, 
     failed = repair.data["taken_out"][0]["failed"][0]
     assert failed == {
         "claim": "A golden castle with three towers stands straight ahead.",
-        "against": ["the verifier says no", "verifier"],
+        "against": ["the verifier says no, by picture 1", "verifier"],
     }
     assert repair.data["notes"]
     assert "castle" not in said.long
@@ -447,7 +447,7 @@ def test_seeds_hang_on_place_turn_and_attempt_alone(model: StandIn, captioner: C
 
 def test_too_much_for_the_model_is_trimmed(model: StandIn, captioner: Captioner) -> None:
     many = [cue(f"t{i}", text=f"Sign number {i} of a long row", position=Position.LEFT) for i in range(1, 60)]
-    serve = {"max_model_len": 10_240}
+    serve = {"max_model_len": 10_400}
     written(captioner(serve=serve, view_pixels=1_204_224), place(views=4, cues=many, size=(1024, 768)))
     grounds = [seen for seen in model.seen if seen.turn == "ground"]
     assert grounds[-1].pictures < 6

@@ -150,6 +150,30 @@ def test_a_side_from_the_map_allows_for_the_heading_s_error() -> None:
     assert judge_claim(told, known(shop, heading_deg=None)).outcome != "contradicted"
 
 
+def test_a_side_from_the_map_allows_for_the_position_s_error() -> None:
+    shop = cue("m1", category="bakery", text="Spruce", position=Position.LEFT, bearing_deg=300.0, distance_m=12.0)
+    told = claim("The bakery Spruce is on the right.", "m1", kind="name")
+    assert judge_claim(told, known(shop, heading_error_deg=5.0)).outcome == "contradicted"
+    assert judge_claim(told, known(shop, heading_error_deg=5.0, position_error_m=25.0)).outcome != "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("distance", "in_sight", "kind", "outcome"),
+    [
+        (20.0, True, "thing", "supported"),
+        (20.0, None, "thing", "supported"),  # no buildings on the map to hide it
+        (20.0, False, "thing", "not_witnessed"),
+        (60.0, None, "thing", "not_witnessed"),
+        (60.0, False, "map", "supported"),  # which says nothing of its being seen
+    ],
+)
+def test_what_no_one_can_see_the_map_does_not_bear_out_as_seen(
+    distance: float, in_sight: bool | None, kind: str, outcome: str
+) -> None:
+    church = cue("m1", category="church", text=None, distance_m=distance, bearing_deg=0.0, in_sight=in_sight)
+    assert judge_claim(claim("A church stands ahead.", "m1", kind=kind), known(church)).outcome == outcome
+
+
 def test_a_heading_180_degrees_off_contradicts_nothing_that_the_photo_shows() -> None:
     seen = known(sign("t1", "ISLAND FARM"), heading_deg=180.0)
     assert judge_claim(claim('A sign on the left reads "ISLAND FARM".', kind="sign"), seen).outcome == "supported"

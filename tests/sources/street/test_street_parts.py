@@ -107,6 +107,9 @@ def test_field_of_view_of_a_focal_length() -> None:
     assert camera.hfov_of_focal(0.5, 4000, 3000) == pytest.approx(90)
     assert camera.hfov_of_focal(0.5, 3000, 4000) == pytest.approx(2 * math.degrees(math.atan(0.75)))
     assert camera.hfov_of_focal(0.0, 4000, 3000) is None
+    nonsense = [(5.0, 5.0), (-5.0, 0.0), (1e200, 1e200), (math.nan, 0.0), (math.inf, -math.inf)]
+    assert [camera.hfov_of_focal(0.6, 4000, 3000, k1, k2) for k1, k2 in nonsense] == [None] * 5
+    assert camera.hfov_of_focal(1e-300, 4000, 3000, 1.0, 1.0) is None
 
 
 @given(st.floats(-90, 90), st.floats(-540, 540))
