@@ -24,6 +24,7 @@ from pipeline.publishing.counts import Tally
 from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import columns, schema_fingerprint
 from pipeline.publishing.manifest import CARD, FINISHED, Manifest, ShardEntry
+from pipeline.publishing.picture_bytes import PictureBytes
 from pipeline.publishing.shards import SHARD_NAME, VERSION, file_entry, read_entry, write_shard
 from pipeline.publishing.tables import TABLES
 from pipeline.publishing.units import Bounds
@@ -112,12 +113,13 @@ def rewrite_shard(
     row_group_bytes = build_of(manifest).publish.row_group_mb * 1e6
     temporary = out.scratch()
     try:
-        kept = (list(map(alter, some)) for some in _samples(source, shard, keep))
+        kept = ((list(map(alter, some)), pictures) for some, pictures in _samples(source, shard, keep))
         tally = Tally()
         write_shard(temporary, kept, shard.split, bounds, len(places), row_group_bytes, tally)
         with temporary.open("rb") as file:
-            path = f"data/{shard.split}/{name['name']}-{recipe}-{file_entry(file, '').sha256[:16]}.parquet"
-            entry = read_entry(file, path)
+            written = file_entry(file, "")
+            path = f"data/{shard.split}/{name['name']}-{recipe}-{written.sha256[:16]}.parquet"
+            entry = read_entry(file, path, written)
         if entry is None:
             raise MachineError(f"a shard of {out.url} could not be read back as it was written; check the disk")
         out.adopt_new(temporary, path)
@@ -128,8 +130,8 @@ def rewrite_shard(
     return entry
 
 
-def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterator[list[Sample]]:
-    """The samples that stay, a row group at a time."""
+def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterator[tuple[list[Sample], PictureBytes]]:
+    """The samples that stay, a row group at a time, with tokens in place of their pictures, and these."""
     with source.reader(shard.path) as file:
         try:
             opened = _opened(file)
@@ -137,7 +139,9 @@ def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterato
                 ids = opened.read_row_group(group, columns=["sample_id"])["sample_id"].to_pylist()
                 rows = [row for row, sample_id in enumerate(ids) if sample_id in keep]
                 if rows:
-                    yield list(from_table(Sample, opened.read_row_group(group).take(rows)))
+                    pictures = PictureBytes()
+                    light = pictures.apart(opened.read_row_group(group)).take(rows)
+                    yield list(from_table(Sample, light)), pictures
         except (OSError, pa.ArrowException, ValidationError) as error:
             raise _unreadable(shard, error) from error
 

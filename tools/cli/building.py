@@ -29,7 +29,7 @@ class RunnerName(StrEnum):
     DATAFLOW = "dataflow"
 
 
-RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run.")]
+RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run, and shards are made.")]
 SchedulerOption = Annotated[
     str | None, typer.Option(help="Address of a running Dask scheduler; without it Dask runs on this machine.")
 ]
@@ -107,6 +107,7 @@ def build(
 
 
 def publish(
+    context: typer.Context,
     place: Annotated[
         str, typer.Argument(metavar="PLACE", help="The build file; with --revise a published dataset's folder or URL.")
     ],
@@ -116,13 +117,17 @@ def publish(
     unmatched: Annotated[
         bool, typer.Option("--unmatched", help="Go on if an entry matches nothing, as one of a list for many datasets.")
     ] = False,
+    runner: RunnerOption = RunnerName.LOCAL,
+    scheduler: SchedulerOption = None,
+    job_endpoint: JobEndpointOption = None,
+    worker_pool: WorkerPoolOption = None,
     allow_shrink: ShrinkOption = False,
     take_over: TakeOverOption = False,
 ) -> None:
     """Publish what is finished of a build, or take samples down from a dataset with `--revise`.
 
     A build's is made of what `build --part` and the like have finished; nothing is processed. A take-down is a new
-    revision without the samples, and no older revision stays.
+    revision without the samples, and no older revision stays. Options of Beam follow `--`.
     """
     from pipeline.engine.build_file import load_build
     from pipeline.publishing.owner import Publishing
@@ -134,7 +139,19 @@ def publish(
         return
     publishing = Publishing(allow_shrink, take_over)
     command = f"geoscribe publish {place}"
-    _finish(run(load_build(Path(place)), command=command, stages=("publish",), publishing=publishing))
+    _finish(
+        run(
+            load_build(Path(place)),
+            command=command,
+            runner=runner.value,
+            scheduler=scheduler,
+            job_endpoint=job_endpoint,
+            worker_pools=worker_pool or (),
+            stages=("publish",),
+            publishing=publishing,
+            beam_options=context.args,
+        )
+    )
 
 
 def retry(

@@ -46,7 +46,7 @@ app.add_typer(retrieval_app, name="retrieval")
 app.command()(plan)
 _BEAM_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": False}
 app.command(context_settings=_BEAM_OPTIONS)(build)
-app.command()(publish)
+app.command(context_settings=_BEAM_OPTIONS)(publish)
 app.command(context_settings=_BEAM_OPTIONS)(retry)
 app.command()(status)
 app.command()(gc)
