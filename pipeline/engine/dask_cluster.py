@@ -14,7 +14,7 @@ from pipeline.engine.units import UnitTask
 from pipeline.errors import MachineError
 from pipeline.net.client import cache_folder
 from pipeline.net.rate_limit_service import serve_limits
-from pipeline.registry.toolbox import toolbox
+from pipeline.registry.registry import registry_of
 
 
 def run_dask(
@@ -53,7 +53,7 @@ def run_dask(
             run_at(scheduler, build, limits_at, workers)
         return
     shared = with_shared_room(build, workers)
-    threads = _units_to_fill(toolbox(shared).captioner.room, [one for one in work if isinstance(one, UnitTask)])
+    threads = _units_to_fill(registry_of(shared).captioner.room, [one for one in work if isinstance(one, UnitTask)])
     with (
         LocalCluster(n_workers=workers, threads_per_worker=threads, dashboard_address=None) as cluster,
         serve_limits(counts) as limits_at,

@@ -22,7 +22,7 @@ from pipeline.engine.shard_jobs import ShardJob
 from pipeline.engine.units import UnitTask
 from pipeline.errors import BuildStopped, MachineError
 from pipeline.net import redact
-from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.registry.registry import Registry, registry_of
 from pipeline.stopping import check_stop, request_stop
 from pipeline.storage import Store, open_store
 
@@ -52,26 +52,26 @@ class _Fn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
         self._build_json = build.model_dump_json()
         self._driver = driver
         self._store: Store | None = None
-        self._tools: Toolbox | None = None
+        self._registry: Registry | None = None
 
     def setup(self) -> None:
-        """Open the workspace and the toolbox."""
+        """Open the workspace and the registry."""
         build = Build.model_validate_json(self._build_json)
         redact.install()
         if self._presence_at is not None:
             attend(self._presence_at)
         with telling(self._presence_at):
             self._store = open_store(build.workspace)
-            self._tools = toolbox(build, self._driver.limits if self._driver is not None else None)
+            self._registry = registry_of(build, self._driver.limits if self._driver is not None else None)
 
     @property
     def _presence_at(self) -> str | None:
         return self._driver.presence if self._driver is not None else None
 
-    def _given(self) -> tuple[Store, Toolbox]:
+    def _given(self) -> tuple[Store, Registry]:
         assert self._store is not None
-        assert self._tools is not None
-        return self._store, self._tools
+        assert self._registry is not None
+        return self._store, self._registry
 
 
 class SampleFn(_Fn):
@@ -82,10 +82,10 @@ class SampleFn(_Fn):
         if not isinstance(element, tuple):
             yield element
             return
-        store, tools = self._given()
+        store, registry = self._given()
         try:
             with telling(self._presence_at):
-                for task, file in draw_all(element, store, tools):
+                for task, file in draw_all(element, store, registry):
                     yield from units_to_do(task, file, store)
         except (MachineError, BuildStopped) as error:
             if self._driver is not None:  # another process than the driver's
@@ -107,9 +107,9 @@ class StagesFn(_Fn):
 
     def start_bundle(self) -> None:
         """Begin a batch of units."""
-        store, tools = self._given()
-        scheduler = scheduler_of(tools, self._units_at_once)
-        self._batch = Batch(scheduler, store, tools, in_driver=self._driver is None)
+        store, registry = self._given()
+        scheduler = scheduler_of(registry, self._units_at_once)
+        self._batch = Batch(scheduler, store, registry, in_driver=self._driver is None)
 
     def process(self, task: Work) -> None:
         """Start a unit or a shard."""

@@ -1,6 +1,7 @@
 """Commands that make a dataset: `plan`, `build`, `publish`, `retry`; and `status` and `gc` of a workspace."""
 
-from enum import StrEnum
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,16 @@ import typer
 
 from pipeline.errors import ConfigError, Problem
 from tools.cli.as_json import JsonOption, print_json
+from tools.cli.log_file import LogFileOption
+from tools.cli.run_options import (
+    JobEndpointOption,
+    RunnerName,
+    RunnerOption,
+    SchedulerOption,
+    ShrinkOption,
+    TakeOverOption,
+    WorkerPoolOption,
+)
 
 if TYPE_CHECKING:
     from pipeline.config.build import Build
@@ -19,50 +30,42 @@ ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The buil
 WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]
 
 
-class RunnerName(StrEnum):
-    """Where the stages run."""
+def plan(
+    config: ConfigArgument,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="First run five sites of the build here, and keep what they took.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of CPU cores that work; those of this machine if left out.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate what a build does and costs. Makes no network requests and writes nothing, unless it measures.
 
-    LOCAL = "local"
-    DASK = "dask"
-    PORTABLE = "portable"
-    FLINK = "flink"
-    DATAFLOW = "dataflow"
-
-
-RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run, and shards are made.")]
-SchedulerOption = Annotated[
-    str | None, typer.Option(help="Address of a running Dask scheduler; without it Dask runs on this machine.")
-]
-JobEndpointOption = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Job service of Beam, for --runner portable and flink.")
-]
-WorkerPoolOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="HOST:PORT", help="Worker pool of Beam, as the job service reaches it. May be given again."),
-]
-ShrinkOption = Annotated[
-    bool,
-    typer.Option("--allow-shrink", help="Publish even if a region then has fewer rows than the dataset has of it."),
-]
-TakeOverOption = Annotated[
-    bool,
-    typer.Option("--take-over", help="Replace a dataset that another workspace of a build of this name published."),
-]
-
-
-def plan(config: ConfigArgument, as_json: JsonOption = False) -> None:
-    """Estimate what a build does and costs. Makes no network requests and writes nothing."""
+    CPU hours are told once they were measured on this machine, with any build of the same engines and imagery.
+    """
     from pipeline.engine.build_file import load_build
     from pipeline.engine.cost import plan as make_plan
+    from pipeline.engine.measuring import keep, kept
+    from pipeline.engine.measuring import measure as run_some
+    from pipeline.engine.ready import check_captioner, check_ready
+    from pipeline.registry.registry import registry_of
+    from tools.cli.plan_table import print_plan
     from tools.cli.records import plan_record
-    from tools.cli.tables import print_plan
 
     build = load_build(config)
-    made = make_plan(build)
+    if measure:
+        check_ready(build, registry_of(build))
+        check_captioner(registry_of(build))
+        file = keep(build, run_some(build, registry_of(build)))
+        print(f"figures of this machine: {file}", file=sys.stderr)
+    measured = kept(build)
+    made = make_plan(build, measured)
+    cores = workers or os.cpu_count() or 1
     if as_json:
-        print_json(plan_record(build, made))
+        print_json(plan_record(build, made, measured, cores))
     else:
-        print_plan(build, made)
+        print_plan(build, made, measured, cores)
 
 
 def build(
@@ -82,6 +85,7 @@ def build(
     ] = None,
     allow_shrink: ShrinkOption = False,
     take_over: TakeOverOption = False,
+    log_file: LogFileOption = None,
 ) -> None:
     """Run what is missing or out of date in a build, then publish. Options of Beam follow `--`."""
     from pipeline.engine.build_file import load_build
@@ -102,6 +106,7 @@ def build(
             part=parse_part(part) if part is not None else None,
             publishing=Publishing(allow_shrink, take_over),
             beam_options=context.args,
+            log_file=log_file,
         )
     )
 
@@ -123,6 +128,7 @@ def publish(
     worker_pool: WorkerPoolOption = None,
     allow_shrink: ShrinkOption = False,
     take_over: TakeOverOption = False,
+    log_file: LogFileOption = None,
 ) -> None:
     """Publish what is finished of a build, or take samples down from a dataset with `--revise`.
 
@@ -150,6 +156,7 @@ def publish(
             stages=("publish",),
             publishing=publishing,
             beam_options=context.args,
+            log_file=log_file,
         )
     )
 
@@ -175,6 +182,7 @@ def retry(
     job_endpoint: JobEndpointOption = None,
     worker_pool: WorkerPoolOption = None,
     allow_shrink: ShrinkOption = False,
+    log_file: LogFileOption = None,
 ) -> None:
     """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
 
@@ -204,6 +212,7 @@ def retry(
             missing=frozenset(missing or ()),
             publishing=Publishing(allow_shrink),
             beam_options=context.args,
+            log_file=log_file,
         )
     )
 
@@ -229,14 +238,26 @@ def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]
     return build, ALL_STAGES
 
 
-def status(workspace: WorkspaceArgument, as_json: JsonOption = False) -> None:
+def status(
+    workspace: WorkspaceArgument,
+    as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show progress until all is finished, or until Ctrl-C.")
+    ] = False,
+) -> None:
     """Show what is done, what failed and why, which views are missing, and what is out of date."""
     from pipeline.engine.workspace import read_state
     from pipeline.storage import open_store
     from tools.cli.records import state_record
     from tools.cli.tables import print_state
+    from tools.cli.watching import watch_state
 
-    state = read_state(open_store(workspace, where="WORKSPACE", read_only=True))
+    store = open_store(workspace, where="WORKSPACE", read_only=True)
+    if watch:
+        if as_json:
+            raise ConfigError([Problem("--watch", "--json beside it", "one of the two")])
+        watch_state(store)
+    state = read_state(store)
     if as_json:
         print_json(state_record(state))
     else:
