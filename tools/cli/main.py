@@ -20,7 +20,7 @@ from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
 from tools.cli.as_json import JsonOption, print_json
 from tools.cli.audit import audit_app
-from tools.cli.building import ConfigArgument, build, gc, plan, publish, retry, status
+from tools.cli.building import ConfigArgument, build, plan, publish, retry
 from tools.cli.diff import diff
 from tools.cli.export import export
 from tools.cli.init import init
@@ -30,6 +30,7 @@ from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
 from tools.cli.sources import coverage, sources_app
+from tools.cli.workspaces import gc, status
 from tools.output import lasting, writing
 
 BAD_INPUT, STOPPED = 2, 3
