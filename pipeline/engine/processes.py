@@ -27,17 +27,18 @@ class ShardProcesses:
 
     def run(self, job: ShardJob, workspace: str, dataset: str) -> None:
         """Make a shard in one of the processes. Raises as `do_job` does, and MachineError if the process was killed."""
-        done: Future[None] = self._pool.submit(_do, job, workspace, dataset)
-        while True:
-            try:
-                return done.result(_SLICE_S)
-            except TimeoutError:
-                check_stop()
-            except BrokenProcessPool as error:
-                raise MachineError(
-                    "a process that made shards was killed (out of memory?). Those that are made are kept; publish "
-                    "again, with fewer limits.workers if it was memory"
-                ) from error
+        try:
+            done: Future[None] = self._pool.submit(_do, job, workspace, dataset)
+            while True:
+                try:
+                    return done.result(_SLICE_S)
+                except TimeoutError:
+                    check_stop()
+        except BrokenProcessPool as error:
+            raise MachineError(
+                "a process that made shards was killed (out of memory?). Those that are made are kept; publish again, with "
+                "fewer limits.workers if it was memory"
+            ) from error
 
     def close(self, *, stopping: bool) -> None:
         """End the processes; if `stopping`, before they have done their jobs."""
@@ -52,9 +53,8 @@ def available(at_most: int) -> int:
 
 
 def _begin(stopping: Any) -> None:
-    """Begin a process: what stops it is the driver alone, which gets the terminal's Ctrl-C as well."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    """Begin a process: what stops it is the driver, which gets the terminal's Ctrl-C as well."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for ending in (lambda: (stopping.wait(), request_stop()), _end_with_driver):
         threading.Thread(target=ending, daemon=True).start()
 
