@@ -36,8 +36,8 @@ class ShardProcesses:
                     check_stop()
         except BrokenProcessPool as error:
             raise MachineError(
-                "a process that made shards was killed (out of memory?). Those that are made are kept; publish again, with "
-                "fewer limits.workers if it was memory"
+                "a process that made shards was killed (out of memory?). Those that are made are kept; publish again, "
+                "with fewer limits.workers if it was memory"
             ) from error
 
     def close(self, *, stopping: bool) -> None:
