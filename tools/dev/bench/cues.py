@@ -49,7 +49,8 @@ def timed(build: Build, threads: int, processes: int) -> tuple[float, float]:
     started = time.perf_counter()
     parts = [[f"--part={n}/{processes}"] if processes > 1 else [] for n in range(1, processes + 1)]
     running = [subprocess.Popen([*command, *part], stdout=subprocess.DEVNULL) for part in parts]
-    if any([process.wait() for process in running]):
+    codes = [process.wait() for process in running]
+    if any(codes):
         raise SystemExit("a build failed")
     wall, now = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     return wall, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime

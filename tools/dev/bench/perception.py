@@ -1,4 +1,4 @@
-"""Images a second of OCR engines and segmenters on street photos: one by one, together, by two threads, by two processes.
+"""Images a second of OCR engines and segmenters on street photos: one by one, together, by 2 threads, by 2 processes.
 
     python -m tools.dev.bench.perception CORPUS [VIEWS] [ENGINE ...]
 
