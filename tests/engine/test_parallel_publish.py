@@ -72,6 +72,9 @@ def test_shards_of_jobs_are_those_of_one_process(
     unpublished: tuple[Build, dict[str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build, was = unpublished
+    stale = Path(build.workspace) / FOLDER / "0123456789abcdef.json"  # of a publish that was killed
+    stale.parent.mkdir()
+    stale.write_text("{}")
     counts = here(monkeypatch)
     outcome = run_build(build, stages=PUBLISH)
     assert outcome.published is not None
