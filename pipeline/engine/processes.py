@@ -55,8 +55,13 @@ def available(at_most: int) -> int:
 def _begin(stopping: Any) -> None:
     """Begin a process: what stops it is the driver, which gets the terminal's Ctrl-C as well."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for ending in (lambda: (stopping.wait(), request_stop()), _end_with_driver):
-        threading.Thread(target=ending, daemon=True).start()
+    threading.Thread(target=_stop_when, args=(stopping,), daemon=True).start()
+    threading.Thread(target=_end_with_driver, daemon=True).start()
+
+
+def _stop_when(stopping: Any) -> None:
+    stopping.wait()
+    request_stop()
 
 
 def _end_with_driver() -> None:

@@ -44,7 +44,8 @@ class PictureBytes:
         return pa.array([None if token is None else self._of(token) for token in tokens.to_pylist()], pa.binary())
 
     def _of(self, token: bytes) -> memoryview:
-        return memoryview(self._pictures[int.from_bytes(token)].as_buffer())
+        picture = self._pictures[int.from_bytes(token)].as_buffer()
+        return memoryview(picture if picture is not None else b"")
 
 
 def with_pictures(table: pa.Table, change: Callable[[pa.Array], pa.Array]) -> pa.Table:

@@ -19,7 +19,7 @@ from pipeline.config.build import Build
 from pipeline.engine import build as engine
 from pipeline.engine import shard_jobs
 from pipeline.engine.build import run_build
-from pipeline.engine.layers import LayerFile
+from pipeline.engine.layers import LayerFile, read
 from pipeline.engine.shard_jobs import FOLDER, ShardJob, do_job
 from pipeline.errors import MachineError
 from pipeline.storage import open_store
@@ -143,7 +143,6 @@ def test_a_damaged_table_is_made_again_and_only_its_shard_with_it(
 ) -> None:
     build, was = unpublished
     damaged: list[LayerFile] = []
-    inner = shard_jobs.read
 
     def spoilt(store: Any, file: LayerFile) -> Any:
         if not damaged:
@@ -152,7 +151,7 @@ def test_a_damaged_table_is_made_again_and_only_its_shard_with_it(
             data = bytearray(path.read_bytes())
             data[len(data) // 2] ^= 1
             path.write_bytes(bytes(data))
-        return inner(store, file)
+        return read(store, file)
 
     monkeypatch.setattr(shard_jobs, "read", spoilt)
     counts = here(monkeypatch)

@@ -163,9 +163,8 @@ def timed(build: Build, units: list[list[LayerFile]], store: Store, out: Store, 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["light", *numbers]:
-            bench("light", *map(int, numbers or [1_000_000]), *([2] if len(numbers) < 2 else []))
-        case ["real", *numbers]:
-            bench("real", *map(int, numbers or [100_000]), *([2] if len(numbers) < 2 else []))
+        case [("light" | "real") as which, *numbers]:
+            rows, workers = [*map(int, numbers), *([1_000_000 if which == "light" else 100_000, 2][len(numbers) :])][:2]
+            bench(which, rows, workers)
         case _:
             sys.exit(__doc__)
