@@ -24,7 +24,6 @@ from pipeline.publishing.counts import Tally
 from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import columns, schema_fingerprint
 from pipeline.publishing.manifest import CARD, FINISHED, Manifest, ShardEntry
-from pipeline.publishing.picture_bytes import PictureBytes
 from pipeline.publishing.shards import SHARD_NAME, VERSION, file_entry, read_entry, write_shard
 from pipeline.publishing.tables import TABLES
 from pipeline.publishing.units import Bounds
@@ -121,7 +120,7 @@ def rewrite_shard(
     row_group_bytes = build_of(manifest).publish.row_group_mb * 1e6
     temporary = out.scratch()
     try:
-        kept = ((list(map(alter, some)), pictures) for some, pictures in _samples(source, shard, keep))
+        kept = (list(map(alter, some)) for some in _samples(source, shard, keep))
         tally = Tally()
         write_shard(temporary, kept, split or shard.split, bounds, len(places), row_group_bytes, tally)
         with temporary.open("rb") as file:
@@ -138,8 +137,8 @@ def rewrite_shard(
     return entry
 
 
-def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterator[tuple[list[Sample], PictureBytes]]:
-    """The samples that stay, a row group at a time, with tokens in place of their pictures, and these."""
+def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterator[list[Sample]]:
+    """The samples that stay, a row group at a time."""
     with source.reader(shard.path) as file:
         try:
             opened = _opened(file)
@@ -147,9 +146,7 @@ def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterato
                 ids = opened.read_row_group(group, columns=["sample_id"])["sample_id"].to_pylist()
                 rows = [row for row, sample_id in enumerate(ids) if sample_id in keep]
                 if rows:
-                    pictures = PictureBytes()
-                    light = pictures.apart(opened.read_row_group(group)).take(rows)
-                    yield list(from_table(Sample, light)), pictures
+                    yield list(from_table(Sample, opened.read_row_group(group).take(rows)))
         except (OSError, pa.ArrowException, ValidationError) as error:
             raise _unreadable(shard, error) from error
 

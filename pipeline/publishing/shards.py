@@ -3,8 +3,8 @@
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,6 @@ from pipeline.publishing.counts import Tally
 from pipeline.publishing.grouping import Group
 from pipeline.publishing.layout import columns, published, schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
-from pipeline.publishing.picture_bytes import PictureBytes
 from pipeline.publishing.samples import join
 from pipeline.publishing.units import Bounds, UnitTables
 from pipeline.stopping import check_stop
@@ -31,8 +30,8 @@ SHARD_NAME = r"data/(?P<split>[a-z_]+)/(?P<name>[a-z0-9-]+)-(?P<recipe>[0-9a-f]{
 """Pattern of a shard's path. `content` begins the file's own SHA-256."""
 _CONTENT_KEY = b"geoscribe"
 """Footer key of a shard's `ShardContent`, as JSON."""
-_ROWS_AT_ONCE = 64
-"""Rows whose pictures are copied into a table at a time."""
+_DIGESTED_AT_ONCE = 8
+"""Rows turned into Python values, pictures included, at a time."""
 _BLOCK = 8 * 2**20
 
 
@@ -65,13 +64,9 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
     parts = task.group.parts
     tally = Tally()
 
-    def samples() -> Iterator[tuple[list[Sample], PictureBytes]]:
+    def samples() -> Iterator[list[Sample]]:
         for part, layers in zip(parts, tables, strict=True):
-            pictures = PictureBytes()
-            light = replace(layers, imagery=pictures.apart(layers.imagery))
-            joined = list(join(light, part, task.group.split))
-            for start in range(0, len(joined), _ROWS_AT_ONCE):
-                yield joined[start : start + _ROWS_AT_ONCE], pictures
+            yield list(join(layers, part, task.group.split))
 
     rows = sum(len(part.sites) for part in parts)
     west, south, east, north = zip(*(part.bounds for part in parts), strict=True)
@@ -81,7 +76,7 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
 
 def write_shard(
     path: Path,
-    samples: Iterable[tuple[Sequence[Sample], PictureBytes]],
+    samples: Iterable[Sequence[Sample]],
     split: AnySplit,
     bounds: Bounds,
     rows: int,
@@ -92,7 +87,7 @@ def write_shard(
 
     Args:
         path: where to; the file is whole when this returns.
-        samples: some at a time, in the order of their units, with tokens in place of their pictures, and these.
+        samples: some at a time, in the order of their units.
         split: that they all are in.
         bounds: of their places.
         rows: how many they are.
@@ -103,15 +98,16 @@ def write_shard(
     units: set[str] = set()
 
     def tables() -> Iterator[pa.Table]:
-        for some, pictures in samples:
+        for some in samples:
             check_stop()
             for sample in some:
                 tally.add(sample)
                 units.add(f"{sample.region} {sample.unit}")
             table = pa.Table.from_pylist([published(sample) for sample in some], schema=columns())
-            for row in table.to_pylist():  # not `some`: what is read back counts, such as numbers of four bytes
-                digests[row["sample_id"]] = row_digest(row, pictures.sha256)
-            yield pictures.back(table)
+            for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
+                for row in batch.to_pylist():  # not `some`: what is read back counts, such as numbers of four bytes
+                    digests[row["sample_id"]] = row_digest(row)
+            yield table
 
     with pq.ParquetWriter(path, shard_schema(bounds), **writer_options(rows)) as writer:
         for row_group in row_groups(tables(), row_group_bytes):
@@ -178,25 +174,20 @@ def row_groups(tables: Iterable[pa.Table], most_bytes: float) -> Iterator[pa.Tab
         yield pa.concat_tables(pending)
 
 
-def row_digest(row: dict[str, Any], known: Callable[[bytes], str | None] = lambda _: None) -> bytes:
-    """SHA-256 of a row's content, whatever library or version wrote it: canonical JSON, pictures by their own hash.
-
-    Args:
-        row: the row.
-        known: the hash of a picture by the token that stands for it; None for bytes that stand for themselves.
-    """
-
-    def plain(value: Any) -> str:
-        if isinstance(value, bytes):
-            return known(value) or hashlib.sha256(value).hexdigest()
-        if isinstance(value, datetime):
-            return value.astimezone(UTC).isoformat()
-        raise TypeError(f"no canonical form for {type(value).__name__}")
-
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=plain)
+def row_digest(row: dict[str, Any]) -> bytes:
+    """SHA-256 of a row's content, whatever library or version wrote it: canonical JSON, pictures by their own hash."""
+    text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain)
     return hashlib.sha256(text.encode()).digest()
 
 
 def content_hash(digests: dict[str, bytes]) -> str:
     """Hash of a shard's rows, given each row's digest by its sample_id: independent of their order and encoding."""
     return hashlib.sha256(b"".join(digests[sample_id] for sample_id in sorted(digests))).hexdigest()
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bytes):
+        return hashlib.sha256(value).hexdigest()
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
+    raise TypeError(f"no canonical form for {type(value).__name__}")
