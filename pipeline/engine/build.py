@@ -16,6 +16,7 @@ from pipeline.engine.prepared import Prepared, drawn, prepare
 from pipeline.engine.progress import Progress, Watcher
 from pipeline.engine.publication import Publication, publish_mended
 from pipeline.engine.runners import Machinery, Runner, check_machinery
+from pipeline.engine.shard_jobs import ShardJob
 from pipeline.engine.units import UnitTask, with_todo
 from pipeline.engine.workspace import count_all
 from pipeline.errors import ConfigError, MachineError
@@ -106,7 +107,13 @@ def run_build(
     publication = Publication(None)
     if publishes:
         with _keeping_work(works):
-            publication, after = publish_mended(ready, after, publishing, lambda *unit: _remake(ready, how, *unit))
+            publication, after = publish_mended(
+                ready,
+                after,
+                publishing,
+                remake=lambda *unit: _remake(ready, how, *unit),
+                advance=lambda jobs: _run(ready.build, jobs, [], machinery),
+            )
     made = Counter(file.layer for file in set(after) - set(before))
     tasks = ready.survey(after)
     return Outcome(
@@ -149,19 +156,22 @@ def _swept_of_damage(ready: Prepared, listing: Listing) -> Listing:
 def _advance(ready: Prepared, work: Sequence[UnitTask], regions: Sequence[RegionTask], how: _Running) -> None:
     if not work and not regions:
         return
+    with Watcher(ready.store, work, regions, how.report):
+        _run(ready.build, work, regions, how.how)
+
+
+def _run(build: Build, work: Sequence[UnitTask | ShardJob], regions: Sequence[RegionTask], how: Machinery) -> None:
     # Beam takes seconds to import; a build that has nothing to do never needs it.
     from pipeline.engine.dask_cluster import run_dask
     from pipeline.engine.graph import run_local
     from pipeline.engine.job_service import run_jobs
 
-    where = how.how
-    with Watcher(ready.store, work, regions, how.report):
-        if where.runner == "local":
-            run_local(work, regions, ready.build, where.beam_options)
-        elif where.runner == "dask":
-            run_dask(work, regions, ready.build, where.scheduler, where.beam_options)
-        else:
-            run_jobs(work, regions, ready.build, where)
+    if how.runner == "local":
+        run_local(work, regions, build, how.beam_options)
+    elif how.runner == "dask":
+        run_dask(work, regions, build, how.scheduler, how.beam_options)
+    else:
+        run_jobs(work, regions, build, how)
 
 
 def _remake(ready: Prepared, how: _Running, region: str, unit: str, listing: Listing) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pipeline.config.build import Build
 from pipeline.engine.drawing import RegionTask
-from pipeline.engine.graph import DriverAt, Element, run
+from pipeline.engine.graph import DriverAt, Element, Work, run
 from pipeline.engine.sharing import dealt, with_shared_room
 from pipeline.engine.units import UnitTask
 from pipeline.errors import MachineError
@@ -18,7 +18,7 @@ from pipeline.registry.registry import registry_of
 
 
 def run_dask(
-    units: Sequence[UnitTask],
+    work: Sequence[Work],
     regions: Sequence[RegionTask],
     build: Build,
     scheduler: str | None = None,
@@ -40,7 +40,7 @@ def run_dask(
     logging.getLogger("distributed").setLevel(logging.WARNING)
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # tracebacks of what `_wait` says in a line
     counts, workers = cache_folder(build.network), build.limits.workers
-    elements: list[Element] = [*units, *filter(None, dealt(regions, workers))]
+    elements: list[Element] = [*work, *filter(None, dealt(regions, workers))]
 
     def run_at(address: str, given: Build, limits_at: str, units_at_once: int) -> None:
         # One element a partition: Beam's default of 128 would put a small build into one task.
@@ -53,7 +53,7 @@ def run_dask(
             run_at(scheduler, build, limits_at, workers)
         return
     shared = with_shared_room(build, workers)
-    threads = _units_to_fill(registry_of(shared).captioner.room, units)
+    threads = _units_to_fill(registry_of(shared).captioner.room, [one for one in work if isinstance(one, UnitTask)])
     with (
         LocalCluster(n_workers=workers, threads_per_worker=threads, dashboard_address=None) as cluster,
         serve_limits(counts) as limits_at,

@@ -1,4 +1,4 @@
-"""The Beam graph: `sites`, `stages`. Its elements are regions and units, and only small values move through it.
+"""The Beam graph: `sites`, `stages`. Its elements are regions, units and shards; only small values move.
 
 It is linear and has no tags, state, output of finish_bundle or Beam sink, so that it means the same on every runner.
 The result of a step is in the workspace; a step that runs twice finds its work done.
@@ -18,6 +18,7 @@ from pipeline.config.build import Build
 from pipeline.engine.drawing import RegionTask, draw_all, units_to_do
 from pipeline.engine.presence import attend, telling
 from pipeline.engine.scheduler import Batch, scheduler_of
+from pipeline.engine.shard_jobs import ShardJob
 from pipeline.engine.units import UnitTask
 from pipeline.errors import BuildStopped, MachineError
 from pipeline.net import redact
@@ -28,8 +29,10 @@ from pipeline.storage import Store, open_store
 log = logging.getLogger(__name__)
 
 
-Element = UnitTask | tuple[RegionTask, ...]
-"""What the graph starts from: units whose sites are drawn, and regions to draw."""
+Work = UnitTask | ShardJob
+"""What a worker takes up: a unit for the stages, or a shard to make."""
+Element = Work | tuple[RegionTask, ...]
+"""What the graph starts from: units whose sites are drawn, shards, and regions to draw."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +77,9 @@ class _Fn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
 class SampleFn(_Fn):
     """Draws the sites of regions, and hands on the units of each as soon as it is drawn."""
 
-    def process(self, element: Element) -> Iterator[UnitTask]:
-        """Hand on a unit, or the units of regions."""
-        if isinstance(element, UnitTask):
+    def process(self, element: Element) -> Iterator[Work]:
+        """Hand on a unit or a shard, or the units of regions."""
+        if not isinstance(element, tuple):
             yield element
             return
         store, registry = self._given()
@@ -92,9 +95,9 @@ class SampleFn(_Fn):
 
 
 class StagesFn(_Fn):
-    """Takes units through the stages.
+    """Takes units through the stages, and makes shards.
 
-    A unit is started and its bundle goes on with the next one; the bundle ends when all its units are done.
+    A unit or a shard is started and its bundle goes on with the next one; the bundle ends when all of them are done.
     """
 
     def __init__(self, build: Build, driver: DriverAt | None, units_at_once: int) -> None:
@@ -108,8 +111,8 @@ class StagesFn(_Fn):
         scheduler = scheduler_of(registry, self._units_at_once)
         self._batch = Batch(scheduler, store, registry, in_driver=self._driver is None)
 
-    def process(self, task: UnitTask) -> None:
-        """Start a unit."""
+    def process(self, task: Work) -> None:
+        """Start a unit or a shard."""
         assert self._batch is not None
         self._batch.start(task)
 
@@ -127,9 +130,9 @@ def _attach(elements: beam.PCollection, build: Build, driver: DriverAt | None, u
 
 
 def run_local(
-    units: Sequence[UnitTask], regions: Sequence[RegionTask], build: Build, beam_options: Sequence[str] = ()
+    work: Sequence[Work], regions: Sequence[RegionTask], build: Build, beam_options: Sequence[str] = ()
 ) -> None:
-    """Run in this process, which works on `limits.workers` units of each stage at once.
+    """Run in this process, which works on `limits.workers` units of each stage at once; shards are made in others.
 
     The units of a region are taken up as soon as it is drawn.
 
@@ -138,7 +141,7 @@ def run_local(
     """
     # Named, because Beam's default runner may try to download a runner binary. One bundle: the scheduler has threads.
     options = ["--direct_num_workers=1", "--direct_running_mode=in_memory", *beam_options]
-    elements: list[Element] = [*units]
+    elements: list[Element] = [*work]
     if regions:
         elements.append(tuple(regions))  # the last, as it goes on until all are drawn
     run(elements, build, FnApiRunner(), options, None, build.limits.workers)
@@ -187,7 +190,7 @@ def submit(
     """Give the graph to a runner of Beam, which may return before its end.
 
     Args:
-        elements: Units, and regions to draw.
+        elements: Units, shards, and regions to draw.
         build: The build.
         runner: The runner.
         options: Options of Beam.

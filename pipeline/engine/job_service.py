@@ -17,11 +17,10 @@ from apache_beam.runners.runner import PipelineState
 
 from pipeline.config.build import Build
 from pipeline.engine.drawing import RegionTask
-from pipeline.engine.graph import DriverAt, Element, own_error, submit
+from pipeline.engine.graph import DriverAt, Element, Work, own_error, submit
 from pipeline.engine.presence import Presence, serve_presence
 from pipeline.engine.runners import Machinery, in_driver, near_workers, parallelism, pools, watched
 from pipeline.engine.sharing import dealt, with_shared_room
-from pipeline.engine.units import UnitTask
 from pipeline.errors import BuildStopped, MachineError
 from pipeline.net.client import cache_folder
 from pipeline.net.rate_limit_service import serve_limits
@@ -97,7 +96,7 @@ class _Jobs:
         return state
 
 
-def run_jobs(units: Sequence[UnitTask], regions: Sequence[RegionTask], build: Build, how: Machinery) -> None:
+def run_jobs(work: Sequence[Work], regions: Sequence[RegionTask], build: Build, how: Machinery) -> None:
     """Run on the workers of a job service, or on Dataflow. Let regions be drawn without stages, and then run the units.
 
     Raises:
@@ -105,19 +104,19 @@ def run_jobs(units: Sequence[UnitTask], regions: Sequence[RegionTask], build: Bu
         BuildStopped: the user stopped the build.
     """
     near, lanes, workers = near_workers(how), pools(how), parallelism(how)
-    left: list[Element] = [*units, *filter(None, dealt(regions, workers))]
+    left: list[Element] = [*work, *filter(None, dealt(regions, workers))]
     build = with_shared_room(build, workers)
     with serve_limits(cache_folder(build.network), near) as limits_at, serve_presence(near) as presence:
         jobs = _Jobs(how, build, limits_at, presence, threading.Event(), threading.Lock())
         for round_ in itertools.count(1):
             shares = zip(lanes, dealt(left, len(lanes)), strict=True)
-            work = {f"{round_}-{n}": (pool, share) for n, (pool, share) in enumerate(shares) if share}
-            lost = _round(jobs, work)
+            jobs_of = {f"{round_}-{n}": (pool, share) for n, (pool, share) in enumerate(shares) if share}
+            lost = _round(jobs, jobs_of)
             if not lost:
                 check_stop()  # workers in this process stop by it
                 return
-            left = [element for name in lost for element in work[name][1]]
-            gone = [work[name][0] for name in lost]
+            left = [element for name in lost for element in jobs_of[name][1]]
+            gone = [jobs_of[name][0] for name in lost]
             lanes = [lane for lane in lanes if lane not in gone]
             if not lanes:
                 break

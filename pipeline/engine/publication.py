@@ -12,6 +12,7 @@ from pipeline.config.build import Build
 from pipeline.digest import digest
 from pipeline.engine.layers import DamagedLayerError, Listing, list_layers, read, read_columns
 from pipeline.engine.prepared import Prepared
+from pipeline.engine.shard_jobs import ShardJob, make_shards
 from pipeline.engine.units import UnitTask
 from pipeline.engine.workspace import count_all
 from pipeline.errors import MachineError
@@ -50,7 +51,11 @@ class Publication:
 
 
 def publish_mended(
-    ready: Prepared, listing: Listing, publishing: Publishing, remake: Callable[[str, str, Listing], None]
+    ready: Prepared,
+    listing: Listing,
+    publishing: Publishing,
+    remake: Callable[[str, str, Listing], None],
+    advance: Callable[[Sequence[ShardJob]], None],
 ) -> tuple[Publication, Listing]:
     """Publish all finished units. A table that proves damaged is removed and made again, and publishing starts over.
 
@@ -59,6 +64,7 @@ def publish_mended(
         listing: of its workspace.
         publishing: what may be done to a dataset that is there.
         remake: makes the tables of a region's unit that a listing lacks.
+        advance: makes shards on the build's runner.
 
     Returns:
         What came of it, and the listing at the end.
@@ -68,7 +74,7 @@ def publish_mended(
     """
     for _ in range(_MENDS):
         try:
-            return _publish(ready, listing, publishing), listing
+            return _publish(ready, listing, publishing, advance), listing
         except WouldShrinkError as error:
             return Publication(None, shrinkage=error.shrinkage), listing
         except DamagedLayerError as error:
@@ -85,7 +91,9 @@ def publish_mended(
     )
 
 
-def _publish(ready: Prepared, listing: Listing, publishing: Publishing) -> Publication:
+def _publish(
+    ready: Prepared, listing: Listing, publishing: Publishing, advance: Callable[[Sequence[ShardJob]], None]
+) -> Publication:
     """Publish all finished units, unless the dataset is up to date or every site of theirs failed."""
     check_stop()
     tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
@@ -104,6 +112,8 @@ def _publish(ready: Prepared, listing: Listing, publishing: Publishing) -> Publi
     if tasks and not _any_site_ok(ready, tasks):
         return Publication(None)
     units = [_finished(ready.store, task, listing.sizes[task.done[STAGES[0].name]]) for task in tasks]
+    files = {task.key: tuple(task.done[stage] for stage in _NAMES) for task in tasks}
+    sizes = {(unit.region, unit.unit): unit.size for unit in units}
     provenance: dict[str, JsonValue] = {
         "fingerprint": fingerprint,
         "ocr": ready.registry.ocr.name,
@@ -123,6 +133,7 @@ def _publish(ready: Prepared, listing: Listing, publishing: Publishing) -> Publi
         publishing=publishing,
         takedown=listed,
         decisions=ready.decisions,
+        make=lambda wanted: make_shards(wanted, files, sizes, advance, ready.store, ready.out),
     )
     return Publication(published, ran=True)
 

@@ -12,6 +12,8 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.engine.processes import ShardProcesses, available
+from pipeline.engine.shard_jobs import ShardJob, do_job
 from pipeline.engine.units import UnitTask
 from pipeline.engine.work import do_stage
 from pipeline.errors import BuildStopped, MachineError
@@ -19,7 +21,7 @@ from pipeline.registry.registry import Registry
 from pipeline.stages import STAGES, Stage
 from pipeline.stages.captions import STAGE as CAPTIONS
 from pipeline.stopping import check_stop, request_stop
-from pipeline.storage import Store
+from pipeline.storage import Store, open_store
 
 _LEAST_UNITS = 2
 """Units that a model is given at once, however large: when one comes to its end, the other fills the room."""
@@ -95,6 +97,7 @@ class Scheduler:
         model = Room(sites=captioned) if captioned is not None else Room(units=units_at_once)
         rooms = {stage.name: Room(units=units_at_once) for stage in STAGES} | {CAPTIONS.name: model}
         self.queues = {name: StageQueue(name, room) for name, room in rooms.items()}
+        self.shards = StageQueue("shards", Room(units=available(units_at_once)))
 
 
 class Batch:
@@ -114,15 +117,20 @@ class Batch:
         self._store = store
         self._registry = registry
         self._in_driver = in_driver
+        self._processes: ShardProcesses | None = None
         self._open = 0
         self._error: BaseException | None = None
+        self._stopped = False
         self._changed = threading.Condition()
 
-    def start(self, task: UnitTask) -> None:
-        """Take a unit through the stages; returns at once."""
+    def start(self, task: UnitTask | ShardJob) -> None:
+        """Take a unit through the stages, or make a shard; returns at once."""
         with self._changed:
             self._open += 1
-        self._queue(task, STAGES)
+        if isinstance(task, ShardJob):
+            self._start_shard(task)
+        else:
+            self._queue(task, STAGES)
 
     def wait(self) -> None:
         """Wait until all units are done, or dropped because the build is being stopped.
@@ -131,11 +139,30 @@ class Batch:
             MachineError, BuildStopped: outside of the driver's process: as the first stage that failed raised it.
             Exception: a stage failed in a way it should not.
         """
-        with self._changed:
-            while self._open and (self._in_driver or self._error is None):
-                self._changed.wait()
-            if self._error is not None:
-                raise self._error
+        try:
+            with self._changed:
+                while self._open and (self._in_driver or self._error is None):
+                    self._changed.wait()
+                if self._error is not None:
+                    raise self._error
+        finally:
+            if self._processes is not None:
+                self._processes.close(stopping=bool(self._open) or self._stopped)
+
+    def _start_shard(self, job: ShardJob) -> None:
+        """The driver has processes of its own for shards; a worker is one."""
+        queue, build = self._scheduler.shards, self._registry.build
+        if self._in_driver and self._processes is None:
+            self._processes = ShardProcesses(queue.room.units or 1)
+        processes = self._processes
+
+        def make() -> None:
+            if processes is not None:
+                processes.run(job, build.workspace, build.dataset)
+            else:
+                do_job(job, self._store, open_store(build.dataset, where="dataset"))
+
+        queue.put(1, lambda: self._guarded(make))
 
     def _queue(self, task: UnitTask, stages: Sequence[Stage]) -> None:
         queue = self._scheduler.queues[stages[0].name]
@@ -143,20 +170,31 @@ class Batch:
 
     def _work(self, task: UnitTask, stages: Sequence[Stage]) -> None:
         stage, *rest = stages
+
+        def do() -> bool:
+            done = do_stage(stage, task, self._store, self._registry)
+            if rest:
+                self._queue(done, rest)
+            return bool(rest)
+
+        self._guarded(do)
+
+    def _guarded(self, job: Callable[[], bool | None]) -> None:
+        """Do a job, unless there is no use in it any more. If it returns True, more of its work is queued."""
         try:
             if self._error is None:
                 check_stop()
-                task = do_stage(stage, task, self._store, self._registry)
-                if rest:
-                    self._queue(task, rest)
+                if job():
                     return
         except (MachineError, BuildStopped) as error:
+            self._stopped = True
             if self._in_driver:
                 # A runner would print the traceback of what is no bug; the driver says it in a line.
                 request_stop(error if isinstance(error, MachineError) else None)
             else:
                 self._fail(error)
         except BaseException as error:  # noqa: BLE001 - raised again by `wait`
+            self._stopped = True
             if self._in_driver:
                 request_stop()
             self._fail(error)

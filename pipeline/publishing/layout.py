@@ -54,6 +54,25 @@ def published_row(value: Any) -> Any:
     return value
 
 
+def published(record: BaseModel) -> dict[str, Any]:
+    """A record as values of `columns`: as `published_row`, which is asked for the fields that hold times alone."""
+    row = record.model_dump()
+    for name in _with_times(type(record)):
+        row[name] = published_row(row[name])
+    return row
+
+
+@cache
+def _with_times(record: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(field.name for field in arrow_schema(record) if _holds_times(field.type))
+
+
+def _holds_times(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return any(_holds_times(field.type) for field in kind)
+    return _holds_times(kind.value_type) if pa.types.is_list(kind) else bool(pa.types.is_timestamp(kind))
+
+
 def shard_schema(bounds: Bounds) -> pa.Schema:
     """`columns` with the footer keys of GeoParquet and `datasets`."""
     features = {field.name: _feature(field.type) for field in columns()}

@@ -7,7 +7,7 @@ publish left: see `ShardTask.recipe`. How a revision is put in force is told in 
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -60,6 +60,7 @@ def publish(
     workspace: str | None = None,
     publishing: Publishing | None = None,
     decisions: Decisions | None = None,
+    make: Callable[[Sequence[ShardTask]], Sequence[ShardEntry]] | None = None,
 ) -> Published:
     """Publish a build's finished units as the revision in force of a dataset.
 
@@ -73,6 +74,7 @@ def publish(
         workspace: id of the workspace that the units are from.
         publishing: what may be done to a dataset that is there; everything if None.
         decisions: what people decided about an earlier revision.
+        make: makes shards and puts them in their place; one after the other in this process if None.
 
     Raises:
         ConfigError: the place holds something else, or there is nothing to publish, or what was taken down there is
@@ -107,11 +109,12 @@ def publish(
             raise WouldShrinkError(lost)
         revisions.take_over(out, standing, build.name, workspace)
         there = _reusable(out, standing, {task.recipe for task in plan.shards})
-        shards = [
-            there.get(task.recipe) or place_shard(task, lambda part: loads[part.region, part.unit](), out)
-            for task in plan.shards
-        ]
-        shards.sort(key=lambda shard: shard.path)
+        wanted = [task for task in plan.shards if task.recipe not in there]
+        if make is not None:
+            made = make(wanted)
+        else:
+            made = [place_shard(task, lambda part: loads[part.region, part.unit](), out) for task in wanted]
+        shards = sorted([*there.values(), *made], key=lambda shard: shard.path)
         found = counts.total(
             shards,
             sites=sum(count for outcomes in plan.outcomes.values() for count in outcomes.values()),
@@ -136,7 +139,7 @@ def publish(
         if in_force is None or (in_force.digest, in_force.workspace) != (revision.digest, workspace):
             revisions.put_in_force(out, revision, root, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
-    return Published(found, shards, sum(shard.recipe not in there for shard in shards))
+    return Published(found, shards, len(made))
 
 
 def _distractor_files(plan: Plan, row_group_bytes: float) -> dict[str, Writer]:
@@ -183,11 +186,11 @@ def place_shard(task: ShardTask, load: Callable[[UnitPart], UnitTables], out: St
     try:
         make_shard(task, map(load, task.group.parts), temporary)
         with temporary.open("rb") as file:
-            path = task.path(file_entry(file, "").sha256)
-            entry = read_entry(file, path)
+            written = file_entry(file, "")
+            entry = read_entry(file, task.path(written.sha256), written)
         if entry is None:
             raise MachineError(f"a shard of {out.url} could not be read back as it was written; check the disk")
-        out.adopt_new(temporary, path)
+        out.adopt_new(temporary, entry.path)
     except FileNotFoundError:
         raise  # a table went: another build superseded it
     except OSError as error:
@@ -205,9 +208,20 @@ def _reusable(out: Store, standing: Standing, wanted: set[str]) -> dict[str, Sha
             entry = standing.entries.get(shard.path)
             if shard.recipe in wanted and entry is not None and entry.size == shard.bytes:
                 found.setdefault(shard.recipe, shard)
-    for path in sorted(standing.entries):
+    return found | _left(out, standing.entries, wanted - found.keys())
+
+
+def shards_there(out: Store, wanted: Collection[str]) -> dict[str, ShardEntry]:
+    """Whole shards of a dataset's place by recipe, of those that are wanted. Each is read whole."""
+    return _left(out, [entry.path for entry in out.entries("data")], wanted)
+
+
+def _left(out: Store, paths: Iterable[str], wanted: Collection[str]) -> dict[str, ShardEntry]:
+    """As `shards_there`, of some paths. A shard that is damaged is removed."""
+    found: dict[str, ShardEntry] = {}
+    for path in sorted(paths):
         name = re.fullmatch(SHARD_NAME, path)
-        if name is not None and name["recipe"] in wanted - found.keys():
+        if name is not None and name["recipe"] in wanted and name["recipe"] not in found:
             with out.reader(path) as file:
                 left = read_entry(file, path)
             if left is not None:

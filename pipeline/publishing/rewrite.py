@@ -126,8 +126,9 @@ def rewrite_shard(
         tally = Tally()
         write_shard(temporary, kept, split or shard.split, bounds, len(places), row_group_bytes, tally)
         with temporary.open("rb") as file:
-            path = f"data/{split or shard.split}/{name['name']}-{recipe}-{file_entry(file, '').sha256[:16]}.parquet"
-            entry = read_entry(file, path)
+            written = file_entry(file, "")
+            path = f"data/{split or shard.split}/{name['name']}-{recipe}-{written.sha256[:16]}.parquet"
+            entry = read_entry(file, path, written)
         if entry is None:
             raise MachineError(f"a shard of {out.url} could not be read back as it was written; check the disk")
         out.adopt_new(temporary, path)

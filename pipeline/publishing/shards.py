@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from pipeline.digest import digest
 from pipeline.publishing.counts import Tally
 from pipeline.publishing.grouping import Group
-from pipeline.publishing.layout import columns, published_row, schema_fingerprint, shard_schema, writer_options
+from pipeline.publishing.layout import columns, published, schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
 from pipeline.publishing.samples import join
 from pipeline.publishing.units import Bounds, UnitTables
@@ -103,7 +103,7 @@ def write_shard(
             for sample in some:
                 tally.add(sample)
                 units.add(f"{sample.region} {sample.unit}")
-            table = pa.Table.from_pylist([published_row(sample.model_dump()) for sample in some], schema=columns())
+            table = pa.Table.from_pylist([published(sample) for sample in some], schema=columns())
             for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
                 for row in batch.to_pylist():  # not `some`: what is read back counts, such as numbers of four bytes
                     digests[row["sample_id"]] = row_digest(row)
@@ -124,13 +124,13 @@ def write_shard(
         writer.add_key_value_metadata({_CONTENT_KEY: content.model_dump_json()})
 
 
-def read_entry(file: BinaryIO, path: str) -> ShardEntry | None:
+def read_entry(file: BinaryIO, path: str, known: FileEntry | None = None) -> ShardEntry | None:
     """What the manifest says of a shard, from the shard itself; None where its bytes are not those its name promises.
 
-    Reads the whole file.
+    Reads the whole file, unless `known` says its length and SHA-256.
     """
     name = re.fullmatch(SHARD_NAME, path)
-    entry = file_entry(file, path)
+    entry = known.model_copy(update={"path": path}) if known is not None else file_entry(file, path)
     if name is None or not entry.sha256.startswith(name["content"]):
         return None
     try:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.publishing import attribution, gallery, index
-from pipeline.publishing.layout import columns, published_row
+from pipeline.publishing.layout import columns, published
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.storage import Store
 from schemas.records import Record
@@ -53,7 +53,7 @@ _OPTIONS: dict[str, Any] = {"compression": "zstd", "write_page_checksum": True}
 
 def write_records(record: type[Record], rows: Sequence[Record], path: Path) -> None:
     """Write a table of records as a local file."""
-    table = pa.Table.from_pylist([published_row(row.model_dump()) for row in rows], schema=columns(record))
+    table = pa.Table.from_pylist([published(row) for row in rows], schema=columns(record))
     pq.write_table(table, path, **_OPTIONS)
 
 

@@ -1,8 +1,7 @@
-"""Commands that make a dataset: `plan`, `build`, `publish`, `retry`; and `status` and `gc` of a workspace."""
+"""Commands that make a dataset: `plan`, `build`, `publish`, `retry`."""
 
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,15 @@ import typer
 from pipeline.errors import ConfigError, Problem
 from tools.cli.as_json import JsonOption, print_json
 from tools.cli.log_file import LogFileOption
+from tools.cli.run_options import (
+    JobEndpointOption,
+    RunnerName,
+    RunnerOption,
+    SchedulerOption,
+    ShrinkOption,
+    TakeOverOption,
+    WorkerPoolOption,
+)
 
 if TYPE_CHECKING:
     from pipeline.config.build import Build
@@ -19,38 +27,6 @@ if TYPE_CHECKING:
 DONE, WANTING = 0, 1
 
 ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The build file (YAML).")]
-WorkspaceArgument = Annotated[str, typer.Argument(metavar="WORKSPACE", help="Folder or URL of a build's layers.")]
-
-
-class RunnerName(StrEnum):
-    """Where the stages run."""
-
-    LOCAL = "local"
-    DASK = "dask"
-    PORTABLE = "portable"
-    FLINK = "flink"
-    DATAFLOW = "dataflow"
-
-
-RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run.")]
-SchedulerOption = Annotated[
-    str | None, typer.Option(help="Address of a running Dask scheduler; without it Dask runs on this machine.")
-]
-JobEndpointOption = Annotated[
-    str | None, typer.Option(metavar="HOST:PORT", help="Job service of Beam, for --runner portable and flink.")
-]
-WorkerPoolOption = Annotated[
-    list[str] | None,
-    typer.Option(metavar="HOST:PORT", help="Worker pool of Beam, as the job service reaches it. May be given again."),
-]
-ShrinkOption = Annotated[
-    bool,
-    typer.Option("--allow-shrink", help="Publish even if a region then has fewer rows than the dataset has of it."),
-]
-TakeOverOption = Annotated[
-    bool,
-    typer.Option("--take-over", help="Replace a dataset that another workspace of a build of this name published."),
-]
 
 
 def plan(
@@ -135,6 +111,7 @@ def build(
 
 
 def publish(
+    context: typer.Context,
     place: Annotated[
         str, typer.Argument(metavar="PLACE", help="The build file; with --revise a published dataset's folder or URL.")
     ],
@@ -144,6 +121,10 @@ def publish(
     unmatched: Annotated[
         bool, typer.Option("--unmatched", help="Go on if an entry matches nothing, as one of a list for many datasets.")
     ] = False,
+    runner: RunnerOption = RunnerName.LOCAL,
+    scheduler: SchedulerOption = None,
+    job_endpoint: JobEndpointOption = None,
+    worker_pool: WorkerPoolOption = None,
     allow_shrink: ShrinkOption = False,
     take_over: TakeOverOption = False,
     log_file: LogFileOption = None,
@@ -151,7 +132,7 @@ def publish(
     """Publish what is finished of a build, or take samples down from a dataset with `--revise`.
 
     A build's is made of what `build --part` and the like have finished; nothing is processed. A take-down is a new
-    revision without the samples, and no older revision stays.
+    revision without the samples, and no older revision stays. Options of Beam follow `--`.
     """
     from pipeline.engine.build_file import load_build
     from pipeline.publishing.owner import Publishing
@@ -164,7 +145,18 @@ def publish(
     publishing = Publishing(allow_shrink, take_over)
     command = f"geoscribe publish {place}"
     _finish(
-        run(load_build(Path(place)), command=command, stages=("publish",), publishing=publishing, log_file=log_file)
+        run(
+            load_build(Path(place)),
+            command=command,
+            runner=runner.value,
+            scheduler=scheduler,
+            job_endpoint=job_endpoint,
+            worker_pools=worker_pool or (),
+            stages=("publish",),
+            publishing=publishing,
+            beam_options=context.args,
+            log_file=log_file,
+        )
     )
 
 
@@ -243,58 +235,6 @@ def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]
         print(f"{place} was copied or moved: nothing is published without --dataset, or the build file in its place")
         return build, tuple(stage for stage in ALL_STAGES if stage != "publish")
     return build, ALL_STAGES
-
-
-def status(
-    workspace: WorkspaceArgument,
-    as_json: JsonOption = False,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Show progress until all is finished, or until Ctrl-C.")
-    ] = False,
-) -> None:
-    """Show what is done, what failed and why, which views are missing, and what is out of date."""
-    from pipeline.engine.workspace import read_state
-    from pipeline.storage import open_store
-    from tools.cli.records import state_record
-    from tools.cli.tables import print_state
-    from tools.cli.watching import watch_state
-
-    store = open_store(workspace, where="WORKSPACE", read_only=True)
-    if watch:
-        if as_json:
-            raise ConfigError([Problem("--watch", "--json beside it", "one of the two")])
-        watch_state(store)
-    state = read_state(store)
-    if as_json:
-        print_json(state_record(state))
-    else:
-        print_state(state)
-
-
-def gc(
-    workspace: WorkspaceArgument,
-    replies: Annotated[
-        bool,
-        typer.Option("--replies", help="Remove the stored model replies too; to get them again costs again."),
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed, and remove nothing.")] = False,
-) -> None:
-    """Remove tables that an earlier build file left behind. Do not use it while a build runs on the workspace."""
-    from pipeline.engine.workspace import collect_garbage, discard_replies, garbage, stored_replies
-    from pipeline.storage import open_store
-
-    store = open_store(workspace, where="WORKSPACE", read_only=dry_run)
-    if dry_run:
-        found = garbage(store)
-        for file, size in found:
-            print(f"{size:>12,} {file.path}")
-        print(f"{len(found)} superseded tables, {sum(size for _, size in found):,} bytes, would be removed")
-        if replies:
-            print(f"{len(stored_replies(store))} stored replies would be removed")
-        return
-    print(f"{len(collect_garbage(store))} superseded tables removed")
-    if replies:
-        print(f"{discard_replies(store)} stored replies removed")
 
 
 def _known(option: str, given: "list[str] | None", known: "list[str] | tuple[str, ...]") -> None:

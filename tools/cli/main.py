@@ -21,7 +21,7 @@ from pipeline.errors import BuildStopped, ConfigError, MachineError, one_line
 from pipeline.net import redact
 from tools.cli.as_json import JsonOption, print_json
 from tools.cli.audit import audit_app
-from tools.cli.building import ConfigArgument, build, gc, plan, publish, retry, status
+from tools.cli.building import ConfigArgument, build, plan, publish, retry
 from tools.cli.diff import diff
 from tools.cli.export import export
 from tools.cli.init import init
@@ -31,6 +31,7 @@ from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
 from tools.cli.sources import coverage, sources_app
+from tools.cli.workspaces import gc, status
 from tools.output import lasting, writing
 
 BAD_INPUT, STOPPED = 2, 3
@@ -49,7 +50,7 @@ app.command()(init)
 app.command()(plan)
 _BEAM_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": False}
 app.command(context_settings=_BEAM_OPTIONS)(build)
-app.command()(publish)
+app.command(context_settings=_BEAM_OPTIONS)(publish)
 app.command(context_settings=_BEAM_OPTIONS)(retry)
 app.command()(status)
 app.command()(gc)

@@ -1,4 +1,4 @@
-"""Images a second of OCR engines and segmenters on street photos: one by one, together, and by two threads.
+"""Images a second of OCR engines and segmenters on street photos: one by one, together, by 2 threads, by 2 processes.
 
     python -m tools.dev.bench.perception CORPUS [VIEWS] [ENGINE ...]
 
@@ -12,7 +12,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
@@ -61,6 +62,20 @@ def bench(name: str, views: Sequence[View]) -> None:
     measured("together", len(views), lambda: work(views))
     with ThreadPoolExecutor(2) as pool:
         measured("two threads", len(views), lambda: list(pool.map(lambda v: work([v]), views)))
+    with ProcessPoolExecutor(2, get_context("spawn"), _begin, (name,)) as processes:
+        list(processes.map(_work, [views[:1]] * 4))  # each loads its models
+        measured("2 processes", len(views), lambda: list(processes.map(_work, [[view] for view in views])))
+
+
+_works: list[Callable[[Sequence[View]], object]] = []
+
+
+def _begin(name: str) -> None:
+    _works.append(engine(name))
+
+
+def _work(views: Sequence[View]) -> None:
+    _works[0](views)
 
 
 def naming(views: Sequence[View]) -> None:
