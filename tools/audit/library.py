@@ -37,6 +37,7 @@ class Facts:
     lat: float
     lon: float
     writer: str
+    prompt_set: str
     short: str
     text_sha256: str
     outcomes: tuple[Outcome, ...]
@@ -130,6 +131,7 @@ def _fact(row: dict[str, Any], shard: ShardEntry, group: int, number: int) -> Fa
         lat=row["lat"],
         lon=row["lon"],
         writer=writer_of(row["captioner"], row["prompt_set"], row["model"]),
+        prompt_set=row["prompt_set"],
         short=row["description_short"],
         text_sha256=digest_of_texts(*texts),
         outcomes=tuple(claim["outcome"] for sentence in row["sentences"] for claim in sentence["claims"]),
