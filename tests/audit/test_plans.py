@@ -171,6 +171,7 @@ def test_overlapping_chips_are_no_distractors(library: Library) -> None:
     "wrong",
     [
         {"name": "Ü"},
+        {"name": "disagreements"},
         {"name": "x", "lot_size": 10},
         {"name": "x", "lot_size": 10, "accept_at_most": 10},
         {"name": "x", "lot_size": 10, "accept_at_most": 1, "samples": 5},

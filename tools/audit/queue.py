@@ -5,24 +5,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, literal_column, or_, select, update
 
 from tools.audit import log
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import plans, skips, tasks
 from tools.audit.lots import Lot, lots_of
 from tools.audit.people import Person
-from tools.audit.records import State
+from tools.audit.records import DISAGREEMENTS, State
 
+_queue = case((tasks.c.question == "adjudicate", literal_column(f"'{DISAGREEMENTS}'")), else_=tasks.c.plan)
+"""The queue that a task is in."""
 LEASE_S = 600.0
 """How long a task is kept for the person who got it."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a plan is."""
+    """How far a queue is."""
 
     plan: str
+    """Its name, or `DISAGREEMENTS`."""
     open: int
     """Tasks that this person could still be given."""
     decided: int
@@ -38,11 +41,11 @@ def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> 
         desk: the database.
         person: for whom.
         count: how many at most: the one to show and those to load ahead.
-        plan: only of this plan.
+        plan: only of this queue: a plan's name, or `DISAGREEMENTS`.
     """
     with desk.writing() as connection:
         now = desk.clock()
-        wanted = and_(_free(person, now, _lots(connection)), *([tasks.c.plan == plan] if plan is not None else []))
+        wanted = and_(_free(person, now, _lots(connection)), *([_queue == plan] if plan is not None else []))
         order = (tasks.c.lease_by == person.alias, tasks.c.question == "adjudicate")
         query = select(tasks).where(wanted).order_by(*(func.coalesce(o, False).desc() for o in order))
         query = query.order_by(tasks.c.plan, tasks.c.position, tasks.c.task_id)
@@ -96,18 +99,20 @@ def _lots(connection: Connection) -> dict[str, list[Lot]]:
 
 
 def progress(desk: Desk, person: Person) -> list[Progress]:
-    """How far each plan is, for a person."""
+    """How far each queue is, for a person."""
     with desk.reading() as connection:
         lots = _lots(connection)
         free = _counted(connection, _free(person, desk.clock(), lots))
         mine = _counted(connection, and_(tasks.c.state == "decided", tasks.c.decided_by == person.alias))
         whole = _counted(connection, tasks.c.state.in_(["open", "decided"]))
-        names = connection.execute(select(plans.c.plan).order_by(plans.c.plan)).scalars().all()
+        names = list(connection.execute(select(plans.c.plan).order_by(plans.c.plan)).scalars())
+    if person.role == "lead" and whole.get(DISAGREEMENTS):
+        names.append(DISAGREEMENTS)
     return [Progress(n, free.get(n, 0), mine.get(n, 0), whole.get(n, 0), lots.get(n, [])) for n in names]
 
 
 def _counted(connection: Connection, condition: ColumnElement[bool]) -> dict[str, int]:
-    query = select(tasks.c.plan, func.count()).where(condition).group_by(tasks.c.plan)
+    query = select(_queue, func.count()).where(condition).group_by(_queue)
     return dict(connection.execute(query).all())
 
 
