@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from schemas.records import Claim
+from schemas.records import Claim, ClaimKind
 from tools.audit.attention import spoilt
 from tools.audit.judged import Judged, has_noticed
 from tools.audit.library import Library
@@ -58,7 +58,7 @@ def _attention(alias: str, ones: Sequence[Judged], library: Library) -> Iterator
 
 def _false_alarms(alias: str, ones: Sequence[Judged], library: Library) -> Iterator[Figure]:
     """True claims that a person called false, by kind."""
-    alarms: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    alarms: dict[ClaimKind, list[tuple[int, int]]] = defaultdict(list)
     for one in ones:
         known = _known_true(one, library)
         false = {key for key, said in one.payload.get("claims", {}).items() if said == "false"}

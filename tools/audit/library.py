@@ -16,7 +16,7 @@ from schemas.records import Outcome, Sample, Split
 from tools.audit.records import digest_of_texts
 from tools.dataset import Dataset, open_dataset
 
-_KEPT = 48
+_KEPT = 128
 """Whole samples in memory, some 0.5 to 2 MB each."""
 _COLUMNS = (
     *("sample_id", "region", "split", "lat", "lon", "captioner", "prompt_set", "model"),

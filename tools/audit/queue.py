@@ -5,7 +5,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, literal_column, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from tools.audit import log
 from tools.audit.database.opening import Desk
@@ -14,8 +27,8 @@ from tools.audit.lots import Lot, lots_of
 from tools.audit.people import Person
 from tools.audit.records import DISAGREEMENTS, State
 
-_queue = case((tasks.c.question == "adjudicate", literal_column(f"'{DISAGREEMENTS}'")), else_=tasks.c.plan)
-"""The queue that a task is in."""
+_ADJUDICATED = {"adjudicate": "judge"}
+"""Who adjudicates judges: nobody does both to a sample."""
 LEASE_S = 600.0
 """How long a task is kept for the person who got it."""
 
@@ -45,14 +58,15 @@ def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> 
     """
     with desk.writing() as connection:
         now = desk.clock()
-        wanted = and_(_free(person, now, _lots(connection)), *([_queue == plan] if plan is not None else []))
-        order = (tasks.c.lease_by == person.alias, tasks.c.question == "adjudicate")
-        query = select(tasks).where(wanted).order_by(*(func.coalesce(o, False).desc() for o in order))
-        query = query.order_by(tasks.c.plan, tasks.c.position, tasks.c.task_id)
+        free = and_(_free(person, now, _lots(connection)), _in_queue(plan))
+        query = select(tasks).where(free).order_by(tasks.c.plan, tasks.c.position, tasks.c.task_id)
+        held = tasks.c.lease_by == person.alias
         found: list[Row[Any]] = []
-        for row in connection.execute(query.limit(4 * count + 8)):
-            if len(found) < count and (row.sample_id, row.question) not in {(r.sample_id, r.question) for r in found}:
-                found.append(row)
+        # One after the other, so that the database stops at the first few rows of its index.
+        for part in (held, tasks.c.question == "adjudicate", None):
+            if len(found) < count:
+                rows = connection.execute(query.where(*([part] if part is not None else [])).limit(4 * count + 8))
+                _add(found, rows.all(), count)
         connection.execute(
             update(tasks)
             .where(tasks.c.task_id.in_([row.task_id for row in found]))
@@ -61,34 +75,54 @@ def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> 
     return found
 
 
+def _add(found: list[Row[Any]], rows: Sequence[Row[Any]], count: int) -> None:
+    """Add rows up to so many, of each sample and question one: who judges a sample does not get its twin."""
+    taken = {(row.sample_id, _ADJUDICATED.get(row.question, row.question)) for row in found}
+    for row in rows:
+        subject = (row.sample_id, _ADJUDICATED.get(row.question, row.question))
+        if len(found) < count and subject not in taken:
+            found.append(row)
+            taken.add(subject)
+
+
+def _in_queue(plan: str | None) -> ColumnElement[bool]:
+    if plan is None:
+        return true()
+    adjudicated = tasks.c.question == "adjudicate"
+    return adjudicated if plan == DISAGREEMENTS else and_(tasks.c.plan == plan, ~adjudicated)
+
+
 def _free(person: Person, now: float, lots: Mapping[str, Sequence[Lot]]) -> ColumnElement[bool]:
-    """Tasks that the person may be given: none of a lot that is decided."""
+    """Tasks that the person may be given: none of a lot that is decided.
+
+    Nobody judges a sample twice, neither blind nor beside its spoilt twin; of two who disagree none adjudicates. What
+    is excluded is looked up once a query, not once a task.
+    """
     other = tasks.alias()
-    same = and_(other.c.sample_id == tasks.c.sample_id, other.c.task_id != tasks.c.task_id)
-    # Nobody judges a sample twice: neither blind nor beside its spoilt twin. Of the two who disagree none adjudicates.
-    judged = exists().where(
-        same,
-        or_(
-            and_(other.c.decided_by == person.alias, other.c.state == "decided"),
-            and_(other.c.lease_by == person.alias, other.c.lease_until >= now, other.c.task_id < tasks.c.task_id),
-        ),
-        or_(other.c.question == tasks.c.question, tasks.c.question == "adjudicate", other.c.question == "adjudicate"),
-    )
-    skipped = exists().where(skips.c.task_id == tasks.c.task_id, skips.c.alias == person.alias)
+    subject, subjects = (tuple_(table.c.sample_id, _judging(table)) for table in (tasks, other))
+    decided = select(*subjects.clauses).where(other.c.decided_by == person.alias, other.c.state == "decided")
+    held = select(*subjects.clauses).where(other.c.lease_by == person.alias, other.c.lease_until >= now)
+    skipped = select(skips.c.task_id).where(skips.c.alias == person.alias)
     closed = {name: [lot.name for lot in found if lot.outcome != "open"] for name, found in lots.items()}
     in_closed = [
         and_(tasks.c.plan == name, tasks.c.region.in_(regions), tasks.c.question == "judge")
         for name, regions in closed.items()
         if regions
     ]
+    mine = tasks.c.lease_by == person.alias
+    left = or_(tasks.c.lease_by.is_(None), tasks.c.lease_until < now)
     return and_(
         tasks.c.state == "open",
-        or_(tasks.c.lease_by.is_(None), tasks.c.lease_until < now, tasks.c.lease_by == person.alias),
+        or_(mine, and_(left, subject.not_in(held))),
         *([] if person.role == "lead" else [tasks.c.question != "adjudicate"]),
-        ~judged,
-        ~skipped,
+        subject.not_in(decided),
+        tasks.c.task_id.not_in(skipped),
         *(~lot for lot in in_closed),
     )
+
+
+def _judging(table: FromClause) -> ColumnElement[str]:
+    return case(_ADJUDICATED, value=table.c.question, else_=table.c.question)
 
 
 def _lots(connection: Connection) -> dict[str, list[Lot]]:
@@ -112,7 +146,8 @@ def progress(desk: Desk, person: Person) -> list[Progress]:
 
 
 def _counted(connection: Connection, condition: ColumnElement[bool]) -> dict[str, int]:
-    query = select(_queue, func.count()).where(condition).group_by(_queue)
+    queue = case((tasks.c.question == "adjudicate", DISAGREEMENTS), else_=tasks.c.plan).label("queue")
+    query = select(queue, func.count()).where(condition).group_by(queue.name)
     return dict(connection.execute(query).all())
 
 
