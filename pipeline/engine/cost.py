@@ -4,7 +4,7 @@ All counts are upper bounds: a site may have fewer views, or none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from pipeline.config.captioning import Composer
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
 from pipeline.config.sources import KINDS, SourceKind
+from pipeline.engine.charges import calls_per_site, money
+from pipeline.engine.measuring import Measured
+from pipeline.engine.plans import Plan, ProviderPlan, RegionPlan, SourcePlan
 from pipeline.engine.ready import check_sources
 from pipeline.engine.units import ground_of
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
@@ -21,7 +24,7 @@ from pipeline.net.base import Provider
 from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
 from pipeline.regions.sampling import asked_over_network, draw, units
-from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.registry.registry import Registry, registry_of
 from pipeline.sources.base import AerialSource, AsksSeveral, KnowsArea, Lists, Networked
 
 BYTES_PER_PIXEL = 0.22
@@ -29,96 +32,29 @@ BYTES_PER_PIXEL = 0.22
 0.19 (Boulder, 35) and 0.26 (Seoul, 22)."""
 MAP_BYTES = 55_000
 """PNG map chip of 512 px, bytes. The means of the same builds are 57 kB (Boulder) and 48 kB (Seoul)."""
+ROW_BYTES = 12_000
+"""Bytes of a site's rows in the layers beside its pictures. The mean of 5 sites of Boulder is 11,600."""
 MOST_SITES = 1_000_000
 """Number of sites per region that a plan assumes where `max_sites` does not limit them."""
 
 
-@dataclass(frozen=True)
-class RegionPlan:
-    """The plan of one region."""
-
-    region: str
-    sites: int
-    units: int
-    estimated: bool
-    """Whether the sites depend on a source that only a build asks. Random points on the region's land are used
-    instead."""
-    views: int
-    """Number of street views."""
-    aerial: int
-    """Number of sites in the area of the aerial source, as far as the area is known."""
-
-
-@dataclass(frozen=True)
-class SourcePlan:
-    """The requests to one source, for all regions together."""
-
-    kind: SourceKind
-    name: str
-    provider: Provider | None
-    """None for a local source."""
-    requests: int
-    bytes: int
-    """Bytes to download."""
-
-
-@dataclass(frozen=True)
-class ProviderPlan:
-    """The time that one provider needs at its rate limit."""
-
-    provider: Provider
-    requests: int
-
-    @property
-    def days(self) -> float:
-        """Days, by the limit per second or per day, whichever takes longer."""
-        return self.requests / min(self.provider.per_s * 86_400, self.provider.per_day or float("inf"))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The plan of a build."""
-
-    regions: list[RegionPlan]
-    sources: list[SourcePlan]
-    providers: list[ProviderPlan]
-    dataset_bytes: int
-    ocr_gpu_hours: float
-    model_calls: int
-    """Model requests of the build's captioner."""
-    dialogue_calls: int
-    """Model requests of a captioner with a model."""
-    dialogue_gpu_hours: float
-
-    @property
-    def sites(self) -> int:
-        """Sites in all regions."""
-        return sum(region.sites for region in self.regions)
-
-    @property
-    def views(self) -> int:
-        """Street views to read."""
-        return sum(region.views for region in self.regions)
-
-    @property
-    def days(self) -> float:
-        """Days until the slowest provider is done; providers are asked concurrently."""
-        return max((provider.days for provider in self.providers), default=0.0)
-
-
-def plan(build: Build) -> Plan:
+def plan(build: Build, measured: Measured | None = None) -> Plan:
     """Estimate a build.
+
+    Args:
+        build: the build.
+        measured: what its sites took on this machine, if that is known.
 
     Raises:
         ConfigError: an input cannot be used, or a region has nothing to draw sites from.
         MachineError: a local source could not be read.
     """
-    tools, assumed = toolbox(build), build.assumptions
-    check_sources(build, tools)
+    registry, assumed = registry_of(build), build.assumptions
+    check_sources(build, registry)
     share = 1.0 if build.sampling.method == "imagery" else assumed.street_share
     regions, drawn, problems = [], [], list[Problem]()
     for region in build.regions:
-        ground = ground_of(build, tools, region)
+        ground = ground_of(build, registry, region)
         try:
             sites, estimated = _sites(ground)
         except ConfigError as error:
@@ -127,23 +63,29 @@ def plan(build: Build) -> Plan:
         drawn.append(sites)
         count = len(sites.lon)
         views = round(count * share) * build.imagery.max_views
-        reached = _in_area(tools.aerial(region.name), sites)
+        reached = _in_area(registry.aerial(region.name), sites)
         regions.append(RegionPlan(region.name, count, len(set(units(ground, sites))), estimated, views, reached))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    sources = _sources(build, tools, drawn, share)
+    sources = _sources(build, registry, drawn, share)
     views = sum(region.views for region in regions)
-    calls = sum(round(region.sites * share) for region in regions) * assumed.model_calls_per_site
-    return Plan(
+    described = sum(round(region.sites * share) for region in regions)
+    calls = round(described * calls_per_site(build))
+    dataset_bytes = sum(_dataset_bytes(build, registry, plan_) for plan_ in regions)
+    found = Plan(
         regions=regions,
         sources=sources,
         providers=_providers(sources),
-        dataset_bytes=sum(_dataset_bytes(build, tools, plan_) for plan_ in regions),
+        dataset_bytes=dataset_bytes,
+        workspace_bytes=measured.bytes_of(described) if measured else dataset_bytes + described * ROW_BYTES,
+        cpu_hours={stage: s * described / 3600 for stage, s in measured.cpu_s.items()} if measured else {},
         ocr_gpu_hours=views / assumed.ocr_images_per_s / 3600,
         model_calls=0 if isinstance(build.captioner, Composer) else calls,
         dialogue_calls=calls,
         dialogue_gpu_hours=calls / assumed.model_calls_per_gpu_s / 3600,
+        money={},
     )
+    return replace(found, money=money(build, found))
 
 
 def _sites(ground: Ground) -> tuple[Drawn, bool]:
@@ -180,11 +122,11 @@ def _in_area(aerial: AerialSource | None, sites: Drawn) -> int:
     return int(aerial.covers(sites.lat, sites.lon).sum()) if isinstance(aerial, KnowsArea) else len(sites.lat)
 
 
-def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
+def _sources(build: Build, registry: Registry, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
     found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
     for i, region in enumerate(build.regions):
         for kind in KINDS:
-            source = getattr(tools, kind)(region.name)
+            source = getattr(registry, kind)(region.name)
             if source is not None:
                 found.setdefault((kind, source.name), (source, []))[1].append(i)
     plans = []
@@ -200,7 +142,7 @@ def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float)
                 plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
             continue
         requests = source.requests(lat, lon, _of_drone(build.imagery) if kind == "drone" else build.imagery)
-        listing = _listing(build, tools, source, [build.regions[i] for i in users])
+        listing = _listing(build, registry, source, [build.regions[i] for i in users])
         if listing is not None:
             provider, count = listing
             if provider.name == source.provider().name:
@@ -218,11 +160,13 @@ def _of_drone(imagery: Imagery) -> Imagery:
     return imagery.model_copy(update={"chips": chips})
 
 
-def _listing(build: Build, tools: Toolbox, source: Networked, users: Sequence[Region]) -> tuple[Provider, int] | None:
+def _listing(
+    build: Build, registry: Registry, source: Networked, users: Sequence[Region]
+) -> tuple[Provider, int] | None:
     """Providers and numbers of requests for listing what a source has in regions, if sites depend on it."""
     if not isinstance(source, Lists):
         return None
-    asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, tools, r))]
+    asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, registry, r))]
     return (asked[0][0], sum(count for _, count in asked)) if asked else None
 
 
@@ -243,14 +187,14 @@ def _providers(sources: Sequence[SourcePlan]) -> list[ProviderPlan]:
     return list(asked.values())
 
 
-def _dataset_bytes(build: Build, tools: Toolbox, region: RegionPlan) -> int:
+def _dataset_bytes(build: Build, registry: Registry, region: RegionPlan) -> int:
     """Bytes of published pictures: views, chips from above, maps."""
     imagery = build.imagery
     size = region.views * imagery.long_side_px * imagery.long_side_px * 3 // 4 * BYTES_PER_PIXEL
     chips = region.aerial * (1 + len(imagery.chips.extra_sizes_m))
-    if tools.drone(region.region) is not None:
+    if registry.drone(region.region) is not None:
         chips += region.sites
     size += chips * imagery.chips.size_px**2 * BYTES_PER_PIXEL
-    if tools.map(region.region) is not None:
+    if registry.map(region.region) is not None:
         size += region.sites * MAP_BYTES
     return round(size)

@@ -12,7 +12,7 @@ from pipeline.config.build import Build
 from pipeline.config.captioning import Grounding
 from pipeline.config.region import Region
 from pipeline.errors import SiteError
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.stages.base import OVERLOOKED, Stage, StageInput
 from pipeline.stopping import check_stop
 from schemas.reasons import Reason
@@ -20,33 +20,33 @@ from schemas.records import CaptionRow, CueRow, ImageryRow
 
 
 def captions(
-    sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox, draws: Mapping[str, int]
+    sites: Sequence[ImageryRow], cues: Sequence[CueRow], registry: Registry, draws: Mapping[str, int]
 ) -> list[CaptionRow]:
     """One row per site whose cues are ok, in order. What no witness supports is left out and kept beside the rest.
 
     Args:
         sites: with their pictures.
         cues: of those to describe.
-        tools: the captioner is one of them.
+        registry: the captioner is one of them.
         draws: by site id, how often a description was drawn anew; a site that is not named was not.
     """
     check_stop()
     by_id = {site.site_id: site for site in sites}
     evidence = [Evidence(by_id[row.site_id], row.cues, draws.get(row.site_id, 0)) for row in cues if row.status == "ok"]
-    answers = tools.boundary(f"captioner {tools.captioner.name}", Reason.ENGINE_FAILED).each(
-        evidence, tools.captioner.describe, lambda one: one.site.site_id
+    answers = registry.boundary(f"captioner {registry.captioner.name}", Reason.ENGINE_FAILED).each(
+        evidence, registry.captioner.describe, lambda one: one.site.site_id
     )
-    return [_row(asked, answer, tools) for asked, answer in zip(evidence, answers, strict=True)]
+    return [_row(asked, answer, registry) for asked, answer in zip(evidence, answers, strict=True)]
 
 
-def _row(asked: Evidence, answer: Description | SiteError, tools: Toolbox) -> CaptionRow:
+def _row(asked: Evidence, answer: Description | SiteError, registry: Registry) -> CaptionRow:
     try:
-        with on_site(asked.site.site_id), tools.boundary("captions", Reason.ENGINE_FAILED).guard():
+        with on_site(asked.site.site_id), registry.boundary("captions", Reason.ENGINE_FAILED).guard():
             if isinstance(answer, SiteError):
-                return _failed(asked, answer, tools.captioner)
-            return _described(asked, answer, tools.captioner, tools.build.grounding)
+                return _failed(asked, answer, registry.captioner)
+            return _described(asked, answer, registry.captioner, registry.build.grounding)
     except SiteError as error:
-        return _failed(asked, error, tools.captioner)
+        return _failed(asked, error, registry.captioner)
 
 
 def _failed(asked: Evidence, error: SiteError, captioner: Captioner) -> CaptionRow:
@@ -106,12 +106,12 @@ def _described(asked: Evidence, answer: Description, captioner: Captioner, polic
     )
 
 
-def _depends_on(build: Build, tools: Toolbox, _region: Region) -> dict[str, list[object]]:
-    return {"rows": [tools.captioner.fingerprint(), VERSION, build.grounding]}
+def _depends_on(build: Build, registry: Registry, _region: Region) -> dict[str, list[object]]:
+    return {"rows": [registry.captioner.fingerprint(), VERSION, build.grounding]}
 
 
-def _run(given: StageInput, tools: Toolbox) -> list[CaptionRow]:
-    return captions(given.rows(ImageryRow), given.rows(CueRow), tools, given.draws)
+def _run(given: StageInput, registry: Registry) -> list[CaptionRow]:
+    return captions(given.rows(ImageryRow), given.rows(CueRow), registry, given.draws)
 
 
 STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=4, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)

@@ -16,14 +16,17 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import BuildStopped, ConfigError, MachineError
+from pipeline.boundary import last_line
+from pipeline.errors import BuildStopped, ConfigError, MachineError, one_line
 from pipeline.net import redact
 from tools.cli.as_json import JsonOption, print_json
 from tools.cli.audit import audit_app
 from tools.cli.building import ConfigArgument, build, gc, plan, publish, retry, status
+from tools.cli.diff import diff
 from tools.cli.export import export
+from tools.cli.init import init
 from tools.cli.models import models_app
-from tools.cli.publish import subset
+from tools.cli.publish import merge, subset
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
@@ -34,7 +37,6 @@ BAD_INPUT, STOPPED = 2, 3
 
 app = typer.Typer(
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="The build file.", no_args_is_help=True)
@@ -43,10 +45,12 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(regions_app, name="regions")
 app.add_typer(models_app, name="models")
 app.add_typer(retrieval_app, name="retrieval")
+app.command()(init)
 app.command()(plan)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(build)
+_BEAM_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": False}
+app.command(context_settings=_BEAM_OPTIONS)(build)
 app.command()(publish)
-app.command()(retry)
+app.command(context_settings=_BEAM_OPTIONS)(retry)
 app.command()(status)
 app.command()(gc)
 app.add_typer(audit_app, name="audit")
@@ -54,6 +58,8 @@ app.command()(coverage)
 app.command()(serve)
 app.command()(export)
 app.command()(subset)
+app.command()(merge)
+app.command()(diff)
 
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or URL of a published dataset.")]
 
@@ -177,18 +183,19 @@ def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_captioner, check_sources
-    from pipeline.registry.toolbox import region_sources, toolbox
+    from pipeline.registry.registry import region_sources, registry_of
 
     build = load_build(config)
-    check_sources(build, toolbox(build))
-    check_captioner(toolbox(build))
+    check_sources(build, registry_of(build))
+    check_captioner(registry_of(build))
     for region in build.regions:
-        region_sources(toolbox(build), region)  # made, and so checked; no requests are made
+        region_sources(registry_of(build), region)  # made, and so checked; no requests are made
     print(f"{config}: build {build.name!r} is sound")
 
 
 def _log_warnings() -> None:
     handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)  # also while `--log-file` takes more
     handler.addFilter(lambda record: "apitools" not in record.getMessage())  # Beam on a package of a cloud not used
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[handler])
     redact.install()
@@ -201,7 +208,7 @@ def main() -> None:
         sys.stdout = lasting(sys.stdout)
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a path need not be valid text
     try:
-        app()
+        app(prog_name="geoscribe")  # also as `python -m tools.cli.main`: shells complete it by this name
     except ConfigError as error:
         count = len(error.problems)
         print(f"configuration error ({count} problem{'s' if count > 1 else ''}):", file=sys.stderr)
@@ -209,7 +216,10 @@ def main() -> None:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except MachineError as error:
-        print(f"stopped: {error}", file=sys.stderr)
+        print("\n".join(map(one_line, f"stopped: {error}".splitlines())), file=sys.stderr)
+        sys.exit(STOPPED)
+    except OSError as error:  # of a file that a command reads or writes
+        print(f"stopped: {last_line(error)}", file=sys.stderr)
         sys.exit(STOPPED)
     except (BuildStopped, KeyboardInterrupt):
         sys.exit(STOPPED)
