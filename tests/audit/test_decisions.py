@@ -14,6 +14,7 @@ from tools.audit.decisions import ConflictError, UnknownTaskError, decide, skip,
 from tools.audit.library import Library
 from tools.audit.people import Person
 from tools.audit.queue import LEASE_S, progress, set_aside, take
+from tools.audit.records import DISAGREEMENTS
 
 
 def state(desk: Desk, task_id: str) -> str:
@@ -133,6 +134,23 @@ def test_two_judge_blind_and_a_lead_decides_where_they_differ(desk: Desk, librar
     with pytest.raises(ConflictError, match="adjudicated"):
         undo(desk, BOB)
     assert state(desk, again.task_id) == "decided"
+
+
+@on_both_databases
+def test_disagreements_are_a_queue_of_their_own(desk: Desk, library: Library) -> None:
+    planned(desk, library, samples=2, double_share=1)
+    first = judge(desk, ANN)
+    while next_task(desk, BOB).sample_id != first.sample_id:
+        skip(desk, BOB, next_task(desk, BOB).task_id)
+    judge(desk, BOB, **REJECT)
+    assert {row.question for row in take(desk, LEA, count=3, plan="first")} == {"judge"}
+    assert [row.sample_id for row in take(desk, LEA, count=3, plan=DISAGREEMENTS)] == [first.sample_id]
+    assert take(desk, ANN, count=3, plan=DISAGREEMENTS) == []
+    assert [(found.plan, found.open, found.total) for found in progress(desk, LEA)] == [
+        ("first", 1, 4),
+        (DISAGREEMENTS, 1, 1),
+    ]
+    assert [found.plan for found in progress(desk, ANN)] == ["first"]
 
 
 def test_two_who_agree_need_no_lead(desk: Desk, library: Library) -> None:

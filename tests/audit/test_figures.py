@@ -4,10 +4,24 @@ import csv
 import io
 import json
 import random
+from pathlib import Path
 
 import pytest
 
-from tests.audit.conftest import ANN, BOB, LEA, REJECT, answer, judge, next_task, on_both_databases, planned
+from tests.audit.conftest import (
+    ANN,
+    BOB,
+    LEA,
+    REJECT,
+    MakeSample,
+    answer,
+    judge,
+    next_task,
+    on_both_databases,
+    planned,
+    samples,
+)
+from tests.tools.conftest import publish
 from tools.audit.database.opening import Desk
 from tools.audit.decisions import decide
 from tools.audit.figures import figures_of
@@ -15,6 +29,7 @@ from tools.audit.library import Library
 from tools.audit.queue import take
 from tools.audit.records import Figure
 from tools.audit.report import as_csv, as_json, render, render_alone
+from tools.dataset import open_dataset
 
 
 def one(figures: list[Figure], section: str, group: str, name: str) -> Figure:
@@ -142,3 +157,58 @@ def test_an_audit_without_decisions_has_a_report(desk: Desk, library: Library) -
     figures = figures_of(desk, library)
     assert one(figures, "Pass rate", "all", "accepted as it is").value is None
     assert "not defined" in render(figures)
+
+
+def test_pass_rates_by_prompt_set_and_by_kind_of_claim(desk: Desk, library: Library) -> None:
+    planned(desk, library, samples=4)
+    wrong = {"verdict": "reject", "reasons": ["ocr_wrong"], "claims": {"0.0": "false", "1.0": "true"}}
+    for i in range(4):
+        judge(desk, ANN, **(wrong if i == 0 else REJECT if i == 1 else {}))
+    figures = figures_of(desk, library)
+    assert one(figures, "Pass rate", "prompt set composer-en-1", "accepted as it is").value == 0.5
+    kind = one(figures, "Pass rate", "kind of claim thing", "all claims of the kind are true")
+    # Of the sample that was rejected for another reason nobody said which claim is wrong.
+    assert kind.n == 3
+    assert kind.value == pytest.approx(2 / 3)
+    assert kind.low is not None
+    assert kind.low < 2 / 3
+
+
+def test_true_claims_that_somebody_calls_false_are_false_alarms(desk: Desk, library: Library) -> None:
+    good = min(library.facts)
+    planned(desk, library, samples=4, gold={good: "accept"}, attention_share=0.5)
+    alarmed = 0
+    while took := take(desk, ANN, count=1):
+        (task,) = took
+        claims = {"0.0": "false"} if task.gold else {}
+        alarmed += bool(task.gold)
+        decide(desk, ANN, task.task_id, answer(task, claims=claims))
+    figures = [f for f in figures_of(desk, library) if f.name.startswith("true claims called false")]
+    assert alarmed == 1
+    assert sum(round((f.value or 0) * f.n) for f in figures) == 1
+    claims_of_gold = [c for s in library.sample(good).sentences for c in s.claims]
+    assert sum(f.n for f in figures) > len(claims_of_gold)  # and those of the attention checks
+
+
+def test_the_verifier_is_held_against_people(desk: Desk, tmp_path: Path, make_sample: MakeSample) -> None:
+    """Of three samples of three claims the verifier bore out the first two claims; people call the first false once."""
+    made = []
+    for sample in samples(make_sample)[:3]:
+        sentences = [
+            s.model_copy(update={"claims": [c.model_copy(update={"witnesses": ["verifier"] if i < 2 else []})
+                                            for c in s.claims]})
+            for i, s in enumerate(sample.sentences)
+        ]  # fmt: skip
+        made.append(sample.model_copy(update={"sentences": sentences}))
+    library = Library(open_dataset(publish(tmp_path / "dataset", made)))
+    planned(desk, library)
+    for i in range(3):
+        judge(desk, ANN, **({"verdict": "reject", "reasons": ["ocr_wrong"], "claims": {"0.0": "false"}} if i else {}))
+    figures = figures_of(desk, library)
+    section = "Build's verdicts against people's"
+    claims = sum(len(s.claims) for s in made[0].sentences)
+    precision = one(figures, section, "verifier", "precision: claims that it bore out are true")
+    assert (precision.n, precision.value) == (4, 0.5)
+    found = one(figures, section, "verifier", "recall: true claims that it bore out")
+    assert found.n == claims
+    assert found.value == pytest.approx(2 / claims)

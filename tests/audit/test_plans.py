@@ -10,7 +10,8 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from pipeline.errors import ConfigError
-from tests.audit.conftest import ANN, BOB, REJECT, SAMPLES, MakeSample, judge, on_both_databases, planned
+from tests.audit.conftest import ANN, BOB, REJECT, SAMPLES, MakeSample, judge, on_both_databases, planned, samples
+from tests.tools.conftest import publish
 from tools.audit.attention import noticed, plant, spoilt
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import tasks
@@ -22,6 +23,7 @@ from tools.audit.plans import _apportioned, make_plan
 from tools.audit.queue import progress, take
 from tools.audit.records import text_digest
 from tools.audit.view import task_view
+from tools.dataset import open_dataset
 
 
 def rows(desk: Desk, plan: str = "first") -> list[Any]:
@@ -160,6 +162,17 @@ def test_four_aerial_views_are_of_one_split_and_do_not_overlap(desk: Desk, libra
     assert len(places) > 2  # the right one is not always in the same place
 
 
+def test_without_aerial_views_none_is_chosen_from_and_that_is_said(
+    desk: Desk, tmp_path: Path, make_sample: MakeSample
+) -> None:
+    bare = {"aerial": None, "aerial_chip": None, "aerial_signatures": None, "aerial_licence_class": None}
+    where = publish(tmp_path / "dataset", [sample.model_copy(update=bare) for sample in samples(make_sample)])
+    plan = Plan(name="first", which_share=1, alike_share=1, double_share=0, attention_share=0)
+    drawn = make_plan(desk, Library(open_dataset(where)), plan, "lea")
+    assert drawn.tasks == {"judge": SAMPLES, "alike": SAMPLES}
+    assert drawn.notes == [f"{SAMPLES} questions left out: the split has too few places that do not overlap"]
+
+
 def test_overlapping_chips_are_no_distractors(library: Library) -> None:
     facts = list(library.facts.values())
     target = facts[0]
@@ -171,6 +184,7 @@ def test_overlapping_chips_are_no_distractors(library: Library) -> None:
     "wrong",
     [
         {"name": "Ü"},
+        {"name": "disagreements"},
         {"name": "x", "lot_size": 10},
         {"name": "x", "lot_size": 10, "accept_at_most": 10},
         {"name": "x", "lot_size": 10, "accept_at_most": 1, "samples": 5},

@@ -82,7 +82,7 @@ def _rejected(one: Judged, sample: Sample) -> Rejected:
 
 def _for_the_card(figure: Figure) -> bool:
     return figure.section in _FOR_THE_CARD and figure.value is not None and figure.group.startswith(
-        ("all", "checks", "verdict", "witness")
+        ("all", "checks", "verdict", "verifier", "witness")
     )  # fmt: skip
 
 

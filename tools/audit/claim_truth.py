@@ -5,20 +5,46 @@ differ about a claim, it is left out. Of the claims that a build dropped nothing
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.captioning.grounding.claims import judge_claim
 from schemas.records import Claim, Sample
 from tools.audit.attention import spoilt
 from tools.audit.checks import check_text, known_of
-from tools.audit.judged import Judged, settled
+from tools.audit.judged import Judged, Settled, settled
 from tools.audit.library import Library
 from tools.audit.records import Figure
 from tools.metrics.intervals import rate, share
 
 _WITNESSES = {"t": "OCR", "o": "detector", "m": "map", "n": "notes", "w": "notes"}
 _SECTION = "Build's verdicts against people's"
+
+
+def kind_figures(samples: Mapping[str, Settled], library: Library) -> Iterator[Figure]:
+    """Pass rate by kind of claim: samples of which no claim of that kind was called false."""
+    passed: dict[str, list[bool]] = defaultdict(list)
+    for sample_id, held in samples.items():
+        one = held.deciding
+        if one is None or not one.fresh:
+            continue
+        verdicts: dict[str, set[str]] = defaultdict(set)
+        for s, sentence in enumerate(library.sample(sample_id).sentences):
+            for c, claim in enumerate(sentence.claims):
+                verdicts[claim.kind].add(_verdict(one, f"{s}.{c}"))
+        for kind, said in verdicts.items():
+            if "cannot" not in said or "false" in said:
+                passed[kind].append("false" not in said)
+    for kind, each in sorted(passed.items()):
+        yield Figure.of(
+            "Pass rate", f"kind of claim {kind}", "all claims of the kind are true", rate(sum(each), len(each)),
+            len(each), "without samples that were rejected or edited with no word on these claims",
+        )  # fmt: skip
+
+
+def _verdict(one: Judged, key: str) -> str:
+    """What a decision says of a claim; of one that it does not name, that it is true if the sample was accepted."""
+    return str(one.payload.get("claims", {}).get(key, "true" if one.verdict == "accept" else "cannot"))
 
 
 def claim_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
@@ -39,6 +65,7 @@ def claim_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]
             _SECTION, "all claims", "false claims that were not called witnessed", rate(caught, len(false)), len(false),
             "among published claims: what the build dropped is not seen here",
         )  # fmt: skip
+    yield from _verifier(truth)
     yield from _checks(honest, library)
     yield from _planted(found, library)
 
@@ -57,10 +84,9 @@ def _claims(honest: Sequence[Judged], library: Library) -> Iterator[_Said]:
     samples: dict[str, Sample] = {}
     for one in honest:
         sample = samples.setdefault(one.sample_id, library.sample(one.sample_id))
-        verdicts = one.payload.get("claims", {})
         for s, sentence in enumerate(sample.sentences):
             for c in range(len(sentence.claims)):
-                verdict = verdicts.get(f"{s}.{c}", "true" if one.verdict == "accept" else "cannot")
+                verdict = _verdict(one, f"{s}.{c}")
                 if verdict != "cannot":
                     said[one.sample_id, f"{s}.{c}"].add(verdict == "true")
     for (sample_id, key), verdicts_of in sorted(said.items()):
@@ -78,6 +104,25 @@ def _grouped(truth: Sequence[_Said]) -> list[tuple[str, list[_Said]]]:
         for name in names:
             groups[name].append(one)
     return sorted(groups.items())
+
+
+def _verifier(truth: Sequence[_Said]) -> Iterator[Figure]:
+    """The verifier against people, on samples of which it bore out anything: others may not have been put to it."""
+    asked = {one.sample_id for one in truth if "verifier" in one.claim.witnesses}
+    said = [one for one in truth if one.sample_id in asked]
+    if not said:
+        return
+    for name, whole, part in (
+        ("precision: claims that it bore out are true", "verifier", "true"),
+        ("recall: true claims that it bore out", "true", "verifier"),
+    ):
+        counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+        for one in said:
+            is_so = {"verifier": "verifier" in one.claim.witnesses, "true": one.true}
+            counts[one.sample_id][0] += is_so[whole] and is_so[part]
+            counts[one.sample_id][1] += is_so[whole]
+        found = share([a for a, _ in counts.values()], [n for _, n in counts.values()])
+        yield Figure.of(_SECTION, "verifier", name, found, sum(n for _, n in counts.values()))
 
 
 def _checks(honest: Sequence[Judged], library: Library) -> Iterator[Figure]:

@@ -3,23 +3,19 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
-from statistics import median
 from typing import get_args
 
 from tools.audit import agreement
-from tools.audit.claim_truth import claim_figures
+from tools.audit.annotators import people_figures
+from tools.audit.claim_truth import claim_figures, kind_figures
 from tools.audit.database.opening import Desk
 from tools.audit.gallery import OPTIONS
-from tools.audit.judged import Judged, Settled, has_noticed, judged_of, settled
+from tools.audit.judged import Judged, Settled, judged_of, settled
 from tools.audit.library import Library
 from tools.audit.lots import lots_of
 from tools.audit.plans import all_plans
 from tools.audit.records import REASON_WORDS, Figure, ReasonCode, Verdict
 from tools.metrics.intervals import rate
-
-_FAST_MS = 1_500
-"""A decision faster than this was hardly looked at."""
-_LEAST_FOR_DRIFT = 20
 
 
 def figures_of(desk: Desk, library: Library) -> list[Figure]:
@@ -28,10 +24,11 @@ def figures_of(desk: Desk, library: Library) -> list[Figure]:
     samples = settled(found)
     return [
         *_pass_rates(samples),
+        *kind_figures(samples, library),
         *_lots(desk),
         *_reasons(samples),
         *_agreement(samples),
-        *_people(found, library),
+        *people_figures(found, library),
         *_choices(found),
         *claim_figures(found, library),
     ]
@@ -50,13 +47,15 @@ def _pass_rates(samples: dict[str, Settled]) -> Iterator[Figure]:
         ("region", lambda one: one.region),
         ("split", lambda one: one.split),
         ("writer", lambda one: one.writer),
+        ("prompt set", lambda one: one.prompt_set),
     )
     for what, key in groups:
         by: dict[str, list[Judged]] = defaultdict(list)
         for one in decided:
             by[key(one)].append(one)
         for name, ones in sorted(by.items()):
-            yield from _passing(f"{what} {name}", ones)
+            if name:
+                yield from _passing(f"{what} {name}", ones)
 
 
 def _passing(group: str, ones: Sequence[Judged], note: str = "") -> Iterator[Figure]:
@@ -109,49 +108,6 @@ def _agreement(samples: dict[str, Settled]) -> Iterator[Figure]:
                 len(both),
                 "" if kappa else "not defined: both use one verdict only",
             )
-
-
-def _people(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
-    by: dict[str, list[Judged]] = defaultdict(list)
-    for one in found:
-        by[one.alias].append(one)
-    for alias, ones in sorted(by.items()):
-        times = sorted(one.payload["ms"] / 1000 for one in ones if one.payload["ms"])
-        if times:
-            yield Figure("Annotators", alias, "median seconds a sample", median(times), None, None, len(times))
-            fast = sum(t * 1000 < _FAST_MS for t in times)
-            yield _share("Annotators", alias, "decided in less than 1.5 s", fast, len(times))
-        yield from _attention(alias, ones, library)
-        good = [one for one in ones if one.gold == "accept"]
-        bad = [one for one in ones if one.gold in ("edit", "reject")]
-        if good:
-            yield _share(
-                "Annotators", alias, "false alarms on gold", sum(o.verdict != "accept" for o in good), len(good)
-            )
-        if bad:
-            yield _share("Annotators", alias, "found of faulty gold", sum(o.verdict != "accept" for o in bad), len(bad))
-        yield from _drift(alias, [one for one in ones if one.honest])
-
-
-def _attention(alias: str, ones: Sequence[Judged], library: Library) -> Iterator[Figure]:
-    kinds: dict[str, list[bool]] = defaultdict(list)
-    for one in ones:
-        hit = has_noticed(one, library)
-        if hit is not None and one.planted is not None:
-            kinds[one.planted.kind].append(hit)
-    if kinds:
-        every = [hit for hits in kinds.values() for hit in hits]
-        yield _share("Annotators", alias, "planted faults found", sum(every), len(every))
-        for kind, hits in sorted(kinds.items()):
-            yield _share("Annotators", alias, f"planted faults found: {kind}", sum(hits), len(hits))
-
-
-def _drift(alias: str, ones: Sequence[Judged]) -> Iterator[Figure]:
-    """The share that is accepted in the first and in the second half of what a person judged, in time."""
-    if len(ones) >= _LEAST_FOR_DRIFT:
-        half = len(ones) // 2
-        for name, part in (("first half: accepted", ones[:half]), ("second half: accepted", ones[half:])):
-            yield _share("Annotators", alias, name, sum(o.verdict == "accept" for o in part), len(part))
 
 
 def _choices(found: Sequence[Judged]) -> Iterator[Figure]:

@@ -28,7 +28,7 @@ class Gallery:
         self._lon = np.array([facts.lon for facts in seen])
         self._lat = np.array([facts.lat for facts in seen])
         self._width = np.array([facts.width_m for facts in seen], float)
-        looks = np.array([facts.looks for facts in seen], float).reshape(len(seen), -1)
+        looks = np.array([facts.looks for facts in seen], float).reshape(len(seen), len(seen[0].looks) if seen else 0)
         self._looks = looks / np.maximum(np.linalg.norm(looks, axis=1, keepdims=True), 1e-9)
 
     def distractors(self, target: Facts) -> list[str]:

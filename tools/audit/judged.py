@@ -25,6 +25,8 @@ class Judged:
     region: str
     split: str
     writer: str
+    prompt_set: str
+    """Empty where the sample is no longer in the dataset."""
     question: str
     alias: str
     seq: int
@@ -64,6 +66,7 @@ def _judged(row: Any, event: log.Event, library: Library) -> Judged:
         region=row.region,
         split=row.split,
         writer=row.writer,
+        prompt_set=facts.prompt_set if facts else "",
         question=row.question,
         alias=event.alias,
         seq=event.seq,

@@ -16,7 +16,7 @@ from schemas.records import Outcome, Sample, Split
 from tools.audit.records import digest_of_texts
 from tools.dataset import Dataset, open_dataset
 
-_KEPT = 48
+_KEPT = 128
 """Whole samples in memory, some 0.5 to 2 MB each."""
 _COLUMNS = (
     *("sample_id", "region", "split", "lat", "lon", "captioner", "prompt_set", "model"),
@@ -37,6 +37,7 @@ class Facts:
     lat: float
     lon: float
     writer: str
+    prompt_set: str
     short: str
     text_sha256: str
     outcomes: tuple[Outcome, ...]
@@ -130,6 +131,7 @@ def _fact(row: dict[str, Any], shard: ShardEntry, group: int, number: int) -> Fa
         lat=row["lat"],
         lon=row["lon"],
         writer=writer_of(row["captioner"], row["prompt_set"], row["model"]),
+        prompt_set=row["prompt_set"],
         short=row["description_short"],
         text_sha256=digest_of_texts(*texts),
         outcomes=tuple(claim["outcome"] for sentence in row["sentences"] for claim in sentence["claims"]),

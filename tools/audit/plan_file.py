@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
 from schemas.records import Outcome, Split
-from tools.audit.records import ReasonCode, Verdict
+from tools.audit.records import DISAGREEMENTS, ReasonCode, Verdict
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -61,6 +61,8 @@ class Plan(BaseModel):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.name == DISAGREEMENTS:
+            raise ValueError(f"the queue {DISAGREEMENTS!r} makes itself")
         if (self.lot_size is None) != (self.accept_at_most is None):
             raise ValueError("acceptance sampling needs both lot_size (n) and accept_at_most (c)")
         if self.lot_size is not None and self.samples is not None:

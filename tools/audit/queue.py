@@ -5,24 +5,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Row,
+    and_,
+    case,
+    func,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
 
 from tools.audit import log
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import plans, skips, tasks
 from tools.audit.lots import Lot, lots_of
 from tools.audit.people import Person
-from tools.audit.records import State
+from tools.audit.records import DISAGREEMENTS, State
 
+_ADJUDICATED = {"adjudicate": "judge"}
+"""Who adjudicates judges: nobody does both to a sample."""
 LEASE_S = 600.0
 """How long a task is kept for the person who got it."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a plan is."""
+    """How far a queue is."""
 
     plan: str
+    """Its name, or `DISAGREEMENTS`."""
     open: int
     """Tasks that this person could still be given."""
     decided: int
@@ -38,18 +54,19 @@ def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> 
         desk: the database.
         person: for whom.
         count: how many at most: the one to show and those to load ahead.
-        plan: only of this plan.
+        plan: only of this queue: a plan's name, or `DISAGREEMENTS`.
     """
     with desk.writing() as connection:
         now = desk.clock()
-        wanted = and_(_free(person, now, _lots(connection)), *([tasks.c.plan == plan] if plan is not None else []))
-        order = (tasks.c.lease_by == person.alias, tasks.c.question == "adjudicate")
-        query = select(tasks).where(wanted).order_by(*(func.coalesce(o, False).desc() for o in order))
-        query = query.order_by(tasks.c.plan, tasks.c.position, tasks.c.task_id)
+        free = and_(_free(person, now, _lots(connection)), _in_queue(plan))
+        query = select(tasks).where(free).order_by(tasks.c.plan, tasks.c.position, tasks.c.task_id)
+        held = tasks.c.lease_by == person.alias
         found: list[Row[Any]] = []
-        for row in connection.execute(query.limit(4 * count + 8)):
-            if len(found) < count and (row.sample_id, row.question) not in {(r.sample_id, r.question) for r in found}:
-                found.append(row)
+        # One after the other, so that the database stops at the first few rows of its index.
+        for part in (held, tasks.c.question == "adjudicate", None):
+            if len(found) < count:
+                rows = connection.execute(query.where(*([part] if part is not None else [])).limit(4 * count + 8))
+                _add(found, rows.all(), count)
         connection.execute(
             update(tasks)
             .where(tasks.c.task_id.in_([row.task_id for row in found]))
@@ -58,34 +75,54 @@ def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> 
     return found
 
 
+def _add(found: list[Row[Any]], rows: Sequence[Row[Any]], count: int) -> None:
+    """Add rows up to so many, of each sample and question one: who judges a sample does not get its twin."""
+    taken = {(row.sample_id, _ADJUDICATED.get(row.question, row.question)) for row in found}
+    for row in rows:
+        subject = (row.sample_id, _ADJUDICATED.get(row.question, row.question))
+        if len(found) < count and subject not in taken:
+            found.append(row)
+            taken.add(subject)
+
+
+def _in_queue(plan: str | None) -> ColumnElement[bool]:
+    if plan is None:
+        return true()
+    adjudicated = tasks.c.question == "adjudicate"
+    return adjudicated if plan == DISAGREEMENTS else and_(tasks.c.plan == plan, ~adjudicated)
+
+
 def _free(person: Person, now: float, lots: Mapping[str, Sequence[Lot]]) -> ColumnElement[bool]:
-    """Tasks that the person may be given: none of a lot that is decided."""
+    """Tasks that the person may be given: none of a lot that is decided.
+
+    Nobody judges a sample twice, neither blind nor beside its spoilt twin; of two who disagree none adjudicates. What
+    is excluded is looked up once a query, not once a task.
+    """
     other = tasks.alias()
-    same = and_(other.c.sample_id == tasks.c.sample_id, other.c.task_id != tasks.c.task_id)
-    # Nobody judges a sample twice: neither blind nor beside its spoilt twin. Of the two who disagree none adjudicates.
-    judged = exists().where(
-        same,
-        or_(
-            and_(other.c.decided_by == person.alias, other.c.state == "decided"),
-            and_(other.c.lease_by == person.alias, other.c.lease_until >= now, other.c.task_id < tasks.c.task_id),
-        ),
-        or_(other.c.question == tasks.c.question, tasks.c.question == "adjudicate", other.c.question == "adjudicate"),
-    )
-    skipped = exists().where(skips.c.task_id == tasks.c.task_id, skips.c.alias == person.alias)
+    subject, subjects = (tuple_(table.c.sample_id, _judging(table)) for table in (tasks, other))
+    decided = select(*subjects.clauses).where(other.c.decided_by == person.alias, other.c.state == "decided")
+    held = select(*subjects.clauses).where(other.c.lease_by == person.alias, other.c.lease_until >= now)
+    skipped = select(skips.c.task_id).where(skips.c.alias == person.alias)
     closed = {name: [lot.name for lot in found if lot.outcome != "open"] for name, found in lots.items()}
     in_closed = [
         and_(tasks.c.plan == name, tasks.c.region.in_(regions), tasks.c.question == "judge")
         for name, regions in closed.items()
         if regions
     ]
+    mine = tasks.c.lease_by == person.alias
+    left = or_(tasks.c.lease_by.is_(None), tasks.c.lease_until < now)
     return and_(
         tasks.c.state == "open",
-        or_(tasks.c.lease_by.is_(None), tasks.c.lease_until < now, tasks.c.lease_by == person.alias),
+        or_(mine, and_(left, subject.not_in(held))),
         *([] if person.role == "lead" else [tasks.c.question != "adjudicate"]),
-        ~judged,
-        ~skipped,
+        subject.not_in(decided),
+        tasks.c.task_id.not_in(skipped),
         *(~lot for lot in in_closed),
     )
+
+
+def _judging(table: FromClause) -> ColumnElement[str]:
+    return case(_ADJUDICATED, value=table.c.question, else_=table.c.question)
 
 
 def _lots(connection: Connection) -> dict[str, list[Lot]]:
@@ -96,18 +133,21 @@ def _lots(connection: Connection) -> dict[str, list[Lot]]:
 
 
 def progress(desk: Desk, person: Person) -> list[Progress]:
-    """How far each plan is, for a person."""
+    """How far each queue is, for a person."""
     with desk.reading() as connection:
         lots = _lots(connection)
         free = _counted(connection, _free(person, desk.clock(), lots))
         mine = _counted(connection, and_(tasks.c.state == "decided", tasks.c.decided_by == person.alias))
         whole = _counted(connection, tasks.c.state.in_(["open", "decided"]))
-        names = connection.execute(select(plans.c.plan).order_by(plans.c.plan)).scalars().all()
+        names = list(connection.execute(select(plans.c.plan).order_by(plans.c.plan)).scalars())
+    if person.role == "lead" and whole.get(DISAGREEMENTS):
+        names.append(DISAGREEMENTS)
     return [Progress(n, free.get(n, 0), mine.get(n, 0), whole.get(n, 0), lots.get(n, [])) for n in names]
 
 
 def _counted(connection: Connection, condition: ColumnElement[bool]) -> dict[str, int]:
-    query = select(tasks.c.plan, func.count()).where(condition).group_by(tasks.c.plan)
+    queue = case((tasks.c.question == "adjudicate", DISAGREEMENTS), else_=tasks.c.plan).label("queue")
+    query = select(queue, func.count()).where(condition).group_by(queue.name)
     return dict(connection.execute(query).all())
 
 

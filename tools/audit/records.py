@@ -19,6 +19,8 @@ ClaimVerdict = Literal["true", "false", "cannot"]
 Role = Literal["annotator", "lead"]
 State = Literal["open", "decided", "stale", "broken", "withdrawn"]
 
+DISAGREEMENTS = "disagreements"
+"""Name of the queue of what two people judged otherwise, of all plans; leads only have it."""
 NONE_OF_THEM = -1
 """Choice of the questions `which` and `alike`: can't tell, or none is alike."""
 NOTE_LENGTH = 5_000

@@ -45,8 +45,10 @@ def browser() -> Iterator[Browser]:
             pytest.fail(message)
         pytest.skip(message)
     with sync_playwright() as playwright:
+        # There is no network for it but this machine.
+        alone = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
         started = playwright.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox", "--enable-unsafe-swiftshader"]
+            executable_path=chromium, args=["--no-sandbox", "--enable-unsafe-swiftshader", alone]
         )
         yield started
         started.close()

@@ -49,8 +49,10 @@ def _bytes(page: Page) -> int:
 def _pressed(page: Page, presses: int, pace_s: float, what: str) -> None:
     page.evaluate("performance.clearMeasures()")
     for n in range(presses):
+        page.wait_for_selector(".large img")
         page.keyboard.press("a")
-        page.wait_for_function(f"performance.getEntriesByName('next-sample').length > {n}")
+        while page.evaluate("performance.getEntriesByName('next-sample').length") <= n:
+            page.wait_for_timeout(2)
         page.wait_for_timeout(1000 * pace_s)
     times = page.evaluate("performance.getEntriesByName('next-sample').map(e => e.duration)")
     cuts = statistics.quantiles(times, n=20)
