@@ -136,6 +136,7 @@ def _counts(datasets: Sequence[Dataset], shards: Sequence[ShardEntry], chosen: C
     for one in before:
         excluded.update(one.excluded)
     excluded.update(row.reason for row in chosen.left_out)
+    aside = sum(sum(one.distractors.values()) for one in before)  # drawn for the splits of their own dataset
     return counts.total(
         shards,
         sites=sum(one.sites for one in before),
@@ -143,6 +144,7 @@ def _counts(datasets: Sequence[Dataset], shards: Sequence[ShardEntry], chosen: C
         outcomes={region: dict(sorted(found.items())) for region, found in sorted(outcomes.items())},
         excluded=dict(excluded),
         verifier=counts.verifier_rates(_reliability(before)),
+        distractors={"left_out": aside} if aside else {},
     )
 
 
