@@ -12,7 +12,7 @@ from pipeline.config.network import Network
 from pipeline.errors import MachineError, OutageError, SiteError
 from pipeline.net import keys, redact, traffic
 from pipeline.net.addresses import Origin, check, parse_url
-from pipeline.net.base import Answer, Provider, Request, Verdict
+from pipeline.net.base import Provider, Request, Response, Verdict
 from pipeline.net.circuit_breaker import CircuitBreaker
 from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import RateLimiter
@@ -100,7 +100,7 @@ class RetryingClient:
         self._hosts: dict[Origin, CircuitBreaker] = {}
         self._robots = Robots(network.longest_wait_s, clock)
 
-    async def ask(self, asked: Asked) -> Answer:
+    async def ask(self, asked: Asked) -> Response:
         """Send a request, with retries, and return an accepted response.
 
         Raises:
@@ -283,12 +283,12 @@ def _accepted(request: Request) -> list[str]:
     return [f"{kind}*" if kind.endswith("/") else kind for kind in request.accept] or ["*/*"]
 
 
-def _answer(reply: Reply, url: URL, key: str | None) -> Answer:
+def _answer(reply: Reply, url: URL, key: str | None) -> Response:
     shown, headers = str(url), reply.headers
     if key:
         shown = redact.clean(shown)
         headers = {name: redact.clean(value) for name, value in headers.items()}
-    return Answer(reply.body, reply.status, media_type(reply), headers, shown)
+    return Response(reply.body, reply.status, media_type(reply), headers, shown)
 
 
 def _what(done: _Try) -> str:

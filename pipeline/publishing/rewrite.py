@@ -20,7 +20,7 @@ from pipeline.publishing import counts
 from pipeline.publishing.assemble import JSON_SCHEMA, Writer, assemble
 from pipeline.publishing.card_pictures import HISTOGRAMS, MAP
 from pipeline.publishing.citation import CITATION
-from pipeline.publishing.counts import Tally
+from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.layout import columns, schema_fingerprint
 from pipeline.publishing.manifest import CARD, FINISHED, Manifest, ShardEntry
@@ -113,8 +113,8 @@ def rewrite_shard(
     temporary = out.scratch()
     try:
         kept = (list(map(alter, some)) for some in _samples(source, shard, keep))
-        tally = Tally()
-        write_shard(temporary, kept, shard.split, bounds, len(places), row_group_bytes, tally)
+        running = RunningCounts()
+        write_shard(temporary, kept, shard.split, bounds, len(places), row_group_bytes, running)
         with temporary.open("rb") as file:
             path = f"data/{shard.split}/{name['name']}-{recipe}-{file_entry(file, '').sha256[:16]}.parquet"
             entry = read_entry(file, path)

@@ -13,7 +13,7 @@ from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Floats, Point
 from pipeline.imaging.decode import decode_rgba
-from pipeline.net.base import Answer, Request, Session, Verdict
+from pipeline.net.base import Request, Response, Session, Verdict
 from pipeline.net.status import by_status
 from pipeline.sources.aerial.areas import common_point, inside
 from pipeline.sources.aerial.blank import is_blank
@@ -185,7 +185,7 @@ class TileService:
             raise faults[0]
         return [found[place] for place in places]
 
-    def _tile(self, place: str, answer: Answer | Exception) -> RGBA | None:
+    def _tile(self, place: str, answer: Response | Exception) -> RGBA | None:
         """An answer's pixels; None where the source says that it has no such tile."""
         if isinstance(answer, SiteError) and answer.reason == Reason.GONE:
             return None

@@ -27,8 +27,7 @@ from pipeline.net.base import Client, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import host_origins, origin
-from pipeline.sources.street import boxes, pictures
-from pipeline.sources.street import responses as judges
+from pipeline.sources.street import boxes, pictures, responses
 from pipeline.sources.street.camera import heading
 from pipeline.sources.street.places import near_first, of_region, position
 from pipeline.sources.wire import Id, Moment, Number, Text, Wire, each, parse
@@ -95,7 +94,7 @@ class KartaViewSource:
         """The API and the picture hosts."""
         hosts = [one for host in self._config.picture_hosts for one in host_origins(host)]
         return listing()["kartaview"].provider(
-            (origin(self._endpoint), *hosts), rate=self._config.rate, judge=judges.kartaview
+            (origin(self._endpoint), *hosts), rate=self._config.rate, judge=responses.kartaview
         )
 
     def candidates(self, region: Region) -> Iterator[Photo]:

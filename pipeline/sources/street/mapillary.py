@@ -23,8 +23,7 @@ from pipeline.net.base import Client, Key, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import host_origins, origin
-from pipeline.sources.street import boxes, pictures, tiles
-from pipeline.sources.street import responses as judges
+from pipeline.sources.street import boxes, pictures, responses, tiles
 from pipeline.sources.street.camera import heading, hfov_of_focal
 from pipeline.sources.street.mapillary_wire import Entity, Found, Image, Spot
 from pipeline.sources.street.places import Fault, near_first, of_region, position
@@ -83,14 +82,14 @@ class MapillarySource:
             (origin(self._endpoint), *hosts),
             rate=self._config.rate,
             key=self._key,
-            judge=judges.mapillary(_mend(self._config.key_env)),
+            judge=responses.mapillary(_mend(self._config.key_env)),
         )
 
     def _tiles_provider(self) -> Provider:
         return listing()["mapillary-tiles"].provider(
             (origin(self._config.tiles_endpoint),),
             key=self._key,
-            judge=judges.mapillary_tiles(_mend(self._config.key_env)),
+            judge=responses.mapillary_tiles(_mend(self._config.key_env)),
         )
 
     def candidates(self, region: Region) -> Iterator[Photo]:

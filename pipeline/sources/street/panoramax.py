@@ -28,8 +28,7 @@ from pipeline.net.base import Client, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import origin
-from pipeline.sources.street import boxes, pictures, tiles
-from pipeline.sources.street import responses as judges
+from pipeline.sources.street import boxes, pictures, responses, tiles
 from pipeline.sources.street.camera import heading
 from pipeline.sources.street.panoramax_wire import Found, Instance, Instances, Item, Orientation, Spot
 from pipeline.sources.street.places import Fault, near_first, of_region, position
@@ -85,7 +84,7 @@ class PanoramaxSource:
         """The endpoint; the instances join it when their first picture is read."""
         here = origin(self._endpoint)
         stores = STORES if here.startswith("https://") else ()  # not of a server on this machine, by plain http
-        return listing()["panoramax"].provider((here, *stores), rate=self._config.rate, judge=judges.panoramax)
+        return listing()["panoramax"].provider((here, *stores), rate=self._config.rate, judge=responses.panoramax)
 
     def candidates(self, region: Region) -> Iterator[Photo]:
         """All photos of a region, from coverage tiles.

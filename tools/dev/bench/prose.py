@@ -2,8 +2,8 @@
 
 FOLDER holds a JSON file a place: a seeing model's sentences, each with its claims and their truth, sentences with one
 thing made untrue, paraphrases, the evidence of the place, and what another seeing model answered to the claims when it
-was asked blind. What is printed: true claims and sentences that are refused, untruths that are caught, by kind, and the
-places that would be published; by code alone, and with the recorded verifier. The last line is JSON.
+was asked blind. It prints the true claims and sentences that are refused, the false claims that are caught, by kind,
+and the places that would be published; by code alone, and with the recorded verifier. The last line is JSON.
 """
 
 import json
@@ -40,7 +40,7 @@ _NO_PICTURE = Image(bytes=b"", path="")
 
 
 @dataclass
-class Tally:
+class Score:
     """Counts of one way to judge."""
 
     true_claims: int = 0
@@ -104,8 +104,8 @@ def sentence_of(raw: Mapping[str, Any], claims: Sequence[Claim]) -> Sentence:
     return Sentence(variant=variant, text=raw["text"], cue_ids=list(raw.get("cues", [])), claims=list(claims))
 
 
-def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with_verifier: bool) -> None:
-    """Judge one place's sentences, paraphrases and planted untruths, each by itself; then the whole description."""
+def judge_place(raw: Mapping[str, Any], policy: Grounding, score: Score, *, with_verifier: bool) -> None:
+    """Judge one place's sentences, paraphrases and planted false claims, each by itself; then the whole description."""
     evidence, seen = place_of(raw)
     known = witnesses_of(evidence, notes_of(seen, "road"), policy, "en")
     answers: dict[str, Answer] = {one["statement"]: one["answer"] for one in raw["verifier"]}
@@ -126,14 +126,14 @@ def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with
         failed = failures(sentence, known, region, said(sentence))
         for claim in sentence.claims:
             if truth[claim.text] == "true":
-                tally.true_claims += 1
+                score.true_claims += 1
                 refused = [line for line in failed if claim.text in line]
-                tally.true_claims_refused += bool(refused)
-                tally.why += [f"true: {line}" for line in refused]
+                score.true_claims_refused += bool(refused)
+                score.why += [f"true: {line}" for line in refused]
         if all(truth[claim.text] == "true" for claim in sentence.claims):
-            tally.true_sentences += 1
-            tally.true_sentences_refused += bool(failed)
-            tally.why += [f"true sentence: {sentence.text} | {line}" for line in failed if "nobody" not in line]
+            score.true_sentences += 1
+            score.true_sentences_refused += bool(failed)
+            score.why += [f"true sentence: {sentence.text} | {line}" for line in failed if "nobody" not in line]
     by_id = {f"s{i:02}": one for i, one in enumerate(raw["sentences"], start=1)}
     for one in raw["planted"]:
         cites = by_id.get(one["of"], {}).get("cues", [])
@@ -142,19 +142,19 @@ def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with
         kinds = [one["kind"], "subtle" if one["subtle"] else "coarse", "all"]
         # The planted claim alone decides: what else its sentence says is true.
         caught = any(one["untrue_claim"] in line for line in failures(sentence, known, region, said(sentence)))
-        tally.planted.update(kinds)
-        tally.caught.update(kinds if caught else [])
+        score.planted.update(kinds)
+        score.caught.update(kinds if caught else [])
         if not caught:
-            tally.why.append(f"planted, not caught: {one['kind']}: {one['untrue_claim']}")
+            score.why.append(f"planted, not caught: {one['kind']}: {one['untrue_claim']}")
     written = [sentence_of(one, claims_of(one["claims"], one["cues"])) for one in raw["sentences"]]
     wholes: dict[str, Answer] = {}
     for sentence in written:
         heard = said(sentence)
         wholes |= dict(heard.answers) if heard else {}
     found = ground(written, known, region, Heard(wholes, [], believed=True) if with_verifier else None)
-    tally.published += found.fault is None
+    score.published += found.fault is None
     if found.fault is not None:
-        tally.why.append(f"not published: {raw['site_id']}: {found.fault[1]}")
+        score.why.append(f"not published: {raw['site_id']}: {found.fault[1]}")
 
 
 def failures(sentence: Sentence, known: Witnesses, region: str, said: Heard | None) -> list[str]:
@@ -176,19 +176,19 @@ def main() -> None:
     ]
     results = {}
     for name, policy, with_verifier in ways:
-        tally = Tally()
+        score = Score()
         for raw in places:
-            judge_place(raw, policy, tally, with_verifier=with_verifier)
-        results[name] = tally
+            judge_place(raw, policy, score, with_verifier=with_verifier)
+        results[name] = score
         print(f"== {name}")
-        print(f"true claims refused:    {tally.true_claims_refused} of {tally.true_claims}")
-        print(f"true sentences refused: {tally.true_sentences_refused} of {tally.true_sentences}")
-        print(f"untruths caught:        {tally.caught['all']} of {tally.planted['all']}")
-        for kind in sorted(tally.planted - Counter({"all": tally.planted["all"]})):
-            print(f"  {kind:28} {tally.caught[kind]:3} of {tally.planted[kind]}")
-        print(f"places published:       {tally.published} of {len(places)}")
+        print(f"true claims refused:    {score.true_claims_refused} of {score.true_claims}")
+        print(f"true sentences refused: {score.true_sentences_refused} of {score.true_sentences}")
+        print(f"false claims caught:    {score.caught['all']} of {score.planted['all']}")
+        for kind in sorted(score.planted - Counter({"all": score.planted["all"]})):
+            print(f"  {kind:28} {score.caught[kind]:3} of {score.planted[kind]}")
+        print(f"places published:       {score.published} of {len(places)}")
         if "-v" in sys.argv[2:]:
-            print("\n".join(f"    {line}" for line in tally.why))
+            print("\n".join(f"    {line}" for line in score.why))
     best, code = results["with verifier, witnessed"], results["code alone, lenient"]
     print(
         json.dumps(
