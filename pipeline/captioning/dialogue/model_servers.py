@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 
 from pipeline.captioning.dialogue.envelope import NoEnvelopeError, parse
-from pipeline.captioning.dialogue.model_answers import SetUpError
 from pipeline.captioning.dialogue.model_probe import UnansweredError, probe
+from pipeline.captioning.dialogue.model_responses import SetUpError
 from pipeline.captioning.dialogue.model_wire import described, read_capped
 from pipeline.captioning.dialogue.objections import said
 from pipeline.captioning.dialogue.requests import LimitName

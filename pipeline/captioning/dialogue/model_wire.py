@@ -5,7 +5,7 @@ import time
 
 import aiohttp
 
-from pipeline.captioning.dialogue.model_answers import BrokenError, SetUpError, read_answer
+from pipeline.captioning.dialogue.model_responses import BrokenError, SetUpError, read_answer
 from pipeline.captioning.dialogue.objections import said
 from pipeline.captioning.dialogue.requests import LimitName, Reply, Request
 
