@@ -10,10 +10,10 @@ import pyarrow as pa
 from pipeline.publishing.decisions import Edited, text_sha256
 from pipeline.publishing.text_sketch import sketch
 from schemas.reasons import Reason
-from schemas.records import ClaimKind, Variant
+from schemas.records import CaptionRow, ClaimKind, CueRow, ImageryRow, Variant
 
 INDEX_COLUMNS: dict[str, list[str]] = {
-    "imagery": [
+    ImageryRow.layer: [
         "site_id",
         "status",
         "reason",
@@ -26,8 +26,8 @@ INDEX_COLUMNS: dict[str, list[str]] = {
         "views.list.element.sequence",
         "aerial.phash",
     ],
-    "cues": ["site_id", "status", "reason"],
-    "captions": [
+    CueRow.layer: ["site_id", "status", "reason"],
+    CaptionRow.layer: [
         "site_id",
         "status",
         "reason",
@@ -137,7 +137,7 @@ def unit_index(tables: UnitTables) -> pa.Table:
     """
     later = {
         layer: {row["site_id"]: row for row in table.select(["site_id", "status", "reason"]).to_pylist()}
-        for layer, table in (("cues", tables.cues), ("captions", tables.captions))
+        for layer, table in ((CueRow.layer, tables.cues), (CaptionRow.layer, tables.captions))
     }
     controls = {
         row["site_id"]: control_codes(row["controls"])

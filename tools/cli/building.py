@@ -112,6 +112,7 @@ def publish(
     """
     from pipeline.engine.build_file import load_build
     from pipeline.publishing.owner import Publishing
+    from pipeline.stages import PUBLISH
     from tools.cli.publish import take_down_from
     from tools.cli.run import run
 
@@ -120,7 +121,7 @@ def publish(
         return
     publishing = Publishing(allow_shrink, take_over)
     command = f"geoscribe publish {place}"
-    _finish(run(load_build(Path(place)), command=command, stages=("publish",), publishing=publishing))
+    _finish(run(load_build(Path(place)), command=command, stages=(PUBLISH,), publishing=publishing))
 
 
 def retry(
@@ -176,6 +177,7 @@ def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]
     from pipeline.engine.build import ALL_STAGES
     from pipeline.engine.build_file import load_build
     from pipeline.engine.definition import definition
+    from pipeline.stages import PUBLISH
     from pipeline.storage import open_store
 
     if Path(place).is_file():
@@ -188,7 +190,7 @@ def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]
         return build.model_copy(update={"dataset": there}), ALL_STAGES
     if moved:
         print(f"{place} was copied or moved: nothing is published without --dataset, or the build file in its place")
-        return build, tuple(stage for stage in ALL_STAGES if stage != "publish")
+        return build, tuple(stage for stage in ALL_STAGES if stage != PUBLISH)
     return build, ALL_STAGES
 
 
