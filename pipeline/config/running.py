@@ -1,4 +1,4 @@
-"""Sections `limits` and `assumptions`: how a build runs, and the figures that its plan rests on."""
+"""Sections `limits` and `assumptions`: how a build runs, and the figures and prices that its plan rests on."""
 
 from typing import Annotated
 
@@ -30,6 +30,25 @@ class Limits(Section):
     """Number of sites of a unit whose pictures are fetched at once, if a source is on the network."""
 
 
+class Prices(Section):
+    """What things cost, for `geoscribe plan` and `run.json`. All in one currency; nothing costs anything by default."""
+
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    """ISO 4217 code of the currency of all prices."""
+    cpu_hour: Annotated[float, Field(ge=0)] = 0.0
+    """Price of an hour of one CPU core."""
+    gpu_hour: Annotated[float, Field(ge=0)] = 0.0
+    """Price of an hour of one GPU."""
+    gb_month: Annotated[float, Field(ge=0)] = 0.0
+    """Price of storing one gigabyte for a month."""
+    thousand_requests: dict[str, Annotated[float, Field(ge=0)]] = {}
+    """Price of 1,000 requests, by provider as `geoscribe plan` names it."""
+    million_prompt_tokens: Annotated[float, Field(ge=0)] = 0.0
+    """Price of a million tokens that a model reads."""
+    million_completion_tokens: Annotated[float, Field(ge=0)] = 0.0
+    """Price of a million tokens that a model writes."""
+
+
 class Assumptions(Section):
     """Figures that `geoscribe plan` uses for its estimates. Replace them by your own measurements."""
 
@@ -41,7 +60,16 @@ class Assumptions(Section):
     """Share of sites that have a street view, where sites are not drawn at photos."""
     ocr_images_per_s: Annotated[float, Field(gt=0)] = 20.0
     """Images per second that OCR reads on one GPU."""
-    model_calls_per_site: Annotated[int, Field(ge=0)] = 6
-    """Model requests per site, for a captioner that uses a model."""
+    model_calls_per_site: Annotated[int, Field(ge=0)] | None = None
+    """Model requests per site, for a captioner that uses a model. If left out, the turns of the prompt set: one request
+    for each photo and one for each further turn."""
+    repair_share: Share = 0.1
+    """Share of sites whose description is written, and verified, a second time."""
     model_calls_per_gpu_s: Annotated[float, Field(gt=0)] = 4.0
     """Model requests per second of one GPU."""
+    prompt_tokens_per_call: Annotated[int, Field(ge=0)] = 4_900
+    """Tokens that a model reads per request."""
+    completion_tokens_per_call: Annotated[int, Field(ge=0)] = 480
+    """Tokens that a model writes per request."""
+    prices: Prices = Prices()
+    """What things cost."""

@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 
-from pipeline.config.base import IS_FILE, IS_FOLDER, Section
-from pipeline.config.build import Build, source_name
+from pipeline.config.base import Section
+from pipeline.config.build import Build
 from pipeline.config.by_name import ByName
 from pipeline.config.region import Region
-from pipeline.config.sources import KINDS, WorldStreet
+from pipeline.config.sources import KINDS
 from pipeline.config.strict_yaml import parse_yaml
+from pipeline.config.units import unit_of
+from pipeline.engine.build_checks import impossible
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.catalogue import continent_at
 from pipeline.regions.expand import CatalogueRegion, expand
@@ -27,7 +29,7 @@ _LONGEST = 200
 
 
 def build_schema() -> dict[str, Any]:
-    """The JSON Schema of the build file, with a description of every key.
+    """The JSON Schema of the build file, with a description of every key, and under `x-unit` its unit if it has one.
 
     It is `Build`'s, with the shorter forms of regions that `pipeline.regions.expand` turns into whole ones.
     """
@@ -36,8 +38,11 @@ def build_schema() -> dict[str, Any]:
     whole = Annotated[regions, Field(description=about)]
     written: type[BaseModel] = create_model("Build", __base__=Build, __doc__=Build.__doc__, regions=(whole, ...))
     schema = written.model_json_schema()
-    for section in schema["$defs"].values():
+    for section in (schema, *schema["$defs"].values()):
         for key, value in section["properties"].items():
+            unit = unit_of(key, value)
+            if unit is not None:
+                value["x-unit"] = unit
             if "const" in value:
                 value.setdefault(
                     "description", f"`{value['const']}` selects this {'source' if key == 'type' else key}."
@@ -85,7 +90,7 @@ def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
             problems.append(Problem("build", f"and {error.error_count() - _MOST_PROBLEMS} more problems", "none"))
         raise ConfigError(problems) from error
     build = _with_continents(_anchored(build, base))
-    problems = list(_impossible(build))
+    problems = impossible(build)
     if problems:
         raise ConfigError(problems)
     return build
@@ -190,118 +195,3 @@ def _anchored(build: Build, base: Path) -> Build:
             "network": anchored(build.network),
         }
     )
-
-
-def _impossible(build: Build) -> list[Problem]:
-    """Errors that concern several sections, and missing files."""
-    return [*_unsourced_regions(build), *_missing_files(build), *_misused_engines(build), *_unfillable_splits(build)]
-
-
-def _unsourced_regions(build: Build) -> list[Problem]:
-    problems: list[Problem] = []
-    for i, region in enumerate(build.regions):
-        for kind in KINDS:
-            defined = getattr(build.sources, kind)
-            named = getattr(region, kind)
-            if named is not None and named not in defined:
-                problems.append(
-                    Problem(
-                        f"regions.{i}.{kind}",
-                        repr(named),
-                        f"one of sources.{kind}: {', '.join(defined) or 'none defined'}",
-                    )
-                )
-            if named is None and len(defined) > 1:
-                problems.append(
-                    Problem(f"regions.{i}.{kind}", "nothing, and several are defined", f"one of {', '.join(defined)}")
-                )
-        problems += [
-            Problem("imagery.require", view, f"views that each region has a source of: {region.name} has none")
-            for view in build.imagery.require
-            if source_name(build, region, view) is None
-        ]
-        if not build.sources.street:
-            problems.append(
-                Problem(f"regions.{i}.street", "a region without a street source", "define one under sources.street")
-            )
-        if not build.sources.aerial and not build.sources.map:
-            problems.append(
-                Problem(f"regions.{i}", "a region without a reference", "an aerial or a map source under sources")
-            )
-    return problems
-
-
-def _missing_files(build: Build) -> list[Problem]:
-    """Paths that do not exist, or are a file instead of a folder, or the reverse."""
-    problems: list[Problem] = []
-    if build.publish.takedown is not None:
-        problems += _present("publish.takedown", build.publish.takedown, folder=False)
-    for kind in KINDS:
-        for name, section in getattr(build.sources, kind).items():
-            for key, value in section:
-                kinds = type(section).model_fields[key].metadata
-                folder = True if IS_FOLDER in kinds else False if IS_FILE in kinds else None
-                where = f"sources.{kind}.{name}.{key}"
-                if isinstance(value, Path):
-                    problems += _present(where, value, folder=folder)
-                elif isinstance(value, list):
-                    for i, path in enumerate(value):
-                        problems += _present(f"{where}.{i}", path, folder=folder) if isinstance(path, Path) else []
-    return problems
-
-
-def _misused_engines(build: Build) -> list[Problem]:
-    problems: list[Problem] = []
-    real = [name for name, street in build.sources.street.items() if not isinstance(street, WorldStreet)]
-    segmenters = [segmenter.engine for segmenter in build.perception.segmenters]
-    for key, engines in (("ocr.engine", [build.perception.ocr.engine]), ("segmenters", segmenters)):
-        if "oracle" in engines and real:
-            problems.append(
-                Problem(
-                    f"perception.{key}",
-                    f"oracle with the real photos of {', '.join(real)}",
-                    "oracle engines know only the synthetic world (sources of type world)",
-                )
-            )
-    if "oracle" in segmenters and len(segmenters) > 1:
-        problems.append(
-            Problem("perception.segmenters", "oracle beside others", "the oracle alone: it knows the truth")
-        )
-    if build.imagery.anonymiser == "none" and real:
-        problems.append(Problem("imagery.anonymiser", f"none with the real photos of {', '.join(real)}", "centerface"))
-    if build.workspace == build.dataset:
-        problems.append(Problem("dataset", "the same place as workspace", "a place of its own"))
-    return problems
-
-
-def _unfillable_splits(build: Build) -> list[Problem]:
-    """Split settings that no sites whatever could satisfy; the others are judged when the sites are known."""
-    publish, names = build.publish, [region.name for region in build.regions]
-    problems: list[Problem] = []
-    unknown = sorted(set(publish.unseen_regions) - set(names))
-    if unknown:
-        problems.append(Problem("publish.unseen_regions", ", ".join(unknown), f"one of {', '.join(names)}"))
-    if publish.unseen_regions and not publish.splits.test_unseen:
-        allowed = "a share above 0, since unseen_regions names regions for it"
-        problems.append(Problem("publish.splits.test_unseen", "0", allowed))
-    if publish.splits.test_unseen and len(names) == 1 and "test_unseen" not in publish.allow_empty:
-        found = f"{publish.splits.test_unseen:g} with a single region, which stays empty"
-        allowed = "0, several regions, or test_unseen in publish.allow_empty"
-        problems.append(Problem("publish.splits.test_unseen", found, allowed))
-    finest = build.sampling.unit_resolution
-    if publish.block_resolution is not None and publish.block_resolution > finest:
-        allowed = f"at most {finest}, the resolution of a unit (sampling.unit_resolution)"
-        problems.append(Problem("publish.block_resolution", str(publish.block_resolution), allowed))
-    return problems
-
-
-def _present(where: str, path: Path, *, folder: bool | None) -> list[Problem]:
-    if not path.exists():
-        return [Problem(where, f"{path}, which does not exist", "an existing folder" if folder else "an existing file")]
-    if folder is not None and path.is_dir() != folder:
-        return [
-            Problem(
-                where, f"{path}, which is a {'folder' if path.is_dir() else 'file'}", "a folder" if folder else "a file"
-            )
-        ]
-    return []

@@ -4,7 +4,7 @@ All counts are upper bounds: a site may have fewer views, or none.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from pipeline.config.captioning import Composer
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
 from pipeline.config.sources import KINDS, SourceKind
+from pipeline.engine.charges import calls_per_site, money
+from pipeline.engine.measuring import Measured
+from pipeline.engine.plans import Plan, ProviderPlan, RegionPlan, SourcePlan
 from pipeline.engine.ready import check_sources
 from pipeline.engine.units import ground_of
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
@@ -29,85 +32,18 @@ BYTES_PER_PIXEL = 0.22
 0.19 (Boulder, 35) and 0.26 (Seoul, 22)."""
 MAP_BYTES = 55_000
 """PNG map chip of 512 px, bytes. The means of the same builds are 57 kB (Boulder) and 48 kB (Seoul)."""
+ROW_BYTES = 12_000
+"""Bytes of a site's rows in the layers beside its pictures. The mean of 5 sites of Boulder is 11,600."""
 MOST_SITES = 1_000_000
 """Number of sites per region that a plan assumes where `max_sites` does not limit them."""
 
 
-@dataclass(frozen=True)
-class RegionPlan:
-    """The plan of one region."""
-
-    region: str
-    sites: int
-    units: int
-    estimated: bool
-    """Whether the sites depend on a source that only a build asks. Random points on the region's land are used
-    instead."""
-    views: int
-    """Number of street views."""
-    aerial: int
-    """Number of sites in the area of the aerial source, as far as the area is known."""
-
-
-@dataclass(frozen=True)
-class SourcePlan:
-    """The requests to one source, for all regions together."""
-
-    kind: SourceKind
-    name: str
-    provider: Provider | None
-    """None for a local source."""
-    requests: int
-    bytes: int
-    """Bytes to download."""
-
-
-@dataclass(frozen=True)
-class ProviderPlan:
-    """The time that one provider needs at its rate limit."""
-
-    provider: Provider
-    requests: int
-
-    @property
-    def days(self) -> float:
-        """Days, by the limit per second or per day, whichever takes longer."""
-        return self.requests / min(self.provider.per_s * 86_400, self.provider.per_day or float("inf"))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The plan of a build."""
-
-    regions: list[RegionPlan]
-    sources: list[SourcePlan]
-    providers: list[ProviderPlan]
-    dataset_bytes: int
-    ocr_gpu_hours: float
-    model_calls: int
-    """Model requests of the build's captioner."""
-    dialogue_calls: int
-    """Model requests of a captioner with a model."""
-    dialogue_gpu_hours: float
-
-    @property
-    def sites(self) -> int:
-        """Sites in all regions."""
-        return sum(region.sites for region in self.regions)
-
-    @property
-    def views(self) -> int:
-        """Street views to read."""
-        return sum(region.views for region in self.regions)
-
-    @property
-    def days(self) -> float:
-        """Days until the slowest provider is done; providers are asked concurrently."""
-        return max((provider.days for provider in self.providers), default=0.0)
-
-
-def plan(build: Build) -> Plan:
+def plan(build: Build, measured: Measured | None = None) -> Plan:
     """Estimate a build.
+
+    Args:
+        build: the build.
+        measured: what its sites took on this machine, if that is known.
 
     Raises:
         ConfigError: an input cannot be used, or a region has nothing to draw sites from.
@@ -133,17 +69,23 @@ def plan(build: Build) -> Plan:
         raise ConfigError(list(dict.fromkeys(problems)))
     sources = _sources(build, registry, drawn, share)
     views = sum(region.views for region in regions)
-    calls = sum(round(region.sites * share) for region in regions) * assumed.model_calls_per_site
-    return Plan(
+    described = sum(round(region.sites * share) for region in regions)
+    calls = round(described * calls_per_site(build))
+    dataset_bytes = sum(_dataset_bytes(build, registry, plan_) for plan_ in regions)
+    found = Plan(
         regions=regions,
         sources=sources,
         providers=_providers(sources),
-        dataset_bytes=sum(_dataset_bytes(build, registry, plan_) for plan_ in regions),
+        dataset_bytes=dataset_bytes,
+        workspace_bytes=measured.bytes_of(described) if measured else dataset_bytes + described * ROW_BYTES,
+        cpu_hours={stage: s * described / 3600 for stage, s in measured.cpu_s.items()} if measured else {},
         ocr_gpu_hours=views / assumed.ocr_images_per_s / 3600,
         model_calls=0 if isinstance(build.captioner, Composer) else calls,
         dialogue_calls=calls,
         dialogue_gpu_hours=calls / assumed.model_calls_per_gpu_s / 3600,
+        money={},
     )
+    return replace(found, money=money(build, found))
 
 
 def _sites(ground: Ground) -> tuple[Drawn, bool]:

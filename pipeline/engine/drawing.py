@@ -65,10 +65,10 @@ def draw(task: RegionTask, store: Store, registry: Registry) -> LayerFile | None
         file = commit_drawn(registry.build, registry, registry.regions[task.region], store, recipe)
     except NothingThereError as error:
         found = error.problems[0].found
-        log.warning("region %s has no sites: found %s", task.region, found)
+        log.warning("region %s has no sites: found %s", task.region, found, extra={"region": task.region})
         note = Note(task.region, recipe, True, found, error.problems)
     except (ConfigError, NotDrawnError) as error:
-        log.warning("%s", error)
+        log.warning("%s", error, extra={"region": task.region})
         note = Note(task.region, recipe, False, str(error))
     else:
         store.delete(_path(task.region))

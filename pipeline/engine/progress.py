@@ -1,5 +1,6 @@
 """Progress of a running build, read from the workspace; the same for all runners."""
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -12,6 +13,8 @@ from pipeline.engine.layers import DamagedLayerError, LayerFile, list_layers, re
 from pipeline.engine.units import UnitTask, survey, with_todo
 from pipeline.errors import MachineError
 from pipeline.storage import Store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -95,7 +98,10 @@ class Watcher:
             units = survey(self._store, self._before, [file], {task.region: task.bases})
         except (DamagedLayerError, FileNotFoundError):
             return  # the stages meet the same fault
-        self._progress[task.region, SITES] = StageProgress(1, 1, Counts(sum(unit.size for unit in units), {}))
+        sites = sum(unit.size for unit in units)
+        self._progress[task.region, SITES] = StageProgress(1, 1, Counts(sites, {}))
+        about = {"region": task.region, "stage": SITES, "sites": sites}
+        log.info("%s: %d sites in %d units", task.region, sites, len(units), extra=about)
         self._expect((task.region, stage) for unit in units for stage in with_todo(unit, task.stages).todo)
 
     def _count(self, file: LayerFile) -> None:
@@ -108,3 +114,14 @@ class Watcher:
             return  # superseded meanwhile
         entry.units_done += 1
         entry.counts += counts
+        _log(file, counts)
+
+
+def _log(file: LayerFile, counts: Counts) -> None:
+    """Tell of a committed table: a line, and one for each reason that sites failed for."""
+    about = {"region": file.region, "unit": file.unit, "stage": file.layer}
+    log.info("%s %s %s: %d sites ok", *about.values(), counts.ok, extra=about | {"ok": counts.ok})
+    for reason, sites in sorted(counts.failed.items()):
+        said = counts.details[reason].counted[:1] if reason in counts.details else ()
+        more = {"reason": reason, "sites": sites, "detail": said[0][0] if said else ""}
+        log.info("%s %s %s: %d sites failed: %s", *about.values(), sites, reason, extra=about | more)

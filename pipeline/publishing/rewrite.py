@@ -30,7 +30,7 @@ from pipeline.publishing.units import Bounds
 from pipeline.storage import Store
 from schemas.arrow import from_table
 from schemas.reasons import Reason
-from schemas.records import Sample
+from schemas.records import AnySplit, Sample
 
 Alter = Callable[[Sample], Sample]
 """What becomes of a sample that stays: itself, or another of the same id."""
@@ -78,7 +78,14 @@ def light_rows(store: Store, shard: ShardEntry, wanted: Collection[str]) -> Iter
 
 
 def rewrite_shard(
-    source: Store, manifest: Manifest, shard: ShardEntry, out: Store, keep: Collection[str], alter: Alter, key: str
+    source: Store,
+    manifest: Manifest,
+    shard: ShardEntry,
+    out: Store,
+    keep: Collection[str],
+    alter: Alter,
+    key: str,
+    split: AnySplit | None = None,
 ) -> ShardEntry | None:
     """Write a shard of a dataset with fewer or changed samples, to a place which may be the dataset's own.
 
@@ -90,6 +97,7 @@ def rewrite_shard(
         keep: ids of the samples that stay, and maybe others.
         alter: what becomes of each that stays.
         key: names what `keep` and `alter` do: with the same key and shard comes the same shard.
+        split: of the samples, if `alter` gives them another one.
 
     Returns:
         None where no sample stays.
@@ -114,9 +122,9 @@ def rewrite_shard(
     try:
         kept = (list(map(alter, some)) for some in _samples(source, shard, keep))
         running = RunningCounts()
-        write_shard(temporary, kept, shard.split, bounds, len(places), row_group_bytes, running)
+        write_shard(temporary, kept, split or shard.split, bounds, len(places), row_group_bytes, running)
         with temporary.open("rb") as file:
-            path = f"data/{shard.split}/{name['name']}-{recipe}-{file_entry(file, '').sha256[:16]}.parquet"
+            path = f"data/{split or shard.split}/{name['name']}-{recipe}-{file_entry(file, '').sha256[:16]}.parquet"
             entry = read_entry(file, path)
         if entry is None:
             raise MachineError(f"a shard of {out.url} could not be read back as it was written; check the disk")

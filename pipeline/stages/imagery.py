@@ -194,4 +194,4 @@ def _run(given: StageInput, registry: Registry) -> list[ImageryRow]:
     return imagery(given.sites, registry, given.known)
 
 
-STAGE = Stage(ImageryRow, reads=(), version=7, depends_on=_depends_on, run=_run, core="street")
+STAGE = Stage(ImageryRow, reads=(), version=8, depends_on=_depends_on, run=_run, core="street")

@@ -14,7 +14,7 @@ from pipeline.imaging.panorama import cut
 from pipeline.imaging.phash import phash
 from pipeline.imaging.quality import gate, measure
 from pipeline.imaging.types import Camera, Pixels
-from pipeline.imaging.vanishing import VanishingPoint, vanishing_point
+from pipeline.imaging.vanishing import VanishingPoint, vanishing_around, vanishing_point
 from pipeline.registry.registry import Registry
 from pipeline.sources.base import KnowsTruth, Photo, StreetSource
 from pipeline.stages.heading import Settled, settle
@@ -24,7 +24,13 @@ from schemas.records import Image, MapFact, Quality, StreetView
 _LEAST_SHOWN = 0.98
 """Share of a view cut from a part of a sphere or from a fisheye that must lie on it."""
 _UNKNOWN_HFOV_DEG = 65.0
-"""Field of view that is assumed if it is unknown and the synthetic world's truth is requested."""
+"""Field of view that is assumed if it is unknown and the synthetic world's truth or a photo's lines are requested."""
+_NEAR_AXIS_DEG = 8.0
+"""By a field of view of 45 to 95 degrees in place of the assumed one, a point so near to the axis lies within 6 degrees
+of where it is assumed."""
+_ALL_ROUND_DEG = tuple(45.0 * n for n in range(-3, 5))
+_SPREAD_DEG, _LINES_PX = 90.0, (640, 480)
+"""Views in which a panorama's lines are looked for: turns, width in degrees, size."""
 
 
 def views_of(
@@ -64,15 +70,16 @@ def views_of(
     )
     height, width = pixels.shape[:2]
     if photo.projection == "perspective" or (photo.projection == "fisheye" and photo.lens is None):
+        lens_known = photo.projection == "perspective"
         photo = _flat(photo, width, height)
-        lines = None if photo.hfov_deg is None else vanishing_point(pixels, photo.hfov_deg)
+        lines = _lines_of_flat(pixels, photo.hfov_deg) if lens_known else None
         photo, settled = _settled(photo, others, facts, lines)
         return [_view(photo, str(number), pixels, scores, faces, point, source, registry, settled)]
-    photo, settled = _settled(photo, others, facts, None)
+    if isinstance(photo.lens, Crop):
+        pixels = on_sphere(pixels, photo.lens)
+    photo, settled = _settled(photo, others, facts, _lines_around(photo, pixels))
     views = []
     if photo.projection == "equirectangular":
-        if isinstance(photo.lens, Crop):
-            pixels = on_sphere(pixels, photo.lens)
         small = fit(pixels, 2 * settings.long_side_px)
         views.append(_view(photo, str(number), small, scores, faces, point, source, registry, settled))
     cuts = _cuts(photo, number, pixels, faces if not views else 0, point, source, registry, settled)
@@ -108,6 +115,32 @@ def _flat(photo: Photo, width: int, height: int) -> Photo:
     return replace(photo, projection="perspective", hfov_deg=hfov)
 
 
+def _lines_of_flat(pixels: Pixels, hfov_deg: float | None) -> VanishingPoint | None:
+    """Where a flat photo's lines run to. If nobody knows its field of view, only a point near its axis is sure."""
+    lines = vanishing_point(pixels, hfov_deg or _UNKNOWN_HFOV_DEG)
+    return lines if hfov_deg is not None or (lines is not None and abs(lines.angle_deg) <= _NEAR_AXIS_DEG) else None
+
+
+def _lines_around(photo: Photo, pixels: Pixels) -> VanishingPoint | None:
+    """Where the lines of a panorama or a fisheye run to, by views cut all round it."""
+    if photo.heading_deg is None:
+        return None
+    found = []
+    for turn in _ALL_ROUND_DEG:
+        piece, shown = _piece(photo, pixels, 0.0, Camera(turn % 360.0, 0.0, _SPREAD_DEG, *_LINES_PX))
+        lines = vanishing_point(piece, _SPREAD_DEG) if shown >= _LEAST_SHOWN else None
+        found += [] if lines is None else [(turn, lines)]
+    return vanishing_around(found)
+
+
+def _piece(photo: Photo, pixels: Pixels, heading_deg: float, camera: Camera) -> tuple[Pixels, float]:
+    """A view cut from a panorama or a fisheye, and the share of it that lies on the photo."""
+    if isinstance(photo.lens, Fisheye):
+        return cut_fisheye(pixels, photo.lens, heading_deg, camera)
+    shown = 1.0 if photo.lens is None else shown_of_crop(photo.lens, heading_deg, camera)
+    return cut(pixels, heading_deg, camera), shown
+
+
 def _settled(
     photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], lines: VanishingPoint | None
 ) -> tuple[Photo, Settled]:
@@ -134,11 +167,7 @@ def _cuts(
     found: list[StreetView] = []
     for turn in turns(span, settings.cut_hfov_deg, settings.max_views):
         camera = Camera((base + turn) % 360.0, 0.0, settings.cut_hfov_deg, width, height)
-        if isinstance(photo.lens, Fisheye):
-            piece, shown = cut_fisheye(pixels, photo.lens, base, camera)
-        else:
-            piece = cut(pixels, base, camera)
-            shown = 1.0 if photo.lens is None else shown_of_crop(photo.lens, base, camera)
+        piece, shown = _piece(photo, pixels, base, camera)
         if shown < _LEAST_SHOWN:
             continue
         cut_photo = replace(

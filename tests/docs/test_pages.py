@@ -43,6 +43,20 @@ def test_every_key_of_the_build_file_is_described() -> None:
     assert missing == []
 
 
+def test_every_key_of_the_build_file_is_required_or_has_a_default_and_lengths_have_units() -> None:
+    schema = build_schema()
+    units = {}
+    for definition in (schema, *schema["$defs"].values()):
+        for key, value in definition["properties"].items():
+            assert "default" in value or "const" in value or key in definition.get("required", []), key
+            units[key] = value.get("x-unit")
+    assert {key for key, unit in units.items() if unit is None} & {
+        k for k in units if k.endswith(("_m", "_s", "_px"))
+    } == set()
+    assert (units["spacing_m"], units["read_timeout_s"], units["shard_mb"]) == ("m", "s", "MB")
+    assert (units["max_sites"], units["title"], units["gpu_hour"]) == (None, None, "currency")
+
+
 def test_every_column_is_described() -> None:
     schema = Sample.model_json_schema()
     records = {"Sample": schema, **schema["$defs"]}
@@ -79,7 +93,8 @@ def test_paths_and_modules_are_there(page: Path) -> None:
 def commands(page: Path) -> Iterator[list[str]]:
     """Each `geoscribe ...` of a page, in blocks and in running text, as words."""
     text = page.read_text(encoding="utf-8")
-    shown = re.findall(r"^(?:\$ )?(geoscribe [^#\n]+)", "\n".join(block.text for block in blocks(page)), re.MULTILINE)
+    code = "\n".join(block.text for block in blocks(page)).replace("\\\n", " ")  # what is continued on the next line
+    shown = re.findall(r"^(?:\$ )?(geoscribe [^#\n]+)", code, re.MULTILINE)
     for command in [*shown, *re.findall(r"`(geoscribe [^`]+)`", text)]:
         yield shlex.split(command)[1:]
 

@@ -13,11 +13,14 @@ import pytest
 
 from pipeline.config import names
 from pipeline.config.build import Build
+from pipeline.config.captioning import Dialogue
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
 from pipeline.config.sources import Mapillary
 from pipeline.engine.build_file import load_build, parse_build
-from pipeline.engine.cost import Plan, plan
+from pipeline.engine.cost import plan
+from pipeline.engine.measuring import Measured, keep, kept, measure
+from pipeline.engine.plans import Plan
 from pipeline.engine.units import sample_region
 from pipeline.errors import ConfigError
 from pipeline.geo.point import Floats
@@ -165,6 +168,82 @@ def test_assumptions_are_reckoned_with(tmp_path: Path) -> None:
     assert found.model_calls == 0  # the composer asks no model
     assert found.dialogue_calls == 50 * 3
     assert found.dialogue_gpu_hours == pytest.approx(150 / 0.5 / 3600)
+
+
+@pytest.mark.parametrize(
+    ("captioner", "imagery", "calls"),
+    [
+        ({"engine": "composer"}, {"max_views": 3}, 3 + 4 + 0.5 * 2),
+        ({"engine": "dialogue", "model": "m", "most_views": 2}, {"max_views": 3}, 2 + 4 + 0.5 * 2),
+        ({"engine": "dialogue", "model": "m", "prompt_set": "single-turn-en-2"}, {"max_views": 3}, 2),
+    ],
+)
+def test_model_calls_are_the_turns_of_the_prompt_set(
+    tmp_path: Path, captioner: dict[str, Any], imagery: dict[str, Any], calls: float
+) -> None:
+    found = planned(tmp_path, captioner=captioner, imagery=imagery, assumptions={"repair_share": 0.5})
+    assert found.dialogue_calls == 100 * calls
+    assert found.model_calls == (0 if captioner["engine"] == "composer" else found.dialogue_calls)
+
+
+def test_hours_bytes_and_days_follow_from_what_was_measured(tmp_path: Path) -> None:
+    build = build_of(tmp_path)
+    measured = Measured({"imagery": 36.0, "cues": 72.0}, {"imagery": 1_000_000, "cues": 10_000}, 5, "here")
+    assert plan(build).cpu_hours == {}
+    found = plan(build, measured)
+    assert found.cpu_hours == {"imagery": 1.0, "cues": 2.0}
+    assert found.workspace_bytes == 100 * 1_010_000
+    assert found.days_at(1000) == found.days, "the provider is the bottleneck then"
+    slow = plan(build, replace(measured, cpu_s={"cues": 72_000.0}))
+    assert slow.days_at(4) == pytest.approx(2000 / 4 / 24)
+
+
+def test_money_follows_from_the_prices_of_the_file(tmp_path: Path) -> None:
+    assert planned(tmp_path).money == {}
+    prices = {
+        "cpu_hour": 0.5, "gpu_hour": 2, "gb_month": 0.1, "million_prompt_tokens": 1.0, "million_completion_tokens": 4.0,
+        "thousand_requests": {"faraway": 7.0, "nobody": 1.0},
+    }  # fmt: skip
+    assumed = {"prices": prices, "model_calls_per_site": 10, "model_calls_per_gpu_s": 1.0}
+    tokens = {"prompt_tokens_per_call": 2_000, "completion_tokens_per_call": 500}
+    build = build_of(tmp_path, assumptions=assumed | tokens, captioner={"engine": "dialogue", "model": "m"})
+    found = plan(build, Measured({"cues": 36.0}, {"cues": 10_000_000}, 5, "here"))
+    assert found.money["CPU"] == pytest.approx(0.5)
+    assert found.money["GPU"] == pytest.approx(2 * 1000 / 3600)
+    assert found.money["tokens"] == pytest.approx(1000 * (2_000 * 1.0 + 500 * 4.0) / 1e6)
+    assert found.money["faraway"] == pytest.approx(found.providers[0].requests * 7.0 / 1000)
+    assert found.money["storage for a month"] == pytest.approx((1e9 + found.dataset_bytes) / 1e9 * 0.1)
+    assert set(found.money) == {"CPU", "GPU", "tokens", "faraway", "storage for a month"}
+
+
+def test_sites_are_measured_and_the_figures_kept_for_builds_of_the_same_settings(tmp_path: Path) -> None:
+    raw = {
+        "regions": [{"name": "here", "centre": [0, 0], "radius_m": 200}],
+        "sources": {kind: {"w": {"type": "world"}} for kind in ("street", "aerial", "map")},
+        "sampling": {"max_sites": 2},
+        "imagery": {"anonymiser": "none", "max_views": 1, "long_side_px": 256, "chips": {"size_px": 64}},
+        "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
+        "network": {"cache": str(tmp_path / "cache")},
+    }
+    build = parse_build(copy.deepcopy(RAW) | raw, base=tmp_path)
+    assert kept(build) is None
+    found = measure(build, registry_module.registry_of(build))
+    assert found.sites == 2
+    assert set(found.cpu_s) == set(found.bytes) == {"imagery", "cues", "captions"}
+    assert found.cpu_s["imagery"] > found.cpu_s["captions"] > 0, "it draws the pictures"
+    assert found.bytes["imagery"] > 10_000
+    assert not (tmp_path / "w").exists()
+    file = keep(build, found)
+    assert kept(build) == found
+    assert kept(build.model_copy(update={"seed": 9, "workspace": "elsewhere"})) == found
+    assert kept(build.model_copy(update={"imagery": build.imagery.model_copy(update={"max_views": 2})})) is None
+    file.write_text("{")
+    assert kept(build) is None
+    model = Dialogue(engine="dialogue", model="m", endpoints=["http://127.0.0.1:9/v1"])
+    assert set(measure(build.model_copy(update={"captioner": model}), registry_module.registry_of(build)).cpu_s) == {
+        "imagery",
+        "cues",
+    }
 
 
 def test_without_a_limit_a_site_a_square_is_planned(tmp_path: Path) -> None:

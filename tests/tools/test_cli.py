@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small build of the synthetic world, with oracle engines, built by the command."""
     folder = tmp_path_factory.mktemp("build")
     write(folder)
-    result = geoscribe_process("build", folder / "build.yaml")
+    result = geoscribe_process("build", folder / "build.yaml", "--log-file", folder / "logs" / "run.jsonl")
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Traceback" not in result.stderr
     assert "captions" in result.stdout
@@ -66,6 +67,56 @@ def test_help_comes_without_beam_and_numpy() -> None:
     assert geoscribe_process("--help").returncode == 0
 
 
+def test_the_log_file_tells_of_each_table_with_region_unit_and_time(built: Path) -> None:
+    lines = [json.loads(line) for line in (built / "logs" / "run.jsonl").read_text().splitlines()]
+    assert all(datetime.fromisoformat(line["time"]).tzinfo is not None for line in lines)
+    tables = [line for line in lines if line.get("stage") == "captions" and "ok" in line]
+    committed = sorted((path.parent.name, path.name.partition(".")[0]) for path in built.glob("workspace/captions/*/*"))
+    assert sorted((line["region"], line["unit"]) for line in tables) == committed
+    assert sum(line["ok"] for line in tables) == 10
+
+
+def test_failed_sites_are_logged_with_their_reason(tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    file.write_text('{"message": "an earlier run"}\n')
+    geoscribe("build", write(tmp_path, imagery=TOO_BLURRED), "--stages", "imagery", "--log-file", file)
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert lines[0]["message"] == "an earlier run"
+    failed = [line for line in lines if line.get("reason") == "too_blurred"]
+    assert sum(line["sites"] for line in failed) == 10
+    assert all(line["detail"].startswith("sharpness") and line["unit"] and line["region"] for line in failed)
+    refused = geoscribe("build", tmp_path / "build.yaml", "--log-file", tmp_path)
+    assert (refused.returncode, "--log-file" in refused.stderr) == (2, True)
+
+
+def test_status_watch_ends_when_all_is_finished(built: Path) -> None:
+    result = geoscribe("status", built / "workspace", "--watch")
+    assert result.returncode == 0
+    assert re.search(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ sites: 2 of 2 regions, done; imagery: ", result.stdout)
+    assert "all units are finished" in result.stdout
+    assert geoscribe("status", built / "workspace", "--watch", "--json").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("args", "keys"),
+    [
+        (("status", "WORKSPACE"), {"stages", "unfinished_units", "regions_not_drawn"}),
+        (("verify", "DATASET"), {"sound", "faults"}),
+        (("sources", "list"), {"name", "licence", "terms"}),
+        (("sources", "check", "CONFIG"), set()),
+        (("regions", "list"), {"id", "lat", "lon"}),
+        (("regions", "show", "jp-tokyo"), {"id", "aerial_sources"}),
+    ],
+)
+def test_json_is_one_document_and_the_same_each_time(built: Path, args: tuple[str, ...], keys: set[str]) -> None:
+    where = {"CONFIG": built / "build.yaml", "WORKSPACE": built / "workspace", "DATASET": built / "dataset"}
+    words = [str(where.get(arg, arg)) for arg in args]
+    first, second = geoscribe(*words, "--json"), geoscribe(*words, "--json")
+    assert (first.returncode, first.stdout) == (0, second.stdout)
+    said = json.loads(first.stdout)
+    assert keys <= set(said if isinstance(said, dict) else said[0] if said else ())
+
+
 def test_a_second_build_says_that_nothing_was_to_do(built: Path) -> None:
     result = geoscribe("build", built / "build.yaml")
     assert result.returncode == 0
@@ -73,7 +124,7 @@ def test_a_second_build_says_that_nothing_was_to_do(built: Path) -> None:
 
 
 def test_plan_status_and_verify(built: Path) -> None:
-    plan = geoscribe("plan", built / "build.yaml")
+    plan = geoscribe("plan", built / "build.yaml", "--workers", "7")
     assert "2 region(s)" in plan.stdout
     assert "10 sites" in plan.stdout
     status = geoscribe("status", built / "workspace")

@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.build import Build
+from pipeline.config.running import Prices
 from tests.command import ROOT, run_here
 from tests.engine.conftest import finished, small_build, small_config, small_finished
-from tools.cli.run_record import RunRecord
+from tools.cli.run_record import RunRecord, cost_of
 
 __all__ = ["finished", "small_build", "small_config", "small_finished"]
 
@@ -73,7 +74,23 @@ def test_every_run_leaves_a_record(small_config: Callable[..., Path], tmp_path: 
     assert record["outcome"]["stages"]["captions"]["ok"] == 4
     assert record["outcome"]["published"] == 3  # the embargo between splits takes one
     assert record["providers"] == {}
+    assert record["cost"] == {"currency": "USD", "by_provider": {}, "total": 0}
     assert record["command"] == f"geoscribe build {config}"
+
+
+def test_what_a_run_cost_is_told_by_provider() -> None:
+    prices = Prices(
+        currency="EUR", thousand_requests={"mapillary": 2.0}, million_prompt_tokens=1, million_completion_tokens=10
+    )
+    counted = {
+        "mapillary": {"requests": 500, "bytes": 10},
+        "http://model/v1": {"requests": 3, "prompt_tokens": 2_000_000, "completion_tokens": 100_000},
+        "overture": {"requests": 9, "bytes": 1},
+    }
+    assert cost_of(counted, prices) == {
+        "currency": "EUR", "by_provider": {"mapillary": 1.0, "http://model/v1": 3.0}, "total": 4.0,
+    }  # fmt: skip
+    assert cost_of(counted, Prices())["total"] == 0
 
 
 def test_a_clock_that_is_set_back_an_hour_makes_no_run_negative(
@@ -95,8 +112,8 @@ def test_a_run_that_was_refused_leaves_none(small_config: Callable[..., Path], t
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--runner=FlinkRunner"], "--runner local or --runner dask"),
-        (["--runner", "DirectRunner"], "--runner local or --runner dask"),
+        (["--runner=FlinkRunner"], "--runner local, dask, portable, flink or dataflow"),
+        (["--runner", "DirectRunner"], "--runner local, dask, portable, flink or dataflow"),
         (["--job_nome=x"], "found --job_nome=x"),
         (["stray"], "found stray"),
         (["--direct_num_workers=many"], "direct_num_workers"),
@@ -112,7 +129,7 @@ def test_options_that_beam_would_drop_are_refused(
 
 
 def test_a_runner_that_is_not_known_is_refused(small_config: Callable[..., Path]) -> None:
-    assert geoscribe("build", small_config(), "--runner", "flink").returncode == 2
+    assert geoscribe("build", small_config(), "--runner", "spork").returncode == 2
 
 
 def test_a_reader_that_stops_reading_is_no_error() -> None:

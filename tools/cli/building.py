@@ -1,5 +1,7 @@
 """Commands that make a dataset: `plan`, `build`, `publish`, `retry`; and `status` and `gc` of a workspace."""
 
+import os
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +10,7 @@ import typer
 
 from pipeline.errors import ConfigError, Problem
 from tools.cli.as_json import JsonOption, print_json
+from tools.cli.log_file import LogFileOption
 
 if TYPE_CHECKING:
     from pipeline.config.build import Build
@@ -24,11 +27,21 @@ class RunnerName(StrEnum):
 
     LOCAL = "local"
     DASK = "dask"
+    PORTABLE = "portable"
+    FLINK = "flink"
+    DATAFLOW = "dataflow"
 
 
 RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run.")]
 SchedulerOption = Annotated[
     str | None, typer.Option(help="Address of a running Dask scheduler; without it Dask runs on this machine.")
+]
+JobEndpointOption = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Job service of Beam, for --runner portable and flink.")
+]
+WorkerPoolOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT", help="Worker pool of Beam, as the job service reaches it. May be given again."),
 ]
 ShrinkOption = Annotated[
     bool,
@@ -40,19 +53,42 @@ TakeOverOption = Annotated[
 ]
 
 
-def plan(config: ConfigArgument, as_json: JsonOption = False) -> None:
-    """Estimate what a build does and costs. Makes no network requests and writes nothing."""
+def plan(
+    config: ConfigArgument,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="First run five sites of the build here, and keep what they took.")
+    ] = False,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of CPU cores that work; those of this machine if left out.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Estimate what a build does and costs. Makes no network requests and writes nothing, unless it measures.
+
+    CPU hours are told once they were measured on this machine, with any build of the same engines and imagery.
+    """
     from pipeline.engine.build_file import load_build
     from pipeline.engine.cost import plan as make_plan
+    from pipeline.engine.measuring import keep, kept
+    from pipeline.engine.measuring import measure as run_some
+    from pipeline.engine.ready import check_captioner, check_ready
+    from pipeline.registry.registry import registry_of
+    from tools.cli.plan_table import print_plan
     from tools.cli.records import plan_record
-    from tools.cli.tables import print_plan
 
     build = load_build(config)
-    made = make_plan(build)
+    if measure:
+        check_ready(build, registry_of(build))
+        check_captioner(registry_of(build))
+        file = keep(build, run_some(build, registry_of(build)))
+        print(f"figures of this machine: {file}", file=sys.stderr)
+    measured = kept(build)
+    made = make_plan(build, measured)
+    cores = workers or os.cpu_count() or 1
     if as_json:
-        print_json(plan_record(build, made))
+        print_json(plan_record(build, made, measured, cores))
     else:
-        print_plan(build, made)
+        print_plan(build, made, measured, cores)
 
 
 def build(
@@ -60,6 +96,8 @@ def build(
     config: ConfigArgument,
     runner: RunnerOption = RunnerName.LOCAL,
     scheduler: SchedulerOption = None,
+    job_endpoint: JobEndpointOption = None,
+    worker_pool: WorkerPoolOption = None,
     stages: Annotated[
         str | None,
         typer.Option(help="Only these stages, separated by commas: sites, imagery, cues, captions, publish."),
@@ -70,6 +108,7 @@ def build(
     ] = None,
     allow_shrink: ShrinkOption = False,
     take_over: TakeOverOption = False,
+    log_file: LogFileOption = None,
 ) -> None:
     """Run what is missing or out of date in a build, then publish. Options of Beam follow `--`."""
     from pipeline.engine.build_file import load_build
@@ -83,11 +122,14 @@ def build(
             command=f"geoscribe build {config}" + (f" --part {part}" if part else ""),
             runner=runner.value,
             scheduler=scheduler,
+            job_endpoint=job_endpoint,
+            worker_pools=worker_pool or (),
             stages=_stages(stages),
             limit_units=limit_units,
             part=parse_part(part) if part is not None else None,
             publishing=Publishing(allow_shrink, take_over),
             beam_options=context.args,
+            log_file=log_file,
         )
     )
 
@@ -104,6 +146,7 @@ def publish(
     ] = False,
     allow_shrink: ShrinkOption = False,
     take_over: TakeOverOption = False,
+    log_file: LogFileOption = None,
 ) -> None:
     """Publish what is finished of a build, or take samples down from a dataset with `--revise`.
 
@@ -121,10 +164,11 @@ def publish(
         return
     publishing = Publishing(allow_shrink, take_over)
     command = f"geoscribe publish {place}"
-    _finish(run(load_build(Path(place)), command=command, stages=(PUBLISH,), publishing=publishing))
+    _finish(run(load_build(Path(place)), command=command, stages=(PUBLISH,), publishing=publishing, log_file=log_file))
 
 
 def retry(
+    context: typer.Context,
     place: Annotated[
         str, typer.Argument(metavar="PLACE", help="The build file, or the folder or URL of a build's layers.")
     ],
@@ -141,12 +185,15 @@ def retry(
     ] = None,
     runner: RunnerOption = RunnerName.LOCAL,
     scheduler: SchedulerOption = None,
+    job_endpoint: JobEndpointOption = None,
+    worker_pool: WorkerPoolOption = None,
     allow_shrink: ShrinkOption = False,
+    log_file: LogFileOption = None,
 ) -> None:
     """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
 
     Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long, too_little_to_say, indoors,
-    model_refused), the model is asked again with other seeds.
+    model_refused), the model is asked again with other seeds. Options of Beam follow `--`.
     """
     from pipeline.engine.counts import REFERENCES
     from pipeline.publishing.owner import Publishing
@@ -164,10 +211,14 @@ def retry(
             command=f"geoscribe retry {place}" + "".join(options),
             runner=runner.value,
             scheduler=scheduler,
+            job_endpoint=job_endpoint,
+            worker_pools=worker_pool or (),
             stages=stages,
             retry=frozenset(reason or known),
             missing=frozenset(missing or ()),
             publishing=Publishing(allow_shrink),
+            beam_options=context.args,
+            log_file=log_file,
         )
     )
 
@@ -194,14 +245,26 @@ def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]
     return build, ALL_STAGES
 
 
-def status(workspace: WorkspaceArgument, as_json: JsonOption = False) -> None:
+def status(
+    workspace: WorkspaceArgument,
+    as_json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show progress until all is finished, or until Ctrl-C.")
+    ] = False,
+) -> None:
     """Show what is done, what failed and why, which views are missing, and what is out of date."""
     from pipeline.engine.workspace import read_state
     from pipeline.storage import open_store
     from tools.cli.records import state_record
     from tools.cli.tables import print_state
+    from tools.cli.watching import watch_state
 
-    state = read_state(open_store(workspace, where="WORKSPACE", read_only=True))
+    store = open_store(workspace, where="WORKSPACE", read_only=True)
+    if watch:
+        if as_json:
+            raise ConfigError([Problem("--watch", "--json beside it", "one of the two")])
+        watch_state(store)
+    state = read_state(store)
     if as_json:
         print_json(state_record(state))
     else:

@@ -1,89 +1,194 @@
-"""Progress of a build: a live table on a terminal, plain lines elsewhere."""
+"""Progress of a build: a live table on a terminal, a line a minute elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from pipeline.engine.progress import Progress, StageProgress
+from pipeline.engine.counts import Counts
+from pipeline.engine.progress import SITES, Progress, StageProgress
+from pipeline.net import traffic
 from pipeline.net.outages import paused
 from pipeline.stages import STAGES
 from tools.cli.console import plain_console
+from tools.cli.rates import Rates
 
-ROWS = 24
-"""A table taller than the terminal cannot be updated in place."""
-PLAIN_EVERY_S = 10.0
+PLAIN_EVERY_S = 60.0
+_NAMES = (SITES, *(stage.name for stage in STAGES))
+_PROVIDERS = 5
+"""Providers that are shown, the busiest ones."""
+
+Traffic = Mapping[str, Mapping[str, int]]
 
 
 @contextmanager
 def progress_display() -> Iterator[Callable[[Progress], None]]:
     """Yields the function that shows how far a build is."""
     console = plain_console(stderr=True)
-    started = time.monotonic()
     if not console.is_terminal:
-        yield _plain(started)
+        lines = PlainProgress(lambda line: print(line, flush=True))
+        try:
+            yield lines.report
+        finally:
+            lines.end()
         return
+    table = LiveTable()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
-        yield lambda progress: live.update(_table(progress, time.monotonic() - started))
-
-
-def _plain(started: float) -> Callable[[Progress], None]:
-    done: set[tuple[str, str]] = set()
-    said_at = started
-
-    def report(progress: Progress) -> None:
-        nonlocal said_at
-        for key, stage in progress.items():
-            if stage.units_done >= stage.units and key not in done:
-                done.add(key)
-                print(f"{key[0]} {key[1]}: {_words(stage)}", flush=True)
-        now = time.monotonic()
-        if now - said_at >= PLAIN_EVERY_S and any(s.units_done < s.units for s in progress.values()):
-            said_at = now
-            for name in (stage.name for stage in STAGES):
-                stages = [stage for (_, n), stage in progress.items() if n == name]
-                if stages and any(s.units_done < s.units for s in stages):
-                    units, of = sum(s.units_done for s in stages), sum(s.units for s in stages)
-                    print(f"{name}: {units} of {of} units, {_left(stages, now - started)}", flush=True)
-
-    return report
-
-
-def _words(stage: StageProgress) -> str:
-    failed = ", ".join(f"{n} {reason}" for reason, n in stage.counts.failed.items())
-    return f"{stage.units_done} of {stage.units} units, {stage.counts.ok} sites ok" + (
-        f", failed: {failed}" if failed else ""
-    )
-
-
-def _left(stages: list[StageProgress], elapsed: float) -> str:
-    done, of = sum(s.units_done for s in stages), sum(s.units for s in stages)
-    if not done:
-        return "time left unknown"
-    seconds = elapsed * (of - done) / done
-    return f"about {seconds / 60:.0f} min left" if seconds > 90 else f"about {seconds:.0f} s left"
-
-
-def _table(progress: Progress, elapsed: float) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("region", "stage", "units", "sites ok", "failed", "sites/min", "left"):
-        table.add_column(column, justify="right" if column in ("units", "sites ok", "sites/min") else "left")
-    open_first = sorted(progress.items(), key=lambda item: item[1].units_done >= item[1].units)
-    for (region, name), stage in open_first[:ROWS]:
-        finished = stage.units_done >= stage.units
-        table.add_row(
-            region,
-            name,
-            f"{stage.units_done}/{stage.units}",
-            str(stage.counts.ok),
-            ", ".join(f"{n} {reason}" for reason, n in stage.counts.failed.items()) or "-",
-            f"{stage.counts.total / elapsed * 60:.0f}" if elapsed > 0 else "",
-            "done" if finished else _left([stage], elapsed),
+        yield lambda progress: live.update(
+            table.render(progress, traffic.counted(), paused(), console.height, time.monotonic())
         )
-    if len(progress) > ROWS:
-        table.add_row(f"and {len(progress) - ROWS} more")
-    for host, why in sorted(paused().items()):
-        table.add_row("paused", host, why[:80], style="bold yellow")
-    return table
+
+
+class PlainProgress:
+    """A line a minute, and one at the end; each with the time (UTC)."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._rates = Rates()
+        self._said_at: float | None = None
+        self._last = ""
+
+    def report(self, progress: Progress) -> None:
+        """Take note of the progress, and say it if it is time to."""
+        self.at(progress, time.monotonic(), datetime.now(UTC))
+
+    def at(self, progress: Progress, now: float, clock: datetime) -> None:
+        """As `report`, at a moment: `now` in monotonic seconds, `clock` for people."""
+        totals = _totals(progress)
+        self._rates.note(now, _sites(progress))
+        said = [_stage_words(name, one, self._rates) for name, one in totals.items()]
+        self._last = f"{clock:%Y-%m-%dT%H:%M:%SZ} {'; '.join(said)}" if said else ""
+        if self._said_at is None:
+            self._said_at = now  # there is nothing to tell yet
+        elif now - self._said_at >= PLAIN_EVERY_S:
+            self._said_at = now
+            self._flush()
+
+    def end(self) -> None:
+        """Say how far it came."""
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._last:
+            self._say(self._last)
+        self._last = ""
+
+
+class LiveTable:
+    """Regions that are worked on, totals, and providers; never higher than the terminal."""
+
+    def __init__(self) -> None:
+        self._rates = Rates()
+
+    def render(self, progress: Progress, asked: Traffic, held: Mapping[str, str], height: int, now: float) -> Group:
+        """What to show.
+
+        Args:
+            progress: of the build.
+            asked: requests and bytes by provider.
+            held: why hosts are paused.
+            height: rows of the terminal.
+            now: monotonic seconds.
+        """
+        counts = _sites(progress)
+        for name, of in asked.items():
+            counts["requests", name], counts["bytes", name] = of.get("requests", 0), of.get("bytes", 0)
+        self._rates.note(now, counts)
+        totals = [Text(_stage_words(name, one, self._rates)) for name, one in _totals(progress).items()]
+        pauses = [
+            Text(f"paused: {host}: {why}", style="bold yellow", no_wrap=True, overflow="ellipsis")
+            for host, why in sorted(held.items())[:_PROVIDERS]
+        ]
+        below: list[Table | Text] = [*totals, *([self._providers(asked)] if asked else []), *pauses]
+        taken = len(totals) + (min(len(asked), _PROVIDERS) + 1 if asked else 0) + len(pauses)
+        return Group(self._regions(progress, max(1, height - taken - 3)), *below)
+
+    def _regions(self, progress: Progress, rows: int) -> Table:
+        """The regions on which most is being done, then those that are not finished."""
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("region", no_wrap=True)
+        for column in (*_NAMES, "failed", "sites/min"):
+            table.add_column(column, justify="right", no_wrap=True)
+        regions = dict.fromkeys(region for region, _ in progress)
+        rate = {r: max(self._rates.per_s(("sites", r, name)) for name in _NAMES[1:]) for r in regions}
+        order = sorted(regions, key=lambda region: (_finished(progress, region), -rate[region]))
+        for region in order[:rows]:
+            cells = [_cell(name, progress.get((region, name))) for name in _NAMES]
+            failed = sum(sum(progress[region, n].counts.failed.values()) for n in _NAMES if (region, n) in progress)
+            table.add_row(region, *cells, f"{failed:,}" if failed else "-", f"{rate[region] * 60:.0f}")
+        rest = order[rows:]
+        if rest:
+            done = sum(_finished(progress, region) for region in rest)
+            table.add_row(f"and {len(rest)} more: {done} done", style="dim")
+        return table
+
+    def _providers(self, asked: Traffic) -> Table:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        table.add_column("provider", no_wrap=True)
+        for column in ("requests", "per s", "MB/s"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for name in sorted(asked, key=lambda name: -self._rates.per_s(("requests", name)))[:_PROVIDERS]:
+            per_s, size = self._rates.per_s(("requests", name)), self._rates.per_s(("bytes", name))
+            table.add_row(name, f"{asked[name].get('requests', 0):,}", f"{per_s:.1f}", f"{size / 1e6:.1f}")
+        return table
+
+
+def _sites(progress: Progress) -> dict[Hashable, float]:
+    """Finished sites and units by stage, and sites by region and stage."""
+    counts: dict[Hashable, float] = {}
+    for (region, name), stage in progress.items():
+        counts["sites", name] = counts.get(("sites", name), 0.0) + stage.counts.total
+        counts["units", name] = counts.get(("units", name), 0.0) + stage.units_done
+        counts["sites", region, name] = stage.counts.total
+    return counts
+
+
+def _totals(progress: Progress) -> dict[str, StageProgress]:
+    """All regions together, by stage."""
+    found: dict[str, StageProgress] = {}
+    for name in _NAMES:
+        ones = [stage for (_, n), stage in progress.items() if n == name]
+        if ones:
+            counts = sum((stage.counts for stage in ones), Counts(0, {}))
+            found[name] = StageProgress(sum(s.units for s in ones), sum(s.units_done for s in ones), counts)
+    return found
+
+
+def _stage_words(name: str, stage: StageProgress, rates: Rates) -> str:
+    what = "regions" if name == SITES else "units"
+    words = f"{name}: {stage.units_done:,} of {stage.units:,} {what}"
+    failed = sum(stage.counts.failed.values())
+    if failed:
+        words += f", {failed:,} sites failed"
+    if stage.units_done >= stage.units:
+        return words + ", done"
+    per_min = rates.per_s(("sites", name)) * 60
+    return f"{words}, {per_min:.0f} sites/min, {_left(stage, rates.per_s(('units', name)))}"
+
+
+def _left(stage: StageProgress, units_per_s: float) -> str:
+    if units_per_s <= 0:
+        return "time left unknown"
+    seconds = (stage.units - stage.units_done) / units_per_s
+    for size, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
+        if seconds > 1.5 * size:
+            return f"about {seconds / size:.0f} {name} left"
+    return f"about {seconds:.0f} s left"
+
+
+def _finished(progress: Progress, region: str) -> bool:
+    stages = [progress[region, name] for name in _NAMES if (region, name) in progress]
+    return all(stage.units_done >= stage.units for stage in stages)
+
+
+def _cell(name: str, stage: StageProgress | None) -> str:
+    if stage is None:
+        return ""
+    if name == SITES:
+        return f"{stage.counts.total:,}" if stage.units_done else "..."
+    return f"{stage.units_done:,}/{stage.units:,}"

@@ -21,9 +21,11 @@ from pipeline.net import redact
 from tools.cli.as_json import JsonOption, print_json
 from tools.cli.audit import audit_app
 from tools.cli.building import ConfigArgument, build, gc, plan, publish, retry, status
+from tools.cli.diff import diff
 from tools.cli.export import export
+from tools.cli.init import init
 from tools.cli.models import models_app
-from tools.cli.publish import subset
+from tools.cli.publish import merge, subset
 from tools.cli.regions import regions_app
 from tools.cli.retrieval import retrieval_app
 from tools.cli.serve import serve
@@ -34,7 +36,6 @@ BAD_INPUT, STOPPED = 2, 3
 
 app = typer.Typer(
     invoke_without_command=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="The build file.", no_args_is_help=True)
@@ -43,10 +44,12 @@ app.add_typer(sources_app, name="sources")
 app.add_typer(regions_app, name="regions")
 app.add_typer(models_app, name="models")
 app.add_typer(retrieval_app, name="retrieval")
+app.command()(init)
 app.command()(plan)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(build)
+_BEAM_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": False}
+app.command(context_settings=_BEAM_OPTIONS)(build)
 app.command()(publish)
-app.command()(retry)
+app.command(context_settings=_BEAM_OPTIONS)(retry)
 app.command()(status)
 app.command()(gc)
 app.add_typer(audit_app, name="audit")
@@ -54,6 +57,8 @@ app.command()(coverage)
 app.command()(serve)
 app.command()(export)
 app.command()(subset)
+app.command()(merge)
+app.command()(diff)
 
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or URL of a published dataset.")]
 
@@ -189,6 +194,7 @@ def config_check(config: ConfigArgument) -> None:
 
 def _log_warnings() -> None:
     handler = logging.StreamHandler()
+    handler.setLevel(logging.WARNING)  # also while `--log-file` takes more
     handler.addFilter(lambda record: "apitools" not in record.getMessage())  # Beam on a package of a cloud not used
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[handler])
     redact.install()
@@ -201,7 +207,7 @@ def main() -> None:
         sys.stdout = lasting(sys.stdout)
         sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: a path need not be valid text
     try:
-        app()
+        app(prog_name="geoscribe")  # also as `python -m tools.cli.main`: shells complete it by this name
     except ConfigError as error:
         count = len(error.problems)
         print(f"configuration error ({count} problem{'s' if count > 1 else ''}):", file=sys.stderr)

@@ -1,5 +1,6 @@
-"""`geoscribe publish --revise` and `geoscribe subset`: published datasets made into others."""
+"""`geoscribe publish --revise`, `geoscribe subset` and `geoscribe merge`: published datasets made into others."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -65,3 +66,36 @@ def subset(
         raise ConfigError(problems) from error
     done = write(open_dataset(dataset), open_store(out, where="OUT"), selection)
     print(f"{done.manifest.counts.published} samples written to {out}, {done.left_out} left out")
+
+
+class Splits(StrEnum):
+    """Where the splits of a merged dataset come from."""
+
+    KEEP = "keep"
+    ANEW = "anew"
+
+
+def merge(
+    out: Annotated[str, typer.Argument(metavar="OUT", help="Folder or URL to write, empty.")],
+    datasets: Annotated[
+        list[str], typer.Argument(metavar="DATASET...", help="Folders or URLs of two datasets or more.")
+    ],
+    splits: Annotated[
+        Splits, typer.Option(help="`keep` those that samples have, or draw them `anew` by the first one's settings.")
+    ] = Splits.KEEP,
+    name: Annotated[str | None, typer.Option(help="Name of the merged dataset; all names joined if left out.")] = None,
+) -> None:
+    """Merge datasets of different builds into one, without near-duplicates; of two alike, the first dataset's stays."""
+    from pipeline.storage import open_store
+    from tools.dataset import open_dataset
+    from tools.merging.merge import merge as write
+
+    opened = [open_dataset(one) for one in datasets]
+    joined = name or "-".join(one.manifest.name for one in opened)[:63].rstrip("-")
+    done = write(opened, open_store(out, where="OUT"), joined, keep_splits=splits is Splits.KEEP)
+    for one in opened:
+        print(f"{one.manifest.name}: {one.manifest.counts.published} samples")
+    for reason, count in sorted(done.left_out.items()):
+        print(f"left out: {count} {reason}")
+    shards = f"{done.copied} shards copied, {len(done.manifest.shards) - done.copied} written anew"
+    print(f"{done.manifest.counts.published} samples written to {out} ({shards})")

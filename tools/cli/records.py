@@ -1,28 +1,37 @@
 """Plans, states and outcomes as values that JSON can hold."""
 
+from dataclasses import asdict
 from typing import Any
 
 from pipeline.config.build import Build
-from pipeline.engine.cost import Plan
 from pipeline.engine.counts import Counts
+from pipeline.engine.measuring import Measured
 from pipeline.engine.outcome import Outcome
+from pipeline.engine.plans import Plan
 from pipeline.engine.workspace import State
 from pipeline.stages import STAGES
 from schemas.reasons import ABOUT, Reason
 
 
-def plan_record(build: Build, plan: Plan) -> dict[str, Any]:
-    """A plan: totals, regions, sources and providers."""
+def plan_record(build: Build, plan: Plan, measured: Measured | None, cores: int) -> dict[str, Any]:
+    """A plan: totals, with so many CPU cores; regions, sources and providers."""
     return {
         "name": build.name,
         "sites": plan.sites,
         "views": plan.views,
         "days": plan.days,
+        "cores": cores,
+        "days_at_cores": plan.days_at(cores) if measured else None,
+        "cpu_hours": plan.cpu_hours if measured else None,
+        "measured": asdict(measured) if measured else None,
+        "workspace_bytes": plan.workspace_bytes,
         "dataset_bytes": plan.dataset_bytes,
         "ocr_gpu_hours": plan.ocr_gpu_hours,
         "model_calls": plan.model_calls,
         "dialogue_calls": plan.dialogue_calls,
         "dialogue_gpu_hours": plan.dialogue_gpu_hours,
+        "currency": build.assumptions.prices.currency,
+        "cost": plan.money,
         "regions": [
             {
                 "region": one.region,

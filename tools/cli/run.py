@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.engine.build import Outcome, run_build
 from pipeline.errors import BuildStopped, MachineError
 from pipeline.stopping import request_stop
 from tools.cli.display import progress_display
+from tools.cli.log_file import logging_to
 from tools.cli.run_record import RunRecord
 from tools.cli.tables import print_outcome
 
@@ -21,11 +23,15 @@ GRACE_S = 10.0
 """Stages stop at their next site. After this many seconds the process ends anyway; no file can be half-written."""
 
 
-def run(build: Build, *, command: str, **options: Any) -> Outcome:
+def run(build: Build, *, command: str, log_file: Path | None = None, **options: Any) -> Outcome:
     """Run a build with progress on the terminal. On Ctrl-C or SIGTERM it stops cleanly and prints how to resume."""
     record = RunRecord(build, command, options.get("part"), options.get("runner", "local"))
     try:
-        with _stopping(command, at_once=options.get("runner") == "dask"), progress_display() as report:
+        with (
+            logging_to(log_file),
+            _stopping(command, at_once=options.get("runner", "local") != "local"),
+            progress_display() as report,
+        ):
             outcome = run_build(build, report=report, **options)
     except BuildStopped:
         print(_how_to_go_on(command), file=sys.stderr)
@@ -51,7 +57,7 @@ def _stopping(command: str, *, at_once: bool) -> Iterator[None]:
         timer.daemon = True
         timer.start()
         print("stopping at the next site ...", file=sys.stderr)
-        if at_once:  # the stages run in other processes, which end with their cluster
+        if at_once:  # the stages run in other processes, which end with their cluster or the driver
             raise BuildStopped
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

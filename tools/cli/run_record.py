@@ -3,11 +3,13 @@
 import json
 import logging
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from pipeline.config.build import Build
+from pipeline.config.running import Prices
 from pipeline.digest import digest
 from pipeline.engine.outcome import Outcome
 from pipeline.engine.parts import Part
@@ -18,6 +20,18 @@ from pipeline.storage import open_store
 from tools.cli.records import outcome_record
 
 log = logging.getLogger(__name__)
+
+
+def cost_of(providers: Mapping[str, Mapping[str, int]], prices: Prices) -> dict[str, Any]:
+    """What a run's requests and tokens cost, by provider; those that cost nothing are left out."""
+    found = {}
+    for name, counts in providers.items():
+        spent = counts.get("requests", 0) / 1e3 * prices.thousand_requests.get(name, 0.0)
+        spent += counts.get("prompt_tokens", 0) / 1e6 * prices.million_prompt_tokens
+        spent += counts.get("completion_tokens", 0) / 1e6 * prices.million_completion_tokens
+        if spent:
+            found[name] = round(spent, 6)
+    return {"currency": prices.currency, "by_provider": found, "total": round(sum(found.values()), 6)}
 
 
 @dataclass
@@ -50,6 +64,8 @@ class RunRecord:
             # Workers of a cluster count for themselves.
             "providers": traffic.counted() if self.runner == "local" else None,
         }
+        if content["providers"] is not None:
+            content["cost"] = cost_of(content["providers"], self.build.assumptions.prices)
         try:
             data = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
             open_store(self.build.workspace).write(self.path, data.encode())

@@ -5,87 +5,17 @@ from rich.table import Table
 
 from pipeline.config.build import Build
 from pipeline.engine.build import Outcome
-from pipeline.engine.cost import Plan
 from pipeline.engine.counts import REFERENCES, Counts, ViewCounts
 from pipeline.engine.details import Details
 from pipeline.engine.workspace import State
 from pipeline.stages import PUBLISH, STAGES
 from schemas.reasons import ABOUT, Reason
-from tools.cli.console import table_console
-
-
-def print_plan(build: Build, plan: Plan) -> None:
-    """Print regions, sources, time per provider, totals and assumptions."""
-    console = table_console()
-    estimated = any(region.estimated for region in plan.regions)
-    table = _table("region", "sites", "units", "views at most", "aerial at most")
-    for region in plan.regions:
-        about = "~" if region.estimated else ""
-        counts = f"{region.views:,}", f"{about if region.aerial else ''}{region.aerial:,}"
-        table.add_row(region.region, f"{about}{region.sites:,}", f"{about}{region.units:,}", *counts)
-    units = sum(region.units for region in plan.regions)
-    aerial = sum(region.aerial for region in plan.regions)
-    table.add_row(
-        f"all {len(plan.regions)}", f"{plan.sites:,}", f"{units:,}", f"{plan.views:,}", f"{aerial:,}", style="bold"
-    )
-    console.print(table)
-    if estimated:
-        console.print(
-            "~ estimated: sites depend on the photos of the source, and a plan makes no requests. Random points on the "
-            "region's land are used instead.",
-            soft_wrap=True,
-        )
-    console.print()
-    table = _table("source", "requests", "to download", "provider", "allowed", "days")
-    asked = {one.provider.name: one for one in plan.providers}
-    for source in plan.sources:
-        if source.provider is None:
-            table.add_row(f"{source.kind} {source.name}", "none", "nothing", "on this machine", "", "")
-            continue
-        provider = source.provider
-        allowed = f"{provider.per_s:g}/s" + (f", {provider.per_day:,}/day" if provider.per_day else "")
-        days = f"{asked[provider.name].days:.2f}" if provider.name in asked else "see above"
-        asked.pop(provider.name, None)  # sources of one provider wait for each other: its days are told once
-        table.add_row(
-            f"{source.kind} {source.name}", f"{source.requests:,}", _size(source.bytes), provider.name, allowed, days
-        )
-    console.print(table)
-    console.print()
-    for line in _plan_totals(build, plan):
-        console.print(line, soft_wrap=True)
-
-
-def _plan_totals(build: Build, plan: Plan) -> list[str]:
-    assumed = build.assumptions
-    network = sum(source.requests for source in plan.sources)
-    calls = f"{plan.model_calls:,}"
-    if not plan.model_calls:
-        calls = f"none without a model; with one: {plan.dialogue_calls:,}"
-    calls += f", {plan.dialogue_gpu_hours:,.1f} GPU hours"
-    at_photos = build.sampling.method == "imagery"
-    return [
-        f"{build.name}: {plan.sites:,} sites in {len(plan.regions):,} region(s)",
-        f"requests:     {network:,} at most, {plan.days:.2f} days until the slowest provider is done",
-        f"to download:  {_size(sum(source.bytes for source in plan.sources))}",
-        f"to publish:   {_size(plan.dataset_bytes)}",
-        f"OCR:          {plan.views:,} views, {plan.ocr_gpu_hours:,.1f} GPU hours",
-        f"model calls:  {calls}",
-        "assumptions (change them under `assumptions`):",
-        f"  photo_bytes            {assumed.photo_bytes:,}",
-        f"  tile_bytes             {assumed.tile_bytes:,} (each response that is no photo)",
-        f"  street_share           {assumed.street_share:g}"
-        + (" (not used: sites are drawn at photos)" if at_photos else ""),
-        f"  ocr_images_per_s       {assumed.ocr_images_per_s:g}",
-        f"  model_calls_per_site   {assumed.model_calls_per_site}",
-        f"  model_calls_per_gpu_s  {assumed.model_calls_per_gpu_s:g}",
-        f"  imagery.max_views      {build.imagery.max_views}",
-        f"  imagery.long_side_px   {build.imagery.long_side_px}",
-    ]
+from tools.cli.console import plain_table, table_console
 
 
 def print_state(state: State) -> None:
     """Print what is done, failed (by reason), superseded and damaged."""
-    table = _table("region", "stage", "units", "sites", "ok", "failed")
+    table = plain_table("region", "stage", "units", "sites", "ok", "failed")
     for s in state.stages:
         failed = ", ".join(f"{n} {reason}" for reason, n in s.counts.failed.items()) or "-"
         table.add_row(s.region, s.stage, f"{s.done}/{s.units}", str(s.counts.total), str(s.counts.ok), failed)
@@ -198,21 +128,3 @@ def _about(reason: str) -> str:
     """A reason's meaning, and whether it may pass."""
     about = ABOUT[Reason(reason)]
     return f"{reason}: {about.meaning}" + (" (may pass: retry)" if about.passing else "")
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        words = column in ("region", "stage", "failed", "source", "provider")
-        # Names stay whole; the reasons of failure, which may be many, are broken before anything else goes.
-        whole = words and column != "failed"
-        table.add_column(column, justify="left" if words else "right", no_wrap=whole)
-    return table
-
-
-def _size(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

@@ -17,7 +17,7 @@ from pipeline.sources.base import RasterChip
 from schemas.reasons import Reason
 
 _VERSION = 2
-_LEAST_ZOOM = 17
+LEAST_ZOOM = 17
 """1.2 m a pixel at the equator: below it a street cannot be told from a path."""
 _NEXT = frozenset({Reason.NO_OVERLAP, Reason.ALL_NODATA, Reason.BLANK_TILE})
 """Faults that mean `this source has no imagery here`; another one fails the chip, as it may pass."""
@@ -121,7 +121,7 @@ def default_presets() -> list[str]:
     return [
         name
         for name, (entry, tiles) in presets().items()
-        if entry.kind == "aerial" and entry.refused is None and entry.key_env is None and tiles.max_zoom >= _LEAST_ZOOM
+        if entry.kind == "aerial" and entry.refused is None and entry.key_env is None and tiles.max_zoom >= LEAST_ZOOM
     ]
 
 

@@ -9,13 +9,6 @@ from typing import Any
 from pipeline.engine.build_file import build_schema
 from tools.dev.docs.markdown import code, heading_id, table
 
-_UNITS = [
-    ("gsd_m", "m/px"), ("_m", "m"), ("_px", "px"), ("_pixels", "px"), ("_deg", "degrees"), ("bbox", "degrees"),
-    ("centre", "degrees"), ("_mb", "MB"), ("_gb", "GB"), ("_bytes", "bytes"), ("_tokens", "tokens"),
-    ("max_model_len", "tokens"), ("least_words", "words"), ("min_entropy", "bits"),
-    ("min_duplicate_distance", "bits"), ("per_s", "1/s"), ("per_gpu_s", "1/s"), ("_s", "s"), ("per_day", "1/day"),
-]  # fmt: skip
-"""Units by the end of a key; of several that match, the longest counts."""
 _PATTERNS = {
     r"^[a-z0-9][a-z0-9-]{0,62}$": "lower-case letters, digits and hyphens",
     r"^https?://[^\s@]+$": "http(s) URL",
@@ -109,19 +102,13 @@ def _keys(definition: dict[str, Any], sections: dict[str, _Section]) -> str:
         [
             code(key),
             _value(value, sections),
-            _unit(key, value),
+            value.get("x-unit", ""),
             "required" if key in required else _default(value),
             " ".join(value["description"].split()),
         ]
         for key, value in definition["properties"].items()
     ]
     return table(["Key", "Value", "Unit", "Default", "Meaning"], rows)
-
-
-def _unit(key: str, value: dict[str, Any]) -> str:
-    kinds = {option.get("items", option).get("type", "array") for option in value.get("anyOf", [value])}
-    found = [(len(end), unit) for end, unit in _UNITS if key.endswith(end)]
-    return max(found)[1] if found and kinds & {"number", "integer", "array"} else ""
 
 
 def _default(value: dict[str, Any]) -> str:

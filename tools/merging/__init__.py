@@ -1,0 +1,1 @@
+"""Datasets of different builds made into one: `inputs` checks them, `choosing` decides, `merge` writes."""

@@ -1,0 +1,97 @@
+"""The datasets to merge: what they have to have in common, and what they may not."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pipeline.config.build import Build
+from pipeline.config.sources import KINDS
+from pipeline.errors import ConfigError, Problem
+from pipeline.publishing.rewrite import build_of, check_current
+from tools.dataset import Dataset
+
+_SHOWN = 3
+
+
+def check_inputs(datasets: Sequence[Dataset]) -> None:
+    """Refuse datasets that cannot become one.
+
+    Raises:
+        ConfigError: fewer than two, two of one name, an older format, chips of several sizes, one region defined
+            twice, or a sample that two of them have.
+    """
+    if len(datasets) < 2:
+        raise ConfigError([Problem("DATASET", f"{len(datasets)}", "two datasets or more")])
+    for dataset in datasets:
+        check_current(dataset.manifest, dataset.store.url)
+    problems = [*_same_names(datasets), *_chips(datasets), *_regions(datasets), *_ids(datasets)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def merged_build(name: str, datasets: Sequence[Dataset]) -> Build:
+    """The settings of the merged dataset: the first one's, with the regions and sources of all.
+
+    Of two sources with one name and different settings, the later one is called BUILD-NAME; rows keep what they say.
+
+    Raises:
+        ConfigError: the name is none, or a manifest's settings are those of another version.
+    """
+    first, *others = [build_of(dataset.manifest) for dataset in datasets]
+    settings = first.model_dump(mode="json")
+    for build in others:
+        other = build.model_dump(mode="json")
+        for kind in KINDS:
+            known = settings["sources"][kind]
+            renamed = {n: n for n in other["sources"][kind]}
+            for old, source in other["sources"][kind].items():
+                if known.get(old, source) != source:
+                    renamed[old] = f"{build.name}-{old}"
+                known[renamed[old]] = source
+            for region in other["regions"]:
+                region[kind] = renamed.get(region[kind] or next(iter(renamed), ""), region[kind])
+        there = {region["name"] for region in settings["regions"]}
+        settings["regions"] += [region for region in other["regions"] if region["name"] not in there]
+    try:
+        return Build.model_validate(settings | {"name": name})
+    except ValueError as error:
+        allowed = "lower-case letters, digits and hyphens"
+        raise ConfigError([Problem("--name", repr(name), allowed)]) from error
+
+
+def _same_names(datasets: Sequence[Dataset]) -> Iterator[Problem]:
+    for name, count in Counter(dataset.manifest.name for dataset in datasets).items():
+        if count > 1:
+            yield Problem("DATASET", f"{count} datasets of the build {name!r}", "one dataset of each build")
+
+
+def _chips(datasets: Sequence[Dataset]) -> Iterator[Problem]:
+    chips = {(c.size_px, c.gsd_m) for c in (build_of(dataset.manifest).imagery.chips for dataset in datasets)}
+    if len(chips) > 1:
+        found = ", ".join(f"{size} px of {gsd:g} m" for size, gsd in sorted(chips))
+        yield Problem("DATASET", f"chips of {found}", "datasets with chips of one size and scale (imagery.chips)")
+
+
+def _regions(datasets: Sequence[Dataset]) -> Iterator[Problem]:
+    seen: dict[str, tuple[str, Any]] = {}
+    for dataset in datasets:
+        for region in build_of(dataset.manifest).regions:
+            shape = (region.bbox, region.centre, region.radius_m, region.polygon)
+            name, known = seen.setdefault(region.name, (dataset.manifest.name, shape))
+            if known != shape:
+                found = f"{region.name!r} of {name} and of {dataset.manifest.name}, which are different areas"
+                yield Problem("region", found, "regions of different names, or the same area")
+
+
+def _ids(datasets: Sequence[Dataset]) -> Iterator[Problem]:
+    owner: dict[str, str] = {}
+    for dataset in datasets:
+        twice = []
+        for row in dataset.rows(["sample_id"]):
+            other = owner.setdefault(row["sample_id"], dataset.manifest.name)
+            if other != dataset.manifest.name:
+                twice.append((row["sample_id"], other))
+        if twice:
+            found = f"{len(twice)} samples of {dataset.manifest.name} that {twice[0][1]} has too"
+            found += f" ({', '.join(sample for sample, _ in twice[:_SHOWN])}{' ...' if len(twice) > _SHOWN else ''})"
+            yield Problem("DATASET", found, "datasets without a common sample; `geoscribe subset` takes part of one")
