@@ -19,9 +19,9 @@ PUBLIC_PLACES = frozenset({"road", "square", "junction", "stop", "crossing", "ra
 """Kinds of map facts whose names are those of streets, or of places called after them."""
 
 _CAMERA_ERROR_M = 3.0
-"""Of a camera's position, at the least: a thing on the map so near may be on either side."""
+"""Minimum uncertainty of a camera's position, metres: a thing on the map so near may be on either side."""
 _HEADING_ERROR_DEG = 20.0
-"""Of a compass in a phone, where nothing better is known: two standard deviations."""
+"""Uncertainty of a phone's compass, where nothing better is known: two standard deviations."""
 _STRETCHED: frozenset[FactKind] = frozenset({"road", "rail", "green", "water", "square"})
 _STRETCH_DEG = 90.0
 """What is long or wide goes on to either side of its nearest point on the map: a straight road by a right angle."""
@@ -48,7 +48,7 @@ class Testimony:
     """One thing that one witness says."""
 
     id: str
-    """Of the cue or note; of the map fact, where it became no cue."""
+    """Id of the cue or note; of the map fact, where it became no cue."""
     witness: Witness
     words: str
     """What it says of the thing: class, looks, name; of a program's class as the language has it, too."""
@@ -57,7 +57,7 @@ class Testimony:
     texts: tuple[str, ...]
     """Lettering that was read, or names on the map, in English as well where that is known."""
     kind: FactKind | None
-    """Of a map fact."""
+    """Kind of a map fact."""
     angle_deg: float | None
     """Clockwise from the main view's axis."""
     half_width_deg: float

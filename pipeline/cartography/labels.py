@@ -27,7 +27,7 @@ class Lettering(NamedTuple):
     street_px: int
     place_px: int
     weight: int
-    """Of the letters, 100 to 900."""
+    """Weight of the letters, 100 to 900."""
     most_places: int
     """Labels beside dots."""
     colour: Callable[[Feature], Colour]

@@ -60,7 +60,7 @@ class _Engine:
         self._resolver = resolver
         self._parts: _Parts | None = None
         self._inherited: list[_Parts] = []
-        """Of the parent process: to close them would disturb it, as they share sockets and files."""
+        """Parts of the parent process. They share sockets and files with it, so they are never closed here."""
 
     async def fetch(self, asked: Asked) -> Response:
         loop = asyncio.get_running_loop()

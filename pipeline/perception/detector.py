@@ -26,7 +26,7 @@ from pipeline.perception.models.store import ModelInUse
 VERSION = 1
 STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 MOST_BOXES = 100
-"""Of a view, the surest."""
+"""Maximum number of boxes in a view: the surest are kept."""
 
 Floats = NDArray[np.float32]
 
@@ -99,7 +99,7 @@ class DetectorSegmenter:
 
 
 def cell_grid(size: tuple[int, int], strides: Sequence[int]) -> tuple[Floats, Floats]:
-    """Of all cells, finest grid first, row by row: column and row (n x 2), and stride (n x 1)."""
+    """All cells, finest grid first, row by row: column and row (n x 2), and stride (n x 1)."""
     height, width = size
     cells, sides = [], []
     for stride in strides:

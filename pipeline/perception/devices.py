@@ -83,7 +83,7 @@ class BatchSize:
 
     @property
     def size(self) -> int:
-        """Of the next batch."""
+        """Size of the next batch."""
         return self._size
 
     def attempt(self, work: Callable[[int], T]) -> T:

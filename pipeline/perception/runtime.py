@@ -25,7 +25,7 @@ class ModelInputShape:
     sides: tuple[int | None, ...]
     """Length of each axis; None for what may have any."""
     kind: str
-    """Of its numbers: float32, float16 or uint8."""
+    """Type of its numbers: float32, float16 or uint8."""
 
 
 class Runtime(Protocol):

@@ -20,7 +20,7 @@ from pipeline.perception.plausible import plausible
 
 VERSION = 3
 MOST_SCORES = 12_000_000
-"""Of a larger map of scores every second row and column is looked at: models give it enlarged four or eight times."""
+"""Every second row and column of a larger map of scores is used: models give it enlarged four or eight times."""
 
 Floats = NDArray[np.float32]
 Labels = Sequence[str | None]

@@ -60,7 +60,7 @@ class Division:
     split_of: dict[str, Split]
     """By the unit's cell."""
     resolution: int
-    """Of the blocks."""
+    """H3 resolution of the blocks."""
     empty: int
     """Splits that have a share and no site."""
     deviation: float

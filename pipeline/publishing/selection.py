@@ -53,7 +53,7 @@ class Selection:
     """What is published."""
 
     split: NDArray[np.str_]
-    """Of each site; empty where it is left out."""
+    """Split of each site; empty where it is left out."""
     excluded: list[Excluded]
     """The sites that are left out, in the order of their ids."""
     split_of: dict[str, Split]

@@ -99,7 +99,7 @@ class FinishedUnit:
     load_index: Callable[[], pa.Table]
     """As `unit_index` makes it, without reading a picture."""
     load_credits: Callable[[], pa.Table]
-    """Of its layer `imagery`, `pipeline.publishing.takedown.LAYER_COLUMNS`."""
+    """Loads the columns `pipeline.publishing.takedown.LAYER_COLUMNS` of its layer `imagery`."""
 
 
 @dataclass(frozen=True)
@@ -113,13 +113,13 @@ class UnitPart:
     sites: tuple[str, ...]
     """Ids of the sites to publish."""
     bounds: Bounds
-    """Of these sites."""
+    """Bounds of these sites."""
     map_licence: str | None
-    """Of the region's map data, where its source is configured with one: map cues carry it even without a map chip."""
+    """Licence of the region's map data, if its source is configured with one. Map cues carry it even without a chip."""
     synthetic: tuple[str, ...]
     """Names of the region's sources whose pictures are drawn and not taken, in order."""
     edited: tuple[Edited, ...] = ()
-    """Of these sites, those of which people edited descriptions; only edits that fit."""
+    """Edits that people made of these sites' descriptions; only edits that fit."""
 
 
 def control_codes(controls: Iterable[Mapping[str, Any]]) -> list[int]:

@@ -13,7 +13,7 @@ WITHIN_M = 40.0
 _UNKNOWN_SIGHT_M = 15.0
 """The same where the map has no buildings that could hide it."""
 _POSITION_ERROR_M = 5.0
-"""Of a camera's position, where its source states none."""
+"""Uncertainty of a camera's position whose source states none, metres."""
 _WIDEST_DEG = 45.0
 """A direction that may be off by more is not told: left and right are 180 degrees apart, with ahead between them."""
 

@@ -24,7 +24,7 @@ class Standpoint:
 
     @property
     def cue_ids(self) -> list[str]:
-        """Of all parts."""
+        """Cue ids of all parts."""
         return [cue_id for fact in self.parts.values() for cue_id in fact.cue_ids]
 
 

@@ -55,7 +55,7 @@ class CogSource:
         self._rasters = RemoteRasters(client.session(self.provider()), settings)
 
     def fingerprint(self) -> str:
-        """Of the settings and the versions of GDAL and PROJ."""
+        """Digest of the settings and the versions of GDAL and PROJ."""
         return digest(
             _VERSION,
             rasterio.__gdal_version__,

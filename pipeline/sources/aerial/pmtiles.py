@@ -38,7 +38,7 @@ _KEPT = 96
 _ASSUMED_ZOOMS = range(23)
 """For the estimate of requests, before the archive is asked."""
 _DIRECTORIES = 0.1
-"""Of an archive, read for each tile: a directory tells where some thousand tiles lie, near each other."""
+"""Directories of an archive read for each tile: a directory tells where some thousand tiles lie, near each other."""
 
 
 class PmtilesAerialSource:
@@ -86,7 +86,7 @@ class PmtilesAerialSource:
         self._tiles: LruMemo[tuple[int, int, int], RGBA | None] = LruMemo(_KEPT)
 
     def fingerprint(self) -> str:
-        """Of the settings, GDAL's version, and the archive's content where it is a file."""
+        """Digest of the settings, GDAL's version, and the archive's content where it is a file."""
         return self._fingerprint
 
     @cached_property

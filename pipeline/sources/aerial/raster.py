@@ -57,7 +57,7 @@ class RasterSource:
             raise ConfigError(problems)
 
     def fingerprint(self) -> str:
-        """Of the settings, GDAL's and PROJ's versions, and every file's name, size and content."""
+        """Digest of the settings, GDAL's and PROJ's versions, and every file's name, size and content."""
         return self._fingerprint
 
     @cached_property

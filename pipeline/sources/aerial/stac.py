@@ -93,7 +93,7 @@ class StacSource:
         self._rasters = RemoteRasters(session, settings)
 
     def fingerprint(self) -> str:
-        """Of the settings, the rules and the versions of GDAL and PROJ."""
+        """Digest of the settings, the rules and the versions of GDAL and PROJ."""
         settings = self._settings.model_dump(mode="json", exclude={"rate", "asset_hosts"})
         return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, asdict(self._rules))
 

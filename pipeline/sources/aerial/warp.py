@@ -42,7 +42,7 @@ class Warped:
     native_gsd_m: float | None
     """Side of the sources' own pixels on the ground, the coarsest of those that gave a pixel; None if none did."""
     datum_accuracy_m: float | None
-    """Of their ways to WGS 84, the coarsest; None if one is unknown, or none gave a pixel."""
+    """Accuracy of their transformations to WGS 84, the coarsest; None if one is unknown, or none gave a pixel."""
 
 
 def raster_chip(

@@ -79,7 +79,7 @@ class GoogleStreetSource:
         self._session = client.session(self.provider())
 
     def fingerprint(self) -> str:
-        """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
+        """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
         return digest("google", VERSION, self._config.endpoint, bool(self._config.separate_agreement))
 
     def provider(self) -> Provider:

@@ -40,7 +40,7 @@ LICENCE = "CC-BY-SA-4.0"
 _PAGE = 1_000
 _MOST_PAGES = 20
 _SIDE_M = 200.0
-"""Of the boxes that a region is listed in: in a city the server does not answer in time for 500 m."""
+"""Side of the boxes that a region is listed in: in a city the server does not answer in time for 500 m."""
 _STORED = re.compile(r"(storage\d{1,3})/([A-Za-z0-9_./-]+)")
 
 
@@ -87,7 +87,7 @@ class KartaViewSource:
         self._boxes_refused = False
 
     def fingerprint(self) -> str:
-        """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
+        """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
         return digest("kartaview", VERSION, self._config.model_dump(exclude={"rate", "picture_hosts"}))
 
     def provider(self) -> Provider:

@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 LICENCE = "CC-BY-SA-4.0"
-"""Of all photos, by the terms of use; some are offered on other terms besides."""
+"""Licence of all photos, by the terms of use; some are offered on other terms as well."""
 _ZOOM = 14
 _LIMIT = 2_000
 _MOST_DEG2 = 0.01
@@ -72,7 +72,7 @@ class MapillarySource:
         self._tiles = client.session(self._tiles_provider())
 
     def fingerprint(self) -> str:
-        """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
+        """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
         return digest("mapillary", VERSION, self._config.model_dump(exclude={"rate", "key_env", "picture_hosts"}))
 
     def provider(self) -> Provider:

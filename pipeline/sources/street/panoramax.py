@@ -43,7 +43,7 @@ STORES = ("https://panoramax-storage-public-fast.s3.gra.perf.cloud.ovh.net",)
 """Object stores that instances redirect to for their pictures and that the list of instances does not name: IGN's."""
 _ZOOM = 15
 _LIMIT = 200
-"""Of a search around a site. The nearest come first, so what a full answer leaves out is the farthest."""
+"""Maximum number of photos of a search around a site. The nearest come first, so a full page lacks the farthest."""
 _GEOJSON = ("application/geo+json", "application/json")
 _FROM_LINK = (
     (re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)"), "CC-{}-{}"),
@@ -77,7 +77,7 @@ class PanoramaxSource:
         self._instances_taken_up = False
 
     def fingerprint(self) -> str:
-        """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
+        """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
         return digest("panoramax", VERSION, self._config.model_dump(exclude={"rate"}))
 
     def provider(self) -> Provider:

@@ -77,7 +77,7 @@ class Cost:
     wall: float
     """From when the first process is ready until the last is done."""
     cpu: float
-    """Of the processes started for it, and theirs, from their start."""
+    """CPU seconds of the processes started for it, and of theirs, from their start."""
 
 
 def report(costs: dict[tuple[str, int], list[Cost]], pictures: int) -> None:

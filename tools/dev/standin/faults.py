@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Provider(StrEnum):
-    """Whom the stand-in plays."""
+    """Services that the stand-in plays."""
 
     PANORAMAX = "panoramax"
     MAPILLARY = "mapillary"
