@@ -13,7 +13,7 @@ from pipeline.perception.vocabulary import Term
 LEAST_SHARE = 0.001
 """Smaller parts of a view are no segments. Below what a cue needs: a far van may still carry a text."""
 SAME_THING = 0.8
-"""Share of a mask within a larger one. From here on a mask of the same class marks the same thing twice, and one within a
+"""Share of a mask within a larger one, from which a mask of the same class marks the same thing twice, and one within a
 vehicle is a part of it."""
 
 VALLEY, VALLEY_LEAST, SIDE_SHARE = 0.3, 0.15, 0.15
