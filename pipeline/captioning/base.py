@@ -1,4 +1,4 @@
-"""What a captioner is given and gives."""
+"""The captioners' interface: evidence in, description out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

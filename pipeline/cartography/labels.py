@@ -1,4 +1,4 @@
-"""Where labels go: names along streets, beside dots and inside areas, never over each other."""
+"""Places labels: names along streets, beside dots and inside areas, never over each other."""
 
 import textwrap
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Where the stages run: a runner and its places, checked before any work. What is not there is told in one line."""
+"""Runners that the stages run on, checked before any work. What is missing is reported in one line."""
 
 import argparse
 import importlib

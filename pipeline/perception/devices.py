@@ -1,4 +1,4 @@
-"""Where models run, and how many items at once: what all engines that need torch share."""
+"""Chooses devices and batch sizes for the engines that need torch."""
 
 import logging
 import os

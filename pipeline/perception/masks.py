@@ -1,4 +1,4 @@
-"""From what a model marked and named to a view's segments: no pixel in two of them, no crumbs."""
+"""Turns the named masks of a model into a view's segments: without overlaps and without crumbs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

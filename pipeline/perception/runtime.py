@@ -1,4 +1,4 @@
-"""What runs a closed-set model: onnxruntime for .onnx, LiteRT for .tflite. Both are given an array and give arrays."""
+"""Runs a closed-set model: onnxruntime for .onnx, LiteRT for .tflite. Both take an array and give arrays."""
 
 import os
 from dataclasses import dataclass

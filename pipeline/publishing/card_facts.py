@@ -1,4 +1,4 @@
-"""What the card works out from counts and settings: the funnel and the prompts."""
+"""Facts that the card derives from counts and settings: the funnel and the prompts."""
 
 from collections import Counter
 

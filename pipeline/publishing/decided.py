@@ -1,4 +1,4 @@
-"""What people's decisions about an earlier revision do to a selection: edits that still fit, and sites rejected."""
+"""Applies people's decisions about an earlier revision to a selection: edits that still fit, and rejected sites."""
 
 from dataclasses import dataclass
 

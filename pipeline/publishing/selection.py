@@ -1,4 +1,4 @@
-"""Which finished sites are published, and in which split: near-duplicates, splits, embargo. No picture is read."""
+"""Selects the finished sites to publish, and their splits: near-duplicates, splits, embargo. Reads no picture."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

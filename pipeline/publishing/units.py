@@ -1,4 +1,4 @@
-"""What publish is given: finished units, each with a way to load its tables and a light way to load its index."""
+"""Finished units as publishing takes them, each with a way to load its tables and a light way to load its index."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass

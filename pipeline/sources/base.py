@@ -1,4 +1,4 @@
-"""What a source must offer. A source is made once a process from its configuration and shared by threads."""
+"""The interface of sources. A source is made once a process from its configuration and shared by threads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

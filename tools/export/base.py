@@ -1,4 +1,4 @@
-"""What all exports share: their settings, the folder that they write to, the credits of what they take."""
+"""Base of all exports: their settings, the folder that they write to, the credits of what they take."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""How well a published description is borne out, counted from the claims that stand in it and its own cues."""
+"""Measures how well a published description is supported, from its own claims and cues."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

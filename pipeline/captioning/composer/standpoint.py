@@ -1,4 +1,4 @@
-"""What one stands on or at: the road, junction, crossing, stop, square or park around the site."""
+"""Finds the standpoint: the road, junction, crossing, stop, square or park around the site."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is asked of a model, and what it replies."""
+"""Requests to a model, and its replies."""
 
 import base64
 from dataclasses import dataclass

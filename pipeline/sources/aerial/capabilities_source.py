@@ -1,4 +1,4 @@
-"""What sources with a capabilities document (WMTS, WMS) share. The document is read with the first chip."""
+"""Base of sources with a capabilities document (WMTS, WMS). The document is read with the first chip."""
 
 import threading
 from typing import Generic, TypeVar

@@ -1,4 +1,4 @@
-"""What chips are warped from: grids of pixels that can be read in windows, wherever they lie."""
+"""Layouts that chips are warped from: grids of pixels that are read in windows, in a file or at an address."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What vector tiles show on the ground: features in WGS84, cut to the tile."""
+"""Reads vector tiles: features in WGS84, cut to the tile."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where photos are said to be: positions brought into range, doubted where they cannot be, sorted by distance."""
+"""Positions of photos: brought into range, doubted where impossible, sorted by distance."""
 
 import logging
 from collections.abc import Iterable, Iterator

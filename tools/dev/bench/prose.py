@@ -1,4 +1,4 @@
-"""How the checks do on prose that others wrote: `python -m tools.dev.bench.prose FOLDER`.
+"""Runs the checks on prose that others wrote: `python -m tools.dev.bench.prose FOLDER`.
 
 FOLDER holds a JSON file a place: a seeing model's sentences, each with its claims and their truth, sentences with one
 thing made untrue, paraphrases, the evidence of the place, and what another seeing model answered to the claims when it

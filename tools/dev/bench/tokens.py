@@ -1,4 +1,4 @@
-"""What a dialogue costs in tokens: `python -m tools.dev.bench.tokens QWEN_TIKTOKEN BUILD...`.
+"""Counts the tokens of a dialogue: `python -m tools.dev.bench.tokens QWEN_TIKTOKEN BUILD...`.
 
 Each BUILD is the file of a build whose captions a model wrote and whose workspace has the replies; the dialogues are
 held again with these, and every prompt and reply is counted with the tokenizer of Qwen2.5. QWEN_TIKTOKEN is its

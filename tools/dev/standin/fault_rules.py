@@ -1,4 +1,4 @@
-"""Which request meets which fault: by the rules of a plan, and by a share of all requests.
+"""Decides which request meets which fault: by the rules of a plan, and by a share of all requests.
 
 Nothing depends on the order of the requests: a fault is drawn from the seed and from what is asked for, and from
 how often that was asked for before.
