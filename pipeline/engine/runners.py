@@ -37,7 +37,7 @@ class Machinery:
 
 
 def check_machinery(how: Machinery, build: Build) -> None:
-    """Refuse options that do not belong together, places that are none, and places where nothing answers.
+    """Refuse options that do not belong together, invalid places, and places where nothing responds.
 
     Raises:
         ConfigError: an option is wrong.

@@ -129,7 +129,7 @@ class Batch:
 
         Raises:
             MachineError, BuildStopped: outside of the driver's process: as the first stage that failed raised it.
-            Exception: a stage failed in a way it should not.
+            Exception: a stage failed unexpectedly.
         """
         with self._changed:
             while self._open and (self._in_driver or self._error is None):

@@ -71,7 +71,7 @@ class RasterChip:
     native_gsd_m: float | None = None
     """Metres a pixel of what it was made from, see `schemas.records.ChipInfo`; None where it is drawn."""
     datum_accuracy_m: float | None = None
-    """Likewise."""
+    """Accuracy of the transformation to WGS 84, metres; see `schemas.records.ChipInfo`."""
 
 
 @dataclass(frozen=True)
