@@ -73,9 +73,8 @@ def of_region(photos: Iterable[Photo], region: Region, source: str) -> Iterator[
                 seen.add(photo.source_id)
                 yield photo
     if misplaced:
-        log.warning(
-            "%s: %d of %d photos asked for in %s have no possible position", source, misplaced, asked, region.name
-        )
+        message = "%s: %d of %d photos requested in %s have an impossible position"
+        log.warning(message, source, misplaced, asked, region.name)
 
 
 def _far(position: Point, point: Point, distance: float) -> str:
