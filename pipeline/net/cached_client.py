@@ -8,7 +8,8 @@ from dataclasses import replace
 from pipeline.net import redact
 from pipeline.net.base import Response
 from pipeline.net.cache import ResponseCache
-from pipeline.net.retrying_client import Asked, RetryingClient
+from pipeline.net.hops import Asked
+from pipeline.net.retrying_client import RetryingClient
 from pipeline.net.single_flight import SingleFlight
 
 _THREADS = 4

@@ -16,10 +16,11 @@ from pipeline.net.addresses import Origin, parse_origin
 from pipeline.net.base import Judge, Key, Provider, Request, Response
 from pipeline.net.cache import ResponseCache
 from pipeline.net.cached_client import CachedClient
+from pipeline.net.hops import Asked
 from pipeline.net.loop_thread import LoopThread
 from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import LocalRateLimiter, RateLimiter
-from pipeline.net.retrying_client import Asked, RetryingClient
+from pipeline.net.retrying_client import RetryingClient
 from pipeline.net.transport import Transport
 
 

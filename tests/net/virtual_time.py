@@ -15,9 +15,10 @@ from pipeline.config.network import Network
 from pipeline.errors import SiteError
 from pipeline.net.addresses import parse_origin
 from pipeline.net.base import Provider, Request, Response, Verdict
+from pipeline.net.hops import Asked
 from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import LocalRateLimiter
-from pipeline.net.retrying_client import Asked, RetryingClient
+from pipeline.net.retrying_client import RetryingClient
 from pipeline.net.transport import Failed, Reply, Transport
 from schemas.reasons import Reason
 
