@@ -141,7 +141,7 @@ class Boundary:
                 if alike >= FIRST_SITES:
                     self._sites.clear()  # a build that is started again counts anew
         if new:
-            log.error("%s failed unexpectedly (said once, whatever the number of sites)", self.what, exc_info=error)
+            log.error("%s failed unexpectedly (logged once for all sites)", self.what, exc_info=error)
         if alike >= FIRST_SITES:
             return MachineError(
                 f"{self.what} failed in the same way on each of the first {FIRST_SITES} sites: {line} ({place}). The"

@@ -1,4 +1,4 @@
-"""What can go wrong, told apart by who has to act.
+"""Errors, by who has to act.
 
 `SiteError` concerns one site or one picture: it becomes a row with a reason, and the build goes on.
 `ConfigError` is the user's to mend, before any work. `MachineError` (disk full, engine missing) stops the build.

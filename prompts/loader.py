@@ -68,7 +68,7 @@ class PromptSet:
     digest: str
     """Hexadecimal digest of the names and bytes of all files, the manifest among them."""
     turns: tuple[Turn, ...] = ()
-    """Of a dialogue, in order."""
+    """Turns of a dialogue, in order."""
     cues: bool = True
     """Whether the model is given the cues; false is for ablations."""
 

@@ -1,4 +1,4 @@
-"""Who listens on a port of this machine: nobody, the processes of a session, or somebody else."""
+"""Finds who listens on a port of this machine: nobody, the processes of a session, or somebody else."""
 
 import contextlib
 import errno

@@ -1,4 +1,4 @@
-"""What a captioner is given and gives."""
+"""The captioners' interface: evidence in, description out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Description:
     short_tokens: int
     """CLIP tokens, start and end marks included."""
     sentences: list[Sentence]
-    """Of all variants, each variant's in reading order; `long`, `short` and `street` are theirs, joined."""
+    """Sentences of all variants, each variant's in reading order; `long`, `short` and `street` are theirs, joined."""
     language: str
     street: str | None = None
     street_tokens: int = 0

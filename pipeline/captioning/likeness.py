@@ -1,4 +1,4 @@
-"""Whether words in a description are those on a sign or of a map's name, whatever the script."""
+"""Compares words of a description with those of a sign or a map name, in any script."""
 
 import re
 import unicodedata

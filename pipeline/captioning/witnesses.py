@@ -47,7 +47,7 @@ class Testimony:
     """One thing that one witness says."""
 
     id: str
-    """Of the cue or note; of the map fact, where it became no cue."""
+    """Id of the cue or note; of the map fact, where it became no cue."""
     witness: Witness
     words: str
     """What it says of the thing: class, looks, name; of a program's class as the language has it, too."""
@@ -56,7 +56,7 @@ class Testimony:
     texts: tuple[str, ...]
     """Lettering that was read, or names on the map, in English as well where that is known."""
     kind: FactKind | None
-    """Of a map fact."""
+    """Kind of a map fact."""
     angle_deg: float | None
     """Clockwise from the main view's axis."""
     half_width_deg: float

@@ -186,12 +186,12 @@ def building(feature: Feature) -> Ground:
 
 
 def stream_width(feature: Feature) -> float:
-    """Of a river or lesser stream that is mapped as a line."""
+    """Width of a river or lesser stream that is mapped as a line."""
     return _STREAMS.get(feature.category, 4.0)
 
 
 def place_colour(feature: Feature) -> Colour:
-    """Of the sign of a place and its name."""
+    """Colour of the symbol of a place and of its name."""
     if feature.kind == "stop":
         return BLUE
     if feature.kind == "green":
@@ -203,7 +203,7 @@ def place_colour(feature: Feature) -> Colour:
 
 
 def text_colour(feature: Feature) -> Colour:
-    """Of a name."""
+    """Colour of a name."""
     if feature.kind == "water":
         return WATER_TEXT
     if feature.kind in {"poi", "stop", "green"} and not feature.building:

@@ -1,4 +1,4 @@
-"""What the map says around a point."""
+"""Map facts around a point."""
 
 import math
 from collections.abc import Sequence

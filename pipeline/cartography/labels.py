@@ -1,4 +1,4 @@
-"""Where labels go: names along streets, beside dots and inside areas, never over each other."""
+"""Places labels: names along streets, beside dots and inside areas, never over each other."""
 
 import textwrap
 from collections import defaultdict
@@ -30,7 +30,7 @@ class Lettering(NamedTuple):
     street_px: int
     place_px: int
     weight: int
-    """Of the letters, 100 to 900."""
+    """Weight of the letters, 100 to 900."""
     most_places: int
     """Labels beside dots."""
     colour: Callable[[Feature], Colour]

@@ -1,4 +1,4 @@
-"""What can be seen from a point past the buildings that are on the map."""
+"""Finds what is visible from a point past the buildings on the map."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -112,17 +112,17 @@ def is_street(feature: Feature) -> bool:
 
 
 def path_colour(category: str) -> Colour:
-    """Of the dashes."""
+    """Colour of the dashes."""
     return _PATHS[category]
 
 
 def green_colour(category: str) -> Colour:
-    """Of an area or tree."""
+    """Colour of an area or tree."""
     return _GREENS.get(category, _GREEN)
 
 
 def dot_colour(feature: Feature) -> Colour:
-    """Of the dot of a place, by what its class is about."""
+    """Colour of the dot of a place, by what its class is about."""
     if feature.kind == "stop":
         return _STOP_DOT
     if feature.kind == "crossing":
@@ -136,7 +136,7 @@ def dot_colour(feature: Feature) -> Colour:
 
 
 def text_colour(feature: Feature) -> Colour:
-    """Of a feature's name."""
+    """Colour of a feature's name."""
     if feature.shape == "point":
         return dot_colour(feature)
     if feature.kind == "water":

@@ -1,4 +1,4 @@
-"""What labels say, and their pictures."""
+"""The text of labels, and its rendering."""
 
 from functools import lru_cache
 

@@ -22,13 +22,13 @@ from pipeline.engine.workspace import count_all
 from pipeline.errors import ConfigError, MachineError
 from pipeline.net import outages, traffic
 from pipeline.publishing.owner import Publishing
-from pipeline.stages import STAGES
+from pipeline.stages import PUBLISH, STAGES
 from pipeline.stopping import clear_stop
 
 log = logging.getLogger(__name__)
 
 _NAMES = tuple(stage.name for stage in STAGES)
-ALL_STAGES = (*_NAMES, "publish")
+ALL_STAGES = (*_NAMES, PUBLISH)
 SITES = "sites"
 """What runs where no stage is wanted: the sites are drawn."""
 
@@ -84,10 +84,10 @@ def run_build(
     traffic.clear()
     machinery = Machinery(runner, scheduler, job_endpoint, tuple(worker_pools), tuple(beam_options))
     check_machinery(machinery, build)
-    publishes = "publish" in stages and part is None
+    publishes = PUBLISH in stages and part is None
     ready = prepare(build, publishing=publishing if publishes else None, part=part)
     how = _Running(machinery, report)
-    draws = not set(stages) <= {"publish"}
+    draws = not set(stages) <= {PUBLISH}
     if draws and (limit_units is not None or runner != "local"):
         # The limit counts units in the order of regions; for clusters see `run_dask` and `run_jobs`.
         _advance(ready, [], ready.undrawn, how)
@@ -119,7 +119,7 @@ def run_build(
     return Outcome(
         sites=sum(task.size for task in tasks),
         counts=_counts(ready, tasks),
-        made={stage: made[stage] for stage in _NAMES} | {"publish": int(publication.ran)},
+        made={stage: made[stage] for stage in _NAMES} | {PUBLISH: int(publication.ran)},
         published=publication.published,
         limits=build.limits,
         empty=[note.said for note in ready.notes if note.empty],

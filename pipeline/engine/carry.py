@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 _BLANK: dict[str, Any] = {"aerial_scales": [], "drone": None, "missing": [], "considered": [], "weight": 0.0}
 """What a stage finds in place of a field that it overlooks."""
 _WEIGHT = {"weight"}
-"""Of a site, what nothing is made from: it changes with the number of sites."""
+"""Fields of a site that no row depends on: the weight changes with the number of sites."""
 
 
 @dataclass

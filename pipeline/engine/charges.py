@@ -1,4 +1,4 @@
-"""What a planned build asks of a model, and what it costs by the prices of the build file."""
+"""Estimates the model requests of a planned build, and their cost by the prices of the build file."""
 
 from pipeline.captioning.base import prompt_set_of
 from pipeline.config.build import Build

@@ -1,4 +1,4 @@
-"""What is counted in a table, for its footer: sites by outcome, and of imagery the views that are there or missing."""
+"""Counts of a table for its footer: sites by outcome, and in imagery the views that are present or missing."""
 
 import json
 from collections import Counter

@@ -214,4 +214,4 @@ def own_error(error: BaseException) -> Exception:
             return seen
         seen = seen.__cause__ or seen.__context__
     last = (str(error).strip() or repr(error)).splitlines()[-1]
-    return MachineError(f"a stage failed in a way it should not: {last}")
+    return MachineError(f"a stage failed unexpectedly: {last}")

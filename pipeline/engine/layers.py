@@ -30,7 +30,7 @@ RowT = TypeVar("RowT", bound=LayerRow)
 _TAIL = 2**15
 """Bytes read at once from a file's end: at least its footer."""
 FORMAT = 2
-"""Of the tables of layers. Format 1 had no number, and no counts of views. Raised when a reader must know."""
+"""Format of the tables of layers. Format 1 had no number, and no counts of views. Raised when a reader must know."""
 FORMAT_KEY = b"geoscribe.format"
 COUNTS = b"geoscribe.counts"
 MADE = b"geoscribe.made"

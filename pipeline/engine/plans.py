@@ -1,4 +1,4 @@
-"""What a plan says of a build: sites, requests, bytes, hours, money."""
+"""The plan of a build: sites, requests, bytes, hours, money."""
 
 from dataclasses import dataclass
 

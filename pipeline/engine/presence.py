@@ -142,7 +142,7 @@ class Presence:
                 with self._lock:
                     job.fault = job.fault or _raised(fault)
         except ValidationError:
-            log.warning("a worker said what makes no sense")
+            log.warning("a worker sent an invalid message")
         except OSError as error:
             log.info("the connection to a worker broke: %s", error)
         finally:

@@ -1,4 +1,4 @@
-"""Where the stages run: a runner and its places, checked before any work. What is not there is told in one line."""
+"""Runners that the stages run on, checked before any work. What is missing is reported in one line."""
 
 import argparse
 import importlib
@@ -37,7 +37,7 @@ class Machinery:
 
 
 def check_machinery(how: Machinery, build: Build) -> None:
-    """Refuse options that do not belong together, places that are none, and places where nothing answers.
+    """Refuse options that do not belong together, invalid places, and places where nothing responds.
 
     Raises:
         ConfigError: an option is wrong.

@@ -137,7 +137,7 @@ class Batch:
 
         Raises:
             MachineError, BuildStopped: outside of the driver's process: as the first stage that failed raised it.
-            Exception: a stage failed in a way it should not.
+            Exception: a stage failed unexpectedly.
         """
         try:
             with self._changed:

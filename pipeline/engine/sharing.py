@@ -1,4 +1,4 @@
-"""What worker processes of a build share: room at the model servers, and the units among them."""
+"""Divides the room at the model servers, and the units, among the worker processes of a build."""
 
 from collections.abc import Sequence
 from math import ceil

@@ -1,4 +1,4 @@
-"""In which direction a line runs."""
+"""The direction in which a line runs."""
 
 import numpy as np
 import shapely

@@ -18,7 +18,7 @@ from pipeline.imaging.types import Pixels
 _WIDTH_PX = 640
 """Lines are looked for at this width: what is finer is texture."""
 _LEAST_LENGTH = 0.04
-"""Of the picture's width."""
+"""Minimum length of a line, as a share of the picture's width."""
 _UPRIGHT_DEG = 22.0
 """Lines so near to upright are those of walls and poles."""
 _LEVEL_DEG = 3.0
@@ -31,7 +31,7 @@ _STEP_DEG = 1.0
 _WIDEST_DEG = 42.0
 _LEAST_LINES = 12
 _LEAST_SHARE = 0.22
-"""Of the lines' length, for a point to be believed."""
+"""Minimum share of the lines' length for a point to be believed."""
 _LEAST_LEAD = 1.35
 """Over the best point that lies elsewhere."""
 _ELSEWHERE_DEG = 12.0
@@ -45,7 +45,7 @@ class VanishingPoint:
     angle_deg: float
     """From the optical axis, positive to the right."""
     share: float
-    """Of the length of all lines that are neither upright nor level."""
+    """Share of the length of all lines that are neither upright nor level."""
 
 
 def vanishing_point(pixels: Pixels, hfov_deg: float) -> VanishingPoint | None:

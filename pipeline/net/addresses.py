@@ -1,4 +1,4 @@
-"""Which URLs may be requested: those of the provider, on the public internet, over https."""
+"""Checks URLs before requests: allowed are those of the provider, on the public internet, over https."""
 
 import ipaddress
 import re

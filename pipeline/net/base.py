@@ -89,7 +89,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A complete response that was accepted."""
 
     body: bytes
@@ -105,7 +105,7 @@ class Answer:
 class Session(Protocol):
     """The client's interface for one provider. Thread-safe."""
 
-    def fetch(self, request: Request) -> Answer:
+    def fetch(self, request: Request) -> Response:
         """Send a request, with retries, and return the response.
 
         Raises:
@@ -115,7 +115,7 @@ class Session(Protocol):
         """
         ...
 
-    def fetch_many(self, requests: Sequence[Request]) -> "list[Answer | Exception]":
+    def fetch_many(self, requests: Sequence[Request]) -> "list[Response | Exception]":
         """All responses in order, fetched concurrently. A failed request gives its `SiteError`.
 
         Raises:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.net.base import Answer
+from pipeline.net.base import Response
 from pipeline.net.cache_bodies import Bodies
 from pipeline.net.cache_control import fresh_for
 from pipeline.net.cache_index import ENTRY_BYTES, UPSERT, Index, digest_of, explained, find_entry, used_bytes
@@ -35,7 +35,7 @@ _TOUCHED = 256
 class Stored:
     """A cached response, and whether it is fresh."""
 
-    answer: Answer
+    answer: Response
     """Its `url` is empty: URLs are not stored."""
     etag: str | None
     last_modified: str | None
@@ -43,7 +43,7 @@ class Stored:
     """If false, revalidate it (If-None-Match, If-Modified-Since); report a 304 with `refreshed`."""
 
 
-class AnswerCache:
+class ResponseCache:
     """Responses by key, with eviction of the least recently used. Shared by threads, and by processes.
 
     Args:
@@ -81,14 +81,14 @@ class AnswerCache:
             return None
         self._touch(mark)
         return Stored(
-            Answer(body, entry.status, entry.content_type, entry.headers, cached=True),
+            Response(body, entry.status, entry.content_type, entry.headers, cached=True),
             entry.headers.get("etag"),
             entry.headers.get("last-modified"),
             # Kept in the future: the clock was set back, and nobody knows how old it is.
             fresh=entry.immutable or entry.stored_at <= self._wall() < entry.stored_at + entry.fresh_s,
         )
 
-    def put(self, key: str, answer: Answer, *, immutable: bool) -> None:
+    def put(self, key: str, answer: Response, *, immutable: bool) -> None:
         """Store a response as far as its headers allow, in place of an earlier one.
 
         Args:

@@ -1,4 +1,4 @@
-"""How long a response may be reused without a request: RFC 9111, for a private cache."""
+"""Computes how long a response may be reused without a request: RFC 9111, for a private cache."""
 
 import re
 from collections.abc import Mapping

@@ -198,7 +198,7 @@ def digest_of(value: Any) -> bytes:
         BadContentError: it is no SHA-256 digest.
     """
     if not isinstance(value, bytes) or len(value) != hashlib.sha256().digest_size:
-        raise BadContentError("a digest of it is none")
+        raise BadContentError("a digest in it is invalid")
     return value
 
 
@@ -210,7 +210,7 @@ def used_bytes(index: sqlite3.Connection) -> int:
     """
     row = index.execute("SELECT bytes FROM used").fetchone()
     if row is None or not isinstance(row[0], int) or row[0] < 0:
-        raise BadContentError("its count of bytes is none")
+        raise BadContentError("its count of bytes is invalid")
     return row[0]
 
 

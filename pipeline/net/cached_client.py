@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from pipeline.net import redact
-from pipeline.net.base import Answer
-from pipeline.net.cache import AnswerCache
-from pipeline.net.retrying_client import Asked, RetryingClient
+from pipeline.net.base import Response
+from pipeline.net.cache import ResponseCache
+from pipeline.net.hops import Asked
+from pipeline.net.retrying_client import RetryingClient
 from pipeline.net.single_flight import SingleFlight
 
 _THREADS = 4
@@ -23,13 +24,13 @@ class CachedClient:
         cache: The cache; None for no cache.
     """
 
-    def __init__(self, client: RetryingClient, cache: AnswerCache | None) -> None:
+    def __init__(self, client: RetryingClient, cache: ResponseCache | None) -> None:
         self._client = client
         self._cache = cache
-        self._flights: SingleFlight[Answer] = SingleFlight()
+        self._flights: SingleFlight[Response] = SingleFlight()
         self._disk = ThreadPoolExecutor(_THREADS, "geoscribe-cache")
 
-    async def fetch(self, asked: Asked) -> Answer:
+    async def fetch(self, asked: Asked) -> Response:
         """The response, from the cache or the network.
 
         Raises what `RetryingClient.ask` raises, and MachineError where the cache cannot be used.
@@ -39,7 +40,7 @@ class CachedClient:
         key = _key(asked)
         return await self._flights.join(key, lambda: self._fetch(key, asked))
 
-    async def _fetch(self, key: str, asked: Asked) -> Answer:
+    async def _fetch(self, key: str, asked: Asked) -> Response:
         if self._cache is None:
             return await self._client.ask(asked)
         loop, cache = asyncio.get_running_loop(), self._cache
@@ -57,7 +58,7 @@ class CachedClient:
         await loop.run_in_executor(self._disk, self._keep, cache, key, asked, answer)
         return answer
 
-    def _keep(self, cache: AnswerCache, key: str, asked: Asked, answer: Answer) -> None:
+    def _keep(self, cache: ResponseCache, key: str, asked: Asked, answer: Response) -> None:
         told_key = asked.provider.key is not None and asked.request.send_key
         if not (told_key and redact.holds_secret(answer.body)):  # some repeat the key, in a link to the next page
             cache.put(key, answer, immutable=asked.request.cache == "immutable")

@@ -13,13 +13,14 @@ from aiohttp.abc import AbstractResolver
 from pipeline.config.network import Network
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.net.addresses import Origin, parse_origin
-from pipeline.net.base import Answer, Judge, Key, Provider, Request
-from pipeline.net.cache import AnswerCache
+from pipeline.net.base import Judge, Key, Provider, Request, Response
+from pipeline.net.cache import ResponseCache
 from pipeline.net.cached_client import CachedClient
+from pipeline.net.hops import Asked
 from pipeline.net.loop_thread import LoopThread
 from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import LocalRateLimiter, RateLimiter
-from pipeline.net.retrying_client import Asked, RetryingClient
+from pipeline.net.retrying_client import RetryingClient
 from pipeline.net.transport import Transport
 
 
@@ -60,9 +61,9 @@ class _Engine:
         self._resolver = resolver
         self._parts: _Parts | None = None
         self._inherited: list[_Parts] = []
-        """Of the parent process: to close them would disturb it, as they share sockets and files."""
+        """Parts of the parent process. They share sockets and files with it, so they are never closed here."""
 
-    async def fetch(self, asked: Asked) -> Answer:
+    async def fetch(self, asked: Asked) -> Response:
         loop = asyncio.get_running_loop()
         if self._parts is None or self._parts.loop is not loop:
             self._inherited += [self._parts] if self._parts else []
@@ -72,7 +73,7 @@ class _Engine:
     def _make(self, loop: asyncio.AbstractEventLoop) -> _Parts:
         network, folder = self._network, cache_folder(self._network)
         max_bytes = int(network.cache_gb * 1e9)
-        cache = AnswerCache(folder / "answers", max_bytes) if max_bytes else None
+        cache = ResponseCache(folder / "answers", max_bytes) if max_bytes else None
         limiter = self._limiter or LocalRateLimiter(folder)
         transport = Transport(network, user_agent(network), self._resolver)
         client = RetryingClient(network, transport, limiter, outage=self._outage)
@@ -140,11 +141,11 @@ class HttpSession:
         self._engine = engine
         self._loop = loop
 
-    def fetch(self, request: Request) -> Answer:
+    def fetch(self, request: Request) -> Response:
         """See `pipeline.net.base.Session.fetch`."""
         return self._loop.run(self._engine.fetch(Asked(self.provider, self.origins, request)))
 
-    def fetch_many(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+    def fetch_many(self, requests: Sequence[Request]) -> list[Response | Exception]:
         """See `pipeline.net.base.Session.fetch_many`."""
         return self._loop.run(self._all(requests))
 
@@ -157,7 +158,7 @@ class HttpSession:
         if more not in self.origins:
             self.origins = (*self.origins, more)
 
-    async def _all(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+    async def _all(self, requests: Sequence[Request]) -> list[Response | Exception]:
         tasks = [asyncio.ensure_future(self._one(request)) for request in requests]
         try:
             return await asyncio.gather(*tasks)
@@ -165,7 +166,7 @@ class HttpSession:
             for task in tasks:  # where one found that no request can succeed
                 task.cancel()
 
-    async def _one(self, request: Request) -> Answer | Exception:
+    async def _one(self, request: Request) -> Response | Exception:
         try:
             return await self._engine.fetch(Asked(self.provider, self.origins, request))
         except SiteError as fault:

@@ -131,7 +131,7 @@ class DayQuota:
                 database.execute(_SCHEMA)
             gone = database.execute(_DELETE_BAD, (_LAST_DAY,)).rowcount
             if gone:
-                log.warning("%s had %d counts of requests that are none: left out", self._file, gone)
+                log.warning("%s had %d invalid counts of requests: left out", self._file, gone)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

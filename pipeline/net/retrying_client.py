@@ -3,8 +3,8 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from yarl import URL
 
@@ -12,8 +12,9 @@ from pipeline.config.network import Network
 from pipeline.errors import MachineError, OutageError, SiteError
 from pipeline.net import keys, redact, traffic
 from pipeline.net.addresses import Origin, check, parse_url
-from pipeline.net.base import Answer, Provider, Request, Verdict
+from pipeline.net.base import Provider, Request, Response, Verdict
 from pipeline.net.circuit_breaker import CircuitBreaker
+from pipeline.net.hops import Asked, Hop, first_hop, next_hop, redirect_target
 from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import RateLimiter
 from pipeline.net.robots import LONGEST as LONGEST_ROBOTS
@@ -24,7 +25,6 @@ from pipeline.net.validation import excerpt, judge, media_type
 from schemas.reasons import Reason
 
 MOST_REDIRECTS = 3
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _HOST_FAULTS = frozenset({Reason.UNREACHABLE, Reason.SERVER_ERROR})
 """Reasons that count towards a host being down."""
 _REFUSALS = frozenset({Reason.REFUSED, Reason.RATE_LIMITED})
@@ -33,27 +33,6 @@ _LONGEST_DETAIL = 500
 _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 """Maximum pause between two attempts if the server does not ask for one, in seconds."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A request with its context."""
-
-    provider: Provider
-    origins: Sequence[Origin]
-    request: Request
-    validators: Mapping[str, str] = field(default_factory=dict)
-    """Headers of a conditional request; the response may then be 304."""
-
-
-@dataclass(frozen=True)
-class _Hop:
-    """One request on the wire."""
-
-    method: str
-    url: URL
-    headers: dict[str, str]
-    body: bytes | None
 
 
 @dataclass(frozen=True)
@@ -100,7 +79,7 @@ class RetryingClient:
         self._hosts: dict[Origin, CircuitBreaker] = {}
         self._robots = Robots(network.longest_wait_s, clock)
 
-    async def ask(self, asked: Asked) -> Answer:
+    async def ask(self, asked: Asked) -> Response:
         """Send a request, with retries, and return an accepted response.
 
         Raises:
@@ -158,7 +137,7 @@ class RetryingClient:
 
     async def _try(self, asked: Asked, key: str | None) -> tuple[URL, _Try]:
         """One attempt, including redirects, and the URL that responded."""
-        hop = _first_hop(asked, key)
+        hop = first_hop(asked, key)
         left = self._network.total_timeout_s
         for _ in range(MOST_REDIRECTS + 1):
             origin = check(hop.url, asked.origins)
@@ -166,15 +145,15 @@ class RetryingClient:
                 await self._permit(asked, origin, hop.url)
             done = await self._exchange(asked, hop, origin, key, left)
             left = max(left - done.took_s, 0.1)
-            location = _location(done.reply)
+            location = redirect_target(done.reply)
             if location is None:
                 return hop.url, done
             assert done.reply is not None
-            hop = _next_hop(asked, hop, done.reply.status, location, origin)
+            hop = next_hop(asked, hop, done.reply.status, location, origin)
         what = f"redirected more than {MOST_REDIRECTS} times, at last to {hop.url.raw_host}{hop.url.raw_path}"
         return hop.url, _Try(Verdict("final", Reason.BAD_ANSWER, what), None, origin)
 
-    async def _exchange(self, asked: Asked, hop: _Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
+    async def _exchange(self, asked: Asked, hop: Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
         """Send one request as soon as the host's health and limits allow it."""
         # As many as may be under way go on to wait for their turn. So when the host goes down, the others learn of it
         # here, and not one by one at the pace of its limits.
@@ -182,7 +161,7 @@ class RetryingClient:
         async with self._queues.setdefault(whose, asyncio.Semaphore(asked.provider.at_once)):
             return await self._in_turn(asked, hop, origin, key, within_s)
 
-    async def _in_turn(self, asked: Asked, hop: _Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
+    async def _in_turn(self, asked: Asked, hop: Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
         health = self._health(origin)
         key_mark = keys.mark(key) if key else None
         while True:
@@ -207,7 +186,7 @@ class RetryingClient:
                     health.give_up()
                 raise
 
-    async def _send(self, asked: Asked, hop: _Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
+    async def _send(self, asked: Asked, hop: Hop, origin: Origin, key: str | None, within_s: float) -> _Try:
         started = self._clock()
         try:
             reply = await self._transport.send(
@@ -218,7 +197,7 @@ class RetryingClient:
             return _Try(failed.verdict, None, origin, self._clock() - started)
         traffic.note(asked.provider.name, requests=1, bytes=len(reply.body))
         took_s = self._clock() - started
-        if _location(reply) is not None or (reply.status == 304 and asked.validators):
+        if redirect_target(reply) is not None or (reply.status == 304 and asked.validators):
             return _Try(OK, reply, origin, took_s)
         return _Try(judge(asked.provider, asked.request, reply, with_key=key is not None), reply, origin, took_s)
 
@@ -242,53 +221,12 @@ class RetryingClient:
         return self._hosts[origin]
 
 
-def _location(reply: Reply | None) -> str | None:
-    """The target of a redirect, if the response is one."""
-    return reply.headers.get("location") if reply and reply.status in _REDIRECTS else None
-
-
-def _first_hop(asked: Asked, key: str | None) -> _Hop:
-    request = asked.request
-    headers = {"Accept": ", ".join(_accepted(request)), **asked.validators}
-    if request.content_type:
-        headers["Content-Type"] = request.content_type
-    if request.first is not None or request.length is not None:
-        first = request.first or 0
-        headers["Range"] = f"bytes={first}-" + (str(first + request.length - 1) if request.length else "")
-    text = keys.with_params(request.url, request.params)
-    if key and asked.provider.key:
-        text, more = keys.place(text, asked.provider.key, key)
-        headers |= more
-    return _Hop(request.method, parse_url(text), headers, request.body)
-
-
-def _next_hop(asked: Asked, hop: _Hop, status: int, location: str, origin: Origin) -> _Hop:
-    """The request that a redirect leads to. A key in a header is sent along only within one origin."""
-    url = hop.url.join(parse_url(location))
-    key = asked.provider.key
-    if key and key.header and redact.holds_secret(str(url).encode()):
-        # Addresses stand in the logs of all who pass them on; a key in a header does not.
-        raise SiteError(Reason.UNSAFE_ADDRESS, "redirected to an address with the key in it")
-    method, body, headers = hop.method, hop.body, dict(hop.headers)
-    if status == 303 or (status in {301, 302} and method == "POST"):  # RFC 9110, 15.4
-        method, body = "GET", None
-        headers.pop("Content-Type", None)
-    if key and key.header and check(url, asked.origins) != origin:
-        headers.pop(key.header, None)
-    return _Hop(method, url, headers, body)
-
-
-def _accepted(request: Request) -> list[str]:
-    """Value of the Accept header: a prefix such as `image/` stands for all its types."""
-    return [f"{kind}*" if kind.endswith("/") else kind for kind in request.accept] or ["*/*"]
-
-
-def _answer(reply: Reply, url: URL, key: str | None) -> Answer:
+def _answer(reply: Reply, url: URL, key: str | None) -> Response:
     shown, headers = str(url), reply.headers
     if key:
         shown = redact.clean(shown)
         headers = {name: redact.clean(value) for name, value in headers.items()}
-    return Answer(reply.body, reply.status, media_type(reply), headers, shown)
+    return Response(reply.body, reply.status, media_type(reply), headers, shown)
 
 
 def _what(done: _Try) -> str:

@@ -1,4 +1,4 @@
-"""What the services of a build's driver need of sockets: an address that workers reach, and noticing who vanished."""
+"""Sockets of the services of a build's driver: an address that workers reach, and detection of lost workers."""
 
 import socket
 

@@ -46,7 +46,7 @@ IPV6 = tuple(
         "3fff::/20",  # documentation
     )
 )
-"""Of `IPV6_UNICAST`: not public."""
+"""Networks within `IPV6_UNICAST` that are not public."""
 
 
 def is_special(ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

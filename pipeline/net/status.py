@@ -1,4 +1,4 @@
-"""What an HTTP status means, and how long a server asks to wait."""
+"""Interprets HTTP statuses, and how long a server asks to wait."""
 
 import re
 from collections.abc import Mapping

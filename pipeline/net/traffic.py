@@ -1,4 +1,4 @@
-"""What this process asked of providers and model servers since a build began: requests, bytes, tokens."""
+"""Counts what this process sent to providers and model servers since a build began: requests, bytes, tokens."""
 
 import threading
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a response means: by the provider's own rules, then by whether it is what was requested."""
+"""Validates a response: by the provider's own rules, then by whether it is what was requested."""
 
 import re
 

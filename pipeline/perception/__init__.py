@@ -1,1 +1,1 @@
-"""What the photos say: OCR, segmentation, and their fusion with map facts into cues."""
+"""Reads the photos: OCR, segmentation, and their fusion with map facts into cues."""

@@ -1,4 +1,4 @@
-"""What a perception engine is given and gives. Engines are made once a process and shared by its threads."""
+"""The interface of perception engines. Engines are made once a process and shared by its threads."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the classes of a closed-set model are in the vocabulary: the lists under `classes/`, and files of that form."""
+"""Maps the classes of a closed-set model to the vocabulary: the lists under `classes/`, and files of that format."""
 
 from collections.abc import Mapping
 from importlib.resources import files

@@ -275,7 +275,7 @@ def _alike(a: str, b: str) -> bool:
 
 
 def _largest(cues: Sequence[Cue]) -> list[Cue]:
-    """Of each label in each view the first few."""
+    """The first few cues of each label in each view."""
     seen = Counter[tuple[str, str | None]]()
     kept = []
     for cue in cues:

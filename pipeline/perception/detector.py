@@ -18,18 +18,15 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
-from pipeline.perception.class_map import class_labels
+from pipeline.perception.closed_set import SPEC, load
 from pipeline.perception.masks import LEAST_SHARE
-from pipeline.perception.model_input import ModelInput, Shown
-from pipeline.perception.models.store import ModelInUse, resolve
-from pipeline.perception.runtime import RuntimeFault, load_runtime
-from pipeline.perception.vocabulary import read_vocabulary
+from pipeline.perception.model_input import Shown
+from pipeline.perception.models.store import ModelInUse
 
 VERSION = 1
 STRIDES = ((8, 16, 32), (8, 16, 32, 64))
 MOST_BOXES = 100
-"""Of a view, the surest."""
-_MODEL, _SPEC = "perception.segmenters.model", "perception.segmenters.spec"
+"""Maximum number of boxes in a view: the surest are kept."""
 
 Floats = NDArray[np.float32]
 
@@ -49,28 +46,18 @@ class DetectorSegmenter:
             MachineError: a named model is not there, a GPU is asked for and absent, or the runtime is not installed.
         """
         self._config = config
-        model = resolve(config.model, ("detector",), _MODEL)
-        self.models: tuple[ModelInUse, ...] = (model,)
-        spec = config.spec or (model.listed and model.listed.spec)
-        assert isinstance(spec, DetectorModel)
-        self._spec = spec
-        self.words = read_vocabulary(config.vocabulary)
-        self._labels = class_labels(spec, self.words, _SPEC)
-        (path,) = model.files
-        self._runtime = load_runtime(path, config.device, config.threads, _MODEL)
-        self._input = ModelInput(self._runtime.input, spec.input, f"{_SPEC}.input")
-        shown = self._input.trial()
-        try:
-            tried = self._runtime.run(shown.fed)
-        except RuntimeFault as error:
-            raise ConfigError([Problem(_MODEL, f"{path}: {error}", "a model that runs")]) from error
+        closed = load(config, "detector", DetectorModel)
+        self.models: tuple[ModelInUse, ...] = (closed.model,)
+        self._spec, self.words, self._labels = closed.spec, closed.words, closed.labels
+        self._runtime, self._input = closed.runtime, closed.input
+        spec, shown, tried = closed.spec, closed.shown, closed.output
         cells = [len(cell_grid(shown.size, strides)[0]) for strides in STRIDES]
         wanted = 5 + len(self._labels)
         if tried.ndim != 3 or tried.shape[2] != wanted or (not spec.decoded and tried.shape[1] not in cells):
             allowed = f"1 x boxes x {wanted} (a box, objectness, the classes of {spec.classes})"
             allowed += "" if spec.decoded else f", {' or '.join(map(str, cells))} boxes for what it is shown"
-            raise ConfigError([Problem(_SPEC, f"{path} with output {list(tried.shape)}", allowed)])
-        self.name = f"detector {model.mark}"
+            raise ConfigError([Problem(SPEC, f"{closed.path} with output {list(tried.shape)}", allowed)])
+        self.name = f"detector {closed.model.mark}"
 
     @cached_property
     def _fingerprint(self) -> str:
@@ -112,7 +99,7 @@ class DetectorSegmenter:
 
 
 def cell_grid(size: tuple[int, int], strides: Sequence[int]) -> tuple[Floats, Floats]:
-    """Of all cells, finest grid first, row by row: column and row (n x 2), and stride (n x 1)."""
+    """All cells, finest grid first, row by row: column and row (n x 2), and stride (n x 1)."""
     height, width = size
     cells, sides = [], []
     for stride in strides:

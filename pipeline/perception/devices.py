@@ -1,4 +1,4 @@
-"""Where models run, and how many items at once: what all engines that need torch share."""
+"""Chooses devices and batch sizes for the engines that need torch."""
 
 import logging
 import os
@@ -83,7 +83,7 @@ class BatchSize:
 
     @property
     def size(self) -> int:
-        """Of the next batch."""
+        """Size of the next batch."""
         return self._size
 
     def attempt(self, work: Callable[[int], T]) -> T:

@@ -26,7 +26,7 @@ class Ensemble:
             self.words = {**self.words, **engine.words}
 
     def fingerprint(self) -> str:
-        """Of all engines in their order, of what is made of their answers, and of the classes and colours in it."""
+        """Digest of the engines in their order, of how their results are fused, and of the classes and colours."""
         engines = " + ".join(engine.fingerprint() for engine in self._engines)
         made = digest(list(self.words.values()), [asdict(box) for box in colour_boxes()])
         return f"{engines} fused {VERSION} {made}"

@@ -28,10 +28,10 @@ from schemas.records import Look
 LONG_SIDE_PX = 512
 """Pixels are averaged down to this: single ones are noise."""
 LEAST_SHARE = 0.003
-"""Of the view: smaller things have no colour."""
+"""Minimum share of the view: smaller things have no colour."""
 LEAST_CONFIDENCE, LEAST_BUILDING_CONFIDENCE = 0.6, 0.8
-"""Of what is less sure to be the thing, its pixels say nothing. What is wrongly taken for a building (sky between
-branches, a car's mirror, the inside of a shop) is often of one colour."""
+"""Minimum confidence of an object whose pixels are used. What is wrongly taken for a building (sky between branches, a
+car's mirror, the inside of a shop) is often of one colour."""
 WHOLE_SHARE, GROUND_SHARE = 0.45, 0.65
 """Least share of a mask that has the name; of ground the whole is meant."""
 FACADE_SHARE = 0.22
@@ -39,9 +39,9 @@ FACADE_SHARE = 0.22
 DARK, LIT = 26.0, 0.4
 """Windows and deep shade are darker, and count for no colour where so much of a column is lighter."""
 FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
-"""Of the view: a narrower or smaller stretch of one colour is no facade."""
+"""Minimum shares of the view: a narrower or smaller stretch of one colour is no facade."""
 BLURRED, GAP = 0.05, 0.03
-"""Of the view's width: over so much columns are averaged, and such a gap does not part a facade."""
+"""Shares of the view's width: columns are averaged over the first, and a gap of the second does not split a facade."""
 REST = 0.5
 """What is beside the facades of a mask is a building too if it has this share of the mask; else it goes with them."""
 BEFORE_NEXT = 2.0

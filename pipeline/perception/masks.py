@@ -1,4 +1,4 @@
-"""From what a model marked and named to a view's segments: no pixel in two of them, no crumbs."""
+"""Turns the named masks of a model into a view's segments: without overlaps and without crumbs."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,8 @@ from pipeline.perception.vocabulary import Term
 LEAST_SHARE = 0.001
 """Smaller parts of a view are no segments. Below what a cue needs: a far van may still carry a text."""
 SAME_THING = 0.8
-"""Of a mask within a larger one: of its class, it is the same thing marked twice; of a vehicle, a part of it."""
+"""Share of a mask within a larger one, from which a mask of the same class marks the same thing twice, and one within a
+vehicle is a part of it."""
 
 VALLEY, VALLEY_LEAST, SIDE_SHARE = 0.3, 0.15, 0.15
 """Two sides of a street: between them a mask is at most this share as high as the lower side, which is at least so much

@@ -1,4 +1,4 @@
-"""What a mask shows, said by an image-text model: the vocabulary's class whose text lies nearest to the crop."""
+"""Names a mask by an image-text model: by the vocabulary's class whose text lies nearest to the crop."""
 
 import pickle
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which of the texts that an OCR engine read are none: pictograms, masonry, words cut by the edge of the view."""
+"""Drops OCR results that are no texts: pictograms, masonry, words cut by the edge of the view."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -29,7 +29,7 @@ LABELS_AT_ONCE = 40
 BOX_OVERLAP = 0.7
 """Of two boxes that overlap by more (intersection over union) the surer one stays, whatever they are called."""
 MOST_BOXES = 100
-"""Of a view, the surest."""
+"""Maximum number of boxes in a view: the surest are kept."""
 _DETECTOR = "perception.segmenters.detector"
 
 

@@ -1,4 +1,4 @@
-"""What runs a closed-set model: onnxruntime for .onnx, LiteRT for .tflite. Both are given an array and give arrays."""
+"""Runs a closed-set model: onnxruntime for .onnx, LiteRT for .tflite. Both take an array and give arrays."""
 
 import os
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class ModelInputShape:
     sides: tuple[int | None, ...]
     """Length of each axis; None for what may have any."""
     kind: str
-    """Of its numbers: float32, float16 or uint8."""
+    """Type of its numbers: float32, float16 or uint8."""
 
 
 class Runtime(Protocol):

@@ -1,4 +1,4 @@
-"""Which script a text is written in, as an ISO 15924 code."""
+"""Finds the script of a text, as an ISO 15924 code."""
 
 import unicodedata
 from collections import Counter

@@ -16,7 +16,7 @@ SAME = 92.0
 LARGER, SMALLER, HIGH_PX = 1.6, 0.6, 56
 """Lettering up to so many pixels high is enlarged for the second reading, higher lettering reduced."""
 MARGIN = 0.8
-"""Of the lettering's height: what is seen around it."""
+"""Margin that is read around the lettering, as a share of its height."""
 MOST_SIDE_PX = 1600
 LEAST_CHARACTERS = 2
 

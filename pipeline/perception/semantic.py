@@ -12,18 +12,15 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
-from pipeline.perception.class_map import class_labels
+from pipeline.perception.closed_set import SPEC, load
 from pipeline.perception.masks import Marked, parts, segments, sides
-from pipeline.perception.model_input import ModelInput, Shown
-from pipeline.perception.models.store import ModelInUse, resolve
+from pipeline.perception.model_input import Shown
+from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.plausible import plausible
-from pipeline.perception.runtime import RuntimeFault, load_runtime
-from pipeline.perception.vocabulary import read_vocabulary
 
 VERSION = 3
 MOST_SCORES = 12_000_000
-"""Of a larger map of scores every second row and column is looked at: models give it enlarged four or eight times."""
-_MODEL, _SPEC = "perception.segmenters.model", "perception.segmenters.spec"
+"""Every second row and column of a larger map of scores is used: models give it enlarged four or eight times."""
 
 Floats = NDArray[np.float32]
 Labels = Sequence[str | None]
@@ -45,24 +42,15 @@ class SemanticSegmenter:
             MachineError: a named model is not there, a GPU is asked for and absent, or the runtime is not installed.
         """
         self._config = config
-        model = resolve(config.model, ("semantic",), _MODEL)
-        self.models: tuple[ModelInUse, ...] = (model,)
-        spec = config.spec or (model.listed and model.listed.spec)
-        assert isinstance(spec, SemanticModel)
-        self._spec = spec
-        self.words = read_vocabulary(config.vocabulary)
-        self._labels = class_labels(spec, self.words, _SPEC)
-        (path,) = model.files
-        self._runtime = load_runtime(path, config.device, config.threads, _MODEL)
-        self._input = ModelInput(self._runtime.input, spec.input, f"{_SPEC}.input")
-        try:
-            tried = self._runtime.run(self._input.trial().fed)
-        except RuntimeFault as error:
-            raise ConfigError([Problem(_MODEL, f"{path}: {error}", "a model that runs")]) from error
+        closed = load(config, "semantic", SemanticModel)
+        self.models: tuple[ModelInUse, ...] = (closed.model,)
+        self._spec, self.words, self._labels = closed.spec, closed.words, closed.labels
+        self._runtime, self._input = closed.runtime, closed.input
+        tried = closed.output
         if not _is_class_map(tried) and _class_axis(tried, len(self._labels), self._input.layout) is None:
-            allowed = f"a class a pixel, or scores of {len(self._labels)} classes, as {spec.classes} has"
-            raise ConfigError([Problem(_SPEC, f"{path} with output {list(tried.shape)}", allowed)])
-        self.name = f"semantic {model.mark}"
+            allowed = f"a class a pixel, or scores of {len(self._labels)} classes, as {self._spec.classes} has"
+            raise ConfigError([Problem(SPEC, f"{closed.path} with output {list(tried.shape)}", allowed)])
+        self.name = f"semantic {closed.model.mark}"
 
     @cached_property
     def _fingerprint(self) -> str:

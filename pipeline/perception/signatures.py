@@ -14,13 +14,13 @@ from schemas.records import Signature
 COLOUR_BINS = 16
 """For each of R, G and B."""
 DIRECTIONS = 18
-"""Of 10 degrees each, over half a turn."""
+"""Bins of 10 degrees each, over half a turn."""
 SIDE_PX = 256
 """Directions and texture are taken at this size, so that equal numbers mean equal shares of the picture."""
 RINGS = 32
-"""Of equal width, up to half the sampling frequency."""
+"""Rings of equal width, up to half the sampling frequency."""
 FLOOR = -9.0
-"""Of a logarithm: what lies lower is noise of the arithmetic."""
+"""Minimum of a logarithm: lower values are numerical noise."""
 DIGITS = 5
 
 Floats = NDArray[np.float32]

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 
 MAP, HISTOGRAMS = "map.svg", "histograms.svg"
 _COLOURS = ("#2a6f97", "#e09f3e", "#9e2a2b", "#606c38")
-"""Of splits, in the order in which they are given."""
+"""Colours of splits, in the order in which they are given."""
 _MOST_REGIONS = 24
 _PANEL, _GAP, _TITLE = 180, 24, 30
 _DOTS = 60
-"""Of a side of a region's panel: samples that fall on one dot are drawn as one, so that a million stay small."""
+"""Dots along a side of a region's panel: samples on the same dot are drawn as one, so that a million stay small."""
 _BARS = (300, 120)
 _EARTH_M_A_DEGREE = 111_195.0  # on a sphere of 6371 km
 

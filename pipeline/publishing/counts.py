@@ -13,7 +13,7 @@ from schemas.records import Sample
 
 
 @dataclass
-class Tally:
+class RunningCounts:
     """Running counts of a shard."""
 
     regions: Counter[str] = field(default_factory=Counter)

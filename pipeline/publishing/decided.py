@@ -1,4 +1,4 @@
-"""What people's decisions about an earlier revision do to a selection: edits that still fit, and sites rejected."""
+"""Applies people's decisions about an earlier revision to a selection: edits that still fit, and rejected sites."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class Decided:
     """A selection after people's decisions."""
 
     split: NDArray[np.str_]
-    """Of each site; empty where it is left out."""
+    """Split of each site; empty where it is left out."""
     excluded: list[Excluded]
     """The sites that are left out, in the order of their ids."""
     edited: dict[str, Edited]

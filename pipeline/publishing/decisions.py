@@ -26,12 +26,12 @@ class Edit(_Entry):
 
     variant: Variant
     old_sha256: str
-    """Of the text that it takes the place of."""
+    """SHA-256 of the text that it replaces."""
     text: str
     tokens: int
     """CLIP tokens, start and end marks included."""
     sentences: list[Sentence]
-    """Of the text, joined by spaces."""
+    """Sentences of the text, which joins them by spaces."""
 
 
 class Edited(_Entry):

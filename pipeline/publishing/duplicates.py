@@ -15,7 +15,7 @@ Hashes = NDArray[np.uint64]
 Indices = NDArray[np.int64]
 _NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 _BANDS = 16
-"""Of four numbers each: two texts with a likeness of 0.8 agree in one of them with a probability of 0.9998."""
+"""Bands of four numbers each: two texts with a likeness of 0.8 agree in one of them with a probability of 0.9998."""
 
 
 @dataclass(frozen=True)

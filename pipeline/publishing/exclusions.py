@@ -1,4 +1,4 @@
-"""Why publishing leaves finished sites out, and `excluded.parquet`, which lists each with the sample it gave way to."""
+"""Reasons why publishing leaves finished sites out, and `excluded.parquet`, which lists these sites."""
 
 from collections.abc import Sequence
 from enum import StrEnum

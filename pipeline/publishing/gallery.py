@@ -1,4 +1,4 @@
-"""What the index table says of a sample's neighbours: which chips overlap its own, and which make a thinned gallery."""
+"""Neighbours in the index table: the chips that overlap a sample's own, and those that make a thinned gallery."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice

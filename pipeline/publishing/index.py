@@ -28,14 +28,14 @@ class IndexRow(Record):
     synthetic: bool
     licence_class: str
     street_licence_class: str | None
-    """Of the sample's parts (see the columns of a shard); likewise the next four."""
+    """Licence class of a part of the sample (see the columns of a shard); likewise the next four."""
     aerial_licence_class: str | None
     drone_licence_class: str | None
     map_licence_class: str | None
     map_data_licence_class: str | None
     redistributable: bool
     street_licence: str
-    """Of `street`; likewise the others, null where the sample lacks the view."""
+    """Licence of `street`; likewise the others, null where the sample lacks the view."""
     panorama_licence: str | None
     aerial_licence: str | None
     drone_licence: str | None
@@ -45,7 +45,7 @@ class IndexRow(Record):
     row: int
     """In the shard, from 0."""
     continent: Continent | None
-    """Of the region."""
+    """Continent of the region."""
     overlaps: list[Overlap]
     """The samples whose chips show some of the same ground, and how much of it: wrong negatives in training, and no
     wrong answers in evaluation. All are of the same split."""

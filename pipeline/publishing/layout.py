@@ -1,4 +1,4 @@
-"""How a shard stands on disk: its Arrow schema, the footer keys that other readers look for, the writer's settings."""
+"""The layout of a shard on disk: its Arrow schema, the footer keys that other readers need, the writer's settings."""
 
 import hashlib
 import json

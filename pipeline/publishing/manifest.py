@@ -95,9 +95,9 @@ class VerifierRates(_Entry):
     """How far the verifier can be believed in one kind of claim."""
 
     false_accept: VerifierRate
-    """Of the false controls, those that it confirmed."""
+    """How many of the false controls it confirmed."""
     false_refuse: VerifierRate
-    """Of the true controls, those that it did not confirm."""
+    """How many of the true controls it did not confirm."""
 
 
 class Counts(_Entry):
@@ -193,7 +193,7 @@ class Manifest(_Entry):
 
     @property
     def card_sha256(self) -> str | None:
-        """Of the revision's card."""
+        """SHA-256 of the revision's card."""
         return next((file.sha256 for file in self.files if file.path.rpartition("/")[2] == CARD), None)
 
     @property

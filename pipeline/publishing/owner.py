@@ -1,4 +1,4 @@
-"""Whose a dataset's place is, and what a publish may take from it: nothing is overwritten or shrinks by surprise."""
+"""Checks who owns a dataset's place, so that publishing overwrites or shrinks nothing by surprise."""
 
 from collections import Counter
 from collections.abc import Mapping

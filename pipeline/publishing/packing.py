@@ -1,4 +1,4 @@
-"""What goes where, decided from the units' indexes alone: which sites, in which split and shard."""
+"""Assigns sites to splits and shards, from the units' indexes alone."""
 
 import math
 from collections import Counter

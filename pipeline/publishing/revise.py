@@ -19,7 +19,7 @@ class Revised:
     """What a take-down did."""
 
     manifest: Manifest
-    """Of the revision in force."""
+    """Manifest of the revision in force."""
     removed: list[str]
     """Ids of the samples and distractors that it took down."""
     files_removed: int

@@ -58,9 +58,9 @@ class Standing:
     entries: dict[str, Entry]
     """By path."""
     current: Manifest | None
-    """Of the revision in force."""
+    """Manifest of the revision in force."""
     archived: dict[str, Manifest]
-    """Of each revision that has a folder, by digest."""
+    """Manifest of each revision that has a folder, by digest."""
     card: str | None
     """SHA-256 of the card in force."""
 

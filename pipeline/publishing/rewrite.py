@@ -21,7 +21,7 @@ from pipeline.publishing import counts
 from pipeline.publishing.assemble import JSON_SCHEMA, Writer, assemble
 from pipeline.publishing.card_pictures import HISTOGRAMS, MAP
 from pipeline.publishing.citation import CITATION
-from pipeline.publishing.counts import Tally
+from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.croissant import CROISSANT
 from pipeline.publishing.distractors import rewrite_distractors, split_of_file
 from pipeline.publishing.layout import columns, schema_fingerprint
@@ -123,8 +123,8 @@ def rewrite_shard(
     temporary = out.scratch()
     try:
         kept = (list(map(alter, some)) for some in _samples(source, shard, keep))
-        tally = Tally()
-        write_shard(temporary, kept, split or shard.split, bounds, len(places), row_group_bytes, tally)
+        running = RunningCounts()
+        write_shard(temporary, kept, split or shard.split, bounds, len(places), row_group_bytes, running)
         with temporary.open("rb") as file:
             written = file_entry(file, "")
             path = f"data/{split or shard.split}/{name['name']}-{recipe}-{written.sha256[:16]}.parquet"

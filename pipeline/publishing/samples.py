@@ -1,4 +1,4 @@
-"""From the three layers of a unit to the rows of a shard."""
+"""Joins the three layers of a unit to the rows of a shard."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath

@@ -1,4 +1,4 @@
-"""Which finished sites are published, and in which split: near-duplicates, splits, embargo. No picture is read."""
+"""Selects the finished sites to publish, and their splits: near-duplicates, splits, embargo. Reads no picture."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ class Selection:
     """What is published."""
 
     split: NDArray[np.str_]
-    """Of each site; empty where it is left out."""
+    """Split of each site; empty where it is left out."""
     excluded: list[Excluded]
     """The sites that are left out, in the order of their ids."""
     split_of: dict[str, Split]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.digest import digest
-from pipeline.publishing.counts import Tally
+from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.grouping import Group
 from pipeline.publishing.layout import columns, published, schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
@@ -62,7 +62,7 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
         path: where to; the file is whole when this returns.
     """
     parts = task.group.parts
-    tally = Tally()
+    running = RunningCounts()
 
     def samples() -> Iterator[list[Sample]]:
         for part, layers in zip(parts, tables, strict=True):
@@ -71,7 +71,7 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
     rows = sum(len(part.sites) for part in parts)
     west, south, east, north = zip(*(part.bounds for part in parts), strict=True)
     bounds = (min(west), min(south), max(east), max(north))
-    write_shard(path, samples(), task.group.split, bounds, rows, task.row_group_bytes, tally)
+    write_shard(path, samples(), task.group.split, bounds, rows, task.row_group_bytes, running)
 
 
 def write_shard(
@@ -81,7 +81,7 @@ def write_shard(
     bounds: Bounds,
     rows: int,
     row_group_bytes: float,
-    tally: Tally,
+    running: RunningCounts,
 ) -> None:
     """Write samples as a shard, a local file.
 
@@ -92,7 +92,7 @@ def write_shard(
         bounds: of their places.
         rows: how many they are.
         row_group_bytes: most of a row group.
-        tally: counts the samples; may have counted what is not in them.
+        running: counts of the samples; others may be in them already.
     """
     digests: dict[str, bytes] = {}
     units: set[str] = set()
@@ -101,7 +101,7 @@ def write_shard(
         for some in samples:
             check_stop()
             for sample in some:
-                tally.add(sample)
+                running.add(sample)
                 units.add(f"{sample.region} {sample.unit}")
             table = pa.Table.from_pylist([published(sample) for sample in some], schema=columns())
             for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
@@ -119,7 +119,7 @@ def write_shard(
             first_id=min(digests),
             last_id=max(digests),
             content=content_hash(digests),
-            counts=tally.counts(),
+            counts=running.counts(),
         )
         writer.add_key_value_metadata({_CONTENT_KEY: content.model_dump_json()})
 

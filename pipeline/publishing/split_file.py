@@ -52,7 +52,7 @@ class SplitFile(_Entry):
     regions: dict[str, RegionEntry]
     """By name, regions of earlier revisions included."""
     leave_one_continent_out: list[Fold]
-    """Of the regions of the build; empty if they are all on one continent."""
+    """Folds over the regions of the build; empty if they are all on one continent."""
     units: dict[str, Split]
     """By H3 cell, units of earlier revisions included."""
 

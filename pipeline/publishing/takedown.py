@@ -88,7 +88,7 @@ class Entry:
     """One entry of a list."""
 
     key: str
-    """Of the list: `source_ids`, `authors`, `links`, `areas`."""
+    """Key of the list: `source_ids`, `authors`, `links`, `areas`."""
     value: str | Area
 
     @property

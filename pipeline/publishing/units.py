@@ -1,4 +1,4 @@
-"""What publish is given: finished units, each with a way to load its tables and a light way to load its index."""
+"""Finished units as publishing takes them, each with a way to load its tables and a light way to load its index."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ import pyarrow as pa
 from pipeline.publishing.decisions import Edited, text_sha256
 from pipeline.publishing.text_sketch import sketch
 from schemas.reasons import Reason
-from schemas.records import ClaimKind, Variant
+from schemas.records import CaptionRow, ClaimKind, CueRow, ImageryRow, Variant
 
 INDEX_COLUMNS: dict[str, list[str]] = {
-    "imagery": [
+    ImageryRow.layer: [
         "site_id",
         "status",
         "reason",
@@ -26,8 +26,8 @@ INDEX_COLUMNS: dict[str, list[str]] = {
         "views.list.element.sequence",
         "aerial.phash",
     ],
-    "cues": ["site_id", "status", "reason"],
-    "captions": [
+    CueRow.layer: ["site_id", "status", "reason"],
+    CaptionRow.layer: [
         "site_id",
         "status",
         "reason",
@@ -100,7 +100,7 @@ class FinishedUnit:
     load_index: Callable[[], pa.Table]
     """As `unit_index` makes it, without reading a picture."""
     load_credits: Callable[[], pa.Table]
-    """Of its layer `imagery`, `pipeline.publishing.takedown.LAYER_COLUMNS`."""
+    """Loads the columns `pipeline.publishing.takedown.LAYER_COLUMNS` of its layer `imagery`."""
 
 
 @dataclass(frozen=True)
@@ -114,13 +114,13 @@ class UnitPart:
     sites: tuple[str, ...]
     """Ids of the sites to publish."""
     bounds: Bounds
-    """Of these sites."""
+    """Bounds of these sites."""
     map_licence: str | None
-    """Of the region's map data, where its source is configured with one: map cues carry it even without a map chip."""
+    """Licence of the region's map data, if its source is configured with one. Map cues carry it even without a chip."""
     synthetic: tuple[str, ...]
     """Names of the region's sources whose pictures are drawn and not taken, in order."""
     edited: tuple[Edited, ...] = ()
-    """Of these sites, those of which people edited descriptions; only edits that fit."""
+    """Edits that people made of these sites' descriptions; only edits that fit."""
 
 
 def control_codes(controls: Iterable[Mapping[str, Any]]) -> list[int]:
@@ -138,7 +138,7 @@ def unit_index(tables: UnitTables) -> pa.Table:
     """
     later = {
         layer: {row["site_id"]: row for row in table.select(["site_id", "status", "reason"]).to_pylist()}
-        for layer, table in (("cues", tables.cues), ("captions", tables.captions))
+        for layer, table in ((CueRow.layer, tables.cues), (CaptionRow.layer, tables.captions))
     }
     controls = {
         row["site_id"]: control_codes(row["controls"])

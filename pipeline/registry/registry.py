@@ -55,7 +55,7 @@ class Registry:
         """The network client, with this process's own rate limits or those that the driver serves."""
         from pipeline.net.client import HttpClient
         from pipeline.net.outages import OutageRules
-        from pipeline.net.rate_limit_service import RemoteRateLimiter
+        from pipeline.net.remote_rate_limit import RemoteRateLimiter
 
         limiter = RemoteRateLimiter(self.limits_at) if self.limits_at else None
         limits = self.build.limits

@@ -1,1 +1,1 @@
-"""Where pictures and map facts come from: street, aerial and map sources, found by name."""
+"""Sources of pictures and map facts: street, aerial and map sources, found by name."""

@@ -1,4 +1,4 @@
-"""What a source must offer. A source is made once a process from its configuration and shared by threads."""
+"""The interface of sources. A source is made once a process from its configuration and shared by threads."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,7 +28,7 @@ class Photo:
     heading_deg: float | None
     """Optical axis (perspective) or image centre (equirectangular), clockwise from north."""
     hfov_deg: float | None
-    """Horizontal field of view; 360 for a panorama; None if nobody recorded it."""
+    """Horizontal field of view; 360 for a panorama; None if it is not recorded."""
     projection: Literal["perspective", "equirectangular", "fisheye"]
     captured_at: datetime | None
     author: str
@@ -37,8 +37,8 @@ class Photo:
     sequence: str | None = None
     """The source's id of the capture sequence (drive, walk) that it is of."""
     lens: Crop | Fisheye | None = None
-    """Of an equirectangular photo, the part of the sphere that it shows, if not the whole; of a fisheye its model, None
-    where nobody recorded it: then nothing in it has a bearing."""
+    """The part of the sphere that an equirectangular photo shows, if not the whole; the model of a fisheye. None for a
+    fisheye whose model is not recorded: then nothing in it has a bearing."""
     hfov_along_long_side: bool = False
     """The field of view is that of the longer side, whichever that is."""
     position_error_m: float | None = None
@@ -49,7 +49,7 @@ class Photo:
     picture: str | None = None
     """Where its bytes are, for the source's own use; stored nowhere, as such addresses expire."""
     size_bytes: int | None = field(default=None, compare=False)
-    """Of its file, where that is known before it is read."""
+    """Size of its file, where that is known before it is read."""
     unusable: tuple[Reason, str] | None = None
     """Why it may not be used, where what the source says of it is enough to know."""
 
@@ -71,7 +71,7 @@ class RasterChip:
     native_gsd_m: float | None = None
     """Metres a pixel of what it was made from, see `schemas.records.ChipInfo`; None where it is drawn."""
     datum_accuracy_m: float | None = None
-    """Likewise."""
+    """Accuracy of the transformation to WGS 84, metres; see `schemas.records.ChipInfo`."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,7 @@ class Networked(Protocol):
     name: str
 
     def provider(self) -> Provider:
-        """Whom it asks, and the limits."""
+        """The service that it sends requests to, with its limits."""
         ...
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
@@ -218,7 +218,7 @@ class Lists(Protocol):
     """A source over the network that can be asked for all it has in a region: its photos, or the map's roads."""
 
     def listing_requests(self, region: Region) -> tuple[Provider, int]:
-        """Whom `candidates` or `roads` asks for a region, and an upper estimate of how many requests that takes."""
+        """The service that `candidates` or `roads` sends requests to, and an upper estimate of their number."""
         ...
 
 
@@ -227,7 +227,7 @@ class KnowsArea(Protocol):
     """An aerial source that is known to have imagery in some places and none in others."""
 
     def covers(self, lat: Floats, lon: Floats) -> NDArray[np.bool_]:
-        """Whether positions in degrees lie in its area; asks nobody."""
+        """Whether positions in degrees lie in its area. Makes no network requests."""
         ...
 
 

@@ -30,7 +30,7 @@ _VALUES_PER_BYTE = 20
 _ROWS_AT_ONCE = 4_096
 _LEAST_ROWS_AT_ONCE = 16
 _BYTES_AT_ONCE = 256_000_000
-"""Of one column, should each row have all the text that the file holds."""
+"""Maximum size of one column, should each row have all the text that the file holds."""
 
 
 def geometry_column(path: Path) -> str | None:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from pipeline.errors import SiteError
-from pipeline.net.base import Answer, Request, Session
+from pipeline.net.base import Request, Response, Session
 from schemas.reasons import Reason
 
 BLOCK = 64 * 1024
@@ -119,7 +119,7 @@ class RangeFile:
             else:
                 self._settle(blocks)
 
-    def _cut(self, run: range, request: Request, answer: Answer | Exception) -> dict[int, bytes]:
+    def _cut(self, run: range, request: Request, answer: Response | Exception) -> dict[int, bytes]:
         if isinstance(answer, Exception):
             raise answer
         first, length = request.first or 0, request.length or 0

@@ -108,7 +108,7 @@ class _Parts:
     def __init__(self) -> None:
         self.numbers: list[int] = []
         self.first: list[int] = []
-        """Of each run of coordinates: where it starts in `numbers`."""
+        """Where each run of coordinates starts in `numbers`."""
         self.count: list[int] = []
         """Its coordinates."""
         self.part: list[int] = []
@@ -116,7 +116,7 @@ class _Parts:
         self.feature: list[int] = []
         """The feature that it is of."""
         self.owner: list[int] = []
-        """Of each part: its feature."""
+        """The feature of each part."""
 
     def add(self, number: int, feature: Any, where: str) -> None:
         """Take up a feature's commands."""

@@ -4,6 +4,8 @@ from pipeline.stages import captions, cues, imagery
 from pipeline.stages.base import Known, Stage, StageInput
 
 STAGES: tuple[Stage, ...] = (imagery.STAGE, cues.STAGE, captions.STAGE)
-"""All stages in order. Each reads layers of earlier ones; `publish` follows when all are done."""
+"""All stages that make a layer, in order. Each reads layers of earlier ones."""
+PUBLISH = "publish"
+"""Name of the last stage, which makes the dataset and no layer."""
 
-__all__ = ["STAGES", "Known", "Stage", "StageInput"]
+__all__ = ["PUBLISH", "STAGES", "Known", "Stage", "StageInput"]

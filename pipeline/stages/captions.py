@@ -41,7 +41,7 @@ def captions(
 
 def _row(asked: Evidence, answer: Description | SiteError, registry: Registry) -> CaptionRow:
     try:
-        with on_site(asked.site.site_id), registry.boundary("captions", Reason.ENGINE_FAILED).guard():
+        with on_site(asked.site.site_id), registry.boundary(CaptionRow.layer, Reason.ENGINE_FAILED).guard():
             if isinstance(answer, SiteError):
                 return _failed(asked, answer, registry.captioner)
             return _described(asked, answer, registry.captioner, registry.build.grounding)

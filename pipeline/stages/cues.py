@@ -116,7 +116,7 @@ def _row(one: _Opened, seen: _Seen | SiteError, registry: Registry) -> CueRow:
     if isinstance(seen, SiteError):
         return _failed(one.site, seen)
     try:
-        with on_site(one.site.site_id), registry.boundary("cues", Reason.ENGINE_FAILED).guard():
+        with on_site(one.site.site_id), registry.boundary(CueRow.layer, Reason.ENGINE_FAILED).guard():
             return _fused(one, seen, registry)
     except SiteError as error:
         return _failed(one.site, error)

@@ -48,7 +48,7 @@ def _try(site: Site, registry: Registry, known: Known | None) -> ImageryRow:
     check_stop()
     missing: list[MissingView] = []
     try:
-        with on_site(site.site_id), registry.boundary("imagery", Reason.BAD_ANSWER).guard():
+        with on_site(site.site_id), registry.boundary(ImageryRow.layer, Reason.BAD_ANSWER).guard():
             if known is not None and isinstance(known.row, ImageryRow):
                 return _completed(site, known.row, known.parts, registry)
             if site.distractor:

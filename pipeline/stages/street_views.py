@@ -1,4 +1,4 @@
-"""From a photo to street views: read, decoded, gated, anonymised, its heading checked, cut where it sees wide."""
+"""Turns a photo into street views: read, decoded, gated, anonymised, its heading checked, cut if it is wide."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What stands on the land between four streets: rows of houses, gardens, a park, a square, a school."""
+"""The land between four streets: rows of houses, gardens, a park, a square, a school."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What buildings and trees look like: chosen from the town's character and the place."""
+"""The looks of buildings and trees, chosen from the town's character and the place."""
 
 from collections.abc import Sequence
 from dataclasses import replace

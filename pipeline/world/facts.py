@@ -1,4 +1,4 @@
-"""What the map of a made-up town knows: named and notable things with their shapes."""
+"""The map of a made-up town: named and notable things with their shapes."""
 
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,4 +1,4 @@
-"""What stands along streets and at junctions, and what drives there."""
+"""Things along streets and at junctions, and the traffic there."""
 
 from dataclasses import dataclass
 from functools import lru_cache

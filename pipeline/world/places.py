@@ -1,4 +1,4 @@
-"""Where the photos of the synthetic world stand, and which way they look."""
+"""Positions and directions of the photos of the synthetic world."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which town a position belongs to: a source of the synthetic world has one town a region."""
+"""Finds the town of a position: a source of the synthetic world has one town a region."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -38,7 +38,7 @@ class Stretch:
     name: str | None
     lanes: int
     width: float
-    """Of the carriageway, the water or the ballast."""
+    """Width of the carriageway, the water or the ballast."""
     pavement: float
     """Width of the pavement on each side."""
     tram: bool

@@ -65,7 +65,7 @@ class Building:
 
     @property
     def height(self) -> float:
-        """Of the walls."""
+        """Height of the walls."""
         return self.ground_m + self.storey_m * (self.storeys - 1)
 
     @property
@@ -107,7 +107,7 @@ class Prop:
     """The colour in words, where it is worth telling."""
     text: str | None = None
     length: float = 0.0
-    """Of a hedge, fence, parapet or canopy."""
+    """Length of a hedge, fence, parapet or canopy."""
 
 
 @dataclass(frozen=True, eq=False)

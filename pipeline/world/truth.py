@@ -1,4 +1,4 @@
-"""What is truly in a street view: texts and objects with their pixels, and nothing that something else hides."""
+"""The truth about a street view: texts and objects with their pixels, without what something else hides."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What all records share: the base classes, encoded pictures, and numbers with limits."""
+"""Base classes of all records, encoded pictures, and numbers with limits."""
 
 from typing import Annotated, ClassVar, Literal
 

@@ -135,11 +135,12 @@ class Sample(Record):
     aerial_licence_class: LicenceClass | None = None
     """The strictest among `aerial` and `aerial_scales`; null without them."""
     drone_licence_class: LicenceClass | None = None
-    """Of `drone`; null without it."""
+    """Licence class of `drone`; null without it."""
     map_licence_class: LicenceClass | None = None
-    """Of the map chip; null without it."""
+    """Licence class of the map chip; null without it."""
     map_data_licence_class: LicenceClass | None = None
-    """Of the map data that map cues, and the sentences that cite them, are derived from; null without map cues."""
+    """Licence class of the map data that map cues, and the sentences that cite them, are derived from; null without map
+    cues."""
     redistributable: bool
     """False if any of its pictures is not redistributable."""
     missing: list[Lacking] = []

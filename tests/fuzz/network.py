@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from pipeline.errors import MachineError, SiteError
 from pipeline.net.addresses import origin_of, parse_url
-from pipeline.net.base import Answer, Provider, Request
+from pipeline.net.base import Provider, Request, Response
 from pipeline.net.status import retry_after
 from pipeline.net.transport import Reply
 from pipeline.net.validation import judge
@@ -27,7 +27,7 @@ class FuzzClient:
         made._provider = provider
         return made
 
-    def fetch(self, request: Request) -> Answer:
+    def fetch(self, request: Request) -> Response:
         """The bytes under test, if they are judged ok."""
         origin_of(parse_url(request.url))
         body, kind = self.serve(request)
@@ -46,9 +46,9 @@ class FuzzClient:
             raise MachineError(verdict.detail)
         if verdict.kind != "ok":
             raise SiteError(verdict.reason or Reason.BAD_ANSWER, verdict.detail)
-        return Answer(body, status, kind, headers, request.url)
+        return Response(body, status, kind, headers, request.url)
 
-    def fetch_many(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+    def fetch_many(self, requests: Sequence[Request]) -> list[Response | Exception]:
         """Likewise, a `SiteError` in place of what failed."""
         return [self._one(request) for request in requests]
 
@@ -56,7 +56,7 @@ class FuzzClient:
         """Take up an origin, if it is one."""
         origin_of(parse_url(origin))
 
-    def _one(self, request: Request) -> Answer | Exception:
+    def _one(self, request: Request) -> Response | Exception:
         try:
             return self.fetch(request)
         except SiteError as error:

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 
 from pipeline.errors import MachineError
 from pipeline.net import cache as module
-from pipeline.net.base import Answer
-from pipeline.net.cache import AnswerCache
+from pipeline.net.base import Response
+from pipeline.net.cache import ResponseCache
 from pipeline.net.cache_index import ENTRY_BYTES
 from tests.examples import examples
 
@@ -42,40 +42,40 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def cache(tmp_path: Path, clock: Clock) -> Iterator[AnswerCache]:
-    made = AnswerCache(tmp_path / "cache", BIG, clock)
+def cache(tmp_path: Path, clock: Clock) -> Iterator[ResponseCache]:
+    made = ResponseCache(tmp_path / "cache", BIG, clock)
     yield made
     made.close()
 
 
-def answer(body: bytes = b"body", **headers: str) -> Answer:
+def answer(body: bytes = b"body", **headers: str) -> Response:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(body, 200, "image/jpeg", named, "https://example.org/a.jpg?expires=soon&sig=secret")
+    return Response(body, 200, "image/jpeg", named, "https://example.org/a.jpg?expires=soon&sig=secret")
 
 
 def bodies(folder: Path) -> dict[str, Path]:
     return {path.name: path for path in (folder / "bodies").rglob("*") if path.is_file()}
 
 
-def test_what_is_put_is_got(cache: AnswerCache) -> None:
+def test_what_is_put_is_got(cache: ResponseCache) -> None:
     assert cache.get("key") is None
-    cache.put("key", Answer(b"\x00\xff", 206, "image/jpeg", {"etag": '"e"', "last-modified": "x"}), immutable=True)
+    cache.put("key", Response(b"\x00\xff", 206, "image/jpeg", {"etag": '"e"', "last-modified": "x"}), immutable=True)
     stored = cache.get("key")
     assert stored is not None
-    assert stored.answer == Answer(
+    assert stored.answer == Response(
         b"\x00\xff", 206, "image/jpeg", {"etag": '"e"', "last-modified": "x"}, url="", cached=True
     )
     assert (stored.etag, stored.last_modified, stored.fresh) == ('"e"', "x", True)
     assert cache.get("other") is None
 
 
-def test_a_key_of_any_text(cache: AnswerCache) -> None:
+def test_a_key_of_any_text(cache: ResponseCache) -> None:
     for key in ("", "\x00", "k" * 100_000, "\ud800", "../../etc"):
         cache.put(key, answer(key.encode("utf-8", "replace")), immutable=True)
         assert cache.get(key) is not None
 
 
-def test_fresh_until_its_headers_say_so(cache: AnswerCache, clock: Clock) -> None:
+def test_fresh_until_its_headers_say_so(cache: ResponseCache, clock: Clock) -> None:
     cache.put("aged", answer(cache_control="max-age=100", etag="e"), immutable=False)
     cache.put("immutable", answer(cache_control="max-age=100"), immutable=True)
     cache.put("checked", answer(etag="e"), immutable=False)
@@ -88,20 +88,20 @@ def test_fresh_until_its_headers_say_so(cache: AnswerCache, clock: Clock) -> Non
             assert stored.fresh is expected
 
 
-def test_no_store_is_never_stored(cache: AnswerCache, tmp_path: Path) -> None:
+def test_no_store_is_never_stored(cache: ResponseCache, tmp_path: Path) -> None:
     cache.put("key", answer(b"old", etag="e"), immutable=True)
     cache.put("key", answer(b"new", cache_control="no-store"), immutable=True)
     assert cache.get("key") is None
     assert not bodies(tmp_path / "cache")
 
 
-def test_what_could_never_be_used_is_not_stored(cache: AnswerCache, tmp_path: Path) -> None:
+def test_what_could_never_be_used_is_not_stored(cache: ResponseCache, tmp_path: Path) -> None:
     cache.put("key", answer(), immutable=False)
     assert cache.get("key") is None
     assert not bodies(tmp_path / "cache")
 
 
-def test_refreshed_takes_the_new_headers(cache: AnswerCache, clock: Clock) -> None:
+def test_refreshed_takes_the_new_headers(cache: ResponseCache, clock: Clock) -> None:
     cache.put("key", answer(cache_control="max-age=100", etag="e", age="90"), immutable=False)
     clock.now = Clock.now + 50
     stored = cache.get("key")
@@ -124,7 +124,7 @@ def test_refreshed_takes_the_new_headers(cache: AnswerCache, clock: Clock) -> No
     assert cache.get("key") is None
 
 
-def test_equal_bodies_are_kept_once(cache: AnswerCache, tmp_path: Path) -> None:
+def test_equal_bodies_are_kept_once(cache: ResponseCache, tmp_path: Path) -> None:
     for n in range(5):
         cache.put(f"key {n}", answer(b"blank tile"), immutable=True)
     assert list(bodies(tmp_path / "cache")) == [hashlib.sha256(b"blank tile").hexdigest()]
@@ -137,10 +137,10 @@ def test_equal_bodies_are_kept_once(cache: AnswerCache, tmp_path: Path) -> None:
     assert (stored.answer.body, stored.etag) == (b"tile 0", "new")
 
 
-def test_nothing_of_keys_and_addresses_is_on_disk(cache: AnswerCache, tmp_path: Path) -> None:
+def test_nothing_of_keys_and_addresses_is_on_disk(cache: ResponseCache, tmp_path: Path) -> None:
     headers = {"set-cookie": "session=canary", "location": "https://canary/", "link": "canary", "etag": "e"}
     cache.put(
-        "canary key", Answer(b"body", 200, "text/plain", headers, "https://example.org/?sig=canary"), immutable=True
+        "canary key", Response(b"body", 200, "text/plain", headers, "https://example.org/?sig=canary"), immutable=True
     )
     cache.get("canary key")
     cache.close()
@@ -150,7 +150,7 @@ def test_nothing_of_keys_and_addresses_is_on_disk(cache: AnswerCache, tmp_path: 
 
 
 @pytest.mark.parametrize("harm", [b"", b"bodx", b"body and more", None])
-def test_a_damaged_or_missing_body_is_a_miss(cache: AnswerCache, tmp_path: Path, harm: bytes | None) -> None:
+def test_a_damaged_or_missing_body_is_a_miss(cache: ResponseCache, tmp_path: Path, harm: bytes | None) -> None:
     cache.put("one", answer(), immutable=True)
     cache.put("two", answer(), immutable=True)
     [path] = bodies(tmp_path / "cache").values()
@@ -176,7 +176,7 @@ def total(folder: Path) -> int:
 
 
 def test_the_least_recently_used_go_first(tmp_path: Path, clock: Clock) -> None:
-    cache = AnswerCache(tmp_path, 10 * (1000 + ENTRY_BYTES), clock)
+    cache = ResponseCache(tmp_path, 10 * (1000 + ENTRY_BYTES), clock)
     for n in range(10):
         clock.now += 1
         cache.put(str(n), answer(bytes([n]) * 1000), immutable=True)
@@ -194,12 +194,12 @@ def test_the_least_recently_used_go_first(tmp_path: Path, clock: Clock) -> None:
 
 def test_what_another_process_used_counts(tmp_path: Path, clock: Clock) -> None:
     limit = 10 * (1000 + ENTRY_BYTES)
-    cache = AnswerCache(tmp_path, limit, clock)
+    cache = ResponseCache(tmp_path, limit, clock)
     for n in range(9):
         clock.now += 1
         cache.put(str(n), answer(bytes([n]) * 1000), immutable=True)
     clock.now += 1
-    other = AnswerCache(tmp_path, limit, clock)
+    other = ResponseCache(tmp_path, limit, clock)
     assert other.get("0")
     other.close()
     for n in range(9, 12):
@@ -219,7 +219,7 @@ def test_never_more_than_the_limit_and_what_is_there_is_right(
     tmp_path_factory: pytest.TempPathFactory, max_bytes: int, steps: list[tuple[int, int, int, bool]]
 ) -> None:
     folder = tmp_path_factory.mktemp("cache")
-    cache = AnswerCache(folder, max_bytes)
+    cache = ResponseCache(folder, max_bytes)
     last: dict[str, bytes] = {}
     for key, content, size, reads in steps:
         if reads:
@@ -235,7 +235,7 @@ def test_never_more_than_the_limit_and_what_is_there_is_right(
 
 def test_leftovers_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SWEEP_EVERY", 1)
-    cache = AnswerCache(tmp_path, BIG)
+    cache = ResponseCache(tmp_path, BIG)
     cache.put("key", answer(), immutable=True)
     [kept] = bodies(tmp_path).values()
     young, old = (kept.with_name(kept.name[:2] + end * 62) for end in "01")
@@ -247,19 +247,19 @@ def test_leftovers_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     cache.put("again", answer(), immutable=True)
     cache.close()
     assert set(bodies(tmp_path).values()) == {kept, young}
-    AnswerCache(tmp_path, BIG).close()
+    ResponseCache(tmp_path, BIG).close()
     assert not unfinished.exists()
 
 
 def test_made_for_its_owner_alone(tmp_path: Path) -> None:
-    AnswerCache(tmp_path / "cache", BIG).close()
+    ResponseCache(tmp_path / "cache", BIG).close()
     assert stat.S_IMODE((tmp_path / "cache").stat().st_mode) == 0o700
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(MachineError, match=rf"response cache in {tmp_path}/file/cache .*`network\.cache`"):
-        AnswerCache(tmp_path / "file" / "cache", BIG)
+        ResponseCache(tmp_path / "file" / "cache", BIG)
 
 
 @pytest.mark.parametrize("from_byte", [0, 100, 5000])
@@ -267,11 +267,11 @@ def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
 def test_a_damaged_index_is_begun_anew(
     tmp_path: Path, from_byte: int, open_before: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache = AnswerCache(tmp_path, BIG)
+    cache = ResponseCache(tmp_path, BIG)
     for n in range(100):
         cache.put(str(n), answer(str(n).encode()), immutable=True)
     cache.close()
-    cache = AnswerCache(tmp_path, BIG)
+    cache = ResponseCache(tmp_path, BIG)
     if not open_before:
         cache.close()
     [index] = tmp_path.glob("index-*.sqlite")
@@ -279,7 +279,7 @@ def test_a_damaged_index_is_begun_anew(
     index.write_bytes(data[:from_byte] + b"garbage " * ((len(data) - from_byte) // 8))
     caplog.set_level(logging.WARNING)
     if not open_before:
-        cache = AnswerCache(tmp_path, BIG)
+        cache = ResponseCache(tmp_path, BIG)
     found = [stored for n in range(100) if (stored := cache.get(str(n)))]
     for stored in found:
         assert stored.answer.body in {str(n).encode() for n in range(100)}
@@ -289,7 +289,7 @@ def test_a_damaged_index_is_begun_anew(
     assert "damaged" in caplog.text
     cache.close()
     assert not index.exists()
-    again = AnswerCache(tmp_path, BIG)
+    again = ResponseCache(tmp_path, BIG)
     assert all(again.get(str(n)) for n in range(100))
     again.close()
 
@@ -327,7 +327,7 @@ ODD_CONTENT = {
 def test_a_sound_index_with_odd_content_is_begun_anew(
     harm: str, open_before: bool, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache = AnswerCache(tmp_path, 3 * (1_000 + ENTRY_BYTES))
+    cache = ResponseCache(tmp_path, 3 * (1_000 + ENTRY_BYTES))
     for n in range(3):
         cache.put(str(n), answer(bytes([n]) * 1_000), immutable=True)
     if not open_before:
@@ -336,14 +336,14 @@ def test_a_sound_index_with_odd_content_is_begun_anew(
     with contextlib.closing(sqlite3.connect(index)) as database:
         database.executescript(harm)
     if not open_before:
-        cache = AnswerCache(tmp_path, 3 * (1_000 + ENTRY_BYTES))
+        cache = ResponseCache(tmp_path, 3 * (1_000 + ENTRY_BYTES))
     for n in range(9):
         stored = cache.get(str(n))
         assert stored is None or stored.answer.body == bytes([n]) * 1_000
         cache.put(str(n), answer(bytes([n]) * 1_000), immutable=True)
         cache.refreshed(str(n), {"etag": '"e"'})
     cache.close()
-    again = AnswerCache(tmp_path, BIG)
+    again = ResponseCache(tmp_path, BIG)
     again.put("8", answer(), immutable=True)
     assert again.get("8") is not None
     again.close()
@@ -353,14 +353,14 @@ def test_a_sound_index_with_odd_content_is_begun_anew(
 def test_other_files_beside_the_index_are_none_of_its_business(tmp_path: Path) -> None:
     for name in ("index-1-x.sqlite", "index-1-.sqlite", "index-1--5.sqlite", "index-2-7.sqlite"):
         (tmp_path / name).write_bytes(b"x")
-    cache = AnswerCache(tmp_path, BIG)
+    cache = ResponseCache(tmp_path, BIG)
     cache.put("key", answer(), immutable=True)
     assert cache.get("key") is not None
     cache.close()
 
 
 def test_threads_share_it(tmp_path: Path) -> None:
-    cache = AnswerCache(tmp_path, 60 * (1000 + ENTRY_BYTES))
+    cache = ResponseCache(tmp_path, 60 * (1000 + ENTRY_BYTES))
     faults = []
 
     def work(number: int) -> None:
@@ -386,14 +386,14 @@ def test_threads_share_it(tmp_path: Path) -> None:
 WORKER = """
 import random, sys
 from pathlib import Path
-from pipeline.net.base import Answer
-from pipeline.net.cache import AnswerCache
+from pipeline.net.base import Response
+from pipeline.net.cache import ResponseCache
 folder, max_bytes, seed, rounds = Path(sys.argv[1]), *map(int, sys.argv[2:])
 choice = random.Random(seed)
-cache = AnswerCache(folder, max_bytes)
+cache = ResponseCache(folder, max_bytes)
 for _ in range(rounds):
     n = choice.randrange(120)
-    cache.put(str(n), Answer(bytes([n]) * 20_000, 200, "image/jpeg", {}), immutable=True)
+    cache.put(str(n), Response(bytes([n]) * 20_000, 200, "image/jpeg", {}), immutable=True)
     n = choice.randrange(120)
     stored = cache.get(str(n))
     assert stored is None or stored.answer.body == bytes([n]) * 20_000
@@ -407,7 +407,7 @@ def start(folder: Path, max_bytes: int, seed: int, rounds: int) -> subprocess.Po
 
 
 def test_it_waits_for_another_process_that_is_setting_it_up(tmp_path: Path) -> None:
-    made = AnswerCache(tmp_path, BIG)
+    made = ResponseCache(tmp_path, BIG)
     made.close()
     (index,) = tmp_path.glob("index-*.sqlite")
     index.unlink()
@@ -416,7 +416,7 @@ def test_it_waits_for_another_process_that_is_setting_it_up(tmp_path: Path) -> N
     other.execute("BEGIN IMMEDIATE")  # for which SQLite itself does not wait when the journal is changed
     done = threading.Timer(0.3, other.execute, ["COMMIT"])
     done.start()
-    AnswerCache(tmp_path, BIG).close()
+    ResponseCache(tmp_path, BIG).close()
     done.join()
     other.close()
 
@@ -444,7 +444,7 @@ def test_killed_at_any_moment_it_stays_whole(tmp_path: Path) -> None:
         _, told = victim.communicate()
         assert victim.returncode == -signal.SIGKILL, told
         assert witness.returncode == 0, error
-    cache = AnswerCache(tmp_path, limit)
+    cache = ResponseCache(tmp_path, limit)
     there = {n: stored.answer.body for n in range(120) if (stored := cache.get(str(n)))}
     assert len(there) >= 60
     assert all(body == bytes([n]) * 20_000 for n, body in there.items())

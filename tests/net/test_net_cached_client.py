@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import SiteError
-from pipeline.net.base import Answer, Request
+from pipeline.net.base import Request, Response
 from pipeline.net.single_flight import SingleFlight
 from tests.net.rawserver import MakeSession, RawServer, said
 from tests.net.virtual_time import JumpingLoop, run_jumping
@@ -100,10 +100,10 @@ def test_the_same_at_the_same_time_is_asked_for_once(
     all_joined = threading.Event()
     join = SingleFlight.join
 
-    async def counted(flights: SingleFlight[Answer], key: str, make: Callable[..., Any]) -> Answer:
+    async def counted(single: SingleFlight[Response], key: str, make: Callable[..., Any]) -> Response:
         if next(joined) == 5 + 20:
             all_joined.set()
-        return await join(flights, key, make)
+        return await join(single, key, make)
 
     def slow(connection: socket.socket) -> None:
         all_joined.wait()
@@ -119,7 +119,7 @@ def test_the_same_at_the_same_time_is_asked_for_once(
     results = session.fetch_many([Request(url, cache="validated")] * 20)
     for thread in threads:
         thread.join()
-    assert all(isinstance(result, Answer) and result.body == b"body" for result in results)
+    assert all(isinstance(result, Response) and result.body == b"body" for result in results)
     assert server.count("/a") == 1
 
 
@@ -133,20 +133,20 @@ def test_who_leaves_does_not_end_it_for_the_others() -> None:
         return made
 
     async def scenario(_: JumpingLoop) -> None:
-        flights: SingleFlight[int] = SingleFlight()
-        tasks = [asyncio.ensure_future(flights.join("k", make)) for _ in range(3)]
+        single: SingleFlight[int] = SingleFlight()
+        tasks = [asyncio.ensure_future(single.join("k", make)) for _ in range(3)]
         await asyncio.sleep(0.02)
         tasks[0].cancel()
         assert await tasks[1] == 1
         assert await tasks[2] == 1
-        assert await flights.join("k", make) == 2
-        lonely = asyncio.ensure_future(flights.join("k", make))
+        assert await single.join("k", make) == 2
+        lonely = asyncio.ensure_future(single.join("k", make))
         await asyncio.sleep(0.02)
         lonely.cancel()
         with pytest.raises(asyncio.CancelledError):
             await lonely
-        assert await flights.join("k", make) == 4
-        assert not flights._tasks
-        assert not flights._waiting
+        assert await single.join("k", make) == 4
+        assert not single._tasks
+        assert not single._waiting
 
     run_jumping(scenario)

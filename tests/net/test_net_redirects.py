@@ -9,7 +9,7 @@ from pipeline.errors import SiteError
 from pipeline.net.base import Key, Request
 from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said
-from tests.net.virtual_time import Asking, JumpingLoop, Late, ask_in_virtual_time, reply
+from tests.net.virtual_time import JumpingLoop, Late, ScriptedHost, ask_in_virtual_time, reply
 
 CANARY = "canary-key-123456"
 
@@ -129,7 +129,7 @@ def test_a_redirect_that_would_put_the_key_into_an_address_is_not_followed(
 
 
 def test_waiting_for_its_turn_is_no_part_of_a_time_out() -> None:
-    async def scenario(loop: JumpingLoop, host: Asking) -> None:
+    async def scenario(loop: JumpingLoop, host: ScriptedHost) -> None:
         host.on("/b", Late(0.3, reply(200, b"here")))
         url = host.on("/a", Late(0.1, reply(302, location="/b")))
         started = loop.time()
@@ -141,7 +141,7 @@ def test_waiting_for_its_turn_is_no_part_of_a_time_out() -> None:
 
 
 def test_a_time_out_is_for_all_redirects_together() -> None:
-    async def scenario(_: JumpingLoop, host: Asking) -> None:
+    async def scenario(_: JumpingLoop, host: ScriptedHost) -> None:
         host.on("/b", Late(0.3, reply(200, b"here")))
         with pytest.raises(SiteError, match=r"no whole answer within 0\.2 s"):
             await host.fetch(host.on("/a", Late(0.3, reply(302, location="/b"))))

@@ -7,7 +7,7 @@ from pipeline.net.base import Key, Request
 from pipeline.net.robots import forbids_pictures
 from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said
-from tests.net.virtual_time import Asking, JumpingLoop, ask_in_virtual_time, reply
+from tests.net.virtual_time import JumpingLoop, ScriptedHost, ask_in_virtual_time, reply
 
 RULES = b"User-agent: *\nDisallow: /private\n\nUser-agent: geoscribe\nDisallow: /not-us\nAllow: /private\n"
 
@@ -54,7 +54,7 @@ def test_the_key_is_not_sent_for_it(
 
 
 def test_crawl_delay() -> None:
-    async def scenario(_: JumpingLoop, host: Asking) -> None:
+    async def scenario(_: JumpingLoop, host: ScriptedHost) -> None:
         host.on("/robots.txt", reply(200, b"User-agent: *\nCrawl-delay: 0.3"))
         await host.fetch_many([host.on("/a", reply(200))] * 3)
         (robots, read), *asked = host.seen

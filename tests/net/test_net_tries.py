@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from pipeline.errors import BuildStopped, MachineError, SiteError
-from pipeline.net.base import Answer, Request, Verdict
+from pipeline.net.base import Request, Response, Verdict
 from pipeline.net.circuit_breaker import FAILURES, FREE_RETRIES
 from pipeline.stopping import clear_stop, request_stop
 from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said, said_json, silent
-from tests.net.virtual_time import Asking, JumpingLoop, Silence, ask_in_virtual_time, reply
+from tests.net.virtual_time import JumpingLoop, ScriptedHost, Silence, ask_in_virtual_time, reply
 
 OK = said(200, b"fine")
 FINE = reply(200, b"fine")
@@ -75,7 +75,7 @@ def test_tries_end(server: RawServer, make_session: MakeSession) -> None:
 def test_a_server_that_asks_to_wait_is_obeyed(headers: dict[str, Any], pause: float) -> None:
     with_backoff, slowed = 0.5, 0.001
 
-    async def scenario(_: JumpingLoop, host: Asking) -> None:
+    async def scenario(_: JumpingLoop, host: ScriptedHost) -> None:
         answer = await host.fetch(host.on("/a", reply(429, **headers), FINE))
         assert answer.body == b"fine"
         first, second = (at for _, at in host.seen)
@@ -86,7 +86,7 @@ def test_a_server_that_asks_to_wait_is_obeyed(headers: dict[str, Any], pause: fl
 
 @pytest.mark.parametrize("headers", [{"retry_after": "1000000000"}, {"retry_after": http_date(7_200)}])
 def test_a_server_that_asks_too_much_is_given_up(headers: dict[str, Any]) -> None:
-    async def scenario(loop: JumpingLoop, host: Asking) -> None:
+    async def scenario(loop: JumpingLoop, host: ScriptedHost) -> None:
         started = loop.time()
         url = host.on("/a", reply(429, **headers))
         with pytest.raises(SiteError, match=r"asks to wait \d+ s, more than network.longest_wait_s \(5\)") as caught:
@@ -101,7 +101,7 @@ def test_a_server_that_asks_too_much_is_given_up(headers: dict[str, Any]) -> Non
 
 
 def test_the_pause_is_for_all_requests_of_the_host() -> None:
-    async def scenario(_: JumpingLoop, host: Asking) -> None:
+    async def scenario(_: JumpingLoop, host: ScriptedHost) -> None:
         slow = asyncio.ensure_future(host.fetch(host.on("/slow", reply(429, retry_after="1"), FINE)))
         await asyncio.sleep(0.1)
         await host.fetch(host.on("/quick", FINE))
@@ -164,7 +164,7 @@ def test_retries_of_a_host_have_a_budget(server: RawServer, make_session: MakeSe
 def test_a_host_that_never_answers_holds_nothing_for_long() -> None:
     """Ten failures, then the patience, then faults at once: 2000 requests cost little more than ten."""
 
-    async def scenario(loop: JumpingLoop, host: Asking) -> None:
+    async def scenario(loop: JumpingLoop, host: ScriptedHost) -> None:
         started = loop.time()
         faults = await host.fetch_many([host.on("/a", Silence(0.1))] * 2_000)
         assert {fault.reason for fault in faults if isinstance(fault, SiteError)} == {Reason.UNREACHABLE}
@@ -178,14 +178,14 @@ def test_a_host_that_never_answers_holds_nothing_for_long() -> None:
 
 
 def test_a_host_that_comes_back_is_asked_again() -> None:
-    async def scenario(loop: JumpingLoop, host: Asking) -> None:
+    async def scenario(loop: JumpingLoop, host: ScriptedHost) -> None:
         url = host.on("/a", *[reply(500)] * (FAILURES + 1), FINE)
         for _ in range(FAILURES):
             with pytest.raises(SiteError):
                 await host.fetch(url)
         started = loop.time()
         results = await host.fetch_many([url] * 20)
-        assert sum(isinstance(result, Answer) for result in results) == 19  # the first probe met the last 500
+        assert sum(isinstance(result, Response) for result in results) == 19  # the first probe met the last 500
         assert 0.5 < loop.time() - started < 1.5
 
     ask_in_virtual_time(scenario, {"longest_wait_s": 2.0, "tries": 1})
@@ -236,7 +236,7 @@ def test_results_of_many_are_in_order(server: RawServer, make_session: MakeSessi
     results = make_session().fetch_many([Request(url) for url in urls])
     for i, result in enumerate(results):
         if i % 3:
-            assert isinstance(result, Answer)
+            assert isinstance(result, Response)
             assert result.body == b"%d" % i
         else:
             assert isinstance(result, SiteError)

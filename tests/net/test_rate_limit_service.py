@@ -19,13 +19,14 @@ from pipeline.errors import MachineError, SiteError
 from pipeline.net import rate_limit_service as limits_service
 from pipeline.net.base import Provider
 from pipeline.net.rate_limit import LATE_S, LocalRateLimiter, Throttle
-from pipeline.net.rate_limit_service import RemoteRateLimiter, serve_limits
+from pipeline.net.rate_limit_service import serve_limits
+from pipeline.net.remote_rate_limit import RemoteRateLimiter
 from schemas.reasons import Reason
 
 WORKER = """
 import asyncio, sys, time
 from pipeline.net.base import Provider
-from pipeline.net.rate_limit_service import RemoteRateLimiter
+from pipeline.net.remote_rate_limit import RemoteRateLimiter
 address, requests, per_s, at_once, takes = sys.argv[1], int(sys.argv[2]), *map(float, sys.argv[3:])
 whom = Provider("p", (), per_s, int(at_once))
 

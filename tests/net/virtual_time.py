@@ -14,10 +14,11 @@ from yarl import URL
 from pipeline.config.network import Network
 from pipeline.errors import SiteError
 from pipeline.net.addresses import parse_origin
-from pipeline.net.base import Answer, Provider, Request, Verdict
+from pipeline.net.base import Provider, Request, Response, Verdict
+from pipeline.net.hops import Asked
 from pipeline.net.outages import OutageRules
 from pipeline.net.rate_limit import LocalRateLimiter
-from pipeline.net.retrying_client import Asked, RetryingClient
+from pipeline.net.retrying_client import RetryingClient
 from pipeline.net.transport import Failed, Reply, Transport
 from schemas.reasons import Reason
 
@@ -111,7 +112,7 @@ class ScriptedTransport(Transport):
         return one.reply
 
 
-class Asking:
+class ScriptedHost:
     """A client, its provider, and the host that it asks."""
 
     def __init__(
@@ -137,14 +138,14 @@ class Asking:
         """Path and time of each request."""
         return self.transport.seen
 
-    async def fetch(self, url: str) -> Answer:
+    async def fetch(self, url: str) -> Response:
         """As `HttpSession.fetch`."""
         return await self.client.ask(Asked(self.provider, (parse_origin(ORIGIN, allow_loopback=False),), Request(url)))
 
-    async def fetch_many(self, urls: Sequence[str]) -> list[Answer | SiteError]:
+    async def fetch_many(self, urls: Sequence[str]) -> list[Response | SiteError]:
         """As `HttpSession.fetch_many`."""
 
-        async def one(url: str) -> Answer | SiteError:
+        async def one(url: str) -> Response | SiteError:
             try:
                 return await self.fetch(url)
             except SiteError as fault:
@@ -154,7 +155,7 @@ class Asking:
 
 
 def ask_in_virtual_time(
-    scenario: Callable[[JumpingLoop, Asking], Coroutine[Any, Any, None]],
+    scenario: Callable[[JumpingLoop, ScriptedHost], Coroutine[Any, Any, None]],
     network: Mapping[str, Any] | None = None,
     outage: OutageRules | None = None,
     **provider: Any,
@@ -162,8 +163,8 @@ def ask_in_virtual_time(
     """Run a scenario with a client of these settings: `network=` the build file's section, all else of the provider."""
 
     async def play(loop: JumpingLoop) -> None:
-        asking = Asking(loop, network or {}, provider, outage)
-        await scenario(loop, asking)
-        await asking.limiter.close()
+        host = ScriptedHost(loop, network or {}, provider, outage)
+        await scenario(loop, host)
+        await host.limiter.close()
 
     run_jumping(play)

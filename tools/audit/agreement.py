@@ -12,7 +12,7 @@ import numpy as np
 from tools.metrics.intervals import Estimate, Floats, between, draws
 
 Statistic = Callable[[Floats, Floats], float]
-"""Of a table (items x categories) and a weight for each item; NaN where it is not defined."""
+"""A statistic of a table (items x categories) and a weight for each item; NaN where it is not defined."""
 
 
 def raw(counts: Floats, weights: Floats) -> float:

@@ -1,4 +1,4 @@
-"""What a place could be taken for: aerial views near it or like it, short texts that sound like its own."""
+"""Finds what a place could be confused with: aerial views near it or like it, and similar short texts."""
 
 import random
 from collections.abc import Iterable

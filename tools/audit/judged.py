@@ -1,4 +1,4 @@
-"""What people decided, joined with what it was about: one record a decision in force."""
+"""Joins people's decisions with what they are about: one record a decision in force."""
 
 import json
 from collections import defaultdict

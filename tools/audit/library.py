@@ -41,7 +41,7 @@ class Facts:
     short: str
     text_sha256: str
     outcomes: tuple[Outcome, ...]
-    """Of all claims."""
+    """Outcomes of all claims."""
     width_m: float | None
     """Side length of the aerial chip, metres; None without one."""
     looks: tuple[float, ...] = field(repr=False)

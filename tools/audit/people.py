@@ -1,4 +1,4 @@
-"""Who may work at the desk: an alias, a role, and a token of which only the digest is stored."""
+"""The people at the desk: an alias, a role, and a token of which only the digest is stored."""
 
 import hashlib
 import re

@@ -1,4 +1,4 @@
-"""Which task a person gets next: leases, second judgements blind, lots that are decided, adjudication."""
+"""Assigns the next task to a person: leases, blind second judgements, decided lots, adjudication."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What the desk stores and what the page sends: questions, verdicts, decisions, planted falsehoods."""
+"""Records that the desk stores and that the page sends: questions, verdicts, decisions, planted falsehoods."""
 
 import hashlib
 import json

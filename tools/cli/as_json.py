@@ -1,4 +1,4 @@
-"""What commands say as JSON: one document on standard output, for scripts."""
+"""JSON output of commands: one document on standard output, for scripts."""
 
 import json
 import sys

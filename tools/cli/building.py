@@ -136,6 +136,7 @@ def publish(
     """
     from pipeline.engine.build_file import load_build
     from pipeline.publishing.owner import Publishing
+    from pipeline.stages import PUBLISH
     from tools.cli.publish import take_down_from
     from tools.cli.run import run
 
@@ -152,7 +153,7 @@ def publish(
             scheduler=scheduler,
             job_endpoint=job_endpoint,
             worker_pools=worker_pool or (),
-            stages=("publish",),
+            stages=(PUBLISH,),
             publishing=publishing,
             beam_options=context.args,
             log_file=log_file,
@@ -221,6 +222,7 @@ def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]
     from pipeline.engine.build import ALL_STAGES
     from pipeline.engine.build_file import load_build
     from pipeline.engine.definition import definition
+    from pipeline.stages import PUBLISH
     from pipeline.storage import open_store
 
     if Path(place).is_file():
@@ -233,7 +235,7 @@ def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]
         return build.model_copy(update={"dataset": there}), ALL_STAGES
     if moved:
         print(f"{place} was copied or moved: nothing is published without --dataset, or the build file in its place")
-        return build, tuple(stage for stage in ALL_STAGES if stage != "publish")
+        return build, tuple(stage for stage in ALL_STAGES if stage != PUBLISH)
     return build, ALL_STAGES
 
 

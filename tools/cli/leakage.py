@@ -1,4 +1,4 @@
-"""What `geoscribe verify --leakage` prints."""
+"""Output of `geoscribe verify --leakage`."""
 
 from dataclasses import asdict
 from typing import Any

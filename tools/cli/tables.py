@@ -8,7 +8,7 @@ from pipeline.engine.build import Outcome
 from pipeline.engine.counts import REFERENCES, Counts, ViewCounts
 from pipeline.engine.details import Details
 from pipeline.engine.workspace import State
-from pipeline.stages import STAGES
+from pipeline.stages import PUBLISH, STAGES
 from schemas.reasons import ABOUT, Reason
 from tools.cli.console import plain_table, table_console
 
@@ -69,7 +69,7 @@ def _seen(view: ViewCounts) -> str:
 def print_outcome(build: Build, outcome: Outcome) -> None:
     """Print the outcome of a build, and where the dataset is."""
     console = table_console()
-    made = ", ".join(f"{n} {stage}" for stage, n in outcome.made.items() if n and stage != "publish")
+    made = ", ".join(f"{n} {stage}" for stage, n in outcome.made.items() if n and stage != PUBLISH)
     console.print(f"tables made: {made or 'none, all were up to date'}", soft_wrap=True)
     for stage, counts in outcome.counts.items():
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
@@ -82,7 +82,7 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     if outcome.none_left:
         console.print("every site that was taken up failed: nothing is published", style="bold", soft_wrap=True)
     if outcome.published is not None:
-        how = "published" if outcome.made["publish"] else "up to date"
+        how = "published" if outcome.made[PUBLISH] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
     for view, seen in outcome.total.views.items():
         if seen.missing:

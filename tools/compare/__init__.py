@@ -1,1 +1,1 @@
-"""What differs between two datasets or two builds: `rows` compares tables, the others say what is compared."""
+"""Compares two datasets or two builds: `rows` compares tables, the others say what is compared."""

@@ -19,7 +19,7 @@ class DatasetDiff:
     columns_added: list[str]
     columns_removed: list[str]
     rows: RowChanges
-    """Of the columns that both have."""
+    """Changes in the columns that both have."""
     counts: dict[str, dict[str, Pair]]
     """Numbers that differ: `regions` (samples by region and split), `failed` and `excluded` sites by reason, licences
     of pictures by source (`licences`), licence classes by part (`licence_classes`)."""

@@ -18,7 +18,7 @@ class RowDigests:
 
     row: str
     split: str | None
-    """Of a published sample."""
+    """Split of a published sample."""
     values: bytes
     """A digest a column, in the order that the columns were asked for."""
 

@@ -1,4 +1,4 @@
-"""What all exports share: their settings, the folder that they write to, the credits of what they take."""
+"""Base of all exports: their settings, the folder that they write to, the credits of what they take."""
 
 import re
 import shutil
@@ -34,7 +34,7 @@ class Target:
     def __init__(self, folder: Path, manifest: Manifest, credits_table: "Table", left_out_table: "Table") -> None:
         self.folder = folder
         self.manifest = manifest
-        """Of the dataset."""
+        """Manifest of the dataset."""
         self._credits = credits_table
         self._left_out = left_out_table
         self.taken = 0

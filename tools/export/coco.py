@@ -135,5 +135,5 @@ def _extent(mask: Mask) -> dict[str, Any]:
 
 
 def _area(x: Sequence[float], y: Sequence[float]) -> float:
-    """Of a polygon, pixels squared (the shoelace formula)."""
+    """Area of a polygon, pixels squared (the shoelace formula)."""
     return abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1)))) / 2

@@ -1,1 +1,1 @@
-"""What descriptions are measured by: pure functions of texts, cues and claims, without references or models."""
+"""Measures of descriptions: pure functions of texts, cues and claims, without references or models."""

@@ -1,4 +1,4 @@
-"""How well a published description is borne out, counted from the claims that stand in it and its own cues."""
+"""Measures how well a published description is supported, from its own claims and cues."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class Claims:
 
     claims: int
     witnessed: int
-    """Of the claims, those that somebody but the writer witnesses: OCR, a detector, the map, notes, a verifier."""
+    """Number of claims with a witness other than the writer: OCR, a detector, the map, notes, a verifier."""
     contradicted: int
-    """Of the claims, those that the sample's cues contradict when they are held against each other again."""
+    """Number of claims that the sample's cues contradict when both are compared again."""
     sentences: int
     on_map_alone: int
     """Sentences that rest on the map alone."""
@@ -36,7 +36,7 @@ class Claims:
     signs: int
     """Lasting texts that are legible and large."""
     signs_told: int
-    """Of them those that the description quotes or names."""
+    """Number of those that the description quotes or names."""
     leaked: tuple[str, ...]
     """Names that give the place away and that nobody can read there."""
     faults: tuple[str, ...]

@@ -33,7 +33,7 @@ class Described:
     tokens: int
     """CLIP tokens, start and end marks included."""
     sentences: list[Sentence]
-    """Of the long description."""
+    """Sentences of the long description."""
     notes: list[Note]
     evidence: Evidence
     """The published cues and views. Things of the map that became no cue are not published, so they are not in it."""

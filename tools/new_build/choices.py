@@ -1,4 +1,4 @@
-"""What a new build file can choose from: a place, and the sources that cover it."""
+"""Choices for a new build file: a place, and the sources that cover it."""
 
 import math
 import re

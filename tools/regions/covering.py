@@ -1,4 +1,4 @@
-"""Which listed aerial sources cover a place."""
+"""Finds the listed aerial sources that cover a place."""
 
 import numpy as np
 

@@ -16,7 +16,7 @@ from pipeline.regions.land import land_mask
 
 Floats = NDArray[np.float64]
 WIDTH, HEIGHT = 1000.0, 487.0
-"""Of the map in its own units; Equal Earth's globe is 2.05 times as wide as high."""
+"""Size of the map in its own units; Equal Earth's globe is 2.05 times as wide as high."""
 CELL_DEG = 0.2
 SIMPLIFY_DEG = 0.15
 LEAST_AREA_DEG2 = 0.1

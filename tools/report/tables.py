@@ -1,12 +1,12 @@
 """The rows of the report's tables: the funnel, losses, rejections, and figures beside published ones."""
 
-from collections import Counter
 from dataclasses import dataclass
 
+from pipeline.publishing import card_facts
 from pipeline.publishing.exclusions import MEANINGS
 from pipeline.publishing.manifest import FINISHED, Counts
-from schemas.reasons import ABOUT, EXPLANATIONS, Reason
-from schemas.records import CaptionRow, CueRow, ImageryRow
+from schemas.reasons import EXPLANATIONS, Reason
+from schemas.records import CaptionRow
 from tools.metrics.intervals import Estimate, rate
 from tools.report.captions import WORDS, Captions, Measure
 
@@ -61,21 +61,12 @@ class Comparison:
 
 def funnel(counts: Counts) -> list[Step]:
     """Number of sites left after each step."""
-    failed: Counter[str] = Counter()
-    for reason, count in counts.failed.items():
-        failed[_stage(reason)] += count
-    steps = []
-    left = counts.sites
-    for title, lost in (
-        ("sampled", 0),
-        ("has imagery", failed[ImageryRow.layer]),
-        ("has cues", failed[CueRow.layer]),
-        ("described", failed[CaptionRow.layer]),
-        ("published", sum(counts.excluded.values())),
-    ):
-        left -= lost
-        steps.append(Step(title, left, lost, left / max(counts.sites, 1)))
-    return steps
+    rows = card_facts.funnel(counts)
+    before = [counts.sites, *(left for _, left in rows)]
+    return [
+        Step(title, left, last - left, left / max(counts.sites, 1))
+        for (title, left), last in zip(rows, before, strict=False)
+    ]
 
 
 def losses(counts: Counts) -> list[Loss]:
@@ -90,11 +81,6 @@ def losses(counts: Counts) -> list[Loss]:
     return sorted(rows, key=lambda row: (-row.count, row.reason))
 
 
-def _stage(reason: str) -> str:
-    """The stage that a reason is of; a manifest may come from anywhere and have reasons that are none."""
-    return ABOUT[Reason(reason)].stage if reason in ABOUT else ImageryRow.layer
-
-
 def rejections(counts: Counts) -> list[Rejection]:
     """Sites whose description was not published, in total and by region, by reason, most frequent first.
 
@@ -106,7 +92,9 @@ def rejections(counts: Counts) -> list[Rejection]:
     for region, sites, table in tables:
         failed = {reason: count for reason, count in table.items() if reason != FINISHED}
         refused = {
-            Reason(reason): count for reason, count in failed.items() if _stage(reason) == CaptionRow.layer and count
+            Reason(reason): count
+            for reason, count in failed.items()
+            if card_facts.stage_of(reason) == CaptionRow.layer and count
         }
         reached = sites - sum(failed.values()) + sum(refused.values())
         for reason, count in sorted(refused.items(), key=lambda item: (-item[1], item[0])):

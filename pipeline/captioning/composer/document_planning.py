@@ -1,4 +1,4 @@
-"""In which order facts are told, and which of them share a sentence."""
+"""Document planning: puts facts in order and groups them into sentences."""
 
 import math
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What single cues give a description to say: signs, things on the map, objects. `merging` puts them together."""
+"""Turns single cues into facts: signs, map features, objects. `fusion` merges those of one thing."""
 
 import re
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""Which readings of signs are told: words, names on the map, and what was read twice and is no word misread."""
+"""Selects the readings of signs that are told: words, names on the map, and what was read twice."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""From arranged facts to sentences, each with the cues that it rests on."""
+"""Realisation: turns arranged facts into sentences, each with the cues that it rests on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which things on the map a person at the site sees, and how far their directions can be told."""
+"""Selects the map features that a person at the site sees, and those whose direction is certain enough to tell."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What one stands on or at: the road, junction, crossing, stop, square or park around the site."""
+"""Finds the standpoint: the road, junction, crossing, stop, square or park around the site."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Standpoint:
 
     @property
     def cue_ids(self) -> list[str]:
-        """Of all parts."""
+        """Cue ids of all parts."""
         return [cue_id for fact in self.parts.values() for cue_id in fact.cue_ids]
 
 

@@ -1,4 +1,4 @@
-"""Whether words on a sign and a name on the map are the same."""
+"""Compares words on signs with names on the map."""
 
 import re
 import unicodedata

@@ -89,7 +89,7 @@ class _Parts:
     loop: asyncio.AbstractEventLoop
     client: ModelClient
     verifier: ModelClient | None
-    """Of another model that judges, if there is one."""
+    """Client of another model that judges, if there is one."""
     cache: ReplyCache
     room: asyncio.Semaphore
     """For dialogues under way, and so for their pictures."""

@@ -53,7 +53,7 @@ class Envelope:
     """What a chat completion holds."""
 
     text: str
-    """Of the first choice, as it came; never with half a character in it."""
+    """Text of the first choice, as it came; never with half a character in it."""
     finish_reason: str
     """As the server says it."""
     prompt_tokens: int

@@ -1,4 +1,4 @@
-"""What a dialogue shows the model: everything, or fewer views and then fewer cues where that is too long."""
+"""Chooses what a dialogue shows the model: everything, or fewer views and then fewer cues where that is too long."""
 
 from collections.abc import Sequence
 

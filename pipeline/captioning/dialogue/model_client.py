@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import aiohttp
 
-from pipeline.captioning.dialogue.model_answers import BrokenError, BusyError, LimitNameError, MissedError, SetUpError
+from pipeline.captioning.dialogue.model_responses import BrokenError, BusyError, LimitNameError, MissedError, SetUpError
 from pipeline.captioning.dialogue.model_servers import Home, Server, Servers
 from pipeline.captioning.dialogue.model_wire import described, send
 from pipeline.captioning.dialogue.pictures import Picture

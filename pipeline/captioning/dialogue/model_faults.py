@@ -19,7 +19,7 @@ class Fault(StrEnum):
     REFUSED = "refused"
     """The request's: it will not do, others may."""
     BUSY = "busy"
-    """Nobody's: it will do later."""
+    """No fault: the same request succeeds later."""
     BROKEN = "broken"
     """The server's: it may do, sent again."""
 

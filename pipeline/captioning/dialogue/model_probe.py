@@ -10,12 +10,12 @@ import aiohttp
 import numpy as np
 from pydantic import Field, ValidationError
 
-from pipeline.captioning.dialogue.answer_text import answer_in
 from pipeline.captioning.dialogue.envelope import ending
-from pipeline.captioning.dialogue.model_answers import BrokenError, BusyError, LimitNameError, MissedError, SetUpError
+from pipeline.captioning.dialogue.model_responses import BrokenError, BusyError, LimitNameError, MissedError, SetUpError
 from pipeline.captioning.dialogue.model_wire import described, send
 from pipeline.captioning.dialogue.objections import said
 from pipeline.captioning.dialogue.pictures import Picture
+from pipeline.captioning.dialogue.reply_text import answer_in
 from pipeline.captioning.dialogue.requests import LimitName, RefusedError, Reply, Request, Sampling, TooLongError
 from pipeline.config.captioning import Dialogue
 from pipeline.imaging.encode import encode_jpeg

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 
 from pipeline.captioning.dialogue.envelope import NoEnvelopeError, parse
-from pipeline.captioning.dialogue.model_answers import SetUpError
 from pipeline.captioning.dialogue.model_probe import UnansweredError, probe
+from pipeline.captioning.dialogue.model_responses import SetUpError
 from pipeline.captioning.dialogue.model_wire import described, read_capped
 from pipeline.captioning.dialogue.objections import said
 from pipeline.captioning.dialogue.requests import LimitName
@@ -134,7 +134,7 @@ class Servers:
         await asyncio.gather(*watchers, return_exceptions=True)
 
     def _next(self) -> Server:
-        """Of the servers that are up the one with the fewest dialogues; among equals, in turn."""
+        """The server with the fewest dialogues among those that are up; equals take turns."""
         self._turn += 1
         order = [self._all[(self._turn + i) % len(self._all)] for i in range(len(self._all))]
         return min((server for server in order if server.up), key=lambda server: server.dialogues)

@@ -5,12 +5,12 @@ import time
 
 import aiohttp
 
-from pipeline.captioning.dialogue.model_answers import BrokenError, SetUpError, read_answer
+from pipeline.captioning.dialogue.model_responses import BrokenError, SetUpError, read_answer
 from pipeline.captioning.dialogue.objections import said
 from pipeline.captioning.dialogue.requests import LimitName, Reply, Request
 
 MOST_BYTES = 8 * 2**20
-"""Of an answer; a reply of 8,192 tokens is far below."""
+"""Limit for a response. A reply of 8,192 tokens is far below."""
 
 
 async def send(

@@ -1,4 +1,4 @@
-"""What a model noted on each photo, made witnesses: with ids, and directions from the main view."""
+"""Turns what a model noted on each photo into notes with ids, and with directions from the main view."""
 
 from collections.abc import Sequence
 

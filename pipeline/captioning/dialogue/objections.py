@@ -22,7 +22,7 @@ class Objection:
     """An error answer."""
 
     status: int
-    """Of HTTP; where that is 200, what the error itself says, or 500."""
+    """HTTP status; where that is 200, what the error itself says, or 500."""
     message: str
     """In the server's words, fit for a log; cut."""
     kind: str

@@ -35,7 +35,7 @@ class Picture:
     height: int
     view_id: str | None
     direction: str | None
-    """Of a street view but the main one: its position seen from that, where it is known."""
+    """Position of a further street view as seen from the main one, where it is known."""
     metres: int | None
     """Side of what a chip shows."""
     octant: int | None
@@ -43,7 +43,7 @@ class Picture:
 
     @cached_property
     def digest(self) -> str:
-        """Of its bytes."""
+        """Digest of its bytes."""
         return digest_bytes(self.jpeg, length=32)
 
     @property

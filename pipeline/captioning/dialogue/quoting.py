@@ -27,7 +27,7 @@ ORDERS = Path(str(files(__package__) / "orders.yaml"))
 
 _MOST_CHARACTERS = 240
 _NAMELESS = ("road", "junction", "crossing")
-"""Of things on the map: streets are not named in a description, so a model need not know their names."""
+"""Kinds of map features without names: streets are not named in a description, so a model need not know their names."""
 _SAID_BY_CATEGORY = ("poi", "green", "water", "other")
 
 

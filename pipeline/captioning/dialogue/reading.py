@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.captioning.dialogue.answer_text import answer_in
 from pipeline.captioning.dialogue.envelope import ending
 from pipeline.captioning.dialogue.objections import said as server_words
+from pipeline.captioning.dialogue.reply_text import answer_in
 from pipeline.captioning.dialogue.requests import Reply
 from pipeline.captioning.grounding.grounding import VARIANTS, text_of
 from pipeline.captioning.tokens import count_clip_tokens

@@ -1,4 +1,4 @@
-"""What is asked of a model, and what it replies."""
+"""Requests to a model, and its replies."""
 
 import base64
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pipeline.digest import digest
 LimitName = Literal["max_tokens", "max_completion_tokens"]
 """What a server calls the limit of a reply's tokens: the older name is the commoner, some take only the newer."""
 MARKS_TOKENS = 8
-"""Of a chat message, around its text."""
+"""Tokens of a chat message around its text."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Request:
     """One request: instructions in the system message, everything about the place in the user's."""
 
     name: str
-    """Of the turn; `observe 0@90` for one of several."""
+    """Name of the turn; `observe 0@90` for one of several."""
     sampling: Sampling
     seed: int
     system: str

@@ -28,7 +28,7 @@ _SAMPLES: dict[str, Sequence[Mapping[str, Any]]] = {
 """What the two templates that depend on a place may be given. The other templates get the limits on length."""
 
 _STREET_SHARE = 0.8
-"""Of the words of a long description, that one of the street views alone may have."""
+"""Words that a description of the street views may have, as a share of those of a long description."""
 
 
 class Templates:

@@ -1,4 +1,4 @@
-"""What the directions of a text are relative to: the main view's axis or north, and never both in one text."""
+"""Finds what the directions of a text are relative to: the main view's axis or north, never both in one text."""
 
 from collections.abc import Sequence
 

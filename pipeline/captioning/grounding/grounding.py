@@ -29,7 +29,7 @@ class Grounded:
     """What is left of a description."""
 
     sentences: list[Sentence]
-    """Of all variants, each variant's in reading order, with their claims judged."""
+    """Sentences of all variants, each variant's in reading order, with their claims judged."""
     dropped: list[Dropped]
     fault: tuple[Reason, str] | None
     """Why it may not be published."""

@@ -31,11 +31,11 @@ class Statement:
     text: str
     kind: ClaimKind
     holds: bool | None
-    """Of a control, whether it is true; None for a claim."""
+    """Whether a control is true; None for a claim."""
     of: str | None = None
     """Text of the claim that a false control was made from."""
     witnesses: int = 0
-    """Of a claim, how many sorts of witnesses code finds for it: OCR, detector, map, notes."""
+    """Number of sorts of witnesses that code finds for a claim: OCR, detector, map, notes."""
 
 
 def statements(claims: Sequence[Claim], known: Witnesses, *key: object) -> list[Statement]:

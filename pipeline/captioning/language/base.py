@@ -37,7 +37,7 @@ _FILES = (".py", ".txt", ".yaml")
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _ENDS = re.compile(r"[.!?\u2026][\"'\u201d\u201c\u2019)\u00bb\u00ab\u00a7]*(?=\s+\S)")
 _MOST_DIGITS = 8
-"""Of a number that counts things."""
+"""Maximum number of digits of a number that counts things."""
 
 
 @dataclass(frozen=True)

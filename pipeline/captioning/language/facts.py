@@ -1,4 +1,4 @@
-"""What a grammar puts into words: one thing that may be said, and where it is."""
+"""The facts that a grammar puts into words: one thing that may be said, and where it is."""
 
 from dataclasses import dataclass
 from typing import Literal

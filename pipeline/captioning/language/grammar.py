@@ -1,4 +1,4 @@
-"""What a language's `grammar.py` has."""
+"""The interface of a language's `grammar.py`."""
 
 from typing import Protocol
 

@@ -14,7 +14,7 @@ from pipeline.perception.scripts import COMMON, main_script
 _TOKEN = re.compile(r"[^\W_](?:[\w'\u2019.&-]*[\w])?")
 GAZETTEER = Path(str(files(__package__) / "places.txt"))
 _MOST_WORDS = 4
-"""Of a place's name."""
+"""Maximum number of words of a place's name."""
 
 
 @cache

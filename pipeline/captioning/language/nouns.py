@@ -1,4 +1,4 @@
-"""What things are called: the form of a language's `nouns.yaml`."""
+"""Nouns for classes and map features: the format of a language's `nouns.yaml`."""
 
 import re
 from collections.abc import Callable

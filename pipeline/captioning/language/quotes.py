@@ -1,4 +1,4 @@
-"""What a text quotes, in whatever marks."""
+"""Finds quotations in a text, with any quotation marks."""
 
 import re
 

@@ -55,7 +55,7 @@ class Stems(Part):
     fold: dict[str, str] = {}
     """Letters that change with the number: `Baum`, `Bäume`."""
     endings: list[str] = []
-    """Of inflected words, taken off where three letters are left, the longest first."""
+    """Endings of inflected words, taken off where three letters are left, the longest first."""
     heads: list[str] = []
     """Nouns that a compound is one of where it ends with them: a `Gartenmauer` is a `Mauer`."""
     materials: list[str] = []
@@ -86,7 +86,7 @@ class Rules(Part):
     common_streets: list[str] = []
     """Beginnings of words with such an ending that are common nouns: a `Wohnstraße` is no street's name."""
     place_endings: list[str] = []
-    """Of inflected names of places: `Kopenhagens`, `Kopenhagener`."""
+    """Endings of inflected names of places: `Kopenhagens`, `Kopenhagener`."""
     short_forms: dict[str, str]
     refers_back: list[str]
     clause: str

@@ -1,4 +1,4 @@
-"""What the sections of several sources share: addresses, names of keys, rate limits, credits."""
+"""Base sections of sources: addresses, names of keys, rate limits, credits."""
 
 from typing import Annotated
 

@@ -51,7 +51,7 @@ class NamedModel(Section):
     trained_on: str
     files: Annotated[list[ModelFile], Field(min_length=1)]
     spec: SemanticModel | DetectorModel | None = None
-    """Of a closed-set model."""
+    """Spec of a closed-set model."""
 
     @model_validator(mode="before")
     @classmethod

@@ -30,7 +30,7 @@ class ModelInUse:
     """The listing's name, or the file's without its ending."""
     files: tuple[Path, ...]
     sha256: str
-    """Of the file; of several, of the text that `sha256sum` prints of them in the order of their names."""
+    """SHA-256 of the file; of several, of the text that `sha256sum` prints of them in the order of their names."""
     listed: NamedModel | None = None
     """None for a model that a build gives by its path."""
 

@@ -21,11 +21,11 @@ from schemas.reasons import Reason
 T = TypeVar("T")
 
 _MAX_BYTES = 20_000_000
-"""Of a document; those of national services with a thousand layers are some 5 MB."""
+"""Limit for a document; those of national services with a thousand layers are some 5 MB."""
 _ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, StopIteration)
 """What OWSLib and its users raise on documents that lack what the standard requires, found by reading and fuzzing."""
 FORMATS = ("image/jpeg", "image/jpg", "image/webp", "image/png")
-"""Of pictures, the preferred first."""
+"""Formats of pictures, the preferred first."""
 _DECODED = re.compile(r"image/(x-|vnd\.)?(pjpeg|webp|jpe?g|(jpe?g-?)?png(8|24|32)?)")
 """Other names that servers have for what the decoder takes: `image/png8`, `image/vnd.jpg-png`, `image/jpgpng`."""
 _MERCATOR = re.compile(r"(.*[^0-9])?(3857|900913|3785|102100|102113|41001)|.*googlemapscompatible.*", re.IGNORECASE)

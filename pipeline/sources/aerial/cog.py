@@ -15,6 +15,7 @@ from pipeline.net.base import Client, Provider
 from pipeline.sources.aerial.areas import check_reach, grid_box
 from pipeline.sources.aerial.remote_raster import Remote, RemoteRasters, check_scale, chip_of
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
+from pipeline.sources.aerial.warp import raster_chip
 from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import origin_of
 from schemas.reasons import Reason
@@ -54,7 +55,7 @@ class CogSource:
         self._rasters = RemoteRasters(client.session(self.provider()), settings)
 
     def fingerprint(self) -> str:
-        """Of the settings and the versions of GDAL and PROJ."""
+        """Digest of the settings and the versions of GDAL and PROJ."""
         return digest(
             _VERSION,
             rasterio.__gdal_version__,
@@ -95,17 +96,7 @@ class CogSource:
         """
         warped = chip_of(self._rasters.layout(self._remotes), point, size_px, gsd_m, self.name)
         credits_ = self._settings.credits
-        return RasterChip(
-            pixels=warped.pixels,
-            covered=float(warped.covered.mean()),
-            source_id=" ".join(warped.names),
-            author=credits_.author,
-            licence=credits_.licence,
-            link=credits_.link,
-            captured_at=self._captured_at,
-            native_gsd_m=warped.native_gsd_m,
-            datum_accuracy_m=warped.datum_accuracy_m,
-        )
+        return raster_chip(warped, credits_.author, credits_.licence, credits_.link, self._captured_at)
 
 
 def _name(url: str) -> str:

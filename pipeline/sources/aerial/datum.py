@@ -50,7 +50,7 @@ class _System:
     base: Any
     """Geographic, on the same datum."""
     unit_deg: float
-    """Of the base's longitudes and latitudes."""
+    """Unit of the base's longitudes and latitudes, degrees."""
     meridian_deg: float
     """The base's prime meridian, east of Greenwich."""
 

@@ -21,9 +21,9 @@ from pipeline.sources.aerial.layouts import RGBA, Grid
 GLANCE_PX = 1024
 """Longer side at which a file is looked at as a whole."""
 _TWO_VALUES = 0.995
-"""Of an alpha band that is not called one: so many of its pixels are nothing or all; the others are soft edges."""
+"""An unflagged band is alpha if at least this share of its pixels is 0 or the maximum; the others are soft edges."""
 _WORTH_A_GLANCE = 0.001
-"""Of a window's pixels: fewer that may be a collar are left alone."""
+"""Minimum share of a window's pixels that may be a collar; fewer are left alone."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Whole:
     alpha: int | None
     """A band that is one, though it is not called so."""
     collar: Collar | None
-    """Of the whole file, at most `GLANCE_PX` pixels across; None also where it would take too long to look."""
+    """Collar of the whole file, at most `GLANCE_PX` pixels across; None also where it would take too long to look."""
 
 
 def colours(look: RasterLook, count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""What chips are warped from: grids of pixels that can be read in windows, wherever they lie."""
+"""Layouts that chips are warped from: grids of pixels that are read in windows, in a file or at an address."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Grid:
     width: int
     height: int
     datum_accuracy_m: float | None = 0.0
-    """Of the operation from its system to WGS 84; see `pipeline.sources.aerial.datum.Way`."""
+    """Accuracy of the operation from its system to WGS 84, metres; see `pipeline.sources.aerial.datum.Way`."""
 
 
 class Layout(Protocol):

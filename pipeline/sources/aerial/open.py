@@ -53,7 +53,7 @@ class OpenAerialSource:
         self._services = [(source, source.service(client, memory)) for source in self._sources]
 
     def fingerprint(self) -> str:
-        """Of what is checked in for its sources, and their order."""
+        """Digest of what is checked in for its sources, and their order."""
         kept = [
             (s.name, s.template, s.max_zoom, s.tile_px, s.boxes, sorted(s.blank), s.attribution) for s in self._sources
         ]

@@ -23,6 +23,7 @@ from pipeline.sources.aerial.remote_raster import chip_of
 from pipeline.sources.aerial.service import LIMITS
 from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
 from pipeline.sources.aerial.tiles import MAX_LATITUDE, Matrix, TileGrid, choose, count_tiles, web_mercator
+from pipeline.sources.aerial.warp import raster_chip
 from pipeline.sources.archive import Archive, open_archive
 from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import origin_of
@@ -37,7 +38,7 @@ _KEPT = 96
 _ASSUMED_ZOOMS = range(23)
 """For the estimate of requests, before the archive is asked."""
 _DIRECTORIES = 0.1
-"""Of an archive, read for each tile: a directory tells where some thousand tiles lie, near each other."""
+"""Directories of an archive read for each tile: a directory tells where some thousand tiles lie, near each other."""
 
 
 class PmtilesAerialSource:
@@ -85,7 +86,7 @@ class PmtilesAerialSource:
         self._tiles: LruMemo[tuple[int, int, int], RGBA | None] = LruMemo(_KEPT)
 
     def fingerprint(self) -> str:
-        """Of the settings, GDAL's version, and the archive's content where it is a file."""
+        """Digest of the settings, GDAL's version, and the archive's content where it is a file."""
         return self._fingerprint
 
     @cached_property
@@ -126,17 +127,7 @@ class PmtilesAerialSource:
         grid = TileGrid(self.name, choose(self._levels(), point.lat, gsd_m), self._read)
         warped = chip_of(grid, point, size_px, gsd_m, self._archive.name)
         credits_ = self._settings.credits
-        return RasterChip(
-            pixels=warped.pixels,
-            covered=float(warped.covered.mean()),
-            source_id=" ".join(warped.names),
-            author=credits_.author,
-            licence=credits_.licence,
-            link=credits_.link,
-            captured_at=self._captured_at,
-            native_gsd_m=warped.native_gsd_m,
-            datum_accuracy_m=warped.datum_accuracy_m,
-        )
+        return raster_chip(warped, credits_.author, credits_.licence, credits_.link, self._captured_at)
 
     def _levels(self) -> list[Matrix]:
         return self._matrices.get(None, lambda: _layout_of(self._archive))

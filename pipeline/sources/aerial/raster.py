@@ -19,7 +19,7 @@ from pipeline.sources.aerial.areas import check_reach, grid_box
 from pipeline.sources.aerial.layouts import Layout
 from pipeline.sources.aerial.raster_files import RasterFiles
 from pipeline.sources.aerial.tile_folder import TileFolder
-from pipeline.sources.aerial.warp import warp_chip
+from pipeline.sources.aerial.warp import raster_chip, warp_chip
 from pipeline.sources.base import RasterChip
 from schemas.reasons import Reason
 
@@ -57,7 +57,7 @@ class RasterSource:
             raise ConfigError(problems)
 
     def fingerprint(self) -> str:
-        """Of the settings, GDAL's and PROJ's versions, and every file's name, size and content."""
+        """Digest of the settings, GDAL's and PROJ's versions, and every file's name, size and content."""
         return self._fingerprint
 
     @cached_property
@@ -84,17 +84,8 @@ class RasterSource:
             raise SiteError(Reason.NO_OVERLAP, f"none of {self._settings.path.name} reaches {point.lat}, {point.lon}")
         if not warped.covered.any():
             raise SiteError(Reason.ALL_NODATA, f"no data in {self._settings.path.name} at {point.lat}, {point.lon}")
-        return RasterChip(
-            pixels=warped.pixels,
-            covered=float(warped.covered.mean()),
-            source_id=" ".join(warped.names),
-            author=self._settings.author,
-            licence=self._settings.licence,
-            link=self._settings.link,
-            captured_at=self._captured_at,
-            native_gsd_m=warped.native_gsd_m,
-            datum_accuracy_m=warped.datum_accuracy_m,
-        )
+        credits_ = self._settings
+        return raster_chip(warped, credits_.author, credits_.licence, credits_.link, self._captured_at)
 
 
 def _date(text: str | None, where: str, problems: list[Problem]) -> datetime | None:

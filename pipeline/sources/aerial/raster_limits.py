@@ -1,4 +1,4 @@
-"""What a GeoTIFF may ask of the machine, on disk or at an address, and what rasterio raises where one is damaged."""
+"""Limits for GeoTIFFs, on disk or at an address, and the exceptions of rasterio for damaged ones."""
 
 import math
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which of a STAC API's items may be used, and on what terms: each becomes a scene, or a reason why not."""
+"""Turns items of a STAC API into scenes with their licence, or into a reason why they may not be used."""
 
 import re
 from dataclasses import dataclass

@@ -13,13 +13,13 @@ from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Floats, Point
 from pipeline.imaging.decode import decode_rgba
-from pipeline.net.base import Answer, Request, Session, Verdict
+from pipeline.net.base import Request, Response, Session, Verdict
 from pipeline.net.status import by_status
 from pipeline.sources.aerial.areas import common_point, inside
 from pipeline.sources.aerial.blank import is_blank
 from pipeline.sources.aerial.layouts import RGBA
 from pipeline.sources.aerial.tiles import MAX_LATITUDE, Matrix, TileGrid, choose, count_tiles
-from pipeline.sources.aerial.warp import warp_chip
+from pipeline.sources.aerial.warp import raster_chip, warp_chip
 from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box
 from schemas.reasons import Reason
@@ -119,17 +119,14 @@ class TileService:
             )
         if not warped.covered.any():
             raise SiteError(Reason.ALL_NODATA, f"the tiles of {self.name} are empty at {point.lat}, {point.lon}")
-        return RasterChip(
-            pixels=warped.pixels,
-            covered=float(warped.covered.mean()),
-            source_id=" ".join(warped.names),
-            author=self._attribution.author,
-            licence=self._attribution.licence,
-            link=self._attribution.link,
-            captured_at=self._attribution.captured_at,
-            redistributable=self._attribution.redistributable,
-            native_gsd_m=warped.native_gsd_m,
-            datum_accuracy_m=warped.datum_accuracy_m,
+        credit = self._attribution
+        return raster_chip(
+            warped,
+            credit.author,
+            credit.licence,
+            credit.link,
+            credit.captured_at,
+            redistributable=credit.redistributable,
         )
 
     def requests(self, matrices: Sequence[Matrix], lat: Floats, lon: Floats, imagery: Imagery) -> int:
@@ -185,7 +182,7 @@ class TileService:
             raise faults[0]
         return [found[place] for place in places]
 
-    def _tile(self, place: str, answer: Answer | Exception) -> RGBA | None:
+    def _tile(self, place: str, answer: Response | Exception) -> RGBA | None:
         """An answer's pixels; None where the source says that it has no such tile."""
         if isinstance(answer, SiteError) and answer.reason == Reason.GONE:
             return None

@@ -24,7 +24,7 @@ from pipeline.sources.aerial.remote_raster import RemoteRasters, check_scale, gr
 from pipeline.sources.aerial.scenes import Rules, Scene, scene_of
 from pipeline.sources.aerial.stac_search import CELL_DEG, Catalogue, Query
 from pipeline.sources.aerial.terms import check_credits, check_open
-from pipeline.sources.aerial.warp import Warped, warp_chip
+from pipeline.sources.aerial.warp import Warped, raster_chip, warp_chip
 from pipeline.sources.base import RasterChip
 from pipeline.sources.origins import host_origins, origin
 from schemas.reasons import TRANSIENT, Reason
@@ -93,7 +93,7 @@ class StacSource:
         self._rasters = RemoteRasters(session, settings)
 
     def fingerprint(self) -> str:
-        """Of the settings, the rules and the versions of GDAL and PROJ."""
+        """Digest of the settings, the rules and the versions of GDAL and PROJ."""
         settings = self._settings.model_dump(mode="json", exclude={"rate", "asset_hosts"})
         return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, asdict(self._rules))
 
@@ -139,17 +139,8 @@ class StacSource:
             warped, used = self._mosaic(alike, faults, point, size_px, gsd_m)
         if warped is None or not used:
             raise self._nothing(point, faults, found=warped is not None and warped.overlaps)
-        return RasterChip(
-            pixels=warped.pixels,
-            covered=float(warped.covered.mean()),
-            source_id=" ".join(warped.names),
-            author=", ".join(dict.fromkeys(scene.author for scene in used)),
-            licence=used[0].licence,
-            link=used[0].link,
-            captured_at=used[0].captured_at,
-            native_gsd_m=warped.native_gsd_m,
-            datum_accuracy_m=warped.datum_accuracy_m,
-        )
+        authors = ", ".join(dict.fromkeys(scene.author for scene in used))
+        return raster_chip(warped, authors, used[0].licence, used[0].link, used[0].captured_at)
 
     def _scenes(self, point: Point, size_px: int, gsd_m: float) -> tuple[list[Scene], list[SiteError]]:
         """The scenes that may be used around a chip, newest first, and why others may not."""

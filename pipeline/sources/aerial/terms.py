@@ -1,4 +1,4 @@
-"""Whether a source may be used at all: its licence is stated, its host is not one whose terms forbid datasets."""
+"""Checks whether a source may be used: its licence is stated, and the terms of its host allow datasets."""
 
 import re
 from datetime import datetime

@@ -82,7 +82,7 @@ Fetch = Callable[[int, list[tuple[int, int]]], "list[RGBA | None]"]
 
 
 def _northing(lat: float | Floats) -> Any:
-    """Of EPSG:3857, spherical as it is."""
+    """Northing in EPSG:3857, which is spherical."""
     return np.arcsinh(np.tan(np.radians(lat))) * _RADIUS_M
 
 

@@ -6,6 +6,7 @@ So a chip's scale does not depend on the latitude, whatever the grid's coordinat
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 from affine import Affine
@@ -19,6 +20,7 @@ from pipeline.geo.point import Point
 from pipeline.imaging.types import Pixels
 from pipeline.sources.aerial.datum import frames, from_degrees, once_around
 from pipeline.sources.aerial.layouts import RGBA, Grid, Layout
+from pipeline.sources.base import RasterChip
 
 _WARP_TOLERANCE_PX = 0.01
 """GDAL's default of 1/8 source pixel is more than a decimetre on 1 m imagery."""
@@ -40,7 +42,25 @@ class Warped:
     native_gsd_m: float | None
     """Side of the sources' own pixels on the ground, the coarsest of those that gave a pixel; None if none did."""
     datum_accuracy_m: float | None
-    """Of their ways to WGS 84, the coarsest; None if one is unknown, or none gave a pixel."""
+    """Accuracy of their transformations to WGS 84, the coarsest; None if one is unknown, or none gave a pixel."""
+
+
+def raster_chip(
+    warped: Warped, author: str, licence: str, link: str, captured_at: datetime | None, *, redistributable: bool = True
+) -> RasterChip:
+    """A warped chip with its credit."""
+    return RasterChip(
+        pixels=warped.pixels,
+        covered=float(warped.covered.mean()),
+        source_id=" ".join(warped.names),
+        author=author,
+        licence=licence,
+        link=link,
+        captured_at=captured_at,
+        redistributable=redistributable,
+        native_gsd_m=warped.native_gsd_m,
+        datum_accuracy_m=warped.datum_accuracy_m,
+    )
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ On a fixed grid neighbouring sites ask for the same pictures, so a cache serves 
 of axes in all versions of the standard.
 """
 
-import threading
 from typing import Any
 
 from owslib.wms import WebMapService
@@ -12,14 +11,13 @@ from owslib.wms import WebMapService
 from pipeline.config import sources as config
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
-from pipeline.digest import digest
 from pipeline.errors import MachineError, Problem
 from pipeline.geo.point import Floats, Point
-from pipeline.net.base import Client, Provider, Request
+from pipeline.net.base import Client, Request
 from pipeline.sources.aerial import capabilities
+from pipeline.sources.aerial.capabilities_source import CapabilitiesSource
 from pipeline.sources.aerial.service import LIMITS, MEDIA, TileService
 from pipeline.sources.aerial.tiles import Matrix, web_mercator
-from pipeline.sources.aerial.wmts import checked
 from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box
 
@@ -32,10 +30,8 @@ _SYSTEM = "EPSG:3857"
 _VERSIONS = ("1.3.0", "1.1.1")
 
 
-class WmsSource:
+class WmsSource(CapabilitiesSource[config.WmsSource]):
     """Aerial pictures of a WMS's layers. The document is read with the first chip."""
-
-    synthetic = False
 
     def __init__(self, name: str, settings: config.WmsSource, _regions: list[Region], client: Client) -> None:
         """Check the settings; nothing is fetched.
@@ -43,17 +39,8 @@ class WmsSource:
         Raises:
             ConfigError: terms that forbid it, a licence that says nothing, a key that is not used.
         """
-        self.name = name
-        self._settings = settings
-        self._where = f"sources.aerial.{name}"
-        self._attribution, self._provider = checked(settings, self._where)
-        self._session = client.session(self._provider)
-        self._lock = threading.Lock()
+        super().__init__(name, settings, client, _VERSION)
         self._read: TileService | None = None
-
-    def fingerprint(self) -> str:
-        """Of the settings. What the server draws now is nobody's knowledge."""
-        return digest(_VERSION, self._settings.model_dump(mode="json", exclude={"rate"}))
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
         """A chip centred on a point.
@@ -63,10 +50,6 @@ class WmsSource:
             MachineError: the document has no such layer, or none in Web Mercator.
         """
         return self._service().chip(_MATRICES, point, size_px, gsd_m)
-
-    def provider(self) -> Provider:
-        """Whom it asks."""
-        return self._provider
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
         """How many different pictures the sites take, and the document."""

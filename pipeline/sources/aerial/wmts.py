@@ -2,7 +2,6 @@
 
 import math
 import re
-import threading
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -12,16 +11,13 @@ from owslib.wmts import WebMapTileService
 from pipeline.config import sources as config
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
-from pipeline.digest import digest
-from pipeline.errors import ConfigError, MachineError, Problem, SiteError
+from pipeline.errors import MachineError, Problem, SiteError
 from pipeline.geo.point import Floats, Point
-from pipeline.net.base import Client, Provider, Request
+from pipeline.net.base import Client, Request
 from pipeline.sources.aerial import capabilities
-from pipeline.sources.aerial.service import LIMITS, MEDIA, Attribution, TileService
-from pipeline.sources.aerial.templates import Template
-from pipeline.sources.aerial.terms import check_credits, check_open, parse_date
+from pipeline.sources.aerial.capabilities_source import CapabilitiesSource
+from pipeline.sources.aerial.service import LIMITS, MEDIA, TileService
 from pipeline.sources.aerial.tiles import Matrix, web_mercator
-from pipeline.sources.aerial.xyz import own_provider
 from pipeline.sources.base import RasterChip
 from pipeline.sources.listing import Box
 from schemas.reasons import Reason
@@ -50,10 +46,8 @@ class Layer:
         return Request(_fill(self.template, values), accept=MEDIA, max_bytes=LIMITS.max_bytes, cache="validated")
 
 
-class WmtsSource:
+class WmtsSource(CapabilitiesSource[config.WmtsSource]):
     """Aerial tiles of a WMTS layer. The document is read with the first chip."""
-
-    synthetic = False
 
     def __init__(self, name: str, settings: config.WmtsSource, _regions: list[Region], client: Client) -> None:
         """Check the settings; nothing is fetched.
@@ -61,17 +55,8 @@ class WmtsSource:
         Raises:
             ConfigError: terms that forbid it, a licence that says nothing, a key that is not used.
         """
-        self.name = name
-        self._settings = settings
-        self._where = f"sources.aerial.{name}"
-        self._attribution, self._provider = checked(settings, self._where)
-        self._session = client.session(self._provider)
-        self._lock = threading.Lock()
+        super().__init__(name, settings, client, _VERSION)
         self._read: tuple[Layer, TileService] | None = None
-
-    def fingerprint(self) -> str:
-        """Of the settings. What the document and the tiles hold now is nobody's knowledge."""
-        return digest(_VERSION, self._settings.model_dump(mode="json", exclude={"rate"}))
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:
         """A chip centred on a point.
@@ -82,10 +67,6 @@ class WmtsSource:
         """
         layer, service = self._layer()
         return service.chip(layer.matrices, point, size_px, gsd_m)
-
-    def provider(self) -> Provider:
-        """Whom it asks."""
-        return self._provider
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
         """How many different tiles the sites take if the layer has the common zooms, and the document."""
@@ -105,26 +86,6 @@ class WmtsSource:
                 service = TileService(self.name, self._session, layer.request, self._attribution, boxes=layer.boxes)
                 self._read = layer, service
             return self._read
-
-
-def checked(settings: config.WmtsSource | config.WmsSource, where: str) -> tuple[Attribution, Provider]:
-    """Attribution and provider of a source with a capabilities document.
-
-    Raises:
-        ConfigError: whatever can be told from the settings alone.
-    """
-    problems: list[Problem] = []
-    capabilities.check_address(settings.capabilities, settings.key_env, f"{where}.capabilities", problems)
-    check_credits(settings.credits, f"{where}.credits", problems)
-    check_open(settings.capabilities, None, f"{where}.capabilities", problems)
-    captured_at = parse_date(settings.captured_on, f"{where}.captured_on", problems)
-    if problems:
-        raise ConfigError(problems)
-    terms, template = settings.credits, Template(settings.capabilities)
-    provider = own_provider(
-        template.origins, template.key(settings.key_env), settings.rate, judge=capabilities.ogc_verdict, documented=True
-    )
-    return Attribution(terms.author, terms.licence, terms.link, captured_at), provider
 
 
 def read_layer(xml: bytes, settings: config.WmtsSource, where: str) -> Layer:

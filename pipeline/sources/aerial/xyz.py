@@ -25,9 +25,9 @@ from pipeline.sources.listing import Box, Listed, Tiles, listing
 
 _VERSION = 2
 _OWN_MAX_ZOOM = 19
-"""Of a template that states none: finer tiles of a chip of 0.3 m a pixel are needed nowhere."""
+"""Deepest zoom of a template that states none: a chip of 0.3 m a pixel needs no finer tiles."""
 _OWN_RATE = config.Rate(per_s=5, at_once=4)
-"""Of a template of the user's own, whose server's limits nobody has looked up."""
+"""Limits for a template of the user's own, since those of its server are not known."""
 _GIVEN_BY_PRESET = ("credits", "max_zoom", "tile_px", "subdomains", "bbox", "key_env", "blank_sha256")
 
 
@@ -94,7 +94,7 @@ class XyzSource:
         self._service = self._tiles.service(client)
 
     def fingerprint(self) -> str:
-        """Of the settings, and of what is checked in for a preset. Which tiles lie there now is nobody's knowledge."""
+        """Digest of the settings, and of what is checked in for a preset. Later changes on the server are not known."""
         tiles = self._tiles
         listed = (tiles.template, tiles.max_zoom, tiles.tile_px, tiles.boxes, sorted(tiles.blank), tiles.attribution)
         return digest(_VERSION, self._settings.model_dump(mode="json", exclude={"rate"}), repr(listed))
@@ -108,7 +108,7 @@ class XyzSource:
         return inside(self._tiles.boxes, lat, lon)
 
     def provider(self) -> Provider:
-        """Whom it asks."""
+        """The server, with its limits and key."""
         return self._tiles.provider
 
     def requests(self, lat: Floats, lon: Floats, imagery: Imagery) -> int:
@@ -213,12 +213,12 @@ def own_provider(
     judge: Judge = tile_verdict,
     documented: bool = False,
 ) -> Provider:
-    """Of an address that the user gives: one provider for each set of hosts and key, so that their limits are shared.
+    """The provider of an address that the user gives. One per set of hosts and key, so that their limits are shared.
 
     Args:
         origins: Where it may be asked.
         key: Its key.
-        rate: In place of the careful limits that hold where nobody has looked up the server's own.
+        rate: Limits; careful ones if None, since those of the server are not known.
         judge: What its answers mean.
         documented: Whether it documents its API; else its robots.txt is obeyed.
     """

@@ -57,7 +57,7 @@ class Listed(Section):
     refused: str | None = None
     """Why it is not used: its terms. A source's `separate_agreement` lifts it."""
     hosts: list[str] = []
-    """Of a refused source: hosts beside that of its tiles, `*` for any characters; each with its subdomains."""
+    """Hosts of a refused source beside that of its tiles, `*` for any characters; each with its subdomains."""
     notes: str = ""
     tiles: Tiles | None = None
 

@@ -25,7 +25,7 @@ from pipeline.sources.wire import one_line
 from schemas.reasons import Reason
 
 _MOST_PAGES = 50
-"""Of a listing, at 1,000 objects each."""
+"""Maximum number of pages of a listing, at 1,000 objects each."""
 _MOST_BYTES = 5_000_000
 _KEPT = 16
 """Blocks of a file: each part of it is read once."""
@@ -42,7 +42,7 @@ class Bucket:
 
     name: str
     address: str
-    """Of its root, without a slash at the end."""
+    """Address of its root, without a slash at the end."""
 
     @classmethod
     def at(cls, name: str, region: str, endpoint: str | None) -> "Bucket":
@@ -101,7 +101,7 @@ class _Files(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow has no types
         self._session = session
         self._bucket = bucket
         self._sizes: dict[str, int] = {}
-        """Of the objects that were listed, by key."""
+        """Sizes of the objects that were listed, by key."""
 
     def get_type_name(self) -> str:
         return "s3 through the network client"

@@ -14,7 +14,7 @@ from schemas.records import FactKind
 Kinds = frozenset[FactKind]
 
 _BY_THE_WAY = 0.02
-"""Of an extract's things."""
+"""A kind with less than this share of an extract's features is in it by chance, and not as a layer."""
 OSM: Kinds = frozenset(get_args(FactKind)) - {"water"}
 """All of OSM, of whose sea there is only the coastline, which is not read."""
 OVERTURE: dict[str, Kinds] = {

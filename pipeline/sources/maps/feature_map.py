@@ -1,4 +1,4 @@
-"""What the map sources have in common: features held in memory, and facts, chips and roads made from them."""
+"""Base of the map sources: features held in memory, and facts, chips and roads made from them."""
 
 import logging
 import threading

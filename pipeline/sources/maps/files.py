@@ -99,7 +99,7 @@ class MapFilesSource(FeatureMap):
         self._fingerprint = hashlib.blake2b(json.dumps(settings).encode(), digest_size=16).hexdigest()
 
     def fingerprint(self) -> str:
-        """Of the files' contents, the settings and the area kept; see `pipeline.sources.base.Source`."""
+        """Digest of the files' contents, the settings and the area kept; see `pipeline.sources.base.Source`."""
         return self._fingerprint
 
     def charted(self) -> frozenset[FactKind]:

@@ -18,7 +18,7 @@ from pipeline.geo.crossings import check_meetings
 _NEAR_DEGREES = 1e-5
 """About a metre: an end this near to another street lies on it."""
 _MOST_MEETINGS = 60_000
-"""Of streets in one cell; some thousand in the middle of a large city."""
+"""Maximum number of meetings of streets in one cell; some thousand in the middle of a large city."""
 
 
 def with_meetings(features: Sequence[Feature]) -> list[Feature]:

@@ -46,7 +46,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 class _Base(BaseModel):
-    """Of the data that the answer is made from."""
+    """State of the data that the response is made from."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -95,7 +95,7 @@ class OverpassSource(CellMap):
         self._session = client.session(self.provider())
 
     def fingerprint(self) -> str:
-        """Of the server and the settings; see `pipeline.sources.base.Source`."""
+        """Digest of the server and the settings; see `pipeline.sources.base.Source`."""
         return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
 
     def charted(self) -> frozenset[FactKind]:

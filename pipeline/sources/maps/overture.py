@@ -41,7 +41,7 @@ MARGIN_M = 1_100.0
 _ZOOM = 15
 _SIDES = frozenset({"xmin", "ymin", "xmax", "ymax"})
 _HELD_BYTES = 2_000_000_000
-"""Of compact rows, in one process."""
+"""Maximum size of compact rows in one process."""
 
 
 class OvertureSource(CellMap):
@@ -79,7 +79,7 @@ class OvertureSource(CellMap):
         self._tables: LruMemo[tuple[str, str], pa.Table] = LruMemo(_HELD_BYTES, lambda table: int(table.nbytes))
 
     def fingerprint(self) -> str:
-        """Of the release's name and the settings; see `pipeline.sources.base.Source`."""
+        """Digest of the release's name and the settings; see `pipeline.sources.base.Source`."""
         return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
 
     def roads(self, region: Region) -> Iterator[Road]:

@@ -43,7 +43,7 @@ _LEAST_ZOOM = 14
 _MOST_FEATURES = 100_000
 _EVERYWHERE = Window(((-180.0, -90.0, 180.0, 90.0),))
 _MOST_MEETINGS = 20_000
-"""Of the outlines of one thing's pieces; where tiles overlap, they run along each other for some dozen points."""
+"""Maximum number of points where outlines of one feature's pieces meet. Where tiles overlap they share some dozen."""
 _WRITTEN = "planetiler:osm:osmosisreplicationtime"
 """Where Protomaps' archives say how old their data is."""
 
@@ -84,7 +84,7 @@ class PmtilesMapSource(CellMap):
                 ) from error
 
     def fingerprint(self) -> str:
-        """Of the archive's name and the settings; see `pipeline.sources.base.Source`."""
+        """Digest of the archive's name and the settings; see `pipeline.sources.base.Source`."""
         return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
 
     def roads(self, region: Region) -> Iterator[Road]:

@@ -23,7 +23,7 @@ _FIRST_INVENTED = 2**50  # far above OSM's node ids
 _FEW_NODES = 500
 """An area of fewer takes no time, whatever it looks like; of a way, OSM allows 2,000."""
 _MOST_PAIRS = 50_000_000
-"""Of segments above each other, in one answer: half a second's work."""
+"""Maximum number of pairs of overlapping segments in one response: half a second's work."""
 _LETTERS = {"node": "n", "way": "w", "relation": "r"}
 
 
@@ -34,7 +34,7 @@ class _Objects:
     nodes: dict[int, tuple[float, float]] = field(default_factory=dict)
     ways: dict[int, list[int]] = field(default_factory=dict)
     members: dict[int, dict[int, str]] = field(default_factory=dict)
-    """Of each relation: its ways, as OPL writes them."""
+    """The ways of each relation, as OPL writes them."""
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
     invented: dict[tuple[float, float], int] = field(default_factory=dict)
     loose: list[Element] = field(default_factory=list)

@@ -35,7 +35,7 @@ TYPES: dict[str, tuple[str, tuple[str, ...]]] = {
 """The types that are read, their themes, and the columns that they have beside the common ones."""
 _DATE = re.compile(r"(?<![0-9])([0-9]{4}-[0-9]{2}-[0-9]{2})(?![0-9])")
 _MOST_ROWS = 20_000_000
-"""Of one type around one region; the buildings of the largest cities are a few million."""
+"""Maximum number of rows of one type around one region; the buildings of the largest cities are a few million."""
 _FILES_AT_ONCE = 8
 
 

@@ -26,7 +26,7 @@ _TAGS = {
 }
 """OSM's keys for what the flags say."""
 _MOST_RULES = 200
-"""Of a segment; with more each holds for the whole of it."""
+"""Maximum number of rules of a segment; with more, each holds for the whole of it."""
 _WHOLE = (0.0, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""What vector tiles show on the ground: features in WGS84, cut to the tile."""
+"""Reads vector tiles: features in WGS84, cut to the tile."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ _MOST_REPAIR = 20_000
 """What repairing a tile's areas may cost, in places where their outlines meet (see `pipeline.geo.crossings`). On its
 grid of pixels an honest outline may touch itself here and there."""
 _LEAST_REPAIR = 10
-"""Of one area."""
+"""What the repair of one area costs at least, in the same measure."""
 _LARGE = 2_000
 """Vertices of an area whose repair is reckoned before it is looked at."""
 _AREAS = frozenset({"Polygon", "MultiPolygon"})

@@ -1,4 +1,4 @@
-"""What sources say of a camera, as photos state it."""
+"""Converts statements of sources about cameras to those of photos."""
 
 import math
 

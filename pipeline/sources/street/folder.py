@@ -45,7 +45,7 @@ from pipeline.sources.street.index import IndexedFile, read_index, within
 from schemas.reasons import Reason
 
 _MOST_BYTES = 500_000_000
-"""Of a file, whatever the build's own limit (`imagery.limits.max_bytes`) is."""
+"""Limit for a file, beside the build's own (`imagery.limits.max_bytes`)."""
 
 
 class FolderStreetSource:
@@ -78,7 +78,7 @@ class FolderStreetSource:
         self._fingerprint = digest.hexdigest()
 
     def fingerprint(self) -> str:
-        """Of the index's rows and the files' sizes; see `pipeline.sources.base.Source`."""
+        """Digest of the index's rows and the files' sizes; see `pipeline.sources.base.Source`."""
         return self._fingerprint
 
     def candidates(self, region: Region) -> Iterator[Photo]:

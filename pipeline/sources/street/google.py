@@ -22,7 +22,7 @@ from pipeline.net.base import Client, Key, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import origin
-from pipeline.sources.street import responses as judges
+from pipeline.sources.street import responses
 from pipeline.sources.street.places import near_first, position
 from pipeline.sources.wire import Id, Moment, Text, Wire, parse
 from schemas.reasons import Reason
@@ -79,7 +79,7 @@ class GoogleStreetSource:
         self._session = client.session(self.provider())
 
     def fingerprint(self) -> str:
-        """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
+        """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
         return digest("google", VERSION, self._config.endpoint, bool(self._config.separate_agreement))
 
     def provider(self) -> Provider:
@@ -89,7 +89,7 @@ class GoogleStreetSource:
             (origin(self._endpoint),),
             rate=self._config.rate,
             key=Key(key_env, query="key"),
-            judge=judges.google(f"Set {key_env} to a key for which the Street View Static API is enabled"),
+            judge=responses.google(f"Set {key_env} to a key for which the Street View Static API is enabled"),
         )
 
     def candidates(self, region: Region) -> Iterator[Photo]:  # noqa: ARG002 - `StreetSource`

@@ -120,7 +120,7 @@ class IndexedFile:
 
     row: IndexRow
     place: str
-    """Of the file below the root, links resolved: no part of it is a link."""
+    """Path of the file below the root, links resolved: no part of it is a link."""
     size: int
     """Bytes."""
 

@@ -27,8 +27,7 @@ from pipeline.net.base import Client, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import host_origins, origin
-from pipeline.sources.street import boxes, pictures
-from pipeline.sources.street import responses as judges
+from pipeline.sources.street import boxes, pictures, responses
 from pipeline.sources.street.camera import heading
 from pipeline.sources.street.places import near_first, of_region, position
 from pipeline.sources.wire import Id, Moment, Number, Text, Wire, each, parse
@@ -41,7 +40,7 @@ LICENCE = "CC-BY-SA-4.0"
 _PAGE = 1_000
 _MOST_PAGES = 20
 _SIDE_M = 200.0
-"""Of the boxes that a region is listed in: in a city the server does not answer in time for 500 m."""
+"""Side of the boxes that a region is listed in: in a city the server does not answer in time for 500 m."""
 _STORED = re.compile(r"(storage\d{1,3})/([A-Za-z0-9_./-]+)")
 
 
@@ -88,14 +87,14 @@ class KartaViewSource:
         self._boxes_refused = False
 
     def fingerprint(self) -> str:
-        """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
+        """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
         return digest("kartaview", VERSION, self._config.model_dump(exclude={"rate", "picture_hosts"}))
 
     def provider(self) -> Provider:
         """The API and the picture hosts."""
         hosts = [one for host in self._config.picture_hosts for one in host_origins(host)]
         return listing()["kartaview"].provider(
-            (origin(self._endpoint), *hosts), rate=self._config.rate, judge=judges.kartaview
+            (origin(self._endpoint), *hosts), rate=self._config.rate, judge=responses.kartaview
         )
 
     def candidates(self, region: Region) -> Iterator[Photo]:

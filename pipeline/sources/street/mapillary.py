@@ -23,8 +23,7 @@ from pipeline.net.base import Client, Key, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import host_origins, origin
-from pipeline.sources.street import boxes, pictures, tiles
-from pipeline.sources.street import responses as judges
+from pipeline.sources.street import boxes, pictures, responses, tiles
 from pipeline.sources.street.camera import heading, hfov_of_focal
 from pipeline.sources.street.mapillary_wire import Entity, Found, Image, Spot
 from pipeline.sources.street.places import Fault, near_first, of_region, position
@@ -35,7 +34,7 @@ log = logging.getLogger(__name__)
 
 VERSION = 1
 LICENCE = "CC-BY-SA-4.0"
-"""Of all photos, by the terms of use; some are offered on other terms besides."""
+"""Licence of all photos, by the terms of use; some are offered on other terms as well."""
 _ZOOM = 14
 _LIMIT = 2_000
 _MOST_DEG2 = 0.01
@@ -73,7 +72,7 @@ class MapillarySource:
         self._tiles = client.session(self._tiles_provider())
 
     def fingerprint(self) -> str:
-        """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
+        """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
         return digest("mapillary", VERSION, self._config.model_dump(exclude={"rate", "key_env", "picture_hosts"}))
 
     def provider(self) -> Provider:
@@ -83,14 +82,14 @@ class MapillarySource:
             (origin(self._endpoint), *hosts),
             rate=self._config.rate,
             key=self._key,
-            judge=judges.mapillary(_mend(self._config.key_env)),
+            judge=responses.mapillary(_mend(self._config.key_env)),
         )
 
     def _tiles_provider(self) -> Provider:
         return listing()["mapillary-tiles"].provider(
             (origin(self._config.tiles_endpoint),),
             key=self._key,
-            judge=judges.mapillary_tiles(_mend(self._config.key_env)),
+            judge=responses.mapillary_tiles(_mend(self._config.key_env)),
         )
 
     def candidates(self, region: Region) -> Iterator[Photo]:

@@ -28,8 +28,7 @@ from pipeline.net.base import Client, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import origin
-from pipeline.sources.street import boxes, pictures, tiles
-from pipeline.sources.street import responses as judges
+from pipeline.sources.street import boxes, pictures, responses, tiles
 from pipeline.sources.street.camera import heading
 from pipeline.sources.street.panoramax_wire import Found, Instance, Instances, Item, Orientation, Spot
 from pipeline.sources.street.places import Fault, near_first, of_region, position
@@ -44,7 +43,7 @@ STORES = ("https://panoramax-storage-public-fast.s3.gra.perf.cloud.ovh.net",)
 """Object stores that instances redirect to for their pictures and that the list of instances does not name: IGN's."""
 _ZOOM = 15
 _LIMIT = 200
-"""Of a search around a site. The nearest come first, so what a full answer leaves out is the farthest."""
+"""Maximum number of photos of a search around a site. The nearest come first, so a full page lacks the farthest."""
 _GEOJSON = ("application/geo+json", "application/json")
 _FROM_LINK = (
     (re.compile(r"creativecommons\.org/licenses/([a-z-]+)/(\d\.\d)"), "CC-{}-{}"),
@@ -78,14 +77,14 @@ class PanoramaxSource:
         self._instances_taken_up = False
 
     def fingerprint(self) -> str:
-        """Of the settings that change what is given; see `pipeline.sources.base.Source`."""
+        """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
         return digest("panoramax", VERSION, self._config.model_dump(exclude={"rate"}))
 
     def provider(self) -> Provider:
         """The endpoint; the instances join it when their first picture is read."""
         here = origin(self._endpoint)
         stores = STORES if here.startswith("https://") else ()  # not of a server on this machine, by plain http
-        return listing()["panoramax"].provider((here, *stores), rate=self._config.rate, judge=judges.panoramax)
+        return listing()["panoramax"].provider((here, *stores), rate=self._config.rate, judge=responses.panoramax)
 
     def candidates(self, region: Region) -> Iterator[Photo]:
         """All photos of a region, from coverage tiles.

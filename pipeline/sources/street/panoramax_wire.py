@@ -17,9 +17,9 @@ class Orientation(Wire):
 
     field_of_view: Number = None
     sensor_array_dimensions: Any = None
-    """Of the whole picture, pixels."""
+    """Width and height of the whole picture, pixels."""
     visible_area: Any = None
-    """Of a part of a sphere: how much is missing left, above, right and below, pixels."""
+    """What a part of a sphere lacks on the left, above, on the right and below, pixels."""
 
 
 class _Properties(Wire):

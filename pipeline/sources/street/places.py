@@ -1,4 +1,4 @@
-"""Where photos are said to be: positions brought into range, doubted where they cannot be, sorted by distance."""
+"""Positions of photos: brought into range, doubted where impossible, sorted by distance."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -73,7 +73,8 @@ def of_region(photos: Iterable[Photo], region: Region, source: str) -> Iterator[
                 seen.add(photo.source_id)
                 yield photo
     if misplaced:
-        log.warning("%s: %d of %d photos asked for in %s are placed nowhere", source, misplaced, asked, region.name)
+        message = "%s: %d of %d photos requested in %s have an impossible position"
+        log.warning(message, source, misplaced, asked, region.name)
 
 
 def _far(position: Point, point: Point, distance: float) -> str:

@@ -1,4 +1,4 @@
-"""What the answers of street providers mean. Their bodies say it; statuses often do not."""
+"""Interprets the responses of street providers by their bodies; statuses are often wrong."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -37,7 +37,7 @@ _GOOGLE = {
 
 
 def mapillary(mend: str) -> Judge:
-    """Of the Graph API and the pictures. A refused token comes with status 500, told by code 190.
+    """Interprets responses of the Graph API and of picture hosts. A refused token has status 500 and code 190.
 
     Args:
         mend: what to do about a refused token.
@@ -59,7 +59,7 @@ def mapillary(mend: str) -> Judge:
 
 
 def mapillary_tiles(mend: str) -> Judge:
-    """Of the coverage tiles, which refuse a token by status."""
+    """Interprets responses of the coverage tiles, which refuse a token by status."""
     graph = mapillary(mend)
 
     def judge(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
@@ -69,7 +69,7 @@ def mapillary_tiles(mend: str) -> Judge:
 
 
 def panoramax(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Of a Panoramax API: `{"message", "status_code"}`."""
+    """Interprets responses of a Panoramax API: `{"message", "status_code"}`."""
     fault = _object(body)
     code, detail = fault.get("status_code"), one_line(fault.get("message"))
     if isinstance(code, int) and code >= 400:
@@ -78,7 +78,7 @@ def panoramax(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
 
 
 def kartaview(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """Of KartaView: `status.apiCode`, 600 for success and 601 for an empty answer; the codes are documented nowhere."""
+    """Interprets KartaView's `status.apiCode`: 600 is success, 601 an empty response. The codes are undocumented."""
     inner = _object(body, longest=None).get("status") if body.lstrip()[:1] == b"{" else None
     if not isinstance(inner, dict) or "apiCode" not in inner:
         return by_status(status, headers, body)
@@ -89,7 +89,7 @@ def kartaview(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
 
 
 def google(mend: str) -> Judge:
-    """Of the Street View APIs: faults come as status 200 and a JSON body, a refused key of a picture as 403.
+    """Interprets responses of the Street View APIs. Faults have status 200 and a JSON body; a refused key, 403.
 
     Args:
         mend: what to do about a refused key.

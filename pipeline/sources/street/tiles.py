@@ -11,7 +11,7 @@ import mercantile
 from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point
-from pipeline.net.base import Answer, Request, Session
+from pipeline.net.base import Request, Response, Session
 from pipeline.sources.vector_tile import decode_tile
 from schemas.reasons import Reason
 
@@ -52,7 +52,7 @@ def spots(
     any_there = False
     while batch := list(islice(tiles, _AT_ONCE)):
         for tile, answer in zip(batch, session.fetch_many([ask(tile) for tile in batch]), strict=True):
-            if isinstance(answer, Answer):
+            if isinstance(answer, Response):
                 any_there = True
                 yield from points(answer.body, tile, layer)
             elif isinstance(answer, SiteError) and answer.reason is Reason.GONE:

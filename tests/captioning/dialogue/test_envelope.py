@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.captioning.dialogue.answer_text import answer_in
 from pipeline.captioning.dialogue.envelope import Envelope, NoEnvelopeError, ending, parse, read_envelope
-from pipeline.captioning.dialogue.model_answers import BrokenError, read_answer
+from pipeline.captioning.dialogue.model_responses import BrokenError, read_answer
+from pipeline.captioning.dialogue.reply_text import answer_in
 from pipeline.captioning.dialogue.requests import Reply
 
 ANSWER: dict[str, Any] = {"faults": [{"why": "a { brace } and </think> in it", "n": 1}]}

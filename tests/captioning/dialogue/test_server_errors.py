@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from pipeline.captioning.dialogue.model_answers import (
+from pipeline.captioning.dialogue.model_responses import (
     BrokenError,
     BusyError,
     LimitNameError,

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_httpserver import HTTPServer
-from werkzeug import Response
+from werkzeug import Response as ServedResponse
 
 from pipeline.errors import SiteError
-from pipeline.net.base import Answer, Provider, Request, Session
+from pipeline.net.base import Provider, Request, Response, Session
 from pipeline.sources.range_file import BLOCK, RangeFile
 from schemas.reasons import Reason
 from tests.examples import examples
 from tests.sources.aerial.range_serving import Served, client, ranged, serve
 
-Spoil = Callable[[int, int, bytes], Response]
+Spoil = Callable[[int, int, bytes], ServedResponse]
 DATA = bytes(i * 2654435761 >> 24 & 255 for i in range(5 * BLOCK + 1234))
 
 
@@ -29,15 +29,15 @@ class Memory:
         self.data = data
         self.asked: list[Request] = []
 
-    def fetch(self, request: Request) -> Answer:
+    def fetch(self, request: Request) -> Response:
         assert request.first is not None
         assert request.length is not None
         self.asked.append(request)
         part = self.data[request.first : request.first + request.length]
         told = f"bytes {request.first}-{request.first + len(part) - 1}/{len(self.data)}"
-        return Answer(part, 206, "", {"content-range": told})
+        return Response(part, 206, "", {"content-range": told})
 
-    def fetch_many(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+    def fetch_many(self, requests: Sequence[Request]) -> list[Response | Exception]:
         return [self.fetch(request) for request in requests]
 
     def allow(self, origin: str) -> None: ...
@@ -80,7 +80,7 @@ def test_threads_share_what_one_of_them_fetches() -> None:
 
 def test_a_failure_is_told_to_all_who_wait_and_the_next_try_starts_anew() -> None:
     class Failing(Memory):
-        def fetch_many(self, requests: Sequence[Request]) -> list[Answer | Exception]:
+        def fetch_many(self, requests: Sequence[Request]) -> list[Response | Exception]:
             if len(self.asked) < 1:
                 self.asked.append(requests[0])
                 return [SiteError(Reason.UNREACHABLE, "gone to lunch") for _ in requests]
@@ -114,14 +114,16 @@ def test_over_the_network(served: Served, session: Session) -> None:
 @pytest.mark.parametrize(
     "spoilt",
     [
-        pytest.param(lambda _first, _last, body: Response(body, 200), id="range ignored"),
+        pytest.param(lambda _first, _last, body: ServedResponse(body, 200), id="range ignored"),
         pytest.param(
             lambda first, last, body: ranged(body[first + 7 : last + 1], first + 7, len(body)), id="elsewhere"
         ),
         pytest.param(lambda first, _last, body: ranged(body[first : first + 99], first, len(body)), id="too short"),
-        pytest.param(lambda first, last, body: Response(body[first : last + 1], 206), id="no Content-Range"),
+        pytest.param(lambda first, last, body: ServedResponse(body[first : last + 1], 206), id="no Content-Range"),
         pytest.param(
-            lambda first, last, body: Response(body[first:last], 206, {"Content-Range": f"bytes {first}-{last}/*"}),
+            lambda first, last, body: ServedResponse(
+                body[first:last], 206, {"Content-Range": f"bytes {first}-{last}/*"}
+            ),
             id="less than told",
         ),
     ],

@@ -154,7 +154,7 @@ def test_a_region_takes_each_photo_of_its_own_once(caplog: pytest.LogCaptureFixt
     photos = [replace(PHOTO, source_id=str(i), position=Point(-17, lon)) for i, lon in enumerate((179.95, -179.95, 0))]
     found = list(places.of_region([*photos, photos[0], lost], region, "source"))
     assert [photo.source_id for photo in found] == ["0", "1"]
-    assert "1 of 5 photos asked for in fiji are placed nowhere" in caplog.text
+    assert "1 of 5 photos requested in fiji have an impossible position" in caplog.text
 
 
 def test_a_box_that_holds_too_much_is_quartered_and_nothing_is_lost() -> None:

@@ -1,4 +1,4 @@
-"""Who a request is of, and whether it may change something."""
+"""Authenticates a request, and checks whether it may change something."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""What is open while the server runs: the database and the dataset, which may be revised meanwhile."""
+"""State of the running server: the database and the dataset, which may be revised meanwhile."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""How many aerial chips a second one thread makes: `python -m tools.dev.bench.chips CORPUS`."""
+"""Measures how many aerial chips a second one thread makes: `python -m tools.dev.bench.chips CORPUS`."""
 
 import sys
 import time

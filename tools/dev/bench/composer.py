@@ -1,4 +1,4 @@
-"""What the composer scores on the synthetic world: `python -m tools.dev.bench.composer FOLDER [SITES]`.
+"""Scores the composer on the synthetic world: `python -m tools.dev.bench.composer FOLDER [SITES]`.
 
 Builds a larger demo (`configs/demo.yaml`, real OCR and the default segmenter, 500 sites by default) in FOLDER, where
 a build that was stopped goes on, and prints what `geoscribe report` says of its descriptions, with 95 % intervals.

@@ -1,4 +1,4 @@
-"""Whether the stages of a build are busy at the same time: `python -m tools.dev.bench.overlap [SITES]`.
+"""Measures whether the stages of a build are busy at the same time: `python -m tools.dev.bench.overlap [SITES]`.
 
 600 sites in units of 2 and 3, and a model server (`model_room`) that takes 2 s a turn and has room for 64. Imagery is
 a source that takes 50 ms a site and gives drawn pictures, cues are made up; captions, dialogue, units, layers and

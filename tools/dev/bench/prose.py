@@ -1,9 +1,9 @@
-"""How the checks do on prose that others wrote: `python -m tools.dev.bench.prose FOLDER`.
+"""Runs the checks on prose that others wrote: `python -m tools.dev.bench.prose FOLDER`.
 
 FOLDER holds a JSON file a place: a seeing model's sentences, each with its claims and their truth, sentences with one
 thing made untrue, paraphrases, the evidence of the place, and what another seeing model answered to the claims when it
-was asked blind. What is printed: true claims and sentences that are refused, untruths that are caught, by kind, and the
-places that would be published; by code alone, and with the recorded verifier. The last line is JSON.
+was asked blind. It prints the true claims and sentences that are refused, the false claims that are caught, by kind,
+and the places that would be published; by code alone, and with the recorded verifier. The last line is JSON.
 
 Files without `sentences` and `evidence` are no places and are named. Keys that the records do not know are left out;
 what a place lacks has the record's default, or is null. Statements that the verifier did not answer are counted.
@@ -51,7 +51,7 @@ _NO_SCORES = {"sharpness": 0.0, "contrast": 0.0, "entropy": 0.0, "darkness": 0.0
 
 
 @dataclass
-class Tally:
+class Score:
     """Counts of one way to judge."""
 
     true_claims: int = 0
@@ -61,7 +61,7 @@ class Tally:
     planted: Counter[str] = field(default_factory=Counter)
     caught: Counter[str] = field(default_factory=Counter)
     unanswered: int = 0
-    """Claims and planted untruths of which the verifier says nothing."""
+    """Claims and planted false claims of which the verifier says nothing."""
     published: int = 0
     why: list[str] = field(default_factory=list)
 
@@ -128,15 +128,15 @@ def cites_of(raw: Mapping[str, Any]) -> list[str]:
     return list(raw.get("cues") or [])
 
 
-def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with_verifier: bool) -> None:
-    """Judge one place's sentences, paraphrases and planted untruths, each by itself; then the whole description."""
+def judge_place(raw: Mapping[str, Any], policy: Grounding, score: Score, *, with_verifier: bool) -> None:
+    """Judge one place's sentences, paraphrases and planted false claims, each by itself; then the whole description."""
     evidence, seen = place_of(raw)
     known = witnesses_of(evidence, notes_of(seen, "road"), policy, "en")
     answers = {one["statement"]: _ANSWERS.get(one["answer"], "cannot") for one in raw.get("verifier", [])}
     told = [*raw["sentences"], *raw.get("true_paraphrases", [])]
     truth = {c["claim"]: c["truth"] for s in told for c in s["claims"]}
     planted = raw.get("planted", [])
-    tally.unanswered += len(({*truth} | {one["untrue_claim"] for one in planted}) - {*answers})
+    score.unanswered += len(({*truth} | {one["untrue_claim"] for one in planted}) - {*answers})
     region = evidence.site.region
 
     def said(sentence: Sentence) -> Heard | None:
@@ -153,14 +153,14 @@ def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with
         failed = failures(sentence, known, region, said(sentence))
         for claim in sentence.claims:
             if truth[claim.text] == "true":
-                tally.true_claims += 1
+                score.true_claims += 1
                 refused = [line for line in failed if claim.text in line]
-                tally.true_claims_refused += bool(refused)
-                tally.why += [f"true: {line}" for line in refused]
+                score.true_claims_refused += bool(refused)
+                score.why += [f"true: {line}" for line in refused]
         if all(truth[claim.text] == "true" for claim in sentence.claims):
-            tally.true_sentences += 1
-            tally.true_sentences_refused += bool(failed)
-            tally.why += [f"true sentence: {sentence.text} | {line}" for line in failed if "nobody" not in line]
+            score.true_sentences += 1
+            score.true_sentences_refused += bool(failed)
+            score.why += [f"true sentence: {sentence.text} | {line}" for line in failed if "nobody" not in line]
     by_id = {one.get("id", f"s{i:02}"): one for i, one in enumerate(raw["sentences"], start=1)}
     for one in planted:
         cites = cites_of(by_id.get(one.get("of"), {}))
@@ -169,19 +169,19 @@ def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with
         kinds = [one["kind"], "subtle" if one.get("subtle") else "coarse", "all"]
         # The planted claim alone decides: what else its sentence says is true.
         caught = any(one["untrue_claim"] in line for line in failures(sentence, known, region, said(sentence)))
-        tally.planted.update(kinds)
-        tally.caught.update(kinds if caught else [])
+        score.planted.update(kinds)
+        score.caught.update(kinds if caught else [])
         if not caught:
-            tally.why.append(f"planted, not caught: {one['kind']}: {one['untrue_claim']}")
+            score.why.append(f"planted, not caught: {one['kind']}: {one['untrue_claim']}")
     written = [sentence_of(one, claims_of(one["claims"], cites_of(one))) for one in raw["sentences"]]
     wholes: dict[str, Answer] = {}
     for sentence in written:
         heard = said(sentence)
         wholes |= dict(heard.answers) if heard else {}
     found = ground(written, known, region, Heard(wholes, [], believed=True) if with_verifier else None)
-    tally.published += found.fault is None
+    score.published += found.fault is None
     if found.fault is not None:
-        tally.why.append(f"not published: {raw['site_id']}: {found.fault[1]}")
+        score.why.append(f"not published: {raw['site_id']}: {found.fault[1]}")
 
 
 def failures(sentence: Sentence, known: Witnesses, region: str, said: Heard | None) -> list[str]:
@@ -217,21 +217,21 @@ def main() -> None:
     ]
     results = {}
     for name, policy, with_verifier in ways:
-        tally = Tally()
+        score = Score()
         for raw in places:
-            judge_place(raw, policy, tally, with_verifier=with_verifier)
-        results[name] = tally
+            judge_place(raw, policy, score, with_verifier=with_verifier)
+        results[name] = score
         print(f"== {name}")
-        print(f"true claims refused:    {tally.true_claims_refused} of {tally.true_claims}")
-        print(f"true sentences refused: {tally.true_sentences_refused} of {tally.true_sentences}")
-        print(f"untruths caught:        {tally.caught['all']} of {tally.planted['all']}")
-        for kind in sorted(tally.planted - Counter({"all": tally.planted["all"]})):
-            print(f"  {kind:28} {tally.caught[kind]:3} of {tally.planted[kind]}")
-        print(f"places published:       {tally.published} of {len(places)}")
-        if with_verifier and tally.unanswered:
-            print(f"not answered by the verifier: {tally.unanswered} statements")
+        print(f"true claims refused:    {score.true_claims_refused} of {score.true_claims}")
+        print(f"true sentences refused: {score.true_sentences_refused} of {score.true_sentences}")
+        print(f"false claims caught:    {score.caught['all']} of {score.planted['all']}")
+        for kind in sorted(score.planted - Counter({"all": score.planted["all"]})):
+            print(f"  {kind:28} {score.caught[kind]:3} of {score.planted[kind]}")
+        print(f"places published:       {score.published} of {len(places)}")
+        if with_verifier and score.unanswered:
+            print(f"not answered by the verifier: {score.unanswered} statements")
         if "-v" in sys.argv[2:]:
-            print("\n".join(f"    {line}" for line in tally.why))
+            print("\n".join(f"    {line}" for line in score.why))
     best, code = results["with verifier, witnessed"], results["code alone, lenient"]
     print(
         json.dumps(

@@ -34,7 +34,7 @@ from pipeline.config.imagery import ImageLimits
 from pipeline.config.network import Network
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg, fit
-from pipeline.net.base import Answer, Provider, Request
+from pipeline.net.base import Provider, Request, Response
 from pipeline.net.client import HttpClient
 
 THEIRS = "img2dataset==1.47.0"
@@ -77,7 +77,7 @@ class Cost:
     wall: float
     """From when the first process is ready until the last is done."""
     cpu: float
-    """Of the processes started for it, and theirs, from their start."""
+    """CPU seconds of the processes started for it, and of theirs, from their start."""
 
 
 def report(costs: dict[tuple[str, int], list[Cost]], pictures: int) -> None:
@@ -201,7 +201,7 @@ def fetch_share(urls: list[str], out: str, again: bool) -> tuple[int, float, flo
     def unit(number: int) -> int:
         """What a unit of a build does: ask for its pictures together, then work on them."""
         answers = session.fetch_many([Request(url, accept=("image/",)) for url in urls[number : number + UNIT]])
-        rows = [row(answer.body, again) for answer in answers if isinstance(answer, Answer)]
+        rows = [row(answer.body, again) for answer in answers if isinstance(answer, Response)]
         pq.write_table(pa.Table.from_pylist(rows), f"{out}-{number}.parquet", compression="none")
         return len(rows)
 

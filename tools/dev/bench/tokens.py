@@ -1,4 +1,4 @@
-"""What a dialogue costs in tokens: `python -m tools.dev.bench.tokens QWEN_TIKTOKEN BUILD...`.
+"""Counts the tokens of a dialogue: `python -m tools.dev.bench.tokens QWEN_TIKTOKEN BUILD...`.
 
 Each BUILD is the file of a build whose captions a model wrote and whose workspace has the replies; the dialogues are
 held again with these, and every prompt and reply is counted with the tokenizer of Qwen2.5. QWEN_TIKTOKEN is its
@@ -45,7 +45,7 @@ PEAK_FLOPS, BANDWIDTH = 989e12, 3.35e12
 PARAMETERS, VISION_PARAMETERS = 7.61e9, 0.675e9
 """https://huggingface.co/Qwen/Qwen2.5-7B; https://arxiv.org/abs/2502.13923. A token of a picture is of four patches."""
 KV_BYTES = 28 * 2 * 4 * 128 * 2
-"""Of a token in the cache: layers, key and value, heads, their size, bytes (config.json of the model)."""
+"""Size of a token in the cache: layers, key and value, heads, their size, bytes (config.json of the model)."""
 SEQUENCES = 64
 """At once, as `captioner.serve.max_num_seqs` has it."""
 REACHED = 0.4
@@ -85,7 +85,7 @@ class Counts:
     """Sites without kept replies to all turns."""
     requests: Counter[str] = field(default_factory=Counter)
     words: Counter[str] = field(default_factory=Counter)
-    """Of the prompts, without pictures, by turn."""
+    """Words of the prompts, without pictures, by turn."""
     pictures: Counter[str] = field(default_factory=Counter)
     cached: int = 0
     new_pictures: int = 0

@@ -1,4 +1,4 @@
-"""How long the synthetic world takes to draw, on one core: `python -m tools.dev.bench.world`.
+"""Measures how long the synthetic world takes to draw, on one core: `python -m tools.dev.bench.world`.
 
 Prints one line a figure. "cold" includes making up the streets and houses around; neighbouring sites share that.
 """

@@ -1,1 +1,1 @@
-"""What `make docs` makes from the code: tables in the pages of `docs/`, and the list of links to other sites."""
+"""Makes the generated parts of `docs/` from the code: tables in the pages, and the list of links to other sites."""

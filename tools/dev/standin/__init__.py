@@ -7,7 +7,7 @@ listens on this machine only: APIs on a port, pictures on the next (as the real 
 after a trap, where only redirects of a fault lead.
 
 Start it with `python -m tools.dev.standin`, or in a program with `running`. `configs/standin-*.yaml` build against it.
-What can go wrong: `python -m tools.dev.standin --list-faults`. A plan is YAML, see `dealing.Plan`:
+What can go wrong: `python -m tools.dev.standin --list-faults`. A plan is YAML, see `fault_rules.Plan`:
 
     rules:
       - match: {provider: mapillary, part: listing, tries: [1]}

@@ -1,4 +1,4 @@
-"""How much each client may ask: a token bucket for each provider and key, or address where there is no key."""
+"""Token buckets: how much each client may ask, for each provider and key, or address where there is no key."""
 
 import time
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How each fault looks on the wire."""
+"""Makes the responses of each fault."""
 
 import asyncio
 import gzip

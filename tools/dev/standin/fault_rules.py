@@ -1,4 +1,4 @@
-"""Which request meets which fault: by the rules of a plan, and by a share of all requests.
+"""Decides which request meets which fault: by the rules of a plan, and by a share of all requests.
 
 Nothing depends on the order of the requests: a fault is drawn from the seed and from what is asked for, and from
 how often that was asked for before.
@@ -50,7 +50,7 @@ class Match(Section):
     tries: list[Annotated[int, Field(ge=1)]] | None = None
     """Which tries of the same request; all if left out."""
     share: Share = 1.0
-    """Of the requests that match otherwise, drawn by what they ask for."""
+    """Share of the requests that match otherwise, drawn by what they ask for."""
 
 
 class Rule(Section):
@@ -74,7 +74,7 @@ class Plan(Section):
 
     rules: list[Rule] = []  # noqa: RUF012 - pydantic copies defaults
     share: Share = 0.0
-    """Of all requests, and of all photos that are told of."""
+    """Share of all requests, and of all photos in responses."""
     slow_s: Annotated[float, Field(gt=0, le=600)] = 3.0
     """How long a slow or silent answer takes."""
     thumb_ttl_s: Annotated[float, Field(gt=0)] = 3_600.0

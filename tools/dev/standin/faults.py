@@ -1,8 +1,8 @@
 """Every fault that the stand-in can show, what it is like, and where it occurs.
 
-The list is that of what public sources were seen to do, or may do without breaking a promise. How each is carried out:
-`mischief` (on the wire), `library` (in what is said of a photo), and the providers' own modules. Which request meets
-which fault: `dealing`.
+The list has what public sources were seen to do, or may do without breaking a promise. Where each is made:
+`fault_responses` (on the wire), `library` (in what is said of a photo), and the providers' own modules. `fault_rules`
+decides which request meets which fault.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from enum import StrEnum
 
 
 class Provider(StrEnum):
-    """Whom the stand-in plays."""
+    """Services that the stand-in plays."""
 
     PANORAMAX = "panoramax"
     MAPILLARY = "mapillary"

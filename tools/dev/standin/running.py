@@ -43,7 +43,7 @@ class Running:
 
     @property
     def pictures_host(self) -> str:
-        """Likewise of the pictures."""
+        """Host of the pictures."""
         return urlsplit(self.pictures).netloc
 
 

@@ -1,4 +1,4 @@
-"""What all answers are made from: photos, towns, addresses, faults, keys."""
+"""The data that all responses are made from: photos, towns, addresses, faults, keys."""
 
 import hashlib
 import hmac

@@ -12,8 +12,7 @@ from typing import TextIO
 from aiohttp import web
 
 from pipeline.digest import digest
-from tools.dev.standin import fault_responses as mischief
-from tools.dev.standin import google, kartaview, mapillary, overpass, panoramax, tiles, wmts
+from tools.dev.standin import fault_responses, google, kartaview, mapillary, overpass, panoramax, tiles, wmts
 from tools.dev.standin.buckets import Buckets
 from tools.dev.standin.faults import Fault
 from tools.dev.standin.log import Entry
@@ -126,22 +125,24 @@ class Server:
         self, request: web.Request, ask: Ask, route: Route | None
     ) -> tuple[web.StreamResponse, int, _Met]:
         if route is None:
-            response, status = await mischief.send(request, _NO_ANSWER, None, 0.0)
+            response, status = await fault_responses.send(request, _NO_ANSWER, None, 0.0)
             return response, status, _Met(ask.meant, 1, None, limited=False)
         identity = f"{route.provider}/{route.part} {route.meant(ask)}"
         async with AsyncExitStack() as stack:
             client = route.provider, _client(ask, request)
             if not self._buckets.enter(client):
-                response, status = await mischief.send(request, mischief.too_many(route.provider), None, 0.0)
+                response, status = await fault_responses.send(
+                    request, fault_responses.too_many(route.provider), None, 0.0
+                )
                 return response, status, _Met(identity, 1, None, limited=True)
             stack.callback(self._buckets.leave, client)
             fault, attempt = self._scene.dealer.request(route.provider, route.part, ask.path, identity)
             ask = replace(ask, fault=fault)
-            reply = mischief.instead(ask, route.provider)
+            reply = fault_responses.instead(ask, route.provider)
             if reply is None:
                 made = await asyncio.get_running_loop().run_in_executor(self._pool, _made, route, ask)
-                reply = mischief.spoilt(made, fault, identity)
-            response, status = await mischief.send(request, reply, fault, self._scene.dealer.plan.slow_s)
+                reply = fault_responses.spoilt(made, fault, identity)
+            response, status = await fault_responses.send(request, reply, fault, self._scene.dealer.plan.slow_s)
         return response, status, _Met(identity, attempt, fault, limited=False)
 
 

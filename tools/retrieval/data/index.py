@@ -58,7 +58,7 @@ class Index:
     lat: Floats
     lon: Floats
     heading_deg: Floats
-    """Of the street view; NaN where unknown."""
+    """Heading of the street view; NaN where unknown."""
     side_m: Mapping[Reference, Floats]
     """Of the chips; NaN where there is none."""
     heading_up: bool
@@ -73,7 +73,7 @@ class Index:
     place: Ints
     groups: tuple[Group, ...]
     urls: tuple[str, ...]
-    """Of the datasets; `Group.dataset` is a place in it."""
+    """URLs of the datasets; `Group.dataset` is a place in it."""
     overlaps: Overlaps | None
     """Where the datasets state them."""
     thin: NDArray[np.bool_] | None

@@ -18,7 +18,7 @@ Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 Hardness = Literal["random", "near", "alike"]
-"""Of a batch's negatives: any; of places near each other; of texts that the model finds alike."""
+"""How a batch's negatives are chosen: at random; places near each other; texts that the model finds alike."""
 
 
 @dataclass(frozen=True)

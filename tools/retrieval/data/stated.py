@@ -1,4 +1,4 @@
-"""What datasets declare about themselves: the size of their chips, which overlap, and which make a thinned gallery."""
+"""Reads what datasets declare about themselves: the size of their chips, overlaps, and thinned galleries."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

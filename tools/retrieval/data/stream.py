@@ -34,7 +34,7 @@ class Position(BaseModel):
 
     epoch: int = 0
     batch: int = 0
-    """Of this process, within the epoch."""
+    """Number of this process's batch within the epoch."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ class Loader:
         if plan.mixing.lanes != world * max(1, workers):
             raise ValueError(f"{plan.mixing.lanes} lanes for {world} processes with {workers} workers each")
         self.position = position
-        """Of the next batch."""
+        """Position of the next batch."""
         self._plan, self._own = plan, max(1, workers)
         self._length = self._count()
         stream = Stream(plan, wanted, position, rank, world, keep=keep)

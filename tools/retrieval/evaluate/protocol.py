@@ -22,12 +22,12 @@ class Gallery:
     """Chips to search, and the queries that search for them."""
 
     ids: list[str]
-    """Of the chips; a query has the id of its own chip."""
+    """Ids of the chips; a query has the id of its own chip."""
     chips: Chips
     queries: list[str]
     """Ids; the same one may stand several times, for several texts of a place."""
     blocks: NDArray[np.str_]
-    """Of each query."""
+    """Block of each query."""
     strata: Mapping[str, NDArray[np.bool_]]
     """Which queries belong to it, by the stratum's name."""
     overlaps: Overlaps | None = None

@@ -16,7 +16,7 @@ TIE = 2e-6
 """Cosines nearer to each other than this are a tie: in single precision the same vectors, multiplied in blocks of other
 shapes, differ by about 1e-7 times the root of their width."""
 BLOCK_BYTES = 64 * 2**20
-"""Of scores that are held at once."""
+"""Size of the scores that are held at once."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Reranked:
     order: tuple[int, ...]
     """Places in `query.candidates`, best first."""
     judgements: tuple[Judgement | None, ...]
-    """Of the candidates, in their old order."""
+    """Judgements of the candidates, in their old order."""
     fault: str | None
     """Why a candidate has no judgement and the order is the old one."""
 

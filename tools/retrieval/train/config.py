@@ -67,7 +67,7 @@ class Train(Section):
     cluster: Annotated[int, Field(ge=2, le=1_024)] = 4
     """Rows of a batch that are hard to tell apart, once negatives are."""
     select: Literal["R@1", "R@5", "R@10", "MRR"] = "R@1"
-    """Of the val rows: the weights with the highest one are kept as `best.pt`."""
+    """The measure on the val rows by which weights are selected: those with the highest one are kept as `best.pt`."""
     validate_epochs: Annotated[int, Field(ge=1)] = 1
     """Look at the val rows every so many epochs."""
     keep_steps: Annotated[int, Field(ge=1)] = 1_000

@@ -109,7 +109,7 @@ def _article(noun: Noun, case: Case, article: Article, plural: bool) -> str:
 
 
 def _ending(noun: Noun, case: Case, word: str, article: Article, plural: bool) -> str:
-    """Of an adjective: weak after the definite article, mixed after `ein`, else strong."""
+    """The ending of an adjective: weak after the definite article, mixed after `ein`, else strong."""
     if plural:
         return "en" if article == "der" or case == "dat" else "e"
     if article == "der":

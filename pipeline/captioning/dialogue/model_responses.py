@@ -1,4 +1,4 @@
-"""What a model server's answers mean: a reply, or whose fault it is that there is none."""
+"""Interprets the responses of a model server: as a reply, or as a fault of the server, the request or the set-up."""
 
 import re
 

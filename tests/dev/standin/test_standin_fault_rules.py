@@ -34,7 +34,7 @@ def test_every_fault_is_described_and_can_be_dealt_or_planned() -> None:
         assert not any(FAULTS[fault].kind is Kind.FATAL for fault in dealt(provider, part))
 
 
-def test_dealing_does_not_depend_on_the_order() -> None:
+def test_faults_do_not_depend_on_the_order() -> None:
     names = [f"picture {n}" for n in range(300)] * 3
     in_order, shuffled = dealer(), dealer()
     first: dict[str, list[Fault | None]] = {}
