@@ -51,7 +51,6 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
     """
     tools, assumed = toolbox(build), build.assumptions
     check_sources(build, tools)
-    share = 1.0 if build.sampling.method == "imagery" else assumed.street_share
     regions, drawn, problems = [], [], list[Problem]()
     for region in build.regions:
         ground = ground_of(build, tools, region)
@@ -62,15 +61,17 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
             continue
         drawn.append(sites)
         count = len(sites.lon)
-        views = round(count * share) * build.imagery.max_views
+        described = round(count * (1.0 if ground.sampling.method == "imagery" else assumed.street_share))
+        views = described * build.imagery.max_views
         reached = _in_area(tools.aerial(region.name), sites)
-        regions.append(RegionPlan(region.name, count, len(set(units(ground, sites))), estimated, views, reached))
+        cells = len(set(units(ground, sites)))
+        regions.append(RegionPlan(region.name, count, cells, estimated, described, views, reached))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    sources = _sources(build, tools, drawn, share)
+    sources = _sources(build, tools, drawn, [region.described / (region.sites or 1) for region in regions])
     views = sum(region.views for region in regions)
-    described = sum(round(region.sites * share) for region in regions)
-    calls = round(described * calls_per_site(build))
+    described = sum(region.described for region in regions)
+    calls = round(sum(p.described * calls_per_site(build, r) for p, r in zip(regions, build.regions, strict=True)))
     dataset_bytes = sum(_dataset_bytes(build, tools, plan_) for plan_ in regions)
     found = Plan(
         regions=regions,
@@ -122,7 +123,8 @@ def _in_area(aerial: AerialSource | None, sites: Drawn) -> int:
     return int(aerial.covers(sites.lat, sites.lon).sum()) if isinstance(aerial, KnowsArea) else len(sites.lat)
 
 
-def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float) -> list[SourcePlan]:
+def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], shares: Sequence[float]) -> list[SourcePlan]:
+    """The requests to each source; `shares` of the sites of each region have a street view."""
     found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
     for i, region in enumerate(build.regions):
         for kind in KINDS:
@@ -149,6 +151,7 @@ def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], share: float)
                 requests += count
             else:
                 plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
+        share = float(np.average([shares[i] for i in users], weights=[len(drawn[i].lat) or 1 for i in users]))
         size = _download_bytes(build, kind, requests, lat, share)
         plans.append(SourcePlan(kind, name, source.provider(), requests, size))
     return plans

@@ -106,7 +106,7 @@ def _publish(ready: Prepared, listing: Listing, publishing: Publishing) -> Publi
     units = [_finished(ready.store, task, listing.sizes[task.done[STAGES[0].name]]) for task in tasks]
     provenance: dict[str, JsonValue] = {
         "fingerprint": fingerprint,
-        "ocr": ready.tools.ocr.name,
+        "ocr": ", ".join(sorted({ready.tools.ocr_of(region.name).name for region in ready.build.regions})),
         "segmenter": ready.tools.segmenter.name,
         "models": [dict(model.credit()) for model in ready.tools.segmenter.models],
         "anonymiser": ready.tools.blurrer.name if ready.tools.blurrer else None,

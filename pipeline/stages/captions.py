@@ -33,20 +33,21 @@ def captions(
     check_stop()
     by_id = {site.site_id: site for site in sites}
     evidence = [Evidence(by_id[row.site_id], row.cues, draws.get(row.site_id, 0)) for row in cues if row.status == "ok"]
-    answers = tools.boundary(f"captioner {tools.captioner.name}", Reason.ENGINE_FAILED).each(
-        evidence, tools.captioner.describe, lambda one: one.site.site_id
+    captioner = tools.captioner_of(sites[0].region) if sites else tools.captioner  # a unit is of one region
+    answers = tools.boundary(f"captioner {captioner.name}", Reason.ENGINE_FAILED).each(
+        evidence, captioner.describe, lambda one: one.site.site_id
     )
-    return [_row(asked, answer, tools) for asked, answer in zip(evidence, answers, strict=True)]
+    return [_row(asked, answer, captioner, tools) for asked, answer in zip(evidence, answers, strict=True)]
 
 
-def _row(asked: Evidence, answer: Description | SiteError, tools: Toolbox) -> CaptionRow:
+def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner, tools: Toolbox) -> CaptionRow:
     try:
         with on_site(asked.site.site_id), tools.boundary("captions", Reason.ENGINE_FAILED).guard():
             if isinstance(answer, SiteError):
-                return _failed(asked, answer, tools.captioner)
-            return _described(asked, answer, tools.captioner, tools.build.grounding)
+                return _failed(asked, answer, captioner)
+            return _described(asked, answer, captioner, tools.build.grounding)
     except SiteError as error:
-        return _failed(asked, error, tools.captioner)
+        return _failed(asked, error, captioner)
 
 
 def _failed(asked: Evidence, error: SiteError, captioner: Captioner) -> CaptionRow:
@@ -106,8 +107,8 @@ def _described(asked: Evidence, answer: Description, captioner: Captioner, polic
     )
 
 
-def _depends_on(build: Build, tools: Toolbox, _region: Region) -> dict[str, list[object]]:
-    return {"rows": [tools.captioner.fingerprint(), VERSION, build.grounding]}
+def _depends_on(build: Build, tools: Toolbox, region: Region) -> dict[str, list[object]]:
+    return {"rows": [tools.captioner_of(region.name).fingerprint(), VERSION, build.grounding]}
 
 
 def _run(given: StageInput, tools: Toolbox) -> list[CaptionRow]:

@@ -80,8 +80,9 @@ def _opened(site: ImageryRow, tools: Toolbox) -> _Opened | CueRow:
 
 def _read(sites: Sequence[_Opened], tools: Toolbox) -> list[_Seen | SiteError]:
     """What the engines read off each site's views, or which of them failed on it."""
-    texts = tools.boundary(f"text reading by {tools.ocr.name}", Reason.ENGINE_FAILED).each(
-        sites, lambda some: _by_site(some, tools.ocr.read), _site_id
+    ocr = tools.ocr_of(sites[0].site.region) if sites else tools.ocr  # a unit is of one region
+    texts = tools.boundary(f"text reading by {ocr.name}", Reason.ENGINE_FAILED).each(
+        sites, lambda some: _by_site(some, ocr.read), _site_id
     )
     segments = tools.boundary(f"segmentation by {tools.segmenter.name}", Reason.ENGINE_FAILED).each(
         sites, lambda some: _by_site(some, tools.segmenter.segment), _site_id
@@ -126,7 +127,7 @@ def _fused(one: _Opened, seen: _Seen, tools: Toolbox) -> CueRow:
         one.site,
         dict(zip(ids, seen.texts, strict=True)),
         dict(zip(ids, seen.segments, strict=True)),
-        tools.ocr.name,
+        tools.ocr_of(one.site.region).name,
         tools.segmenter.name,
         tools.segmenter.words,
     )
@@ -137,8 +138,8 @@ def _fused(one: _Opened, seen: _Seen, tools: Toolbox) -> CueRow:
     return CueRow(site_id=site_id, status="ok", reason=None, detail=None, cues=found, signatures=one.looks)
 
 
-def _depends_on(_build: Build, tools: Toolbox, _region: Region) -> dict[str, list[object]]:
-    return {"rows": [tools.ocr.fingerprint(), tools.segmenter.fingerprint()]}
+def _depends_on(_build: Build, tools: Toolbox, region: Region) -> dict[str, list[object]]:
+    return {"rows": [tools.ocr_of(region.name).fingerprint(), tools.segmenter.fingerprint()]}
 
 
 def _run(given: StageInput, tools: Toolbox) -> list[CueRow]:

@@ -181,6 +181,7 @@ def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_captioner, check_sources
+    from pipeline.engine.warnings import unread_scripts
     from pipeline.registry.toolbox import region_sources, toolbox
 
     build = load_build(config)
@@ -188,6 +189,8 @@ def config_check(config: ConfigArgument) -> None:
     check_captioner(toolbox(build))
     for region in build.regions:
         region_sources(toolbox(build), region)  # made, and so checked; no requests are made
+    for warning in unread_scripts(build):
+        print(f"warning: {warning}")
     print(f"{config}: build {build.name!r} is sound")
 
 

@@ -49,6 +49,8 @@ def merged_build(name: str, datasets: Sequence[Dataset]) -> Build:
                     renamed[old] = f"{build.name}-{old}"
                 known[renamed[old]] = source
             for region in other["regions"]:
+                region["sampling"] = region["sampling"] or other["sampling"]
+                region["perception"] = region["perception"] or {"ocr": other["perception"]["ocr"]}
                 region[kind] = renamed.get(region[kind] or next(iter(renamed), ""), region[kind])
         there = {region["name"] for region in settings["regions"]}
         settings["regions"] += [region for region in other["regions"] if region["name"] not in there]
