@@ -11,7 +11,7 @@ from typing import Literal
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.language.base import Language
 from pipeline.captioning.language.rules import Side
-from pipeline.perception.cues import ASSUMED_HFOV_DEG, UNRELIABLE_DEG, position_of, turn_between
+from pipeline.perception.directions import ASSUMED_HFOV_DEG, UNRELIABLE_DEG, position_of, turn_between
 from schemas.records import Cue, FactKind, MapFact, Note, Position, StreetView
 
 Witness = Literal["ocr", "detector", "map", "notes"]
@@ -33,7 +33,7 @@ _SECTORS = {
     Position.RIGHT: (90.0, 30.0),
     Position.BEHIND: (180.0, 60.0),
 }
-"""Middle and half width of each position's sector; `pipeline.perception.cues` cuts them."""
+"""Middle and half width of each position's sector; `pipeline.perception.directions` cuts them."""
 _SIDES: dict[Side, tuple[float, float]] = {
     "left": (-160.0, -8.0),
     "right": (8.0, 160.0),

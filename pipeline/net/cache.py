@@ -3,78 +3,32 @@
 This is our own code because aiohttp-client-cache evicts by age and not by size, stores equal bodies several times, and
 does not check what it reads.
 
-A body is a file named by its SHA-256; an SQLite index maps keys to bodies. A file is written under a temporary name,
-renamed, then indexed. So a reader never sees half a file, whenever a process is killed; leftovers are removed later.
+Bodies are files (`cache_bodies`); an index maps keys to them (`cache_index`). A body is written first, then indexed.
 """
 
-import contextlib
 import hashlib
 import json
-import logging
-import os
-import re
 import sqlite3
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
 
-from pipeline.errors import MachineError
 from pipeline.net.base import Answer
+from pipeline.net.cache_bodies import Bodies
 from pipeline.net.cache_control import fresh_for
-from pipeline.net.shared_sqlite import BadContentError, check_made_by, is_fault_of_content, set_up
+from pipeline.net.cache_index import ENTRY_BYTES, UPSERT, Index, digest_of, explained, find_entry, used_bytes
+from pipeline.net.shared_sqlite import BadContentError
 
 KEPT = frozenset(
     {"age", "cache-control", "content-range", "content-type", "date", "etag", "expires", "last-modified", "vary"}
 )
 """Headers that are stored. Others are not: they may hold cookies or expiring URLs."""
-ENTRY_BYTES = 512
-"""Size that an index entry counts, beside its body."""
-LEFTOVER_S = 3_600.0
-"""Age at which a file without an index entry is removed. A younger one may be about to be indexed."""
 _FILLED_TO = 0.99
 """Eviction continues down to this share of the limit, so that it is not needed with every response."""
 _SWEEP_EVERY = 256
 _TOUCHED = 256
-_PATIENCE_S = 60.0
-"""How long to wait for other processes that write to the index."""
-_LAYOUT = 1
-_INDEX = re.compile(rf"index-{_LAYOUT}-([0-9]{{1,9}})\.sqlite")
-_SCHEMA = """
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS used (bytes INTEGER NOT NULL);
-INSERT INTO used SELECT 0 WHERE NOT EXISTS (SELECT * FROM used);
-CREATE TABLE IF NOT EXISTS bodies (digest BLOB PRIMARY KEY, size INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS entries (
-    key BLOB PRIMARY KEY, digest BLOB NOT NULL, status INTEGER NOT NULL, content_type TEXT NOT NULL,
-    headers TEXT NOT NULL, immutable INTEGER NOT NULL, stored_at REAL NOT NULL, fresh_s REAL NOT NULL,
-    last_used REAL NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS entries_by_digest ON entries (digest);
-CREATE INDEX IF NOT EXISTS entries_by_use ON entries (last_used);
-CREATE TRIGGER IF NOT EXISTS body_in AFTER INSERT ON bodies BEGIN
-    UPDATE used SET bytes = bytes + new.size; END;
-CREATE TRIGGER IF NOT EXISTS body_out AFTER DELETE ON bodies BEGIN
-    UPDATE used SET bytes = bytes - old.size; END;
-CREATE TRIGGER IF NOT EXISTS entry_in AFTER INSERT ON entries BEGIN
-    UPDATE used SET bytes = bytes + {entry}; END;
-CREATE TRIGGER IF NOT EXISTS entry_out AFTER DELETE ON entries BEGIN
-    UPDATE used SET bytes = bytes - {entry};
-    DELETE FROM bodies WHERE digest = old.digest AND NOT EXISTS (SELECT * FROM entries WHERE digest = old.digest); END;
-COMMIT;
-""".replace("{entry}", str(ENTRY_BYTES))
-_UPSERT = """
-INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    status = excluded.status, content_type = excluded.content_type, headers = excluded.headers,
-    immutable = excluded.immutable, stored_at = excluded.stored_at, fresh_s = excluded.fresh_s,
-    last_used = excluded.last_used
-"""
-
-log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -106,31 +60,24 @@ class AnswerCache:
         self._max_bytes = max_bytes
         self._wall = wall
         self._lock = threading.Lock()
-        self._local = threading.local()
-        self._connections: list[sqlite3.Connection] = []
-        self._generation = 0
-        """Number of the index file in use. A damaged index is followed by one with the next number."""
         self._touched: dict[bytes, float] = {}
         """Times of last use that are not written yet."""
         self._puts = 0
-        with self._explained():
+        with explained(folder):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for name in ("bodies", "new"):
-                (folder / name).mkdir(mode=0o700, exist_ok=True)
-            self._sweep(folder / "new", lambda _: False)
-            names = (_INDEX.fullmatch(path.name) for path in folder.iterdir())
-            self._generation = max((int(name[1]) for name in names if name), default=0)
-        self._read_index(_check_used)
+            self._bodies = Bodies(folder)
+        self._index = Index(folder)
 
     def get(self, key: str) -> Stored | None:
         """The response cached for a key, if its body is present and undamaged."""
         mark = _mark(key)
-        entry = self._read_index(lambda index: _entry(index, mark))
+        entry = self._index.read(lambda index: find_entry(index, mark))
         if entry is None:
             return None
-        body = self._read(entry.digest)
+        with explained(self._folder):
+            body = self._bodies.read(entry.digest)
         if body is None:
-            self._change_index(lambda index: self._forget_body(index, entry.digest))
+            self._index.change(lambda index: self._forget_body(index, entry.digest))
             return None
         self._touch(mark)
         return Stored(
@@ -155,22 +102,22 @@ class AnswerCache:
         size = len(answer.body) + ENTRY_BYTES
         useless = not immutable and fresh_s == 0.0 and "etag" not in headers and "last-modified" not in headers
         if fresh_s is None or useless or size > self._max_bytes:
-            self._change_index(lambda index: self._forget(index, mark))
+            self._index.change(lambda index: self._forget(index, mark))
             return
         digest = hashlib.sha256(answer.body).digest()
-        with self._explained():
-            self._write(digest, answer.body)
+        with explained(self._folder):
+            self._bodies.write(digest, answer.body)
         row = (mark, digest, answer.status, answer.content_type, json.dumps(headers), immutable, now, fresh_s, now)
 
         def keep(index: sqlite3.Connection) -> None:
             index.execute("INSERT OR IGNORE INTO bodies VALUES (?, ?)", (digest, len(answer.body)))
             self._forget(index, mark, but=digest)
-            index.execute(_UPSERT, row)
-            self._write(digest, answer.body)  # again, if somebody evicted it in between
-            if _used(index) > self._max_bytes:
+            index.execute(UPSERT, row)
+            self._bodies.write(digest, answer.body)  # again, if somebody evicted it in between
+            if used_bytes(index) > self._max_bytes:
                 self._evict(index)
 
-        self._change_index(keep)
+        self._index.change(keep)
         self._puts += 1
         if self._puts % _SWEEP_EVERY == 0:
             self._sweep_bodies(digest[:1])
@@ -185,7 +132,7 @@ class AnswerCache:
         mark, now = _mark(key), self._wall()
 
         def refresh(index: sqlite3.Connection) -> None:
-            entry = _entry(index, mark)
+            entry = find_entry(index, mark)
             if entry is None:
                 return
             of_then = {name: value for name, value in entry.headers.items() if name not in {"age", "date"}}
@@ -199,72 +146,29 @@ class AnswerCache:
                 (json.dumps(merged), now, fresh_s, now, mark),
             )
 
-        self._change_index(refresh)
+        self._index.change(refresh)
 
     def close(self) -> None:
         """Write pending data and close the index. No call may be in progress or follow."""
-        self._change_index(self._write_touched)
-        with self._lock:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
-
-    # Bodies.
-
-    def _path(self, digest: bytes) -> Path:
-        name = digest.hex()
-        return self._folder / "bodies" / name[:2] / name
-
-    def _read(self, digest: bytes) -> bytes | None:
-        with self._explained():
-            try:
-                body = self._path(digest).read_bytes()
-            except FileNotFoundError:
-                return None
-            return body if hashlib.sha256(body).digest() == digest else None
-
-    def _write(self, digest: bytes, body: bytes) -> None:
-        path = self._path(digest)
-        with contextlib.suppress(FileNotFoundError):
-            os.utime(path)  # no longer old enough to be swept
-            return
-        new = self._folder / "new" / uuid.uuid4().hex
-        try:
-            new.write_bytes(body)
-            try:
-                new.rename(path)
-            except FileNotFoundError:
-                path.parent.mkdir(mode=0o700, exist_ok=True)
-                new.rename(path)
-        finally:
-            new.unlink(missing_ok=True)
+        self._index.change(self._write_touched)
+        self._index.close()
 
     def _sweep_bodies(self, first: bytes) -> None:
         """Remove bodies without an entry whose digest begins with this byte."""
-        known = self._read_index(
+        rows = self._index.read(
             lambda index: index.execute(
                 "SELECT digest FROM bodies WHERE digest >= ? AND digest < ?", (first, first + b"\xff" * 32)
             ).fetchall()
         )
-        names = {digest.hex() for [digest] in known if isinstance(digest, bytes)}
-        with self._explained():
-            self._sweep(self._folder / "bodies" / first.hex(), names.__contains__)
-
-    def _sweep(self, folder: Path, wanted: Callable[[str], bool]) -> None:
-        oldest = time.time() - LEFTOVER_S  # by the clock of the file system, not by `wall`
-        for file in folder.iterdir():
-            with contextlib.suppress(FileNotFoundError):  # another process sweeps too
-                if not wanted(file.name) and file.stat().st_mtime < oldest:
-                    file.unlink()
-
-    # The index.
+        with explained(self._folder):
+            self._bodies.sweep(first, {digest for [digest] in rows if isinstance(digest, bytes)})
 
     def _touch(self, mark: bytes) -> None:
         with self._lock:
             self._touched[mark] = self._wall()
             if len(self._touched) < _TOUCHED:
                 return
-        self._change_index(self._write_touched)
+        self._index.change(self._write_touched)
 
     def _write_touched(self, index: sqlite3.Connection) -> None:
         with self._lock:
@@ -276,7 +180,7 @@ class AnswerCache:
 
     def _evict(self, index: sqlite3.Connection) -> None:
         self._write_touched(index)
-        while _used(index) > _FILLED_TO * self._max_bytes:
+        while used_bytes(index) > _FILLED_TO * self._max_bytes:
             oldest = index.execute("SELECT key FROM entries ORDER BY last_used LIMIT 1").fetchone()
             if oldest is None:
                 raise BadContentError("its count of bytes does not fit its entries")
@@ -288,149 +192,12 @@ class AnswerCache:
             "DELETE FROM entries WHERE key = ? AND digest != ? RETURNING digest", (mark, but)
         ).fetchone()
         if row and not index.execute("SELECT 1 FROM bodies WHERE digest = ?", row).fetchone():
-            self._path(_digest(row[0])).unlink(missing_ok=True)
+            self._bodies.remove(digest_of(row[0]))
 
     def _forget_body(self, index: sqlite3.Connection, digest: bytes) -> None:
         index.execute("DELETE FROM entries WHERE digest = ?", (digest,))
-        self._path(digest).unlink(missing_ok=True)
-
-    def _read_index(self, use: Callable[[sqlite3.Connection], T]) -> T:
-        """Use this thread's connection. A damaged index is replaced, and the call repeated once."""
-        for last in (False, True):
-            generation = self._generation
-            try:
-                with self._explained():
-                    return use(self._connection())
-            except sqlite3.DatabaseError as fault:
-                if last:
-                    raise self._unusable(fault) from fault
-                self._give_up_index(generation, fault)
-        raise AssertionError("the second time returns or raises")
-
-    def _change_index(self, change: Callable[[sqlite3.Connection], None]) -> None:
-        """As `_read_index`, in a transaction."""
-
-        def in_transaction(index: sqlite3.Connection) -> None:
-            with index:
-                index.execute("BEGIN IMMEDIATE")
-                change(index)
-
-        self._read_index(in_transaction)
-
-    def _connection(self) -> sqlite3.Connection:
-        generation, index = getattr(self._local, "index", (-1, None))
-        if index is None or generation != self._generation:
-            generation = self._generation
-            index = sqlite3.connect(
-                self._index_file(generation), timeout=_PATIENCE_S, isolation_level=None, check_same_thread=False
-            )
-            with self._lock:
-                self._connections.append(index)
-            set_up(index, _SCHEMA, _PATIENCE_S)
-            check_made_by(index, _SCHEMA)
-            self._local.index = generation, index
-        return index
-
-    def _index_file(self, generation: int) -> Path:
-        return self._folder / f"index-{_LAYOUT}-{generation}.sqlite"
-
-    def _give_up_index(self, generation: int, fault: sqlite3.DatabaseError) -> None:
-        """Start a new index. Bodies are found again when their keys are stored again, and removed otherwise."""
-        with self._lock, self._explained():
-            if generation == self._generation:  # otherwise another thread was here first
-                log.warning("the index of the cache in %s is damaged (%s): a new one is created", self._folder, fault)
-                # Under another name: renaming or replacing a file that other processes have open ruins both.
-                self._generation += 1
-                for old in self._folder.glob(f"{self._index_file(generation).name}*"):
-                    old.unlink(missing_ok=True)
-
-    @contextlib.contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.Error as fault:
-            if is_fault_of_content(fault):
-                raise
-            raise self._unusable(fault) from fault
-        except OSError as fault:
-            raise self._unusable(fault) from fault
-
-    def _unusable(self, fault: Exception) -> MachineError:
-        return MachineError(
-            f"the response cache in {self._folder} cannot be used ({fault}): free some space, make the folder writable,"
-            " or name another one in `network.cache`"
-        )
+        self._bodies.remove(digest)
 
 
 def _mark(key: str) -> bytes:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """A row of the index."""
-
-    digest: bytes
-    status: int
-    content_type: str
-    headers: dict[str, str]
-    immutable: bool
-    stored_at: float
-    fresh_s: float
-
-
-def _entry(index: sqlite3.Connection, mark: bytes) -> _Entry | None:
-    """What the index has for a key.
-
-    Raises:
-        BadContentError: no row that was written here.
-    """
-    row = index.execute(
-        "SELECT digest, status, content_type, headers, immutable, stored_at, fresh_s FROM entries WHERE key = ?",
-        (mark,),
-    ).fetchone()
-    if row is None:
-        return None
-    digest, status, content_type, text, immutable, stored_at, fresh_s = row
-    try:
-        headers = json.loads(text)
-        sound = isinstance(headers, dict) and all(isinstance(value, str) for value in headers.values())
-    except (TypeError, ValueError, RecursionError):
-        sound = False
-    types = ((status, int), (content_type, str), (immutable, int), (stored_at, float), (fresh_s, float))
-    if not sound or not all(isinstance(value, kind) for value, kind in types):
-        raise BadContentError("an entry of it cannot be read")
-    return _Entry(_digest(digest), status, content_type, headers, bool(immutable), stored_at, fresh_s)
-
-
-def _digest(value: Any) -> bytes:
-    """A body's digest as the index has it.
-
-    Raises:
-        BadContentError: it is none.
-    """
-    if not isinstance(value, bytes) or len(value) != hashlib.sha256().digest_size:
-        raise BadContentError("a digest of it is none")
-    return value
-
-
-def _used(index: sqlite3.Connection) -> int:
-    row = index.execute("SELECT bytes FROM used").fetchone()
-    if row is None or not isinstance(row[0], int) or row[0] < 0:
-        raise BadContentError("its count of bytes is none")
-    return row[0]
-
-
-def _check_used(index: sqlite3.Connection) -> None:
-    """Hold the count of bytes against what is there, in one look, as other processes are at work.
-
-    Raises:
-        BadContentError: they differ.
-    """
-    counts = index.execute(
-        "SELECT (SELECT count(*) FROM used), (SELECT bytes FROM used),"
-        " (SELECT coalesce(sum(size), 0) FROM bodies) + (SELECT ? * count(*) FROM entries)",
-        (ENTRY_BYTES,),
-    ).fetchone()
-    if counts[0] != 1 or counts[1] != counts[2]:
-        raise BadContentError("its count of bytes does not fit its entries")

@@ -1,14 +1,12 @@
 """One list of evidence about a site, from what the engines read off its views and what the map says.
 
 Positions are those seen from the site's primary view: the first perspective view in its row, which is also the
-standpoint of its description. They follow from the pinhole model: a point at column x of a view of width w lies
-atan((x - w/2) / f) to the right of the optical axis, with f = w/2 / tan(hfov/2).
+standpoint of its description (`directions`).
 """
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -18,19 +16,14 @@ from rapidfuzz import fuzz
 
 from pipeline.perception import rle
 from pipeline.perception.base import Segment, TextBox
+from pipeline.perception.directions import Frame, position_of, trusted_heading, turn_between
 from pipeline.perception.fragments import without_fragments
 from pipeline.perception.lines import joined_lines
 from pipeline.perception.scripts import main_script
 from pipeline.perception.text import publishable
 from pipeline.perception.vocabulary import Term, vocabulary
-from schemas.records import Cue, ImageryRow, MapFact, Position, StreetView
+from schemas.records import Cue, ImageryRow, MapFact
 
-UNRELIABLE_DEG = 60.0
-"""Uncertainty of a heading from which it tells nothing."""
-ASSUMED_HFOV_DEG = 65.0
-"""Where nobody recorded the field of view: a phone's main camera, held level."""
-AHEAD_DEG, AHEAD_SIDE_DEG, SIDE_DEG = 20.0, 60.0, 120.0
-"""Up to these angles from the primary axis a thing is ahead, ahead-left or -right, left or right; then behind."""
 NEAR_M = 30.0
 CAMERA_HEIGHT_M = 2.0
 """Between a hand-held camera and one on a car's roof."""
@@ -84,7 +77,7 @@ def fuse(
         raise ValueError(f"{row.site_id} has no perspective view {', '.join(strange)}")
     heading = trusted_heading(views[0]) if views else None
     terms = vocabulary() if words is None else words
-    frames = [_Frame(view, turn_between(view, views[0])) for view in views]
+    frames = [Frame(view, turn_between(view, views[0])) for view in views]
     found: list[Cue] = []
     for frame in frames:
         seen_here = segments.get(frame.view.view_id, [])
@@ -107,68 +100,7 @@ def fuse(
     ]
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """A view and how far it is turned from the primary one."""
-
-    view: StreetView
-    turn_deg: float | None
-
-    @property
-    def focal_px(self) -> float:
-        hfov = self.view.hfov_deg
-        if hfov is None or not 1.0 < hfov < 179.0:
-            hfov = ASSUMED_HFOV_DEG
-        return self.view.width / 2 / math.tan(math.radians(hfov) / 2)
-
-    def place(self, x: float) -> tuple[Position | None, float | None]:
-        """Position and bearing of what stands at column x; no bearing where the field of view is not known."""
-        offset = math.degrees(math.atan((x - self.view.width / 2) / self.focal_px))
-        heading = trusted_heading(self.view)
-        return (
-            None if self.turn_deg is None else position_of(self.turn_deg + offset),
-            None if heading is None or self.view.hfov_deg is None else _bearing(heading + offset),
-        )
-
-
-def trusted_heading(view: StreetView) -> float | None:
-    """A view's heading; None where it is not known, or known to be wrong."""
-    return None if (view.heading_error_deg or 0.0) >= UNRELIABLE_DEG else view.heading_deg
-
-
-def turn_between(view: StreetView, primary: StreetView) -> float | None:
-    """How far a view is turned from the primary one, degrees to the right; None where their headings do not tell.
-
-    Views cut from one panorama are turned as they were cut, wherever that looked.
-    """
-    if view.view_id == primary.view_id:
-        return 0.0
-    if view.heading_deg is None or primary.heading_deg is None:
-        return None
-    if view.cut_from is not None and view.cut_from == primary.cut_from:
-        return view.heading_deg - primary.heading_deg
-    headings = (trusted_heading(view), trusted_heading(primary))
-    return None if None in headings else view.heading_deg - primary.heading_deg
-
-
-def _bearing(degrees: float) -> float:
-    """In [0, 360), rounded so that the last bits of the trigonometry do not matter."""
-    return round(degrees % 360.0, 7) % 360.0
-
-
-def position_of(angle_deg: float) -> Position:
-    """The word for an angle from the primary view's axis, positive to the right."""
-    angle = round((angle_deg + 180.0) % 360.0 - 180.0, 6)
-    if abs(angle) <= AHEAD_DEG:
-        return Position.AHEAD
-    if abs(angle) <= AHEAD_SIDE_DEG:
-        return Position.AHEAD_LEFT if angle < 0 else Position.AHEAD_RIGHT
-    if abs(angle) <= SIDE_DEG:
-        return Position.LEFT if angle < 0 else Position.RIGHT
-    return Position.BEHIND
-
-
-def _text_cue(frame: _Frame, box: TextBox, text: str, source: str, segments: Sequence[Segment]) -> Cue:
+def _text_cue(frame: Frame, box: TextBox, text: str, source: str, segments: Sequence[Segment]) -> Cue:
     corners = np.array(box.polygon, float).reshape(-1, 2)
     low, high = corners.min(axis=0), corners.max(axis=0)
     on, lasting = _support(frame, corners, segments)
@@ -201,7 +133,7 @@ def _text_cue(frame: _Frame, box: TextBox, text: str, source: str, segments: Seq
     )
 
 
-def _support(frame: _Frame, corners: NDArray[np.float64], segments: Sequence[Segment]) -> tuple[str | None, bool]:
+def _support(frame: Frame, corners: NDArray[np.float64], segments: Sequence[Segment]) -> tuple[str | None, bool]:
     """What a text is on, if one thing is under most of it, and whether it stays.
 
     A box holds more than its thing: where a mask says what is there, that counts.
@@ -238,7 +170,7 @@ def _depth(distance_m: float) -> Depth:
     return "near" if distance_m <= NEAR_M else "far"
 
 
-def _object_cue(frame: _Frame, segment: Segment, source: str, words: Mapping[str, Term]) -> Cue:
+def _object_cue(frame: Frame, segment: Segment, source: str, words: Mapping[str, Term]) -> Cue:
     rows, columns = np.nonzero(segment.mask)
     left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
     position, bearing = frame.place(float(columns.mean()) + 0.5)
@@ -270,7 +202,7 @@ def _object_cue(frame: _Frame, segment: Segment, source: str, words: Mapping[str
     )
 
 
-def _ground_depth(frame: _Frame, foot: float) -> Depth | None:
+def _ground_depth(frame: Frame, foot: float) -> Depth | None:
     """Depth of a thing that stands on level ground with its foot at a row of the view; None if that is no ground.
 
     A camera at height h that looks p up sees ground at distance d about f h / d rows below the horizon, which is

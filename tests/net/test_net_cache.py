@@ -22,7 +22,8 @@ from hypothesis import strategies as st
 from pipeline.errors import MachineError
 from pipeline.net import cache as module
 from pipeline.net.base import Answer
-from pipeline.net.cache import ENTRY_BYTES, AnswerCache
+from pipeline.net.cache import AnswerCache
+from pipeline.net.cache_index import ENTRY_BYTES
 from tests.examples import examples
 
 BIG = 10**9

@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 
 from pipeline.perception import rle
 from pipeline.perception.base import Segment, TextBox
-from pipeline.perception.cues import (
-    MOST_MAP,
-    MOST_OBJECTS,
-    MOST_OF_A_KIND,
-    MOST_OF_A_LABEL,
-    MOST_TEXTS,
-    fuse,
-    position_of,
-)
+from pipeline.perception.cues import MOST_MAP, MOST_OBJECTS, MOST_OF_A_KIND, MOST_OF_A_LABEL, MOST_TEXTS, fuse
+from pipeline.perception.directions import position_of
 from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Cue, FactKind, Image, ImageryRow, MapFact, Position, Quality, StreetView
 

@@ -15,8 +15,9 @@ from schemas.records import Sample
 from tools.dataset import open_dataset
 from tools.metrics.intervals import Estimate
 from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, WHISKER_SIZE, histogram, region_map, whisker
-from tools.report.page import funnel, losses, rejections, render_report, web_link, write_report
+from tools.report.page import render_report, web_link, write_report
 from tools.report.statistics import Lengths, gather
+from tools.report.tables import funnel, losses, rejections
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>{{ 7*7 }}\u202e'
 _VOID = {"meta", "img"}

@@ -6,7 +6,6 @@ and https. The content security policy of the page forbids scripts and all loadi
 
 import base64
 import io
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,11 +14,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from PIL import Image
 
 from pipeline.publishing.embargo import PRECEDENCE
-from pipeline.publishing.exclusions import MEANINGS
-from pipeline.publishing.manifest import FINISHED, Counts
 from pipeline.publishing.samples import pictures
-from schemas.reasons import ABOUT, EXPLANATIONS, Reason
-from schemas.records import CaptionRow, Credit, CueRow, ImageryRow, Sample, Sentence
+from schemas.reasons import EXPLANATIONS
+from schemas.records import Credit, Sample, Sentence
 from tools.dataset import Dataset
 from tools.inspect.contact_sheet import pick
 from tools.inspect.pictures.drawing import fitted
@@ -27,62 +24,15 @@ from tools.inspect.pictures.lettering import printable
 from tools.inspect.pictures.views import picture
 from tools.inspect.show import chip_line, place_line, street_line
 from tools.metrics.claims import LEGIBLE_CONFIDENCE, LEGIBLE_SHARE
-from tools.metrics.intervals import Estimate, rate
 from tools.output import writing
-from tools.report.captions import EVIDENCE, REPETITION, WORDS, Captions, Measure, measure
+from tools.report.captions import EVIDENCE, REPETITION, WORDS, Captions, measure
 from tools.report.charts import HISTOGRAM_SIZE, MAP_SIZE, WHISKER_SIZE, histogram, region_map, whisker
 from tools.report.statistics import gather
+from tools.report.tables import comparisons, figure, funnel, losses, number, rejections
 
 CARDS = 6
 _TEMPLATE = "report.html.jinja"
 BEST, WORST = 2, 3
-_EXCLUSIONS = {str(reason): meaning for reason, meaning in MEANINGS.items()}
-"""Further reasons why `publish` leaves out sites."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """A step of the funnel."""
-
-    title: str
-    count: int
-    lost: int
-    """Number of sites lost since the previous step."""
-    share: float
-    """Share of the sampled sites."""
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A reason why sites are missing, with counts."""
-
-    reason: str
-    explanation: str
-    count: int
-
-
-@dataclass(frozen=True)
-class Rejection:
-    """A reason why descriptions were not published, with counts."""
-
-    region: str
-    """Name of a region, or `all`."""
-    reason: str
-    explanation: str
-    count: int
-    share: Estimate
-    """Share of the sites with cues."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A figure beside a published figure of another dataset."""
-
-    title: str
-    figure: str
-    published: str
-    comparable: str
-    """How far they can be compared, and why."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +83,7 @@ def render_report(dataset: Dataset) -> str:
     )
     environment.filters |= {"shown": printable, "web_link": web_link, "number": lambda value: f"{value:,}"}
     environment.filters |= {"percent": lambda share: f"{share:.1%}", "ground": _ground, "figure": figure}
-    environment.filters["interval"] = lambda e, measure: f"{_number(e.low, measure)} to {_number(e.high, measure)}"
+    environment.filters["interval"] = lambda e, measure: f"{number(e.low, measure)} to {number(e.high, measure)}"
     anonymiser = dataset.manifest.provenance.get("anonymiser")
     return environment.get_template(_TEMPLATE).render(
         manifest=dataset.manifest,
@@ -174,96 +124,6 @@ def render_report(dataset: Dataset) -> str:
     )
 
 
-def funnel(counts: Counts) -> list[Step]:
-    """Number of sites left after each step."""
-    failed: Counter[str] = Counter()
-    for reason, count in counts.failed.items():
-        failed[_stage(reason)] += count
-    steps = []
-    left = counts.sites
-    for title, lost in (
-        ("sampled", 0),
-        ("has imagery", failed[ImageryRow.layer]),
-        ("has cues", failed[CueRow.layer]),
-        ("described", failed[CaptionRow.layer]),
-        ("published", sum(counts.excluded.values())),
-    ):
-        left -= lost
-        steps.append(Step(title, left, lost, left / max(counts.sites, 1)))
-    return steps
-
-
-def losses(counts: Counts) -> list[Loss]:
-    """Failed and excluded sites by reason, most frequent first."""
-    explanations = {**{reason.value: words for reason, words in EXPLANATIONS.items()}, **_EXCLUSIONS}
-    rows = [
-        Loss(reason, explanations.get(reason, "a reason that this version does not know"), count)
-        for table in (counts.failed, counts.excluded)
-        for reason, count in table.items()
-        if count
-    ]
-    return sorted(rows, key=lambda row: (-row.count, row.reason))
-
-
-def _stage(reason: str) -> str:
-    """The stage that a reason is of; a manifest may come from anywhere and have reasons that are none."""
-    return ABOUT[Reason(reason)].stage if reason in ABOUT else ImageryRow.layer
-
-
-def rejections(counts: Counts) -> list[Rejection]:
-    """Sites whose description was not published, in total and by region, by reason, most frequent first.
-
-    Shares are of the sites with cues.
-    """
-    tables = [("all", counts.sites, counts.failed)]
-    tables += [(region, sum(table.values()), table) for region, table in counts.outcomes.items()]
-    found = []
-    for region, sites, table in tables:
-        failed = {reason: count for reason, count in table.items() if reason != FINISHED}
-        refused = {
-            Reason(reason): count for reason, count in failed.items() if _stage(reason) == CaptionRow.layer and count
-        }
-        reached = sites - sum(failed.values()) + sum(refused.values())
-        for reason, count in sorted(refused.items(), key=lambda item: (-item[1], item[0])):
-            share = rate(count, reached)
-            assert share is not None
-            found.append(Rejection(region, reason.value, EXPLANATIONS[reason], count, share))
-    return found
-
-
-def comparisons(captions: Captions) -> list[Comparison]:
-    """The figures of Ye et al. for CVG-Text (arXiv:2412.17007), and how far ours can be compared with them."""
-    figures = captions.rows[0].figures if captions.rows else {}
-    measures = {measure.key: measure for measure in WORDS}
-    return [
-        Comparison(
-            "length, tokens",
-            figure(figures.get("tokens"), measures["tokens"]),
-            "126",
-            "Roughly. Ours are CLIP tokens with start and end marks; the tokenizer of theirs is not known here.",
-        ),
-        Comparison(
-            "type-token ratio",
-            figure(figures.get("ratio"), measures["ratio"]),
-            "0.76",
-            "Only between texts of like length: the ratio falls as a text grows. Ours is the mean of the ratios within "
-            "each description, case folded; how theirs cuts words is not known here.",
-        ),
-        Comparison(
-            "inter-text similarity",
-            f"{captions.similarity.value:.3f}" if captions.similarity else "\u2013",
-            "0.17",
-            "Not as numbers: the measure of theirs is not known here. Ours is the mean cosine of tf-idf word vectors "
-            "over all pairs; compare it between builds of this tool.",
-        ),
-    ]
-
-
-def figure(estimate: Estimate | None, measure: Measure) -> str:
-    """A figure in the format of its column; a dash if there is none."""
-    return "\u2013" if estimate is None else _number(estimate.value, measure)
-
-
 def web_link(link: str) -> str | None:
     """The link, if a browser may follow it: http or https, without invisible characters."""
     try:
@@ -271,10 +131,6 @@ def web_link(link: str) -> str | None:
     except ValueError:
         return None
     return link if scheme in ("http", "https") and printable(link) == link else None
-
-
-def _number(value: float, measure: Measure) -> str:
-    return f"{value:.1%}" if measure.percent else f"{value:.{measure.decimals}f}"
 
 
 def _top(captions: Captions, key: str) -> float:

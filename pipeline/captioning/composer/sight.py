@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.witnesses import heading_error
-from pipeline.perception.cues import ASSUMED_HFOV_DEG
+from pipeline.perception.directions import ASSUMED_HFOV_DEG
 from schemas.records import Cue, StreetView
 
 WITHIN_M = 40.0

@@ -15,7 +15,8 @@ from pipeline.captioning.dialogue.quoting import ORDERS
 from pipeline.captioning.dialogue.replies import ReplyCache
 from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.captioning.dialogue.templates import Templates
-from pipeline.captioning.dialogue.turns import Craft, describe, together
+from pipeline.captioning.dialogue.turn_requests import Craft
+from pipeline.captioning.dialogue.turns import describe, together
 from pipeline.captioning.grounding.grounding import VERSION
 from pipeline.captioning.language import language_of
 from pipeline.config import captioning as config

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pipeline.captioning.dialogue.quoting import is_order, model_text
 from pipeline.captioning.witnesses import noted_position
-from pipeline.perception.cues import trusted_heading
+from pipeline.perception.directions import trusted_heading
 from pipeline.perception.text import is_personal
 from prompts.replies import Observation
 from schemas.records import Note, Position, StreetView

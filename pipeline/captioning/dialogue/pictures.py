@@ -13,7 +13,7 @@ from pipeline.config.imagery import ImageLimits
 from pipeline.digest import digest_bytes
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg
-from pipeline.perception.cues import position_of, trusted_heading, turn_between
+from pipeline.perception.directions import position_of, trusted_heading, turn_between
 from schemas.records import Chip, ImageryRow, StreetView
 
 PATCH_PX = 28

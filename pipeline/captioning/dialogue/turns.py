@@ -7,78 +7,34 @@ by claim, without the text; code takes out what fails; only where too little is 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Coroutine, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from pipeline.captioning.base import Description, Evidence, NotDescribedError
+from pipeline.captioning.dialogue.loads import loads
 from pipeline.captioning.dialogue.model_servers import Home
 from pipeline.captioning.dialogue.noting import notes_of
 from pipeline.captioning.dialogue.pictures import Picture, pictures_of
 from pipeline.captioning.dialogue.quoting import cues_data, model_text, model_words, notes_data, to_json, usable
-from pipeline.captioning.dialogue.reading import BadReplyError, read_reply, sentences_of
-from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, Sampling, TooLongError
-from pipeline.captioning.dialogue.templates import Templates
+from pipeline.captioning.dialogue.reading import sentences_of
+from pipeline.captioning.dialogue.requests import RefusedError, TooLongError
+from pipeline.captioning.dialogue.turn_requests import Ask, Craft, Models, ReplyT, TurnRequests
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import VARIANTS, Grounded, ground, text_of, to_verify, witnesses_of
 from pipeline.captioning.grounding.parting import parted
 from pipeline.captioning.grounding.verification import Heard, Statement, heard, statements
 from pipeline.captioning.language import language_of
 from pipeline.captioning.tokens import count_clip_tokens
-from pipeline.config.captioning import Dialogue, Grounding
-from pipeline.digest import digest
 from pipeline.errors import SiteError
-from pipeline.perception.cues import trusted_heading
+from pipeline.perception.directions import trusted_heading
 from prompts import replies
-from prompts.loader import PromptSet
-from prompts.replies import STATEMENTS, Composition, Observation, Relations, Rulings, Verification, reply_schema
+from prompts.replies import STATEMENTS, Composition, Observation, Relations, Rulings, Verification
 from schemas.reasons import Reason
-from schemas.records import Answer, Cue, Note, Sentence, StreetView, Turn, Variant
+from schemas.records import Answer, Cue, Note, Sentence, StreetView, Turn
 
 T = TypeVar("T")
-ReplyT = TypeVar("ReplyT", bound=replies.Reply)
-Ask = Callable[[Request, Home], Awaitable[Reply]]
-
-_ATTEMPTS = 2
-_STREET_TOKENS = 300
 _ORDER: dict[str, int] = {turn: i for i, turn in enumerate(replies.TURNS)}
-
-
-@dataclass(frozen=True)
-class Craft:
-    """What all dialogues of a build share."""
-
-    settings: Dialogue
-    policy: Grounding
-    seed: int
-    prompt_set: PromptSet
-    templates: Templates
-
-    def sampling(self, turn: replies.Turn) -> Sampling:
-        """How a turn's replies are drawn."""
-        said = self.settings
-        if turn == "verify":
-            judge = said.verifier
-            model, revision = (judge.model, judge.revision) if judge else (said.model, said.revision)
-            return Sampling(model, revision, judge.temperature if judge else 0.0, 1.0, said.reply_tokens)
-        return Sampling(said.model, said.revision, said.temperature, said.top_p, said.reply_tokens)
-
-    @property
-    def most_tokens(self) -> dict[Variant, int]:
-        """CLIP tokens that each description may have."""
-        return {"long": self.settings.long_tokens, "short": self.settings.short_tokens, "street": _STREET_TOKENS}
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Whom the turns are asked of, and where the dialogue's pictures are kept."""
-
-    writer: tuple[Ask, Home]
-    verifier: tuple[Ask, Home]
-
-    def of(self, turn: replies.Turn) -> tuple[Ask, Home]:
-        """Who answers a turn."""
-        return self.verifier if turn == "verify" else self.writer
 
 
 async def describe(craft: Craft, ask: Ask, evidence: Evidence, verifier: Ask | None = None) -> Description:
@@ -95,46 +51,29 @@ async def describe(craft: Craft, ask: Ask, evidence: Evidence, verifier: Ask | N
     """
     pictures = await asyncio.to_thread(pictures_of, evidence.site, craft.settings)
     cues = usable(evidence.cues)
-    loads = _loads(pictures, cues)
-    turns: dict[str, Turn] = {}
+    tries = loads(pictures, cues)
     home, elsewhere = Home(), Home()
-    asking = Asking((ask, home), (verifier, elsewhere) if verifier else (ask, home))
+    models = Models((ask, home), (verifier, elsewhere) if verifier else (ask, home))
+    requests = TurnRequests(craft, models, evidence)
     at, refused = 0, False
     try:
         while True:
             try:
-                answer = await _Dialogue(craft, asking, evidence, *loads[at], turns).run()
-                return replace(answer, turns=_in_order(turns.values(), pictures))
+                answer = await _Dialogue(craft, requests, evidence, *tries[at]).run()
+                return replace(answer, turns=_in_order(requests.turns.values(), pictures))
             except TooLongError as error:
                 # Our own estimate costs nothing and may be met again; the server is asked only once more.
-                at = at + 1 if error.estimated else (at + len(loads)) // 2
-                if at >= len(loads) or (refused and not error.estimated):
+                at = at + 1 if error.estimated else (at + len(tries)) // 2
+                if at >= len(tries) or (refused and not error.estimated):
                     raise SiteError(Reason.PROMPT_TOO_LONG, str(error)) from error
                 refused = refused or not error.estimated
             except RefusedError as error:
                 raise SiteError(Reason.MODEL_REFUSED, str(error)) from error
     except SiteError as error:
-        raise NotDescribedError(error.reason, error.detail, _in_order(turns.values(), pictures)) from error
+        raise NotDescribedError(error.reason, error.detail, _in_order(requests.turns.values(), pictures)) from error
     finally:
         home.move(None)
         elsewhere.move(None)
-
-
-def _loads(pictures: Sequence[Picture], cues: Sequence[Cue]) -> list[tuple[list[Picture], list[Cue]]]:
-    """What to show, from everything down to the main view, the chips and a quarter of the cues."""
-    views = [picture for picture in pictures if picture.kind == "street"]
-    chips = [picture for picture in pictures if picture.kind != "street"]
-    loads = [([*views[:most], *chips], list(cues)) for most in range(len(views), 1, -1)]
-    return loads + [([*views[:1], *chips], _first_of_each_kind(cues, share)) for share in (1.0, 0.5, 0.25)]
-
-
-def _first_of_each_kind(cues: Sequence[Cue], share: float) -> list[Cue]:
-    """The first of the texts, of the objects and of what is on the map: cues come by falling weight."""
-    kept: list[Cue] = []
-    for kind in ("text", "object", "map"):
-        alike = [cue for cue in cues if cue.kind == kind]
-        kept += alike[: max(1, round(len(alike) * share))]
-    return kept
 
 
 class _Dialogue:
@@ -143,18 +82,16 @@ class _Dialogue:
     def __init__(
         self,
         craft: Craft,
-        asking: Asking,
+        requests: TurnRequests,
         evidence: Evidence,
         pictures: Sequence[Picture],
         cues: Sequence[Cue],
-        turns: dict[str, Turn],
     ) -> None:
         self._craft = craft
-        self._asking = asking
+        self._requests = requests
         self._evidence = evidence
         self._pictures = pictures
         self._cues = list(cues)
-        self._turns = turns
         self._notes: list[Note] = []
         self._numbers = {picture.view_id: i for i, picture in enumerate(pictures, start=1) if picture.view_id}
         self._captions = [
@@ -208,7 +145,7 @@ class _Dialogue:
 
     async def _observe(self, index: int, view: StreetView) -> Observation:
         parts = (self._captions[index], self._pictures[index], self._craft.templates.ask("observe", ""))
-        return await self._reply(Observation, "observe", f"observe {view.view_id}", parts)
+        return await self._requests.reply(Observation, "observe", f"observe {view.view_id}", parts, len(self._cues))
 
     def _rule(self, rulings: Rulings) -> list[dict[str, str]]:
         """Leave out the cues that are not there or will not stay, and tell the rulings that are not `clear`."""
@@ -289,54 +226,7 @@ class _Dialogue:
         """A turn that is shown all pictures."""
         shown = [part for pair in zip(self._captions, self._pictures, strict=True) for part in pair]
         asked = self._craft.templates.ask(turn, to_json(data) if data else "")
-        return await self._reply(kind, turn, name or turn, (*shown, asked))
-
-    async def _reply(
-        self, kind: type[ReplyT], turn: replies.Turn, name: str, parts: tuple[str | Picture, ...]
-    ) -> ReplyT:
-        craft = self._craft
-        asked = (craft.seed, self._evidence.site.site_id, self._evidence.draw, name)
-        ask, home = self._asking.of(turn)
-        fault: BadReplyError | None = None
-        for attempt in range(_ATTEMPTS):
-            request = Request(
-                name=name,
-                sampling=craft.sampling(turn),
-                seed=int(digest(*asked, attempt), 16) % 2**31,
-                system=craft.templates.system,
-                parts=parts,
-                schema=reply_schema(turn),
-            )
-            self._check_length(request)
-            reply = await ask(request, home)
-            self._turns[request.key()] = Turn(
-                turn=name,
-                model=request.sampling.model,
-                revision=request.sampling.revision,
-                seed=request.seed,
-                temperature=request.sampling.temperature,
-                top_p=request.sampling.top_p,
-                prompt_tokens=reply.prompt_tokens,
-                completion_tokens=reply.completion_tokens,
-                latency_s=reply.latency_s,
-                finish_reason=reply.finish_reason,
-            )
-            try:
-                read = read_reply(turn, reply, craft.most_tokens)
-            except BadReplyError as error:
-                fault = error
-            else:
-                assert isinstance(read, kind)
-                return read
-        assert fault is not None
-        raise SiteError(fault.reason, fault.detail)
-
-    def _check_length(self, request: Request) -> None:
-        settings = self._craft.settings
-        tokens, most = request.tokens(), settings.serve.max_model_len - settings.reply_tokens
-        if tokens > most:
-            said = f"turn {request.name}: about {tokens} tokens with {len(self._cues)} cues, at most {most} allowed"
-            raise TooLongError(said, estimated=True)
+        return await self._requests.reply(kind, turn, name or turn, (*shown, asked), len(self._cues))
 
     def _cue_data(self, cues: Sequence[Cue]) -> list[dict[str, Any]]:
         return cues_data(cues, self._numbers, trusted_heading(self._views[0]) if self._views else None)

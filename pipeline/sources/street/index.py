@@ -1,11 +1,9 @@
 """The index of a folder of street photos, read and checked. `pipeline.sources.street.folder` describes the format."""
 
-import csv
-import io
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import lru_cache
@@ -13,16 +11,13 @@ from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import from_json
 
-from pipeline.boundary import reading
 from pipeline.config.region import Region
 from pipeline.errors import ConfigError, Problem
-from pipeline.sources.geoparquet import geometry_column, read_rows
 from pipeline.sources.street.camera import UNKNOWN_HEADING
+from pipeline.sources.street.index_rows import READERS
 
 Degrees = NDArray[np.float64]
 MOST_PROBLEMS = 50
@@ -141,9 +136,9 @@ def read_index(index: Path, root: Path, regions: Sequence[Region]) -> list[Index
     Raises:
         ConfigError: with the first 50 faults of the rows and the number of the others.
     """
-    reader = _READERS.get(index.suffix.lower())
+    reader = READERS.get(index.suffix.lower())
     if reader is None:
-        raise ConfigError([Problem(str(index), f"the suffix {index.suffix!r}", ", ".join(_READERS))])
+        raise ConfigError([Problem(str(index), f"the suffix {index.suffix!r}", ", ".join(READERS))])
     files: list[IndexedFile] = []
     places: list[str] = []
     problems: list[Problem] = []
@@ -245,58 +240,3 @@ def _lookup(root: Path) -> Callable[[str], tuple[str, int] | str]:
         return (str(place.relative_to(base)), found.st_size) if stat.S_ISREG(found.st_mode) else "which is no file"
 
     return look_up
-
-
-_Rows = Iterator[tuple[str, dict[str, Any] | Problem]]
-
-
-def _jsonl(index: Path) -> _Rows:
-    for number, line in enumerate(_text(index).split("\n"), 1):
-        where = f"{index.name}:{number}"
-        if not line.strip():
-            continue
-        try:
-            row = from_json(line)
-        except ValueError as error:
-            yield where, Problem(where, f"broken JSON ({error})", "one JSON object a line")
-            continue
-        yield where, row if isinstance(row, dict) else Problem(where, repr(row)[:80], "one JSON object a line")
-
-
-def _csv(index: Path) -> _Rows:
-    reader = csv.DictReader(io.StringIO(_text(index), newline=""), strict=True)
-    try:
-        for row in reader:
-            where = f"{index.name}:{reader.line_num}"
-            if None in row or None in row.values():
-                yield where, Problem(where, "more or fewer cells than the header", "one cell a column")
-            else:
-                yield where, row
-    except csv.Error as error:
-        where = f"{index.name}:{reader.line_num}"
-        yield where, Problem(where, f"broken CSV ({error})", "comma-separated values with a header")
-
-
-def _parquet(index: Path) -> _Rows:
-    column = geometry_column(index)
-    for number, row in enumerate(read_rows(index), 1):
-        where = f"{index.name}:{number}"
-        if column is None:
-            yield where, row
-            continue
-        with reading(index, "a whole Parquet file"):
-            point = shapely.from_wkb(row.pop(column), on_invalid="ignore")
-        if point is None or point.geom_type != "Point" or point.is_empty:
-            yield where, Problem(f"{where} {column}", "no point", "a WKB point")
-        elif "lat" in row or "lon" in row:
-            yield where, Problem(where, f"a position in {column} and in lat, lon", "one of the two")
-        else:
-            yield where, row | {"lon": point.x, "lat": point.y}
-
-
-def _text(index: Path) -> str:
-    with reading(index, "UTF-8 text"):
-        return index.read_text(encoding="utf-8-sig")
-
-
-_READERS: dict[str, Callable[[Path], _Rows]] = {".jsonl": _jsonl, ".csv": _csv, ".parquet": _parquet}

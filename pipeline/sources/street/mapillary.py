@@ -7,11 +7,9 @@ pictures expire: they are stored nowhere, and asked for once more where one is r
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
-from urllib.parse import parse_qs
+from typing import Literal
 
 import mercantile
-from pydantic import Field, model_validator
 
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
@@ -28,8 +26,9 @@ from pipeline.sources.origins import host_origins, origin
 from pipeline.sources.street import boxes, pictures, tiles
 from pipeline.sources.street import responses as judges
 from pipeline.sources.street.camera import heading, hfov_of_focal
+from pipeline.sources.street.mapillary_wire import Entity, Found, Image, Spot
 from pipeline.sources.street.places import Fault, near_first, of_region, position
-from pipeline.sources.wire import Id, Moment, Number, Text, Wire, each, one_by_one, parse
+from pipeline.sources.wire import each, one_by_one, parse
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -47,80 +46,6 @@ _FIELDS = (
 )
 """No more than what is used: each makes a search dearer for the server, and a dense box more likely to be refused."""
 _ROUND = frozenset({"equirectangular", "spherical"})
-
-
-class _Geometry(Wire):
-    coordinates: list[float] = Field(min_length=2)
-
-
-class _Creator(Wire):
-    username: Text = ""
-
-
-class _Image(Wire):
-    id: Id
-    captured_at: Moment = None
-    camera_type: str | None = None
-    camera_parameters: tuple[float, ...] = ()
-    """Focal length in units of the longer side, and two coefficients of distortion."""
-    is_pano: bool = False
-    compass_angle: Number = None
-    computed_compass_angle: Number = None
-    geometry: _Geometry | None = None
-    computed_geometry: _Geometry | None = None
-    creator: _Creator = _Creator()
-    sequence: Id | None = None
-    quality_score: Number = None
-    width: Number = None
-    height: Number = None
-    thumb_1024_url: str | None = None
-    thumb_2048_url: str | None = None
-    thumb_original_url: str | None = None
-
-    @model_validator(mode="after")
-    def _placed(self) -> "_Image":
-        if self.geometry is None and self.computed_geometry is None:
-            raise ValueError(f"photo {self.id} has no position")
-        return self
-
-
-class _Entity(Wire):
-    thumb_1024_url: str | None = None
-    thumb_2048_url: str | None = None
-    thumb_original_url: str | None = None
-
-
-class _Spot(Wire):
-    """A point of a coverage tile; authors are not in there."""
-
-    id: Id
-    lat: float
-    lon: float
-    captured_at: Moment = None
-    compass_angle: Number = None
-    sequence_id: Id | None = None
-    is_pano: bool = False
-
-
-class _Cursors(Wire):
-    after: str | None = None
-
-
-class _Paging(Wire):
-    cursors: _Cursors = _Cursors()
-    next: str | None = None
-
-    def after(self) -> str | None:
-        """Where the next page starts. The address given for it is never followed: it may carry a token."""
-        if self.next is None:
-            return None
-        query = self.next.partition("#")[0].partition("?")[2]
-        return self.cursors.after or next(iter(parse_qs(query).get("after", [])), None)
-
-
-class _Found(Wire):
-    data: list[Any]
-    paging: _Paging = _Paging()
 
 
 class MapillarySource:
@@ -177,7 +102,7 @@ class MapillarySource:
         found = tiles.spots(self._tiles, tiles.cover(region, _ZOOM), self._tile, "image")
         spots = one_by_one(
             (spot.properties | {"lat": spot.position.lat, "lon": spot.position.lon} for spot in found),
-            _Spot,
+            Spot,
             self.name,
         )
         yield from of_region((_of_spot(spot) for spot in spots), region, self.name)
@@ -216,7 +141,7 @@ class MapillarySource:
             (("bbox", boxes.text(box)), ("fields", "id,captured_at"), ("limit", "1")),
             accept=("application/json",),
         )
-        found = len(parse(self._session.fetch(request).body, _Found, self.name).data)
+        found = len(parse(self._session.fetch(request).body, Found, self.name).data)
         seen = "photos" if found else "no photo"
         return f"the key is accepted; {seen} within 100 m of the middle of {region.name}; licence {LICENCE}"
 
@@ -225,21 +150,21 @@ class MapillarySource:
         url = f"{self._config.tiles_endpoint.rstrip('/')}/{path}"
         return Request(url, max_bytes=tiles.MAX_TILE_BYTES, cache="validated")
 
-    def _search(self, box: Box) -> list[_Image]:
+    def _search(self, box: Box) -> list[Image]:
         asked = (
             ("bbox", boxes.text(box)),
             ("fields", f"{_FIELDS},{self._thumb}"),
             ("limit", str(_LIMIT)),
         )
-        images: list[_Image] = []
+        images: list[Image] = []
         seen: set[str] = set()
         more: tuple[tuple[str, str], ...] = ()
         for _ in range(_MOST_PAGES):
             request = Request(f"{self._endpoint}/images", asked + more, accept=("application/json",))
-            found = parse(self._session.fetch(request).body, _Found, self.name)
+            found = parse(self._session.fetch(request).body, Found, self.name)
             if len(found.data) >= _LIMIT:
                 raise SiteError(Reason.ANSWER_TOO_LARGE, f"{self.name}: {_LIMIT} photos or more within {box}")
-            images += each(found.data, _Image, self.name)
+            images += each(found.data, Image, self.name)
             after = found.paging.after()
             if after is None:
                 return images
@@ -254,7 +179,7 @@ class MapillarySource:
     def _thumb(self) -> str:
         return f"thumb_{self._config.picture}_url"
 
-    def _photo(self, image: _Image) -> Photo:
+    def _photo(self, image: Image) -> Photo:
         place, fault = _place(image)
         panorama = image.is_pano or image.camera_type in _ROUND
         known = image.quality_score is not None and 0 <= image.quality_score <= 1
@@ -280,7 +205,7 @@ class MapillarySource:
         request = Request(
             f"{self._endpoint}/{photo_id}", (("fields", f"id,{self._thumb}"),), accept=("application/json",)
         )
-        address: str | None = getattr(parse(self._session.fetch(request).body, _Entity, self.name), self._thumb)
+        address: str | None = getattr(parse(self._session.fetch(request).body, Entity, self.name), self._thumb)
         if address is None:
             raise SiteError(Reason.GONE, f"{self.name}: photo {photo_id} has no picture of size {self._config.picture}")
         return address
@@ -290,17 +215,17 @@ def _link(photo_id: str) -> str:
     return f"https://www.mapillary.com/app/?pKey={photo_id}"
 
 
-def _place(image: _Image) -> tuple[Point, Fault | None]:
+def _place(image: Image) -> tuple[Point, Fault | None]:
     """The position found by reconstruction, if there is one and it can be; else the one recorded."""
     found = [position(at.coordinates[1], at.coordinates[0]) for at in (image.computed_geometry, image.geometry) if at]
     return next((one for one in found if one[1] is None), found[-1])
 
 
-def _projection(image: _Image) -> Literal["perspective", "fisheye"]:
+def _projection(image: Image) -> Literal["perspective", "fisheye"]:
     return "fisheye" if image.camera_type == "fisheye" else "perspective"
 
 
-def _fisheye(image: _Image) -> Fisheye | None:
+def _fisheye(image: Image) -> Fisheye | None:
     """The model of a fisheye, if it was recorded and can be (https://www.mapillary.com/developer/api-documentation)."""
     given = image.camera_parameters
     if image.camera_type != "fisheye" or not given or not 0.05 < given[0] < 5:
@@ -309,13 +234,13 @@ def _fisheye(image: _Image) -> Fisheye | None:
     return Fisheye(given[0], k1, k2)
 
 
-def _hfov(image: _Image) -> float | None:
+def _hfov(image: Image) -> float | None:
     if image.camera_type != "perspective" or not image.camera_parameters or not image.width or not image.height:
         return None
     return hfov_of_focal(image.camera_parameters[0], image.width, image.height)
 
 
-def _of_spot(spot: _Spot) -> Photo:
+def _of_spot(spot: Spot) -> Photo:
     return Photo(
         source_id=spot.id,
         position=Point(spot.lat, spot.lon),

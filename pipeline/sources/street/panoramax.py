@@ -11,11 +11,10 @@ import logging
 import math
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import mercantile
-from pydantic import Field
 
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
@@ -32,8 +31,9 @@ from pipeline.sources.origins import origin
 from pipeline.sources.street import boxes, pictures, tiles
 from pipeline.sources.street import responses as judges
 from pipeline.sources.street.camera import heading
+from pipeline.sources.street.panoramax_wire import Found, Instance, Instances, Item, Orientation, Spot
 from pipeline.sources.street.places import Fault, near_first, of_region, position
-from pipeline.sources.wire import Id, Moment, Number, Text, Wire, each, one_by_one, one_line, parse
+from pipeline.sources.wire import each, one_by_one, one_line, parse
 from schemas.licences import licence_class
 from schemas.reasons import TRANSIENT, Reason
 
@@ -51,76 +51,6 @@ _FROM_LINK = (
     (re.compile(r"creativecommons\.org/publicdomain/zero/(1\.0)"), "CC0-{}"),
     (re.compile(r"(?:licence-ouverte|etalab).*?(2\.0)"), "etalab-{}"),
 )
-
-
-class _Geometry(Wire):
-    coordinates: list[float] = Field(min_length=2)
-
-
-class _Orientation(Wire):
-    field_of_view: Number = None
-    sensor_array_dimensions: Any = None
-    """Of the whole picture, pixels."""
-    visible_area: Any = None
-    """Of a part of a sphere: how much is missing left, above, right and below, pixels."""
-
-
-class _Properties(Wire):
-    datetime: Moment = None
-    licence: Text = Field("", alias="license")
-    azimuth: Number = Field(None, alias="view:azimuth")
-    orientation: _Orientation = Field(_Orientation(), alias="pers:interior_orientation")
-    producer: Any = Field(None, alias="geovisio:producer")
-    accuracy: Number = Field(None, alias="quality:horizontal_accuracy")
-
-
-class _Party(Wire):
-    name: Text = ""
-    roles: tuple[str, ...] = ()
-
-
-class _Link(Wire):
-    rel: str = ""
-    href: str = ""
-
-
-class _Asset(Wire):
-    href: str
-
-
-class _Item(Wire):
-    id: Id
-    geometry: _Geometry
-    collection: Id | None = None
-    providers: tuple[_Party, ...] = ()
-    properties: _Properties
-    assets: Mapping[str, _Asset] = Field(default_factory=dict)
-    links: tuple[_Link, ...] = ()
-
-
-class _Found(Wire):
-    features: list[Any]
-
-
-class _Spot(Wire):
-    """A point of a coverage tile; it states no licence, and of its author an id alone."""
-
-    id: Id
-    lat: float
-    lon: float
-    ts: Moment = None
-    heading: Number = None
-    type: str = "flat"
-    account_id: Text = ""
-    first_sequence: Id | None = None
-
-
-class _Instance(Wire):
-    url: str
-
-
-class _Instances(Wire):
-    instances: list[Any]
 
 
 class PanoramaxSource:
@@ -169,7 +99,7 @@ class PanoramaxSource:
         found = tiles.spots(self._session, tiles.cover(region, _ZOOM), self._tile, "pictures")
         spots = one_by_one(
             (spot.properties | {"lat": spot.position.lat, "lon": spot.position.lon} for spot in found),
-            _Spot,
+            Spot,
             self.name,
         )
         yield from of_region((self._of_spot(spot) for spot in spots), region, self.name)
@@ -181,7 +111,7 @@ class PanoramaxSource:
         are not missing because others are nearer.
         """
         limit = ("limit", str(_LIMIT))
-        items: list[_Item] = []
+        items: list[Item] = []
         full = False
         for box in around(point.lat, point.lon, radius_m):
             found = self._search(("bbox", boxes.text(box)), limit)
@@ -226,11 +156,11 @@ class PanoramaxSource:
         url = f"{self._endpoint}/map/{tile.z}/{tile.x}/{tile.y}.mvt"
         return Request(url, max_bytes=tiles.MAX_TILE_BYTES, cache="validated")
 
-    def _search(self, *params: tuple[str, str]) -> list[_Item]:
+    def _search(self, *params: tuple[str, str]) -> list[Item]:
         request = Request(f"{self._endpoint}/search", params, accept=_GEOJSON, cache="validated")
-        return each(parse(self._session.fetch(request).body, _Found, self.name).features, _Item, self.name)
+        return each(parse(self._session.fetch(request).body, Found, self.name).features, Item, self.name)
 
-    def _photo(self, item: _Item) -> Photo:
+    def _photo(self, item: Item) -> Photo:
         place, misplaced = position(item.geometry.coordinates[1], item.geometry.coordinates[0])
         licence, forbidden = _licence(item)
         view = item.properties.orientation.field_of_view
@@ -255,7 +185,7 @@ class PanoramaxSource:
             unusable=misplaced or forbidden or strange,
         )
 
-    def _of_spot(self, spot: _Spot) -> Photo:
+    def _of_spot(self, spot: Spot) -> Photo:
         panorama = spot.type == "equirectangular"
         return Photo(
             source_id=spot.id,
@@ -275,8 +205,8 @@ class PanoramaxSource:
 
     def _address(self, photo_id: str) -> str:
         request = Request(f"{self._endpoint}/search", (("ids", photo_id), ("limit", "1")), accept=_GEOJSON)
-        features = parse(self._session.fetch(request).body, _Found, self.name).features
-        for item in each(features, _Item, self.name):
+        features = parse(self._session.fetch(request).body, Found, self.name).features
+        for item in each(features, Item, self.name):
             asset = item.assets.get(self._config.picture)
             if item.id == photo_id and asset is not None:
                 self._take_up(asset.href)
@@ -295,13 +225,13 @@ class PanoramaxSource:
     def _take_up_instances(self) -> None:
         request = Request(f"{self._endpoint}/instances", accept=("application/json",), cache="validated")
         try:
-            listed = parse(self._session.fetch(request).body, _Instances, self.name).instances
+            listed = parse(self._session.fetch(request).body, Instances, self.name).instances
         except SiteError as error:
             if error.reason in TRANSIENT - {Reason.BAD_ANSWER}:
                 raise
             log.warning("%s: no list of instances (%s); only pictures of %s are read", self.name, error, self._endpoint)
             return
-        origins = {origin(instance.url) for instance in each(listed, _Instance, self.name)}
+        origins = {origin(instance.url) for instance in each(listed, Instance, self.name)}
         for one in sorted(origins):
             try:
                 self._session.allow(one)
@@ -309,7 +239,7 @@ class PanoramaxSource:
                 log.warning("%s: an instance is left out: %s", self.name, error)
 
 
-def _author(item: _Item) -> str:
+def _author(item: Item) -> str:
     producers = [party.name for party in item.providers if "producer" in party.roles and party.name]
     if producers:
         return producers[0]
@@ -317,7 +247,7 @@ def _author(item: _Item) -> str:
     return one_line(producer.get("name") if isinstance(producer, dict) else producer) or "Panoramax contributor"
 
 
-def _licence(item: _Item) -> tuple[str, Fault | None]:
+def _licence(item: Item) -> tuple[str, Fault | None]:
     """SPDX identifier of a photo's licence, and why it may not be used."""
     stated = item.properties.licence
     if not stated or stated.lower() == "proprietary":  # what servers say where no licence was set
@@ -346,7 +276,7 @@ def _spelt(licence: str) -> str:
     return licence.lower() if licence.lower().startswith("etalab") else licence
 
 
-def _crop(orientation: _Orientation) -> tuple[Crop | None, Fault | None]:
+def _crop(orientation: Orientation) -> tuple[Crop | None, Fault | None]:
     """The part of a sphere that a photo shows, if it says so; or why what it says cannot be."""
     size, missing = _numbers(orientation.sensor_array_dimensions, 2), _numbers(orientation.visible_area, 4)
     if size is None or missing is None or not any(missing):

@@ -23,7 +23,8 @@ from pipeline.captioning.dialogue.pictures import Picture
 from pipeline.captioning.dialogue.replies import ReplyCache
 from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.captioning.dialogue.templates import Templates
-from pipeline.captioning.dialogue.turns import Craft, describe
+from pipeline.captioning.dialogue.turn_requests import Craft
+from pipeline.captioning.dialogue.turns import describe
 from pipeline.config.build import Build
 from pipeline.engine.build_file import load_build
 from pipeline.engine.layers import list_layers, read_rows
