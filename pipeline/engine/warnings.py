@@ -37,7 +37,8 @@ def script_at(region: Region) -> str | None:
         return catalogue()[region.catalogue].script
     entries = list(catalogue().values())
     lat, lon = np.array([entry.lat for entry in entries]), np.array([entry.lon for entry in entries])
-    away_km = haversine_km(lat, lon, *map(np.float64, region.middle()))
+    here_lat, here_lon = (np.array([degrees]) for degrees in region.middle())
+    away_km = haversine_km(lat, lon, here_lat, here_lon)
     nearest = int(away_km.argmin())
     return entries[nearest].script if away_km[nearest] <= _NEAR_KM else None
 

@@ -8,6 +8,7 @@ from rich.table import Table
 
 _WIDE = 160
 """Columns that the widest table needs."""
+_ENDLESS = 100_000
 
 
 def table_console() -> Console:
@@ -19,6 +20,13 @@ def table_console() -> Console:
 def plain_console(**settings: Any) -> Console:
     """A console that prints text as it is: brackets in a path are no markup."""
     return Console(markup=False, emoji=False, **settings)
+
+
+def print_table(table: Table) -> None:
+    """Print a table to standard output, wide enough that no word is broken over lines: names and ids can be copied."""
+    console = table_console()
+    least = plain_console(width=_ENDLESS).measure(table).minimum
+    (console if least <= console.width else plain_console(width=least)).print(table)
 
 
 def plain_table(*columns: str) -> Table:

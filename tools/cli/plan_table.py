@@ -3,7 +3,7 @@
 from pipeline.config.build import Build, sampling_of
 from pipeline.engine.measuring import Measured
 from pipeline.engine.plans import Plan
-from tools.cli.console import plain_table, size_words, table_console
+from tools.cli.console import plain_table, print_table, size_words, table_console
 
 
 def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) -> None:
@@ -20,7 +20,7 @@ def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) 
     table.add_row(
         f"all {len(plan.regions)}", f"{plan.sites:,}", f"{units:,}", f"{plan.views:,}", f"{aerial:,}", style="bold"
     )
-    console.print(table)
+    print_table(table)
     if estimated:
         console.print(
             "~ estimated: sites depend on the photos of the source, and a plan makes no requests. Random points on the "
@@ -46,7 +46,7 @@ def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) 
             allowed,
             days,
         )
-    console.print(table)
+    print_table(table)
     console.print()
     for line in _totals(build, plan, measured, cores):
         console.print(line, soft_wrap=True)
