@@ -8,6 +8,9 @@ sequence tell how the camera is mounted to it (ahead, to a side, backwards).
 A heading that a witness agrees with is confirmed. One that both speak against, and agree in, is corrected. One that a
 single witness speaks against is unreliable: then no side is told from the map. Where no witness speaks it stays as it
 was stated: silence proves nothing.
+
+A heading that the source itself guessed from the track is marked, unless a witness speaks of it. It tells nothing of
+how the camera is mounted.
 """
 
 import math
@@ -36,7 +39,7 @@ class Settled:
     """What is made of a stated heading."""
 
     heading_deg: float | None
-    source: Literal["stated", "confirmed", "corrected", "unreliable"] | None
+    source: Literal["stated", "guessed", "confirmed", "corrected", "unreliable"] | None
     error_deg: float | None
 
 
@@ -55,7 +58,7 @@ def settle(photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], line
     street, track = street_heading(stated, facts, lines), track_heading(photo, others)
     told = [heading for heading in (street, track) if heading is not None]
     if not told:
-        return Settled(stated, "stated", None)
+        return Settled(stated, "guessed" if photo.heading_guessed else "stated", None)
     if street is not None and track is not None and abs(apart(street, track)) > 90.0:
         street = (street + 180.0) % 360.0  # of its two directions, the one that the track speaks for
         told = [street, track]
@@ -93,7 +96,10 @@ def track_heading(photo: Photo, others: Sequence[Photo]) -> float | None:
     mounts = [
         apart(one.heading_deg, w)
         for one in mine
-        if one.source_id != photo.source_id and one.heading_deg is not None and (w := ways[one.source_id]) is not None
+        if one.source_id != photo.source_id
+        and one.heading_deg is not None
+        and not one.heading_guessed
+        and (w := ways[one.source_id]) is not None
     ]
     if way is None or not mounts:
         return None
