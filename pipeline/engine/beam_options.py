@@ -1,26 +1,25 @@
-"""Options of runners on the command line: checked before any work.
-
-Beam itself drops options that it does not know, and Dask tries for long to reach a scheduler that is not there.
-"""
+"""Options of Beam on the command line: checked before any work. Beam itself drops options that it does not know."""
 
 import argparse
 import contextlib
 import io
-import socket
 import warnings
-from collections.abc import Sequence
-from urllib.parse import urlsplit
+from collections.abc import Collection, Sequence
 
-from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.errors import ConfigError, Problem
 
-_RUNNERS = "--runner local or --runner dask, before the --"
-
-_PORT = 8786
-_PATIENCE_S = 10.0
+WHERE = "options after --"
 
 
-def check_options(options: Sequence[str]) -> None:
+def check_options(options: Sequence[str], more: Collection[str] = ()) -> argparse.Namespace:
     """Refuse options that Beam does not know, and the choice of a runner, which is geoscribe's own option.
+
+    Args:
+        options: As they stand on the command line.
+        more: Names of options that a job service knows beside Beam's own.
+
+    Returns:
+        The values of Beam's own options.
 
     Raises:
         ConfigError: naming each of them.
@@ -38,32 +37,17 @@ def check_options(options: Sequence[str]) -> None:
             known, unknown = parser.parse_known_args(list(options))
     except SystemExit as error:
         wrong = said.getvalue().strip().splitlines()[-1].partition("error: ")[2]
-        raise ConfigError([Problem("options after --", wrong, "options of Beam with values that it takes")]) from error
-    problems = [Problem("options after --", one, "options of Apache Beam, such as --job_name=NAME") for one in unknown]
+        raise ConfigError([Problem(WHERE, wrong, "options of Beam with values that it takes")]) from error
+    allowed = "options of Apache Beam, written --job_name=NAME"
+    problems = [Problem(WHERE, one, allowed) for one in unknown if option_name(one) not in more]
     if getattr(known, "runner", None) is not None:
-        problems.insert(0, Problem("options after --", f"--runner={known.runner}", _RUNNERS))
+        runners = "--runner local, dask, portable, flink or dataflow, before the --"
+        problems.insert(0, Problem(WHERE, f"--runner={known.runner}", runners))
     if problems:
         raise ConfigError(problems)
+    return known
 
 
-def check_scheduler(address: str) -> None:
-    """Refuse what is no address of a Dask scheduler, and one where nothing listens.
-
-    Raises:
-        ConfigError: it is no address.
-        MachineError: nothing listens there.
-    """
-    try:
-        parts = urlsplit(address)
-        host, port = parts.hostname, parts.port or _PORT
-    except ValueError:
-        parts, host, port = urlsplit(""), None, 0
-    if parts.scheme not in ("tcp", "tls") or not host:
-        raise ConfigError([Problem("--scheduler", repr(address), "an address such as tcp://host:8786")])
-    try:
-        socket.create_connection((host, port), _PATIENCE_S).close()
-    except OSError as error:
-        raise MachineError(
-            f"no Dask scheduler answers at {address}: {error}. Start one (`dask scheduler`), and workers (`dask worker "
-            f"{address}`)"
-        ) from error
+def option_name(option: str) -> str:
+    """`job_name` of `--job_name=boulder`."""
+    return option.removeprefix("--").partition("=")[0]

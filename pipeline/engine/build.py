@@ -5,10 +5,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Literal
 
 from pipeline.config.build import Build
-from pipeline.engine.beam_options import check_options, check_scheduler
 from pipeline.engine.counts import Counts
 from pipeline.engine.drawing import RegionTask
 from pipeline.engine.layers import DamagedLayerError, Listing, list_layers
@@ -17,6 +15,7 @@ from pipeline.engine.parts import Part
 from pipeline.engine.prepared import Prepared, drawn, prepare
 from pipeline.engine.progress import Progress, Watcher
 from pipeline.engine.publication import Publication, publish_mended
+from pipeline.engine.runners import Machinery, Runner, check_machinery
 from pipeline.engine.units import UnitTask, with_todo
 from pipeline.engine.workspace import count_all
 from pipeline.errors import ConfigError, MachineError
@@ -31,16 +30,13 @@ _NAMES = tuple(stage.name for stage in STAGES)
 ALL_STAGES = (*_NAMES, "publish")
 SITES = "sites"
 """What runs where no stage is wanted: the sites are drawn."""
-Runner = Literal["local", "dask"]
 
 
 @dataclass(frozen=True)
-class _Machinery:
-    """How stages run."""
+class _Running:
+    """How stages run, and who is told."""
 
-    runner: Runner
-    scheduler: str | None
-    beam_options: Sequence[str]
+    how: Machinery
     report: Callable[[Progress], None]
 
 
@@ -49,6 +45,8 @@ def run_build(
     *,
     runner: Runner = "local",
     scheduler: str | None = None,
+    job_endpoint: str | None = None,
+    worker_pools: Sequence[str] = (),
     stages: Sequence[str] = ALL_STAGES,
     limit_units: int | None = None,
     part: Part | None = None,
@@ -64,6 +62,8 @@ def run_build(
         build: the build.
         runner: where stages run.
         scheduler: address of a Dask scheduler.
+        job_endpoint: address of a job service of Beam.
+        worker_pools: addresses of worker pools, as the job service reaches them.
         stages: those to run; with `sites` alone the sites are drawn and nothing else.
         limit_units: number of units that are processed at most.
         part: the share of the units to process. Nothing is published then, as other parts may not be finished.
@@ -81,16 +81,14 @@ def run_build(
     clear_stop()
     outages.forget()
     traffic.clear()
-    if beam_options:
-        check_options(beam_options)
-    if scheduler is not None:
-        check_scheduler(scheduler)
+    machinery = Machinery(runner, scheduler, job_endpoint, tuple(worker_pools), tuple(beam_options))
+    check_machinery(machinery, build)
     publishes = "publish" in stages and part is None
     ready = prepare(build, publishing=publishing if publishes else None, part=part)
-    how = _Machinery(runner, scheduler, beam_options, report)
+    how = _Running(machinery, report)
     draws = not set(stages) <= {"publish"}
-    if draws and (limit_units is not None or runner == "dask"):
-        # The limit counts units in the order of regions; for Dask see `run_dask`.
+    if draws and (limit_units is not None or runner != "local"):
+        # The limit counts units in the order of regions; for clusters see `run_dask` and `run_jobs`.
         _advance(ready, [], ready.undrawn, how)
         ready = drawn(ready)
     before = _swept_of_damage(ready, list_layers(ready.store))
@@ -148,21 +146,25 @@ def _swept_of_damage(ready: Prepared, listing: Listing) -> Listing:
     return list_layers(ready.store) if damaged else listing
 
 
-def _advance(ready: Prepared, work: Sequence[UnitTask], regions: Sequence[RegionTask], how: _Machinery) -> None:
+def _advance(ready: Prepared, work: Sequence[UnitTask], regions: Sequence[RegionTask], how: _Running) -> None:
     if not work and not regions:
         return
     # Beam takes seconds to import; a build that has nothing to do never needs it.
     from pipeline.engine.dask_cluster import run_dask
     from pipeline.engine.graph import run_local
+    from pipeline.engine.job_service import run_jobs
 
+    where = how.how
     with Watcher(ready.store, work, regions, how.report):
-        if how.runner == "local":
-            run_local(work, regions, ready.build, how.beam_options)
+        if where.runner == "local":
+            run_local(work, regions, ready.build, where.beam_options)
+        elif where.runner == "dask":
+            run_dask(work, regions, ready.build, where.scheduler, where.beam_options)
         else:
-            run_dask(work, regions, ready.build, how.scheduler, how.beam_options)
+            run_jobs(work, regions, ready.build, where)
 
 
-def _remake(ready: Prepared, how: _Machinery, region: str, unit: str, listing: Listing) -> None:
+def _remake(ready: Prepared, how: _Running, region: str, unit: str, listing: Listing) -> None:
     """Make the tables of one unit that are missing."""
     tasks = _to_do(ready, listing, _NAMES, frozenset(), frozenset())
     _advance(ready, [task for task in tasks if task.key == (region, unit)], [], how)

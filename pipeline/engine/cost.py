@@ -24,7 +24,7 @@ from pipeline.net.base import Provider
 from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
 from pipeline.regions.sampling import asked_over_network, draw, units
-from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.registry.registry import Registry, registry_of
 from pipeline.sources.base import AerialSource, AsksSeveral, KnowsArea, Lists, Networked
 
 BYTES_PER_PIXEL = 0.22
@@ -49,11 +49,11 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
         ConfigError: an input cannot be used, or a region has nothing to draw sites from.
         MachineError: a local source could not be read.
     """
-    tools, assumed = toolbox(build), build.assumptions
-    check_sources(build, tools)
+    registry, assumed = registry_of(build), build.assumptions
+    check_sources(build, registry)
     regions, drawn, problems = [], [], list[Problem]()
     for region in build.regions:
-        ground = ground_of(build, tools, region)
+        ground = ground_of(build, registry, region)
         try:
             sites, estimated = _sites(ground)
         except ConfigError as error:
@@ -63,16 +63,16 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
         count = len(sites.lon)
         described = round(count * (1.0 if ground.sampling.method == "imagery" else assumed.street_share))
         views = described * build.imagery.max_views
-        reached = _in_area(tools.aerial(region.name), sites)
+        reached = _in_area(registry.aerial(region.name), sites)
         cells = len(set(units(ground, sites)))
         regions.append(RegionPlan(region.name, count, cells, estimated, described, views, reached))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    sources = _sources(build, tools, drawn, [region.described / (region.sites or 1) for region in regions])
+    sources = _sources(build, registry, drawn, [region.described / (region.sites or 1) for region in regions])
     views = sum(region.views for region in regions)
     described = sum(region.described for region in regions)
     calls = round(sum(p.described * calls_per_site(build, r) for p, r in zip(regions, build.regions, strict=True)))
-    dataset_bytes = sum(_dataset_bytes(build, tools, plan_) for plan_ in regions)
+    dataset_bytes = sum(_dataset_bytes(build, registry, plan_) for plan_ in regions)
     found = Plan(
         regions=regions,
         sources=sources,
@@ -123,12 +123,12 @@ def _in_area(aerial: AerialSource | None, sites: Drawn) -> int:
     return int(aerial.covers(sites.lat, sites.lon).sum()) if isinstance(aerial, KnowsArea) else len(sites.lat)
 
 
-def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], shares: Sequence[float]) -> list[SourcePlan]:
+def _sources(build: Build, registry: Registry, drawn: Sequence[Drawn], shares: Sequence[float]) -> list[SourcePlan]:
     """The requests to each source; `shares` of the sites of each region have a street view."""
     found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
     for i, region in enumerate(build.regions):
         for kind in KINDS:
-            source = getattr(tools, kind)(region.name)
+            source = getattr(registry, kind)(region.name)
             if source is not None:
                 found.setdefault((kind, source.name), (source, []))[1].append(i)
     plans = []
@@ -144,7 +144,7 @@ def _sources(build: Build, tools: Toolbox, drawn: Sequence[Drawn], shares: Seque
                 plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
             continue
         requests = source.requests(lat, lon, _of_drone(build.imagery) if kind == "drone" else build.imagery)
-        listing = _listing(build, tools, source, [build.regions[i] for i in users])
+        listing = _listing(build, registry, source, [build.regions[i] for i in users])
         if listing is not None:
             provider, count = listing
             if provider.name == source.provider().name:
@@ -163,11 +163,13 @@ def _of_drone(imagery: Imagery) -> Imagery:
     return imagery.model_copy(update={"chips": chips})
 
 
-def _listing(build: Build, tools: Toolbox, source: Networked, users: Sequence[Region]) -> tuple[Provider, int] | None:
+def _listing(
+    build: Build, registry: Registry, source: Networked, users: Sequence[Region]
+) -> tuple[Provider, int] | None:
     """Providers and numbers of requests for listing what a source has in regions, if sites depend on it."""
     if not isinstance(source, Lists):
         return None
-    asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, tools, r))]
+    asked = [source.listing_requests(r) for r in users if source in asked_over_network(ground_of(build, registry, r))]
     return (asked[0][0], sum(count for _, count in asked)) if asked else None
 
 
@@ -188,14 +190,14 @@ def _providers(sources: Sequence[SourcePlan]) -> list[ProviderPlan]:
     return list(asked.values())
 
 
-def _dataset_bytes(build: Build, tools: Toolbox, region: RegionPlan) -> int:
+def _dataset_bytes(build: Build, registry: Registry, region: RegionPlan) -> int:
     """Bytes of published pictures: views, chips from above, maps."""
     imagery = build.imagery
     size = region.views * imagery.long_side_px * imagery.long_side_px * 3 // 4 * BYTES_PER_PIXEL
     chips = region.aerial * (1 + len(imagery.chips.extra_sizes_m))
-    if tools.drone(region.region) is not None:
+    if registry.drone(region.region) is not None:
         chips += region.sites
     size += chips * imagery.chips.size_px**2 * BYTES_PER_PIXEL
-    if tools.map(region.region) is not None:
+    if registry.map(region.region) is not None:
         size += region.sites * MAP_BYTES
     return round(size)

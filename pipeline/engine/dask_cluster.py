@@ -7,14 +7,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pipeline.config.build import Build
-from pipeline.config.captioning import Dialogue
 from pipeline.engine.drawing import RegionTask
-from pipeline.engine.graph import Element, run
+from pipeline.engine.graph import DriverAt, Element, run
+from pipeline.engine.sharing import dealt, with_shared_room
 from pipeline.engine.units import UnitTask
 from pipeline.errors import MachineError
 from pipeline.net.client import cache_folder
 from pipeline.net.rate_limit_service import serve_limits
-from pipeline.registry.toolbox import toolbox
+from pipeline.registry.registry import registry_of
 
 
 def run_dask(
@@ -40,21 +40,20 @@ def run_dask(
     logging.getLogger("distributed").setLevel(logging.WARNING)
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # tracebacks of what `_wait` says in a line
     counts, workers = cache_folder(build.network), build.limits.workers
-    shares = [tuple(regions[i::workers]) for i in range(workers)]
-    elements: list[Element] = [*units, *(share for share in shares if share)]
+    elements: list[Element] = [*units, *filter(None, dealt(regions, workers))]
 
     def run_at(address: str, given: Build, limits_at: str, units_at_once: int) -> None:
         # One element a partition: Beam's default of 128 would put a small build into one task.
         options = [f"--dask_client_address={address}", "--dask_partition_size=1", *beam_options]
-        run(elements, given, DaskRunner(), options, limits_at, units_at_once, wait=_wait)
+        run(elements, given, DaskRunner(), options, DriverAt(limits_at), units_at_once, wait=_wait)
 
     if scheduler is not None:
         near = urlsplit(scheduler).hostname or "127.0.0.1"
         with serve_limits(counts, near) as limits_at:
             run_at(scheduler, build, limits_at, workers)
         return
-    shared = _with_shared_room(build, workers)
-    threads = _units_to_fill(toolbox(shared).captioner.room, units)
+    shared = with_shared_room(build, workers)
+    threads = _units_to_fill(registry_of(shared).captioner.room, units)
     with (
         LocalCluster(n_workers=workers, threads_per_worker=threads, dashboard_address=None) as cluster,
         serve_limits(counts) as limits_at,
@@ -80,17 +79,6 @@ def _wait(result: Any) -> None:
         result.client.close()
     if not ended:
         raise MachineError("the Dask cluster was lost. Finished work is kept; start the cluster and the build again")
-
-
-def _with_shared_room(build: Build, processes: int) -> Build:
-    """The build for each of some processes, which together send a model server no more than `at_once` requests."""
-    if not isinstance(build.captioner, Dialogue):
-        return build
-    each = build.captioner.model_copy(update={"at_once": ceil(build.captioner.at_once / processes)})
-    if each.verifier is not None:
-        verifier = each.verifier.model_copy(update={"at_once": ceil(each.verifier.at_once / processes)})
-        each = each.model_copy(update={"verifier": verifier})
-    return build.model_copy(update={"captioner": each})
 
 
 def _units_to_fill(room: int | None, units: Sequence[UnitTask]) -> int:

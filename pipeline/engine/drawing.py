@@ -14,7 +14,7 @@ from pipeline.engine.parts import Part
 from pipeline.engine.units import NotDrawnError, UnitTask, commit_drawn, survey, with_todo
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.ground import NothingThereError
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.stopping import check_stop
 from pipeline.storage import Store
 
@@ -53,7 +53,7 @@ class Note:
     """If it is empty: the same as problems of the build file, for a build that has no other region."""
 
 
-def draw(task: RegionTask, store: Store, tools: Toolbox) -> LayerFile | None:
+def draw(task: RegionTask, store: Store, registry: Registry) -> LayerFile | None:
     """Draw and commit the sites of a region; None if they cannot be drawn, which is noted in the workspace.
 
     Raises:
@@ -62,7 +62,7 @@ def draw(task: RegionTask, store: Store, tools: Toolbox) -> LayerFile | None:
     check_stop()
     recipe = task.bases["sites"]
     try:
-        file = commit_drawn(tools.build, tools, tools.regions[task.region], store, recipe)
+        file = commit_drawn(registry.build, registry, registry.regions[task.region], store, recipe)
     except NothingThereError as error:
         found = error.problems[0].found
         log.warning("region %s has no sites: found %s", task.region, found, extra={"region": task.region})
@@ -77,10 +77,10 @@ def draw(task: RegionTask, store: Store, tools: Toolbox) -> LayerFile | None:
     return None
 
 
-def draw_all(tasks: Sequence[RegionTask], store: Store, tools: Toolbox) -> Iterator[tuple[RegionTask, LayerFile]]:
+def draw_all(tasks: Sequence[RegionTask], store: Store, registry: Registry) -> Iterator[tuple[RegionTask, LayerFile]]:
     """Draw regions, `limits.regions_at_once` at a time; yields each as soon as it is drawn. Raises as `draw` does."""
-    with ThreadPoolExecutor(tools.build.limits.regions_at_once, "region") as threads:
-        drawing = {threads.submit(draw, task, store, tools): task for task in tasks}
+    with ThreadPoolExecutor(registry.build.limits.regions_at_once, "region") as threads:
+        drawing = {threads.submit(draw, task, store, registry): task for task in tasks}
         try:
             for future in as_completed(drawing):
                 file = future.result()

@@ -7,6 +7,7 @@ The result of a step is in the workspace; a step that runs twice finds its work 
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import apache_beam as beam
@@ -15,11 +16,12 @@ from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
 from pipeline.config.build import Build
 from pipeline.engine.drawing import RegionTask, draw_all, units_to_do
+from pipeline.engine.presence import attend, telling
 from pipeline.engine.scheduler import Batch, scheduler_of
 from pipeline.engine.units import UnitTask
 from pipeline.errors import BuildStopped, MachineError
 from pipeline.net import redact
-from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.registry.registry import Registry, registry_of
 from pipeline.stopping import check_stop, request_stop
 from pipeline.storage import Store, open_store
 
@@ -30,26 +32,43 @@ Element = UnitTask | tuple[RegionTask, ...]
 """What the graph starts from: units whose sites are drawn, and regions to draw."""
 
 
+@dataclass(frozen=True)
+class DriverAt:
+    """Where worker processes find the build's driver."""
+
+    limits: str
+    """Address of the shared rate limits, see `serve_limits`."""
+    presence: str | None = None
+    """See `Presence.at`; None where the cluster itself watches its workers."""
+
+
 class _Fn(beam.DoFn):  # type: ignore[misc]  # Beam has no types
     """A step. Sources and engines are made once per worker process."""
 
-    def __init__(self, build: Build, limits_at: str | None) -> None:
+    def __init__(self, build: Build, driver: DriverAt | None) -> None:
         self._build_json = build.model_dump_json()
-        self._limits_at = limits_at
+        self._driver = driver
         self._store: Store | None = None
-        self._tools: Toolbox | None = None
+        self._registry: Registry | None = None
 
     def setup(self) -> None:
-        """Open the workspace and the toolbox."""
+        """Open the workspace and the registry."""
         build = Build.model_validate_json(self._build_json)
         redact.install()
-        self._store = open_store(build.workspace)
-        self._tools = toolbox(build, self._limits_at)
+        if self._presence_at is not None:
+            attend(self._presence_at)
+        with telling(self._presence_at):
+            self._store = open_store(build.workspace)
+            self._registry = registry_of(build, self._driver.limits if self._driver is not None else None)
 
-    def _given(self) -> tuple[Store, Toolbox]:
+    @property
+    def _presence_at(self) -> str | None:
+        return self._driver.presence if self._driver is not None else None
+
+    def _given(self) -> tuple[Store, Registry]:
         assert self._store is not None
-        assert self._tools is not None
-        return self._store, self._tools
+        assert self._registry is not None
+        return self._store, self._registry
 
 
 class SampleFn(_Fn):
@@ -60,12 +79,13 @@ class SampleFn(_Fn):
         if isinstance(element, UnitTask):
             yield element
             return
-        store, tools = self._given()
+        store, registry = self._given()
         try:
-            for task, file in draw_all(element, store, tools):
-                yield from units_to_do(task, file, store)
+            with telling(self._presence_at):
+                for task, file in draw_all(element, store, registry):
+                    yield from units_to_do(task, file, store)
         except (MachineError, BuildStopped) as error:
-            if self._limits_at is not None:  # another process than the driver's
+            if self._driver is not None:  # another process than the driver's
                 raise
             # Beam would print the traceback of what is no bug; the driver, in the same process, says it in a line.
             request_stop(error if isinstance(error, MachineError) else None)
@@ -77,16 +97,16 @@ class StagesFn(_Fn):
     A unit is started and its bundle goes on with the next one; the bundle ends when all its units are done.
     """
 
-    def __init__(self, build: Build, limits_at: str | None, units_at_once: int) -> None:
-        super().__init__(build, limits_at)
+    def __init__(self, build: Build, driver: DriverAt | None, units_at_once: int) -> None:
+        super().__init__(build, driver)
         self._units_at_once = units_at_once
         self._batch: Batch | None = None
 
     def start_bundle(self) -> None:
         """Begin a batch of units."""
-        store, tools = self._given()
-        scheduler = scheduler_of(tools, self._units_at_once)
-        self._batch = Batch(scheduler, store, tools, in_driver=self._limits_at is None)
+        store, registry = self._given()
+        scheduler = scheduler_of(registry, self._units_at_once)
+        self._batch = Batch(scheduler, store, registry, in_driver=self._driver is None)
 
     def process(self, task: UnitTask) -> None:
         """Start a unit."""
@@ -96,21 +116,14 @@ class StagesFn(_Fn):
     def finish_bundle(self) -> None:
         """Wait for the units."""
         assert self._batch is not None
-        self._batch.wait()
+        with telling(self._presence_at):
+            self._batch.wait()
 
 
-def _attach(elements: beam.PCollection, build: Build, limits_at: str | None, units_at_once: int) -> beam.PCollection:
-    """Apply the steps to a collection of elements.
-
-    Args:
-        elements: `Element`s.
-        build: The build.
-        limits_at: Address at which worker processes find the build's shared rate limits; None if the driver runs the
-            stages itself.
-        units_at_once: Number of units that each stage works on at once in a process.
-    """
-    drawn = elements | "sites" >> beam.ParDo(SampleFn(build, limits_at))
-    return drawn | "stages" >> beam.ParDo(StagesFn(build, limits_at, units_at_once))
+def _attach(elements: beam.PCollection, build: Build, driver: DriverAt | None, units_at_once: int) -> beam.PCollection:
+    """Apply the steps to a collection of elements; the arguments are those of `submit`."""
+    drawn = elements | "sites" >> beam.ParDo(SampleFn(build, driver))
+    return drawn | "stages" >> beam.ParDo(StagesFn(build, driver, units_at_once))
 
 
 def run_local(
@@ -137,37 +150,60 @@ def run(
     build: Build,
     runner: Any,
     options: Sequence[str],
-    limits_at: str | None,
+    driver: DriverAt | None,
     units_at_once: int,
     wait: Callable[[Any], object] = lambda result: result.wait_until_finish(),
 ) -> None:
     """Run the graph on a runner of Beam and wait for its end.
 
     Args:
-        elements: Units, and regions to draw.
+        elements: As for `submit`, like the arguments that are not told here.
         build: The build.
         runner: The runner.
         options: Options of Beam.
-        limits_at: Address at which worker processes find the build's shared rate limits; None if the driver runs the
-            stages itself.
-        units_at_once: Number of units that each stage works on at once in a process.
+        driver: Where worker processes find the driver.
+        units_at_once: Number of units.
         wait: Waits for the end, given what the runner gave.
 
     Raises:
         MachineError, BuildStopped: as a stage raised them; or MachineError if the runner failed.
     """
-    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failed stage is raised by `_own`
+    try:
+        wait(submit(elements, build, runner, options, driver, units_at_once))
+    except Exception as error:
+        raise own_error(error) from error
+
+
+def submit(
+    elements: Sequence[Element],
+    build: Build,
+    runner: Any,
+    options: Sequence[str],
+    driver: DriverAt | None,
+    units_at_once: int,
+    *,
+    spread: bool = False,
+) -> Any:
+    """Give the graph to a runner of Beam, which may return before its end.
+
+    Args:
+        elements: Units, and regions to draw.
+        build: The build.
+        runner: The runner.
+        options: Options of Beam.
+        driver: Where worker processes find the driver; None if it runs the stages itself.
+        units_at_once: Number of units that each stage works on at once in a process.
+        spread: Whether the runner shares out what a shuffle has shuffled, and else leaves all to one worker.
+    """
+    logging.getLogger("apache_beam").setLevel(logging.CRITICAL)  # a failed stage is raised by `own_error`
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Beam's own: an optional package of a cloud that is not used
         pipeline = beam.Pipeline(runner=runner, options=PipelineOptions(options))
-        _attach(pipeline | "start" >> beam.Create(elements, reshuffle=False), build, limits_at, units_at_once)
-        try:
-            wait(pipeline.run())
-        except Exception as error:
-            raise _own(error) from error
+        _attach(pipeline | "start" >> beam.Create(elements, reshuffle=spread), build, driver, units_at_once)
+        return pipeline.run()
 
 
-def _own(error: BaseException) -> Exception:
+def own_error(error: BaseException) -> Exception:
     """The stage's exception, unwrapped from the runner's."""
     seen: BaseException | None = error
     while seen is not None:

@@ -20,7 +20,7 @@ from pipeline.engine.layers import commit, list_layers
 from pipeline.engine.units import sample_region
 from pipeline.errors import ConfigError, MachineError
 from pipeline.net.client import cache_folder
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.stages import STAGES, Stage, StageInput
 from pipeline.storage import open_store
 from schemas.records import LayerRow, Site
@@ -47,16 +47,16 @@ class Measured:
         return sites * sum(self.bytes.values())
 
 
-def measure(build: Build, tools: Toolbox) -> Measured:
+def measure(build: Build, registry: Registry) -> Measured:
     """Run some sites of a build through the stages, after one that warms the engines up. The workspace is not touched.
 
     Raises:
         ConfigError: no region has sites.
         MachineError: a source or an engine cannot be used, or no site has what the later stages need.
     """
-    sites = _some_sites(build, tools)
-    _through(build, tools, sites[:1])
-    cpu_s, rows = _through(build, tools, sites)
+    sites = _some_sites(build, registry)
+    _through(build, registry, sites[:1])
+    cpu_s, rows = _through(build, registry, sites)
     if len(cpu_s) < len(_measurable(build)):
         failed = sorted({f"{row.reason}: {row.detail}" for row in rows[STAGES[0].name] if row.reason is not None})
         raise MachineError(f"none of {len(sites)} sites came through the stages ({'; '.join(failed)})")
@@ -91,12 +91,12 @@ def _measurable(build: Build) -> tuple[Stage, ...]:
     return tuple(s for s in STAGES if s.name != "captions" or not isinstance(build.captioner, Dialogue))
 
 
-def _some_sites(build: Build, tools: Toolbox) -> list[Site]:
+def _some_sites(build: Build, registry: Registry) -> list[Site]:
     """Sites of the first region that has any, spread over it."""
     empty = []
     for region in build.regions:
         try:
-            sites = sample_region(build, tools, region)
+            sites = sample_region(build, registry, region)
         except ConfigError as error:
             empty += error.problems
             continue
@@ -106,7 +106,7 @@ def _some_sites(build: Build, tools: Toolbox) -> list[Site]:
 
 
 def _through(
-    build: Build, tools: Toolbox, sites: Sequence[Site]
+    build: Build, registry: Registry, sites: Sequence[Site]
 ) -> tuple[dict[str, float], dict[str, Sequence[LayerRow]]]:
     """CPU seconds a site by stage, and the rows; up to a stage that no site reaches."""
     cpu_s: dict[str, float] = {}
@@ -117,7 +117,7 @@ def _through(
         if not count:
             break
         began = time.process_time()
-        rows[stage.name] = stage.run(given, tools)
+        rows[stage.name] = stage.run(given, registry)
         cpu_s[stage.name] = (time.process_time() - began) / count
     return cpu_s, rows
 

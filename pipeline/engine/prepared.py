@@ -14,7 +14,7 @@ from pipeline.publishing.decisions import Decisions, read_decisions
 from pipeline.publishing.owner import Publishing, check_place
 from pipeline.publishing.takedown import takedown_of
 from pipeline.regions.sampling import asked_over_network
-from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.registry.registry import Registry, registry_of
 from pipeline.stopping import check_stop
 from pipeline.storage import Store, open_store
 
@@ -26,7 +26,7 @@ class Prepared:
     build: Build
     store: Store
     out: Store
-    tools: Toolbox
+    registry: Registry
     sites: list[LayerFile]
     bases: dict[str, dict[str, str]]
     undrawn: list[RegionTask]
@@ -55,11 +55,11 @@ def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | 
         ConfigError: an input or a place to write cannot be used, or a region has nothing to draw sites from.
         MachineError: an engine is not installed.
     """
-    tools = toolbox(build)
-    check_ready(build, tools)
+    registry = registry_of(build)
+    check_ready(build, registry)
     takedown_of(build)
     decisions = read_decisions(build.publish.decisions, build.name)
-    bases = {region.name: stage_bases(build, tools, region) for region in build.regions}
+    bases = {region.name: stage_bases(build, registry, region) for region in build.regions}
     store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
     if publishing is not None:
         check_place(out, build, workspace_id(store), publishing)
@@ -75,16 +75,16 @@ def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | 
         found = sound_sites(store, listing, region, recipe)
         if found is not None:
             sites.append(found)
-        elif asked_over_network(ground_of(build, tools, region)):
+        elif asked_over_network(ground_of(build, registry, region)):
             undrawn.append(RegionTask(region.name, bases[region.name]))
         else:
             try:
-                sites.append(commit_drawn(build, tools, region, store, recipe))
+                sites.append(commit_drawn(build, registry, region, store, recipe))
             except ConfigError as error:
                 problems += error.problems
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
-    return Prepared(build, store, out, tools, sites, bases, undrawn, ident, decisions=decisions)
+    return Prepared(build, store, out, registry, sites, bases, undrawn, ident, decisions=decisions)
 
 
 def drawn(ready: Prepared) -> Prepared:

@@ -24,7 +24,7 @@ from pipeline.publishing.publish import Published, publish
 from pipeline.publishing.takedown import Takedown, takedown_of
 from pipeline.publishing.takedown_match import LAYER_COLUMNS
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
-from pipeline.registry.toolbox import region_sources
+from pipeline.registry.registry import region_sources
 from pipeline.stages import STAGES
 from pipeline.stopping import check_stop
 from pipeline.storage import Store
@@ -106,18 +106,18 @@ def _publish(ready: Prepared, listing: Listing, publishing: Publishing) -> Publi
     units = [_finished(ready.store, task, listing.sizes[task.done[STAGES[0].name]]) for task in tasks]
     provenance: dict[str, JsonValue] = {
         "fingerprint": fingerprint,
-        "ocr": ", ".join(sorted({ready.tools.ocr_of(region.name).name for region in ready.build.regions})),
-        "segmenter": ready.tools.segmenter.name,
-        "models": [dict(model.credit()) for model in ready.tools.segmenter.models],
-        "anonymiser": ready.tools.blurrer.name if ready.tools.blurrer else None,
-        "captioner": ready.tools.captioner.name,
-        "sources": {r.name: dict(region_sources(ready.tools, r)) for r in ready.build.regions},
+        "ocr": ", ".join(sorted({ready.registry.ocr_of(region.name).name for region in ready.build.regions})),
+        "segmenter": ready.registry.segmenter.name,
+        "models": [dict(model.credit()) for model in ready.registry.segmenter.models],
+        "anonymiser": ready.registry.blurrer.name if ready.registry.blurrer else None,
+        "captioner": ready.registry.captioner.name,
+        "sources": {r.name: dict(region_sources(ready.registry, r)) for r in ready.build.regions},
     }
     published = publish(
         ready.build,
         units,
         ready.out,
-        synthetic=ready.tools.synthetic_sources(),
+        synthetic=ready.registry.synthetic_sources(),
         provenance=provenance,
         workspace=ready.workspace_id,
         publishing=publishing,

@@ -6,10 +6,10 @@ from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
 from pipeline.errors import ConfigError, Problem
 from pipeline.net import keys
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 
 
-def check_sources(build: Build, tools: Toolbox) -> None:
+def check_sources(build: Build, registry: Registry) -> None:
     """Make all sources of a build, so that all errors in their settings are reported together. Makes no requests.
 
     Raises:
@@ -20,7 +20,7 @@ def check_sources(build: Build, tools: Toolbox) -> None:
     for region in build.regions:
         for kind in KINDS:
             try:
-                getattr(tools, kind)(region.name)
+                getattr(registry, kind)(region.name)
             except ConfigError as error:
                 problems += [_of_drone(problem) if kind == "drone" else problem for problem in error.problems]
     if problems:
@@ -33,26 +33,26 @@ def _of_drone(problem: Problem) -> Problem:
     return replace(problem, where=problem.where.replace(aerial, drone), found=problem.found.replace(aerial, drone))
 
 
-def check_captioner(tools: Toolbox) -> None:
+def check_captioner(registry: Registry) -> None:
     """Make the captioners of a build, and so read prompt sets and the rules of their languages. Asks no server.
 
     Raises:
         ConfigError: there is no such prompt set, no rules for its language, or one of them is malformed.
     """
-    for region in tools.regions:
-        tools.captioner_of(region)
+    for region in registry.regions:
+        registry.captioner_of(region)
 
 
-def check_ready(build: Build, tools: Toolbox) -> None:
+def check_ready(build: Build, registry: Registry) -> None:
     """Refuse a build whose sources cannot be used for lack of a key or contact. Makes no requests.
 
     Raises:
         ConfigError: as `check_sources`; or naming each source without its key, or that requires a contact and has
             none.
     """
-    check_sources(build, tools)
+    check_sources(build, registry)
     problems = []
-    for kind, name, _, source in tools.networked():
+    for kind, name, _, source in registry.networked():
         provider = source.provider()
         where = f"sources.{kind}.{name}"
         problems += [Problem(where, found, mend) for found, mend in keys.missing(provider, build.network)]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pipeline.engine.units import UnitTask
 from pipeline.engine.work import do_stage
 from pipeline.errors import BuildStopped, MachineError
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.stages import STAGES, Stage
 from pipeline.stages.captions import STAGE as CAPTIONS
 from pipeline.stopping import check_stop, request_stop
@@ -90,8 +90,8 @@ class StageQueue:
 class Scheduler:
     """The queues of a process's stages."""
 
-    def __init__(self, tools: Toolbox, units_at_once: int) -> None:
-        captioned = tools.captioner.room
+    def __init__(self, registry: Registry, units_at_once: int) -> None:
+        captioned = registry.captioner.room
         model = Room(sites=captioned) if captioned is not None else Room(units=units_at_once)
         rooms = {stage.name: Room(units=units_at_once) for stage in STAGES} | {CAPTIONS.name: model}
         self.queues = {name: StageQueue(name, room) for name, room in rooms.items()}
@@ -100,19 +100,19 @@ class Scheduler:
 class Batch:
     """Units that are waited for together."""
 
-    def __init__(self, scheduler: Scheduler, store: Store, tools: Toolbox, *, in_driver: bool) -> None:
+    def __init__(self, scheduler: Scheduler, store: Store, registry: Registry, *, in_driver: bool) -> None:
         """No unit is in it yet.
 
         Args:
             scheduler: The process's.
             store: The workspace.
-            tools: What the stages work with.
+            registry: What the stages work with.
             in_driver: Whether this is the driver's process. Then a fault stops the whole process's work, and the driver
                 says it; otherwise `wait` raises it.
         """
         self._scheduler = scheduler
         self._store = store
-        self._tools = tools
+        self._registry = registry
         self._in_driver = in_driver
         self._open = 0
         self._error: BaseException | None = None
@@ -146,7 +146,7 @@ class Batch:
         try:
             if self._error is None:
                 check_stop()
-                task = do_stage(stage, task, self._store, self._tools)
+                task = do_stage(stage, task, self._store, self._registry)
                 if rest:
                     self._queue(task, rest)
                     return
@@ -170,11 +170,11 @@ class Batch:
             self._changed.notify_all()
 
 
-_schedulers: "weakref.WeakKeyDictionary[Toolbox, Scheduler]" = weakref.WeakKeyDictionary()
+_schedulers: "weakref.WeakKeyDictionary[Registry, Scheduler]" = weakref.WeakKeyDictionary()
 _lock = threading.Lock()
 
 
-def scheduler_of(tools: Toolbox, units_at_once: int) -> Scheduler:
+def scheduler_of(registry: Registry, units_at_once: int) -> Scheduler:
     """The process's scheduler for a build: several bundles of a runner share its queues."""
     with _lock:
-        return _schedulers.setdefault(tools, Scheduler(tools, units_at_once))
+        return _schedulers.setdefault(registry, Scheduler(registry, units_at_once))

@@ -11,7 +11,7 @@ from pipeline.engine.layers import DamagedLayerError, LayerFile, Listing, commit
 from pipeline.errors import MachineError, OutageError, SiteError
 from pipeline.regions import sampling
 from pipeline.regions.ground import Ground
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.stages import STAGES, Stage
 from pipeline.storage import Store
 from schemas.reasons import Reason
@@ -65,7 +65,7 @@ class UnitTask:
         return min((file for file in self.there if file.layer == stage.name and file.recipe == recipe), default=None)
 
 
-def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
+def stage_bases(build: Build, registry: Registry, region: Region) -> dict[str, str]:
     """Digests of what a region's tables depend on besides the tables that they are made from.
 
     By stage, and by part of each stage's rows (`imagery.aerial`).
@@ -73,23 +73,23 @@ def stage_bases(build: Build, tools: Toolbox, region: Region) -> dict[str, str]:
     # The continent decides the split and nothing else; what a region has of its own counts where it is used.
     shape = region.model_dump(mode="json", exclude={"continent", "sampling", "perception", "captioner"})
     sites = digest(
-        "sites", sampling.VERSION, shape, sampling_of(build, region), build.seed, *_sampled(build, tools, region)
+        "sites", sampling.VERSION, shape, sampling_of(build, region), build.seed, *_sampled(build, registry, region)
     )
     bases = {"sites": sites}
     for stage in STAGES:
-        parts = stage.depends_on(build, tools, region).items()
+        parts = stage.depends_on(build, registry, region).items()
         marks = {f"{stage.name}.{part}": digest(part, stage.version, *made_from) for part, made_from in parts}
         bases |= {stage.name: digest(stage.name, marks), **marks}
     return bases
 
 
-def _sampled(build: Build, tools: Toolbox, region: Region) -> list[str | float]:
+def _sampled(build: Build, registry: Registry, region: Region) -> list[str | float]:
     """What a region's sites depend on besides the sampling settings: the sources that the sampler uses."""
-    settings, around = sampling_of(build, region), tools.map(region.name)
+    settings, around = sampling_of(build, region), registry.map(region.name)
     found: list[str | float] = []
     capped = settings.max_per_sequence is not None or settings.max_per_contributor is not None
     if settings.method == "imagery" or capped:
-        found.append(tools.street(region.name).fingerprint())
+        found.append(registry.street(region.name).fingerprint())
     if settings.method == "roads" and around is not None:
         found.append(around.fingerprint())
     if settings.method != "imagery" and capped:
@@ -97,14 +97,14 @@ def _sampled(build: Build, tools: Toolbox, region: Region) -> list[str | float]:
     return found
 
 
-def ground_of(build: Build, tools: Toolbox, region: Region) -> Ground:
+def ground_of(build: Build, registry: Registry, region: Region) -> Ground:
     """The data from which the sites of a region are drawn."""
     return Ground(
         region=region,
         sampling=sampling_of(build, region),
         seed=build.seed,
-        street=tools.street(region.name),
-        map=tools.map(region.name),
+        street=registry.street(region.name),
+        map=registry.map(region.name),
         search_radius_m=build.imagery.search_radius_m,
         where=f"regions.{build.regions.index(region)}",
     )
@@ -114,7 +114,7 @@ class NotDrawnError(MachineError):
     """A source that a region's sites are drawn from could not be reached. Other regions may still be drawn."""
 
 
-def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
+def sample_region(build: Build, registry: Registry, region: Region) -> list[Site]:
     """Draw the sites of a region.
 
     Raises:
@@ -122,8 +122,8 @@ def sample_region(build: Build, tools: Toolbox, region: Region) -> list[Site]:
         NotDrawnError: a source that they are drawn from could not be asked, or gave what cannot be processed.
     """
     try:
-        with tools.boundary(f"sampling of {region.name}", Reason.BAD_ANSWER).guard():
-            return sampling.sample(ground_of(build, tools, region))
+        with registry.boundary(f"sampling of {region.name}", Reason.BAD_ANSWER).guard():
+            return sampling.sample(ground_of(build, registry, region))
     except (SiteError, OutageError) as error:
         raise NotDrawnError(
             f"the sites of region {region.name} cannot be drawn: {error}. Units of other regions stay as they are; run "
@@ -145,9 +145,9 @@ def sound_sites(store: Store, listing: Listing, region: Region, recipe: str) -> 
     return found
 
 
-def commit_drawn(build: Build, tools: Toolbox, region: Region, store: Store, recipe: str) -> LayerFile:
+def commit_drawn(build: Build, registry: Registry, region: Region, store: Store, recipe: str) -> LayerFile:
     """Draw and commit the sites of a region. Raises as `sample_region` does."""
-    sites = sample_region(build, tools, region)
+    sites = sample_region(build, registry, region)
     return commit_sites(store, region.name, recipe, sites, sampling.digests_by_unit(sites))
 
 

@@ -6,6 +6,7 @@ point is the one on the horizon that most of their length runs to.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -34,6 +35,7 @@ _LEAST_SHARE = 0.22
 _LEAST_LEAD = 1.35
 """Over the best point that lies elsewhere."""
 _ELSEWHERE_DEG = 12.0
+_OPPOSITE = math.cos(math.radians(_ELSEWHERE_DEG))
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,35 @@ def vanishing_point(pixels: Pixels, hfov_deg: float) -> VanishingPoint | None:
     near = np.abs(np.arange(len(angles)) - at) <= 2
     angle = float((angles[near] * best[near]).sum() / best[near].sum())
     return VanishingPoint(round(angle, 2), round(float(best[at]) / total, 4))
+
+
+def vanishing_around(found: Sequence[tuple[float, VanishingPoint]]) -> VanishingPoint | None:
+    """Where a street runs that is seen in both directions, in views that were cut from one picture.
+
+    Views beside each other see the same point, so only points half a turn apart bear each other out.
+
+    Args:
+        found: for each view the turn of its axis from the picture's, in degrees, and its point.
+
+    Returns:
+        The street's direction from the picture's axis, in [-90, 90).
+    """
+    ends = [(turn + point.angle_deg, point.share) for turn, point in found]
+    streets = []
+    for one, _ in ends:
+        along = [(_half_turn(end - one), share) for end, share in ends if abs(_half_turn(end - one)) < _ELSEWHERE_DEG]
+        weight = sum(share for _, share in along)
+        across = [share for end, share in ends if abs(_half_turn(end - one)) >= _ELSEWHERE_DEG]
+        both = any(math.cos(math.radians(end - one)) < -_OPPOSITE for end, _ in ends)
+        if both and weight >= _LEAST_LEAD * sum(across):
+            middle = one + sum(off * share for off, share in along) / weight
+            streets.append((weight, round(_half_turn(middle), 2), round(weight / len(along), 4)))
+    return VanishingPoint(*max(streets)[1:]) if streets else None
+
+
+def _half_turn(angle_deg: float) -> float:
+    """The same direction, forwards or backwards, in [-90, 90)."""
+    return (angle_deg + 90.0) % 180.0 - 90.0
 
 
 def _lines(pixels: Pixels) -> tuple[NDArray[np.float64], int, int]:

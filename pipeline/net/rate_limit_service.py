@@ -22,13 +22,12 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pipeline.errors import MachineError, SiteError
 from pipeline.net.base import Provider
 from pipeline.net.rate_limit import LocalRateLimiter, RateLimiter, Slot
+from pipeline.net.sockets import detect_silence, own_address
 from schemas.reasons import Reason
 
 LONGEST_LINE = 16_384
 GREETING_S = 10.0
 """Timeout for the token, and for the reply to it, in seconds."""
-SILENCE_S = 60
-"""A machine that does not answer keep-alive probes for this long is gone, in seconds."""
 _WELCOME = b"welcome\n"
 
 log = logging.getLogger(__name__)
@@ -107,7 +106,7 @@ def serve_limits(folder: Path | None = None, near: str = "127.0.0.1") -> Iterato
     Raises:
         MachineError: no address of this machine reaches `near`.
     """
-    host = _own_address(near)
+    host = own_address(near)
     try:
         listening = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
@@ -149,7 +148,7 @@ class _Service:
         assert task is not None
         self._connections.add(task)
         try:
-            _detect_silence(writer)
+            detect_silence(writer.get_extra_info("socket"))
             async with asyncio.timeout(GREETING_S):
                 said = await reader.readline()
             if hmac.compare_digest(said.strip(), self._token):
@@ -313,7 +312,7 @@ class RemoteRateLimiter:
             raise MachineError(
                 f"the driver at {self._host}:{self._port} does not know this worker: its build has ended"
             )
-        _detect_silence(writer)
+        detect_silence(writer.get_extra_info("socket"))
         link = _Link(writer)
         link.listening = asyncio.create_task(self._listen(reader, link))
         return link
@@ -359,23 +358,3 @@ def _whom(provider: Provider, host: str) -> dict[str, str | float | int | None]:
 
 def _line(message: _Message) -> bytes:
     return message.model_dump_json().encode() + b"\n"
-
-
-def _own_address(near: str) -> str:
-    """This machine's address on the route to a host. Connecting UDP sends nothing; it only looks up the route."""
-    try:
-        [(family, _, _, _, address), *_] = socket.getaddrinfo(near, 9, type=socket.SOCK_DGRAM)
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.connect(address)
-            return str(probe.getsockname()[0])
-    except OSError as error:
-        raise MachineError(f"no address of this machine reaches {near}, where the workers are: {error}") from error
-
-
-def _detect_silence(writer: asyncio.StreamWriter) -> None:
-    """Switch on keep-alive, so that a vanished machine is noticed."""
-    connection: socket.socket = writer.get_extra_info("socket")
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in (("TCP_KEEPIDLE", SILENCE_S // 2), ("TCP_KEEPINTVL", SILENCE_S // 6), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, name):  # not everywhere; then the system's own, longer times hold
-            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

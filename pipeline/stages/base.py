@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from pipeline.config.build import Build
 from pipeline.config.region import Region
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from schemas.records import LayerRow, Site
 
 OVERLOOKED = frozenset({"aerial_scales", "drone", "missing", "considered", "weight"})
@@ -51,10 +51,10 @@ class Stage:
     """Records of the layers that it reads; a stage that reads none starts from the sites."""
     version: int
     """To be raised when the same input gives other rows."""
-    depends_on: Callable[[Build, Toolbox, Region], Mapping[str, Sequence[object]]]
+    depends_on: Callable[[Build, Registry, Region], Mapping[str, Sequence[object]]]
     """What its tables of a region depend on besides the tables that it reads: settings and fingerprints, for a digest;
     by part of its rows."""
-    run: Callable[[StageInput, Toolbox], Sequence[LayerRow]]
+    run: Callable[[StageInput, Registry], Sequence[LayerRow]]
     """Gives one row for each site that is ok in the layers below.
 
     Raises:

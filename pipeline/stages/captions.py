@@ -12,7 +12,7 @@ from pipeline.config.build import Build
 from pipeline.config.captioning import Grounding
 from pipeline.config.region import Region
 from pipeline.errors import SiteError
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.stages.base import OVERLOOKED, Stage, StageInput
 from pipeline.stopping import check_stop
 from schemas.reasons import Reason
@@ -20,32 +20,32 @@ from schemas.records import CaptionRow, CueRow, ImageryRow
 
 
 def captions(
-    sites: Sequence[ImageryRow], cues: Sequence[CueRow], tools: Toolbox, draws: Mapping[str, int]
+    sites: Sequence[ImageryRow], cues: Sequence[CueRow], registry: Registry, draws: Mapping[str, int]
 ) -> list[CaptionRow]:
     """One row per site whose cues are ok, in order. What no witness supports is left out and kept beside the rest.
 
     Args:
         sites: with their pictures.
         cues: of those to describe.
-        tools: the captioner is one of them.
+        registry: the captioner is one of them.
         draws: by site id, how often a description was drawn anew; a site that is not named was not.
     """
     check_stop()
     by_id = {site.site_id: site for site in sites}
     evidence = [Evidence(by_id[row.site_id], row.cues, draws.get(row.site_id, 0)) for row in cues if row.status == "ok"]
-    captioner = tools.captioner_of(sites[0].region) if sites else tools.captioner  # a unit is of one region
-    answers = tools.boundary(f"captioner {captioner.name}", Reason.ENGINE_FAILED).each(
+    captioner = registry.captioner_of(sites[0].region) if sites else registry.captioner  # a unit is of one region
+    answers = registry.boundary(f"captioner {captioner.name}", Reason.ENGINE_FAILED).each(
         evidence, captioner.describe, lambda one: one.site.site_id
     )
-    return [_row(asked, answer, captioner, tools) for asked, answer in zip(evidence, answers, strict=True)]
+    return [_row(asked, answer, captioner, registry) for asked, answer in zip(evidence, answers, strict=True)]
 
 
-def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner, tools: Toolbox) -> CaptionRow:
+def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner, registry: Registry) -> CaptionRow:
     try:
-        with on_site(asked.site.site_id), tools.boundary("captions", Reason.ENGINE_FAILED).guard():
+        with on_site(asked.site.site_id), registry.boundary("captions", Reason.ENGINE_FAILED).guard():
             if isinstance(answer, SiteError):
                 return _failed(asked, answer, captioner)
-            return _described(asked, answer, captioner, tools.build.grounding)
+            return _described(asked, answer, captioner, registry.build.grounding)
     except SiteError as error:
         return _failed(asked, error, captioner)
 
@@ -107,12 +107,12 @@ def _described(asked: Evidence, answer: Description, captioner: Captioner, polic
     )
 
 
-def _depends_on(build: Build, tools: Toolbox, region: Region) -> dict[str, list[object]]:
-    return {"rows": [tools.captioner_of(region.name).fingerprint(), VERSION, build.grounding]}
+def _depends_on(build: Build, registry: Registry, region: Region) -> dict[str, list[object]]:
+    return {"rows": [registry.captioner_of(region.name).fingerprint(), VERSION, build.grounding]}
 
 
-def _run(given: StageInput, tools: Toolbox) -> list[CaptionRow]:
-    return captions(given.rows(ImageryRow), given.rows(CueRow), tools, given.draws)
+def _run(given: StageInput, registry: Registry) -> list[CaptionRow]:
+    return captions(given.rows(ImageryRow), given.rows(CueRow), registry, given.draws)
 
 
 STAGE = Stage(CaptionRow, reads=(ImageryRow, CueRow), version=4, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)

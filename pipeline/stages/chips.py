@@ -11,36 +11,38 @@ from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.imaging.encode import encode_jpeg, encode_png
 from pipeline.imaging.phash import phash
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import AerialSource, RasterChip
 from schemas.reasons import OUTAGES, Reason
 from schemas.records import Chip, FactKind, Image, MapFact, MissingView
 
 
-def aerial(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
+def aerial(point: Point, region: str, registry: Registry, missing: list[MissingView]) -> Chip | None:
     """The aerial chip."""
-    source, chips = tools.aerial(region), tools.build.imagery.chips
-    return _photo_chip("aerial", source, point, chips.gsd_m, tools.build, missing, "aerial.jpg") if source else None
+    source, chips = registry.aerial(region), registry.build.imagery.chips
+    return _photo_chip("aerial", source, point, chips.gsd_m, registry.build, missing, "aerial.jpg") if source else None
 
 
-def scales(point: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> list[Chip]:
+def scales(point: Point, region: str, registry: Registry, missing: list[MissingView]) -> list[Chip]:
     """The further aerial chips that are requested and available."""
-    source, chips = tools.aerial(region), tools.build.imagery.chips
+    source, chips = registry.aerial(region), registry.build.imagery.chips
     assert source is not None
     made = []
     for size in chips.extra_sizes_m:
         why: list[MissingView] = []
         path = f"aerial-{size:g}m.jpg"
-        made.append(_photo_chip("aerial", source, point, size / chips.size_px, tools.build, why, path))
+        made.append(_photo_chip("aerial", source, point, size / chips.size_px, registry.build, why, path))
         missing += [view.model_copy(update={"detail": f"the chip of {size:g} m: {view.detail}"}) for view in why]
     return [chip for chip in made if chip is not None]
 
 
-def drone(camera: Point, region: str, tools: Toolbox, missing: list[MissingView]) -> Chip | None:
+def drone(camera: Point, region: str, registry: Registry, missing: list[MissingView]) -> Chip | None:
     """The drone chip, centred on the first street view's camera, so that what the photo shows is in its middle."""
-    source, chips = tools.drone(region), tools.build.imagery.chips
+    source, chips = registry.drone(region), registry.build.imagery.chips
     return (
-        _photo_chip("drone", source, camera, chips.drone_gsd_m, tools.build, missing, "drone.jpg") if source else None
+        _photo_chip("drone", source, camera, chips.drone_gsd_m, registry.build, missing, "drone.jpg")
+        if source
+        else None
     )
 
 
@@ -68,16 +70,16 @@ def _photo_chip(
 
 
 def mapped(
-    point: Point, region: str, tools: Toolbox, missing: list[MissingView]
+    point: Point, region: str, registry: Registry, missing: list[MissingView]
 ) -> tuple[Chip | None, list[MapFact], list[FactKind]]:
     """The map chip, the facts, and the kinds of fact that the map has a layer of."""
-    source, chips = tools.map(region), tools.build.imagery.chips
+    source, chips = registry.map(region), registry.build.imagery.chips
     if source is None:
         return None, [], []
     gsd_m = chips.gsd_m if chips.map_scale == "chip" else carto_gsd_m(point.lat, chips.size_px)
     try:
         got = source.chip(point, chips.size_px, gsd_m)
-        facts = source.around(point, tools.build.imagery.map_radius_m)
+        facts = source.around(point, registry.build.imagery.map_radius_m)
         charted = sorted(source.charted())
     except SiteError as error:
         _note("map", error, missing)

@@ -14,7 +14,7 @@ from pipeline.imaging.decode import decode
 from pipeline.perception.base import Segment, TextBox, View
 from pipeline.perception.cues import fuse
 from pipeline.perception.signatures import signatures
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.stages.base import OVERLOOKED, Stage, StageInput
 from pipeline.stopping import check_stop
 from schemas.reasons import Reason
@@ -45,26 +45,26 @@ class _Seen:
     segments: list[list[Segment]]
 
 
-def cues(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
+def cues(sites: Sequence[ImageryRow], registry: Registry) -> list[CueRow]:
     """One row per site whose imagery is ok, in order."""
     ok = [site for site in sites if site.status == "ok"]
     rows = []
     for start in range(0, len(ok), SITES_AT_ONCE):
         check_stop()
-        rows += _rows(ok[start : start + SITES_AT_ONCE], tools)
+        rows += _rows(ok[start : start + SITES_AT_ONCE], registry)
     return rows
 
 
-def _rows(sites: Sequence[ImageryRow], tools: Toolbox) -> list[CueRow]:
-    opened = [_opened(site, tools) for site in sites]
-    seen = iter(_read([one for one in opened if isinstance(one, _Opened)], tools))
-    return [one if isinstance(one, CueRow) else _row(one, next(seen), tools) for one in opened]
+def _rows(sites: Sequence[ImageryRow], registry: Registry) -> list[CueRow]:
+    opened = [_opened(site, registry) for site in sites]
+    seen = iter(_read([one for one in opened if isinstance(one, _Opened)], registry))
+    return [one if isinstance(one, CueRow) else _row(one, next(seen), registry) for one in opened]
 
 
-def _opened(site: ImageryRow, tools: Toolbox) -> _Opened | CueRow:
+def _opened(site: ImageryRow, registry: Registry) -> _Opened | CueRow:
     """The site's pictures, or the row that says what is wrong with them."""
     try:
-        with on_site(site.site_id), tools.boundary("cues: pictures", Reason.ENGINE_FAILED).guard():
+        with on_site(site.site_id), registry.boundary("cues: pictures", Reason.ENGINE_FAILED).guard():
             views = [
                 View(view.view_id, decode(view.image.bytes, _OWN), view.truth)
                 for view in site.views
@@ -78,14 +78,14 @@ def _opened(site: ImageryRow, tools: Toolbox) -> _Opened | CueRow:
         return _failed(site, error)
 
 
-def _read(sites: Sequence[_Opened], tools: Toolbox) -> list[_Seen | SiteError]:
+def _read(sites: Sequence[_Opened], registry: Registry) -> list[_Seen | SiteError]:
     """What the engines read off each site's views, or which of them failed on it."""
-    ocr = tools.ocr_of(sites[0].site.region) if sites else tools.ocr  # a unit is of one region
-    texts = tools.boundary(f"text reading by {ocr.name}", Reason.ENGINE_FAILED).each(
+    ocr = registry.ocr_of(sites[0].site.region) if sites else registry.ocr  # a unit is of one region
+    texts = registry.boundary(f"text reading by {ocr.name}", Reason.ENGINE_FAILED).each(
         sites, lambda some: _by_site(some, ocr.read), _site_id
     )
-    segments = tools.boundary(f"segmentation by {tools.segmenter.name}", Reason.ENGINE_FAILED).each(
-        sites, lambda some: _by_site(some, tools.segmenter.segment), _site_id
+    segments = registry.boundary(f"segmentation by {registry.segmenter.name}", Reason.ENGINE_FAILED).each(
+        sites, lambda some: _by_site(some, registry.segmenter.segment), _site_id
     )
     return [
         text if isinstance(text, SiteError) else segment if isinstance(segment, SiteError) else _Seen(text, segment)
@@ -111,25 +111,25 @@ def _failed(site: ImageryRow, error: SiteError) -> CueRow:
     return CueRow(site_id=site.site_id, status="failed", reason=error.reason, detail=error.detail, cues=[])
 
 
-def _row(one: _Opened, seen: _Seen | SiteError, tools: Toolbox) -> CueRow:
+def _row(one: _Opened, seen: _Seen | SiteError, registry: Registry) -> CueRow:
     if isinstance(seen, SiteError):
         return _failed(one.site, seen)
     try:
-        with on_site(one.site.site_id), tools.boundary("cues", Reason.ENGINE_FAILED).guard():
-            return _fused(one, seen, tools)
+        with on_site(one.site.site_id), registry.boundary("cues", Reason.ENGINE_FAILED).guard():
+            return _fused(one, seen, registry)
     except SiteError as error:
         return _failed(one.site, error)
 
 
-def _fused(one: _Opened, seen: _Seen, tools: Toolbox) -> CueRow:
+def _fused(one: _Opened, seen: _Seen, registry: Registry) -> CueRow:
     ids = [view.view_id for view in one.views]
     found = fuse(
         one.site,
         dict(zip(ids, seen.texts, strict=True)),
         dict(zip(ids, seen.segments, strict=True)),
-        tools.ocr_of(one.site.region).name,
-        tools.segmenter.name,
-        tools.segmenter.words,
+        registry.ocr_of(one.site.region).name,
+        registry.segmenter.name,
+        registry.segmenter.words,
     )
     site_id = one.site.site_id
     if not any(cue.lasting for cue in found):
@@ -138,12 +138,12 @@ def _fused(one: _Opened, seen: _Seen, tools: Toolbox) -> CueRow:
     return CueRow(site_id=site_id, status="ok", reason=None, detail=None, cues=found, signatures=one.looks)
 
 
-def _depends_on(_build: Build, tools: Toolbox, region: Region) -> dict[str, list[object]]:
-    return {"rows": [tools.ocr_of(region.name).fingerprint(), tools.segmenter.fingerprint()]}
+def _depends_on(_build: Build, registry: Registry, region: Region) -> dict[str, list[object]]:
+    return {"rows": [registry.ocr_of(region.name).fingerprint(), registry.segmenter.fingerprint()]}
 
 
-def _run(given: StageInput, tools: Toolbox) -> list[CueRow]:
-    return cues(given.rows(ImageryRow), tools)
+def _run(given: StageInput, registry: Registry) -> list[CueRow]:
+    return cues(given.rows(ImageryRow), registry)
 
 
 STAGE = Stage(CueRow, reads=(ImageryRow,), version=3, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)

@@ -28,6 +28,8 @@ AGREES_DEG = 20.0
 CONFIRMED_ERROR_DEG, CORRECTED_ERROR_DEG, UNRELIABLE_ERROR_DEG = 12.0, 15.0, 180.0
 _ROAD_M = 15.0
 """A road so near to the site may be the one that the photo looks along."""
+_AS_NEAR_M = 5.0
+"""One that is so much further away than the nearest is not underfoot: a side street further on confirms nothing."""
 _STEP_M = 3.0
 """Photos nearer to each other than this give no direction of travel: GPS is not so exact."""
 _STEP_S = 60.0
@@ -50,7 +52,7 @@ def settle(photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], line
         photo: with its stated heading.
         others: photos around it; those of its capture sequence count.
         facts: what the map has around the site, with the directions of roads.
-        lines: where the photo's lines run to; None of a photo that has none, or sees all round.
+        lines: where the photo's lines run to, of a panorama the street that it shows; None if they run to no one point.
     """
     stated = photo.heading_deg
     if stated is None:
@@ -77,7 +79,9 @@ def street_heading(stated: float, facts: Sequence[MapFact], lines: VanishingPoin
     """
     if lines is None:
         return None
-    near = [f.axis_deg for f in facts if f.kind == "road" and f.axis_deg is not None and f.distance_m <= _ROAD_M]
+    roads = [(f.distance_m, f.axis_deg) for f in facts if f.kind == "road" and f.axis_deg is not None]
+    least = min((distance for distance, _ in roads), default=0.0)
+    near = [axis for distance, axis in roads if distance <= min(_ROAD_M, least + _AS_NEAR_M)]
     allowed = [(axis - lines.angle_deg + turn) % 360.0 for axis in near for turn in (0.0, 180.0)]
     return min(allowed, key=lambda heading: abs(apart(heading, stated)), default=None)
 

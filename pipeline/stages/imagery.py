@@ -10,7 +10,7 @@ from pipeline.config.build import Build
 from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.geo.point import Point
-from pipeline.registry.toolbox import Toolbox, region_sources
+from pipeline.registry.registry import Registry, region_sources
 from pipeline.sources.base import Networked
 from pipeline.stages import chips
 from pipeline.stages.base import Known, Stage, StageInput
@@ -21,16 +21,16 @@ from schemas.reasons import Reason
 from schemas.records import Considered, ImageryRow, MissingView, Site
 
 
-def imagery(sites: Iterable[Site], tools: Toolbox, known: Mapping[str, Known] | None = None) -> list[ImageryRow]:
+def imagery(sites: Iterable[Site], registry: Registry, known: Mapping[str, Known] | None = None) -> list[ImageryRow]:
     """One row per site, in order. With sources on the network, several sites are processed at once.
 
     Of a site that is `known`, only the parts that are wanted are made; the rest of its row stays as it is.
     """
     ordered, old = list(sites), known or {}
-    if not any(_over_network(region, tools) for region in {site.region for site in ordered}):
-        return [_try(site, tools, old.get(site.site_id)) for site in ordered]
-    with ThreadPoolExecutor(tools.build.limits.sites_at_once, thread_name_prefix="site") as threads:
-        futures = [threads.submit(_try, site, tools, old.get(site.site_id)) for site in ordered]
+    if not any(_over_network(region, registry) for region in {site.region for site in ordered}):
+        return [_try(site, registry, old.get(site.site_id)) for site in ordered]
+    with ThreadPoolExecutor(registry.build.limits.sites_at_once, thread_name_prefix="site") as threads:
+        futures = [threads.submit(_try, site, registry, old.get(site.site_id)) for site in ordered]
         try:
             return [future.result() for future in futures]
         finally:
@@ -38,41 +38,41 @@ def imagery(sites: Iterable[Site], tools: Toolbox, known: Mapping[str, Known] | 
                 future.cancel()  # after a fault that stops the build, sites not begun are not begun
 
 
-def _over_network(region: str, tools: Toolbox) -> bool:
-    sources = tools.street(region), tools.aerial(region), tools.drone(region), tools.map(region)
+def _over_network(region: str, registry: Registry) -> bool:
+    sources = registry.street(region), registry.aerial(region), registry.drone(region), registry.map(region)
     return any(isinstance(source, Networked) for source in sources)
 
 
-def _try(site: Site, tools: Toolbox, known: Known | None) -> ImageryRow:
+def _try(site: Site, registry: Registry, known: Known | None) -> ImageryRow:
     check_stop()
     missing: list[MissingView] = []
     try:
-        with on_site(site.site_id), tools.boundary("imagery", Reason.BAD_ANSWER).guard():
+        with on_site(site.site_id), registry.boundary("imagery", Reason.BAD_ANSWER).guard():
             if known is not None and isinstance(known.row, ImageryRow):
-                return _completed(site, known.row, known.parts, tools)
-            return _row(site, tools, missing)
+                return _completed(site, known.row, known.parts, registry)
+            return _row(site, registry, missing)
     except SiteError as error:
         return _failed(site, error, missing)
 
 
-def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
+def _row(site: Site, registry: Registry, missing: list[MissingView]) -> ImageryRow:
     """A site's row. Missing views are added to `missing`, so that they are known even if the site fails."""
     point = Point(site.lat, site.lon)
-    source, settings = tools.street(site.region), tools.build.imagery
+    source, settings = registry.street(site.region), registry.build.imagery
     ranked = rank(source.near(point, settings.search_radius_m), point, settings.search_radius_m, settings.choice)
     if all(one.photo.unusable is not None for one in ranked):  # chips would be asked for in vain
         none = choose(ranked, 0, lambda _photo, _number: [])
         return _failed(site, none.why_none(settings.search_radius_m), missing, none.considered)
-    aerial = chips.aerial(point, site.region, tools, missing)
-    _require("aerial", aerial, missing, tools)
-    scales = chips.scales(point, site.region, tools, missing) if aerial else []
-    around, facts, charted = chips.mapped(point, site.region, tools, missing)
-    _require("map", around, missing, tools)
+    aerial = chips.aerial(point, site.region, registry, missing)
+    _require("aerial", aerial, missing, registry)
+    scales = chips.scales(point, site.region, registry, missing) if aerial else []
+    around, facts, charted = chips.mapped(point, site.region, registry, missing)
+    _require("map", around, missing, registry)
     if aerial is None and around is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
     around_it = [one.photo for one in ranked]
     street = choose(
-        ranked, settings.max_views, lambda photo, n: views_of(photo, n, point, source, around_it, facts, tools)
+        ranked, settings.max_views, lambda photo, n: views_of(photo, n, point, source, around_it, facts, registry)
     )
     missing += [
         MissingView(view="street", reason=error.reason, detail=f"{photo_id}: {error.detail}")
@@ -80,8 +80,8 @@ def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
     ]
     if not street.views:
         return _failed(site, street.why_none(settings.search_radius_m), missing, street.considered)
-    drone = chips.drone(Point(street.views[0].lat, street.views[0].lon), site.region, tools, missing)
-    _require("drone", drone, missing, tools)
+    drone = chips.drone(Point(street.views[0].lat, street.views[0].lon), site.region, registry, missing)
+    _require("drone", drone, missing, registry)
     return ImageryRow(
         **site.model_dump(),
         status="ok",
@@ -99,14 +99,14 @@ def _row(site: Site, tools: Toolbox, missing: list[MissingView]) -> ImageryRow:
     )
 
 
-def _require(view: str, chip: object | None, missing: list[MissingView], tools: Toolbox) -> None:
+def _require(view: str, chip: object | None, missing: list[MissingView], registry: Registry) -> None:
     """Fail the site if a view that the build requires is missing."""
-    if chip is None and view in tools.build.imagery.require:
+    if chip is None and view in registry.build.imagery.require:
         why = next(one for one in reversed(missing) if one.view == view)
         raise SiteError(why.reason, f"{view}, which imagery.require names: {why.detail}")
 
 
-def _completed(site: Site, row: ImageryRow, parts: frozenset[str], tools: Toolbox) -> ImageryRow:
+def _completed(site: Site, row: ImageryRow, parts: frozenset[str], registry: Registry) -> ImageryRow:
     """A row with some parts made anew. A view whose source is unavailable now is missing: nothing else is lost for it.
 
     Raises:
@@ -118,23 +118,23 @@ def _completed(site: Site, row: ImageryRow, parts: frozenset[str], tools: Toolbo
     with _noting("aerial", missing):
         if "aerial" in parts:
             new["aerial"] = None
-            new["aerial"] = chips.aerial(point, region, tools, missing)
+            new["aerial"] = chips.aerial(point, region, registry, missing)
     with _noting("aerial", missing):
         if "scales" in parts:
             new["aerial_scales"] = []
             if new.get("aerial", row.aerial) is not None:
-                new["aerial_scales"] = chips.scales(point, region, tools, missing)
+                new["aerial_scales"] = chips.scales(point, region, registry, missing)
     with _noting("map", missing):
         if "map" in parts:
             new |= {"map": None, "facts": [], "charted": []}
-            new |= dict(zip(("map", "facts", "charted"), chips.mapped(point, region, tools, missing), strict=True))
+            new |= dict(zip(("map", "facts", "charted"), chips.mapped(point, region, registry, missing), strict=True))
     with _noting("drone", missing):
         if "drone" in parts:
             new["drone"] = None
-            new["drone"] = chips.drone(Point(row.views[0].lat, row.views[0].lon), region, tools, missing)
+            new["drone"] = chips.drone(Point(row.views[0].lat, row.views[0].lon), region, registry, missing)
     made = row.model_copy(update={**new, "missing": missing})
-    for view in tools.build.imagery.require:
-        _require(view, getattr(made, view), missing, tools)
+    for view in registry.build.imagery.require:
+        _require(view, getattr(made, view), missing, registry)
     if made.aerial is None and made.map is None:
         raise SiteError(Reason.NO_REFERENCE, "; ".join(f"{m.view}: {m.reason} ({m.detail})" for m in missing))
     return made
@@ -170,9 +170,9 @@ def _failed(
     )
 
 
-def _depends_on(build: Build, tools: Toolbox, region: Region) -> dict[str, list[object]]:
+def _depends_on(build: Build, registry: Registry, region: Region) -> dict[str, list[object]]:
     """By part. Street views are held against the map, and the drone chip is centred on one of them."""
-    settings, sources, blurrer = build.imagery, region_sources(tools, region), tools.blurrer
+    settings, sources, blurrer = build.imagery, region_sources(registry, region), registry.blurrer
     sized = settings.chips.size_px, settings.chips.min_covered, settings.jpeg_quality
     street = [
         settings.model_dump(mode="json", exclude={"chips", "require"}),
@@ -190,8 +190,8 @@ def _depends_on(build: Build, tools: Toolbox, region: Region) -> dict[str, list[
     }
 
 
-def _run(given: StageInput, tools: Toolbox) -> list[ImageryRow]:
-    return imagery(given.sites, tools, given.known)
+def _run(given: StageInput, registry: Registry) -> list[ImageryRow]:
+    return imagery(given.sites, registry, given.known)
 
 
-STAGE = Stage(ImageryRow, reads=(), version=7, depends_on=_depends_on, run=_run, core="street")
+STAGE = Stage(ImageryRow, reads=(), version=8, depends_on=_depends_on, run=_run, core="street")

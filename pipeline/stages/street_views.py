@@ -14,8 +14,8 @@ from pipeline.imaging.panorama import cut
 from pipeline.imaging.phash import phash
 from pipeline.imaging.quality import gate, measure
 from pipeline.imaging.types import Camera, Pixels
-from pipeline.imaging.vanishing import VanishingPoint, vanishing_point
-from pipeline.registry.toolbox import Toolbox
+from pipeline.imaging.vanishing import VanishingPoint, vanishing_around, vanishing_point
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import KnowsTruth, Photo, StreetSource
 from pipeline.stages.heading import Settled, settle
 from schemas.reasons import Reason
@@ -24,7 +24,13 @@ from schemas.records import Image, MapFact, Quality, StreetView
 _LEAST_SHOWN = 0.98
 """Share of a view cut from a part of a sphere or from a fisheye that must lie on it."""
 _UNKNOWN_HFOV_DEG = 65.0
-"""Field of view that is assumed if it is unknown and the synthetic world's truth is requested."""
+"""Field of view that is assumed if it is unknown and the synthetic world's truth or a photo's lines are requested."""
+_NEAR_AXIS_DEG = 8.0
+"""By a field of view of 45 to 95 degrees in place of the assumed one, a point so near to the axis lies within 6 degrees
+of where it is assumed."""
+_ALL_ROUND_DEG = tuple(45.0 * n for n in range(-3, 5))
+_SPREAD_DEG, _LINES_PX = 90.0, (640, 480)
+"""Views in which a panorama's lines are looked for: turns, width in degrees, size."""
 
 
 def views_of(
@@ -34,7 +40,7 @@ def views_of(
     source: StreetSource,
     others: Sequence[Photo],
     facts: Sequence[MapFact],
-    tools: Toolbox,
+    registry: Registry,
 ) -> list[StreetView]:
     """A flat photo as one view; a panorama as itself and its perspective cuts, a fisheye as its cuts alone.
 
@@ -45,12 +51,12 @@ def views_of(
         source: of the photo.
         others: photos around the site, for the direction of travel.
         facts: what the map has around the site, for the direction of the road.
-        tools: the build's engines and settings.
+        registry: the build's engines and settings.
 
     Raises:
         SiteError: it cannot be read, decoded or used.
     """
-    settings = tools.build.imagery
+    settings = registry.build.imagery
     if photo.size_bytes is not None and photo.size_bytes > settings.limits.max_bytes:
         detail = f"{photo.size_bytes} bytes, at most {settings.limits.max_bytes} allowed"
         raise SiteError(Reason.IMAGE_TOO_LARGE, detail)
@@ -59,21 +65,24 @@ def views_of(
     # Of a panorama, large enough that a cut has a pixel of its own for each of its.
     wide = settings.long_side_px * _span_deg(photo) / settings.cut_hfov_deg
     long_side_px = max(settings.long_side_px, round(wide))
-    pixels, scores, faces = _checked(fit(decode(data, settings.limits, long_side_px=long_side_px), long_side_px), tools)
+    pixels, scores, faces = _checked(
+        fit(decode(data, settings.limits, long_side_px=long_side_px), long_side_px), registry
+    )
     height, width = pixels.shape[:2]
     if photo.projection == "perspective" or (photo.projection == "fisheye" and photo.lens is None):
+        lens_known = photo.projection == "perspective"
         photo = _flat(photo, width, height)
-        lines = None if photo.hfov_deg is None else vanishing_point(pixels, photo.hfov_deg)
+        lines = _lines_of_flat(pixels, photo.hfov_deg) if lens_known else None
         photo, settled = _settled(photo, others, facts, lines)
-        return [_view(photo, str(number), pixels, scores, faces, point, source, tools, settled)]
-    photo, settled = _settled(photo, others, facts, None)
+        return [_view(photo, str(number), pixels, scores, faces, point, source, registry, settled)]
+    if isinstance(photo.lens, Crop):
+        pixels = on_sphere(pixels, photo.lens)
+    photo, settled = _settled(photo, others, facts, _lines_around(photo, pixels))
     views = []
     if photo.projection == "equirectangular":
-        if isinstance(photo.lens, Crop):
-            pixels = on_sphere(pixels, photo.lens)
         small = fit(pixels, 2 * settings.long_side_px)
-        views.append(_view(photo, str(number), small, scores, faces, point, source, tools, settled))
-    cuts = _cuts(photo, number, pixels, faces if not views else 0, point, source, tools, settled)
+        views.append(_view(photo, str(number), small, scores, faces, point, source, registry, settled))
+    cuts = _cuts(photo, number, pixels, faces if not views else 0, point, source, registry, settled)
     if not cuts:
         raise SiteError(Reason.WRONG_ASPECT, f"it sees {_span_deg(photo):.0f} degrees, too little to cut a view from")
     return [*views, *cuts]
@@ -106,6 +115,32 @@ def _flat(photo: Photo, width: int, height: int) -> Photo:
     return replace(photo, projection="perspective", hfov_deg=hfov)
 
 
+def _lines_of_flat(pixels: Pixels, hfov_deg: float | None) -> VanishingPoint | None:
+    """Where a flat photo's lines run to. If nobody knows its field of view, only a point near its axis is sure."""
+    lines = vanishing_point(pixels, hfov_deg or _UNKNOWN_HFOV_DEG)
+    return lines if hfov_deg is not None or (lines is not None and abs(lines.angle_deg) <= _NEAR_AXIS_DEG) else None
+
+
+def _lines_around(photo: Photo, pixels: Pixels) -> VanishingPoint | None:
+    """Where the lines of a panorama or a fisheye run to, by views cut all round it."""
+    if photo.heading_deg is None:
+        return None
+    found = []
+    for turn in _ALL_ROUND_DEG:
+        piece, shown = _piece(photo, pixels, 0.0, Camera(turn % 360.0, 0.0, _SPREAD_DEG, *_LINES_PX))
+        lines = vanishing_point(piece, _SPREAD_DEG) if shown >= _LEAST_SHOWN else None
+        found += [] if lines is None else [(turn, lines)]
+    return vanishing_around(found)
+
+
+def _piece(photo: Photo, pixels: Pixels, heading_deg: float, camera: Camera) -> tuple[Pixels, float]:
+    """A view cut from a panorama or a fisheye, and the share of it that lies on the photo."""
+    if isinstance(photo.lens, Fisheye):
+        return cut_fisheye(pixels, photo.lens, heading_deg, camera)
+    shown = 1.0 if photo.lens is None else shown_of_crop(photo.lens, heading_deg, camera)
+    return cut(pixels, heading_deg, camera), shown
+
+
 def _settled(
     photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], lines: VanishingPoint | None
 ) -> tuple[Photo, Settled]:
@@ -121,22 +156,18 @@ def _cuts(
     faces: int,
     point: Point,
     source: StreetSource,
-    tools: Toolbox,
+    registry: Registry,
     settled: Settled,
 ) -> list[StreetView]:
     """Perspective views of a panorama or a fisheye, as far as they lie on it."""
-    settings = tools.build.imagery
+    settings = registry.build.imagery
     base = photo.heading_deg or 0.0
     width, height = settings.long_side_px, settings.long_side_px * 3 // 4
     span = photo.lens.span_deg(*pixels.shape[1::-1]) if isinstance(photo.lens, Fisheye) else _span_deg(photo)
     found: list[StreetView] = []
     for turn in turns(span, settings.cut_hfov_deg, settings.max_views):
         camera = Camera((base + turn) % 360.0, 0.0, settings.cut_hfov_deg, width, height)
-        if isinstance(photo.lens, Fisheye):
-            piece, shown = cut_fisheye(pixels, photo.lens, base, camera)
-        else:
-            piece = cut(pixels, base, camera)
-            shown = 1.0 if photo.lens is None else shown_of_crop(photo.lens, base, camera)
+        piece, shown = _piece(photo, pixels, base, camera)
         if shown < _LEAST_SHOWN:
             continue
         cut_photo = replace(
@@ -149,20 +180,22 @@ def _cuts(
         blurred = 0 if found else faces
         view_id = f"{number}@{turn % 360.0:g}"
         scores = measure(piece)
-        found.append(_view(cut_photo, view_id, piece, scores, blurred, point, source, tools, settled, cut_from=whole))
+        found.append(
+            _view(cut_photo, view_id, piece, scores, blurred, point, source, registry, settled, cut_from=whole)
+        )
     return found
 
 
-def _checked(pixels: Pixels, tools: Toolbox) -> tuple[Pixels, Quality, int]:
+def _checked(pixels: Pixels, registry: Registry) -> tuple[Pixels, Quality, int]:
     """The photo with blurred faces, its scores, and the number of faces, if it passes the quality gates."""
     scores = measure(pixels)
-    reason = gate(scores, tools.build.imagery.quality)
+    reason = gate(scores, registry.build.imagery.quality)
     if reason is not None:
         raise SiteError(reason, ", ".join(f"{name} {value:.3g}" for name, value in scores))
-    if tools.blurrer is None:
+    if registry.blurrer is None:
         return pixels, scores, 0
-    with tools.boundary("anonymiser", Reason.ENGINE_FAILED).guard():
-        blurred, faces = tools.blurrer.blur(pixels)
+    with registry.boundary("anonymiser", Reason.ENGINE_FAILED).guard():
+        blurred, faces = registry.blurrer.blur(pixels)
     return blurred, scores, faces
 
 
@@ -174,7 +207,7 @@ def _view(
     faces: int,
     point: Point,
     source: StreetSource,
-    tools: Toolbox,
+    registry: Registry,
     settled: Settled,
     cut_from: str | None = None,
 ) -> StreetView:
@@ -210,6 +243,6 @@ def _view(
         quality=scores,
         faces_blurred=faces,
         phash=phash(pixels),
-        image=Image(bytes=encode_jpeg(pixels, tools.build.imagery.jpeg_quality), path=f"{view_id}.jpg"),
+        image=Image(bytes=encode_jpeg(pixels, registry.build.imagery.jpeg_quality), path=f"{view_id}.jpg"),
         truth=truth,
     )

@@ -93,7 +93,8 @@ def test_paths_and_modules_are_there(page: Path) -> None:
 def commands(page: Path) -> Iterator[list[str]]:
     """Each `geoscribe ...` of a page, in blocks and in running text, as words."""
     text = page.read_text(encoding="utf-8")
-    shown = re.findall(r"^(?:\$ )?(geoscribe [^#\n]+)", "\n".join(block.text for block in blocks(page)), re.MULTILINE)
+    code = "\n".join(block.text for block in blocks(page)).replace("\\\n", " ")  # what is continued on the next line
+    shown = re.findall(r"^(?:\$ )?(geoscribe [^#\n]+)", code, re.MULTILINE)
     for command in [*shown, *re.findall(r"`(geoscribe [^`]+)`", text)]:
         yield shlex.split(command)[1:]
 

@@ -18,7 +18,7 @@ from pipeline.engine.build_file import parse_build
 from pipeline.errors import ConfigError, SiteError
 from pipeline.geo.point import Point
 from pipeline.perception.base import View
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from schemas.records import Sample
 from tests.docs.recipes import DOCS, ROOT, Block, added, changes, files, follow
 from tests.tools.conftest import make_sample, publish_samples
@@ -87,7 +87,7 @@ def test_the_source_gives_its_photos(tmp_path: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setitem(names.STREET, name, where)
     (tmp_path / str(index.title)).write_text(index.text)
     build = parse_build(yaml.safe_load(build_file.text), base=tmp_path)
-    source = Toolbox(build).street("harbour")
+    source = Registry(build).street("harbour")
     (photo,) = source.candidates(build.regions[0])
     assert source.near(Point(55.6761, 12.5683), 50.0) == [photo]
     assert source.near(Point(55.6761, 12.5683), 5.0) == []
@@ -97,7 +97,7 @@ def test_the_source_gives_its_photos(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert source.read(photo) == b"a photo"
     before = source.fingerprint()
     (tmp_path / str(index.title)).write_text(json.dumps({"features": []}))
-    assert Toolbox(build).street("harbour").fingerprint() != before
+    assert Registry(build).street("harbour").fingerprint() != before
 
 
 def test_the_engine_reads_qr_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_the_engine_reads_qr_codes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     pixels = np.full((320, 480, 3), 255, np.uint8)
     pixels[80:240, 160:320] = code[:, :, None]
     empty = np.full((320, 480, 3), 255, np.uint8)
-    found, nothing = Toolbox(build).ocr.read([View("0", pixels, None), View("1", empty, None)])
+    found, nothing = Registry(build).ocr.read([View("0", pixels, None), View("1", empty, None)])
     assert nothing == []
     assert [box.text for box in found] == ["Harbour Museum"]
     assert np.abs(np.array(found[0].polygon[:2]) - (160, 80)).max() < 16

@@ -23,7 +23,7 @@ from pipeline.engine.layers import list_layers
 from pipeline.engine.units import sample_region
 from pipeline.engine.workspace import collect_garbage, read_state
 from pipeline.errors import BuildStopped, ConfigError, MachineError, SiteError
-from pipeline.registry import toolbox
+from pipeline.registry import registry as registry_module
 from pipeline.sources.world import WorldStreetSource
 from pipeline.stages.cues import cues
 from pipeline.stages.imagery import imagery
@@ -123,15 +123,15 @@ def test_a_changed_prompt_runs_captions_alone(
     phrases = prompt_sets / "composer-en-1" / "phrases.yaml"
     phrases.write_text(phrases.read_text().replace("roughly", "very nearly"))
     monkeypatch.setattr(loader, "FOLDER", prompt_sets)
-    monkeypatch.setattr(toolbox, "_toolboxes", {})
+    monkeypatch.setattr(registry_module, "_registries", {})
     assert made_stages(run_build(build)) == {"captions", "publish"}
 
 
 def test_more_sites_never_move_those_there_are(small_build: Callable[..., Build], tmp_path: Path) -> None:
     few, many = small_build(tmp_path / "few"), small_build(tmp_path / "many", sampling__max_sites=15)
     for region in few.regions:
-        some = {(s.site_id, s.lat, s.lon) for s in sample_region(few, toolbox.toolbox(few), region)}
-        more = {(s.site_id, s.lat, s.lon) for s in sample_region(many, toolbox.toolbox(many), region)}
+        some = {(s.site_id, s.lat, s.lon) for s in sample_region(few, registry_module.registry_of(few), region)}
+        more = {(s.site_id, s.lat, s.lon) for s in sample_region(many, registry_module.registry_of(many), region)}
         assert len(some) == 6
         assert some < more
 
@@ -139,12 +139,12 @@ def test_more_sites_never_move_those_there_are(small_build: Callable[..., Build]
 def test_sites_keep_their_distance_and_weights_sum_to_the_candidates(small_build: Callable[..., Build]) -> None:
     build = small_build(sampling__max_sites=None)
     region = build.regions[0]
-    sites = sample_region(build, toolbox.toolbox(build), region)
+    sites = sample_region(build, registry_module.registry_of(build), region)
     geod = Geod(ellps="WGS84")
     for i, a in enumerate(sites):
         for b in sites[:i]:
             assert geod.inv(a.lon, a.lat, b.lon, b.lat)[2] >= 59.9
-    candidates = sum(1 for _ in toolbox.toolbox(build).street(region.name).candidates(region))
+    candidates = sum(1 for _ in registry_module.registry_of(build).street(region.name).candidates(region))
     assert sum(s.weight for s in sites) == pytest.approx(candidates, rel=1e-3)
 
 

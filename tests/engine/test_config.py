@@ -12,7 +12,7 @@ from pipeline.config.region import Region
 from pipeline.engine.build_file import load_build, parse_build, schema_json
 from pipeline.engine.ready import check_sources
 from pipeline.errors import ConfigError, Problem
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 
@@ -221,7 +221,7 @@ def test_dates_may_stand_without_quotes_in_every_section_that_has_one(as_given: 
         found = [sources.aerial[name].captured_on for name in aerial]
         found += [sources.map["osm"].extracted_on, sources.aerial["stac"].datetime]
         assert {str(text)[:10] for text in found} == {"2026-03-01"}
-        check_sources(build, Toolbox(build))
+        check_sources(build, Registry(build))
 
 
 @pytest.mark.parametrize("text", ["a: " + "[" * 1_500 + "]" * 1_500, 'name: "\\uD800"', "name: !!int x"])

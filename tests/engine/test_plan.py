@@ -25,7 +25,7 @@ from pipeline.engine.units import sample_region
 from pipeline.errors import ConfigError
 from pipeline.geo.point import Floats
 from pipeline.net.base import Provider
-from pipeline.registry import toolbox
+from pipeline.registry import registry as registry_module
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,7 +69,7 @@ class Faraway:
 @pytest.fixture(autouse=True)
 def faraway(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(names.STREET, "mapillary", f"{__name__}:Faraway")
-    monkeypatch.setattr(toolbox, "_toolboxes", {})
+    monkeypatch.setattr(registry_module, "_registries", {})
 
 
 def build_of(tmp_path: Path, **changes: Any) -> Build:
@@ -227,7 +227,7 @@ def test_sites_are_measured_and_the_figures_kept_for_builds_of_the_same_settings
     }
     build = parse_build(copy.deepcopy(RAW) | raw, base=tmp_path)
     assert kept(build) is None
-    found = measure(build, toolbox.toolbox(build))
+    found = measure(build, registry_module.registry_of(build))
     assert found.sites == 2
     assert set(found.cpu_s) == set(found.bytes) == {"imagery", "cues", "captions"}
     assert found.cpu_s["imagery"] > found.cpu_s["captions"] > 0, "it draws the pictures"
@@ -240,7 +240,7 @@ def test_sites_are_measured_and_the_figures_kept_for_builds_of_the_same_settings
     file.write_text("{")
     assert kept(build) is None
     model = Dialogue(engine="dialogue", model="m", endpoints=["http://127.0.0.1:9/v1"])
-    assert set(measure(build.model_copy(update={"captioner": model}), toolbox.toolbox(build)).cpu_s) == {
+    assert set(measure(build.model_copy(update={"captioner": model}), registry_module.registry_of(build)).cpu_s) == {
         "imagery",
         "cues",
     }
@@ -266,7 +266,7 @@ def test_sites_of_local_sources_are_those_of_the_build(tmp_path: Path) -> None:
     small = [{"name": "small", "centre": [48.85, 2.35], "radius_m": 300}]
     build = build_of(tmp_path, sources=town, regions=small)
     (region,) = plan(build).regions
-    sites = sample_region(build, toolbox.toolbox(build), build.regions[0])
+    sites = sample_region(build, registry_module.registry_of(build), build.regions[0])
     assert (region.sites, region.units) == (len(sites), len({site.unit for site in sites}))
     assert not region.estimated
 

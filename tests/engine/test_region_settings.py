@@ -13,7 +13,7 @@ from pipeline.engine.layers import list_layers, read_rows
 from pipeline.engine.units import stage_bases
 from pipeline.engine.warnings import script_at, unread_scripts
 from pipeline.errors import ConfigError
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.storage import open_store
 from schemas.records import CaptionRow, CueRow
 from tests.command import run_here
@@ -54,9 +54,9 @@ def test_what_one_region_has_of_its_own_changes_no_other_region_s_tables(small_b
     changed = {
         key: small_build(regions=[NORTH, SOUTH | {key: value}], sampling__max_sites=6) for key, value in OWN.items()
     }
-    before = [stage_bases(plain, Toolbox(plain), region) for region in plain.regions]
+    before = [stage_bases(plain, Registry(plain), region) for region in plain.regions]
     for key, stage in (("sampling", "sites"), ("perception", "cues"), ("captioner", "captions")):
-        north, south = (stage_bases(changed[key], Toolbox(changed[key]), r) for r in changed[key].regions)
+        north, south = (stage_bases(changed[key], Registry(changed[key]), r) for r in changed[key].regions)
         assert north == before[0]
         assert {name for name, base in south.items() if base != before[1][name]} - {f"{stage}.rows"} == {stage}
 

@@ -9,7 +9,7 @@ import pytest
 from pipeline.config.build import Build
 from pipeline.engine.build_file import load_build
 from pipeline.engine.units import sample_region
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.stages.imagery import imagery
 from tests.engine.conftest import SMALL
 
@@ -24,7 +24,7 @@ def test_another_region_moves_no_site(method: str, small_config: WriteConfig) ->
     def sites_of_north(*regions: Any) -> list[str]:
         build = load_build(small_config(regions=list(regions), sampling=sampling))
         region = next(region for region in build.regions if region.name == "north")
-        return [site.model_dump_json() for site in sample_region(build, Toolbox(build), region)]
+        return [site.model_dump_json() for site in sample_region(build, Registry(build), region)]
 
     alone = sites_of_north(north)
     assert len(alone) == 12
@@ -39,8 +39,8 @@ def test_a_unit_makes_the_sources_of_its_own_region_alone(small_config: WriteCon
         sources__street={"north": town, "south": town},
     )
     build: Build = load_build(config)
-    tools = Toolbox(build)
-    sites = sample_region(build, tools, build.regions[0])
-    assert {row.region for row in imagery(sites[:1], tools)} == {"north"}
-    assert ("street", "north") in tools._made
-    assert ("street", "south") not in tools._made
+    registry = Registry(build)
+    sites = sample_region(build, registry, build.regions[0])
+    assert {row.region for row in imagery(sites[:1], registry)} == {"north"}
+    assert ("street", "north") in registry._made
+    assert ("street", "south") not in registry._made

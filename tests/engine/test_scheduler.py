@@ -108,7 +108,7 @@ def test_in_the_drivers_process_a_fault_stops_what_is_queued_and_is_the_drivers_
 ) -> None:
     ready, tasks = units_of(small_build())
     monkeypatch.setattr(imagery, "imagery", failing(MachineError("the disk is full")))
-    batch = Batch(Scheduler(ready.tools, 1), ready.store, ready.tools, in_driver=True)
+    batch = Batch(Scheduler(ready.registry, 1), ready.store, ready.registry, in_driver=True)
     for task in tasks:
         batch.start(task)
     batch.wait()
@@ -128,8 +128,8 @@ def test_in_a_worker_of_a_cluster_a_fault_is_raised_and_what_is_queued_is_droppe
         raise BuildStopped
 
     monkeypatch.setattr(imagery, "imagery", run)
-    scheduler = Scheduler(ready.tools, 1)
-    batch = Batch(scheduler, ready.store, ready.tools, in_driver=False)
+    scheduler = Scheduler(ready.registry, 1)
+    batch = Batch(scheduler, ready.store, ready.registry, in_driver=False)
     for task in tasks:
         batch.start(task)
     with pytest.raises(BuildStopped):
@@ -144,7 +144,7 @@ def test_a_fault_that_should_not_be_ends_the_batch_with_it(
 ) -> None:
     ready, tasks = units_of(small_build())
     monkeypatch.setattr(imagery, "imagery", failing(RuntimeError("a bug")))
-    batch = Batch(Scheduler(ready.tools, 1), ready.store, ready.tools, in_driver=True)
+    batch = Batch(Scheduler(ready.registry, 1), ready.store, ready.registry, in_driver=True)
     for task in tasks:
         batch.start(task)
     with pytest.raises(RuntimeError, match="a bug"):

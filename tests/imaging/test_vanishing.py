@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.imaging.types import Pixels
-from pipeline.imaging.vanishing import vanishing_point
+from pipeline.imaging.vanishing import VanishingPoint, vanishing_around, vanishing_point
 
 SIZE = (960, 720)
 
@@ -46,3 +46,25 @@ def test_what_has_no_lines_tells_nothing() -> None:
 def test_two_streets_that_are_told_alike_tell_nothing() -> None:
     both = np.minimum(street(-28.0), street(28.0))
     assert vanishing_point(np.asarray(both), 70.0) is None
+
+
+def ends(*angles: float, share: float = 0.5) -> list[tuple[float, VanishingPoint]]:
+    """Points at angles from a picture's axis, each in the view nearest to it."""
+    return [(45.0 * round(a / 45.0), VanishingPoint(a - 45.0 * round(a / 45.0), share)) for a in angles]
+
+
+@pytest.mark.parametrize(
+    ("angles", "street"),
+    [
+        ([20.0, -160.0], 20.0),
+        ([95.0, 94.0, -86.0], -85.67),  # the same street, half a turn on
+        ([20.0], None),  # one end may be anything
+        ([72.0, 68.0], None),  # two views of one end
+        ([20.0, -160.0, 110.0, -70.0], None),  # two streets that are told alike
+        ([20.0, -160.0, 110.0], 20.0),
+        ([], None),
+    ],
+)
+def test_a_street_is_seen_in_both_directions(angles: list[float], street: float | None) -> None:
+    found = vanishing_around(ends(*angles))
+    assert (found and found.angle_deg) == (street and pytest.approx(street, abs=0.01))

@@ -42,7 +42,7 @@ def network_threads() -> int:
 
 
 def test_nothing_starts_before_the_first_request(server: RawServer) -> None:
-    before = network_threads()  # a process keeps the toolboxes, and so the networks, of its builds
+    before = network_threads()  # a process keeps the registries, and so the networks, of its builds
     client = HttpClient(Network(allow_loopback=True, cache_gb=0))
     session = client.session(Provider("test", (server.origin,), 1000, 10))
     assert network_threads() == before

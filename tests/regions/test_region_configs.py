@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.engine.build_file import load_build
 from pipeline.engine.ready import check_ready
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import AsksSeveral
 
 FILES = sorted((Path(__file__).resolve().parents[2] / "configs" / "regions").glob("*.yaml"))
@@ -23,9 +23,9 @@ def test_there_are_enough_of_them_and_they_differ() -> None:
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_is_sound_and_needs_no_key(file: Path) -> None:
     build = load_build(file)
-    tools = Toolbox(build)
-    check_ready(build, tools)
-    found = {kind: source for kind, _, _, source in tools.networked()}
+    registry = Registry(build)
+    check_ready(build, registry)
+    found = {kind: source for kind, _, _, source in registry.networked()}
     assert {"street", "aerial", "map"} <= set(found)
     assert all(source.provider().key is None for source in found.values())
     assert not any(isinstance(source, AsksSeveral) for source in found.values())

@@ -14,7 +14,7 @@ from pipeline.config.imagery import Choice
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import Photo
 from pipeline.sources.world.street import WorldStreetSource
 from pipeline.stages.choosing import MOST_CONSIDERED, choose, rank
@@ -199,13 +199,13 @@ def test_all_that_is_known_of_a_photo_is_noted() -> None:
 
 def test_the_row_of_a_site_says_what_was_considered(monkeypatch: pytest.MonkeyPatch) -> None:
     build = Build.model_validate(copy.deepcopy(SMALL))
-    tools = Toolbox(build)
+    registry = Registry(build)
     region = build.regions[0]
-    candidate = next(iter(tools.street(region.name).candidates(region)))
+    candidate = next(iter(registry.street(region.name).candidates(region)))
     site = Site(
         site_id="s", region=region.name, unit="u", weight=1, lat=candidate.position.lat, lon=candidate.position.lon
     )
-    (row,) = imagery([site], tools)
+    (row,) = imagery([site], registry)
     assert row.status == "ok"
     assert {one.source_id for one in row.considered if one.verdict == "chosen"} == {v.source_id for v in row.views}
 
@@ -215,6 +215,6 @@ def test_the_row_of_a_site_says_what_was_considered(monkeypatch: pytest.MonkeyPa
         return [replace(one, unusable=(Reason.METADATA_ONLY, "ids only")) for one in near(self, point, radius_m)]
 
     monkeypatch.setattr(WorldStreetSource, "near", refused)
-    (row,) = imagery([site], tools)
+    (row,) = imagery([site], registry)
     assert (row.status, row.reason) == ("failed", Reason.METADATA_ONLY)
     assert {one.verdict for one in row.considered} == {"metadata_only: ids only"}

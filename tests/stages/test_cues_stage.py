@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pipeline.engine.build_file import parse_build
-from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.registry.registry import Registry, registry_of
 from pipeline.stages.cues import cues
 from schemas import records
 from schemas.arrow import from_table, to_table
@@ -22,14 +22,14 @@ SIDE = 64
 
 
 @pytest.fixture
-def tools(tmp_path: Path) -> Toolbox:
+def registry(tmp_path: Path) -> Registry:
     build = {
         "name": "test", "workspace": "workspace", "dataset": "dataset",
         "regions": [{"name": "r", "centre": [0.0, 0.0], "radius_m": 100}],
         "sources": {"street": {"w": {"type": "world"}}, "map": {"w": {"type": "world"}}},
         "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
     }  # fmt: skip
-    return Toolbox(parse_build(build, base=tmp_path))
+    return Registry(parse_build(build, base=tmp_path))
 
 
 def png(seed: int) -> records.Image:
@@ -68,8 +68,8 @@ def site(*views: StreetView, aerial: Chip | None = None) -> ImageryRow:
     )  # fmt: skip
 
 
-def test_perspective_views_and_the_aerial_chip_have_signatures(tools: Toolbox) -> None:
-    (row,) = cues([site(view("0"), view("1", projection="equirectangular"), view("2"), aerial=chip())], tools)
+def test_perspective_views_and_the_aerial_chip_have_signatures(registry: Registry) -> None:
+    (row,) = cues([site(view("0"), view("1", projection="equirectangular"), view("2"), aerial=chip())], registry)
     assert row.status == "ok"
     assert [(s.view_id, s.kind) for s in row.signatures] == [
         (name, kind) for name in ("0", "2", "aerial") for kind in ("colour", "orientation", "spectrum")
@@ -78,30 +78,30 @@ def test_perspective_views_and_the_aerial_chip_have_signatures(tools: Toolbox) -
     assert from_table(CueRow, to_table(CueRow, [row])) == [row]
 
 
-def test_without_an_aerial_chip_the_views_have_theirs(tools: Toolbox) -> None:
-    (row,) = cues([site(view("0"))], tools)
+def test_without_an_aerial_chip_the_views_have_theirs(registry: Registry) -> None:
+    (row,) = cues([site(view("0"))], registry)
     assert {s.view_id for s in row.signatures} == {"0"}
 
 
-def test_a_site_of_passing_things_fails_and_keeps_what_was_seen(tools: Toolbox) -> None:
-    (row,) = cues([site(view("0", lasting=False))], tools)
+def test_a_site_of_passing_things_fails_and_keeps_what_was_seen(registry: Registry) -> None:
+    (row,) = cues([site(view("0", lasting=False))], registry)
     assert (row.status, row.reason, len(row.cues)) == ("failed", Reason.NO_CUES, 1)
 
 
-def test_a_damaged_picture_is_that_site_s_fault(tools: Toolbox) -> None:
+def test_a_damaged_picture_is_that_site_s_fault(registry: Registry) -> None:
     bad = view("0").model_copy(update={"image": records.Image(bytes=b"\x89PNG", path="x")})
-    rows = cues([site(bad), site(view("1"))], tools)
+    rows = cues([site(bad), site(view("1"))], registry)
     assert [row.status for row in rows] == ["failed", "ok"]
     assert rows[0].signatures == []
 
 
-def test_sites_read_together_are_read_as_alone(tools: Toolbox) -> None:
+def test_sites_read_together_are_read_as_alone(registry: Registry) -> None:
     whole = [site(*(view(str(10 * i + k)) for k in range(1 + i % 3)), aerial=chip()) for i in range(6)]
     damaged = view("0").model_copy(update={"image": records.Image(bytes=b"GIF89a", path="x")})
     mixed = [*whole[:2], site(damaged), *whole[2:]]
-    rows = cues(mixed, tools)
+    rows = cues(mixed, registry)
     assert [row.status for row in rows] == ["ok", "ok", "failed", *["ok"] * 4]
-    assert rows == [row for one in mixed for row in cues([one], tools)]
+    assert rows == [row for one in mixed for row in cues([one], registry)]
 
 
 def test_black_photos_and_a_flat_chip_are_a_site_without_cues(tmp_path: Path) -> None:
@@ -115,16 +115,16 @@ def test_black_photos_and_a_flat_chip_are_a_site_without_cues(tmp_path: Path) ->
     Image.new("RGB", (320, 240)).save(file, "PNG")
     black = records.Image(bytes=file.getvalue(), path="0.png")
     shown = view("0").model_copy(update={"image": black, "width": 320, "height": 240, "truth": None})
-    (row,) = cues([site(shown)], Toolbox(parse_build(build, base=tmp_path)))
+    (row,) = cues([site(shown)], Registry(parse_build(build, base=tmp_path)))
     assert (row.status, row.reason, row.cues) == ("failed", Reason.NO_CUES, [])
 
 
-def test_engines_are_made_once_a_process_however_many_threads_ask(tools: Toolbox) -> None:
+def test_engines_are_made_once_a_process_however_many_threads_ask(registry: Registry) -> None:
     start = threading.Barrier(8)
 
     def ask(_: int) -> tuple[int, int, int]:
         start.wait()
-        mine = toolbox(tools.build)
+        mine = registry_of(registry.build)
         return id(mine), id(mine.ocr), id(mine.segmenter)
 
     with ThreadPoolExecutor(8) as pool:

@@ -21,7 +21,7 @@ from pipeline.errors import MachineError, SiteError
 from pipeline.geo.point import Point
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import View
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import Photo
 from pipeline.sources.world import WorldAerialSource, WorldMapSource, WorldStreetSource
 from pipeline.stages.captions import captions
@@ -42,23 +42,23 @@ def build(tmp_path: Path) -> Build:
 
 
 @pytest.fixture
-def tools(build: Build) -> Toolbox:
-    return Toolbox(build)
+def registry(build: Build) -> Registry:
+    return Registry(build)
 
 
 @pytest.fixture(scope="module")
 def sites(tmp_path_factory: pytest.TempPathFactory) -> list[Site]:
     build = parse_build(SMALL, base=tmp_path_factory.mktemp("sites"))
-    return sample_region(build, Toolbox(build), build.regions[0])[:5]
+    return sample_region(build, Registry(build), build.regions[0])[:5]
 
 
 @pytest.fixture(scope="module")
 def rows(sites: list[Site], tmp_path_factory: pytest.TempPathFactory) -> list[ImageryRow]:
-    return imagery(sites, Toolbox(parse_build(SMALL, base=tmp_path_factory.mktemp("rows"))))
+    return imagery(sites, Registry(parse_build(SMALL, base=tmp_path_factory.mktemp("rows"))))
 
 
 def test_a_source_that_fails_on_one_site_fails_that_site(
-    sites: list[Site], tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+    sites: list[Site], registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     near = WorldStreetSource.near
 
@@ -68,13 +68,13 @@ def test_a_source_that_fails_on_one_site_fails_that_site(
         return near(self, point, radius_m)
 
     monkeypatch.setattr(WorldStreetSource, "near", odd)
-    found = imagery(sites, tools)
+    found = imagery(sites, registry)
     assert [row.reason for row in found] == [None, None, Reason.BAD_ANSWER, None, None]
     assert "street source town: near: AttributeError: 'NoneType' object has" in (found[2].detail or "")
 
 
 def test_photos_and_chips_that_fail_leave_the_site_the_others(
-    sites: list[Site], tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+    sites: list[Site], registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, first = WorldStreetSource.read, set[str]()
 
@@ -86,14 +86,14 @@ def test_photos_and_chips_that_fail_leave_the_site_the_others(
 
     monkeypatch.setattr(WorldStreetSource, "read", odd)
     monkeypatch.setattr(WorldAerialSource, "chip", broken)
-    (row,) = imagery(sites[:1], tools)
+    (row,) = imagery(sites[:1], registry)
     assert row.status == "ok"
     assert [(view.view, view.reason) for view in row.missing] == [("aerial", "bad_answer"), ("street", "bad_answer")]
     assert {one.source_id for one in row.considered if "AttributeError" in one.verdict} == first
 
 
 def test_text_that_no_file_can_hold_fails_the_site(
-    sites: list[Site], tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+    sites: list[Site], registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     near = WorldStreetSource.near
 
@@ -101,11 +101,11 @@ def test_text_that_no_file_can_hold_fails_the_site(
         return [replace(photo, author="half of \ud83d") for photo in near(self, point, radius_m)]
 
     monkeypatch.setattr(WorldStreetSource, "near", odd)
-    assert {row.reason for row in imagery(sites[:2], tools)} == {Reason.BAD_ANSWER}
+    assert {row.reason for row in imagery(sites[:2], registry)} == {Reason.BAD_ANSWER}
 
 
 def test_faces_that_cannot_be_blurred_are_not_published(
-    sites: list[Site], tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+    sites: list[Site], registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Blurrer:
         name = "blurrer"
@@ -113,8 +113,8 @@ def test_faces_that_cannot_be_blurred_are_not_published(
         def blur(self, _: Pixels) -> tuple[Pixels, int]:
             raise ValueError("a picture of odd size")
 
-    monkeypatch.setattr(Toolbox, "blurrer", Blurrer())
-    (row,) = imagery(sites[:1], tools)
+    monkeypatch.setattr(Registry, "blurrer", Blurrer())
+    (row,) = imagery(sites[:1], registry)
     assert row.reason == Reason.ENGINE_FAILED
     assert "anonymiser: ValueError: a picture of odd size" in (row.detail or "")
 
@@ -141,51 +141,51 @@ class Engine:
 
 @pytest.mark.parametrize("which", ["ocr", "segmenter"])
 def test_an_engine_that_fails_on_one_site_fails_that_site(
-    which: str, rows: list[ImageryRow], tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+    which: str, rows: list[ImageryRow], registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sound = cues(rows, tools)
+    sound = cues(rows, registry)
     guilty = {view.truth for view in rows[1].views}
-    monkeypatch.setattr(Toolbox, which, Engine(getattr(tools, which), lambda view: view.truth in guilty))
-    found = cues(rows, tools)
+    monkeypatch.setattr(Registry, which, Engine(getattr(registry, which), lambda view: view.truth in guilty))
+    found = cues(rows, registry)
     assert found[1].reason == Reason.ENGINE_FAILED
     assert "RuntimeError: CUDA error" in (found[1].detail or "") or "0 answers for" in (found[1].detail or "")
     assert [row for i, row in enumerate(found) if i != 1] == [row for i, row in enumerate(sound) if i != 1]
 
 
 def test_pictures_and_cues_that_fail_fail_their_site(
-    rows: list[ImageryRow], tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+    rows: list[ImageryRow], registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.stages.cues.fuse", broken)
-    assert {row.reason for row in cues(rows, tools)} == {Reason.ENGINE_FAILED}
+    assert {row.reason for row in cues(rows, registry)} == {Reason.ENGINE_FAILED}
     monkeypatch.setattr("pipeline.stages.cues.signatures", broken)
-    assert {row.reason for row in cues(rows, tools)} == {Reason.ENGINE_FAILED}
+    assert {row.reason for row in cues(rows, registry)} == {Reason.ENGINE_FAILED}
 
 
 def test_a_captioner_that_fails_on_one_site_fails_that_site(
-    rows: list[ImageryRow], tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+    rows: list[ImageryRow], registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found: list[CueRow] = cues(rows, tools)
+    found: list[CueRow] = cues(rows, registry)
     assert all(row.status == "ok" for row in found)
-    sound = captions(rows, found, tools, {})
-    describe = type(tools.captioner).describe
+    sound = captions(rows, found, registry, {})
+    describe = type(registry.captioner).describe
 
     def odd(self: Any, sites: Sequence[Evidence]) -> Any:
         if any(one.site.site_id == rows[3].site_id for one in sites):
             raise UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
         return describe(self, sites)
 
-    monkeypatch.setattr(type(tools.captioner), "describe", odd)
-    again = captions(rows, found, tools, {})
-    assert (again[3].reason, again[3].captioner) == (Reason.ENGINE_FAILED, tools.captioner.name)
+    monkeypatch.setattr(type(registry.captioner), "describe", odd)
+    again = captions(rows, found, registry, {})
+    assert (again[3].reason, again[3].captioner) == (Reason.ENGINE_FAILED, registry.captioner.name)
     assert [row for i, row in enumerate(again) if i != 3] == [row for i, row in enumerate(sound) if i != 3]
 
 
 def test_checks_that_fail_on_a_description_fail_its_site(
-    rows: list[ImageryRow], tools: Toolbox, monkeypatch: pytest.MonkeyPatch
+    rows: list[ImageryRow], registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = cues(rows, tools)
+    found = cues(rows, registry)
     monkeypatch.setattr("pipeline.stages.captions.ground", broken)
-    assert {row.reason for row in captions(rows, found, tools, {})} == {Reason.ENGINE_FAILED}
+    assert {row.reason for row in captions(rows, found, registry, {})} == {Reason.ENGINE_FAILED}
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -205,10 +205,10 @@ def test_a_region_whose_sites_cannot_be_drawn_is_told_and_the_others_are_built(
     monkeypatch.setattr(WorldStreetSource, "candidates", odd)
     with pytest.raises(MachineError, match="the sites of region south cannot be drawn: bad_answer"):
         run_build(build)
-    tools = Toolbox(build)
-    assert sample_region(build, tools, build.regions[0])
+    registry = Registry(build)
+    assert sample_region(build, registry, build.regions[0])
     with pytest.raises(NotDrawnError):
-        sample_region(build, tools, build.regions[1])
+        sample_region(build, registry, build.regions[1])
 
 
 def test_a_fault_of_all_sites_stops_the_build_and_is_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,10 +233,10 @@ def test_fewer_sites_than_that_are_rows(build: Build, monkeypatch: pytest.Monkey
     assert outcome.failed == {"no_reference": outcome.sites}
 
 
-def test_guarded_sources_are_what_they_were(tools: Toolbox) -> None:
-    street, around = tools.street("north"), tools.map("north")
+def test_guarded_sources_are_what_they_were(registry: Registry) -> None:
+    street, around = registry.street("north"), registry.map("north")
     assert isinstance(street, WorldStreetSource)
     assert isinstance(around, WorldMapSource)
     assert street.fingerprint()
-    image = Image.open(io.BytesIO(street.read(next(street.candidates(tools.regions["north"])))))
+    image = Image.open(io.BytesIO(street.read(next(street.candidates(registry.regions["north"])))))
     assert np.asarray(image).ndim == 3

@@ -91,6 +91,11 @@ def test_where_roads_meet_one_that_agrees_is_enough() -> None:
     assert settled(drive(0, 92.0, sequence=None), [road(0.0), road(90.0)], AHEAD) == ("confirmed", 92.0)
 
 
+def test_a_side_street_further_on_confirms_nothing() -> None:
+    beside = settled(drive(0, 5.0, sequence=None), [road(90.0, 2.0), road(0.0, 9.0)], AHEAD)
+    assert beside == ("unreliable", 5.0)
+
+
 def test_a_dash_camera_whose_compass_is_45_degrees_off_is_found_and_corrected() -> None:
     source, heading = settled(drive(20, 20.0, 20.0, 65.0, 20.0, 20.0), [road(20.0)], AHEAD)
     assert source == "corrected"

@@ -11,7 +11,7 @@ from affine import Affine
 from pipeline.engine.build_file import parse_build
 from pipeline.engine.units import sample_region
 from pipeline.geo.frame import LocalFrame
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.world import WorldAerialSource, WorldMapSource
 from pipeline.stages.imagery import imagery
 from schemas.records import Chip, ImageryRow, Site
@@ -23,11 +23,11 @@ TOWN = {"type": "world", "seed": 3}
 def rows_of(folder: Path, at: tuple[float, float] | None = None, **changes: Any) -> list[ImageryRow]:
     """Rows of the first region's sites, or of one site at a latitude and longitude; changes as dotted keys."""
     build = parse_build(changed(SMALL, changes), base=folder)
-    tools = Toolbox(build)
-    sites = sample_region(build, tools, build.regions[0])
+    registry = Registry(build)
+    sites = sample_region(build, registry, build.regions[0])
     if at is not None:
         sites = [Site(site_id="one", region="north", unit=sites[0].unit, lat=at[0], lon=at[1], weight=1.0)]
-    return imagery(sites, tools)
+    return imagery(sites, registry)
 
 
 def off_m(chip: Chip, lat: float, lon: float) -> float:

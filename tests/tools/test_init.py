@@ -16,7 +16,7 @@ from pipeline.engine.build_file import load_build
 from pipeline.engine.ready import check_sources
 from pipeline.errors import ConfigError
 from pipeline.regions.catalogue import catalogue
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from tests.command import ROOT, run_here
 from tests.examples import examples
 from tools.new_build.choices import NONE, check_source, place_of, sources_for
@@ -43,7 +43,7 @@ def test_every_choice_makes_a_sound_build_file(
     answers = Answers("mine", where, 500.0, sources, 10, model, "http://127.0.0.1:8000/v1", contact)
     file.write_text(build_text(answers, file), encoding="utf-8")
     build = load_build(file)
-    check_sources(build, Toolbox(build))
+    check_sources(build, Registry(build))
     assert (build.regions[0].catalogue or "") in place
     assert getattr(build.captioner, "model", None) == model
     assert build.network.contact == contact

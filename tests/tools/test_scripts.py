@@ -112,8 +112,8 @@ def test_a_run_that_was_refused_leaves_none(small_config: Callable[..., Path], t
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--runner=FlinkRunner"], "--runner local or --runner dask"),
-        (["--runner", "DirectRunner"], "--runner local or --runner dask"),
+        (["--runner=FlinkRunner"], "--runner local, dask, portable, flink or dataflow"),
+        (["--runner", "DirectRunner"], "--runner local, dask, portable, flink or dataflow"),
         (["--job_nome=x"], "found --job_nome=x"),
         (["stray"], "found stray"),
         (["--direct_num_workers=many"], "direct_num_workers"),
@@ -129,7 +129,7 @@ def test_options_that_beam_would_drop_are_refused(
 
 
 def test_a_runner_that_is_not_known_is_refused(small_config: Callable[..., Path]) -> None:
-    assert geoscribe("build", small_config(), "--runner", "flink").returncode == 2
+    assert geoscribe("build", small_config(), "--runner", "spork").returncode == 2
 
 
 def test_a_reader_that_stops_reading_is_no_error() -> None:

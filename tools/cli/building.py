@@ -27,11 +27,21 @@ class RunnerName(StrEnum):
 
     LOCAL = "local"
     DASK = "dask"
+    PORTABLE = "portable"
+    FLINK = "flink"
+    DATAFLOW = "dataflow"
 
 
 RunnerOption = Annotated[RunnerName, typer.Option(help="Where the stages run.")]
 SchedulerOption = Annotated[
     str | None, typer.Option(help="Address of a running Dask scheduler; without it Dask runs on this machine.")
+]
+JobEndpointOption = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Job service of Beam, for --runner portable and flink.")
+]
+WorkerPoolOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="HOST:PORT", help="Worker pool of Beam, as the job service reaches it. May be given again."),
 ]
 ShrinkOption = Annotated[
     bool,
@@ -62,15 +72,15 @@ def plan(
     from pipeline.engine.measuring import keep, kept
     from pipeline.engine.measuring import measure as run_some
     from pipeline.engine.ready import check_captioner, check_ready
-    from pipeline.registry.toolbox import toolbox
+    from pipeline.registry.registry import registry_of
     from tools.cli.plan_table import print_plan
     from tools.cli.records import plan_record
 
     build = load_build(config)
     if measure:
-        check_ready(build, toolbox(build))
-        check_captioner(toolbox(build))
-        file = keep(build, run_some(build, toolbox(build)))
+        check_ready(build, registry_of(build))
+        check_captioner(registry_of(build))
+        file = keep(build, run_some(build, registry_of(build)))
         print(f"figures of this machine: {file}", file=sys.stderr)
     measured = kept(build)
     made = make_plan(build, measured)
@@ -86,6 +96,8 @@ def build(
     config: ConfigArgument,
     runner: RunnerOption = RunnerName.LOCAL,
     scheduler: SchedulerOption = None,
+    job_endpoint: JobEndpointOption = None,
+    worker_pool: WorkerPoolOption = None,
     stages: Annotated[
         str | None,
         typer.Option(help="Only these stages, separated by commas: sites, imagery, cues, captions, publish."),
@@ -110,6 +122,8 @@ def build(
             command=f"geoscribe build {config}" + (f" --part {part}" if part else ""),
             runner=runner.value,
             scheduler=scheduler,
+            job_endpoint=job_endpoint,
+            worker_pools=worker_pool or (),
             stages=_stages(stages),
             limit_units=limit_units,
             part=parse_part(part) if part is not None else None,
@@ -155,6 +169,7 @@ def publish(
 
 
 def retry(
+    context: typer.Context,
     place: Annotated[
         str, typer.Argument(metavar="PLACE", help="The build file, or the folder or URL of a build's layers.")
     ],
@@ -171,13 +186,15 @@ def retry(
     ] = None,
     runner: RunnerOption = RunnerName.LOCAL,
     scheduler: SchedulerOption = None,
+    job_endpoint: JobEndpointOption = None,
+    worker_pool: WorkerPoolOption = None,
     allow_shrink: ShrinkOption = False,
     log_file: LogFileOption = None,
 ) -> None:
     """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
 
     Where the model's reply was the cause (ungrounded, bad_reply, reply_cut, too_long, too_little_to_say, indoors,
-    model_refused), the model is asked again with other seeds.
+    model_refused), the model is asked again with other seeds. Options of Beam follow `--`.
     """
     from pipeline.engine.counts import REFERENCES
     from pipeline.publishing.owner import Publishing
@@ -195,10 +212,13 @@ def retry(
             command=f"geoscribe retry {place}" + "".join(options),
             runner=runner.value,
             scheduler=scheduler,
+            job_endpoint=job_endpoint,
+            worker_pools=worker_pool or (),
             stages=stages,
             retry=frozenset(reason or known),
             missing=frozenset(missing or ()),
             publishing=Publishing(allow_shrink),
+            beam_options=context.args,
             log_file=log_file,
         )
     )

@@ -46,9 +46,10 @@ app.add_typer(models_app, name="models")
 app.add_typer(retrieval_app, name="retrieval")
 app.command()(init)
 app.command()(plan)
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(build)
+_BEAM_OPTIONS = {"allow_extra_args": True, "ignore_unknown_options": False}
+app.command(context_settings=_BEAM_OPTIONS)(build)
 app.command()(publish)
-app.command()(retry)
+app.command(context_settings=_BEAM_OPTIONS)(retry)
 app.command()(status)
 app.command()(gc)
 app.add_typer(audit_app, name="audit")
@@ -182,13 +183,13 @@ def config_check(config: ConfigArgument) -> None:
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_captioner, check_sources
     from pipeline.engine.warnings import unread_scripts
-    from pipeline.registry.toolbox import region_sources, toolbox
+    from pipeline.registry.registry import region_sources, registry_of
 
     build = load_build(config)
-    check_sources(build, toolbox(build))
-    check_captioner(toolbox(build))
+    check_sources(build, registry_of(build))
+    check_captioner(registry_of(build))
     for region in build.regions:
-        region_sources(toolbox(build), region)  # made, and so checked; no requests are made
+        region_sources(registry_of(build), region)  # made, and so checked; no requests are made
     for warning in unread_scripts(build):
         print(f"warning: {warning}")
     print(f"{config}: build {build.name!r} is sound")

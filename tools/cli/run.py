@@ -29,7 +29,7 @@ def run(build: Build, *, command: str, log_file: Path | None = None, **options: 
     try:
         with (
             logging_to(log_file),
-            _stopping(command, at_once=options.get("runner") == "dask"),
+            _stopping(command, at_once=options.get("runner", "local") != "local"),
             progress_display() as report,
         ):
             outcome = run_build(build, report=report, **options)
@@ -57,7 +57,7 @@ def _stopping(command: str, *, at_once: bool) -> Iterator[None]:
         timer.daemon = True
         timer.start()
         print("stopping at the next site ...", file=sys.stderr)
-        if at_once:  # the stages run in other processes, which end with their cluster
+        if at_once:  # the stages run in other processes, which end with their cluster or the driver
             raise BuildStopped
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}

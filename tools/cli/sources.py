@@ -69,12 +69,12 @@ def check_sources(
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_ready
     from pipeline.errors import MachineError, SiteError
-    from pipeline.registry.toolbox import toolbox
+    from pipeline.registry.registry import registry_of
 
     build = load_build(config)
-    tools = toolbox(build)
-    check_ready(build, tools)
-    networked = tools.networked()
+    registry = registry_of(build)
+    check_ready(build, registry)
+    networked = registry.networked()
     if not networked and not as_json:
         print(f"{config}: no source is on the network")
     found = []
@@ -101,12 +101,12 @@ def coverage(
     """Count the sites of a build that have imagery, and draw them on a map. Fetches no photos."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_ready
-    from pipeline.registry.toolbox import toolbox
+    from pipeline.registry.registry import registry_of
     from tools.inspect.coverage import coverage as look
     from tools.inspect.coverage import draw_coverage
 
     build = load_build(config)
-    check_ready(build, toolbox(build))
+    check_ready(build, registry_of(build))
     found = look(build, sites)
     with writing(out):
         draw_coverage(found).save(out)

@@ -16,7 +16,7 @@ from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.imaging.types import Pixels
 from pipeline.regions.ground import NothingThereError
-from pipeline.registry.toolbox import Toolbox, toolbox
+from pipeline.registry.registry import Registry, registry_of
 from pipeline.stopping import check_stop
 from schemas.reasons import Reason
 from schemas.records import Site
@@ -81,27 +81,29 @@ def coverage(build: Build, most: int) -> list[RegionCoverage]:
     Raises:
         ConfigError, MachineError: as a build does.
     """
-    tools = toolbox(build)
+    registry = registry_of(build)
     found = []
     for region in build.regions:
         try:
-            sites = sample_region(build, tools, region)
+            sites = sample_region(build, registry, region)
         except NothingThereError as error:
             found.append(RegionCoverage(region, 0, [], error.problems[0].found))
             continue
         chosen = [sites[i] for i in np.unique(np.linspace(0, len(sites) - 1, min(most, len(sites))).astype(int))]
         with ThreadPoolExecutor(build.limits.sites_at_once) as threads:
-            found.append(RegionCoverage(region, len(sites), list(threads.map(lambda site: _look(site, tools), chosen))))
+            found.append(
+                RegionCoverage(region, len(sites), list(threads.map(lambda site: _look(site, registry), chosen)))
+            )
     return found
 
 
-def _look(site: Site, tools: Toolbox) -> Covered:
+def _look(site: Site, registry: Registry) -> Covered:
     check_stop()
-    point, settings = Point(site.lat, site.lon), tools.build.imagery
+    point, settings = Point(site.lat, site.lon), registry.build.imagery
     lacks: list[str] = []
 
     def street() -> None:
-        photos = tools.street(site.region).near(point, settings.search_radius_m)
+        photos = registry.street(site.region).near(point, settings.search_radius_m)
         if not photos:
             raise SiteError(Reason.NO_STREET_VIEW, "")
         if all(photo.unusable for photo in photos):
@@ -109,14 +111,14 @@ def _look(site: Site, tools: Toolbox) -> Covered:
             raise SiteError(*photos[0].unusable)
 
     def aerial() -> None:
-        source = tools.aerial(site.region)
+        source = registry.aerial(site.region)
         if source is None:
             raise SiteError(Reason.NO_OVERLAP, "")
         if source.chip(point, settings.chips.size_px, settings.chips.gsd_m).covered < settings.chips.min_covered:
             raise SiteError(Reason.PARTLY_COVERED, "")
 
     def around() -> None:
-        source = tools.map(site.region)
+        source = registry.map(site.region)
         if source is None:
             raise SiteError(Reason.NO_OVERLAP, "")
         source.chip(point, settings.chips.size_px, settings.chips.gsd_m)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engine.build_file import load_build
-from pipeline.registry.toolbox import Toolbox
+from pipeline.registry.registry import Registry
 from pipeline.sources.base import Networked
 from tools.dev.standin import Running, keys_in_urls
 
@@ -23,12 +23,12 @@ def test_each_is_sound_and_its_sources_find_what_they_ask_for(
     file = tmp_path / "build.yaml"
     file.write_text(text.replace(f"out/{name}/cache", str(tmp_path / "cache")), "utf-8")
     build = load_build(file)
-    tools = Toolbox(build)
+    registry = Registry(build)
     before = len(standin.log())
-    for _, _, region, source in tools.networked():
+    for _, _, region, source in registry.networked():
         assert isinstance(source, Networked)
         assert source.probe(region)
-    street = tools.street(build.regions[0].name)
+    street = registry.street(build.regions[0].name)
     photos = list(street.candidates(build.regions[0]))
     assert len(photos) > 40
     asked = standin.log()[before:]

@@ -22,7 +22,7 @@ from pipeline.config.build import Build
 from pipeline.engine.build import run_build
 from pipeline.engine.build_file import parse_build
 from pipeline.engine.scheduler import scheduler_of
-from pipeline.registry.toolbox import toolbox
+from pipeline.registry.registry import registry_of
 from pipeline.stages import STAGES
 from schemas.records import Cue, CueRow, ImageryRow, Position, Site
 from tools.dev.bench.captioning import place
@@ -56,7 +56,7 @@ def _report(build: Build, server: Recorded, wall: float) -> None:
     print(
         f"model server: {used:.1%} of its room for {ROOM} used from 5 % to 95 % of {asked_s:.0f} s; {whole:.1%} in all"
     )
-    busy = {name: queue.busy_s for name, queue in scheduler_of(toolbox(build), build.limits.workers).queues.items()}
+    busy = {name: queue.busy_s for name, queue in scheduler_of(registry_of(build), build.limits.workers).queues.items()}
     print(f"{'stage':<12}{'busy s':>8}{'share':>8}")
     for name, seconds in [*busy.items(), ("the server", whole * asked_s)]:
         print(f"{name:<12}{seconds:>8.1f}{seconds / wall:>8.1%}")
@@ -112,7 +112,7 @@ def _imagery(sites: Sequence[Site], *_: Any) -> list[ImageryRow]:
     return rows
 
 
-def _cues(sites: Sequence[ImageryRow], _tools: Any) -> list[CueRow]:
+def _cues(sites: Sequence[ImageryRow], _registry: Any) -> list[CueRow]:
     given: dict[str, Any] = {"status": "ok", "reason": None, "detail": None}
     return [CueRow(site_id=site.site_id, **given, cues=[_cue(n) for n in range(len(_THINGS))]) for site in sites]
 

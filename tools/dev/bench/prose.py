@@ -4,6 +4,9 @@ FOLDER holds a JSON file a place: a seeing model's sentences, each with its clai
 thing made untrue, paraphrases, the evidence of the place, and what another seeing model answered to the claims when it
 was asked blind. What is printed: true claims and sentences that are refused, untruths that are caught, by kind, and the
 places that would be published; by code alone, and with the recorded verifier. The last line is JSON.
+
+Files without `sentences` and `evidence` are no places and are named. Keys that the records do not know are left out;
+what a place lacks has the record's default, or is null. Statements that the verifier did not answer are counted.
 """
 
 import json
@@ -12,7 +15,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel
 
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.dialogue.noting import notes_of
@@ -35,8 +40,14 @@ from schemas.records import (
     Variant,
 )
 
+RecordT = TypeVar("RecordT", bound=BaseModel)
+
 _KINDS = frozenset(get_args(ClaimKind))
+_VARIANTS = frozenset(get_args(Variant))
+_ANSWERS: dict[str, Answer] = {"yes": "yes", "no": "no"}
+"""All others are `cannot`."""
 _NO_PICTURE = Image(bytes=b"", path="")
+_NO_SCORES = {"sharpness": 0.0, "contrast": 0.0, "entropy": 0.0, "darkness": 0.0}
 
 
 @dataclass
@@ -49,39 +60,47 @@ class Tally:
     true_sentences_refused: int = 0
     planted: Counter[str] = field(default_factory=Counter)
     caught: Counter[str] = field(default_factory=Counter)
+    unanswered: int = 0
+    """Claims and planted untruths of which the verifier says nothing."""
     published: int = 0
     why: list[str] = field(default_factory=list)
 
 
-def place_of(raw: Mapping[str, Any]) -> tuple[Evidence, list[Any]]:
+def place_of(raw: Mapping[str, Any]) -> tuple[Evidence, list[tuple[StreetView, Observation]]]:
     """The evidence of a place, and its views with what was noted on them."""
     evidence = raw["evidence"]
-    views = [StreetView(**view, image=_NO_PICTURE, truth=None) for view in evidence["views"]]
-    row = ImageryRow(
+    views = [_record(StreetView, {"quality": _NO_SCORES} | view, image=_NO_PICTURE) for view in evidence["views"]]
+    chip = evidence.get("map")
+    row = _record(
+        ImageryRow,
+        evidence["site"],
         site_id=raw["site_id"],
         status="ok",
-        reason=None,
-        detail=None,
-        region=evidence["site"]["region"],
         unit="u",
-        lat=evidence["site"]["lat"],
-        lon=evidence["site"]["lon"],
         weight=1.0,
         views=views,
-        aerial=None,
-        map=Chip(**evidence["map"], image=_NO_PICTURE) if evidence["map"] else None,
-        facts=[MapFact(**fact) for fact in evidence["facts"]],
+        map=_record(Chip, chip, image=_NO_PICTURE) if chip else None,
+        facts=[_record(MapFact, fact) for fact in evidence.get("facts", [])],
+        charted=evidence.get("charted", []),
         missing=[],
     )
-    cues = [Cue(**{"mask": None, **cue}) for cue in evidence["cues"]]
     by_id = {view.view_id: view for view in views}
     seen = []
-    for noted in raw["observations"]:
+    for noted in raw.get("observations", []):
         answer = {"indoors": False} | noted["answer"]  # older notes do not say
-        for writing in answer["writing"]:
+        kept = {key: answer[key] for key in Observation.model_fields if key in answer}
+        for writing in kept.get("writing", []):
             writing.setdefault("side", "middle")  # older notes do not say
-        seen.append((by_id[noted["view_id"]], Observation.model_validate(answer)))
-    return Evidence(row, cues), seen
+        if noted["view_id"] in by_id:
+            seen.append((by_id[noted["view_id"]], Observation.model_validate(kept)))
+    return Evidence(row, [_record(Cue, cue) for cue in evidence.get("cues", [])]), seen
+
+
+def _record(kind: type[RecordT], raw: Mapping[str, Any], **values: Any) -> RecordT:
+    """A record of what a file has of it: fields that it lacks are null where they may not be left out."""
+    known = {name: raw[name] for name in kind.model_fields if name in raw} | values
+    lacking = {name: None for name, field in kind.model_fields.items() if field.is_required() and name not in known}
+    return kind.model_validate(lacking | known)
 
 
 def claims_of(raw: Iterable[Mapping[str, Any]], cites: Sequence[str]) -> list[Claim]:
@@ -100,16 +119,24 @@ def claims_of(raw: Iterable[Mapping[str, Any]], cites: Sequence[str]) -> list[Cl
 
 def sentence_of(raw: Mapping[str, Any], claims: Sequence[Claim]) -> Sentence:
     """A sentence with its claims."""
-    variant: Variant = raw.get("variant", "long")
-    return Sentence(variant=variant, text=raw["text"], cue_ids=list(raw.get("cues", [])), claims=list(claims))
+    variant: Variant = raw["variant"] if raw.get("variant") in _VARIANTS else "long"
+    return Sentence(variant=variant, text=raw["text"], cue_ids=cites_of(raw), claims=list(claims))
+
+
+def cites_of(raw: Mapping[str, Any]) -> list[str]:
+    """Ids of the cues that a sentence cites."""
+    return list(raw.get("cues") or [])
 
 
 def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with_verifier: bool) -> None:
     """Judge one place's sentences, paraphrases and planted untruths, each by itself; then the whole description."""
     evidence, seen = place_of(raw)
     known = witnesses_of(evidence, notes_of(seen, "road"), policy, "en")
-    answers: dict[str, Answer] = {one["statement"]: one["answer"] for one in raw["verifier"]}
-    truth = {c["claim"]: c["truth"] for s in [*raw["sentences"], *raw["true_paraphrases"]] for c in s["claims"]}
+    answers = {one["statement"]: _ANSWERS.get(one["answer"], "cannot") for one in raw.get("verifier", [])}
+    told = [*raw["sentences"], *raw.get("true_paraphrases", [])]
+    truth = {c["claim"]: c["truth"] for s in told for c in s["claims"]}
+    planted = raw.get("planted", [])
+    tally.unanswered += len(({*truth} | {one["untrue_claim"] for one in planted}) - {*answers})
     region = evidence.site.region
 
     def said(sentence: Sentence) -> Heard | None:
@@ -121,8 +148,8 @@ def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with
         together: Answer = "no" if "no" in told else "cannot" if "cannot" in told else "yes"
         return Heard({**answers, whole.text: together}, [], believed=True)
 
-    for one in [*raw["sentences"], *raw["true_paraphrases"]]:
-        sentence = sentence_of(one, claims_of(one["claims"], one.get("cues", [])))
+    for one in told:
+        sentence = sentence_of(one, claims_of(one["claims"], cites_of(one)))
         failed = failures(sentence, known, region, said(sentence))
         for claim in sentence.claims:
             if truth[claim.text] == "true":
@@ -134,19 +161,19 @@ def judge_place(raw: Mapping[str, Any], policy: Grounding, tally: Tally, *, with
             tally.true_sentences += 1
             tally.true_sentences_refused += bool(failed)
             tally.why += [f"true sentence: {sentence.text} | {line}" for line in failed if "nobody" not in line]
-    by_id = {f"s{i:02}": one for i, one in enumerate(raw["sentences"], start=1)}
-    for one in raw["planted"]:
-        cites = by_id.get(one["of"], {}).get("cues", [])
+    by_id = {one.get("id", f"s{i:02}"): one for i, one in enumerate(raw["sentences"], start=1)}
+    for one in planted:
+        cites = cites_of(by_id.get(one.get("of"), {}))
         claims = claims_of([{"claim": one["untrue_claim"], "kind": one["kind"]}], cites)
         sentence = Sentence(variant="long", text=one["text"], cue_ids=list(cites), claims=claims)
-        kinds = [one["kind"], "subtle" if one["subtle"] else "coarse", "all"]
+        kinds = [one["kind"], "subtle" if one.get("subtle") else "coarse", "all"]
         # The planted claim alone decides: what else its sentence says is true.
         caught = any(one["untrue_claim"] in line for line in failures(sentence, known, region, said(sentence)))
         tally.planted.update(kinds)
         tally.caught.update(kinds if caught else [])
         if not caught:
             tally.why.append(f"planted, not caught: {one['kind']}: {one['untrue_claim']}")
-    written = [sentence_of(one, claims_of(one["claims"], one["cues"])) for one in raw["sentences"]]
+    written = [sentence_of(one, claims_of(one["claims"], cites_of(one))) for one in raw["sentences"]]
     wholes: dict[str, Answer] = {}
     for sentence in written:
         heard = said(sentence)
@@ -163,10 +190,24 @@ def failures(sentence: Sentence, known: Witnesses, region: str, said: Heard | No
     return [line for gone in found.dropped for line in gone.why]
 
 
+def places_of(folder: Path) -> list[dict[str, Any]]:
+    """The places of a folder; files of another form are named on the error output."""
+    found = []
+    for file in sorted(folder.glob("*.json")):
+        raw = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(raw, dict) and {"sentences", "evidence"} <= raw.keys():
+            found.append({"site_id": file.stem} | raw)
+        else:
+            print(f"{file.name}: no place, left out", file=sys.stderr)
+    return found
+
+
 def main() -> None:
     """Judge every place of a folder, by code at each level and with the verifier."""
     folder = Path(sys.argv[1])
-    places = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))]
+    places = places_of(folder)
+    if not places:
+        sys.exit(f"{folder}: no places; a place is a JSON file with `sentences` and `evidence`")
     ways: list[tuple[str, Grounding, bool]] = [
         ("code alone, lenient", Grounding(level="lenient"), False),
         ("code alone, witnessed", Grounding(level="witnessed"), False),
@@ -187,6 +228,8 @@ def main() -> None:
         for kind in sorted(tally.planted - Counter({"all": tally.planted["all"]})):
             print(f"  {kind:28} {tally.caught[kind]:3} of {tally.planted[kind]}")
         print(f"places published:       {tally.published} of {len(places)}")
+        if with_verifier and tally.unanswered:
+            print(f"not answered by the verifier: {tally.unanswered} statements")
         if "-v" in sys.argv[2:]:
             print("\n".join(f"    {line}" for line in tally.why))
     best, code = results["with verifier, witnessed"], results["code alone, lenient"]

@@ -23,7 +23,7 @@ from pipeline.publishing.quotas import TOLERANCE, Places
 from pipeline.publishing.splits import NOTHING, SPLITS, draw_splits, seen_shares
 from pipeline.regions.samplers.uniform import draw_points
 from pipeline.regions.sampling import units
-from pipeline.registry.toolbox import toolbox
+from pipeline.registry.registry import registry_of
 
 MOST = 4_600
 
@@ -33,9 +33,9 @@ def main(config: Path, out: Path | None) -> None:
     no_caps = {"method": "uniform", "max_per_sequence": None, "max_per_contributor": None}  # they would ask a source
     sampling = build.sampling.model_copy(update=no_caps)
     build = build.model_copy(update={"sampling": sampling})
-    tools, names, cells, lats, lons = toolbox(build), [], [], [], []
+    registry, names, cells, lats, lons = registry_of(build), [], [], [], []
     for region in build.regions:
-        ground = ground_of(build, tools, region)
+        ground = ground_of(build, registry, region)
         drawn = draw_points(ground, build.sampling.max_sites or MOST, land_only=True)
         names += [region.name] * len(drawn.lat)
         cells += units(ground, drawn)

@@ -22,7 +22,7 @@ from pipeline.sources.base import AerialSource, MapSource, Networked, StreetSour
 from schemas.reasons import Reason
 
 
-class Toolbox:
+class Registry:
     """What the stages of a build work with. Everything is made on first use, under a lock."""
 
     def __init__(self, build: Build, limits_at: str | None = None) -> None:
@@ -163,28 +163,28 @@ class Toolbox:
             return self._made[kind, name]
 
 
-_toolboxes: dict[str, Toolbox] = {}
-_toolboxes_lock = threading.Lock()
+_registries: dict[str, Registry] = {}
+_registries_lock = threading.Lock()
 
 
-def toolbox(build: Build, limits_at: str | None = None) -> Toolbox:
-    """The process's toolbox for a build. Models are loaded once, however many threads and steps use it.
+def registry_of(build: Build, limits_at: str | None = None) -> Registry:
+    """The process's registry for a build. Models are loaded once, however many threads and steps use it.
 
     `limits_at` is the address of the shared rate limits, if the build has several processes.
     """
     mark = digest(build, length=32)
-    with _toolboxes_lock:
-        known = _toolboxes.get(mark)
+    with _registries_lock:
+        known = _registries.get(mark)
         if known is None or known.limits_at != limits_at:  # a cluster's worker outlives the build that it was made for
-            known = _toolboxes[mark] = Toolbox(build, limits_at)
+            known = _registries[mark] = Registry(build, limits_at)
         return known
 
 
-def region_sources(tools: Toolbox, region: Region) -> dict[str, str | None]:
+def region_sources(registry: Registry, region: Region) -> dict[str, str | None]:
     """Fingerprint of each of a region's sources, by kind."""
-    aerial, drone, around = tools.aerial(region.name), tools.drone(region.name), tools.map(region.name)
+    aerial, drone, around = registry.aerial(region.name), registry.drone(region.name), registry.map(region.name)
     return {
-        "street": tools.street(region.name).fingerprint(),
+        "street": registry.street(region.name).fingerprint(),
         "aerial": aerial.fingerprint() if aerial else None,
         "drone": drone.fingerprint() if drone else None,
         "map": around.fingerprint() if around else None,
