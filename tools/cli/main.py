@@ -1,8 +1,8 @@
 """The `geoscribe` command.
 
 Exit codes: 0 done; 1 finished, but more sites or regions failed or more views are missing than the build file allows,
-the dataset would have shrunk, `verify` found faults, or `diff` differences; 2 the build file, an input or the usage is wrong, and nothing
-was done; 3 stopped, by the user, by an outage or by an error of the machine.
+the dataset would have shrunk, `verify` found faults, or `diff` differences; 2 the build file, an input or the usage is
+wrong, and nothing was done; 3 stopped, by the user, by an outage or by an error of the machine.
 """
 
 import io
