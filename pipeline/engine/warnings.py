@@ -25,8 +25,8 @@ def unread_scripts(build: Build) -> list[str]:
         if script is not None and read is not None and script not in read:
             found.setdefault((script, engine.engine), []).append(region.name)
     return [
-        f"signs in {script}, which {engine} does not read as it is set, in {_some(names)}: give "
-        "{} an engine that does (regions: perception.ocr)".format("it" if len(names) == 1 else "them")
+        f"signs in {script}, which {engine} does not read as it is set, in {_some(names)}: name an engine that does "
+        "under perception.ocr of the region"
         for (script, engine), names in found.items()
     ]
 

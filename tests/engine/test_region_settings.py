@@ -115,7 +115,7 @@ def test_regions_whose_signs_the_engine_does_not_read_are_told(tmp_path: Path) -
     korean = {"ocr": {"engine": "easyocr", "languages": ["ko", "en"]}}
     (told,) = unread_scripts(real_build(tmp_path, paris, tokyo, seoul))
     assert told.startswith("signs in Kore, which rapidocr does not read")
-    assert "in kr-seoul: give it an engine" in told
+    assert "in kr-seoul: name an engine" in told
     assert unread_scripts(real_build(tmp_path, paris, tokyo, seoul | {"perception": korean})) == []
     assert len(unread_scripts(real_build(tmp_path, paris, tokyo, seoul, **korean))) == 1, "Japanese is not read then"
 
