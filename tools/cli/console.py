@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
@@ -23,10 +24,19 @@ def plain_console(**settings: Any) -> Console:
 
 
 def print_table(table: Table) -> None:
-    """Print a table to standard output, wide enough that no word is broken over lines: names and ids can be copied."""
-    console = table_console()
-    least = plain_console(width=_ENDLESS).measure(table).minimum
-    (console if least <= console.width else plain_console(width=least)).print(table)
+    """Print a table of texts to standard output, wide enough that no word is broken: names and ids can be copied."""
+    texts = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    widths = [max(map(cell_len, cells)) for cells in texts]
+    between = plain_console(width=_ENDLESS).measure(table).maximum - sum(widths)
+    words = [max(cell_len(word) for cell in cells for word in cell.split() or [""]) for cells in texts]
+    least = [full if c.no_wrap else word for c, full, word in zip(table.columns, widths, words, strict=True)]
+    too_wide = sum(widths) + between - table_console().width
+    for _ in range(too_wide):  # rich would break words in its narrowest columns
+        column = max(range(len(widths)), key=lambda i: widths[i] - least[i])
+        widths[column] -= widths[column] > least[column]
+    for column_, width in zip(table.columns, widths, strict=True):
+        column_.width = width
+    plain_console(width=sum(widths) + between).print(table)
 
 
 def plain_table(*columns: str) -> Table:
