@@ -47,7 +47,7 @@ test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real ser
 	  else echo "PostgreSQL with PostGIS is needed: sudo apt-get install postgresql-15-postgis-3" >&2; exit 1; fi; }
 	GEOSCRIBE_SERVERS=$(SERVERS) $(BIN)/pytest -m servers
 
-test-readers: dev $(READER_VERSIONS:%=$(READERS)/%/.ready)  ## Datasets opened by older versions of the library `datasets`
+test-readers: dev $(READER_VERSIONS:%=$(READERS)/%/.ready) $(READERS)/annotation/.ready  ## Datasets opened by older versions of the library `datasets`; queues for Label Studio and Argilla read by theirs
 	GEOSCRIBE_READERS=$(READERS) $(BIN)/pytest -m readers
 
 test-cvgtext: extras $(CVGTEXT)/$(CVGTEXT_COMMIT)  ## An export under CVG-Text's own code, as it is
@@ -125,6 +125,12 @@ $(CVGTEXT)/$(CVGTEXT_COMMIT):
 $(READERS)/2.19.0/.ready: WITH := 'pyarrow==16.1.0' 'numpy<2'
 $(READERS)/3.6.0/.ready: WITH := 'pyarrow==20.0.0'
 $(READERS)/4.0.0/.ready: WITH := 'pyarrow==21.0.0'
+
+# Label Studio's library wants an older OpenCV than we.
+$(READERS)/annotation/.ready:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check 'label-studio-sdk==2.1.2' 'argilla==2.8.0' pillow
+	@touch $@
 
 $(READERS)/%/.ready:
 	$(PYTHON) -m venv $(@D)

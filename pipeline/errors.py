@@ -8,12 +8,25 @@ from dataclasses import dataclass
 
 from schemas.reasons import Reason
 
+_LONGEST = 2_000
+"""Characters of a detail, which may quote what came from outside."""
+
+
+def one_line(text: str) -> str:
+    """A text that may quote what came from outside, fit for rows, logs and terminals.
+
+    Control characters, marks that turn the direction of writing and line breaks become spaces. A lone surrogate, which
+    fits into no row, becomes a question mark.
+    """
+    shown = text.encode("utf-8", "replace").decode()
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else " " for c in shown)
+
 
 class SiteError(Exception):
     """This site, view or chip cannot be had; the rest can."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        detail = detail.encode("utf-8", "replace").decode()  # it may quote what came: lone surrogates fit into no row
+        detail = one_line(detail)[:_LONGEST]
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
         self.detail = detail
@@ -44,7 +57,7 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        return f"{self.where}: found {self.found}; allowed: {self.allowed}"
+        return one_line(f"{self.where}: found {self.found}; allowed: {self.allowed}")
 
 
 class ConfigError(Exception):

@@ -191,3 +191,11 @@ def test_the_last_line_of_a_syntax_error_is_its_message() -> None:
     with pytest.raises(SyntaxError) as caught:
         compile("a b", "file", "exec")
     assert last_line(caught.value) == "SyntaxError: invalid syntax"
+
+
+@pytest.mark.parametrize("sign", ["\x1b[31m", "\x00", "\n", "\r", "\u202e", "\u2028", "\x9b"])
+def test_what_errors_quote_can_neither_steer_a_terminal_nor_break_a_line(sign: str) -> None:
+    detail = SiteError(Reason.GONE, f"a.jpg{sign}gpj").detail
+    assert detail.isprintable()
+    assert len(SiteError(Reason.GONE, "x" * 1_000_000).detail) < 5_000
+    assert str(Problem(f"photos/{sign}.jpg", sign, "[red]a file[/red]")).isprintable()

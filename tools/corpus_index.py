@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic_core import from_json
 
+from pipeline.boundary import reading
 from pipeline.errors import ConfigError, Problem
 from tools.output import writing
 
 _LINK = re.compile(r"https?://\S+")
-_HFOV = re.compile(r"\bhfov_deg=([0-9.]+)\b")
+_HFOV = re.compile(r"\bhfov_deg=([0-9]+(?:\.[0-9]+)?)\b")
+_TEXTS = frozenset({"path", "group", "licence", "attribution", "notes", "source_url", "capture_time"})
+"""Keys whose values are texts; others count as missing."""
 _PROJECTIONS = {
     word: projection
     for projection, words in {
@@ -47,17 +51,22 @@ def index_from_manifest(manifest: Path, place_prefix: str, dropped: list[str] | 
     """
     rows: list[dict[str, Any]] = []
     problems: list[Problem] = []
-    for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
+    with reading(manifest, "JSON Lines in UTF-8"):
+        lines = manifest.read_text(encoding="utf-8-sig").split("\n")
+    for number, line in enumerate(lines, 1):
         where = f"{manifest.name}:{number}"
+        if not line.strip():
+            continue
         try:
-            entry = json.loads(line)
+            entry = from_json(line)
         except ValueError as error:
             problems.append(Problem(where, f"broken JSON ({error})", "one JSON object a line"))
             continue
         if not isinstance(entry, dict):
             problems.append(Problem(where, f"a {type(entry).__name__}", "one JSON object a line"))
             continue
-        if entry.get("kind") != "street" or not (entry.get("group") or "").startswith(place_prefix):
+        entry = {key: value for key, value in entry.items() if key not in _TEXTS or isinstance(value, str)}
+        if entry.get("kind") != "street" or not entry.get("group", "").startswith(place_prefix):
             continue
         lacking = [key for key in ("path", "lat", "lon") if entry.get(key) is None]
         if lacking:
@@ -123,8 +132,6 @@ def index_manifest(
         typer.echo(f"left out: {line}", err=True)
     if not rows:
         raise ConfigError([Problem(str(manifest), f"no street photo of a group {group}*", "a group of the manifest")])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     with writing(out):
         out.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
     typer.echo(f"{len(rows)} photos in {out}; their paths are relative to {manifest.parent}")

@@ -1,8 +1,9 @@
 """Whether a thing on the map is there to be seen: its lifecycle, status, dates and confidence, and what lies hidden.
 
 OSM's ways to say it: https://wiki.openstreetmap.org/wiki/Lifecycle_prefix (`disused:shop=bakery`), plain keys
-(`demolished=yes`), values of the main keys (`railway=abandoned`, `shop=vacant`), `end_date`, `opening_date`. Overture's
-and other files' status and confidence are read from tags of the same names.
+(`demolished=yes`), values of the main keys (`railway=abandoned`, `shop=vacant`, `railway=disused_station`), `end_date`,
+`opening_date`, opening hours (`off "for good"`) and a name that ends by saying so (`Star Cinema (closed)`). Overture's
+and other files' status, dates and confidence are read from tags of the same names.
 """
 
 import math
@@ -19,14 +20,38 @@ DOUBTED = "confidence below min_confidence"
 HIDDEN = "below ground or indoors"
 FERRY = "a ferry route"
 
-_STAGES = dict.fromkeys("disused abandoned closed vacant inactive defunct decommissioned".split(), CLOSED)  # noqa: SIM905
-_STAGES |= dict.fromkeys("demolished razed removed destroyed dismantled was".split(), GONE)  # noqa: SIM905
+_STAGES = dict.fromkeys(
+    ("disused", "abandoned", "closed", "vacant", "inactive", "defunct", "decommissioned", "derelict", "ruins",
+     "permanently_closed", "temporarily_closed", "closed_permanently", "closed_temporarily"),
+    CLOSED,
+)  # fmt: skip
+_STAGES |= dict.fromkeys("demolished razed removed destroyed dismantled collapsed was".split(), GONE)  # noqa: SIM905
 _STAGES |= dict.fromkeys("proposed planned construction under_construction".split(), PLANNED)  # noqa: SIM905
-_STATUS_KEYS = frozenset({"operating_status", "operational_status", "business_status", "status"})
-_STATUS = _STAGES | dict.fromkeys(
-    ("permanently_closed", "temporarily_closed", "closed_permanently", "closed_temporarily"), CLOSED
+_FORMERLY = frozenset({"was", "historic", "former", "ex", "old"})
+"""Prefixes only: as keys and values they say nothing of whether a thing is there."""
+_PREFIXES = _STAGES | dict.fromkeys(_FORMERLY, GONE)
+_VALUES = _STAGES | dict.fromkeys(("empty", "unoccupied"), CLOSED)
+"""Of the main keys. There a word may stand before what the thing was, as `disused_station`."""
+_LEADS = "|".join(sorted({"former", *_STAGES} - {"closed", "construction", "planned", "was"}))
+_LED = re.compile(rf"({_LEADS})_")
+_STATUS_KEYS = frozenset(
+    {"operating_status", "operational_status", "business_status", "status", "state", "condition", "damage", "station",
+     "lifecycle", "lifecycle_status", "building:status", "building:condition", "building:use"}
+)  # fmt: skip
+_ENDS = ("end_date", "date_closed", "closing_date", "closed_date")
+_BEGINS = ("opening_date", "start_date")
+_DATES = frozenset({*_ENDS, *_BEGINS})
+_SHUT = re.compile(r'(closed|off)(_*".*")?')
+"""Opening hours that never come."""
+_CLOSED = r"((now|permanently|temporarily)\s+)?closed(\s+(permanently|temporarily|down|for good))?"
+_SAYS_SO = re.compile(
+    rf"[(\[*]\s*{_CLOSED}\s*[)\]*]*\s*$"
+    rf"|\s[-\u2013\u2014|:]+\s*{_CLOSED}\s*$"
+    r"|\b(permanently|temporarily)\s+closed\W*$"
+    r"|[(\[]\s*(demolished|abandoned|disused|fermée?|geschlossen|cerrado|chiuso)\s*[)\]]\s*$",
+    re.IGNORECASE,
 )
-_DATES = frozenset({"end_date", "opening_date", "start_date"})
+"""What map editors, and owners of pages about places, add to a name."""
 _NO = frozenset({"", "no", "false", "0", "none"})
 _LESSER_WORKS = frozenset({"minor", "widening"})
 """Values of `construction` on a road that is in use."""
@@ -34,6 +59,8 @@ _MAIN_KEYS = frozenset(KEYS) - {"landuse"}  # landuse=construction is ground tha
 _TENANTS = frozenset({"amenity", "shop", "tourism", "office", "craft", "healthcare", "leisure"})
 """Keys of what is in a building, whose name the building bears."""
 _IN_TUNNEL = frozenset({"yes", "true", "culvert", "flooded", "cave"})  # building_passage, avalanche_protector are open
+_LONGEST_REMARK = 60
+"""Characters at the end of a name that are looked at."""
 _YEAR = re.compile(r"(?<![0-9])([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])")
 _CENTURY = re.compile(r"\bC([0-9]{1,2})\b")
 _SPAN = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)(?:\s*-\s*(-?[0-9]+(?:\.[0-9]+)?))?\s*")
@@ -57,12 +84,12 @@ def absence(tags: Tags, trust: Trust) -> str | None:
         found = _stage(key, value, tags)
         if found is not None:
             return found
-    ended = _begin(tags.get("end_date"))
-    if ended is not None and ended <= trust.as_of:
+    if any(moment <= trust.as_of for moment in _moments(tags, _ENDS)):
         return GONE
-    opened = [moment for key in ("opening_date", "start_date") if (moment := _begin(tags.get(key))) is not None]
-    if any(moment > trust.as_of for moment in opened):
+    if any(moment > trust.as_of for moment in _moments(tags, _BEGINS)):
         return PLANNED
+    if _SAYS_SO.search(tags.get("name", "")[-_LONGEST_REMARK:]):
+        return CLOSED
     stated = confidence(tags)
     return DOUBTED if stated is not None and stated < trust.min_confidence else None
 
@@ -78,13 +105,13 @@ def confidence(tags: Tags) -> float | None:
 
 def tells_of_life(key: str) -> bool:
     """Whether a tag's key can say, whatever else a thing is, that it is no more or not yet."""
-    return key.partition(":")[0] in _STAGES or key in _STATUS_KEYS or key in _DATES
+    return key.partition(":")[0] in _PREFIXES or key in _STATUS_KEYS or key in _DATES
 
 
 def lost_its_tenant(tags: Tags) -> bool:
     """Whether a building's name may be that of something in it that is no more: `building=yes, disused:shop=bakery`."""
     parts = [key.partition(":") for key in tags if ":" in key]
-    lost = any(before in _STAGES and after in _TENANTS for before, _, after in parts)
+    lost = any(before in _PREFIXES and after in _TENANTS for before, _, after in parts)
     return lost and not any(key in tags for key in _TENANTS)
 
 
@@ -113,18 +140,38 @@ def is_drawn_hidden(what: Class, shape: Shape) -> bool:
 
 def _stage(key: str, value: str, tags: Tags) -> str | None:
     """What one tag says of a thing's life."""
-    said = value.strip().lower().replace(" ", "_")
+    said = value.strip().lower().replace(" ", "_").replace("-", "_")
     if key in _MAIN_KEYS:
-        return _STAGES.get(said)
+        led = _LED.match(said)
+        return (
+            None
+            if (key, said) == ("historic", "ruins")
+            else _VALUES.get(said) or (_STAGES.get(led[1], GONE) if led else None)
+        )
     if key in _STATUS_KEYS:
-        return _STATUS.get(said)
+        return _STAGES.get(said)
     if key == "opening_hours":
-        return CLOSED if said in {"closed", "off"} else None
-    if key in _STAGES and key != "was":
+        return CLOSED if _SHUT.fullmatch(said) else None
+    if key in _STAGES and key not in _FORMERLY:
         in_use = said in _NO or (key == "construction" and said in _LESSER_WORKS)
+        in_use |= key == "ruins" and "historic" in tags  # a sight
         return None if in_use else _STAGES[key]
-    before, colon, after = key.partition(":")
-    return _STAGES.get(before) if colon and after in _MAIN_KEYS and after in tags and said not in _NO else None
+    return _by_prefix(key, said, tags)
+
+
+def _by_prefix(key: str, said: str, tags: Tags) -> str | None:
+    """What `disused:shop=...` says of a thing that is a `shop` as well."""
+    before, _, after = key.partition(":")
+    if after not in _MAIN_KEYS or after not in tags or said in _NO:
+        return None
+    if before in _FORMERLY and said not in {"yes", tags[after].lower()}:
+        return None  # it was something else
+    return _PREFIXES.get(before)
+
+
+def _moments(tags: Tags, keys: tuple[str, ...]) -> list[date]:
+    """First days of the dates that some keys state."""
+    return [moment for key in keys if (moment := _begin(tags.get(key))) is not None]
 
 
 def _begin(text: str | None) -> date | None:

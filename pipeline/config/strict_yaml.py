@@ -1,13 +1,31 @@
-"""A strict YAML reader: duplicate keys are errors, and no Python objects are created."""
+"""A strict YAML reader: duplicate keys are errors, no Python objects are created, and texts stay as they are written.
+
+PyYAML follows YAML 1.1, where `no` (a country), `12:30` and `01001` (a municipality) are no texts. Here a scalar
+without quotes is something else than its text only where YAML 1.2's core schema says so, and where the text follows
+from the value again: `75001` and `1.5` are numbers; `01001`, `1_000` and `1.10` are texts, which fields of numbers
+take too.
+"""
 
 import datetime as dt
+import re
+from pathlib import Path
 from typing import Any
 
 import yaml
 
+from pipeline.errors import ConfigError, Problem
+
 _DEEPEST = 100
-_MOST_NODES = 200_000
+_MOST_BYTES = 20_000_000
+_MOST_NODES = 100_000
 """With what aliases stand for counted each time: aliases of aliases grow a few lines to billions of values."""
+_TAG = "tag:yaml.org,2002:"
+_CORE = {
+    "bool": (re.compile(r"true|True|TRUE|false|False|FALSE"), "tTfF"),
+    "int": (re.compile(r"-?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+"), "-0123456789"),
+    "float": (re.compile(r"-?[0-9]+\.[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"), "-+.0123456789"),
+}
+"""What is no text, and the characters that it starts with."""
 _UNFIT = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
 """What PyYAML raises where a scalar does not fit its tag, as `!!int x`, or a date is none."""
 
@@ -18,6 +36,7 @@ class _Loader(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = 0
+        self._made = 0
         self._sizes: dict[int, int] = {}
         """Number of nodes that each composed one stands for, itself included; by its identity."""
 
@@ -35,6 +54,9 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_node(parent, index)
         assert node is not None  # there is an event
         self._depth -= 1
+        self._made += 1
+        if self._made > _MOST_NODES:
+            raise _refused(f"more than {_MOST_NODES} values", mark)
         if not alias:
             self._sizes[id(node)] = 1 + sum(self._sizes[id(child)] for child in _children(node))
         elif id(node) not in self._sizes:
@@ -47,7 +69,7 @@ class _Loader(yaml.SafeLoader):
         """The mapping; a key that stands twice is refused: PyYAML would take the last without a word."""
         seen: set[Any] = set()
         for name, _ in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.tag != "tag:yaml.org,2002:merge":
+            if isinstance(name, yaml.ScalarNode) and name.tag != f"{_TAG}merge":
                 if name.value in seen:
                     raise _refused(f"{name.value} twice", name.start_mark)
                 seen.add(name.value)
@@ -73,12 +95,29 @@ class _Loader(yaml.SafeLoader):
 
 def _date(loader: _Loader, node: yaml.ScalarNode) -> str:
     """A date or time without quotes, as the text that it would be with them; YAML's other spellings become ISO 8601."""
-    found = loader.construct_yaml_timestamp(node)
+    try:
+        found = loader.construct_yaml_timestamp(node)
+    except (ValueError, OverflowError):  # 2026-13-45 is a text
+        return str(loader.construct_scalar(node))
     assert isinstance(found, dt.date)  # a datetime is one
     return found.isoformat()
 
 
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _date)
+def _float(loader: _Loader, node: yaml.ScalarNode) -> float | str:
+    """A number; its text where that has more digits than the number tells, as that of version 1.10 has."""
+    number = float(loader.construct_yaml_float(node))
+    text = str(loader.construct_scalar(node))
+    return number if repr(number) == text or text[-1].isalpha() else text
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [rule for rule in rules if rule[0].removeprefix(_TAG) not in _CORE]
+    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+for _name, (_pattern, _firsts) in _CORE.items():
+    _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern.pattern})$"), list(_firsts))
+_Loader.add_constructor(f"{_TAG}timestamp", _date)
+_Loader.add_constructor(f"{_TAG}float", _float)
 
 
 def parse_yaml(text: str) -> Any:
@@ -88,6 +127,29 @@ def parse_yaml(text: str) -> Any:
         yaml.YAMLError: the text is not YAML, or has a duplicate key.
     """
     return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
+
+
+def read_yaml(path: Path, where: str | None = None) -> Any:
+    """The content of a YAML file, see `parse_yaml`.
+
+    Args:
+        path: the file.
+        where: the setting that names it, for messages; by default the file itself.
+
+    Raises:
+        ConfigError: it cannot be read, is too large, or is not YAML.
+    """
+    try:
+        with path.open("rb") as file:  # not by its size: a device or a pipe says 0
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise ConfigError([Problem(str(path), f"more than {_MOST_BYTES:,} bytes", "at most as many")])
+        return parse_yaml(data.decode("utf-8"))
+    except OSError as error:
+        found = f"{path} ({error.strerror or error})" if where else error.strerror or str(error)
+        raise ConfigError([Problem(where or str(path), found, "a readable YAML file")]) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(str(path), " ".join(str(error).split()), "valid YAML in UTF-8")]) from error
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

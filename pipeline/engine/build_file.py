@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from pipeline.config.base import Section
@@ -13,7 +12,7 @@ from pipeline.config.build import Build
 from pipeline.config.by_name import ByName
 from pipeline.config.region import Region
 from pipeline.config.sources import KINDS
-from pipeline.config.strict_yaml import parse_yaml
+from pipeline.config.strict_yaml import read_yaml
 from pipeline.config.units import unit_of
 from pipeline.engine.build_checks import impossible
 from pipeline.errors import ConfigError, Problem
@@ -22,7 +21,6 @@ from pipeline.regions.expand import CatalogueRegion, expand
 
 _PLACES = frozenset({"archive", "cache", "release"})
 """Keys whose value is a path, or an address."""
-_MOST_BYTES = 20_000_000
 _MOST_PROBLEMS = 50
 _LONGEST = 200
 """Characters of a value in a message."""
@@ -61,14 +59,7 @@ def load_build(path: Path) -> Build:
     Raises:
         ConfigError: naming every key that is wrong, what was found and what is allowed.
     """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ConfigError([Problem(str(path), f"{path.stat().st_size:,} bytes", f"at most {_MOST_BYTES:,}")])
-        raw = parse_yaml(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([Problem(str(path), error.strerror or str(error), "a readable YAML file")]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), " ".join(str(error).split()), "valid YAML in UTF-8")]) from error
+    raw = read_yaml(path)
     if not isinstance(raw, dict):
         raise ConfigError([Problem(str(path), type(raw).__name__, "a mapping of keys")])
     return parse_build(raw, base=path.parent)

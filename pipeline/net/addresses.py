@@ -18,6 +18,8 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
 """A name with a dot and a last label that is no number: so no form of an IP address (0x7f.1, 017700000001)."""
+_LONGEST = 8_000
+"""Characters of a URL: servers take no more in a request's first line."""
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 _PORT = re.compile(r"[0-9]{0,5}")
 
@@ -89,9 +91,11 @@ def parse_url(text: str) -> URL:
     """Parse a URL from a document. Percent-encoded parts stay as they are (signed URLs).
 
     Raises:
-        SiteError: UNSAFE_ADDRESS, where it cannot be parsed, its port is none, or it holds white space or control
-            characters.
+        SiteError: UNSAFE_ADDRESS, where it cannot be parsed, its port is none, it holds white space or control
+            characters, or is endless.
     """
+    if len(text) > _LONGEST:
+        raise _unsafe(f"an address of {len(text):,} characters, at most {_LONGEST:,} allowed", "")
     if _FORBIDDEN.search(text):
         raise _unsafe("an address with white space or control characters", "")
     try:

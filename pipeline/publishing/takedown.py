@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
 from pipeline.config.base import Section
 from pipeline.config.build import Build
-from pipeline.config.strict_yaml import parse_yaml
+from pipeline.config.strict_yaml import read_yaml
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.point import Floats
@@ -110,13 +109,9 @@ def read_takedown(path: Path) -> Takedown:
     Raises:
         ConfigError: it cannot be read, or is no such list.
     """
+    raw = read_yaml(path, "take-down list")
     try:
-        raw = parse_yaml(path.read_text(encoding="utf-8"))
         return Takedown.model_validate({} if raw is None else raw)
-    except OSError as error:
-        raise ConfigError([Problem("take-down list", f"{path} ({error.strerror})", "a readable file")]) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(str(path), " ".join(str(error).split()), "valid YAML in UTF-8")]) from error
     except ValidationError as error:
         allowed = f"lists {', '.join(Takedown.model_fields)}"
         problems = [

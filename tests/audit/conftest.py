@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.records import Sample, Split
+from tests.postgresql import new_database, postgresql
 from tests.tools.conftest import make_sample, publish
 from tools.audit.database.opening import Desk, open_desk
 from tools.audit.decisions import decide
@@ -20,7 +21,7 @@ from tools.audit.queue import take
 from tools.audit.records import Decision
 from tools.dataset import open_dataset
 
-__all__ = ["make_sample"]
+__all__ = ["make_sample", "new_database", "postgresql"]
 
 SAMPLES = 24
 MakeSample = Callable[..., Sample]
@@ -66,14 +67,23 @@ def library(dataset: str) -> Library:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, clock: Clock) -> Iterator[Desk]:
-    opened = open_desk(str(tmp_path / "audit.sqlite"), clock=clock)
+def desk(request: pytest.FixtureRequest, tmp_path: Path, clock: Clock) -> Iterator[Desk]:
+    """A desk with people, in SQLite, or in each database with `on_both_databases`."""
+    where = str(tmp_path / "audit.sqlite")
+    if getattr(request, "param", None) == "postgresql":
+        where = request.getfixturevalue("new_database")()
+    opened = open_desk(where, clock=clock)
     for alias in ("ann", "bob"):
         enrol(opened, alias, "annotator", with_token=False)
     enrol(opened, "lea", "lead", with_token=False)
     yield opened
     opened.close()
 
+
+on_both_databases = pytest.mark.parametrize(
+    "desk", ["sqlite", pytest.param("postgresql", marks=pytest.mark.servers)], indirect=True
+)
+"""Runs a test on each database that the desk may have."""
 
 ANN, BOB, LEA = Person("ann", "annotator"), Person("bob", "annotator"), Person("lea", "lead")
 

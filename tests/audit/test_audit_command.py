@@ -87,3 +87,21 @@ def test_an_address_that_strangers_reach_is_refused(sound: Path) -> None:
     done = run_here("audit", sound, "--host", "0.0.0.0", environment={})
     assert done.returncode == 2
     assert "without TLS" in done.stderr
+
+
+def test_a_queue_goes_to_another_tool_and_what_comes_back_must_be_of_it(sound: Path, tmp_path: Path) -> None:
+    (tmp_path / "plan.yaml").write_text("name: first\nsamples: 3\nattention_share: 0\ndouble_share: 0\n")
+    run_here("audit", "plan", sound, tmp_path / "plan.yaml", environment={})
+    options = ("--queue", "first", "--tool", "label-studio", "--out", tmp_path / "queue")
+    done = run_here("audit", "export", sound, *options, environment={})
+    assert done.stdout == f"label-studio: {tmp_path / 'queue'} (3 tasks)\n"
+    assert run_here("audit", "export", sound, *options, environment={}).returncode == 2
+    file = tmp_path / "queue" / "tasks.json"
+    done = run_here("audit", "import", sound, file, "--tool", "label-studio", environment={})
+    assert done.stdout == "0 recorded, 0 known already, 0 left out\n"
+    verdict = '{"from_name": "verdict", "value": {"choices": ["accept"]}}'
+    annotated = f'"annotations": [{{"completed_by": 3, "result": [{verdict}]}}], "data": {{"task_id": "made-up-'
+    file.write_text(file.read_text().replace('"data": {\n   "task_id": "', annotated))
+    done = run_here("audit", "import", sound, file, "--tool", "label-studio", "--person", "3=ann", environment={})
+    assert done.returncode == 2
+    assert "task 'made-up-" in done.stderr

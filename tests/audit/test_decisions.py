@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from sqlalchemy import event, func, select
 
 from pipeline.errors import MachineError
-from tests.audit.conftest import ANN, BOB, LEA, REJECT, Clock, answer, judge, next_task, planned
+from tests.audit.conftest import ANN, BOB, LEA, REJECT, Clock, answer, judge, next_task, on_both_databases, planned
 from tools.audit import log
 from tools.audit.database.opening import Desk, open_desk
 from tools.audit.database.tables import events, tasks
@@ -27,6 +27,7 @@ def count(desk: Desk, action: str) -> int:
         return int(connection.execute(query).scalar_one())
 
 
+@on_both_databases
 def test_a_decision_is_recorded_once_however_often_it_is_sent(desk: Desk, library: Library) -> None:
     planned(desk, library)
     task = next_task(desk, ANN)
@@ -38,6 +39,7 @@ def test_a_decision_is_recorded_once_however_often_it_is_sent(desk: Desk, librar
         decide(desk, ANN, other.task_id, decision)
 
 
+@on_both_databases
 def test_two_tabs_of_one_annotator_get_one_task_and_decide_it_once(desk: Desk, library: Library) -> None:
     planned(desk, library)
     first, second = next_task(desk, ANN), next_task(desk, ANN)
@@ -50,6 +52,7 @@ def test_two_tabs_of_one_annotator_get_one_task_and_decide_it_once(desk: Desk, l
         decide(desk, ANN, second.task_id, answer(second, **REJECT))
 
 
+@on_both_databases
 def test_a_lease_keeps_others_away_until_it_ends(desk: Desk, library: Library, clock: Clock) -> None:
     planned(desk, library)
     task = next_task(desk, ANN)
@@ -70,6 +73,7 @@ def test_a_lease_that_ended_and_that_nobody_took_is_still_good(desk: Desk, libra
     assert state(desk, task.task_id) == "decided"
 
 
+@on_both_databases
 def test_a_decision_about_another_text_is_refused(desk: Desk, library: Library) -> None:
     planned(desk, library)
     task = next_task(desk, ANN)
@@ -100,6 +104,7 @@ def test_undo_goes_back_decision_by_decision_across_restarts(desk: Desk, library
     again.close()
 
 
+@on_both_databases
 def test_what_was_skipped_goes_to_others_and_may_be_taken_back(desk: Desk, library: Library) -> None:
     planned(desk, library, samples=1)
     task = next_task(desk, ANN)
@@ -112,6 +117,7 @@ def test_what_was_skipped_goes_to_others_and_may_be_taken_back(desk: Desk, libra
         undo(desk, ANN)
 
 
+@on_both_databases
 def test_two_judge_blind_and_a_lead_decides_where_they_differ(desk: Desk, library: Library) -> None:
     planned(desk, library, samples=1, double_share=1)
     judge(desk, ANN)
@@ -145,6 +151,7 @@ def test_a_lead_who_judged_blind_does_not_adjudicate_their_own_disagreement(desk
     assert next_task(desk, Person("lou", "lead")).question == "adjudicate"
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "note", ["\U0001f3e0 " * 2_500, "שלום עולם " * 500, "<script>alert(1)</script>" * 200, "a\u202eb\u0000c"[:3]]
 )
@@ -177,6 +184,7 @@ def test_impossible_decisions_are_refused(desk: Desk, library: Library, wrong: d
         answer(task, **wrong)
 
 
+@on_both_databases
 def test_a_question_is_answered_in_its_own_kind(desk: Desk, library: Library) -> None:
     planned(desk, library)
     task = next_task(desk, ANN)

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from tests.audit.conftest import ANN, BOB, LEA, REJECT, answer, judge, next_task, planned
+from tests.audit.conftest import ANN, BOB, LEA, REJECT, answer, judge, next_task, on_both_databases, planned
 from tools.audit.database.opening import Desk
 from tools.audit.decisions import decide
 from tools.audit.figures import figures_of
@@ -22,6 +22,7 @@ def one(figures: list[Figure], section: str, group: str, name: str) -> Figure:
     return found
 
 
+@on_both_databases
 def test_pass_rates_reasons_and_retrieval(desk: Desk, library: Library) -> None:
     planned(desk, library, samples=12, which_share=1, alike_share=0.5)
     rejected = 0
@@ -49,6 +50,7 @@ def test_pass_rates_reasons_and_retrieval(desk: Desk, library: Library) -> None:
     assert one(figures, "Human retrieval", "all", "short text fits another place as well").value == 0.0
 
 
+@on_both_databases
 def test_agreement_and_adjudication(desk: Desk, library: Library) -> None:
     planned(desk, library, samples=10, double_share=1)
     for i in range(10):

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from pipeline.errors import ConfigError, MachineError
-from tests.audit.conftest import ANN, BOB, REJECT, judge, planned
+from tests.audit.conftest import ANN, BOB, REJECT, judge, on_both_databases, planned
 from tools.audit import log
 from tools.audit.database.opening import Desk, open_desk
 from tools.audit.database.tables import metadata
@@ -28,6 +28,7 @@ def used(desk: Desk, library: Library) -> Desk:
     return desk
 
 
+@on_both_databases
 def test_a_log_that_nobody_touched_is_sound(used: Desk) -> None:
     assert faults(used) == []
 
@@ -51,13 +52,15 @@ def test_tampering_shows(used: Desk, tampering: str, said: str) -> None:
     assert any(said in fault for fault in faults(used)), faults(used)
 
 
+@on_both_databases
 def test_the_tables_are_those_that_the_migrations_make(desk: Desk) -> None:
     with desk.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
+@on_both_databases
 def test_a_database_of_a_newer_version_is_refused(desk: Desk) -> None:
-    where = str(desk.engine.url.database)
+    where = desk.engine.url.render_as_string()
     with desk.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigError, match="newer version of geoscribe"):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from pipeline.errors import ConfigError
-from tests.audit.conftest import ANN, BOB, REJECT, SAMPLES, MakeSample, judge, planned
+from tests.audit.conftest import ANN, BOB, REJECT, SAMPLES, MakeSample, judge, on_both_databases, planned
 from tools.audit.attention import noticed, plant, spoilt
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import tasks
@@ -44,6 +44,7 @@ def test_shares_add_up_and_fit_their_strata(sizes: list[int], data: st.DataObjec
     assert all(0 <= share <= size for share, size in zip(shares, sizes, strict=True))
 
 
+@on_both_databases
 def test_the_same_plan_draws_the_same_and_another_seed_another(desk: Desk, library: Library) -> None:
     for name, seed in (("a", 1), ("b", 2)):
         planned(desk, library, name=name, seed=seed, samples=8, attention_share=0.5)
@@ -54,6 +55,7 @@ def test_the_same_plan_draws_the_same_and_another_seed_another(desk: Desk, libra
     assert len(first) == len(set(first)) == 12
 
 
+@on_both_databases
 def test_filters_let_through_what_they_name(desk: Desk, library: Library) -> None:
     planned(desk, library, name="val", filters=Filters(regions=["town"], splits=["val"]))
     assert {(row.region, row.split) for row in rows(desk, "val")} == {("town", "val")}
@@ -75,6 +77,7 @@ def test_a_lot_smaller_than_n_is_judged_whole_and_that_is_said(desk: Desk, libra
     ]
 
 
+@on_both_databases
 def test_a_lot_that_is_decided_is_asked_no_more(desk: Desk, library: Library) -> None:
     planned(desk, library, name="lots", lot_size=6, accept_at_most=1)
     for _ in range(4):

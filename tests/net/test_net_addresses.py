@@ -253,3 +253,12 @@ def test_a_session_takes_up_public_origins_only() -> None:
     session.allow("https://more.example.org")
     session.allow("https://more.example.org/")
     check(parse_url("https://more.example.org/x"), session.origins)
+
+
+def test_an_endless_address_is_refused_before_it_is_parsed() -> None:
+    for text in (f"https://{'a' * 1_000_000}.org/", f"https://{'ü' * 1_000_000}.de/", f"https://a.org/{'x' * 9_000}"):
+        with pytest.raises(SiteError, match="at most 8,000 allowed") as caught:
+            parse_url(text)
+        assert caught.value.reason == Reason.UNSAFE_ADDRESS
+        assert len(caught.value.detail) < 200
+    parse_url(f"https://a.org/x?signature={'x' * 4_000}")

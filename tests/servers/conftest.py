@@ -1,7 +1,6 @@
 """Real servers that others wrote, started for the session. `make test-servers` installs them; see the Makefile."""
 
 import os
-import shutil
 import socket
 import subprocess
 import time
@@ -13,9 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgresql import postgresql
+
+__all__ = ["postgresql"]
 SERVERS = Path(os.environ.get("GEOSCRIBE_SERVERS", ""))
 READY_S = 120.0
-_POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
 def _free_port() -> int:
@@ -61,10 +62,6 @@ def _program(environment: str, name: str) -> str:
     return str(path)
 
 
-def _do(folder: Path, *command: str | Path) -> None:
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=folder)
-
-
 @pytest.fixture(scope="session")
 def titiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a running TiTiler."""
@@ -76,39 +73,22 @@ def titiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgis(postgresql: str) -> str:
     """Address of a database with PostGIS."""
-    if not _POSTGRES:
-        pytest.fail("no PostgreSQL: run these tests by `make test-servers`, which installs postgresql-15-postgis-3")
-    programs, port = _POSTGRES[-1], _free_port()
-    home = tmp_path_factory.mktemp("postgres")
-    # PostgreSQL refuses to run as root, as in a container; then it runs as nobody.
-    drop = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    if drop:
-        for folder in (home, *list(home.parents)[:-2]):
-            folder.chmod(folder.stat().st_mode | 0o011)
-        shutil.chown(home, 65534, 65534)
-    data = home / "data"
-    options = f"-p {port} -k {home} -c listen_addresses=127.0.0.1 -c fsync=off"
-    _do(home, *drop, programs / "initdb", "-D", data, "-A", "trust", "-U", "postgres")
-    _do(home, *drop, programs / "pg_ctl", "-D", data, "-o", options, "-l", home / "log", "-w", "start")
-    try:
-        at = ["-h", "127.0.0.1", "-p", str(port), "-U", "postgres"]
-        _do(home, programs / "createdb", *at, "panoramax")
-        _do(home, programs / "psql", *at, "panoramax", "-c", "create extension postgis")
-        yield f"postgres://postgres@127.0.0.1:{port}/panoramax"
-    finally:
-        _do(home, *drop, programs / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+    psql = ["psql", "-q", "-v", "ON_ERROR_STOP=1"]
+    subprocess.run([*psql, f"{postgresql}/postgres", "-c", "CREATE DATABASE panoramax"], check=True)
+    subprocess.run([*psql, f"{postgresql}/panoramax", "-c", "CREATE EXTENSION postgis"], check=True)
+    return f"{postgresql}/panoramax".replace("postgresql://", "postgres://")
 
 
 @pytest.fixture(scope="session")
-def panoramax(postgres: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def panoramax(postgis: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of the API of a running, empty Panoramax instance."""
     home, port = tmp_path_factory.mktemp("panoramax"), _free_port()
     (home / "pictures").mkdir()
     env = {
         **os.environ,
-        "DB_URL": postgres,
+        "DB_URL": postgis,
         "FS_URL": str(home / "pictures"),
         "API_PICTURES_LICENSE_SPDX_ID": "CC-BY-SA-4.0",
         "API_PICTURES_LICENSE_URL": "https://creativecommons.org/licenses/by-sa/4.0/",

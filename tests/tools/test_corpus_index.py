@@ -125,3 +125,35 @@ def test_the_command_writes_the_index(tmp_path: Path, corpus: Path) -> None:
     assert all(row["hfov_deg"] and row["link"].startswith("https://www.mapillary.com/") for row in rows)
     with pytest.raises(ConfigError, match="nowhere"):
         index_manifest(corpus / "MANIFEST.jsonl", "nowhere", out)
+
+
+def test_a_manifest_that_is_no_text_or_not_there_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "none.jsonl", tmp_path, spoilt(tmp_path, b"\xff\xfe{}")):
+        with pytest.raises(ConfigError) as caught:
+            index_manifest(path, "boulder", tmp_path / "index.jsonl")
+        assert caught.value.problems[0].where == str(path)
+
+
+def test_values_of_the_wrong_type_count_as_missing(tmp_path: Path) -> None:
+    odd: list[Any] = [3, [1], {"a": 1}, True, None]
+    for value in odd:
+        for key in ("path", "attribution", "licence"):
+            with pytest.raises(ConfigError, match=key if key != "attribution" else "author"):
+                index_from_manifest(manifest(tmp_path, {key: value}), "boulder")
+        assert len(index_from_manifest(manifest(tmp_path, {"notes": value, "capture_time": value}), "boulder")) == 1
+        assert index_from_manifest(manifest(tmp_path, {"group": value}), "boulder") == []
+    assert len(index_from_manifest(manifest(tmp_path, {"notes": "hfov_deg=1.2.3 \u2028"}), "boulder")) == 1
+    with pytest.raises(ConfigError, match="broken JSON"):
+        index_from_manifest(spoilt(tmp_path, b"[" * 100_000), "boulder")
+
+
+def test_an_index_that_cannot_be_written_is_said_in_a_line(tmp_path: Path) -> None:
+    for out in (tmp_path, Path("/proc/no/index.jsonl"), Path("/dev/full")):
+        with pytest.raises(ConfigError, match="cannot be written"):
+            index_manifest(manifest(tmp_path, {}), "boulder", out)
+
+
+def spoilt(folder: Path, data: bytes) -> Path:
+    path = folder / "spoilt.jsonl"
+    path.write_bytes(data)
+    return path

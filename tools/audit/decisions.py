@@ -1,6 +1,6 @@
 """Decisions, skips and undo: each is one transaction that adds to the log and moves the task's state along."""
 
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
@@ -9,7 +9,7 @@ from tools.audit.database.opening import Desk
 from tools.audit.database.tables import events, skips, tasks
 from tools.audit.people import Person
 from tools.audit.queue import LEASE_S
-from tools.audit.records import Decision, canonical
+from tools.audit.records import Decision, canonical, says
 
 
 class ConflictError(Exception):
@@ -36,15 +36,24 @@ def decide(desk: Desk, person: Person, task_id: str, decision: Decision) -> int:
             raise ConflictError("a decision with this id is recorded for another task")
         task = task_of(connection, task_id)
         _check(task, person, decision)
-        return _record(connection, desk.clock(), task, person.alias, decision)
+        return record(connection, desk.clock(), task, person.alias, decision)
 
 
-def _record(connection: Connection, now: float, task: Row[Any], alias: str, decision: Decision) -> int:
+def record(
+    connection: Connection,
+    now: float,
+    task: Row[Any],
+    alias: str,
+    decision: Decision,
+    *,
+    action: Literal["decide", "import"] = "decide",
+) -> int:
+    """Add a decision that may be taken to the log, and move its task along; returns the number of its event."""
     seq = log.append(
         connection,
         now,
         alias,
-        "decide",
+        action,
         decision.payload(),
         task_id=task.task_id,
         decision_id=decision.decision_id,
@@ -112,7 +121,7 @@ def _have_adjudicated(connection: Connection, now: float, task: Row[Any], decisi
     if twin is None:
         return
     said = connection.execute(select(events.c.payload).where(events.c.seq == twin.decided_seq)).scalar_one()
-    if f'"verdict":{canonical(decision.verdict)}' in said:
+    if says(decision.verdict) in said:
         return
     made = {column.name: getattr(task, column.name) for column in tasks.columns} | {
         "task_id": f"{task.task_id}-{seq}",

@@ -6,7 +6,7 @@ from itertools import combinations
 from statistics import median
 from typing import get_args
 
-from tools.audit import agreement, log
+from tools.audit import agreement
 from tools.audit.claim_truth import claim_figures
 from tools.audit.database.opening import Desk
 from tools.audit.gallery import OPTIONS
@@ -67,11 +67,10 @@ def _passing(group: str, ones: Sequence[Judged], note: str = "") -> Iterator[Fig
 
 def _lots(desk: Desk) -> Iterator[Figure]:
     with desk.reading() as connection:
-        decided = log.standing(log.read(connection))
         for plan in all_plans(connection):
             if plan.accept_at_most is None:
                 continue
-            for lot in lots_of(connection, plan.name, plan.accept_at_most, decided):
+            for lot in lots_of(connection, plan.name, plan.accept_at_most):
                 early = lot.outcome != "open" and lot.good + lot.bad < lot.n
                 note = f"{lot.outcome}: n {lot.n}, c {lot.c}" + (", stopped early" if early else "")
                 yield _share("Lots", f"{plan.name} {lot.name}", "bad samples", lot.bad, lot.good + lot.bad, note)

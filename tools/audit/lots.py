@@ -8,10 +8,10 @@ lot that stopped early is no unbiased estimate; the report says which did.
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, case, func, select
 
-from tools.audit.database.tables import tasks
-from tools.audit.log import Event
+from tools.audit.database.tables import events, tasks
+from tools.audit.records import says
 
 
 @dataclass(frozen=True)
@@ -34,25 +34,21 @@ class Lot:
         return "accepted" if self.good >= self.n - self.c else "open"
 
 
-def lots_of(connection: Connection, plan: str, c: int, decided: dict[str, Event]) -> list[Lot]:
-    """The lots of a plan, by name.
+def lots_of(connection: Connection, plan: str, c: int) -> list[Lot]:
+    """The lots of a plan, by name, counted by the database: no event is read that is not of this plan.
 
     Args:
         connection: to the database.
         plan: its name.
         c: acceptance number.
-        decided: the decisions in force (`tools.audit.log.standing`).
     """
+    bad = events.c.seq.is_not(None) & ~events.c.payload.contains(says("accept"), autoescape=True)
     query = (
-        select(tasks.c.task_id, tasks.c.region)
+        select(tasks.c.region, func.count(), func.count(events.c.seq), func.sum(case((bad, 1), else_=0)))
+        .select_from(tasks.outerjoin(events, events.c.seq == tasks.c.decided_seq))
         .where(tasks.c.plan == plan, tasks.c.question == "judge", tasks.c.slot == 0)
         .where(tasks.c.planted.is_(None), tasks.c.gold.is_(None), tasks.c.state.in_(["open", "decided"]))
+        .group_by(tasks.c.region)
+        .order_by(tasks.c.region)
     )
-    counts: dict[str, list[int]] = {}
-    for row in connection.execute(query):
-        count = counts.setdefault(row.region, [0, 0, 0])
-        count[0] += 1
-        event = decided.get(row.task_id)
-        if event is not None:
-            count[1 + (event.payload["verdict"] != "accept")] += 1
-    return [Lot(name, n, c, good, bad) for name, (n, good, bad) in sorted(counts.items())]
+    return [Lot(name, n, c, judged - bad, bad) for name, n, judged, bad in connection.execute(query).all()]

@@ -33,9 +33,7 @@ def enrol(desk: Desk, alias: str, role: Role, *, with_token: bool) -> str:
     Raises:
         ConfigError: the alias is none.
     """
-    if not re.fullmatch(ALIAS, alias):
-        allowed = "lower-case letters, digits, `.`, `_` and `-`, at most 32; no name or mail address is needed"
-        raise ConfigError([Problem("alias", repr(alias), allowed)])
+    checked_alias(alias)
     token = secrets.token_urlsafe(24) if with_token else ""
     values = {"role": role, "token_sha256": _digest(token) if token else None}
     with desk.writing() as connection:
@@ -46,6 +44,18 @@ def enrol(desk: Desk, alias: str, role: Role, *, with_token: bool) -> str:
             connection.execute(update(people).where(people.c.alias == alias).values(**values))
         log.append(connection, desk.clock(), alias, "enrol", {"role": role, "token": bool(token)})
     return token
+
+
+def checked_alias(alias: str) -> str:
+    """The alias, if it may be one.
+
+    Raises:
+        ConfigError: it may not.
+    """
+    if not re.fullmatch(ALIAS, alias):
+        allowed = "lower-case letters, digits, `.`, `_` and `-`, at most 32; no name or mail address is needed"
+        raise ConfigError([Problem("alias", repr(alias), allowed)])
+    return alias
 
 
 def find(desk: Desk, alias: str) -> Person | None:

@@ -1,7 +1,7 @@
 """Which task a person gets next: leases, second judgements blind, lots that are decided, adjudication."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,7 +42,7 @@ def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> 
     """
     with desk.writing() as connection:
         now = desk.clock()
-        wanted = and_(_free(connection, person, now), *([tasks.c.plan == plan] if plan is not None else []))
+        wanted = and_(_free(person, now, _lots(connection)), *([tasks.c.plan == plan] if plan is not None else []))
         order = (tasks.c.lease_by == person.alias, tasks.c.question == "adjudicate")
         query = select(tasks).where(wanted).order_by(*(func.coalesce(o, False).desc() for o in order))
         query = query.order_by(tasks.c.plan, tasks.c.position, tasks.c.task_id)
@@ -58,8 +58,8 @@ def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> 
     return found
 
 
-def _free(connection: Connection, person: Person, now: float) -> ColumnElement[bool]:
-    """Tasks that the person may be given."""
+def _free(person: Person, now: float, lots: Mapping[str, Sequence[Lot]]) -> ColumnElement[bool]:
+    """Tasks that the person may be given: none of a lot that is decided."""
     other = tasks.alias()
     same = and_(other.c.sample_id == tasks.c.sample_id, other.c.task_id != tasks.c.task_id)
     # Nobody judges a sample twice: neither blind nor beside its spoilt twin. Of the two who disagree none adjudicates.
@@ -72,11 +72,11 @@ def _free(connection: Connection, person: Person, now: float) -> ColumnElement[b
         or_(other.c.question == tasks.c.question, tasks.c.question == "adjudicate", other.c.question == "adjudicate"),
     )
     skipped = exists().where(skips.c.task_id == tasks.c.task_id, skips.c.alias == person.alias)
-    closed = [
-        and_(tasks.c.plan == name, tasks.c.region == lot.name, tasks.c.question == "judge")
-        for name, found in _lots(connection).items()
-        for lot in found
-        if lot.outcome != "open"
+    closed = {name: [lot.name for lot in found if lot.outcome != "open"] for name, found in lots.items()}
+    in_closed = [
+        and_(tasks.c.plan == name, tasks.c.region.in_(regions), tasks.c.question == "judge")
+        for name, regions in closed.items()
+        if regions
     ]
     return and_(
         tasks.c.state == "open",
@@ -84,7 +84,7 @@ def _free(connection: Connection, person: Person, now: float) -> ColumnElement[b
         *([] if person.role == "lead" else [tasks.c.question != "adjudicate"]),
         ~judged,
         ~skipped,
-        *(~lot for lot in closed),
+        *(~lot for lot in in_closed),
     )
 
 
@@ -92,17 +92,14 @@ def _lots(connection: Connection) -> dict[str, list[Lot]]:
     rows = connection.execute(select(plans.c.plan, plans.c.definition)).all()
     numbers = {row.plan: json.loads(row.definition).get("accept_at_most") for row in rows}
     sampled = {name: c for name, c in numbers.items() if c is not None}
-    if not sampled:
-        return {}
-    decided = log.standing(log.read(connection))
-    return {name: lots_of(connection, name, c, decided) for name, c in sampled.items()}
+    return {name: lots_of(connection, name, c) for name, c in sampled.items()}
 
 
 def progress(desk: Desk, person: Person) -> list[Progress]:
     """How far each plan is, for a person."""
     with desk.reading() as connection:
         lots = _lots(connection)
-        free = _counted(connection, _free(connection, person, desk.clock()))
+        free = _counted(connection, _free(person, desk.clock(), lots))
         mine = _counted(connection, and_(tasks.c.state == "decided", tasks.c.decided_by == person.alias))
         whole = _counted(connection, tasks.c.state.in_(["open", "decided"]))
         names = connection.execute(select(plans.c.plan).order_by(plans.c.plan)).scalars().all()

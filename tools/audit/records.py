@@ -163,6 +163,11 @@ def variant_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def says(verdict: Verdict | None) -> str:
+    """What the payload of a decision with this verdict has in it, and of no other: quotes within texts are escaped."""
+    return f'"verdict":{canonical(verdict)}'
+
+
 def canonical(value: Any) -> str:
     """JSON with one form for one value: sorted keys, no spaces."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))

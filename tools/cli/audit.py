@@ -44,6 +44,13 @@ class Form(StrEnum):
     JSON = "json"
 
 
+class Tool(StrEnum):
+    """Other tools that judge queues."""
+
+    LABEL_STUDIO = "label-studio"
+    ARGILLA = "argilla"
+
+
 @audit_app.command("open")
 def open_page(
     where: Where,
@@ -150,6 +157,59 @@ def apply(
     for note in notes:
         print(note)
     print(f"decisions: {out} ({len(made.edited)} samples edited, {len(made.rejected)} rejected)")
+
+
+@audit_app.command()
+def export(
+    where: Where,
+    queue: Annotated[str, typer.Option(help="Name of the queue.")],
+    tool: Annotated[Tool, typer.Option(help="For which tool.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; it must not be there yet.")],
+    database: Database = None,
+    pictures: Annotated[
+        str | None,
+        typer.Option(help="Address that the pictures will have; if left out, Label Studio's local storage serves them, "
+                          "and Argilla's records hold them."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Write the open judgements of a queue as Label Studio's tasks, or as an Argilla dataset."""
+    from tools.audit.exchange import argilla, label_studio
+    from tools.audit.exchange.items import items_of, new_folder, open_tasks
+    from tools.audit.opening import open_audit
+    from tools.output import writing
+
+    new_folder(out)
+    desk, library = open_audit(where, database, create=False)
+    rows = open_tasks(desk, queue)
+    write = {Tool.LABEL_STUDIO: label_studio.write, Tool.ARGILLA: argilla.write}[tool]
+    with writing(out):
+        count = write(items_of(rows, library), out, pictures)
+    print(f"{tool.value}: {out} ({count} tasks)")
+
+
+@audit_app.command("import")
+def import_(
+    where: Where,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Label Studio's JSON export, or Argilla's folder.")],
+    tool: Annotated[Tool, typer.Option(help="From which tool.")],
+    database: Database = None,
+    person: Annotated[
+        list[str] | None,
+        typer.Option(metavar="THEIRS=ALIAS", help="Alias of a user there. May be given several times."),
+    ] = None,
+) -> None:
+    """Record what was judged in another tool; all of a file, or nothing if an answer is about an unknown task."""
+    from tools.audit.exchange import argilla, label_studio
+    from tools.audit.exchange.importing import aliases_of, record_replies
+    from tools.audit.opening import open_audit
+
+    people = aliases_of(person or [])
+    replies = {Tool.LABEL_STUDIO: label_studio.read, Tool.ARGILLA: argilla.read}[tool](file)
+    desk, library = open_audit(where, database, create=False)
+    done = record_replies(desk, library, replies, people, tool.value)
+    for note in done.notes:
+        print(note)
+    print(f"{done.recorded} recorded, {done.known} known already, {len(done.notes)} left out")
 
 
 @audit_app.command("verify-log")

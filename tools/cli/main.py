@@ -16,7 +16,8 @@ from typing import Annotated
 
 import typer
 
-from pipeline.errors import BuildStopped, ConfigError, MachineError
+from pipeline.boundary import last_line
+from pipeline.errors import BuildStopped, ConfigError, MachineError, one_line
 from pipeline.net import redact
 from tools.cli.as_json import JsonOption, print_json
 from tools.cli.audit import audit_app
@@ -218,7 +219,10 @@ def main() -> None:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(BAD_INPUT)
     except MachineError as error:
-        print(f"stopped: {error}", file=sys.stderr)
+        print("\n".join(map(one_line, f"stopped: {error}".splitlines())), file=sys.stderr)
+        sys.exit(STOPPED)
+    except OSError as error:  # of a file that a command reads or writes
+        print(f"stopped: {last_line(error)}", file=sys.stderr)
         sys.exit(STOPPED)
     except (BuildStopped, KeyboardInterrupt):
         sys.exit(STOPPED)

@@ -19,12 +19,23 @@ DECLINED = "refusal"
 NO_END = "none"
 """Finish reason where the server gives none."""
 
-_WHOLE = frozenset({"stop", "stop_sequence", "stop_token", "eos", "eos_token", "end_turn", "completed", NO_END})
-_CUT = frozenset(
-    {"length", "max_tokens", "max_new_tokens", "max_output_tokens", "max_length", "model_length", "incomplete",
-     "model_context_window_exceeded"}
+_WHOLE = frozenset(
+    {"stop", "stopped", "stop_sequence", "stop_token", "eos", "eos_token", "eos_found", "end_turn", "end_of_turn",
+     "complete", "completed", "finished", "done", NO_END}
 )  # fmt: skip
-_FAILED = frozenset({"error", "abort", "aborted", "cancelled", "canceled", "failed"})
+_CUT = frozenset(
+    {"length", "max_tokens", "max_new_tokens", "max_output_tokens", "max_length", "max_context_length", "model_length",
+     "context_length", "token_limit", "incomplete", "model_context_window_exceeded", "repetition_truncation"}
+)  # fmt: skip
+_FAILED = frozenset(
+    {"error", "abort", "aborted", "cancelled", "canceled", "failed", "timeout", "load", "unload", "network_error",
+     "insufficient_system_resource"}
+)  # fmt: skip
+_DECLINED = frozenset(
+    {DECLINED, "content_filter", "content_filtered", "safety", "prohibited_content", "recitation", "blocklist", "spii",
+     "image_safety", "guardrail_intervened", "sensitive", "moderation"}
+)  # fmt: skip
+"""The model's own refusal, or a filter behind it."""
 _REASONING = ("reasoning_content", "reasoning")
 """Where a message's thoughts stand, by server and version."""
 _MOST_TOKENS = 2**31 - 1
@@ -53,11 +64,12 @@ class Envelope:
 def ending(finish_reason: str) -> Ending:
     """How a reply ended, by the server's word for it, in any of the spellings that servers have."""
     said = finish_reason.rpartition(".")[2].strip().casefold().replace("-", "_").replace(" ", "_")
+    said = said.removeprefix("finish_reason_")
     if said in _WHOLE:
         return "whole"
     if said in _CUT:
         return "cut"
-    if said == DECLINED:
+    if said in _DECLINED:
         return "declined"
     return "failed" if said in _FAILED else "other"
 
@@ -86,7 +98,7 @@ def read_envelope(raw: Any) -> Envelope:
     """
     try:
         choice = raw["choices"][0]
-        message = choice["message"]
+        message = choice.get("message") or choice["delta"]  # the form of a stream, which some send in one piece
         text = _text(message.get("content"))
         refusal = message.get("refusal") or _refusal(message.get("content"))
         usage = raw.get("usage")
@@ -159,6 +171,8 @@ def _text(content: Any) -> str:
         return ""
     if isinstance(content, str):
         return content
+    if isinstance(content, dict) and isinstance(content.get("text"), str):
+        content = [content]
     if not isinstance(content, list):
         raise TypeError("content is neither text nor a list")
     texts = [

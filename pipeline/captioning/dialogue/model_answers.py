@@ -3,7 +3,8 @@
 import re
 
 from pipeline.captioning.dialogue.envelope import NoEnvelopeError, ending, parse, read_envelope
-from pipeline.captioning.dialogue.model_faults import Fault, judge
+from pipeline.captioning.dialogue.model_fault_rules import judge
+from pipeline.captioning.dialogue.model_faults import Fault
 from pipeline.captioning.dialogue.objections import read_objection, said
 from pipeline.captioning.dialogue.requests import LimitName, RefusedError, Reply, TooLongError
 from pipeline.errors import MachineError

@@ -21,7 +21,8 @@ _AS_A_NAME = 0.9
 def broken_rules(sentence: str, known: Witnesses, region: str) -> list[str]:
     """What a sentence may not say, a line each; empty if it may be said."""
     names = [text for item in known.heard if item.witness == "map" for text in item.texts]
-    found = [f"{fault.check}: {fault.words}" for fault in known.language.faults(sentence, names)]
+    signs = [text for item in known.heard if item.lettering and item.lasting for text in item.texts]
+    found = [f"{fault.check}: {fault.words}" for fault in known.language.faults(sentence, names, signs)]
     for words in quotations(sentence):
         if is_personal(words):
             found.append(f'personal: "{words}"')

@@ -187,13 +187,18 @@ class Language:
 
     # ---- What no text may say.
 
-    def faults(self, sentence: str, names: Sequence[str] = ()) -> list[Fault]:
+    def faults(self, sentence: str, names: Sequence[str] = (), signs: Sequence[str] = ()) -> list[Fault]:
         """What a sentence says that no description may, whatever the evidence.
 
-        What a place is called is no such thing: the words of `names` are not read.
+        What a place is called is no such thing: the words of `names` are not read. Nor does a sentence hedge by words
+        that stand together on one of the `signs`: `Maybe Baby`.
         """
-        _, plain = verbatim(masked_quotations(sentence), names)
-        found = [Fault(check, m.group()) for check, pattern in self._rules if (m := pattern.search(plain))]
+        _, plain = verbatim(masked_quotations(sentence), [*names, *(name.upper() for name in names)])
+        _, sure = verbatim(plain, [text for text in signs if len(text.split()) > 1])
+        read = {"style": sure}
+        found = [
+            Fault(check, m.group()) for check, pattern in self._rules if (m := pattern.search(read.get(check, plain)))
+        ]
         if is_instruction(sentence) and not any(fault.check == "instruction" for fault in found):
             found.append(Fault("instruction", sentence))
         strange = [w for w in _WORD.findall(plain) if not w.isascii() and main_script(w) not in ("Latn", COMMON)]

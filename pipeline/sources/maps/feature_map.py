@@ -30,7 +30,7 @@ from schemas.records import FactKind, MapFact
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the same features would give other facts or another picture."""
 
 MapSection = MapFiles | Overture | Overpass | PmtilesMap

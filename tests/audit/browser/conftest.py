@@ -20,6 +20,7 @@ from sqlalchemy import insert
 from pipeline.engine.build import run_build
 from pipeline.engine.build_file import load_build
 from tests.engine.conftest import write_small
+from tests.real_places import geoscribe, write_real
 from tools.audit.database.opening import Desk, open_desk
 from tools.audit.database.tables import settings
 from tools.dataset import open_dataset
@@ -204,6 +205,21 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("synthetic")
     run_build(load_build(write_small(folder, changes)))
     return folder / "dataset"
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory, corpus: Path) -> Path:
+    """A dataset of real photos of Seoul, some of them 360 degrees, with its map; it has no aerial view."""
+    folder = tmp_path_factory.mktemp("real")
+    geoscribe("build", write_real(folder, corpus, "seoul", sampling={"max_sites": 10}))
+    return folder / "dataset"
+
+
+@pytest.fixture(params=["synthetic", "real"])
+def place(request: pytest.FixtureRequest) -> Path:
+    """Both datasets, one after the other."""
+    found: Path = request.getfixturevalue(request.param)
+    return found
 
 
 def at_work(watched: Watched) -> Page:

@@ -292,7 +292,6 @@ def test_the_reply_file_has_what_was_asked_and_what_it_took(captioner: Captioner
         (lambda: reply('{"cues": [{"id": "t1", "ruling": "perhaps"}]}'), "bad_reply"),
         (lambda: reply("[" * 100_000), "bad_reply"),
         (lambda: reply('{"cues": {"t1": "cl', "length"), "reply_cut"),
-        (lambda: reply("", "content_filter"), "bad_reply"),
     ],
 )
 def test_a_bad_reply_is_asked_for_once_more_with_another_seed(

@@ -47,6 +47,7 @@ def reply(body: bytes) -> Reply:
         },
         {"content": [{"type": "reasoning", "text": "{"}, {"text": TEXT}]},
         {"content": [TEXT]},
+        {"content": {"type": "text", "text": TEXT}},
     ],
 )
 def test_the_text_is_found_wherever_a_server_puts_it(message: Any) -> None:
@@ -59,7 +60,10 @@ def test_the_text_is_found_wherever_a_server_puts_it(message: Any) -> None:
         ("stop", "whole"), ("eos_token", "whole"), ("STOP", "whole"), ("end_turn", "whole"), (None, "whole"),
         ("", "whole"), ("stop_sequence", "whole"), ("FinishReason.STOP", "whole"), ("length", "cut"),
         ("max_tokens", "cut"), ("MAX_TOKENS", "cut"), ("FinishReason.MAX_TOKENS", "cut"), ("Length", "cut"),
-        ("model_length", "cut"), ("content_filter", "other"), ("tool_calls", "other"), ("refusal", "declined"),
+        ("model_length", "cut"), ("content_filter", "declined"), ("tool_calls", "other"), ("refusal", "declined"),
+        ("FINISH_REASON_SAFETY", "declined"), ("FINISH_REASON_STOP", "whole"), ("COMPLETE", "whole"),
+        ("guardrail_intervened", "declined"), ("repetition_truncation", "cut"), ("max-tokens", "cut"),
+        ("insufficient_system_resource", "failed"), ("network_error", "failed"),
         ("error", "failed"), ("abort", "failed"), (7, "whole"), ({"type": "stop"}, "whole"),
     ],
 )  # fmt: skip
@@ -99,6 +103,11 @@ def test_counts_are_whole_numbers_or_none(usage: Any, counts: tuple[int, int]) -
 def test_what_stands_around_the_json_does_no_harm(around: str) -> None:
     body = around.replace("{}", json.dumps(completion({"content": TEXT}))).encode()
     assert json.loads(reply(body).text) == ANSWER
+
+
+def test_a_server_that_answers_in_the_form_of_a_stream_is_read() -> None:
+    raw = {"object": "chat.completion.chunk", "choices": [{"delta": {"content": TEXT}, "finish_reason": "stop"}]}
+    assert reply(json.dumps(raw).encode()).text == TEXT
 
 
 def test_a_stream_is_put_together() -> None:

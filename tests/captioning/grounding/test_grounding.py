@@ -132,6 +132,10 @@ def test_a_place_s_name_is_no_hedging(code: str) -> None:
         ("Boulder Dental is near.", [cue("m1", category="dentist", text="Boulder Dental", distance_m=20.0)], True),
         ("The shop Paris Foods is near.", [cue("m1", category="shop", text="Foods of Paris", distance_m=20.0)], False),
         ("Probably Better is on the left.", [cue("m1", category="bar", text="Probably Better", distance_m=9.0)], True),
+        ("PERHAPS BLUE is on the left.", [cue("m1", category="bar", text="Perhaps Blue", distance_m=9.0)], True),
+        ("Maybe Baby is on the left.", [cue("t1", text="MAYBE BABY"), cue("t2", text="Maybe Baby")], True),
+        ("Maybe a bar is on the left.", [cue("t1", text="MAYBE"), cue("t2", text="Maybe")], False),
+        ("Maybe Baby is on the left.", [], False),
     ],
 )
 def test_names_that_may_be_told(told: str, cues: list[Cue], stands: bool) -> None:

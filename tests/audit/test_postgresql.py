@@ -1,11 +1,12 @@
 """The audit desk on a real PostgreSQL: people at work at once, nothing lost or decided twice."""
 
 import threading
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
-from tests.audit.conftest import answer, dataset, library, make_sample, planned
+from tests.audit.conftest import answer, planned
 from tools.audit import log
 from tools.audit.database.opening import Desk, open_desk
 from tools.audit.decisions import decide, undo
@@ -13,7 +14,6 @@ from tools.audit.library import Library
 from tools.audit.people import Person, enrol
 from tools.audit.queue import take
 
-__all__ = ["dataset", "library", "make_sample"]
 pytestmark = pytest.mark.servers
 
 
@@ -28,13 +28,8 @@ def work(desk: Desk, person: Person, decided: list[str]) -> None:
             undone = True
 
 
-def test_people_at_once(postgres: str, library: Library) -> None:
-    server = postgres.replace("postgres://", "postgresql+pg8000://")
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("CREATE DATABASE audit"))
-    engine.dispose()
-    where = f"{server.rsplit('/', 1)[0]}/audit".replace("+pg8000", "")
+def test_people_at_once(new_database: Callable[[], str], library: Library) -> None:
+    where = new_database()
     desk = open_desk(where)
     planned(desk, library, double_share=1)
     people = [Person(f"p{i}", "annotator") for i in range(6)]

@@ -1,0 +1,253 @@
+"""Queues judged with Label Studio and Argilla: what they get, and what is made of their answers."""
+
+import base64
+import io
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import PIL.Image
+import pytest
+from sqlalchemy import select
+
+from pipeline.errors import ConfigError
+from tests.audit import theirs
+from tests.audit.conftest import ANN, LEA, judge, next_task, on_both_databases, planned
+from tools.audit import log
+from tools.audit.database.opening import Desk
+from tools.audit.database.tables import tasks
+from tools.audit.exchange import argilla, label_studio
+from tools.audit.exchange.importing import Imported, aliases_of, record_replies
+from tools.audit.exchange.items import Reply, items_of, new_folder, open_tasks
+from tools.audit.figures import figures_of
+from tools.audit.library import Library
+from tools.audit.queue import take
+
+TOOLS: dict[str, ModuleType] = {"label-studio": label_studio, "argilla": argilla}
+CHECKED: dict[str, Any] = {"samples": 18, "attention_share": 0.2}
+"""A queue of 18 judgements and 4 attention checks, on samples of their own."""
+PEOPLE = {"7": "bob", theirs.USER: "bob"}
+
+
+def exported(desk: Desk, library: Library, tool: str, folder: Path, prefix: str | None = None) -> Path:
+    TOOLS[tool].write(items_of(open_tasks(desk, "first"), library), folder, prefix)
+    return folder
+
+
+def label_studio_export(folder: Path, said: Callable[[int, dict[str, Any]], dict[str, Any]]) -> Path:
+    """An export in the documented form: `said` gives each task's controls by name."""
+    tasks_of = json.loads((folder / "tasks.json").read_text())
+    for number, task in enumerate(tasks_of):
+        result = [
+            {"id": f"r{name}", "from_name": name, "to_name": "long"}
+            | (
+                {"type": "choices", "value": {"choices": held}}
+                if isinstance(held, list)
+                else {"type": "textarea", "value": {"text": [held]}}
+            )
+            for name, held in said(number, task["data"]).items()
+        ]
+        task["annotations"] = [{"id": number, "completed_by": {"id": 7}, "result": result, "lead_time": 3.25}]
+    out = folder / "export.json"
+    out.write_text(json.dumps(tasks_of))
+    return out
+
+
+def imported(desk: Desk, library: Library, tool: str, replies: Iterable[Reply]) -> Imported:
+    return record_replies(desk, library, replies, PEOPLE, tool)
+
+
+def accepted(_: int, __: dict[str, Any]) -> dict[str, Any]:
+    return {"verdict": ["accept"]}
+
+
+def decided(desk: Desk) -> list[log.Event]:
+    with desk.reading() as connection:
+        assert log.verify(connection) == []
+        return list(log.standing(log.read(connection)).values())
+
+
+@pytest.mark.readers
+@pytest.mark.parametrize("tool", TOOLS)
+def test_their_own_libraries_take_it_and_what_they_write_is_taken(
+    desk: Desk, library: Library, tmp_path: Path, tool: str
+) -> None:
+    if "GEOSCRIBE_READERS" not in os.environ:
+        pytest.skip("the libraries of Label Studio and Argilla are what `make test-readers` installs")
+    planned(desk, library, **CHECKED)
+    folder, out = exported(desk, library, tool, tmp_path / "queue"), tmp_path / "export.json"
+    python = Path(os.environ["GEOSCRIBE_READERS"]) / "annotation" / "bin" / "python"
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    command = [str(python), theirs.__file__, tool, str(folder), str(out)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = imported(desk, library, tool, TOOLS[tool].read(out))
+    assert (result.known, result.notes) == (0, [])
+    found = decided(desk)
+    assert len(found) == result.recorded == 18 + 4
+    assert {event.alias for event in found} == {"bob"}
+    with desk.reading() as connection:
+        order = connection.execute(select(tasks.c.task_id).order_by(tasks.c.position)).scalars().all()
+    for number, task_id in enumerate(order):
+        (event,) = (event for event in found if event.task_id == task_id)
+        said = theirs.verdict_of(number)
+        assert event.payload["verdict"] == said["verdict"]
+        assert event.payload.get("reasons", []) == said.get("reasons", [])
+        assert event.payload.get("note", "") == said.get("note", "")
+        assert event.payload.get("edits", {}) == ({"long": said["edited_long"]} if "edited_long" in said else {})
+        assert len(event.payload.get("claims", {})) == (said["verdict"] == "reject")
+
+
+def test_what_label_studio_gets(desk: Desk, library: Library, tmp_path: Path) -> None:
+    planned(desk, library, **CHECKED, which_share=0.5)
+    folder = exported(desk, library, "label-studio", tmp_path / "queue")
+    found = json.loads((folder / "tasks.json").read_text())
+    assert len(found) == 18 + 4
+    assert len({frozenset(task["data"]) for task in found}) == 1  # a planted falsehood shows in nothing
+    assert "planted" not in (folder / "tasks.json").read_text()
+    for task in found:
+        for url in task["data"]["pictures"]:
+            assert url.startswith("/data/local-files/?d=queue/pictures/")
+            with PIL.Image.open(folder / "pictures" / url.rsplit("/", 1)[1]) as picture:
+                assert picture.size[0] > 0
+    again = exported(desk, library, "label-studio", tmp_path / "served", "https://pictures.example/q/")
+    (first, *_) = json.loads((again / "tasks.json").read_text())
+    assert first["data"]["pictures"][0].startswith("https://pictures.example/q/")
+
+
+def test_what_argilla_gets(desk: Desk, library: Library, tmp_path: Path) -> None:
+    planned(desk, library)
+    folder = exported(desk, library, "argilla", tmp_path / "queue")
+    records = json.loads((folder / "records.json").read_text())
+    names = {field["name"] for field in json.loads((folder / ".argilla" / "settings.json").read_text())["fields"]}
+    for record in records:
+        assert set(record["fields"]) <= names
+        head, data = record["fields"]["street_view"].split(",", 1)
+        assert head == "data:image/jpeg;base64"
+        assert PIL.Image.open(io.BytesIO(base64.b64decode(data))).size == (320, 240)
+
+
+@on_both_databases
+def test_an_import_is_known_again_and_counts_like_any_decision(desk: Desk, library: Library, tmp_path: Path) -> None:
+    planned(desk, library, **CHECKED)
+    folder = exported(desk, library, "label-studio", tmp_path / "queue")
+
+    def said(number: int, data: dict[str, Any]) -> dict[str, Any]:
+        if number:
+            return {"verdict": ["accept"]}
+        return {
+            "verdict": ["reject"],
+            "reasons": ["generic"],
+            "false_claims": [data["claims"][0]["alias"]],
+            "note": "n",
+        }
+
+    out = label_studio_export(folder, said)
+    assert imported(desk, library, "label-studio", label_studio.read(out)).recorded == 18 + 4
+    again = imported(desk, library, "label-studio", label_studio.read(out))
+    assert (again.recorded, again.known, again.notes) == (0, 18 + 4, [])
+    (rejected,) = (event for event in decided(desk) if event.payload["verdict"] == "reject")
+    assert (rejected.action, rejected.alias, rejected.payload["ms"]) == ("import", "bob", 3250)
+    figures = {(f.group, f.name): f for f in figures_of(desk, library)}
+    assert figures["bob", "planted faults found"].n == 4
+    assert figures["all", "accepted as it is"].n == 18
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_unknown_tasks_are_refused_by_name_and_nothing_is_recorded(
+    desk: Desk, library: Library, tmp_path: Path, tool: str
+) -> None:
+    planned(desk, library)
+    reply = Reply("", 1, "", "7", "accept", [], {}, [], "", 0)
+    known = next_task(desk, ANN)
+    good = {"task_id": known.task_id, "text_sha256": known.text_sha256}
+    replies = [Reply(**vars(reply) | fields) for fields in (good, {"task_id": "nowhere-1"}, {"task_id": "nowhere-2"})]
+    with pytest.raises(ConfigError) as refused:
+        imported(desk, library, tool, replies)
+    assert "'nowhere-1'" in str(refused.value)
+    assert "'nowhere-2'" in str(refused.value)
+    assert decided(desk) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"verdict": ["reject"]}, "a rejection needs a reason"),
+        ({"verdict": ["perhaps"]}, "Input should be 'accept', 'edit' or 'reject'"),
+        ({}, "a decision has a verdict"),
+        ({"verdict": ["accept"], "edited_long": "Another text."}, "edited texts come with the verdict"),
+        ({"verdict": ["edit"], "edited_long": "The house stands by the road. " * 80}, "at most 300 are allowed"),
+        ({"verdict": ["accept"], "false_claims": ["9.9"]}, "claims 9.9, which the sample does not have"),
+        ({"verdict": ["reject"], "reasons": ["bored"]}, "Input should be 'hallucinated_object'"),
+    ],
+)
+def test_answers_that_are_no_decisions_are_refused_with_their_task(
+    desk: Desk, library: Library, tmp_path: Path, said: dict[str, Any], told: str
+) -> None:
+    planned(desk, library, samples=2)
+    folder = exported(desk, library, "label-studio", tmp_path / "queue")
+    out = label_studio_export(folder, lambda number, _: said if number else {"verdict": ["accept"]})
+    wrong = json.loads(out.read_text())[1]["data"]["task_id"]
+    with pytest.raises(ConfigError, match=f"task {wrong}: .*{told}"):
+        imported(desk, library, "label-studio", label_studio.read(out))
+    assert decided(desk) == []
+
+
+@on_both_databases
+def test_what_was_decided_or_changed_meanwhile_is_left_out_and_told(
+    desk: Desk, library: Library, tmp_path: Path
+) -> None:
+    planned(desk, library, samples=4, double_share=1)
+    folder = exported(desk, library, "label-studio", tmp_path / "queue")
+    out = label_studio_export(folder, accepted)
+    task = judge(desk, ANN)
+    result = imported(desk, library, "label-studio", label_studio.read(out))
+    assert f"task {task.task_id}: left out, it is decided already" in result.notes
+    # All by one person: of two blind judgements of a sample only one counts.
+    assert (result.recorded, len(result.notes)) == (4, 4)
+    assert sum("bob has judged this sample already" in note for note in result.notes) == 3
+
+
+def test_a_disagreement_with_an_imported_answer_goes_to_a_lead(desk: Desk, library: Library, tmp_path: Path) -> None:
+    planned(desk, library, samples=1, double_share=1)
+    judge(desk, ANN)
+    folder = exported(desk, library, "label-studio", tmp_path / "queue")
+    out = label_studio_export(folder, lambda *_: {"verdict": ["reject"], "reasons": ["generic"]})
+    assert imported(desk, library, "label-studio", label_studio.read(out)).recorded == 1
+    (task,) = take(desk, LEA, count=3)
+    assert task.question == "adjudicate"
+
+
+@pytest.mark.parametrize(
+    ("tool", "data"),
+    [
+        ("label-studio", b"[1, 2"),
+        ("label-studio", b'[{"task_id": "x", "verdict": "accept", "annotator": 1}]'),  # JSON_MIN
+        ("argilla", b'{"id": 1}'),
+        ("argilla", b'[{"id": "x", "responses": {"verdict": "accept"}}]'),
+    ],
+)
+def test_files_that_are_no_exports_are_refused(tmp_path: Path, tool: str, data: bytes) -> None:
+    (tmp_path / "x.json").write_bytes(data)
+    with pytest.raises(ConfigError, match=r"x\.json"):
+        list(TOOLS[tool].read(tmp_path / "x.json"))
+    with pytest.raises(ConfigError, match="No such file"):
+        list(TOOLS[tool].read(tmp_path / "absent.json"))
+
+
+def test_what_the_commands_refuse(desk: Desk, library: Library, tmp_path: Path) -> None:
+    planned(desk, library, samples=1)
+    with pytest.raises(ConfigError, match=r"'second'.*one of 'first'"):
+        open_tasks(desk, "second")
+    (tmp_path / "used").mkdir()
+    (tmp_path / "used" / "x").touch()
+    with pytest.raises(ConfigError, match="there already"):
+        new_folder(tmp_path / "used")
+    for wrong in ("3", "=ann", "3=Ann Example"):
+        with pytest.raises(ConfigError):
+            aliases_of([wrong])
+    assert aliases_of(["3=ann"]) == {"3": "ann"}
