@@ -5,10 +5,10 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from pipeline.config.base import Name, Section
-from pipeline.config.captioning import CaptionerConfig, Composer, Grounding
+from pipeline.config.captioning import CaptionerConfig, Composer, Dialogue, Grounding
 from pipeline.config.imagery import Imagery
 from pipeline.config.network import Network
-from pipeline.config.perception import Perception
+from pipeline.config.perception import EngineSection, Perception
 from pipeline.config.publishing import Publish
 from pipeline.config.region import Region
 from pipeline.config.running import Assumptions, Limits
@@ -58,6 +58,22 @@ class Build(Section):
         if twice:
             raise ValueError(f"two regions are called {', '.join(twice)}")
         return regions
+
+
+def sampling_of(build: Build, region: Region) -> Sampling:
+    """Where the sites of a region are drawn."""
+    return region.sampling or build.sampling
+
+
+def ocr_of(build: Build, region: Region) -> EngineSection:
+    """The settings of the engine that reads text in a region."""
+    return region.perception.ocr if region.perception is not None else build.perception.ocr
+
+
+def captioner_of(build: Build, region: Region) -> Composer | Dialogue:
+    """The settings of what writes the descriptions of a region."""
+    own = region.captioner
+    return build.captioner if own is None else build.captioner.model_copy(update={"prompt_set": own.prompt_set})
 
 
 def source_name(build: Build, region: Region, kind: SourceKind) -> str | None:

@@ -7,8 +7,24 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from pipeline.config.base import Name, Section
+from pipeline.config.perception import OcrConfig
+from pipeline.config.sampling import Sampling
 from pipeline.geo import shape
 from schemas.records import Continent, Latitude, Longitude
+
+
+class RegionPerception(Section):
+    """What of the section `perception` a region has of its own."""
+
+    ocr: OcrConfig
+    """Engine that reads text in this region, instead of the build's."""
+
+
+class RegionCaptioner(Section):
+    """What of the section `captioner` a region has of its own."""
+
+    prompt_set: Name
+    """Prompt set for this region, instead of the build's: another language, say. Of the same kind."""
 
 
 class Region(Section):
@@ -39,6 +55,12 @@ class Region(Section):
     """Name of the map source to use. May be left out where the build has only one."""
     continent: Continent | None = None
     """Continent, for the split by continents. If left out, that of the nearest region of the catalogue."""
+    sampling: Sampling | None = None
+    """Where sites are drawn in this region. Keys that are left out are as in the build's section `sampling`."""
+    perception: RegionPerception | None = None
+    """The OCR engine of this region, if it is not the build's."""
+    captioner: RegionCaptioner | None = None
+    """The prompt set of this region, if it is not the build's."""
 
     @model_validator(mode="after")
     def _one_shape(self) -> "Region":

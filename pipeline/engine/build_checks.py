@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.base import IS_FILE, IS_FOLDER
-from pipeline.config.build import Build, source_name
+from pipeline.config.build import Build, ocr_of, sampling_of, source_name
 from pipeline.config.sources import KINDS, WorldStreet
 from pipeline.errors import Problem
 
@@ -70,7 +70,8 @@ def _misused_engines(build: Build) -> list[Problem]:
     problems: list[Problem] = []
     real = [name for name, street in build.sources.street.items() if not isinstance(street, WorldStreet)]
     segmenters = [segmenter.engine for segmenter in build.perception.segmenters]
-    for key, engines in (("ocr.engine", [build.perception.ocr.engine]), ("segmenters", segmenters)):
+    readers = [build.perception.ocr.engine, *(ocr_of(build, region).engine for region in build.regions)]
+    for key, engines in (("ocr.engine", readers), ("segmenters", segmenters)):
         if "oracle" in engines and real:
             problems.append(
                 Problem(
@@ -104,7 +105,7 @@ def _unfillable_splits(build: Build) -> list[Problem]:
         found = f"{publish.splits.test_unseen:g} with a single region, which stays empty"
         allowed = "0, several regions, or test_unseen in publish.allow_empty"
         problems.append(Problem("publish.splits.test_unseen", found, allowed))
-    finest = build.sampling.unit_resolution
+    finest = min(sampling_of(build, region).unit_resolution for region in build.regions)
     if publish.block_resolution is not None and publish.block_resolution > finest:
         allowed = f"at most {finest}, the resolution of a unit (sampling.unit_resolution)"
         problems.append(Problem("publish.block_resolution", str(publish.block_resolution), allowed))

@@ -73,6 +73,7 @@ def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
     """
     if "regions" in raw:
         raw = raw | {"regions": expand(raw["regions"], base)}
+        raw = raw | {"regions": _with_sampling(raw["regions"], raw.get("sampling", {}))}
     try:
         build = Build.model_validate(raw)
     except ValidationError as error:
@@ -85,6 +86,18 @@ def parse_build(raw: dict[str, Any], *, base: Path) -> Build:
     if problems:
         raise ConfigError(problems)
     return build
+
+
+def _with_sampling(regions: Any, sampling: Any) -> Any:
+    """Regions whose own sampling has the build's keys for those that it leaves out."""
+    if not isinstance(regions, list) or not isinstance(sampling, dict):
+        return regions  # the validation that follows says so
+    return [
+        region | {"sampling": sampling | region["sampling"]}
+        if isinstance(region, dict) and isinstance(region.get("sampling"), dict)
+        else region
+        for region in regions
+    ]
 
 
 def _with_continents(build: Build) -> Build:
@@ -178,6 +191,7 @@ def _anchored(build: Build, base: Path) -> Build:
     }
     return build.model_copy(
         update={
+            "regions": [anchored(region) for region in build.regions],
             "workspace": place(build.workspace),
             "dataset": place(build.dataset),
             "sources": build.sources.model_copy(update=kinds),

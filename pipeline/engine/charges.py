@@ -1,19 +1,22 @@
 """Estimates the model requests of a planned build, and their cost by the prices of the build file."""
 
 from pipeline.captioning.base import prompt_set_of
-from pipeline.config.build import Build
+from pipeline.config.build import Build, captioner_of
 from pipeline.config.captioning import Dialogue
+from pipeline.config.region import Region
 from pipeline.engine.plans import Plan
 
 
-def calls_per_site(build: Build) -> float:
-    """Model requests per site: of the build's prompt set, or of the usual one if the build has no model.
+def calls_per_site(build: Build, region: Region) -> float:
+    """Model requests per site: of the region's prompt set, or of the usual one if the build has no model.
 
     A dialogue looks at each photo alone (`observe`) and takes every other turn once; what is repaired is verified anew.
     """
     if build.assumptions.model_calls_per_site is not None:
         return build.assumptions.model_calls_per_site
-    captioner = build.captioner if isinstance(build.captioner, Dialogue) else Dialogue(engine="dialogue", model="-")
+    captioner = captioner_of(build, region)
+    if not isinstance(captioner, Dialogue):
+        captioner = Dialogue(engine="dialogue", model="-")
     turns = prompt_set_of(captioner.prompt_set, "dialogue").turns
     seen = min(build.imagery.max_views, captioner.most_views)
     each = {"observe": seen, "repair": build.assumptions.repair_share * (1 + ("verify" in turns))}

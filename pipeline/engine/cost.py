@@ -53,7 +53,6 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
     """
     registry, assumed = registry_of(build), build.assumptions
     check_sources(build, registry)
-    share = 1.0 if build.sampling.method == "imagery" else assumed.street_share
     regions, drawn, problems, cells = [], [], list[Problem](), dict[str, list[str]]()
     for region in build.regions:
         ground = ground_of(build, registry, region)
@@ -64,10 +63,12 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
             continue
         drawn.append(sites)
         count = len(sites.lon)
-        views = round(count * share) * build.imagery.max_views
+        described = round(count * (1.0 if ground.sampling.method == "imagery" else assumed.street_share))
+        views = described * build.imagery.max_views
         reached = _in_area(registry.aerial(region.name), sites)
         cells[region.name] = units(ground, sites)
-        regions.append(RegionPlan(region.name, count, len(set(cells[region.name])), estimated, views, reached))
+        count_of_units = len(set(cells[region.name]))
+        regions.append(RegionPlan(region.name, count, count_of_units, estimated, described, views, reached))
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     regions = _with_left_out(build, regions, drawn, cells)
@@ -75,10 +76,11 @@ def plan(build: Build, measured: Measured | None = None) -> Plan:
         _with_distractors(ground_of(build, registry, region), sites)
         for region, sites in zip(build.regions, drawn, strict=True)
     ]
-    sources = _sources(build, registry, drawn, around, share)
+    shares = [region.described / (region.sites or 1) for region in regions]
+    sources = _sources(build, registry, drawn, around, shares)
     views = sum(region.views for region in regions)
-    described = sum(round(region.sites * share) for region in regions)
-    calls = round(described * calls_per_site(build))
+    described = sum(region.described for region in regions)
+    calls = round(sum(p.described * calls_per_site(build, r) for p, r in zip(regions, build.regions, strict=True)))
     dataset_bytes = sum(_dataset_bytes(build, registry, plan_) for plan_ in regions)
     found = Plan(
         regions=regions,
@@ -150,8 +152,9 @@ def _with_distractors(ground: Ground, sites: Drawn) -> Drawn:
 
 
 def _sources(
-    build: Build, registry: Registry, sites: Sequence[Drawn], around: Sequence[Drawn], share: float
+    build: Build, registry: Registry, sites: Sequence[Drawn], around: Sequence[Drawn], shares: Sequence[float]
 ) -> list[SourcePlan]:
+    """The requests to each source; `shares` of the sites of each region have a street view."""
     found: dict[tuple[SourceKind, str], tuple[object, list[int]]] = {}
     for i, region in enumerate(build.regions):
         for kind in KINDS:
@@ -179,6 +182,7 @@ def _sources(
                 requests += count
             else:
                 plans.append(SourcePlan(kind, name, provider, count, count * build.assumptions.tile_bytes))
+        share = float(np.average([shares[i] for i in users], weights=[len(sites[i].lat) or 1 for i in users]))
         size = _download_bytes(build, kind, requests, lat, share)
         plans.append(SourcePlan(kind, name, source.provider(), requests, size))
     return plans

@@ -58,7 +58,8 @@ def measure(build: Build, registry: Registry) -> Measured:
     _through(build, registry, sites[:1])
     cpu_s, rows = _through(build, registry, sites)
     if len(cpu_s) < len(_measurable(build)):
-        failed = sorted({f"{row.reason}: {row.detail}" for row in rows[STAGES[0].name] if row.reason is not None})
+        every = [row for some in rows.values() for row in some]
+        failed = sorted({f"{row.reason}: {row.detail}" for row in every if row.reason is not None})
         raise MachineError(f"none of {len(sites)} sites came through the stages ({'; '.join(failed)})")
     return Measured(cpu_s, _sizes(rows), len(sites), _machine())
 

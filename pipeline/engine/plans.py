@@ -16,6 +16,8 @@ class RegionPlan:
     estimated: bool
     """Whether the sites depend on a source that only a build asks. Random points on the region's land are used
     instead."""
+    described: int
+    """Number of sites that have a street view."""
     views: int
     """Number of street views."""
     aerial: int

@@ -116,7 +116,7 @@ def _publish(
     sizes = {(unit.region, unit.unit): unit.size for unit in units}
     provenance: dict[str, JsonValue] = {
         "fingerprint": fingerprint,
-        "ocr": ready.registry.ocr.name,
+        "ocr": ", ".join(sorted({ready.registry.ocr_of(region.name).name for region in ready.build.regions})),
         "segmenter": ready.registry.segmenter.name,
         "models": [dict(model.credit()) for model in ready.registry.segmenter.models],
         "anonymiser": ready.registry.blurrer.name if ready.registry.blurrer else None,

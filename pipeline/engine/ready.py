@@ -34,12 +34,13 @@ def _of_drone(problem: Problem) -> Problem:
 
 
 def check_captioner(registry: Registry) -> None:
-    """Make the captioner of a build, and so read its prompt set and the rules of its language. Asks no server.
+    """Make the captioners of a build, and so read prompt sets and the rules of their languages. Asks no server.
 
     Raises:
         ConfigError: there is no such prompt set, no rules for its language, or one of them is malformed.
     """
-    _ = registry.captioner
+    for region in registry.regions:
+        registry.captioner_of(region)
 
 
 def check_ready(build: Build, registry: Registry) -> None:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from pipeline.config.build import Build
+from pipeline.config.build import Build, sampling_of
 from pipeline.config.region import Region
 from pipeline.digest import digest
 from pipeline.engine.layers import DamagedLayerError, LayerFile, Listing, commit_sites, read_units
@@ -70,8 +70,11 @@ def stage_bases(build: Build, registry: Registry, region: Region) -> dict[str, s
 
     By stage, and by part of each stage's rows (`imagery.aerial`).
     """
-    shape = region.model_dump(mode="json", exclude={"continent"})  # the continent decides the split and nothing else
-    sites = digest("sites", sampling.VERSION, shape, build.sampling, build.seed, *_sampled(build, registry, region))
+    # The continent decides the split and nothing else; what a region has of its own counts where it is used.
+    shape = region.model_dump(mode="json", exclude={"continent", "sampling", "perception", "captioner"})
+    sites = digest(
+        "sites", sampling.VERSION, shape, sampling_of(build, region), build.seed, *_sampled(build, registry, region)
+    )
     bases = {"sites": sites}
     for stage in STAGES:
         parts = stage.depends_on(build, registry, region).items()
@@ -82,7 +85,7 @@ def stage_bases(build: Build, registry: Registry, region: Region) -> dict[str, s
 
 def _sampled(build: Build, registry: Registry, region: Region) -> list[str | float]:
     """What a region's sites depend on besides the sampling settings: the sources that the sampler uses."""
-    settings, around = build.sampling, registry.map(region.name)
+    settings, around = sampling_of(build, region), registry.map(region.name)
     found: list[str | float] = []
     capped = settings.max_per_sequence is not None or settings.max_per_contributor is not None
     if settings.method == "imagery" or capped:
@@ -98,7 +101,7 @@ def ground_of(build: Build, registry: Registry, region: Region) -> Ground:
     """The data from which the sites of a region are drawn."""
     return Ground(
         region=region,
-        sampling=build.sampling,
+        sampling=sampling_of(build, region),
         seed=build.seed,
         street=registry.street(region.name),
         map=registry.map(region.name),

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config.base import Name, Section
+from pipeline.config.region import RegionCaptioner, RegionPerception
+from pipeline.config.sampling import Sampling
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.catalogue import catalogue, nearest_ids
 from pipeline.regions.polygon_file import read_outline
@@ -31,6 +33,12 @@ class CatalogueRegion(Section):
     """Name of the map source to use. May be left out where the build has only one."""
     continent: Continent | None = None
     """Continent, for the split by continents. If left out, the catalogue's."""
+    sampling: Sampling | None = None
+    """Where sites are drawn in this region. Keys that are left out are as in the build's section `sampling`."""
+    perception: RegionPerception | None = None
+    """The OCR engine of this region, if it is not the build's."""
+    captioner: RegionCaptioner | None = None
+    """The prompt set of this region, if it is not the build's."""
 
 
 def expand(regions: Any, base: Path) -> Any:

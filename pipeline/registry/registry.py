@@ -7,9 +7,11 @@ from typing import Any
 
 from pipeline.boundary import Boundary
 from pipeline.captioning.base import Captioner
-from pipeline.config.build import Build, source_name
+from pipeline.config.build import Build, captioner_of, source_name
+from pipeline.config.captioning import Composer as ComposerConfig
 from pipeline.config.captioning import Dialogue
 from pipeline.config.names import AERIAL, MAP, OCR, SEGMENTERS, STREET
+from pipeline.config.perception import EngineSection
 from pipeline.config.region import Region
 from pipeline.config.sources import KINDS, NetworkSource, SourceKind
 from pipeline.digest import digest
@@ -75,9 +77,16 @@ class Registry:
 
     @property
     def ocr(self) -> OcrEngine:
-        """The OCR engine."""
-        config = self.build.perception.ocr
-        engine: OcrEngine = self._once("ocr", config.engine, lambda: resolve_name(OCR[config.engine])(config))
+        """The OCR engine of regions that have none of their own."""
+        return self._ocr(self.build.perception.ocr)
+
+    def ocr_of(self, region: str) -> OcrEngine:
+        """The OCR engine of a region."""
+        own = self.regions[region].perception
+        return self.ocr if own is None else self._ocr(own.ocr)
+
+    def _ocr(self, config: EngineSection) -> OcrEngine:
+        engine: OcrEngine = self._once("ocr", digest(config), lambda: resolve_name(OCR[config.engine])(config))
         return engine
 
     @property
@@ -105,12 +114,19 @@ class Registry:
 
     @property
     def captioner(self) -> Captioner:
-        """The captioner."""
-        captioner: Captioner = self._once("captioner", self.build.captioner.engine, self._make_captioner)
+        """The captioner of regions that have no prompt set of their own."""
+        return self._captioner(self.build.captioner)
+
+    def captioner_of(self, region: str) -> Captioner:
+        """The captioner of a region."""
+        own = self.regions[region].captioner
+        return self.captioner if own is None else self._captioner(captioner_of(self.build, self.regions[region]))
+
+    def _captioner(self, settings: ComposerConfig | Dialogue) -> Captioner:
+        captioner: Captioner = self._once("captioner", settings.prompt_set, lambda: self._make_captioner(settings))
         return captioner
 
-    def _make_captioner(self) -> Captioner:
-        settings = self.build.captioner
+    def _make_captioner(self, settings: ComposerConfig | Dialogue) -> Captioner:
         if isinstance(settings, Dialogue):
             from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
 

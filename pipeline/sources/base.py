@@ -43,6 +43,8 @@ class Photo:
     """The field of view is that of the longer side, whichever that is."""
     position_error_m: float | None = None
     """By how much the position may be off, as the source says."""
+    heading_guessed: bool = False
+    """Whether the source is known to have made up the heading from the track, as the photo's own tags have none."""
     quality: float | None = None
     """The source's own score, 0 to 1; None where it has none."""
     redistributable: bool = True

@@ -33,20 +33,21 @@ def captions(
     check_stop()
     by_id = {site.site_id: site for site in sites}
     evidence = [Evidence(by_id[row.site_id], row.cues, draws.get(row.site_id, 0)) for row in cues if row.status == "ok"]
-    answers = registry.boundary(f"captioner {registry.captioner.name}", Reason.ENGINE_FAILED).each(
-        evidence, registry.captioner.describe, lambda one: one.site.site_id
+    captioner = registry.captioner_of(sites[0].region) if sites else registry.captioner  # a unit is of one region
+    answers = registry.boundary(f"captioner {captioner.name}", Reason.ENGINE_FAILED).each(
+        evidence, captioner.describe, lambda one: one.site.site_id
     )
-    return [_row(asked, answer, registry) for asked, answer in zip(evidence, answers, strict=True)]
+    return [_row(asked, answer, captioner, registry) for asked, answer in zip(evidence, answers, strict=True)]
 
 
-def _row(asked: Evidence, answer: Description | SiteError, registry: Registry) -> CaptionRow:
+def _row(asked: Evidence, answer: Description | SiteError, captioner: Captioner, registry: Registry) -> CaptionRow:
     try:
         with on_site(asked.site.site_id), registry.boundary(CaptionRow.layer, Reason.ENGINE_FAILED).guard():
             if isinstance(answer, SiteError):
-                return _failed(asked, answer, registry.captioner)
-            return _described(asked, answer, registry.captioner, registry.build.grounding)
+                return _failed(asked, answer, captioner)
+            return _described(asked, answer, captioner, registry.build.grounding)
     except SiteError as error:
-        return _failed(asked, error, registry.captioner)
+        return _failed(asked, error, captioner)
 
 
 def _failed(asked: Evidence, error: SiteError, captioner: Captioner) -> CaptionRow:
@@ -106,8 +107,8 @@ def _described(asked: Evidence, answer: Description, captioner: Captioner, polic
     )
 
 
-def _depends_on(build: Build, registry: Registry, _region: Region) -> dict[str, list[object]]:
-    return {"rows": [registry.captioner.fingerprint(), VERSION, build.grounding]}
+def _depends_on(build: Build, registry: Registry, region: Region) -> dict[str, list[object]]:
+    return {"rows": [registry.captioner_of(region.name).fingerprint(), VERSION, build.grounding]}
 
 
 def _run(given: StageInput, registry: Registry) -> list[CaptionRow]:

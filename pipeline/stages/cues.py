@@ -82,8 +82,9 @@ def _opened(site: ImageryRow, registry: Registry) -> _Opened | CueRow:
 
 def _read(sites: Sequence[_Opened], registry: Registry) -> list[_Seen | SiteError]:
     """What the engines read off each site's views, or which of them failed on it."""
-    texts = registry.boundary(f"text reading by {registry.ocr.name}", Reason.ENGINE_FAILED).each(
-        sites, lambda some: _by_site(some, registry.ocr.read), _site_id
+    ocr = registry.ocr_of(sites[0].site.region) if sites else registry.ocr  # a unit is of one region
+    texts = registry.boundary(f"text reading by {ocr.name}", Reason.ENGINE_FAILED).each(
+        sites, lambda some: _by_site(some, ocr.read), _site_id
     )
     segments = registry.boundary(f"segmentation by {registry.segmenter.name}", Reason.ENGINE_FAILED).each(
         sites, lambda some: _by_site(some, registry.segmenter.segment), _site_id
@@ -132,7 +133,7 @@ def _fused(one: _Opened, seen: _Seen, registry: Registry) -> CueRow:
         one.site,
         dict(zip(ids, texts, strict=True)),
         dict(zip(ids, seen.segments, strict=True)),
-        registry.ocr.name,
+        registry.ocr_of(one.site.region).name,
         registry.segmenter.name,
         registry.segmenter.words,
     )
@@ -143,8 +144,8 @@ def _fused(one: _Opened, seen: _Seen, registry: Registry) -> CueRow:
     return CueRow(site_id=site_id, status="ok", reason=None, detail=None, cues=found, signatures=one.looks)
 
 
-def _depends_on(_build: Build, registry: Registry, _region: Region) -> dict[str, list[object]]:
-    return {"rows": [registry.ocr.fingerprint(), registry.segmenter.fingerprint()]}
+def _depends_on(_build: Build, registry: Registry, region: Region) -> dict[str, list[object]]:
+    return {"rows": [registry.ocr_of(region.name).fingerprint(), registry.segmenter.fingerprint()]}
 
 
 def _run(given: StageInput, registry: Registry) -> list[CueRow]:

@@ -9,6 +9,9 @@ buildings around may speak against it.
 A heading that a witness agrees with is confirmed. One that both speak against, and agree in, is corrected. One that a
 single witness speaks against is unreliable: then no side is told from the map. Where no witness speaks it stays as it
 was stated: silence proves nothing.
+
+A heading that the source itself guessed from the track is marked, unless a witness speaks of it. It tells nothing of
+how the camera is mounted.
 """
 
 import math
@@ -43,7 +46,7 @@ class Settled:
     """What is made of a stated heading."""
 
     heading_deg: float | None
-    source: Literal["stated", "confirmed", "corrected", "unreliable"] | None
+    source: Literal["stated", "guessed", "confirmed", "corrected", "unreliable"] | None
     error_deg: float | None
 
 
@@ -65,7 +68,7 @@ def settle(photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], line
         off = off_the_walls(stated, facts, lines)
         if off is not None and abs(off) > _AGREES_WALLS_DEG:
             return Settled(stated, "unreliable", UNRELIABLE_ERROR_DEG)
-        return Settled(stated, "stated", None)
+        return Settled(stated, "guessed" if photo.heading_guessed else "stated", None)
     if street is not None and track is not None and abs(apart(street, track)) > 90.0:
         street = (street + 180.0) % 360.0  # of its two directions, the one that the track speaks for
         told = [street, track]
@@ -123,7 +126,10 @@ def track_heading(photo: Photo, others: Sequence[Photo]) -> float | None:
     mounts = [
         apart(one.heading_deg, w)
         for one in mine
-        if one.source_id != photo.source_id and one.heading_deg is not None and (w := ways[one.source_id]) is not None
+        if one.source_id != photo.source_id
+        and one.heading_deg is not None
+        and not one.heading_guessed
+        and (w := ways[one.source_id]) is not None
     ]
     if way is None or not mounts:
         return None

@@ -57,8 +57,9 @@ class StreetInfo(Credit):
     heading_deg: Heading | None
     """Heading of the optical axis (of the image centre for a panorama), degrees clockwise from north; null if
     unknown."""
-    heading_source: Literal["stated", "confirmed", "corrected", "unreliable"] | None = None
-    """`stated` by the source and not checked; `confirmed` by the picture's lines or the capture's track; `corrected`
+    heading_source: Literal["stated", "guessed", "confirmed", "corrected", "unreliable"] | None = None
+    """`stated` by the source and not checked; `guessed` by the source from the capture's track, and not checked, where
+    it lets that be known; `confirmed` by the picture's lines or the capture's track; `corrected`
     if both agree on another heading; `unreliable` if one of them contradicts it. Null without a heading."""
     heading_error_deg: float | None = None
     """Uncertainty of the heading: two standard deviations, degrees; 180 if it is known to be unreliable, null if

@@ -222,9 +222,9 @@ def test_strangers_are_no_workers(said: bytes) -> None:
         host, port = presence.at("1").split("/")[0].rsplit(":", 1)
         # More is sent than is read: the connection may be closed by now.
         with socket.create_connection((host, int(port))) as stranger, suppress(OSError):
-                stranger.sendall(said)
-                stranger.shutdown(socket.SHUT_WR)
-                assert stranger.recv(100) == b""
+            stranger.sendall(said)
+            stranger.shutdown(socket.SHUT_WR)
+            assert stranger.recv(100) == b""
         with hello(presence.at("1"), token="0" * 32) as stranger:
             assert stranger.recv(100) == b""
         assert presence._jobs == {}

@@ -78,6 +78,25 @@ def test_all_of_both_is_there_as_it_was_and_told_whose(
     assert set(splits["units"]) == {unit.unit for unit in units if unit.rows}
 
 
+def test_the_settings_name_each_region_s_own_sources(
+    make_unit: MakeUnit, make_build: MakeBuild, publish: Callable[..., Path], tmp_path: Path
+) -> None:
+    a = publish("a", "north", [make_unit("north", CELL, sites=2)])
+    b = publish("b", "south", [make_unit("south", h3.latlng_to_cell(-34.2, 18.3, 9))])
+    config: Any = manifest_of(b).config
+    config["sources"]["street"]["photos"]["seed"] = 7
+    del config["sources"]["aerial"]["ortho"]
+    changed(b, lambda manifest: manifest.model_copy(update={"config": config}))
+    told: Any = merge(
+        [open_dataset(str(one)) for one in (a, b)], open_store(str(tmp_path / "out")), "both", keep_splits=True
+    ).manifest.config
+    assert sorted(told["sources"]["street"]) == ["b-photos", "photos"]
+    assert [(region["street"], region["aerial"], region["map"]) for region in told["regions"]] == [
+        ("photos", "ortho", "osm"),
+        ("b-photos", None, "osm"),
+    ]
+
+
 def test_splits_are_drawn_anew_for_all_together(
     units: list[FinishedUnit], publish: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """A stated heading against the picture's lines and the track of its capture."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -54,6 +55,21 @@ AHEAD = VanishingPoint(0.0, 0.5)
 def settled(photos: list[Photo], facts: list[MapFact], lines: VanishingPoint | None) -> tuple[str | None, float | None]:
     found = settle(photos[len(photos) // 2], photos, facts, lines)
     return found.source, found.heading_deg
+
+
+def guessed(photos: list[Photo], *which: int) -> list[Photo]:
+    return [replace(photo, heading_guessed=i in which) for i, photo in enumerate(photos)]
+
+
+def test_a_heading_that_the_server_guessed_is_marked_and_proves_nothing_of_itself() -> None:
+    along = drive(65, 65.0, 65.0, 65.0, 65.0, 65.0)
+    assert settled(along, [], None) == ("confirmed", 65.0)
+    assert settled(guessed(along, 0, 1, 2, 3, 4), [], None) == ("guessed", 65.0)
+    assert settled(guessed(along, 0, 1, 3, 4), [], None) == ("stated", 65.0), "others that are guessed are no witnesses"
+    assert settled(guessed(along, 2), [], None) == ("confirmed", 65.0), "others that are measured are"
+    assert settled(guessed(along, *range(5)), [road(65.0)], AHEAD)[0] == "confirmed", "and so is the street"
+    sideways = guessed(drive(65, 155.0, 155.0, 65.0, 155.0, 155.0), 2)
+    assert settled(sideways, [], None)[0] == "unreliable", "the camera looks to the right"
 
 
 def test_where_no_witness_speaks_the_heading_stays_as_stated() -> None:

@@ -3,11 +3,13 @@
 import os
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
 _WIDE = 160
 """Columns that the widest table needs."""
+_ENDLESS = 100_000
 
 
 def table_console() -> Console:
@@ -19,6 +21,22 @@ def table_console() -> Console:
 def plain_console(**settings: Any) -> Console:
     """A console that prints text as it is: brackets in a path are no markup."""
     return Console(markup=False, emoji=False, **settings)
+
+
+def print_table(table: Table) -> None:
+    """Print a table of texts to standard output, wide enough that no word is broken: names and ids can be copied."""
+    texts = [[str(column.header), *map(str, column.cells)] for column in table.columns]
+    widths = [max(map(cell_len, cells)) for cells in texts]
+    between = plain_console(width=_ENDLESS).measure(table).maximum - sum(widths)
+    words = [max(cell_len(word) for cell in cells for word in cell.split() or [""]) for cells in texts]
+    least = [full if c.no_wrap else word for c, full, word in zip(table.columns, widths, words, strict=True)]
+    too_wide = sum(widths) + between - table_console().width
+    for _ in range(too_wide):  # rich would break words in its narrowest columns
+        column = max(range(len(widths)), key=lambda i: widths[i] - least[i])
+        widths[column] -= widths[column] > least[column]
+    for column_, width in zip(table.columns, widths, strict=True):
+        column_.width = width
+    plain_console(width=sum(widths) + between).print(table)
 
 
 def plain_table(*columns: str) -> Table:

@@ -1,8 +1,8 @@
 """The `geoscribe` command.
 
 Exit codes: 0 done; 1 finished, but more sites or regions failed or more views are missing than the build file allows,
-the dataset would have shrunk, or `verify` found faults; 2 the build file, an input or the usage is wrong, and nothing
-was done; 3 stopped, by the user, by an outage or by an error of the machine.
+the dataset would have shrunk, `verify` found faults, or `diff` differences; 2 the build file, an input or the usage is
+wrong, and nothing was done; 3 stopped, by the user, by an outage or by an error of the machine.
 """
 
 import io
@@ -184,6 +184,7 @@ def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names."""
     from pipeline.engine.build_file import load_build
     from pipeline.engine.ready import check_captioner, check_sources
+    from pipeline.engine.warnings import unread_scripts
     from pipeline.registry.registry import region_sources, registry_of
 
     build = load_build(config)
@@ -191,6 +192,8 @@ def config_check(config: ConfigArgument) -> None:
     check_captioner(registry_of(build))
     for region in build.regions:
         region_sources(registry_of(build), region)  # made, and so checked; no requests are made
+    for warning in unread_scripts(build):
+        print(f"warning: {warning}")
     print(f"{config}: build {build.name!r} is sound")
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from tools.cli.console import table_console
+from tools.cli.console import plain_console, print_table
 
 if TYPE_CHECKING:
     from pipeline.perception.models.store import ModelInUse
@@ -23,15 +23,13 @@ def list_models(
     from pipeline.perception.models.store import models_folder
 
     table = Table("name", "engine", "megabytes at most", "licence", "here", box=None, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"
     for name, model in listing().items():
         here = all((models_folder() / name / file.name).is_file() for file in model.files)
         licence = f"{model.licence} ({model.terms})" if model.terms else model.licence
         size = f"{sum(file.max_bytes for file in model.files) / 1e6:,.1f}"
         table.add_row(name, model.engine, size, licence, "yes" if here else "no")
-    console = table_console()
-    console.print(table)
+    print_table(table)
+    console = plain_console()
     console.print(f"kept in {models_folder()}", soft_wrap=True, highlight=False)
     if not notes:
         print("--notes says where each comes from and what it was trained on; geoscribe models get NAME downloads it")

@@ -1,11 +1,10 @@
 """A plan as tables and lines."""
 
-from pipeline.config.build import Build
-from pipeline.engine.charges import calls_per_site
+from pipeline.config.build import Build, sampling_of
 from pipeline.engine.measuring import Measured
 from pipeline.engine.plans import Plan
 from pipeline.publishing.division import MOST_LOST
-from tools.cli.console import plain_table, size_words, table_console
+from tools.cli.console import plain_table, print_table, size_words, table_console
 
 
 def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) -> None:
@@ -22,7 +21,7 @@ def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) 
     table.add_row(
         f"all {len(plan.regions)}", f"{plan.sites:,}", f"{units:,}", f"{plan.views:,}", f"{aerial:,}", style="bold"
     )
-    console.print(table)
+    print_table(table)
     if estimated:
         console.print(
             "~ estimated: sites depend on the photos of the source, and a plan makes no requests. Random points on the "
@@ -55,7 +54,7 @@ def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) 
             allowed,
             days,
         )
-    console.print(table)
+    print_table(table)
     console.print()
     for line in _totals(build, plan, measured, cores):
         console.print(line, soft_wrap=True)
@@ -68,7 +67,8 @@ def _totals(build: Build, plan: Plan, measured: Measured | None, cores: int) -> 
     if not plan.model_calls:
         calls = f"none without a model; with one: {plan.dialogue_calls:,}"
     calls += f", {plan.dialogue_gpu_hours:,.1f} GPU hours"
-    at_photos = build.sampling.method == "imagery"
+    at_photos = all(sampling_of(build, region).method == "imagery" for region in build.regions)
+    described = sum(region.described for region in plan.regions)
     return [
         f"{build.name}: {plan.sites:,} sites in {len(plan.regions):,} region(s)",
         f"requests:     {network:,} at most, {plan.days:.2f} days until the slowest provider is done",
@@ -85,7 +85,7 @@ def _totals(build: Build, plan: Plan, measured: Measured | None, cores: int) -> 
         f"  street_share           {assumed.street_share:g}"
         + (" (not used: sites are drawn at photos)" if at_photos else ""),
         f"  ocr_images_per_s       {assumed.ocr_images_per_s:g}",
-        f"  model_calls_per_site   {calls_per_site(build):g}"
+        f"  model_calls_per_site   {plan.dialogue_calls / (described or 1):.3g}"
         + (" (the turns of the prompt set)" if assumed.model_calls_per_site is None else ""),
         f"  model_calls_per_gpu_s  {assumed.model_calls_per_gpu_s:g}",
         f"  imagery.max_views      {build.imagery.max_views}",

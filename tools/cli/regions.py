@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from tools.cli.as_json import JsonOption, print_json
-from tools.cli.console import plain_console, table_console
+from tools.cli.console import plain_console, print_table
 from tools.output import writing
 
 regions_app = typer.Typer(help="The catalogue of regions.", no_args_is_help=True)
@@ -38,9 +38,8 @@ def list_regions(
     for entry in chosen:
         what = (entry.id, entry.name, entry.continent, f"{entry.population:,}")
         table.add_row(*what, entry.climate, entry.script, entry.stratum)
-    console = table_console()
-    console.print(table)
-    console.print(f"{len(chosen)} of {len(entries)} regions")
+    print_table(table)
+    plain_console().print(f"{len(chosen)} of {len(entries)} regions")
 
 
 @regions_app.command("show")

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tools.cli.as_json import JsonOption, print_json
-from tools.cli.console import table_console
+from tools.cli.console import plain_console, print_table
 from tools.output import writing
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ def list_sources(
         print_json([source.model_dump(mode="json") for source in chosen])
         return
     table = Table("name", "kind", "area", "licence", "key", "limits", "checked on", box=None, pad_edge=False)
-    for column in table.columns:
-        column.overflow = "fold"  # a name that is cut cannot be copied
     for source in chosen:
         limits = f"{source.per_s:g}/s, {source.at_once} at once"
         if source.per_day is not None:
@@ -51,8 +49,8 @@ def list_sources(
             "refused for its terms" if source.refused else limits,
             f"{source.checked_on} ({source.checked})",
         )
-    console = table_console()
-    console.print(table)
+    print_table(table)
+    console = plain_console()
     if not notes:
         print("--notes prints notes on each source, and why some are refused")
         return
@@ -127,7 +125,7 @@ def coverage(
             f"{region.share(lambda s: s.street and s.reference):.0%}",
             region.empty or lacking or "nothing",
         )
-    table_console().print(table)
+    print_table(table)
     print(f"coverage map: {out}")
 
 

@@ -10,7 +10,7 @@ from pipeline.engine.details import Details
 from pipeline.engine.workspace import State
 from pipeline.stages import PUBLISH, STAGES
 from schemas.reasons import ABOUT, Reason
-from tools.cli.console import plain_table, table_console
+from tools.cli.console import plain_table, print_table, table_console
 
 
 def print_state(state: State) -> None:
@@ -20,7 +20,7 @@ def print_state(state: State) -> None:
         failed = ", ".join(f"{n} {reason}" for reason, n in s.counts.failed.items()) or "-"
         table.add_row(s.region, s.stage, f"{s.done}/{s.units}", str(s.counts.total), str(s.counts.ok), failed)
     console = table_console()
-    console.print(table)
+    print_table(table)
     _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
     _print_views(console, state)
     open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
@@ -50,7 +50,7 @@ def _print_views(console: Console, state: State) -> None:
         table.add_column(view)
     for region, of in seen.items():
         table.add_row(region, *(_seen(of[view]) if view in of else "" for view in views))
-    console.print(table)
+    print_table(table)
     reasons = {reason for of in seen.values() for one in of.values() for reason in one.missing}
     for reason in sorted(reasons):
         console.print(f"  {_about(reason)}", soft_wrap=True)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.config.build import Build
+from pipeline.config.build import Build, source_name
 from pipeline.config.sources import KINDS
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.rewrite import build_of, check_current
@@ -37,26 +37,33 @@ def merged_build(name: str, datasets: Sequence[Dataset]) -> Build:
     Raises:
         ConfigError: the name is none, or a manifest's settings are those of another version.
     """
-    first, *others = [build_of(dataset.manifest) for dataset in datasets]
-    settings = first.model_dump(mode="json")
-    for build in others:
-        other = build.model_dump(mode="json")
-        for kind in KINDS:
-            known = settings["sources"][kind]
-            renamed = {n: n for n in other["sources"][kind]}
-            for old, source in other["sources"][kind].items():
-                if known.get(old, source) != source:
-                    renamed[old] = f"{build.name}-{old}"
-                known[renamed[old]] = source
-            for region in other["regions"]:
-                region[kind] = renamed.get(region[kind] or next(iter(renamed), ""), region[kind])
-        there = {region["name"] for region in settings["regions"]}
-        settings["regions"] += [region for region in other["regions"] if region["name"] not in there]
+    builds = [build_of(dataset.manifest) for dataset in datasets]
+    settings = builds[0].model_dump(mode="json")
+    sources: dict[str, dict[str, Any]] = {kind: {} for kind in KINDS}
+    regions: dict[str, dict[str, Any]] = {}
+    for build in builds:
+        own = build.model_dump(mode="json")
+        names = {kind: _placed(build.name, own["sources"][kind], sources[kind]) for kind in KINDS}
+        for region, told in zip(build.regions, own["regions"], strict=True):
+            told |= {kind: names[kind].get(source_name(build, region, kind) or "") for kind in KINDS}
+            told["sampling"] = told["sampling"] or own["sampling"]
+            told["perception"] = told["perception"] or {"ocr": own["perception"]["ocr"]}
+            regions.setdefault(region.name, told)
+    settings |= {"sources": sources, "regions": list(regions.values())}
     try:
         return Build.model_validate(settings | {"name": name})
     except ValueError as error:
         allowed = "lower-case letters, digits and hyphens"
         raise ConfigError([Problem("--name", repr(name), allowed)]) from error
+
+
+def _placed(build: str, own: dict[str, Any], all_: dict[str, Any]) -> dict[str, str]:
+    """Put a build's sources of a kind beside those of others; returns their names there."""
+    names = {}
+    for name, source in own.items():
+        names[name] = name if all_.get(name, source) == source else f"{build}-{name}"
+        all_[names[name]] = source
+    return names
 
 
 def _same_names(datasets: Sequence[Dataset]) -> Iterator[Problem]:

@@ -38,7 +38,7 @@ from schemas.reasons import TRANSIENT, Reason
 
 log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 STORES = ("https://panoramax-storage-public-fast.s3.gra.perf.cloud.ovh.net",)
 """Object stores that instances redirect to for their pictures and that the list of instances does not name: IGN's."""
 _ZOOM = 15
@@ -173,6 +173,7 @@ class PanoramaxSource:
             source_id=item.id,
             position=place,
             heading_deg=heading(item.properties.azimuth),
+            heading_guessed=item.properties.heading_guessed,
             hfov_deg=360.0 if panorama else view if view is not None and 0 < view < 180 else None,
             projection="equirectangular" if panorama else "perspective",
             captured_at=item.properties.datetime,

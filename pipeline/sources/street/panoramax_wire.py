@@ -7,6 +7,18 @@ from pydantic import Field
 
 from pipeline.sources.wire import Id, Moment, Number, Text, Wire
 
+_DIRECTIONS = ("Exif.GPSInfo.GPSImgDirection", "Xmp.GPano.PoseHeadingDegrees", "Xmp.Camera.Yaw", "MAPCompassHeading")
+"""Tags of a photo that may have its heading."""
+
+
+def _is_direction(value: Any) -> bool:
+    """Whether a tag's value is a heading; many cameras write 0 where they know none."""
+    above, _, below = str(value).partition("/")
+    try:
+        return float(above) / float(below or 1) % 360.0 != 0.0
+    except (ValueError, ZeroDivisionError):
+        return False
+
 
 class _Geometry(Wire):
     coordinates: list[float] = Field(min_length=2)
@@ -29,6 +41,20 @@ class _Properties(Wire):
     orientation: Orientation = Field(Orientation(), alias="pers:interior_orientation")
     producer: Any = Field(None, alias="geovisio:producer")
     accuracy: Number = Field(None, alias="quality:horizontal_accuracy")
+    exif: Any = None
+
+    @property
+    def heading_guessed(self) -> bool:
+        """Whether the server made up the heading: the photo's tags have a position and no direction, or one of 0.
+
+        GeoVisio, which runs the instances, then takes the direction to the next photo of the sequence (its function
+        `update_headings`), and gives the tags of the photo beside it.
+        """
+        if self.azimuth is None or not isinstance(self.exif, Mapping):
+            return False
+        if not any(str(tag).startswith("Exif.GPSInfo.") for tag in self.exif):
+            return False  # tags that lack the position may lack the direction as well
+        return not any(_is_direction(self.exif.get(tag)) for tag in _DIRECTIONS)
 
 
 class _Party(Wire):

@@ -86,6 +86,27 @@ def test_panoramas_are_told_by_their_field_of_view(source: PanoramaxSource, serv
     assert shapes == {"1": ("equirectangular", 360.0), "2": ("perspective", None), "3": ("perspective", None)}
 
 
+@pytest.mark.parametrize(
+    ("exif", "guessed"),
+    [
+        ({"Exif.GPSInfo.GPSLatitude": "49/1", "Exif.Image.Make": "X"}, True),
+        ({"Exif.GPSInfo.GPSLatitude": "49/1", "Exif.GPSInfo.GPSImgDirection": "0/1"}, True),
+        ({"Exif.GPSInfo.GPSLatitude": "49/1", "Exif.GPSInfo.GPSImgDirection": "north"}, True),
+        ({"Exif.GPSInfo.GPSLatitude": "49/1", "Exif.GPSInfo.GPSImgDirection": "8701/100"}, False),
+        ({"Exif.GPSInfo.GPSLatitude": "49/1", "Xmp.GPano.PoseHeadingDegrees": "87.2"}, False),
+        ({"Exif.GPSInfo.GPSLatitude": "49/1", "Exif.GPSInfo.GPSImgDirection": "5/0"}, True),
+        ({"Exif.Image.Make": "X"}, False),
+        (None, False),
+        ("odd", False),
+    ],
+)
+def test_headings_that_the_server_guessed_are_told_apart_where_the_tags_say_so(
+    exif: Any, guessed: bool, source: PanoramaxSource, serve: Serve
+) -> None:
+    serve("/api/search", found(item(properties={"exif": exif})))
+    assert one(source.near(HERE, 20)).heading_guessed is guessed
+
+
 def link(href: str) -> dict[str, Any]:
     return {"links": [{"rel": "license", "href": href}], "properties": {"license": None}}
 

@@ -23,6 +23,10 @@ _SEVERAL = ("regions", "perception.segmenters.spec")
 """Keys with several kinds of sections that no tag tells apart."""
 
 
+_AS_THE_BUILD_S = ("regions.sampling", "regions.perception.ocr")
+"""Keys of a region whose value is a section of the build: it is told there."""
+
+
 @dataclass
 class _Section:
     """A section of the build file, and the keys whose value it is."""
@@ -70,7 +74,8 @@ def reference() -> str:
 
 def _path(path: str, key: str, value: dict[str, Any]) -> str:
     name = ".NAME" if "patternProperties" in value else ""
-    return f"{path}.{key}{name}".lstrip(".")
+    found = f"{path}.{key}{name}".lstrip(".")
+    return found.removeprefix("regions.") if found in _AS_THE_BUILD_S else found
 
 
 def _refs(value: Any) -> Iterator[str]:

@@ -123,6 +123,12 @@ def _sequence_tags(shot: Shot) -> vector.Tags:
     return {"id": shot.collection, "account_id": shot.account, "date": shot.taken.date().isoformat()}
 
 
+def _gps(shot: Shot) -> dict[str, str]:
+    """Tags of position and direction, as the photo has them."""
+    found = {"Exif.GPSInfo.GPSLatitudeRef": "N" if shot.lat >= 0 else "S"}
+    return found if shot.heading is None else found | {"Exif.GPSInfo.GPSImgDirection": f"{shot.heading * 100:.0f}/100"}
+
+
 def _item(scene: Scene, shot: Shot) -> dict[str, Any]:
     here, instance = scene.api + ROOT, _instance_url(scene, shot.instance)
     collection, self_link = f"{here}/collections/{shot.collection}", f"collections/{shot.collection}/items/{shot.uuid}"
@@ -150,7 +156,7 @@ def _item(scene: Scene, shot: Shot) -> dict[str, Any]:
         "geovisio:thumbnail": f"{pictures}/thumb.jpg",
         "original_file:name": f"{shot.rank:05d}.jpg",
         "panoramax:horizontal_pixel_density": round(shot.width / shot.hfov) if shot.hfov else None,
-        "exif": {"Exif.Image.Make": "geoscribe", "Exif.Image.Model": "Stand-in"},
+        "exif": {"Exif.Image.Make": "geoscribe", "Exif.Image.Model": "Stand-in", **_gps(shot)},
         "quality:horizontal_accuracy": 4.0,
         "semantics": [],
         "annotations": [],
