@@ -83,7 +83,7 @@ class _Loader(yaml.SafeLoader):
             raise _refused(f"{node.tag.rpartition(':')[2]} that cannot be read ({error})", node.start_mark) from error
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        """The text of a node, valid Unicode without NUL: escapes of two halves of a character are joined, as in JSON."""
+        """The text of a node, valid Unicode, no NUL: escapes of two halves of a character are joined, as in JSON."""
         text = super().construct_scalar(node)
         if "\0" in text:  # no path can have it
             raise _refused("a NUL character", node.start_mark)
