@@ -83,8 +83,10 @@ class _Loader(yaml.SafeLoader):
             raise _refused(f"{node.tag.rpartition(':')[2]} that cannot be read ({error})", node.start_mark) from error
 
     def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
-        """The text of a node, valid Unicode: escapes of the two halves of a character are joined, as in JSON."""
+        """The text of a node, valid Unicode, no NUL: escapes of two halves of a character are joined, as in JSON."""
         text = super().construct_scalar(node)
+        if "\0" in text:  # no path can have it
+            raise _refused("a NUL character", node.start_mark)
         if text.isascii():
             return text
         try:
@@ -116,6 +118,14 @@ _Loader.yaml_implicit_resolvers = {
 }
 for _name, (_pattern, _firsts) in _CORE.items():
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern.pattern})$"), list(_firsts))
+
+
+def _bytes(_: _Loader, node: yaml.Node) -> None:
+    """Nothing in any file is bytes."""
+    raise _refused("bytes", node.start_mark)
+
+
+_Loader.add_constructor(f"{_TAG}binary", _bytes)
 _Loader.add_constructor(f"{_TAG}timestamp", _date)
 _Loader.add_constructor(f"{_TAG}float", _float)
 

@@ -67,6 +67,8 @@ def lines(first: str, following: str, separator: str) -> str:
         ("&a {<<: *a}", "an alias of what it stands in"),
         ('a: "\\uD800"', "surrogate"),
         ('"\\uDC00": 1', "surrogate"),
+        ('a: "x\\0y"', "a NUL character"),
+        ("a: !!binary AAA=", "found bytes"),
         ("a: !!int x", "int that cannot be read"),
         ("a: !!int ''", "int that cannot be read"),
         ("a: !!timestamp x", "timestamp that cannot be read"),
