@@ -88,7 +88,8 @@ def test_a_text_of_300_tokens_cannot_be_made_longer(
     page.keyboard.press("Control+Enter")
     expect(page.locator("#draft-long")).to_be_visible()
     page.locator("#draft-long").fill("A sign ahead reads BAKERY.")
-    page.keyboard.press("Control+Enter")
+    page.keyboard.press("Control+Enter")  # at once: it is checked before it is saved
+    expect(page.locator(".status")).to_contain_text("Edited.")
     settled(page)
     assert [event.action for event in events(server)].count("decide") == 1
 

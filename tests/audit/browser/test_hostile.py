@@ -94,6 +94,7 @@ def test_no_text_is_ever_markup(
             page.locator("#draft-long").fill(f"{attack} edited")
             expect(page.locator(".diff")).to_contain_text("edited")
             page.keyboard.press("Control+Enter")
+            expect(page.locator(".editor")).to_have_count(0)
         else:
             page.keyboard.press("a" if question == "Is it right?" else "1")
         seen.add(question)

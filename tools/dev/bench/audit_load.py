@@ -3,16 +3,16 @@
 import http.client
 import json
 import random
-import re
 import statistics
 import threading
 import time
 import uuid
 from collections import Counter
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from tools.audit import log
+from tools.audit.server.security import COOKIE, sessions_of
 from tools.dev.bench.audit_desk import Server
 
 ANNOTATORS = 20
@@ -21,7 +21,7 @@ LOOKS_S = (1.0, 3.0)
 
 
 class Annotator(threading.Thread):
-    """Signs in, takes tasks, loads their pictures, decides; now and then skips, undoes, sends a decision twice."""
+    """Takes tasks, loads their pictures, decides; now and then skips, undoes, sends a decision twice."""
 
     def __init__(self, server: Server, alias: str, until: float) -> None:
         super().__init__()
@@ -46,16 +46,10 @@ class Annotator(threading.Thread):
         return answer.status, data
 
     def sign_in(self) -> None:
-        """By token."""
-        form = urlencode({"token": self.server.tokens[self.alias]})
-        self.connection.request("POST", "/login", form)
-        answer = self.connection.getresponse()
-        answer.read()
-        self.cookie = (answer.headers["set-cookie"] or "").split(";")[0]
-        found = re.search(rb"csrf&#34;: &#34;([0-9a-f]+)", self.ask("GET", "/desk")[1])
-        if found is None:
-            raise RuntimeError(f"{self.alias} could not sign in")
-        self.csrf = found[1].decode()
+        """With a session of the desk's own: so many signing in at once from one address would be held up."""
+        sessions = sessions_of(self.server.desk)
+        cookie = sessions.cookie(self.alias, time.time())
+        self.cookie, self.csrf = f"{COOKIE}={cookie}", sessions.csrf(cookie)
 
     def run(self) -> None:
         """Work until the time is over."""
@@ -114,7 +108,8 @@ def load(server: Server, minutes: float, kind: str) -> None:
         peak = max(peak, server.memory_mb())
         time.sleep(0.5)
     answers = sum((person.answers for person in people), Counter[str]())
-    print(f"{kind}: {len(people)} annotators, {minutes:g} minutes, {dict(sorted(answers.items()))}")
+    worked = sum(bool(person.acknowledged) for person in people)
+    print(f"{kind}: {worked} of {len(people)} annotators, {minutes:g} minutes, {dict(sorted(answers.items()))}")
     for what in ("next", "decision", "picture"):
         times = [t for person in people for t in person.times[what]]
         cuts = statistics.quantiles(times, n=20)
@@ -129,5 +124,5 @@ def load(server: Server, minutes: float, kind: str) -> None:
     print(
         f"  {len(acknowledged)} acknowledged, {len(lost)} lost, {len(extra)} unasked, {doubled} doubled, log {faults}"
     )
-    if lost or extra or doubled or faults:
+    if lost or extra or doubled or faults or worked < len(people):
         raise SystemExit(1)
