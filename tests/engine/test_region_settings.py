@@ -67,6 +67,10 @@ def test_keys_that_a_region_leaves_out_are_the_build_s(tmp_path: Path) -> None:
     north, tokyo = (sampling_of(build, region) for region in build.regions)
     assert tokyo == north.model_copy(update={"spacing_m": 5.0})
     assert (tokyo.max_sites, tokyo.unit_resolution) == (6, 10)
+    few = {"method": "roads", "road_weights": {"service": 0}}
+    raw = raw | {"sampling": few, "regions": [NORTH | {"sampling": {"road_weights": {"trunk": 1}}}]}
+    weights = sampling_of(found := parse_build(raw, base=tmp_path), found.regions[0]).road_weights
+    assert (weights.service, weights.trunk, weights.primary) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(
