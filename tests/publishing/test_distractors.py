@@ -20,6 +20,7 @@ from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
 from schemas.records import ImageryRow
 from tests.publishing.folders import Row, manifest_of, put, samples, tree
+from tools.compare.datasets import compare_datasets
 from tools.dataset import open_dataset
 from tools.retrieval.data.index import read_index
 from tools.retrieval.data.rows import RowReader
@@ -123,6 +124,11 @@ def test_they_are_taken_down_as_samples_are(
     left = distractors(tmp_path)
     assert row["sample_id"] not in {one["sample_id"] for one in left}
     assert len(left) == len(distractors(folder)) - 1
+    changes = compare_datasets(open_dataset(str(folder)), open_dataset(str(tmp_path)))
+    assert not changes.rows.differ
+    assert changes.counts["distractors"] == {
+        row["split"]: ((n := manifest_of(folder).counts.distractors[row["split"]]), n - 1)
+    }
     assert verify(open_store(str(tmp_path))) == []
     assert author.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     with pytest.raises(ConfigError, match="Nobody"):
@@ -137,6 +143,9 @@ def test_a_subset_has_those_of_its_splits(folder: Path, tmp_path: Path) -> None:
     free = open_store(str(tmp_path / "free"))
     subset(open_dataset(str(folder)), free, Part(parts=("street", "aerial")))
     assert not distractors(tmp_path / "free")
+    whole = open_store(str(tmp_path / "whole"))
+    subset(open_dataset(str(folder)), whole, Part(parts=("map_data", "map", "drone", "aerial", "street")))
+    assert len(distractors(tmp_path / "whole")) == len(distractors(folder))
 
 
 def test_the_library_datasets_opens_them_by_split(
