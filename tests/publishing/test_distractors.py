@@ -15,10 +15,13 @@ from pipeline.geo.overlaps import Chips, find_overlaps
 from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.embargo import embargoed
 from pipeline.publishing.revise import revise
+from pipeline.publishing.selection import read_sites
 from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
+from schemas.reasons import Reason
 from schemas.records import ImageryRow
+from tests.publishing.conftest import failed
 from tests.publishing.folders import Row, manifest_of, put, samples, tree
 from tools.compare.datasets import compare_datasets
 from tools.dataset import open_dataset
@@ -80,6 +83,17 @@ def test_they_are_counted_apart_and_no_sample_is_other_for_them(
     assert any(row["unit"] == units[-1].unit for row in rows)
     put(build, list(reversed(units)), tmp_path)
     assert tree(tmp_path) == tree(folder)
+
+
+def test_one_that_failed_is_no_site_that_failed(make_unit: Callable[..., FinishedUnit]) -> None:
+    def without_chips(row: ImageryRow) -> ImageryRow:
+        apart = chips_alone(row)
+        return failed(apart, Reason.NO_REFERENCE) if apart.status == "chips_only" else apart
+
+    unit = make_unit("north", h3.latlng_to_cell(52.3, 13.4, 9), sites=12, change=without_chips)
+    sites, candidates, outcomes, _ = read_sites([unit])
+    assert (len(sites.ids), len(candidates.ids)) == (6, 0)
+    assert outcomes == {"north": {"finished": 6}}
 
 
 def test_they_are_near_to_no_sample_and_to_no_other_split(build: Build, folder: Path) -> None:
