@@ -98,6 +98,17 @@ def test_what_a_region_cannot_have_is_refused(
     assert said in refused.stderr
 
 
+def test_a_prompt_set_of_the_build_that_no_region_uses_is_refused_before_any_work(
+    small_build: Callable[..., Build],
+) -> None:
+    own = {"captioner": OWN["captioner"]}
+    build = small_build(
+        regions=[NORTH | own, SOUTH | own], captioner={"engine": "composer", "prompt_set": "composer-xx-1"}
+    )
+    with pytest.raises(ConfigError, match=r"composer-xx-1"):
+        run_build(build)
+
+
 def test_an_oracle_cannot_read_real_photos_in_any_region(tmp_path: Path) -> None:
     real = {"street": {"photos": {"type": "panoramax"}}, "map": {"plan": {"type": "world"}}}
     own = {"perception": {"ocr": {"engine": "oracle"}}}
