@@ -205,7 +205,8 @@ def test_what_cannot_be_merged_is_refused_in_a_line(
     large = publish("f", "south", [make_unit("south", other)])
     changed(large, lambda m: m.model_copy(update={"config": m.config | {"imagery": {"chips": {"size_px": 128}}}}))
     turned = publish("g", "south", [make_unit("south", other)])
-    chips: Any = {"chips": manifest_of(turned).config["imagery"]["chips"] | {"orientation": "heading-up"}}  # type: ignore[index, call-overload]
+    imagery: Any = manifest_of(turned).config["imagery"]
+    chips = {"chips": imagery["chips"] | {"orientation": "heading-up"}}
     changed(turned, lambda m: m.model_copy(update={"config": m.config | {"imagery": chips}}))
     banned = publish("h", "south", [make_unit("south", other)])
     changed(banned, lambda manifest: manifest.model_copy(update={"removed": [min(rows(a))]}))
