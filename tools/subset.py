@@ -137,7 +137,7 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
             raise ConfigError([Problem("subset", "a selection without any sample", "one that leaves some")])
         stay: dict[str, set[str]] = {}
         for path, row in distractor_rows(dataset.store, before, _CHIP_COLUMNS):
-            whole = selection.parts == PARTS and not conditions  # else it might show what was not selected
+            whole = set(selection.parts) == set(PARTS) and not conditions  # else it might show what was not selected
             stay.setdefault(path, set()).update({row["sample_id"]} if whole and _there(row, selection) else ())
         manifest, root = rewritten_revision(
             dataset.store, before, shards, out, gone=gone, reason=Reason.NOT_SELECTED, taken_down=before.taken_down,

@@ -93,11 +93,17 @@ def _with_sampling(regions: Any, sampling: Any) -> Any:
     if not isinstance(regions, list) or not isinstance(sampling, dict):
         return regions  # the validation that follows says so
     return [
-        region | {"sampling": sampling | region["sampling"]}
+        region | {"sampling": _filled(region["sampling"], sampling)}
         if isinstance(region, dict) and isinstance(region.get("sampling"), dict)
         else region
         for region in regions
     ]
+
+
+def _filled(own: dict[str, Any], build: dict[str, Any]) -> dict[str, Any]:
+    """A section with another's keys for those that it leaves out, at every depth."""
+    inner = {k: _filled(v, build[k]) for k, v in own.items() if isinstance(v, dict) and isinstance(build.get(k), dict)}
+    return build | own | inner
 
 
 def _with_continents(build: Build) -> Build:

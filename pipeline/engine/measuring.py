@@ -93,16 +93,16 @@ def _measurable(build: Build) -> tuple[Stage, ...]:
 
 
 def _some_sites(build: Build, registry: Registry) -> list[Site]:
-    """Sites of the first region that has any, spread over it."""
+    """Sites of the first region that has any, spread over it. Distractors, which end with their chips, are none."""
     empty = []
     for region in build.regions:
         try:
-            sites = sample_region(build, registry, region)
+            sites = [site for site in sample_region(build, registry, region) if not site.distractor]
         except ConfigError as error:
             empty += error.problems
             continue
         if sites:
-            return list(sites[:: max(1, len(sites) // SITES)][:SITES])
+            return sites[:: max(1, len(sites) // SITES)][:SITES]
     raise ConfigError(empty)
 
 

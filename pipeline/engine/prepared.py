@@ -7,7 +7,7 @@ from pipeline.engine.definition import claim, workspace_id
 from pipeline.engine.drawing import Note, RegionTask, read_note
 from pipeline.engine.layers import LayerFile, Listing, list_layers
 from pipeline.engine.parts import Part
-from pipeline.engine.ready import check_ready
+from pipeline.engine.ready import check_captioner, check_ready
 from pipeline.engine.units import UnitTask, commit_drawn, ground_of, sound_sites, stage_bases, survey
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing.decisions import Decisions, read_decisions
@@ -57,6 +57,7 @@ def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | 
     """
     registry = registry_of(build)
     check_ready(build, registry)
+    check_captioner(registry)
     takedown_of(build)
     decisions = read_decisions(build.publish.decisions, build.name)
     bases = {region.name: stage_bases(build, registry, region) for region in build.regions}

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.digest import digest
 from pipeline.errors import BuildStopped, MachineError, OutageError
 from pipeline.net.sockets import detect_silence, own_address
+from pipeline.publishing.shards import VERSION as SHARDS
 from pipeline.stages import STAGES
 from pipeline.stopping import clear_stop, request_stop
 
@@ -34,8 +35,8 @@ _DONE, _STOP = b"done\n", b"stop\n"
 
 
 def versions() -> str:
-    """Digest of the stages' versions: workers with others would make tables that the driver does not look for."""
-    return digest({stage.name: stage.version for stage in STAGES}, length=16)
+    """Digest of what is made how: workers of other versions make tables and shards that the driver does not want."""
+    return digest({stage.name: stage.version for stage in STAGES} | {"shards": SHARDS}, length=16)
 
 
 class _Hello(BaseModel):

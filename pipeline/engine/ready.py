@@ -39,6 +39,7 @@ def check_captioner(registry: Registry) -> None:
     Raises:
         ConfigError: there is no such prompt set, no rules for its language, or one of them is malformed.
     """
+    _ = registry.captioner  # also where each region has its own: its name and its room count
     for region in registry.regions:
         registry.captioner_of(region)
 

@@ -86,6 +86,8 @@ def place(
         embargo_m: places of two splits are at least so far apart.
     """
     split = np.array([split_of.get(cell, "") for cell in them.cell.tolist()], dtype="U16")
+    if not len(split):
+        return split
     here, there = earth_centred(them.lat, them.lon), earth_centred(samples.lat, samples.lon)
     for region in sorted(set(them.region.tolist())):
         mine, its = np.flatnonzero((them.region == region) & (split == "")), np.flatnonzero(samples.region == region)
@@ -123,14 +125,13 @@ def choose(
     them: Candidates, split: NDArray[np.str_], ordered: Sequence[FinishedUnit], synthetic: Mapping[str, tuple[str, ...]]
 ) -> list[Chosen]:
     """The distractors that are published, unit by unit. `synthetic` is by region."""
+    sites: dict[tuple[int, Split], list[str]] = {}
+    for home, name, site in zip(them.home.tolist(), split.tolist(), them.ids.tolist(), strict=True):
+        if name:
+            sites.setdefault((home, name), []).append(site)
     return [
-        Chosen(
-            ordered[home],
-            tuple(them.ids[(them.home == home) & (split == name)].tolist()),
-            name,
-            synthetic[ordered[home].region],
-        )
-        for home, name in sorted({(h, s) for h, s in zip(them.home.tolist(), split.tolist(), strict=True) if s})
+        Chosen(ordered[home], tuple(ids), name, synthetic[ordered[home].region])
+        for (home, name), ids in sorted(sites.items())
     ]
 
 

@@ -15,10 +15,10 @@ from schemas.records import CaptionRow, ClaimKind, CueRow, ImageryRow, Variant
 INDEX_COLUMNS: dict[str, list[str]] = {
     ImageryRow.layer: [
         "site_id",
-        "status",
         "reason",
         "lat",
         "lon",
+        "weight",
         "views.list.element.projection",
         "views.list.element.phash",
         "views.list.element.source",
@@ -150,8 +150,9 @@ def unit_index(tables: UnitTables) -> pa.Table:
     }
     rows = []
     texts = dict(zip(*(tables.captions[name].to_pylist() for name in ("site_id", "long")), strict=True))
-    for site in tables.imagery.select(["site_id", "status", "reason", "lat", "lon", "views", "aerial"]).to_pylist():
-        reason, distractor = site["reason"], site["status"] == "chips_only"
+    wanted = ["site_id", "reason", "lat", "lon", "weight", "views", "aerial"]
+    for site in tables.imagery.select(wanted).to_pylist():
+        reason, distractor = site["reason"], site["weight"] == 0  # also one that failed: see `Site.distractor`
         for layer, known in later.items():
             if reason is None and not distractor:
                 if site["site_id"] not in known:

@@ -218,9 +218,9 @@ def test_money_follows_from_the_prices_of_the_file(tmp_path: Path) -> None:
 
 def test_sites_are_measured_and_the_figures_kept_for_builds_of_the_same_settings(tmp_path: Path) -> None:
     raw = {
-        "regions": [{"name": "here", "centre": [0, 0], "radius_m": 200}],
+        "regions": [{"name": "here", "centre": [52.3, 13.4], "radius_m": 200}],
         "sources": {kind: {"w": {"type": "world"}} for kind in ("street", "aerial", "map")},
-        "sampling": {"max_sites": 2},
+        "sampling": {"max_sites": 2, "distractors": 3},
         "imagery": {"anonymiser": "none", "max_views": 1, "long_side_px": 256, "chips": {"size_px": 64}},
         "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
         "network": {"cache": str(tmp_path / "cache")},

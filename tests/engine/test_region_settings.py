@@ -67,6 +67,10 @@ def test_keys_that_a_region_leaves_out_are_the_build_s(tmp_path: Path) -> None:
     north, tokyo = (sampling_of(build, region) for region in build.regions)
     assert tokyo == north.model_copy(update={"spacing_m": 5.0})
     assert (tokyo.max_sites, tokyo.unit_resolution) == (6, 10)
+    few = {"method": "roads", "road_weights": {"service": 0}}
+    raw = raw | {"sampling": few, "regions": [NORTH | {"sampling": {"road_weights": {"trunk": 1}}}]}
+    weights = sampling_of(found := parse_build(raw, base=tmp_path), found.regions[0]).road_weights
+    assert (weights.service, weights.trunk, weights.primary) == (0, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -92,6 +96,17 @@ def test_what_a_region_cannot_have_is_refused(
     refused = run_here("config", "check", small_config(regions=[NORTH, SOUTH | own]), environment={"COLUMNS": "300"})
     assert refused.returncode == 2
     assert said in refused.stderr
+
+
+def test_a_prompt_set_of_the_build_that_no_region_uses_is_refused_before_any_work(
+    small_build: Callable[..., Build],
+) -> None:
+    own = {"captioner": OWN["captioner"]}
+    build = small_build(
+        regions=[NORTH | own, SOUTH | own], captioner={"engine": "composer", "prompt_set": "composer-xx-1"}
+    )
+    with pytest.raises(ConfigError, match=r"composer-xx-1"):
+        run_build(build)
 
 
 def test_an_oracle_cannot_read_real_photos_in_any_region(tmp_path: Path) -> None:

@@ -15,11 +15,15 @@ from pipeline.geo.overlaps import Chips, find_overlaps
 from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.embargo import embargoed
 from pipeline.publishing.revise import revise
+from pipeline.publishing.selection import read_sites
 from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
+from schemas.reasons import Reason
 from schemas.records import ImageryRow
+from tests.publishing.conftest import failed
 from tests.publishing.folders import Row, manifest_of, put, samples, tree
+from tools.compare.datasets import compare_datasets
 from tools.dataset import open_dataset
 from tools.retrieval.data.index import read_index
 from tools.retrieval.data.rows import RowReader
@@ -81,6 +85,17 @@ def test_they_are_counted_apart_and_no_sample_is_other_for_them(
     assert tree(tmp_path) == tree(folder)
 
 
+def test_one_that_failed_is_no_site_that_failed(make_unit: Callable[..., FinishedUnit]) -> None:
+    def without_chips(row: ImageryRow) -> ImageryRow:
+        apart = chips_alone(row)
+        return failed(apart, Reason.NO_REFERENCE) if apart.status == "chips_only" else apart
+
+    unit = make_unit("north", h3.latlng_to_cell(52.3, 13.4, 9), sites=12, change=without_chips)
+    sites, candidates, outcomes, _ = read_sites([unit])
+    assert (len(sites.ids), len(candidates.ids)) == (6, 0)
+    assert outcomes == {"north": {"finished": 6}}
+
+
 def test_they_are_near_to_no_sample_and_to_no_other_split(build: Build, folder: Path) -> None:
     rows, there = distractors(folder), samples(folder, manifest_of(folder))
     places = [(row["lat"], row["lon"], row["split"]) for row in rows]
@@ -123,6 +138,11 @@ def test_they_are_taken_down_as_samples_are(
     left = distractors(tmp_path)
     assert row["sample_id"] not in {one["sample_id"] for one in left}
     assert len(left) == len(distractors(folder)) - 1
+    changes = compare_datasets(open_dataset(str(folder)), open_dataset(str(tmp_path)))
+    assert not changes.rows.differ
+    assert changes.counts["distractors"] == {
+        row["split"]: ((n := manifest_of(folder).counts.distractors[row["split"]]), n - 1)
+    }
     assert verify(open_store(str(tmp_path))) == []
     assert author.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     with pytest.raises(ConfigError, match="Nobody"):
@@ -137,6 +157,9 @@ def test_a_subset_has_those_of_its_splits(folder: Path, tmp_path: Path) -> None:
     free = open_store(str(tmp_path / "free"))
     subset(open_dataset(str(folder)), free, Part(parts=("street", "aerial")))
     assert not distractors(tmp_path / "free")
+    whole = open_store(str(tmp_path / "whole"))
+    subset(open_dataset(str(folder)), whole, Part(parts=("map_data", "map", "drone", "aerial", "street")))
+    assert len(distractors(tmp_path / "whole")) == len(distractors(folder))
 
 
 def test_the_library_datasets_opens_them_by_split(

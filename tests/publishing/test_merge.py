@@ -86,6 +86,7 @@ def test_the_settings_name_each_region_s_own_sources(
     config: Any = manifest_of(b).config
     config["sources"]["street"]["photos"]["seed"] = 7
     del config["sources"]["aerial"]["ortho"]
+    config["captioner"]["prompt_set"] = "composer-de-1"
     changed(b, lambda manifest: manifest.model_copy(update={"config": config}))
     told: Any = merge(
         [open_dataset(str(one)) for one in (a, b)], open_store(str(tmp_path / "out")), "both", keep_splits=True
@@ -95,6 +96,8 @@ def test_the_settings_name_each_region_s_own_sources(
         ("photos", "ortho", "osm"),
         ("b-photos", None, "osm"),
     ]
+    prompt_sets = [region["captioner"]["prompt_set"] for region in told["regions"]]
+    assert prompt_sets == ["composer-en-1", "composer-de-1"]
 
 
 def test_splits_are_drawn_anew_for_all_together(
@@ -201,6 +204,12 @@ def test_what_cannot_be_merged_is_refused_in_a_line(
     changed(old, lambda manifest: manifest.model_copy(update={"format": "geoscribe-dataset-2"}))
     large = publish("f", "south", [make_unit("south", other)])
     changed(large, lambda m: m.model_copy(update={"config": m.config | {"imagery": {"chips": {"size_px": 128}}}}))
+    turned = publish("g", "south", [make_unit("south", other)])
+    imagery: Any = manifest_of(turned).config["imagery"]
+    chips = {"chips": imagery["chips"] | {"orientation": "heading-up"}}
+    changed(turned, lambda m: m.model_copy(update={"config": m.config | {"imagery": chips}}))
+    banned = publish("h", "south", [make_unit("south", other)])
+    changed(banned, lambda manifest: manifest.model_copy(update={"removed": [min(rows(a))]}))
     for folders, said in (
         ((a,), "two datasets or more"),
         ((a, copy), "2 datasets of the build 'a'"),
@@ -208,6 +217,8 @@ def test_what_cannot_be_merged_is_refused_in_a_line(
         ((a, moved), "'north' of a and of d, which are different areas"),
         ((a, old), "geoscribe-dataset-2"),
         ((a, large), "chips of 64 px"),
+        ((a, turned), "heading-up"),
+        ((a, banned), "1 samples of a that h took down"),
     ):
         refused = run_here("merge", tmp_path / "out", *folders, environment={"COLUMNS": "300"})
         assert refused.returncode == 2, said

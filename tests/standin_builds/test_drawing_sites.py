@@ -152,7 +152,7 @@ def test_regions_on_open_water_are_all_named_before_anybody_is_asked(standin: Ru
 
 
 def test_coverage_tells_shares_reasons_and_regions_without_sites(standin: Running, tmp_path: Path) -> None:
-    file = write_build(tmp_path, standin, regions=[HERE, EMPTY], sources__map=DRAWN, sampling=FEW)
+    file = write_build(tmp_path, standin, regions=[HERE, EMPTY], sources__map=DRAWN, sampling=FEW | {"distractors": 2})
     before = len(standin.log())
     said = geoscribe_here("coverage", file, "--out", tmp_path / "coverage.png", "--sites", "4")
     assert said.returncode == 0, said.stderr

@@ -110,7 +110,7 @@ def _dataset_lines(found: "DatasetDiff") -> list[str]:
     for (old, new), rows in sorted(found.rows.moved.items()):
         lines.append(f"moved from {old} to {new}: {_some(rows)}")
     titles = {"regions": "samples of", "failed": "failed:", "excluded": "left out:", "licences": "pictures of",
-              "licence_classes": "licence class of"}  # fmt: skip
+              "licence_classes": "licence class of", "distractors": "distractors:"}  # fmt: skip
     for name, pairs in found.counts.items():
         lines += [f"{titles[name]} {key}: {before or 0} -> {after or 0}" for key, (before, after) in pairs.items()]
     return lines + _setting_lines(found.settings)

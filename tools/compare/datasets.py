@@ -22,7 +22,7 @@ class DatasetDiff:
     """Changes in the columns that both have."""
     counts: dict[str, dict[str, Pair]]
     """Numbers that differ: `regions` (samples by region and split), `failed` and `excluded` sites by reason, licences
-    of pictures by source (`licences`), licence classes by part (`licence_classes`)."""
+    of pictures by source (`licences`), licence classes by part (`licence_classes`), `distractors` by split."""
     settings: dict[str, Pair]
     """By dotted key of the build file."""
 
@@ -83,6 +83,7 @@ def _counts(before: Manifest, after: Manifest) -> dict[str, dict[str, Pair]]:
         "excluded": (old.excluded, new.excluded),
         "licences": (old.pictures, new.pictures),
         "licence_classes": (old.part_classes, new.part_classes),
+        "distractors": (old.distractors, new.distractors),
     }
     return {name: differing(first, second) for name, (first, second) in pairs.items()}
 

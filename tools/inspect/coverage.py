@@ -76,7 +76,7 @@ def coverage(build: Build, most: int) -> list[RegionCoverage]:
     """Ask the sources about up to `most` sites of each region: photos near them, and an aerial or map chip.
 
     Photos are not fetched. Aerial chips are, because only the tiles show whether there is imagery. The sites are spread
-    evenly over those of the build.
+    evenly over those of the build; distractors, which want no photo, are none of them.
 
     Raises:
         ConfigError, MachineError: as a build does.
@@ -85,7 +85,7 @@ def coverage(build: Build, most: int) -> list[RegionCoverage]:
     found = []
     for region in build.regions:
         try:
-            sites = sample_region(build, registry, region)
+            sites = [site for site in sample_region(build, registry, region) if not site.distractor]
         except NothingThereError as error:
             found.append(RegionCoverage(region, 0, [], error.problems[0].found))
             continue

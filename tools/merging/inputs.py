@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 from pipeline.config.build import Build, source_name
 from pipeline.config.sources import KINDS
 from pipeline.errors import ConfigError, Problem
-from pipeline.publishing.rewrite import build_of, check_current
+from pipeline.publishing.rewrite import build_of, check_current, distractor_rows
 from tools.dataset import Dataset
 
 _SHOWN = 3
@@ -17,14 +18,14 @@ def check_inputs(datasets: Sequence[Dataset]) -> None:
     """Refuse datasets that cannot become one.
 
     Raises:
-        ConfigError: fewer than two, two of one name, an older format, chips of several sizes, one region defined
-            twice, or a sample that two of them have.
+        ConfigError: fewer than two, two of one name, an older format, chips of several kinds, one region defined
+            twice, a sample that two of them have, or one that another of them took down.
     """
     if len(datasets) < 2:
         raise ConfigError([Problem("DATASET", f"{len(datasets)}", "two datasets or more")])
     for dataset in datasets:
         check_current(dataset.manifest, dataset.store.url)
-    problems = [*_same_names(datasets), *_chips(datasets), *_regions(datasets), *_ids(datasets)]
+    problems = [*_same_names(datasets), *_chips(datasets), *_regions(datasets), *_ids(datasets), *_taken_down(datasets)]
     if problems:
         raise ConfigError(problems)
 
@@ -48,6 +49,8 @@ def merged_build(name: str, datasets: Sequence[Dataset]) -> Build:
             told |= {kind: names[kind].get(source_name(build, region, kind) or "") for kind in KINDS}
             told["sampling"] = told["sampling"] or own["sampling"]
             told["perception"] = told["perception"] or {"ocr": own["perception"]["ocr"]}
+            if build.captioner.engine == builds[0].captioner.engine:
+                told["captioner"] = told["captioner"] or {"prompt_set": build.captioner.prompt_set}
             regions.setdefault(region.name, told)
     settings |= {"sources": sources, "regions": list(regions.values())}
     try:
@@ -73,10 +76,15 @@ def _same_names(datasets: Sequence[Dataset]) -> Iterator[Problem]:
 
 
 def _chips(datasets: Sequence[Dataset]) -> Iterator[Problem]:
-    chips = {(c.size_px, c.gsd_m) for c in (build_of(dataset.manifest).imagery.chips for dataset in datasets)}
+    of = [build_of(dataset.manifest).imagery.chips for dataset in datasets]
+    chips = {(c.size_px, c.gsd_m, c.orientation, c.map_scale) for c in of}
     if len(chips) > 1:
-        found = ", ".join(f"{size} px of {gsd:g} m" for size, gsd in sorted(chips))
-        yield Problem("DATASET", f"chips of {found}", "datasets with chips of one size and scale (imagery.chips)")
+        found = ", ".join(
+            f"{size} px of {gsd:g} m, {orientation}, map scale {scale}"
+            for size, gsd, orientation, scale in sorted(chips)
+        )
+        allowed = "datasets with chips of one size, scale and orientation (imagery.chips)"
+        yield Problem("DATASET", f"chips of {found}", allowed)
 
 
 def _regions(datasets: Sequence[Dataset]) -> Iterator[Problem]:
@@ -102,3 +110,17 @@ def _ids(datasets: Sequence[Dataset]) -> Iterator[Problem]:
             found = f"{len(twice)} samples of {dataset.manifest.name} that {twice[0][1]} has too"
             found += f" ({', '.join(sample for sample, _ in twice[:_SHOWN])}{' ...' if len(twice) > _SHOWN else ''})"
             yield Problem("DATASET", found, "datasets without a common sample; `geoscribe subset` takes part of one")
+
+
+def _taken_down(datasets: Sequence[Dataset]) -> Iterator[Problem]:
+    gone = {one: dataset.manifest.name for dataset in datasets for one in dataset.manifest.removed}
+    for dataset in datasets if gone else ():
+        name = dataset.manifest.name
+        chips = (row for _, row in distractor_rows(dataset.store, dataset.manifest, ("sample_id",)))
+        there = [row["sample_id"] for row in chain(dataset.rows(["sample_id"]), chips)]
+        still = [one for one in there if gone.get(one, name) != name]
+        if still:
+            found = f"{len(still)} samples of {name} that {gone[still[0]]} took down"
+            found += f" ({', '.join(still[:_SHOWN])}{' ...' if len(still) > _SHOWN else ''})"
+            allowed = "datasets without them: `geoscribe publish DATASET --revise` with that take-down list"
+            yield Problem("DATASET", found, allowed)
