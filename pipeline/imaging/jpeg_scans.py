@@ -6,8 +6,9 @@ limits could hold a hundred thousand. Markers: ITU-T T.81, annex B.
 
 import re
 
-_NEXT = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
-"""A marker within or behind entropy-coded data, where 00 is stuffing and D0 to D7 are restarts."""
+_NEXT = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+"""A marker within or behind entropy-coded data, where 00 is stuffing and D0 to D7 are restarts. Of the FF that may fill
+up before one, only the last is matched: `\\xff+` would go through a long run of them once for each of its bytes."""
 _SCAN, _END = 0xDA, 0xD9
 _ALONE = frozenset({0x01, 0xD8, *range(0xD0, 0xD8)})
 """Markers without a segment."""

@@ -159,7 +159,7 @@ class ViewColours:
         """Stretches of one colour, and the rest if it is large; the mask alone if it has none."""
         inner = self._inner(segment.mask)
         width = inner.shape[1]
-        kernel = np.ones(max(3, round(BLURRED * width)))
+        kernel = np.ones(min(width, max(3, round(BLURRED * width))))
         lit = inner & (self._lightness >= DARK)
         counts = (*self._counts(lit), (lit & self._grey).sum(axis=0), lit.sum(axis=0), inner.sum(axis=0))
         *names, grey, light, whole = (np.convolve(row, kernel, "same") for row in counts)

@@ -78,6 +78,8 @@ def views_of(
         photo, settled = _settled(photo, others, facts, lines)
         return [_view(photo, str(number), pixels, scores, faces, point, source, registry, settled)]
     if isinstance(photo.lens, Crop):
+        if 2 * _span_deg(photo) < settings.cut_hfov_deg:  # no view fits, and the whole sphere could be any size
+            raise _too_narrow(photo)
         pixels = on_sphere(pixels, photo.lens)
     photo, settled = _settled(photo, others, facts, _lines_around(photo, pixels))
     views = []
@@ -86,8 +88,12 @@ def views_of(
         views.append(_view(photo, str(number), small, scores, faces, point, source, registry, settled))
     cuts = _cuts(photo, number, pixels, faces if not views else 0, point, source, registry, settled)
     if not cuts:
-        raise SiteError(Reason.WRONG_ASPECT, f"it sees {_span_deg(photo):.0f} degrees, too little to cut a view from")
+        raise _too_narrow(photo)
     return [*views, *cuts]
+
+
+def _too_narrow(photo: Photo) -> SiteError:
+    return SiteError(Reason.WRONG_ASPECT, f"it sees {_span_deg(photo):.0f} degrees, too little to cut a view from")
 
 
 def _with_lens(photo: Photo, data: bytes) -> Photo:

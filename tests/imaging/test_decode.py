@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 import warnings
 import zlib
 from typing import Any
@@ -297,6 +298,13 @@ def test_only_the_first_picture_s_scans_are_counted(behind: bytes) -> None:
     data = encoded(noise(), "JPEG", exif=b"Exif\0\0" + b"\xff\xda" * 1_000)
     assert decode(data + behind, LIMITS).shape == (256, 256, 3)
     assert count_scans(data + behind, 64) == 1
+
+
+def test_a_long_run_of_fill_bytes_is_gone_through_once() -> None:
+    fill, started = b"\xff" * 2_000_000, time.process_time()
+    assert count_scans(b"\xff\xd8" + fill, 64) == 0
+    assert count_scans(b"\xff\xd8" + fill + b"\xda\0\x02" + fill + b"\0", 64) == 1
+    assert time.process_time() - started < 2.0  # an hour where each byte of the run begins a search to its end
 
 
 @given(st.binary(max_size=400))

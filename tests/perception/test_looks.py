@@ -100,6 +100,14 @@ def test_what_is_beside_a_coloured_house_is_a_building_without_colour() -> None:
     assert not (found[0].mask & found[1].mask).any()
 
 
+def test_a_sliver_of_a_view_has_columns_enough() -> None:
+    """What is left of a picture 200 times as high as wide is some pixels wide, and less where colours are read."""
+    strip = np.full((1_024, 3, 3), 240, np.uint8)
+    house = Segment("building", None, np.ones(strip.shape[:2], bool), 0.95, WORDS["building"].lasting, None)
+    (part,) = ViewColours(strip, [], WORDS).coloured(house)
+    assert part.mask.shape == strip.shape[:2]
+
+
 def test_two_colours_in_one_place_are_none() -> None:
     stripes = view((128, 128, 128))
     stripes[75:150, ::8] = stripes[75:150, 1::8] = stripes[75:150, 2::8] = stripes[75:150, 3::8] = (220, 185, 70)

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from pipeline.engine.build_file import parse_build
+from pipeline.errors import SiteError
 from pipeline.geo.point import Point
+from pipeline.imaging.lens import Crop
 from pipeline.perception.base import TextBox
 from pipeline.perception.cues import fuse
 from pipeline.registry.registry import Registry
@@ -49,6 +51,16 @@ def test_a_fisheye_without_parameters_is_shown_as_it_is_and_gives_no_bearing(tmp
     (flat,) = views_of(pinhole, 1, here, Folder(), [pinhole], [], registry)  # type: ignore[arg-type]
     (known,) = fuse(seen.model_copy(update={"views": [flat]}), {"1": [box]}, {}, "ocr", "none")
     assert known.bearing_deg is not None
+
+
+def test_a_sliver_of_an_endless_sphere_is_refused_before_the_sphere_is_laid_out(tmp_path: Path) -> None:
+    registry = Registry(parse_build(SMALL, base=tmp_path))
+    here, sliver = Point(48.8566, 2.3522), Crop(64_000, 32_000, 31_980, 15_985, 40, 30)
+    photo = Photo(
+        "1", here, 30.0, 360.0, "equirectangular", None, "ana", "CC-BY-SA-4.0", "https://example.org", lens=sliver
+    )  # fmt: skip
+    with pytest.raises(SiteError, match="it sees 0 degrees, too little to cut a view from"):
+        views_of(photo, 1, here, Folder(), [photo], [], registry)  # type: ignore[arg-type]  # all that is called
 
 
 def street_sphere(street_deg: float) -> bytes:

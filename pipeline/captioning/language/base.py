@@ -110,9 +110,10 @@ class Language:
     def sides_by_clause(self, sentence: str) -> list[frozenset[Side]]:
         """Directions that each clause of a sentence speaks of; they may be those of different things."""
         found: list[frozenset[Side]] = []
+        whole = self.sides(sentence)  # cut off from `behind the bus`, the `right` before it looks like a side
         begun = False  # until a thing is named, words of direction belong to what follows
         for clause in self._clauses(sentence):
-            sides, told = self.sides(clause), bool(self.stems(clause))
+            sides, told = self.sides(clause) & whole, bool(self.stems(clause))
             if found and not (told and begun):
                 found[-1] |= sides
             else:

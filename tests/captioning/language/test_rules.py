@@ -67,6 +67,13 @@ def test_sides_are_those_of_the_standpoint(code: str, case: tuple[str, set[str]]
     assert language_of(code).sides(text) == sides
 
 
+@each(lambda c: c.sides)
+def test_the_clauses_of_a_sentence_have_its_sides_and_no_other(code: str, case: str) -> None:
+    """Words that follow may say that a word is no direction: `right behind the bus`."""
+    language = language_of(code)
+    assert frozenset[str]().union(*language.sides_by_clause(case)) == language.sides(case)
+
+
 @each(lambda c: c.numbers.items())
 def test_numbers_are_read_in_words_and_figures(code: str, case: tuple[str, set[int]]) -> None:
     text, numbers = case

@@ -27,6 +27,7 @@ CASES = Cases(
         "Auf der linken Seite der Straße steht ein Haus.": {"left"},
         "Auf einem Schild steht „LINKS HALTEN“.": set(),
         "Links und rechts stehen Bäume.": {"left", "right"},
+        "Geradeaus, links hinter der Haltestelle, steht ein Kiosk.": {"ahead"},
     },
     numbers={
         "Zwei Ampeln hängen vor einem dreistöckigen Haus.": {2, 3},

@@ -18,6 +18,7 @@ CASES = Cases(
         "From left to right come three houses.": set(),
         'A sign reads "KEEP LEFT".': set(),
         "Trees stand left and right.": {"left", "right"},
+        "Straight ahead, right behind the bus stop, stands a kiosk.": {"ahead"},
     },
     numbers={
         "Two signal heads hang over a three-storey house.": {2, 3},
