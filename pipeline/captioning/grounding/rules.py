@@ -15,7 +15,6 @@ from pipeline.perception.text import is_instruction, is_personal
 from schemas.records import Claim
 
 _COMPASS = frozenset({"north", "south", "east", "west", "central", "town", "city", "upper", "lower", "old", "new"})
-_AS_A_NAME = 0.9
 
 
 def broken_rules(sentence: str, known: Witnesses, region: str) -> list[str]:
