@@ -160,11 +160,6 @@ def digest_of_texts(long: str, short: str, street: str | None) -> str:
     return hashlib.sha256(canonical([long, short, street or ""]).encode()).hexdigest()
 
 
-def variant_digest(text: str) -> str:
-    """SHA-256 of one description."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def says(verdict: Verdict | None) -> str:
     """What the payload of a decision with this verdict has in it, and of no other: quotes within texts are escaped."""
     return f'"verdict":{canonical(verdict)}'
