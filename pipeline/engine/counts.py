@@ -40,13 +40,16 @@ class Counts:
     """By reason, what those sites failed of in words: the commonest ones."""
     views: dict[str, ViewCounts] = field(default_factory=dict)
     """By view (`aerial`, `drone`, `map`), of a table of imagery; empty for a table of format 1."""
+    chips_only: int = 0
+    """How many of `ok` are distractors."""
 
     def __add__(self, other: "Counts") -> "Counts":
         reasons = self.details.keys() | other.details.keys()
         details = {r: self.details.get(r, Details()) + other.details.get(r, Details()) for r in reasons}
         seen = sorted(self.views.keys() | other.views.keys())
         views = {v: self.views.get(v, ViewCounts()) + other.views.get(v, ViewCounts()) for v in seen}
-        return Counts(self.ok + other.ok, dict(Counter(self.failed) + Counter(other.failed)), details, views)
+        failed = dict(Counter(self.failed) + Counter(other.failed))
+        return Counts(self.ok + other.ok, failed, details, views, self.chips_only + other.chips_only)
 
     @property
     def total(self) -> int:
@@ -62,13 +65,15 @@ class Counts:
         """
         details = {reason: Details.of(counted) for reason, counted in raw.get("details", {}).items()}
         views = {v: ViewCounts(seen["there"], seen["missing"]) for v, seen in raw.get("views", {}).items()}
-        return cls(raw["ok"], raw["failed"], details, views)
+        return cls(raw["ok"], raw["failed"], details, views, raw.get("chips_only", 0))
 
     def as_json(self) -> bytes:
         """As it stands in a table's footer."""
         raw: dict[str, Any] = {"ok": self.ok, "failed": dict(sorted(self.failed.items()))}
         if self.details:
             raw["details"] = {reason: self.details[reason].as_list() for reason in sorted(self.details)}
+        if self.chips_only:
+            raw["chips_only"] = self.chips_only
         if self.views:
             raw["views"] = {
                 v: {"there": s.there, "missing": dict(sorted(s.missing.items()))} for v, s in self.views.items()
@@ -88,7 +93,8 @@ def count(rows: Sequence[LayerRow]) -> Counts:
                 views[view] = views.get(view, ViewCounts()) + seen
     failed = {reason: len(details) for reason, details in said.items()}
     details = {reason: commonest(details) for reason, details in said.items()}
-    return Counts(len(rows) - sum(failed.values()), failed, details, dict(sorted(views.items())))
+    chips_only = sum(row.status == "chips_only" for row in rows)
+    return Counts(len(rows) - sum(failed.values()), failed, details, dict(sorted(views.items())), chips_only)
 
 
 def _views(row: ImageryRow) -> dict[str, ViewCounts]:

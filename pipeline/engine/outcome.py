@@ -44,8 +44,9 @@ class Outcome:
 
     @property
     def failed_share(self) -> float:
-        """Share of failed sites."""
-        return sum(self.failed.values()) / self.sites if self.sites else 0.0
+        """Share of failed sites; distractors that have their chips do not count."""
+        tried = self.sites - self.total.chips_only
+        return sum(self.failed.values()) / tried if tried else 0.0
 
     @property
     def missing_shares(self) -> dict[str, float]:

@@ -1,12 +1,16 @@
 """Distractors in a build: drawn apart, chips alone, no cue and no text of them, and planned for."""
 
+import json
 from collections.abc import Callable
 
 import numpy as np
 
 from pipeline.config.build import Build
+from pipeline.config.running import Limits
 from pipeline.engine.build import run_build
 from pipeline.engine.cost import plan
+from pipeline.engine.counts import Counts
+from pipeline.engine.outcome import Outcome
 from pipeline.engine.units import sample_region
 from pipeline.publishing.distractors import split_of_file
 from pipeline.registry.registry import registry_of
@@ -17,7 +21,9 @@ from tools.dataset import open_dataset
 
 def test_they_get_chips_alone(small_build: Callable[..., Build]) -> None:
     build = small_build(sampling__distractors=1.0, sampling__max_sites=2, imagery__chips={"gsd_m": 0.6, "size_px": 64})
-    assert run_build(build).published is not None
+    outcome = run_build(build)
+    assert outcome.published is not None
+    assert (outcome.sites, outcome.total.chips_only) == (8, 4)
     imagery = rows(build, "imagery")
     alone = {site for site, row in imagery.items() if row.status == "chips_only"}
     assert len(alone) == 4
@@ -34,6 +40,13 @@ def test_they_get_chips_alone(small_build: Callable[..., Build]) -> None:
     assert sum(count for split, count in manifest.counts.distractors.items() if split != "left_out") > 0
     assert any(split_of_file(entry.path) for entry in manifest.files)
     assert not any(run_build(build).made.values())
+
+
+def test_they_make_no_failed_share_smaller() -> None:
+    counts = {"imagery": Counts(6, {"no_street_view": 2}, chips_only=4)}
+    outcome = Outcome(8, counts, {}, None, Limits(allowed_failed_share=0.4))
+    assert (outcome.failed_share, outcome.too_many_failed) == (0.5, True)
+    assert Counts.of(json.loads(counts["imagery"].as_json())) == counts["imagery"]
 
 
 def test_sites_are_those_of_a_build_without(small_build: Callable[..., Build]) -> None:
