@@ -9,11 +9,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 
-from pipeline.errors import ConfigError, Problem
 from schemas.records import Variant
-from tools.audit.exchange.items import Item, Picture, Reply
+from tools.audit.exchange.items import Item, Picture, Reply, parse_export
 from tools.audit.records import COLUMNS, REASON_WORDS
 
 RECORDS, SETTINGS, DATASET = "records.json", ".argilla/settings.json", ".argilla/dataset.json"
@@ -141,14 +140,8 @@ def read(file: Path) -> Iterator[Reply]:
         ConfigError: it cannot be read, or is no such export.
     """
     file = file / RECORDS if file.is_dir() else file
-    try:
-        records = TypeAdapter(list[_Record]).validate_json(file.read_bytes())
-    except OSError as error:
-        raise ConfigError([Problem("FILE", f"{file} ({error.strerror})", "a folder of Argilla's to_disk")]) from error
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()[:3])
-        allowed = "records of Argilla's to_disk, of a dataset that `geoscribe audit export` made"
-        raise ConfigError([Problem("FILE", f"{file} ({faults})", allowed)]) from error
+    allowed = "records of Argilla's to_disk, of a dataset that `geoscribe audit export` made"
+    records = parse_export(list[_Record], file, "a folder of Argilla's to_disk", allowed)
     for record in records:
         people = dict.fromkeys(said.user_id for answers in record.responses.values() for said in answers)
         for person in people:

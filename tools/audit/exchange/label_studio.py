@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel
 
-from pipeline.errors import ConfigError, Problem
 from schemas.records import Variant
-from tools.audit.exchange.items import Item, Reply
+from tools.audit.exchange.items import Item, Reply, parse_export
 from tools.audit.records import COLUMNS, REASON_WORDS
 
 CONFIG, TASKS, PICTURES = "config.xml", "tasks.json", "pictures"
@@ -120,14 +119,8 @@ def read(file: Path) -> Iterator[Reply]:
     Raises:
         ConfigError: it cannot be read, or is no such export.
     """
-    try:
-        tasks = TypeAdapter(list[_Task]).validate_json(file.read_bytes())
-    except OSError as error:
-        raise ConfigError([Problem("FILE", f"{file} ({error.strerror})", "Label Studio's export as JSON")]) from error
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()[:3])
-        allowed = "Label Studio's export as JSON (not JSON_MIN) of tasks that `geoscribe audit export` made"
-        raise ConfigError([Problem("FILE", f"{file} ({faults})", allowed)]) from error
+    allowed = "Label Studio's export as JSON (not JSON_MIN) of tasks that `geoscribe audit export` made"
+    tasks = parse_export(list[_Task], file, "Label Studio's export as JSON", allowed)
     for task in tasks:
         for annotation in task.annotations:
             if not annotation.was_cancelled:
