@@ -84,7 +84,7 @@ class Reliability:
             (self.false_accept(), floor.false_accept, "accepts false controls", "false_accept"),
             (self.false_refuse(), floor.false_refuse, "refuses true controls", "false_refuse"),
         ):
-            if rate.of >= floor.least_controls and rate.low > most:
+            if rate.of >= floor.min_controls and rate.low > most:
                 raise MachineError(
                     f"the verifier {what}: {rate.wrong} of {rate.of} ({rate.low:.0%} to {rate.high:.0%}), and "
                     f"grounding.verifier_floor.{key} is {most:.0%}. What it confirms cannot be believed: use another "

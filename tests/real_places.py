@@ -40,7 +40,10 @@ def write_real(folder: Path, corpus: Path, name: str, **sections: dict[str, Any]
     around["files"] = [str(corpus / "osm" / Path(file).name) for file in around["files"]]
     raw |= {"workspace": "workspace", "dataset": "dataset"}
     # As in boulder-cpu.yaml: of what the default segmenter is sure of, a description of most places cannot be made.
-    raw |= {"perception": {"segmenters": street_models(corpus)}, "captioner": {"engine": "composer", "least_sure": 0.7}}
+    raw |= {
+        "perception": {"segmenters": street_models(corpus)},
+        "captioner": {"engine": "composer", "min_confidence": 0.7},
+    }
     for section, values in sections.items():
         raw[section] = raw.get(section, {}) | values
     file = folder / "build.yaml"

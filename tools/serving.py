@@ -57,7 +57,7 @@ def command(settings: Dialogue, python: Path, endpoint: str) -> list[str]:
         "--gpu-memory-utilization": serve.gpu_memory,
         "--data-parallel-size": serve.data_parallel,
         "--tensor-parallel-size": serve.tensor_parallel,
-        "--limit-mm-per-prompt": json.dumps({"image": settings.most_views + CHIPS, "video": 0}),
+        "--limit-mm-per-prompt": json.dumps({"image": settings.max_views + CHIPS, "video": 0}),
         # The default backend lets a model write white space without end, xgrammar raw control characters.
         "--structured-outputs-config": json.dumps({"backend": "guidance", "disable_any_whitespace": True}),
     }

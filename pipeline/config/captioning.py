@@ -19,12 +19,12 @@ class Composer(Section):
     """Maximum length of the long description, in CLIP tokens."""
     short_tokens: Annotated[int, Field(ge=20, le=77)] = 77
     """Maximum length of the short description, in CLIP tokens."""
-    least_seen: Annotated[int, Field(ge=0, le=10)] = 2
+    min_seen: Annotated[int, Field(ge=0, le=10)] = 2
     """Minimum number of things to tell of that the photos show. A site with fewer fails with `too_little_to_say`."""
-    least_sure: Share = 0.5
+    min_confidence: Share = 0.5
     """Minimum confidence of an object that is told. 0.7 suits the models for a CPU; few labels of the default segmenter
     reach it."""
-    from_map: Share = 0.34
+    max_map_share: Share = 0.34
     """Maximum share of a description's sentences that rest on the map alone."""
 
 
@@ -95,7 +95,7 @@ class Dialogue(Section):
     """Street views are scaled down to this number of pixels (602,112 are 768 patches of 28 x 28)."""
     chip_pixels: Annotated[int, Field(ge=3_136, le=16_000_000)] = 200_704
     """Aerial and map chips are scaled down to this number of pixels."""
-    most_views: Annotated[int, Field(ge=1, le=8)] = 4
+    max_views: Annotated[int, Field(ge=1, le=8)] = 4
     """Maximum number of street views that the model is shown."""
     connect_timeout_s: Annotated[float, Field(gt=0, le=300)] = 10.0
     """Timeout for establishing a connection, in seconds."""
@@ -120,7 +120,7 @@ class VerifierFloor(Section):
     """Maximum share of the false controls that it accepts."""
     false_refuse: Share = 0.5
     """Maximum share of the true controls that it refuses."""
-    least_controls: Annotated[int, Field(ge=1, le=100_000)] = 60
+    min_controls: Annotated[int, Field(ge=1, le=100_000)] = 60
     """Minimum number of controls of either sort before the verifier is judged."""
 
 
@@ -140,11 +140,11 @@ class Grounding(Section):
     text_likeness: Share = 0.8
     """Minimum similarity of the letters of a quoted string and of the sign that supports it. Digits must be the
     same."""
-    least_words: Annotated[int, Field(ge=1, le=100)] = 12
+    min_words: Annotated[int, Field(ge=1, le=100)] = 12
     """Minimum length of a long description, in words."""
-    most_repeated: Share = 0.3
+    max_repeated: Share = 0.3
     """Maximum share of a description's trigrams that may be repetitions."""
-    most_contradicted: Share = 0.5
+    max_contradicted: Share = 0.5
     """Maximum share of a description's claims that may be contradicted; above it nothing of the description is
     published."""
     controls: Annotated[int, Field(ge=0, le=30)] = 8

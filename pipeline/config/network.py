@@ -30,7 +30,7 @@ class Network(Section):
     """Timeout for one request, from connecting to the last byte, in seconds."""
     tries: Annotated[int, Field(ge=1, le=20)] = 5
     """Maximum number of attempts per request."""
-    longest_wait_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
+    max_wait_s: Annotated[float, Field(ge=0, le=86_400)] = 300.0
     """Maximum wait that a server may ask for (Retry-After), in seconds. If it asks for more, the request fails."""
     retry_share: Share = 0.1
     """Maximum share of retries among the requests to a host. Above it, after the first 50 retries, errors are final

@@ -5,7 +5,7 @@ from typing import Any
 _BY_END = [
     ("gsd_m", "m/px"), ("_m", "m"), ("_px", "px"), ("_pixels", "px"), ("_deg", "degrees"), ("bbox", "degrees"),
     ("centre", "degrees"), ("_mb", "MB"), ("_gb", "GB"), ("_bytes", "bytes"), ("_tokens", "tokens"),
-    ("tokens_per_call", "tokens"), ("max_model_len", "tokens"), ("least_words", "words"), ("min_entropy", "bits"),
+    ("tokens_per_call", "tokens"), ("max_model_len", "tokens"), ("min_words", "words"), ("min_entropy", "bits"),
     ("min_duplicate_distance", "bits"), ("per_s", "1/s"), ("per_gpu_s", "1/s"), ("_s", "s"), ("per_day", "1/day"),
     ("cpu_hour", "currency"), ("gpu_hour", "currency"), ("gb_month", "currency"), ("thousand_requests", "currency"),
     ("million_prompt_tokens", "currency"), ("million_completion_tokens", "currency"),

@@ -11,6 +11,7 @@ from pipeline.config.base import Section
 from pipeline.config.build import Build
 from pipeline.config.by_name import ByName
 from pipeline.config.region import Region
+from pipeline.config.renamed import new_name
 from pipeline.config.sources import KINDS
 from pipeline.config.strict_yaml import read_yaml
 from pipeline.config.units import unit_of
@@ -117,6 +118,9 @@ def _problem(detail: Any, raw: dict[str, Any]) -> Problem:
     where = ".".join(str(part) for part in detail["loc"])
     message = detail["msg"].removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
+        new = new_name(where)
+        if new is not None:
+            return Problem(where, "a key that has another name now", new)
         return Problem(where, "an unknown key", _siblings(detail["loc"], raw))
     if detail["type"] == "missing":
         return Problem(where, "nothing", "this key is required")

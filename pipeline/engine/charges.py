@@ -18,7 +18,7 @@ def calls_per_site(build: Build, region: Region) -> float:
     if not isinstance(captioner, Dialogue):
         captioner = Dialogue(engine="dialogue", model="-")
     turns = prompt_set_of(captioner.prompt_set, "dialogue").turns
-    seen = min(build.imagery.max_views, captioner.most_views)
+    seen = min(build.imagery.max_views, captioner.max_views)
     each = {"observe": seen, "repair": build.assumptions.repair_share * (1 + ("verify" in turns))}
     return sum(each.get(turn, 1) for turn in turns)
 

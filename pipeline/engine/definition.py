@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.config.build import Build
+from pipeline.config.renamed import renamed
 from pipeline.engine.parts import Part
 from pipeline.errors import ConfigError, Problem
 from pipeline.stages import STAGES
@@ -78,7 +79,7 @@ def definition(store: Store) -> Definition:
     if raw is None:
         raise ConfigError([Problem(store.url, f"no {PATH}", "the workspace of a build")])
     try:
-        recorded = Build.model_validate(_renamed(raw["build"]))
+        recorded = Build.model_validate(renamed(raw["build"]))
         bases = {region.name: dict(raw["bases"][region.name]) for region in recorded.regions}
         if not all({"sites", *(stage.name for stage in STAGES)} <= base.keys() for base in bases.values()):
             raise KeyError("bases")
@@ -127,12 +128,3 @@ def _read(store: Store) -> dict[str, Any] | None:
 
 def _name(number: int) -> str:
     return f"geoscribe-workspace-{number}"
-
-
-def _renamed(build: dict[str, Any]) -> dict[str, Any]:
-    """A recorded build with the names that keys have now: `publish.splits.test` became `test_seen`."""
-    splits = build["publish"]["splits"]
-    if "test" not in splits:
-        return build
-    split_shares = {"test_seen" if name == "test" else name: share for name, share in splits.items()}
-    return build | {"publish": build["publish"] | {"splits": split_shares | {"test_unseen": 0.0}}}

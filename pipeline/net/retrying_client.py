@@ -50,7 +50,7 @@ class RetryingClient:
     """Sends requests to providers. It lives in one event loop.
 
     Maximum duration of a request after its rate limits let it start: `tries` times `total_timeout_s`, plus the pauses
-    between them: `longest_wait_s` if the server asks for it, else at most 30 s. With the defaults this is 30 minutes,
+    between them: `max_wait_s` if the server asks for it, else at most 30 s. With the defaults this is 30 minutes,
     for a server that responds slowly and asks for pauses. A silent host takes 160 s, because an attempt ends after
     `read_timeout_s`. All requests to a silent host together take about 6 minutes; see `CircuitBreaker`.
 
@@ -77,7 +77,7 @@ class RetryingClient:
         self._limiter = limiter
         self._queues: dict[tuple[str, str], asyncio.Semaphore] = {}
         self._hosts: dict[Origin, CircuitBreaker] = {}
-        self._robots = Robots(network.longest_wait_s, clock)
+        self._robots = Robots(network.max_wait_s, clock)
 
     async def ask(self, asked: Asked) -> Response:
         """Send a request, with retries, and return an accepted response.
@@ -116,12 +116,12 @@ class RetryingClient:
                 raise SiteError(
                     failed.reason, f"{failed.detail}; the retry budget of this host is used up (network.retry_share)"
                 )
-            backoff = min(_FIRST_PAUSE_S * 2 ** (number - 1), _LONGEST_PAUSE_S, self._network.longest_wait_s)
+            backoff = min(_FIRST_PAUSE_S * 2 ** (number - 1), _LONGEST_PAUSE_S, self._network.max_wait_s)
             await asyncio.sleep((pause or 0.0) + random.uniform(0, backoff))  # noqa: S311 - spreads the load, no secret
         raise AssertionError("the last try returns or raises")
 
     async def _hold(self, provider: Provider, origin: Origin, seconds: float, what: str) -> None:
-        longest = max(self._network.longest_wait_s, self._outage.wait_s if self._outage is not None else 0.0)
+        longest = max(self._network.max_wait_s, self._outage.wait_s if self._outage is not None else 0.0)
         if seconds > longest:
             await self._limiter.hold(provider, origin.host, seconds, waited=False)
             if self._outage is not None:
@@ -131,7 +131,7 @@ class RetryingClient:
                 )
             raise SiteError(
                 Reason.RATE_LIMITED,
-                f"{what}; it asks to wait {seconds:.0f} s, more than network.longest_wait_s ({longest:g})",
+                f"{what}; it asks to wait {seconds:.0f} s, more than network.max_wait_s ({longest:g})",
             )
         await self._limiter.hold(provider, origin.host, seconds)
 
@@ -216,7 +216,7 @@ class RetryingClient:
         if origin not in self._hosts:
             network = self._network
             self._hosts[origin] = CircuitBreaker(
-                origin.host, network.longest_wait_s, network.retry_share, self._clock, self._outage
+                origin.host, network.max_wait_s, network.retry_share, self._clock, self._outage
             )
         return self._hosts[origin]
 

@@ -31,12 +31,12 @@ class Robots:
     """The robots.txt of each host, read once a day. It lives in one event loop.
 
     Args:
-        longest_wait_s: A host that asks for a longer pause between two requests is not asked.
+        max_wait_s: A host that asks for a longer pause between two requests is not asked.
         clock: Seconds that never go back; the event loop must count them alike.
     """
 
-    def __init__(self, longest_wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self._longest_wait = longest_wait_s
+    def __init__(self, max_wait_s: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._max_wait_s = max_wait_s
         self._clock = clock
         self._rules: dict[str, _Rules] = {}
         self._reading: dict[str, asyncio.Lock] = {}
@@ -59,7 +59,7 @@ class Robots:
         if not rules.parsed.can_fetch(url, AGENT):
             raise SiteError(Reason.REFUSED, f"{origin}/robots.txt does not allow it")
         delay = rules.parsed.crawl_delay(AGENT) or 0.0
-        if delay > self._longest_wait:
+        if delay > self._max_wait_s:
             raise SiteError(Reason.REFUSED, f"{origin}/robots.txt asks for {delay:g} s between two requests")
         now = self._clock()
         turn = max(rules.next_turn, now)

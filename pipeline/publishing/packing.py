@@ -153,7 +153,7 @@ def _part(
         content=unit.content,
         sites=tuple(sites.ids[mine].tolist()),
         bounds=(float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())),
-        map_licence=plan.licence if isinstance(plan, MapCredits) else None,
+        map_licence=plan.credits.licence if isinstance(plan, MapCredits) else None,
         synthetic=_synthetic(build, region, synthetic),
         edited=tuple(edited[sample_id] for sample_id in sites.ids[mine].tolist() if sample_id in edited),
     )

@@ -11,7 +11,8 @@ import yaml
 
 from pipeline.config.build import Build
 from pipeline.config.region import Region
-from pipeline.engine.build_file import load_build, parse_build, schema_json
+from pipeline.config.renamed import renamed
+from pipeline.engine.build_file import build_schema, load_build, parse_build, schema_json
 from pipeline.engine.ready import check_sources
 from pipeline.errors import ConfigError, Problem
 from pipeline.registry.registry import Registry
@@ -77,7 +78,14 @@ def change(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
         (change("regions", 0, "centre", to=[155.0, 12.0]), "regions.0.centre", "less than or equal to 90"),
         (change("regions", to=[]), "regions", "at least 1 item"),
         (change("publish", "splits", to={"train": 0.9, "val": 0.2, "test_seen": 0.1}), "publish.splits", "must be 1"),
-        (change("publish", "splits", to={"test": 0.1}), "publish.splits.test", "did you mean test_seen?"),
+        (change("publish", "splits", to={"test": 0.1}), "publish.splits.test", "allowed: test_seen"),
+        (change("captioner", to={"engine": "composer", "least_sure": 0.7}), "captioner.", "allowed: min_confidence"),
+        (change("grounding", to={"verifier_floor": {"least_controls": 9}}), "grounding.", "allowed: min_controls"),
+        (
+            change("sources", "map", to={"osm": {"type": "overpass", "author": "A"}}),
+            "sources.map.osm.author",
+            "found a key that has another name now; allowed: credits.author",
+        ),
         (change("publish", "shard_mb", to=float("nan")), "publish.shard_mb", "finite"),
         (change("name", to="Not A Name"), "name", "match pattern"),
         (change("dataset", to="workspace"), "dataset", "a place of its own"),
@@ -174,6 +182,46 @@ def test_a_region_may_cross_the_antimeridian() -> None:
     assert box.middle() == (-17.0, -180.0)
 
 
+def test_keys_of_one_meaning_have_one_name() -> None:
+    names: dict[str, set[str]] = {}
+    for section in build_schema()["$defs"].values():
+        for key, value in section["properties"].items():
+            names.setdefault(value["description"], set()).add(key)
+    assert {meaning: keys for meaning, keys in names.items() if len(keys) > 1} == {}
+    assert not {key for keys in names.values() for key in keys if re.match("least_|most_|longest_", key)}
+
+
+OLD_NAMES = """
+sources:
+  street: {photos: {type: kartaview, picture_hosts: [a.org]}}
+  aerial: {above: {type: raster, path: ., author: A, licence: CC0-1.0, link: "https://a.org"}}
+  drone: {high: {type: openaerialmap, asset_hosts: [b.org]}}
+  map: {osm: {type: overpass, author: B, licence: ODbL-1.0, link: "https://b.org"}}
+captioner: {engine: %s}
+grounding: {least_words: 5, most_repeated: 0.1, most_contradicted: 0.2, verifier_floor: {least_controls: 9}}
+network: {longest_wait_s: 7}
+publish: {splits: {train: 0.5, val: 0.2, test: 0.3}}
+"""
+
+
+@pytest.mark.parametrize(
+    "captioner", ["composer, least_seen: 1, least_sure: 0.7, from_map: 0.5", "dialogue, model: m, most_views: 3"]
+)
+def test_the_record_of_a_build_with_old_names_is_read(captioner: str) -> None:
+    raw = world_build() | yaml.safe_load(OLD_NAMES % captioner)
+    build = Build.model_validate(renamed(raw))
+    sources: Any = build.sources
+    assert sources.street["photos"].allowed_hosts == ["a.org"]
+    assert sources.drone["high"].allowed_hosts == ["b.org"]
+    assert [sources.aerial["above"].credits.author, sources.map["osm"].credits.author] == ["A", "B"]
+    assert (build.grounding.min_words, build.grounding.verifier_floor.min_controls) == (5, 9)
+    assert (build.network.max_wait_s, build.publish.splits.test_seen) == (7, 0.3)
+    assert raw == world_build() | yaml.safe_load(OLD_NAMES % captioner)  # left as it was
+    said = refused(raw)
+    for key in ("picture_hosts", "author", "asset_hosts", "least_words", "longest_wait_s"):
+        assert re.search(rf"\.{key}: found a key that has another name now", said)
+
+
 def test_the_schema_that_is_checked_in_is_the_one_in_force() -> None:
     text = (ROOT / "configs" / "build.schema.json").read_text()
     assert text == schema_json(), "run: geoscribe config schema > configs/build.schema.json"
@@ -247,7 +295,8 @@ def test_pipes_and_devices_are_no_inputs(tmp_path: Path) -> None:
     """A pipe that nobody writes to would be waited for without end."""
     os.mkfifo(tmp_path / "pipe.tif")
     (tmp_path / "zero").symlink_to("/dev/zero")
-    above = {"type": "raster", "path": "pipe.tif", "author": "A", "licence": "CC-BY-4.0", "link": "https://example.org"}
+    credits_ = {"author": "A", "licence": "CC-BY-4.0", "link": "https://example.org"}
+    above = {"type": "raster", "path": "pipe.tif", "credits": credits_}
     photos = {"type": "folder", "index": "zero", "root": "."}
     plan = {"type": "files", "files": ["pipe.tif"]}
     sources = {"street": {"photos": photos}, "aerial": {"above": above}, "map": {"plan": plan}}

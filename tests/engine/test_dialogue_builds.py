@@ -117,7 +117,7 @@ def test_a_build_whose_verifier_is_worth_nothing_stops_with_the_figures(
     """As soon as a process has seen enough controls, and at the latest when all sites are to be published."""
     with serving(says_yes) as model:
         build = with_model(small_build, model.url)
-        floor = {"false_accept": 0.2, "least_controls": least}
+        floor = {"false_accept": 0.2, "min_controls": least}
         policy = build.grounding.model_validate({"verifier_floor": floor})
         with pytest.raises(
             MachineError, match=r"accepts false controls: \d+ of \d+ .*verifier_floor\.false_accept is 20%"

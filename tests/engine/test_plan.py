@@ -174,7 +174,7 @@ def test_assumptions_are_reckoned_with(tmp_path: Path) -> None:
     ("captioner", "imagery", "calls"),
     [
         ({"engine": "composer"}, {"max_views": 3}, 3 + 4 + 0.5 * 2),
-        ({"engine": "dialogue", "model": "m", "most_views": 2}, {"max_views": 3}, 2 + 4 + 0.5 * 2),
+        ({"engine": "dialogue", "model": "m", "max_views": 2}, {"max_views": 3}, 2 + 4 + 0.5 * 2),
         ({"engine": "dialogue", "model": "m", "prompt_set": "single-turn-en-2"}, {"max_views": 3}, 2),
     ],
 )

@@ -248,7 +248,7 @@ def _rasters(folder: Path) -> Iterator[Reader]:
 
     def local(data: bytes) -> None:
         path.write_bytes(data)
-        settings = {"type": "raster", "path": path, "scale": None, **CREDITS}
+        settings = {"type": "raster", "path": path, "scale": None, "credits": CREDITS}
         RasterSource("a", config.RasterSource.model_validate(settings), [REGION]).chip(HERE, 64, 1.0)
 
     def remote(data: bytes) -> None:

@@ -59,7 +59,7 @@ def make_session(server: RawServer, tmp_path: Path) -> Iterator[Callable[..., Ht
             "cache": str(tmp_path / "cache"),
             "cache_gb": 0,
             "contact": "test@example.org",
-            "longest_wait_s": 0.2,  # bounds the pauses between tries too
+            "max_wait_s": 0.2,  # bounds the pauses between tries too
             "tries": 3,
         }
         clients.append(HttpClient(Network(**(settings | (network or {})))))

@@ -61,7 +61,7 @@ def test_crawl_delay() -> None:
         assert (robots, [path for path, _ in asked]) == ("/robots.txt", ["/a"] * 3)
         assert [at - read for _, at in asked] == pytest.approx([0.0, 0.3, 0.6], abs=1e-3)
 
-    ask_in_virtual_time(scenario, {"longest_wait_s": 1}, documented_api=False)
+    ask_in_virtual_time(scenario, {"max_wait_s": 1}, documented_api=False)
 
 
 def test_a_crawl_delay_that_is_longer_than_we_wait_forbids_all(server: RawServer, make_session: MakeSession) -> None:

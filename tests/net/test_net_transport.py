@@ -76,7 +76,7 @@ def test_faults_that_a_later_try_may_not_meet(
     server: RawServer,
     make_session: MakeSession,
 ) -> None:
-    session = make_session({"tries": 2, "longest_wait_s": 0.05} | patience)
+    session = make_session({"tries": 2, "max_wait_s": 0.05} | patience)
     url = server.on("/picture", reaction)
     with pytest.raises(SiteError, match=words) as caught:
         session.fetch(Request(url))
@@ -84,7 +84,7 @@ def test_faults_that_a_later_try_may_not_meet(
     assert "127.0.0.1/picture" in caught.value.detail
     assert "at try 2" in caught.value.detail
     server.on("/picture", reaction, said(200, b"good"))
-    later = make_session({"tries": 8, "longest_wait_s": 0.05} | patience)  # on a busy machine good answers are late too
+    later = make_session({"tries": 8, "max_wait_s": 0.05} | patience)  # on a busy machine good answers are late too
     assert later.fetch(Request(url)).body == b"good"
 
 

@@ -81,7 +81,7 @@ def test_a_server_that_asks_to_wait_is_obeyed(headers: dict[str, Any], pause: fl
         first, second = (at for _, at in host.seen)
         assert pause <= second - first <= pause + with_backoff + slowed
 
-    ask_in_virtual_time(scenario, {"longest_wait_s": 3.0, "tries": 2})
+    ask_in_virtual_time(scenario, {"max_wait_s": 3.0, "tries": 2})
 
 
 @pytest.mark.parametrize("headers", [{"retry_after": "1000000000"}, {"retry_after": http_date(7_200)}])
@@ -89,7 +89,7 @@ def test_a_server_that_asks_too_much_is_given_up(headers: dict[str, Any]) -> Non
     async def scenario(loop: JumpingLoop, host: ScriptedHost) -> None:
         started = loop.time()
         url = host.on("/a", reply(429, **headers))
-        with pytest.raises(SiteError, match=r"asks to wait \d+ s, more than network.longest_wait_s \(5\)") as caught:
+        with pytest.raises(SiteError, match=r"asks to wait \d+ s, more than network.max_wait_s \(5\)") as caught:
             await host.fetch(url)
         with pytest.raises(SiteError, match="asked for a pause"):
             await host.fetch(host.on("/other", FINE))
@@ -97,7 +97,7 @@ def test_a_server_that_asks_too_much_is_given_up(headers: dict[str, Any]) -> Non
         assert loop.time() == started
         assert len(host.seen) == 1
 
-    ask_in_virtual_time(scenario, {"longest_wait_s": 5.0})
+    ask_in_virtual_time(scenario, {"max_wait_s": 5.0})
 
 
 def test_the_pause_is_for_all_requests_of_the_host() -> None:
@@ -109,7 +109,7 @@ def test_the_pause_is_for_all_requests_of_the_host() -> None:
         times = [at for _, at in host.seen]
         assert times[1] - times[0] >= 1.0
 
-    ask_in_virtual_time(scenario, {"longest_wait_s": 3.0})
+    ask_in_virtual_time(scenario, {"max_wait_s": 3.0})
 
 
 def by_body(status: int, _headers: Any, body: bytes) -> Verdict:
@@ -153,7 +153,7 @@ def test_a_judge_that_cannot_parse_leaves_it_to_the_status(server: RawServer, ma
 def test_retries_of_a_host_have_a_budget(server: RawServer, make_session: MakeSession) -> None:
     flaky = [answer for _ in range(FREE_RETRIES + 10) for answer in (said(500), OK)]
     url = server.on("/a", *flaky)
-    session = make_session({"retry_share": 0.0, "longest_wait_s": 0.001})
+    session = make_session({"retry_share": 0.0, "max_wait_s": 0.001})
     answers = [session.fetch(Request(url)) for _ in range(FREE_RETRIES)]
     assert {answer.body for answer in answers} == {b"fine"}
     with pytest.raises(SiteError, match=r"used up \(network\.retry_share\)") as caught:
@@ -174,7 +174,7 @@ def test_a_host_that_never_answers_holds_nothing_for_long() -> None:
         assert loop.time() - started < 5
         assert len(host.seen) < FAILURES + 20
 
-    ask_in_virtual_time(scenario, {"longest_wait_s": 0.5, "tries": 2}, at_once=4)
+    ask_in_virtual_time(scenario, {"max_wait_s": 0.5, "tries": 2}, at_once=4)
 
 
 def test_a_host_that_comes_back_is_asked_again() -> None:
@@ -188,7 +188,7 @@ def test_a_host_that_comes_back_is_asked_again() -> None:
         assert sum(isinstance(result, Response) for result in results) == 19  # the first probe met the last 500
         assert 0.5 < loop.time() - started < 1.5
 
-    ask_in_virtual_time(scenario, {"longest_wait_s": 2.0, "tries": 1})
+    ask_in_virtual_time(scenario, {"max_wait_s": 2.0, "tries": 1})
 
 
 def stop_once_asked(server: RawServer) -> None:
@@ -199,7 +199,7 @@ def stop_once_asked(server: RawServer) -> None:
 
 @pytest.mark.parametrize("reaction", [silent, said(429, retry_after="3600")])
 def test_a_stop_ends_the_waiting(reaction: Any, server: RawServer, make_session: MakeSession) -> None:
-    session = make_session({"read_timeout_s": 600, "total_timeout_s": 600, "longest_wait_s": 4_000})
+    session = make_session({"read_timeout_s": 600, "total_timeout_s": 600, "max_wait_s": 4_000})
     url = server.on("/a", reaction)
     stopping = threading.Thread(target=stop_once_asked, args=(server,))
     stopping.start()

@@ -34,7 +34,7 @@ JPEG = b"\xff\xd8\xff\xe0" + b"x" * 100
 def test_what_is_not_what_was_asked_for(
     accept: tuple[str, ...], answer: bytes, tries: int, reason: Reason, server: RawServer, make_session: MakeSession
 ) -> None:
-    session = make_session({"longest_wait_s": 0.01})
+    session = make_session({"max_wait_s": 0.01})
     with pytest.raises(SiteError) as caught:
         session.fetch(Request(server.on("/a", answer), accept=accept))
     assert caught.value.reason is reason
@@ -110,7 +110,7 @@ def test_ranges(
     ],
 )
 def test_wrong_ranges(answer: bytes, tries: int, server: RawServer, make_session: MakeSession) -> None:
-    session = make_session({"tries": 2, "longest_wait_s": 0.01})
+    session = make_session({"tries": 2, "max_wait_s": 0.01})
     with pytest.raises(SiteError) as caught:
         session.fetch(Request(server.on("/f", answer), first=10, length=20))
     assert caught.value.reason is Reason.BAD_ANSWER

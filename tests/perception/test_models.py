@@ -36,7 +36,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def client(tmp_path: Path) -> Iterator[HttpClient]:
     made = HttpClient(
         Network(
-            allow_loopback=True, cache=str(tmp_path / "cache"), cache_gb=0, tries=2, longest_wait_s=0.1,
+            allow_loopback=True, cache=str(tmp_path / "cache"), cache_gb=0, tries=2, max_wait_s=0.1,
             total_timeout_s=5,
         )
     )  # fmt: skip

@@ -79,7 +79,7 @@ def test_a_build_whose_verifier_is_below_the_floor_is_not_published(
     make_unit: MakeUnit, make_build: MakeBuild, tmp_path: Path
 ) -> None:
     """However few controls each process saw: publish counts those of all sites."""
-    floor = {"false_accept": 0.2, "least_controls": 8}
+    floor = {"false_accept": 0.2, "min_controls": 8}
     build = by_a_model(make_build(**SMALL), verifier_floor=floor)
     with pytest.raises(
         MachineError, match=r"8 of 8 \(68% to 100%\), and grounding\.verifier_floor\.false_accept is 20%"
@@ -87,7 +87,7 @@ def test_a_build_whose_verifier_is_below_the_floor_is_not_published(
         put(build, units(make_unit, SLEEPY), tmp_path)
     assert not any(path.name.endswith((".parquet", "manifest.json")) for path in map(Path, tree(tmp_path)))
     put(
-        by_a_model(make_build(**SMALL), verifier_floor=floor | {"least_controls": 9}),
+        by_a_model(make_build(**SMALL), verifier_floor=floor | {"min_controls": 9}),
         units(make_unit, SLEEPY),
         tmp_path,
     )

@@ -33,7 +33,7 @@ def client(tmp_path: Path) -> HttpClient:
 
 
 def from_file(path: Path, point: Point, gsd: float) -> RasterChip:
-    section = config.RasterSource.model_validate({"type": "raster", "path": path, **CREDITS})
+    section = config.RasterSource.model_validate({"type": "raster", "path": path, "credits": CREDITS})
     return RasterSource("file", section, []).chip(point, SIZE, gsd)
 
 

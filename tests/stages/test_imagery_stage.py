@@ -22,6 +22,7 @@ from schemas.records import Chip, ImageryRow, Site
 from tests.engine.conftest import SMALL, changed
 
 TOWN = {"type": "world", "seed": 3}
+CREDITS = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
 
 
 def rows_of(folder: Path, at: tuple[float, float] | None = None, **changes: Any) -> list[ImageryRow]:
@@ -92,8 +93,7 @@ def test_a_further_chip_that_is_lacking_says_which(tmp_path: Path) -> None:
     shape = {"count": 3, "width": 200, "height": 200, "dtype": "uint8", "crs": frame.crs}
     with rasterio.open(path, "w", driver="GTiff", transform=Affine(0.5, 0, -50, 0, -0.5, 50), **shape) as file:
         file.write(ground)
-    credits_ = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
-    above = {"above": {"type": "raster", "path": str(path), **credits_}}
+    above = {"above": {"type": "raster", "path": str(path), "credits": CREDITS}}
     (row,) = rows_of(tmp_path, (site.lat, site.lon), sources__aerial=above, imagery__chips__extra_sizes_m=[60.0, 180.0])
     assert row.status == "ok"
     assert row.aerial is not None
@@ -111,9 +111,7 @@ def test_a_site_without_any_reference_fails_and_tells_why(tmp_path: Path) -> Non
     shape = {"count": 3, "width": 8, "height": 8, "dtype": "uint8", "crs": crs}
     with rasterio.open(path, "w", driver="GTiff", transform=Affine(20, 0, -80, 0, -20, 80), **shape) as file:
         file.write(np.full((3, 8, 8), 90, np.uint8))
-    above = {
-        "above": {"type": "raster", "path": str(path), "author": "a", "licence": "CC0-1.0", "link": "https://a.org"}
-    }
+    above = {"above": {"type": "raster", "path": str(path), "credits": CREDITS}}
     (row,) = rows_of(tmp_path, (site.lat, site.lon), sources__aerial=above, sources__map={})
     assert (row.status, row.reason) == ("failed", "no_reference")
     assert [(view.view, view.reason) for view in row.missing] == [("aerial", "no_overlap")]

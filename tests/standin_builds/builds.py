@@ -53,7 +53,7 @@ SMALL: dict[str, Any] = {
         "read_timeout_s": 60,  # the stand-in draws a map for seconds
         "total_timeout_s": 90,
         "tries": 6,
-        "longest_wait_s": 30,
+        "max_wait_s": 30,
         "retry_share": 0.5,
     },
 }
@@ -70,7 +70,7 @@ def mapillary(server: Running) -> dict[str, Any]:
         "type": "mapillary",
         "endpoint": f"{server.api}/mapillary/graph",
         "tiles_endpoint": f"{server.api}/mapillary/tiles",
-        "picture_hosts": [server.pictures_host],
+        "allowed_hosts": [server.pictures_host],
         "key_env": KEY_ENV,
         "rate": RATES[Provider.MAPILLARY],
     }
@@ -85,7 +85,7 @@ def tiles(server: Running, template: str = "tiles/world/{z}/{x}/{y}.jpg") -> dic
 def overpass(server: Running) -> dict[str, Any]:
     """A section of a map source."""
     endpoint = f"{server.api}/overpass/api/interpreter"
-    return {"type": "overpass", "endpoint": endpoint, **CREDITS, "rate": RATES[Provider.OVERPASS]}
+    return {"type": "overpass", "endpoint": endpoint, "credits": CREDITS, "rate": RATES[Provider.OVERPASS]}
 
 
 def write_build(folder: Path, server: Running, **changes: Any) -> Path:

@@ -45,7 +45,7 @@ def kartaview(server: Running) -> dict[str, Any]:
     return {
         "type": "kartaview",
         "endpoint": f"{server.api}/kartaview",
-        "picture_hosts": [server.pictures_host],
+        "allowed_hosts": [server.pictures_host],
         "rate": {"per_s": 50, "at_once": 8},
     }
 

@@ -85,7 +85,7 @@ def dialogue(urls: list[str], **more: Any) -> Dialogue:
         "at_once": 16,
         "view_pixels": 112 * 112,
         "chip_pixels": 84 * 84,
-        "most_views": 2,
+        "max_views": 2,
         "reply_tokens": 1_536,
         "reply_timeout_s": 240,
     }

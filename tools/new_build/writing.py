@@ -96,7 +96,7 @@ def _of_file(kind: SourceKind, file: Path, path: Path) -> _Source:
         return _Source("photos", keys)
     keys = [
         ("type", "files", ""),
-        ("files", f"[{_yaml(str(shown))}]", "OpenStreetMap data, if `licence` says nothing else"),
+        ("files", f"[{_yaml(str(shown))}]", "OpenStreetMap data, if `credits` say nothing else"),
     ]
     return _Source("extract", keys)
 

@@ -84,7 +84,7 @@ class Composer:
             Readings(names_around(site), cut_off(site.cues, site.site.views)),
             site.site.region,
             self._words.nouns,
-            self._settings.least_sure,
+            self._settings.min_confidence,
         )
         standpoint, around = standpoint_of(facts, self._words.nouns)
         visible = in_sight(site)
@@ -92,8 +92,8 @@ class Composer:
         if standpoint is None and not around:
             raise SiteError(Reason.NO_CUES, f"none of {len(site.cues)} cues is lasting, legible and worth a word")
         seen = sum(fact.seen for fact in around)
-        if seen < self._settings.least_seen:
-            detail = f"{seen} things to tell of that the photos show, {self._settings.least_seen} asked for"
+        if seen < self._settings.min_seen:
+            detail = f"{seen} things to tell of that the photos show, {self._settings.min_seen} asked for"
             raise SiteError(Reason.TOO_LITTLE_TO_SAY, detail)
         long = _first_within(self._settings.long_tokens, self._long(site, standpoint, around))
         shorts = self._short(site, standpoint, around, unlike=_text(long))
@@ -121,7 +121,7 @@ class Composer:
         voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
         plan = style.pick("plan", PLANS)
         aim = _between(_AIM_TOKENS, style.share("tokens"))
-        chosen = select(around, _between(_MOST_FACTS, style.share("facts")), "above", self._settings.from_map)
+        chosen = select(around, _between(_MOST_FACTS, style.share("facts")), "above", self._settings.max_map_share)
 
         def told(standpoint: Standpoint | None, facts: Sequence[Fact]) -> list[Told]:
             return tell(self._teller(voice, site_id, "long"), plan, standpoint, facts)
@@ -131,15 +131,15 @@ class Composer:
                 candidate = told(standpoint if held else None, chosen[:count])
                 if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, site.cues):
                     yield candidate
-        if standpoint is not None and self._settings.from_map == 1:
+        if standpoint is not None and self._settings.max_map_share == 1:
             yield told(standpoint, [])
-        yield from (told(None, [fact]) for fact in around if fact.seen or self._settings.from_map == 1)
+        yield from (told(None, [fact]) for fact in around if fact.seen or self._settings.max_map_share == 1)
 
     def _is_of_photos(self, candidate: Sequence[Told], cues: Sequence[Cue]) -> bool:
         """Whether no more sentences rest on the map alone than the settings allow."""
         seen = {cue.cue_id for cue in cues if cue.kind != "map"}
         of_map = sum(seen.isdisjoint(told.cue_ids) for told in candidate)
-        return of_map <= self._settings.from_map * len(candidate)
+        return of_map <= self._settings.max_map_share * len(candidate)
 
     def _street(self, site_id: str, seen: Sequence[Fact]) -> list[Told]:
         """What the photos alone show, signs and shops before what shows from above; empty if there is nothing."""
@@ -157,8 +157,8 @@ class Composer:
     ) -> Iterator[list[Told]]:
         """As `_long`; in other words than the text `unlike` begins with, where there are any."""
         site_id = site.site.site_id
-        chosen = select(around, _SHORT_FACTS, "above", self._settings.from_map)
-        from_map = self._settings.from_map == 1
+        chosen = select(around, _SHORT_FACTS, "above", self._settings.max_map_share)
+        from_map = self._settings.max_map_share == 1
         cases: list[tuple[Standpoint | None, Sequence[Fact]]] = [
             *((standpoint, chosen[:count]) for count in range(len(chosen), 0, -1)),
             *((standpoint, []) for _ in range(standpoint is not None and from_map)),

@@ -133,7 +133,7 @@ _RULES = (
     Rule(
         set_up(
             "takes fewer pictures than the build shows",
-            "start it with `geoscribe serve` or with a higher limit, or lower captioner.most_views",
+            "start it with `geoscribe serve` or with a higher limit, or lower captioner.max_views",
         ),
         _ANY,
         words=(

@@ -80,7 +80,7 @@ def pictures_of(site: ImageryRow, settings: config.Dialogue) -> list[Picture]:
     Raises:
         SiteError: a picture of the row is damaged.
     """
-    views = [view for view in site.views if view.projection == "perspective"][: settings.most_views]
+    views = [view for view in site.views if view.projection == "perspective"][: settings.max_views]
     shown = [_street(view, views[0], settings.view_pixels) for view in views]
     heading = trusted_heading(views[0]) if views else None
     if site.aerial is not None:

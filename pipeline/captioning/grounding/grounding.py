@@ -150,18 +150,18 @@ def _fault(
     policy = known.policy
     claims = {claim.text: claim for sentence in judged for claim in sentence.claims}
     against = [claim for claim in claims.values() if claim.outcome == "contradicted"]
-    if len(against) > policy.most_contradicted * len(claims):
+    if len(against) > policy.max_contradicted * len(claims):
         told = "; ".join(f"'{claim.text}': {claim.detail}" for claim in against[:_TOLD])
         return Reason.UNGROUNDED, f"{len(against)} of {len(claims)} claims are contradicted: {told}"
     long = text_of(kept, "long")
     words = len(long.split())
-    if words < policy.least_words or not any(sentence.variant == "short" for sentence in kept):
+    if words < policy.min_words or not any(sentence.variant == "short" for sentence in kept):
         why = "; ".join(line for gone in dropped[:_TOLD] for line in gone.why[:1])
-        return Reason.TOO_LITTLE_TO_SAY, f"{words} words are left, {policy.least_words} asked for" + (
+        return Reason.TOO_LITTLE_TO_SAY, f"{words} words are left, {policy.min_words} asked for" + (
             f"; taken out: {why}" if why else ""
         )
     if not known.language.is_written_in(long):
         return Reason.UNGROUNDED, f"it is not written in the language {known.language.code!r}: {long[:60]}"
-    if repeated_share([s for s in kept if s.variant == "long"]) > policy.most_repeated:
+    if repeated_share([s for s in kept if s.variant == "long"]) > policy.max_repeated:
         return Reason.TOO_LITTLE_TO_SAY, "it says the same again and again"
     return None

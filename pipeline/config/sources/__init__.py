@@ -13,7 +13,16 @@ from pipeline.config.sources.aerial import (
     WorldAerial,
     XyzSource,
 )
-from pipeline.config.sources.base import Credits, EnvName, Gsd, NetworkSource, Rate, SourceSection, Url
+from pipeline.config.sources.base import (
+    Credits,
+    EnvName,
+    Gsd,
+    NetworkSource,
+    Rate,
+    SourceSection,
+    Url,
+    with_flat_credits,
+)
 from pipeline.config.sources.by_kind import KINDS, AerialConfig, MapConfig, SourceKind, Sources, StreetConfig
 from pipeline.config.sources.maps import (
     MapCredits,
@@ -66,4 +75,5 @@ __all__ = [
     "WorldMap",
     "WorldStreet",
     "XyzSource",
+    "with_flat_credits",
 ]

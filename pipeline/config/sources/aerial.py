@@ -36,12 +36,8 @@ class RasterSource(RasterLook, SourceSection):
     """Tiles only: the zoom to read; the deepest present if left out."""
     tms: bool | None = None
     """Tiles only: whether rows count from the south. If left out, that way is taken that reaches the regions."""
-    author: str
-    """Name to credit."""
-    licence: str
-    """SPDX identifier, or LicenseRef-..."""
-    link: str
-    """Page of the source."""
+    credits: Credits
+    """Author, licence and link of the imagery."""
     captured_on: DateText | None = None
     """Date of the imagery (YYYY-MM-DD), if known."""
 
@@ -156,8 +152,8 @@ class StacSource(RasterLook, NetworkSource):
     """Ids of the collections to search."""
     asset: str = "visual"
     """Name of the asset to read."""
-    asset_hosts: list[str] = []
-    """Hosts that assets may lie on beside the endpoint's, including their subdomains."""
+    allowed_hosts: list[str] = []
+    """Hosts, beside the endpoint's, that URLs of pictures may point to, including their subdomains."""
     datetime: DateText | None = None
     """Interval as in STAC, such as 2021-01-01/2023-12-31."""
     max_gsd_m: Gsd | None = None
@@ -184,11 +180,11 @@ class OpenAerialMap(NetworkSource):
     type: Literal["openaerialmap"]
     endpoint: Url = "https://api.imagery.hotosm.org/stac"
     """Root of the STAC API."""
-    asset_hosts: list[str] = [
+    allowed_hosts: list[str] = [
         f"{bucket}.s3.{region}amazonaws.com"
         for bucket in ("oin-hotosm-temp", "oin-hotosm")
         for region in ("", "us-east-1.")
     ]
-    """Hosts that assets may lie on."""
+    """Hosts, beside the endpoint's, that URLs of pictures may point to, including their subdomains."""
     max_gsd_m: Gsd = 0.1
     """Maximum ground sample distance, in metres per pixel; coarser imagery is no drone view."""

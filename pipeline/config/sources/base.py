@@ -1,6 +1,6 @@
 """Base sections of sources: addresses, names of keys, rate limits, credits."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -48,3 +48,11 @@ class Credits(Section):
     """SPDX identifier, or LicenseRef-..."""
     link: Url
     """Page of the source."""
+
+
+def with_flat_credits(settings: dict[str, Any]) -> dict[str, Any]:
+    """A source's settings for a digest, with the keys of `credits` in its place.
+
+    Sections of maps and local rasters had these keys once, and tables that were made then stay as they are.
+    """
+    return {k: v for key, value in settings.items() for k, v in (value.items() if key == "credits" else [(key, value)])}

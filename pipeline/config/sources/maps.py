@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.config.base import IS_FILE, DateText, Section, Share
-from pipeline.config.sources.base import NetworkSource, SourceSection, Url
+from pipeline.config.sources.base import Credits, NetworkSource, SourceSection, Url
 
 
 class MapLook(SourceSection):
@@ -20,14 +20,12 @@ class MapLook(SourceSection):
 
 
 class MapCredits(Section):
-    """Author and licence of map data; OpenStreetMap's by default."""
+    """Whom map data is credited to, OpenStreetMap by default, and its date."""
 
-    author: str = "OpenStreetMap contributors"
-    """Name to credit."""
-    licence: str = "ODbL-1.0"
-    """SPDX identifier, or LicenseRef-..."""
-    link: str = "https://www.openstreetmap.org/copyright"
-    """Page about the copyright."""
+    credits: Credits = Credits(
+        author="OpenStreetMap contributors", licence="ODbL-1.0", link="https://www.openstreetmap.org/copyright"
+    )
+    """Author, licence and link of the map data."""
     extracted_on: DateText | None = None
     """Date of the extract (YYYY-MM-DD). Read from the data where it states one."""
 
@@ -58,10 +56,12 @@ class Overture(MapLook, MapCredits, MapTrust, NetworkSource):
     """Endpoint of a bucket that is not Amazon's."""
     s3_region: str = "us-west-2"
     """Region of the bucket."""
-    author: str = "Overture Maps Foundation, OpenStreetMap contributors"
-    """Name to credit."""
-    link: str = "https://docs.overturemaps.org/attribution/"
-    """Page about the copyright."""
+    credits: Credits = Credits(
+        author="Overture Maps Foundation, OpenStreetMap contributors",
+        licence="ODbL-1.0",
+        link="https://docs.overturemaps.org/attribution/",
+    )
+    """Author, licence and link of the map data."""
 
 
 class Overpass(MapLook, MapCredits, NetworkSource):

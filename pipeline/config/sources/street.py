@@ -49,8 +49,9 @@ class Mapillary(NetworkSource):
     """Name of the environment variable that holds the API key."""
     picture: Literal["1024", "2048", "original"] = "2048"
     """Size of the photos: longer side in pixels, or the original size."""
-    picture_hosts: list[str] = ["fbcdn.net"]
-    """Hosts that picture URLs may point to, including their subdomains (`host:port` for a test server)."""
+    allowed_hosts: list[str] = ["fbcdn.net"]
+    """Hosts, beside the endpoint's, that URLs of pictures may point to, including their subdomains (`host:port` for a
+    test server)."""
 
 
 class KartaView(NetworkSource):
@@ -59,8 +60,8 @@ class KartaView(NetworkSource):
     type: Literal["kartaview"]
     endpoint: Url = "https://kartaview.org"
     """Base URL of the API."""
-    picture_hosts: list[str] = ["kartaview.org", "openstreetcam.org"]
-    """Hosts that picture URLs may point to, including their subdomains."""
+    allowed_hosts: list[str] = ["kartaview.org", "openstreetcam.org"]
+    """Hosts, beside the endpoint's, that URLs of pictures may point to, including their subdomains."""
 
 
 class GoogleStreet(NetworkSource):

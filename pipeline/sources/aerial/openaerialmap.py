@@ -24,7 +24,7 @@ class OpenAerialMapSource(StacSource):
             type="stac",
             endpoint=settings.endpoint,
             collections=[COLLECTION],
-            asset_hosts=settings.asset_hosts,
+            allowed_hosts=settings.allowed_hosts,
             max_gsd_m=settings.max_gsd_m,
         )
         # The collection says CC-BY-4.0, its items do not all agree: one that states no licence has none.

@@ -18,6 +18,7 @@ from pipeline.geo.point import Point
 from pipeline.sources.aerial.areas import check_reach, grid_box
 from pipeline.sources.aerial.layouts import Layout
 from pipeline.sources.aerial.raster_files import RasterFiles
+from pipeline.sources.aerial.terms import check_credits
 from pipeline.sources.aerial.tile_folder import TileFolder
 from pipeline.sources.aerial.warp import raster_chip, warp_chip
 from pipeline.sources.base import RasterChip
@@ -46,6 +47,7 @@ class RasterSource:
         self._settings = settings
         where = f"sources.aerial.{name}"
         problems: list[Problem] = []
+        check_credits(settings.credits, f"{where}.credits", problems)
         self._captured_at = _date(settings.captured_on, f"{where}.captured_on", problems)
         self._layout: Layout
         if settings.layout == "xyz":
@@ -63,7 +65,7 @@ class RasterSource:
     @cached_property
     def _fingerprint(self) -> str:
         files = [(name, digest_file(path)) for name, path in self._layout.files()]
-        settings = self._settings.model_dump(mode="json", exclude={"path"})
+        settings = config.with_flat_credits(self._settings.model_dump(mode="json", exclude={"path"}))
         # A shift grid that is installed later moves what chips show.
         ways = [grid.datum_accuracy_m for grid in self._layout.grids]
         return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, files, ways)
@@ -84,7 +86,7 @@ class RasterSource:
             raise SiteError(Reason.NO_OVERLAP, f"none of {self._settings.path.name} reaches {point.lat}, {point.lon}")
         if not warped.covered.any():
             raise SiteError(Reason.ALL_NODATA, f"no data in {self._settings.path.name} at {point.lat}, {point.lon}")
-        credits_ = self._settings
+        credits_ = self._settings.credits
         return raster_chip(warped, credits_.author, credits_.licence, credits_.link, self._captured_at)
 
 

@@ -79,8 +79,8 @@ class StacSource:
         if settings.credits is not None:
             check_credits(settings.credits, f"{where}.credits", problems)
         check_open(settings.endpoint, None, f"{where}.endpoint", problems)
-        for host in settings.asset_hosts:
-            check_open(host, None, f"{where}.asset_hosts", problems)
+        for host in settings.allowed_hosts:
+            check_open(host, None, f"{where}.allowed_hosts", problems)
         check_scale(settings.scale, where, problems)
         if settings.datetime is not None and not _INTERVAL.fullmatch(settings.datetime):
             allowed = "a STAC interval like 2021-01-01/2023-12-31, 2021-01-01/.. or one date"
@@ -94,7 +94,7 @@ class StacSource:
 
     def fingerprint(self) -> str:
         """Digest of the settings, the rules and the versions of GDAL and PROJ."""
-        settings = self._settings.model_dump(mode="json", exclude={"rate", "asset_hosts"})
+        settings = self._settings.model_dump(mode="json", exclude={"rate", "allowed_hosts"})
         return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, asdict(self._rules))
 
     def provider(self) -> Provider:
@@ -222,7 +222,7 @@ class _Mosaic:
 
 def origins(settings: config.StacSource | config.OpenAerialMap) -> tuple[str, ...]:
     """Where the API and its assets may lie."""
-    hosts = [one for host in settings.asset_hosts for one in host_origins(host)]
+    hosts = [one for host in settings.allowed_hosts for one in host_origins(host)]
     return tuple(dict.fromkeys([origin(settings.endpoint), *hosts]))
 
 

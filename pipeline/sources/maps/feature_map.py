@@ -134,13 +134,14 @@ class FeatureMap(ABC):
             pixels = draw_carto(*drawn, size_px, gsd_m, lat=point.lat, labels=labels)
         else:
             pixels = draw(*drawn, size_px, gsd_m, labels=labels)
+        credits_ = self._section.credits
         return RasterChip(
             pixels=pixels,
             covered=1.0,
             source_id=store.source_id,
-            author=self._section.author,
-            licence=self._section.licence,
-            link=self._section.link,
+            author=credits_.author,
+            licence=credits_.licence,
+            link=credits_.link,
             captured_at=store.extracted_at or self._extracted_at,
         )
 

@@ -16,7 +16,7 @@ from pipeline.boundary import reading
 from pipeline.cartography.features import Extract, Feature, features_of
 from pipeline.cartography.sight import in_frame
 from pipeline.config.region import Region
-from pipeline.config.sources import MapFiles
+from pipeline.config.sources import MapFiles, with_flat_credits
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo import window
 from pipeline.geo.frame import LocalFrame
@@ -94,7 +94,8 @@ class MapFilesSource(FeatureMap):
                 [Problem(f"sources.map.{name}.files", error.detail, "map data as it is drawn")]
             ) from error
         # What is left out can depend on the day, where nobody says how old the map is.
-        settings = [VERSION, sorted(digests), config.model_dump(mode="json", exclude={"files"}), wanted.boxes]
+        stated_keys = with_flat_credits(config.model_dump(mode="json", exclude={"files"}))
+        settings = [VERSION, sorted(digests), stated_keys, wanted.boxes]
         settings.append(sorted(left_out.items()))
         self._fingerprint = hashlib.blake2b(json.dumps(settings).encode(), digest_size=16).hexdigest()
 

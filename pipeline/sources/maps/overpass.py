@@ -16,7 +16,7 @@ from pipeline.cartography.classes import KEYS
 from pipeline.cartography.features import Feature, features_of
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
-from pipeline.config.sources import Overpass
+from pipeline.config.sources import Overpass, with_flat_credits
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.point import Floats
@@ -96,7 +96,8 @@ class OverpassSource(CellMap):
 
     def fingerprint(self) -> str:
         """Digest of the server and the settings; see `pipeline.sources.base.Source`."""
-        return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
+        settings = self._config.model_dump(mode="json", exclude={"rate"})
+        return digest(MAP_VERSION, VERSION, with_flat_credits(settings))
 
     def charted(self) -> frozenset[FactKind]:
         """All that OSM has: every kind is asked for."""
@@ -121,7 +122,7 @@ class OverpassSource(CellMap):
         reply = self._ask(text, cache="never")
         date = reply.osm3s.timestamp_osm_base or "an unknown time"
         streets = f"{len(reply.elements)} streets at the middle of {region.name}"
-        return f"{self._config.endpoint}: data of {date}, {self._config.licence}, {streets}"
+        return f"{self._config.endpoint}: data of {date}, {self._config.credits.licence}, {streets}"
 
     def _read(self, cell: Cell) -> FeatureStore:
         boxes = cell.boxes()

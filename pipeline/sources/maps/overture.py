@@ -12,7 +12,7 @@ from shapely.geometry.base import BaseGeometry
 from pipeline.cartography.features import Element, Feature, features_of
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
-from pipeline.config.sources import Overture
+from pipeline.config.sources import Overture, with_flat_credits
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.geo.point import Floats, Point
@@ -80,7 +80,8 @@ class OvertureSource(CellMap):
 
     def fingerprint(self) -> str:
         """Digest of the release's name and the settings; see `pipeline.sources.base.Source`."""
-        return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
+        settings = self._config.model_dump(mode="json", exclude={"rate"})
+        return digest(MAP_VERSION, VERSION, with_flat_credits(settings))
 
     def roads(self, region: Region) -> Iterator[Road]:
         """The roads of a region, by id; see `pipeline.sources.base.HasRoads`. Only the segments are read."""

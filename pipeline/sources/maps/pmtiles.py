@@ -12,7 +12,7 @@ from pmtiles.tile import TileType
 from pipeline.cartography.features import Element, Feature, as_utc, features_of
 from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
-from pipeline.config.sources import PmtilesMap
+from pipeline.config.sources import PmtilesMap, with_flat_credits
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo.crossings import check_meetings
@@ -85,7 +85,8 @@ class PmtilesMapSource(CellMap):
 
     def fingerprint(self) -> str:
         """Digest of the archive's name and the settings; see `pipeline.sources.base.Source`."""
-        return digest(MAP_VERSION, VERSION, self._config.model_dump(mode="json", exclude={"rate"}))
+        settings = self._config.model_dump(mode="json", exclude={"rate"})
+        return digest(MAP_VERSION, VERSION, with_flat_credits(settings))
 
     def roads(self, region: Region) -> Iterator[Road]:
         """The roads of a region, tile by tile, cut at the tiles' edges; see `pipeline.sources.base.HasRoads`."""

@@ -88,11 +88,11 @@ class KartaViewSource:
 
     def fingerprint(self) -> str:
         """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
-        return digest("kartaview", VERSION, self._config.model_dump(exclude={"rate", "picture_hosts"}))
+        return digest("kartaview", VERSION, self._config.model_dump(exclude={"rate", "allowed_hosts"}))
 
     def provider(self) -> Provider:
         """The API and the picture hosts."""
-        hosts = [one for host in self._config.picture_hosts for one in host_origins(host)]
+        hosts = [one for host in self._config.allowed_hosts for one in host_origins(host)]
         return listing()["kartaview"].provider(
             (origin(self._endpoint), *hosts), rate=self._config.rate, judge=responses.kartaview
         )

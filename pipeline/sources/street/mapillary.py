@@ -73,11 +73,11 @@ class MapillarySource:
 
     def fingerprint(self) -> str:
         """Digest of the settings that change the photos; see `pipeline.sources.base.Source`."""
-        return digest("mapillary", VERSION, self._config.model_dump(exclude={"rate", "key_env", "picture_hosts"}))
+        return digest("mapillary", VERSION, self._config.model_dump(exclude={"rate", "key_env", "allowed_hosts"}))
 
     def provider(self) -> Provider:
         """The Graph API and the picture hosts. Tiles are asked under limits of their own."""
-        hosts = [one for host in self._config.picture_hosts for one in host_origins(host)]
+        hosts = [one for host in self._config.allowed_hosts for one in host_origins(host)]
         return listing()["mapillary"].provider(
             (origin(self._endpoint), *hosts),
             rate=self._config.rate,

@@ -26,7 +26,7 @@ from tests.captioning.conftest import above
 from tests.captioning.language.cases import cases
 from tests.examples import examples
 
-ANY = config.Composer(least_seen=0, from_map=1)
+ANY = config.Composer(min_seen=0, max_map_share=1)
 """A site may be told from one cue, wherever it is from: what a rule does shows best alone."""
 COMPOSER = Composer(ANY, seed=0)
 COMPOSERS = {code: Composer(ANY.model_copy(update={"prompt_set": f"composer-{code}-1"}), seed=0) for code in LANGUAGES}
@@ -549,5 +549,5 @@ def test_what_the_engine_is_not_sure_of_is_not_told_and_walls_take_more() -> Non
         ("wall", 0.95, True),
     ):
         other = cue("o2", "object", label, position="left", confidence=confidence)
-        strict = Composer(ANY.model_copy(update={"least_sure": 0.7}), seed=0)
+        strict = Composer(ANY.model_copy(update={"min_confidence": 0.7}), seed=0)
         assert (label in describe(site([tree, other]), strict).long) == told

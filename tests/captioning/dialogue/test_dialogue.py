@@ -229,7 +229,7 @@ def test_a_build_stops_whose_verifier_is_below_its_floor(model: StandIn, caption
 
     model.write = write
     build = build_for([model.url], tmp_path / "w", at_once=1)
-    floor = {"false_accept": 0.2, "least_controls": 20}
+    floor = {"false_accept": 0.2, "min_controls": 20}
     policy = build.grounding.model_validate({"verifier_floor": floor})
     with pytest.raises(MachineError, match=r"accepts false controls: \d+ of \d+ .*verifier_floor\.false_accept is 20%"):
         of(build.model_copy(update={"grounding": policy})).describe([place(f"p{i}") for i in range(12)])

@@ -18,7 +18,7 @@ from pipeline.imaging.decode import decode
 from schemas.records import Image
 from tests.captioning.places import place, view
 
-SETTINGS = Dialogue(engine="dialogue", model="m", view_pixels=50_176, chip_pixels=25_088, most_views=3)
+SETTINGS = Dialogue(engine="dialogue", model="m", view_pixels=50_176, chip_pixels=25_088, max_views=3)
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ def test_a_real_server_s_words(case: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("message", "change"),
     [
-        ("At most 1 image(s) may be provided in one request.", "captioner.most_views"),
+        ("At most 1 image(s) may be provided in one request.", "captioner.max_views"),
         ("x is not a multimodal model", "vision-language model"),
         ("The model `x` does not exist.", "one that it serves"),
         ("you must provide a chat template", "--chat-template"),

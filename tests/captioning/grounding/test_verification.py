@@ -180,7 +180,7 @@ def test_rates_are_by_kind_with_intervals() -> None:
 
 
 def test_a_floor_stops_only_who_is_surely_below_it() -> None:
-    floor = VerifierFloor(false_accept=0.2, false_refuse=0.5, least_controls=20)
+    floor = VerifierFloor(false_accept=0.2, false_refuse=0.5, min_controls=20)
     few, some, many, deaf = Reliability(), Reliability(), Reliability(), Reliability()
     few.add(control(False, "yes") for _ in range(19))
     few.check(floor)

@@ -10,8 +10,8 @@ import pytest
 from owslib.wmts import WebMapTileService
 from PIL import Image
 
+from pipeline.config.sources import Credits, WorldAerial
 from pipeline.config.sources import RasterSource as RasterConfig
-from pipeline.config.sources import WorldAerial
 from pipeline.geo.point import Point
 from pipeline.sources.aerial.raster import RasterSource
 from pipeline.sources.world import WorldAerialSource
@@ -36,7 +36,8 @@ def test_a_chip_made_of_tiles_is_the_world_s_own(
         file = tmp_path / "19" / f"{tile.x}" / f"{tile.y}.jpg"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(ask(url(standin, tile)).body)
-    config = RasterConfig(type="raster", path=tmp_path, layout="xyz", author="a", licence="CC0-1.0", link="https://a.b")
+    terms = Credits(author="a", licence="CC0-1.0", link="https://a.b")
+    config = RasterConfig(type="raster", path=tmp_path, layout="xyz", credits=terms)
     tiled = RasterSource("tiles", config, []).chip(Point(lat, lon), 300, 0.3)
     own = WorldAerialSource("world", WorldAerial(type="world", seed=SEED), TOWNS).chip(Point(lat, lon), 300, 0.3)
     assert tiled.covered > 0.98  # all but a seam at the antimeridian

@@ -24,7 +24,7 @@ from pipeline.sources.base import AerialSource, Networked
 from schemas.reasons import Reason
 from tests.sources.aerial.range_serving import CREDITS, HERE, Served, client, ranged, serve, speckle, write_cog
 
-LOCAL = {"type": "raster", "author": "Survey", "licence": "CC-BY-4.0", "link": "https://example.org/terms"}
+LOCAL = {"type": "raster", "credits": CREDITS}
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def write(path: Path, bands: NDArray[Any], **keys: Any) -> Path:
 
 
 def source(path: Path, **keys: Any) -> RasterSource:
-    settings = {"type": "raster", "path": path, **TERMS, **keys}
+    settings = {"type": "raster", "path": path, "credits": TERMS, **keys}
     return RasterSource("photo", config.RasterSource.model_validate(settings), [])
 
 

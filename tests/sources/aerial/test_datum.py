@@ -106,7 +106,8 @@ def marked(path: Path, crs: str, x: float, y: float) -> Path:
 
 
 def source(path: Path) -> RasterSource:
-    settings = {"type": "raster", "path": path, "author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
+    credits_ = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
+    settings = {"type": "raster", "path": path, "credits": credits_}
     return RasterSource("photo", config.RasterSource.model_validate(settings), [])
 
 

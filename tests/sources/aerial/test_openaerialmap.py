@@ -30,7 +30,7 @@ def fine(api: StacApi, tmp_path: Path) -> str:
 
 
 def oam(api: StacApi, tmp_path: Path, **keys: Any) -> OpenAerialMapSource:
-    settings = {"type": "openaerialmap", "endpoint": api.endpoint, "asset_hosts": [api.served.host], **keys}
+    settings = {"type": "openaerialmap", "endpoint": api.endpoint, "allowed_hosts": [api.served.host], **keys}
     settings.setdefault("rate", {"per_s": 1000, "at_once": 8})
     return OpenAerialMapSource("oam", config.OpenAerialMap.model_validate(settings), [], client(tmp_path / "cache"))
 
@@ -41,7 +41,7 @@ def test_a_drone_chip_of_a_real_orthophoto(api: StacApi, tmp_path: Path, corpus:
     api.items = [item("manila", api.served.add("/files/manila.tif", path), point=MANILA, **oam_says)]
     chip = oam(api, tmp_path).chip(MANILA, 512, 0.1)
     terms = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
-    near = RasterSource("near", config.RasterSource(type="raster", path=path, **terms), []).chip(MANILA, 512, 0.1)
+    near = RasterSource("near", config.RasterSource(type="raster", path=path, credits=terms), []).chip(MANILA, 512, 0.1)
     assert chip.pixels.tobytes() == near.pixels.tobytes()
     assert chip.covered == 1
     assert (chip.author, chip.licence) == ("OpenAerialMap pilot", "CC-BY-4.0")

@@ -63,7 +63,7 @@ def folder(path: Path, tiles: dict[tuple[int, int, int], bytes]) -> RasterSource
         (path / f"{z}/{x}").mkdir(parents=True, exist_ok=True)
         (path / f"{z}/{x}/{y}.png").write_bytes(body)
     terms = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
-    return RasterSource("folder", config.RasterSource(type="raster", path=path, layout="xyz", **terms), [])
+    return RasterSource("folder", config.RasterSource(type="raster", path=path, layout="xyz", credits=terms), [])
 
 
 @pytest.mark.parametrize("remote", [False, True])
@@ -96,7 +96,9 @@ def test_the_corpus_tiles_in_an_archive_give_the_corpus_chip(tmp_path: Path, cor
     kind = TileType.JPEG if next(iter(tiles.values()))[:2] == b"\xff\xd8" else TileType.PNG
     chip = source(tmp_path, archive(tmp_path / "a.pmtiles", tiles, kind)).chip(point, 256, 0.15)
     terms = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
-    wanted = RasterSource("f", config.RasterSource(type="raster", path=root, layout="xyz", zoom=zoom, **terms), [])
+    wanted = RasterSource(
+        "f", config.RasterSource(type="raster", path=root, layout="xyz", zoom=zoom, credits=terms), []
+    )
     assert np.abs(chip.pixels.astype(int) - wanted.chip(point, 256, 0.15).pixels).max() <= 1
 
 

@@ -35,7 +35,7 @@ RAMP_M = 8.5
 
 def source(path: Path, **keys: Any) -> RasterSource:
     terms = {"author": "nobody", "licence": "CC0-1.0", "link": "https://example.org"}
-    return RasterSource("photo", config.RasterSource(type="raster", path=path, **terms, **keys), [])
+    return RasterSource("photo", config.RasterSource(type="raster", path=path, credits=terms, **keys), [])
 
 
 def to_local(point: Point) -> Transformer:

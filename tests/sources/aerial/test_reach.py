@@ -37,7 +37,7 @@ LEVELS = (-2 * RAMP_M, 2 * RAMP_M)
 
 def source(path: Path, *regions: Region, **keys: Any) -> RasterSource:
     terms = {"author": "nobody", "licence": "CC0-1.0", "link": "https://example.org"}
-    section = config.RasterSource.model_validate({"type": "raster", "path": path, **terms, **keys})
+    section = config.RasterSource.model_validate({"type": "raster", "path": path, "credits": terms, **keys})
     return RasterSource("photo", section, list(regions))
 
 

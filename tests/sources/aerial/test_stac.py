@@ -48,7 +48,7 @@ def grey(served: Served, tmp_path: Path) -> Any:
 
 def stac(api: StacApi, tmp_path: Path, **keys: Any) -> StacSource:
     settings = {"type": "stac", "endpoint": api.endpoint, "collections": ["openaerialmap"], **keys}
-    settings = {"asset_hosts": [api.served.host], "rate": {"per_s": 1000, "at_once": 8}, **settings}
+    settings = {"allowed_hosts": [api.served.host], "rate": {"per_s": 1000, "at_once": 8}, **settings}
     return StacSource("found", config.StacSource.model_validate(settings), [], client(tmp_path / "cache"))
 
 
@@ -355,15 +355,15 @@ def test_pages_without_end_end(api: StacApi, tmp_path: Path, grey: Any) -> None:
 
 
 def test_settings_are_checked_and_nothing_is_asked(api: StacApi, tmp_path: Path) -> None:
-    source = stac(api, tmp_path, asset_hosts=["tiles.example.org"])
+    source = stac(api, tmp_path, allowed_hosts=["tiles.example.org"])
     assert source.fingerprint()
     assert source.provider().origins[1:] == ("https://tiles.example.org", "https://*.tiles.example.org")
     assert api.searches == []
     with pytest.raises(ConfigError) as caught:
         stac(api, tmp_path, datetime="last summer", scale=(0, 0), credits={**CREDITS, "author": " "})
     assert len(caught.value.problems) == 3
-    with pytest.raises(ConfigError, match="asset_hosts: found Google Maps"):
-        stac(api, tmp_path, asset_hosts=["mt1.google.com"])
+    with pytest.raises(ConfigError, match="allowed_hosts: found Google Maps"):
+        stac(api, tmp_path, allowed_hosts=["mt1.google.com"])
 
 
 def test_a_probe_tells_what_is_there(api: StacApi, tmp_path: Path, grey: Any) -> None:
@@ -382,6 +382,6 @@ def test_a_chip_of_real_texture_matches_the_cog_read_alone(api: StacApi, tmp_pat
     path = write_cog(tmp_path / "t.tif", speckle(900), pixel_m=0.5, compress="jpeg")
     api.items = [item("a", api.served.add("/files/t.tif", path))]
     terms = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
-    near = RasterSource("near", config.RasterSource(type="raster", path=path, **terms), [])
+    near = RasterSource("near", config.RasterSource(type="raster", path=path, credits=terms), [])
     found = stac(api, tmp_path).chip(HERE, 256, 0.6)
     assert found.pixels.tobytes() == near.chip(HERE, 256, 0.6).pixels.tobytes()

@@ -394,9 +394,7 @@ def test_kampala_tiles_served_make_the_chip_of_the_folder(
 
     local = RasterSource(
         "folder",
-        config.RasterSource(
-            type="raster", path=folder, layout="xyz", zoom=20, author="a", licence="CC0-1.0", link="https://e.org"
-        ),
+        config.RasterSource(type="raster", path=folder, layout="xyz", zoom=20, credits=CREDITS),
         [],
     )
     tiles = sorted(p for p in (folder / "20").glob("*/*"))

@@ -30,7 +30,7 @@ Spots = list[tuple[float, float, dict[str, Any]]]
 def client(tmp_path: Path) -> Iterator[HttpClient]:
     made = HttpClient(
         Network(
-            allow_loopback=True, cache=str(tmp_path / "cache"), contact="test@example.org", tries=3, longest_wait_s=0.05
+            allow_loopback=True, cache=str(tmp_path / "cache"), contact="test@example.org", tries=3, max_wait_s=0.05
         )
     )
     yield made

@@ -313,7 +313,7 @@ def of_mapillary(
     monkeypatch.setenv("MAPILLARY_TOKEN", "MLY|1234567890|0123456789abcdef0123456789abcdef")
     url = httpserver.url_for("").rstrip("/")
     hosts = [f"{httpserver.host}:{httpserver.port}"]
-    config = Mapillary(type="mapillary", endpoint=url, tiles_endpoint=url, picture_hosts=hosts)
+    config = Mapillary(type="mapillary", endpoint=url, tiles_endpoint=url, allowed_hosts=hosts)
     stated = image(camera_type=kind, camera_parameters=parameters, compass_angle=heading, width=800, height=600)
     serve("/images", lambda _: {"data": [stated]})
     return one(MapillarySource("photos", config, [REGION], client).near(HERE, 20))

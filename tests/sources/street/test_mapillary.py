@@ -30,7 +30,7 @@ def source(httpserver: HTTPServer, client: HttpClient, monkeypatch: pytest.Monke
     monkeypatch.setenv("MAPILLARY_TOKEN", TOKEN)
     url = httpserver.url_for("").rstrip("/")
     config = Mapillary(
-        type="mapillary", endpoint=url, tiles_endpoint=url, picture_hosts=[f"{httpserver.host}:{httpserver.port}"]
+        type="mapillary", endpoint=url, tiles_endpoint=url, allowed_hosts=[f"{httpserver.host}:{httpserver.port}"]
     )
     return MapillarySource("photos", config, [REGION], client)
 
@@ -327,5 +327,5 @@ def test_the_fingerprint_leaves_out_how_fast_and_by_which_key() -> None:
         client = HttpClient(Network(cache_gb=0))  # one each, as two rates in one build are refused
         return MapillarySource("photos", Mapillary(type="mapillary", **more), [], client).fingerprint()
 
-    assert mark() == mark(rate={"per_s": 1, "at_once": 1}) == mark(key_env="OTHER", picture_hosts=["a.example"])
+    assert mark() == mark(rate={"per_s": 1, "at_once": 1}) == mark(key_env="OTHER", allowed_hosts=["a.example"])
     assert len({mark(), mark(picture="1024"), mark(endpoint="https://a.example")}) == 3

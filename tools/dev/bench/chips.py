@@ -30,8 +30,8 @@ def main(corpus: Path) -> None:
 
 
 def source(**keys: object) -> RasterSource:
-    terms = {"author": "-", "licence": "-", "link": "-"}
-    return RasterSource("bench", config.RasterSource.model_validate({"type": "raster", **terms, **keys}), [])
+    terms = {"author": "-", "licence": "CC0-1.0", "link": "https://example.org"}
+    return RasterSource("bench", config.RasterSource.model_validate({"type": "raster", "credits": terms, **keys}), [])
 
 
 def report(what: str, raster: RasterSource, points: list[Point]) -> None:

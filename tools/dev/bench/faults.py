@@ -129,7 +129,7 @@ def configured(folder: Path, server: Running, street: Provider, sites: int, *, o
     raw["sources"]["aerial"] = {"tiles": tiles(server)}
     raw["sampling"] = {"spacing_m": 16, "max_sites": sites}
     raw["network"] |= {"cache": str(folder / "cache"), "tries": 6, "retry_share": 0.5, "total_timeout_s": 90}
-    raw["network"] |= {"longest_wait_s": 30, "read_timeout_s": 60}
+    raw["network"] |= {"max_wait_s": 30, "read_timeout_s": 60}
     if not overpass:
         raw["sources"]["map"] = {"map": {"type": "world", "seed": SEED}}
     return parse_build(raw, base=folder)
