@@ -50,7 +50,7 @@ def missing_end(path: Path) -> str | None:
         _, bare, references = np.sum([_counts(file, *blob) for blob in blobs], axis=0)
     if bare <= references:
         return None
-    return f"its end is missing: {bare:,} nodes without tags, and ways with {references:,} in all"
+    return f"{bare:,} nodes without tags, and ways of {references:,} nodes in all"
 
 
 def _data_blobs(file: BinaryIO) -> Iterator[tuple[int, int]]:

@@ -10,6 +10,7 @@ import shapely
 from pipeline.boundary import reading
 from pipeline.cartography.classes import KEYS, encloses
 from pipeline.cartography.features import Element, Extract, as_utc
+from pipeline.errors import ConfigError, Problem
 from pipeline.sources.maps.pbf_end import missing_end
 
 _WHOLE = "OSM PBF or XML that can be read to its end"
@@ -32,7 +33,7 @@ def read_osm(path: Path, data: bytes | None = None, data_format: str = "opl") ->
     """
     with reading(path, _WHOLE):
         if data is None and path.suffix.lower() == ".pbf" and (fault := missing_end(path)):
-            raise ValueError(fault)
+            raise ConfigError([Problem(str(path), f"a file that was cut off ({fault})", _WHOLE)])
         source = str(path) if data is None else osmium.io.FileBuffer(data, data_format)
         processor = osmium.FileProcessor(source).with_areas().with_filter(osmium.filter.KeyFilter(*KEYS))
         stamp = processor.header.get("osmosis_replication_timestamp", "")

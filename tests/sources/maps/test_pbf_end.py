@@ -46,7 +46,7 @@ def test_a_file_that_ends_before_its_ways_is_refused(tmp_path: Path) -> None:
     assert len(list(read_osm(path).elements)) == 1_600
     without_last_blob(path)
     assert osmium.FileProcessor(str(path)).header is not None, "to osmium it is whole"
-    with pytest.raises(ConfigError, match=r"map\.osm\.pbf.*its end is missing: 16,000 nodes without tags"):
+    with pytest.raises(ConfigError, match=r"map\.osm\.pbf.*cut off \(16,000 nodes without tags"):
         read_osm(path)
 
 
