@@ -9,8 +9,17 @@ from pipeline.config.base import DateText, Section
 from pipeline.config.sources.base import Credits, EnvName, Gsd, NetworkSource, SourceSection, Url
 
 
-class RasterLook(Section):
-    """How the values of GeoTIFFs become a picture."""
+class DatumLimit(Section):
+    """How far imagery may lie from its place by its coordinate system alone."""
+
+    max_datum_error_m: Annotated[float, Field(ge=0, le=1_000)] | None = 1.0
+    """Maximum stated error of the transformation from a GeoTIFF's coordinate system to WGS 84, in metres. Files with a
+    larger one are refused, and files for which nobody states one. `null` accepts any. NAD83 needs 4, NAD83(2011) 2,
+    GDA94 and GDA2020 3."""
+
+
+class RasterLook(DatumLimit):
+    """How the values of GeoTIFFs become a picture, and what they must be."""
 
     bands: tuple[int, int, int] | None = None
     """Which bands are red, green and blue (from 1); if left out 1,2,3, or 1,1,1 for a single band."""
@@ -174,7 +183,7 @@ class PmtilesAerial(NetworkSource):
     """Date of the imagery (YYYY-MM-DD), if known."""
 
 
-class OpenAerialMap(NetworkSource):
+class OpenAerialMap(DatumLimit, NetworkSource):
     """Drone orthophotos of OpenAerialMap, through its STAC API."""
 
     type: Literal["openaerialmap"]

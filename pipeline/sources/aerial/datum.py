@@ -19,24 +19,9 @@ from pyproj.transformer import AreaOfInterest, TransformerGroup
 
 from pipeline.geo.frame import LocalFrame
 
-LEAST_ACCURACY_M = 1.0
-"""A coarser operation moves what a chip shows against the map and the photos."""
 _WGS84 = frozenset({"World Geodetic System 1984", "World Geodetic System 1984 ensemble"})
 _GO_ON = ("Popular Visualisation Pseudo Mercator", "Mercator (variant", "Equidistant Cylindrical")
 """How the names of methods begin whose x goes on evenly around the earth."""
-_NO_SHIFT_DEG = 1e-9
-"""A tenth of a millimetre."""
-
-
-@dataclass(frozen=True)
-class Way:
-    """The operation between a coordinate system and WGS 84 at some place."""
-
-    accuracy_m: float | None
-    """As the EPSG registry states it; None where nobody does: the file brings an operation of its own, or an unknown
-    datum on the ellipsoid of WGS 84 is taken for that."""
-    fault: tuple[str, str] | None
-    """Why it may not be used: what was found, and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -90,34 +75,51 @@ def from_degrees(crs: str) -> Transformer:
 
 
 @lru_cache(maxsize=4096)
-def way(crs: str, lon: float, lat: float) -> Way:
-    """The operation that `from_degrees` uses at a place.
+def datum_accuracy_m(crs: str, lon: float, lat: float) -> float | None:
+    """Accuracy of the operation that `from_degrees` uses at a place, metres, as the EPSG registry states it.
 
-    One coarser than 1 m is at fault, unless it uses a shift grid (then it is the best that there is) or shifts nothing:
-    systems that move with a continent (NAD83, GDA2020) are within some decimetres to 2 m of WGS 84, which no grid
-    mends.
+    None where nobody states one: the file brings an operation of its own, or PROJ takes the datum for WGS 84.
 
     Raises:
         CRSError, ProjError: the system cannot be related to WGS 84 at all.
     """
-    system = _system(crs)
-    used = _used(from_degrees(crs), lon, lat)
-    accuracy = used.accuracy if used.accuracy >= 0 else None
-    if system.whole.is_bound or (accuracy is not None and accuracy <= LEAST_ACCURACY_M):
-        return Way(accuracy, None)
+    accuracy = float(_used(from_degrees(crs), lon, lat).accuracy)
+    return None if accuracy < 0 or _system(crs).whole.is_bound else accuracy
+
+
+@lru_cache(maxsize=4096)
+def datum_fault(crs: str, lon: float, lat: float, limit_m: float | None) -> tuple[str, str] | None:
+    """Why imagery in a coordinate system may not be used at a place: what was found, and what is allowed.
+
+    Systems that move with a continent (NAD83, GDA2020) are within some decimetres to 2 m of WGS 84, and no grid brings
+    them within 1 m by their stated accuracy: whoever uses them says so.
+
+    Args:
+        crs: WKT or authority code.
+        lon: Degrees.
+        lat: Degrees.
+        limit_m: Coarser operations are refused, as are those of unknown accuracy; None: any will do.
+
+    Raises:
+        CRSError, ProjError: as `datum_accuracy_m`.
+    """
+    system, accuracy = _system(crs), datum_accuracy_m(crs, lon, lat)
     name = f"coordinate system {system.own.name}"
-    if accuracy is None and system.ellipsoid != _system("OGC:CRS84").ellipsoid:
-        return Way(None, (f"{name}, whose datum is unknown", "one that leads to WGS 84"))
-    gridded = any(step.grids for step in used.operations or ())
-    if accuracy is None or gridded or _shift_deg(system, crs, lon, lat) < _NO_SHIFT_DEG:
-        return Way(accuracy, None)
-    mend = "reproject it by its publisher's own transformation"
-    grids = _missing_grids(system, lon, lat, accuracy)
-    if grids:
+    if accuracy is None and not system.whole.is_bound and system.ellipsoid != _system("OGC:CRS84").ellipsoid:
+        return f"{name}, whose datum is unknown", "one that leads to WGS 84"
+    if limit_m is None or (accuracy is not None and accuracy <= limit_m):
+        return None
+    accept = f"`max_datum_error_m: {'null' if accuracy is None else f'{accuracy:g}'}` accepts it"
+    if accuracy is None:
+        return f"{name}, which is brought to WGS 84 with unknown accuracy", f"within {limit_m:g} m; {accept}"
+    best_m, grids = _missing_grids(system, lon, lat, accuracy)
+    if best_m <= limit_m:
         how = "; ".join(f"pyproj sync --file {grid}" for grid in grids)
-        mend = f"install {' and '.join(grids)} in {get_user_data_dir()} ({how})"
-    found = f"{name}, which can be brought to WGS 84 within {accuracy:g} m only"
-    return Way(accuracy, (found, f"within {LEAST_ACCURACY_M:g} m: {mend}"))
+        accept = f"install {' and '.join(grids)} in {get_user_data_dir()} ({how}); without, {accept}"
+    else:
+        mend = f" (at best within {best_m:g} m, by {' and '.join(grids)})" if grids else ""
+        accept = f"no shift grid brings it there{mend}; {accept}"
+    return f"{name}, which can be brought to WGS 84 within {accuracy:g} m only", f"within {limit_m:g} m: {accept}"
 
 
 @lru_cache(maxsize=256)
@@ -156,18 +158,17 @@ def _used(transformer: Transformer, lon: float, lat: float) -> Any:
         return transformer
 
 
-def _shift_deg(system: _System, crs: str, lon: float, lat: float) -> float:
-    """Between a place's coordinates on WGS 84 and on a system's own datum."""
-    own_lon, own_lat = system.in_base(*from_degrees(crs).transform(lon, lat))
-    return max(abs((own_lon + system.meridian_deg - lon + 180.0) % 360.0 - 180.0), abs(own_lat - lat))
+def _missing_grids(system: _System, lon: float, lat: float, accuracy_m: float) -> tuple[float, list[str]]:
+    """Accuracy in metres of the best operation that would be better, were its shift grids installed, and their names.
 
-
-def _missing_grids(system: _System, lon: float, lat: float, accuracy_m: float) -> list[str]:
-    """Names of the shift grids of the best operation that would be more accurate, were they installed."""
+    Infinite, and none, where there is no such operation.
+    """
     here = AreaOfInterest(lon, lat, lon, lat)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the missing grids: they are what is asked for
         group = TransformerGroup(system.own, "OGC:CRS84", always_xy=True, area_of_interest=here)
     lacking: list[Any] = [one for one in group.unavailable_operations if 0 <= one.accuracy < accuracy_m]
     best = min(lacking, key=lambda one: one.accuracy, default=None)
-    return [] if best is None else [grid.short_name for grid in best.grids if not grid.available]
+    if best is None:
+        return math.inf, []
+    return best.accuracy, [grid.short_name for grid in best.grids if not grid.available]

@@ -15,7 +15,7 @@ from rasterio.windows import Window
 
 from pipeline.config.sources import RasterLook
 from pipeline.sources.aerial.collar import Bools, Collar, find_collar, grown, of_one_value, suspects
-from pipeline.sources.aerial.datum import from_degrees, way
+from pipeline.sources.aerial.datum import datum_accuracy_m, datum_fault, from_degrees
 from pipeline.sources.aerial.layouts import RGBA, Grid
 
 GLANCE_PX = 1024
@@ -164,8 +164,8 @@ def _collar(
 def grid_of(raster: Any, name: str) -> Grid:
     """Where the pixels of an open raster without faults lie."""
     crs = raster.crs.to_wkt()
-    accuracy = way(crs, *_middle(raster, crs)).accuracy_m
-    return Grid(name, crs, raster.transform, raster.width, raster.height, accuracy)
+    accuracy_m = datum_accuracy_m(crs, *_middle(raster, crs))
+    return Grid(name, crs, raster.transform, raster.width, raster.height, accuracy_m)
 
 
 def raster_faults(raster: Any, look: RasterLook) -> list[tuple[str, str]]:
@@ -180,7 +180,7 @@ def raster_faults(raster: Any, look: RasterLook) -> list[tuple[str, str]]:
     if raster.crs is None:
         faults.append(("no coordinate system", "a georeferenced raster"))
     elif not faults:
-        faults += _place_faults(raster)
+        faults += _place_faults(raster, look.max_datum_error_m)
     bands = colours(look, raster.count)
     wanted = {*bands, look.mask} if isinstance(look.mask, int) else set(bands)
     missing = sorted(band for band in wanted if not 1 <= band <= raster.count)
@@ -197,7 +197,7 @@ def raster_faults(raster: Any, look: RasterLook) -> list[tuple[str, str]]:
     return faults
 
 
-def _place_faults(raster: Any) -> list[tuple[str, str]]:
+def _place_faults(raster: Any, max_datum_error_m: float | None) -> list[tuple[str, str]]:
     crs = raster.crs.to_wkt()
     try:
         lon, lat = _middle(raster, crs)
@@ -205,7 +205,7 @@ def _place_faults(raster: Any) -> list[tuple[str, str]]:
         return [(f"coordinate system {crs[:80]}", "one that can be converted to WGS84")]
     if not (math.isfinite(lon) and math.isfinite(lat)):
         return [("a middle that its coordinate system has no place for", "a geotransform in the file's own system")]
-    fault = way(crs, lon, lat).fault
+    fault = datum_fault(crs, lon, lat, max_datum_error_m)
     return [] if fault is None else [fault]
 
 

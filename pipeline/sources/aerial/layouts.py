@@ -25,7 +25,7 @@ class Grid:
     width: int
     height: int
     datum_accuracy_m: float | None = 0.0
-    """Accuracy of the operation from its system to WGS 84, metres; see `pipeline.sources.aerial.datum.Way`."""
+    """Accuracy of the operation from its system to WGS 84, metres; see `pipeline.sources.aerial.datum`."""
 
 
 class Layout(Protocol):

@@ -26,6 +26,7 @@ class OpenAerialMapSource(StacSource):
             collections=[COLLECTION],
             allowed_hosts=settings.allowed_hosts,
             max_gsd_m=settings.max_gsd_m,
+            max_datum_error_m=settings.max_datum_error_m,
         )
         # The collection says CC-BY-4.0, its items do not all agree: one that states no licence has none.
         rules = Rules(

@@ -6,13 +6,16 @@ from typing import Any
 
 import osmium
 import shapely
-from shapely.geometry.base import BaseGeometry
 
 from pipeline.boundary import reading
 from pipeline.cartography.classes import KEYS, encloses
 from pipeline.cartography.features import Element, Extract, as_utc
+from pipeline.errors import ConfigError, Problem
+from pipeline.sources.maps.pbf_end import missing_end
 
 _WHOLE = "OSM PBF or XML that can be read to its end"
+_UNKNOWN = 2**31 - 1
+"""Raw coordinates of a node that is not in the file."""
 _AREA_TYPES = frozenset({"multipolygon", "boundary"})
 
 
@@ -25,9 +28,12 @@ def read_osm(path: Path, data: bytes | None = None, data_format: str = "opl") ->
         data_format: format of `data`, as osmium calls it.
 
     Raises:
-        ConfigError: the file cannot be opened or read to its end, here or while the elements are taken.
+        ConfigError: the file cannot be opened or read to its end, lacks its end, or has nodes that lie nowhere on
+            earth, here or while the elements are taken.
     """
     with reading(path, _WHOLE):
+        if data is None and path.suffix.lower() == ".pbf" and (fault := missing_end(path)):
+            raise ConfigError([Problem(str(path), f"a file that was cut off ({fault})", _WHOLE)])
         source = str(path) if data is None else osmium.io.FileBuffer(data, data_format)
         processor = osmium.FileProcessor(source).with_areas().with_filter(osmium.filter.KeyFilter(*KEYS))
         stamp = processor.header.get("osmosis_replication_timestamp", "")
@@ -42,17 +48,18 @@ def _elements(path: Path, processor: Any) -> Iterator[Element]:
         for thing in processor:
             tags = {tag.k: tag.v for tag in thing.tags}
             if thing.is_node():
-                yield Element(f"osm:n{thing.id}", _geometry(wkb.create_point, thing), tags)
+                yield Element(f"osm:n{thing.id}", shapely.from_wkb(_wkb(wkb.create_point, thing)), tags)
             elif thing.is_area():
                 area_id = f"osm:{'w' if thing.from_way() else 'r'}{thing.orig_id()}"
                 made.add(area_id)
                 if not thing.from_way() or encloses(tags):
-                    yield Element(area_id, _geometry(wkb.create_multipolygon, thing), tags)
+                    yield Element(area_id, shapely.from_wkb(_wkb(wkb.create_multipolygon, thing)), tags)
             elif thing.is_way():
+                line = _wkb(wkb.create_linestring, thing)
                 if thing.is_closed() and encloses(tags):
                     wanted[f"osm:w{thing.id}"] = tags
                 else:
-                    yield Element(f"osm:w{thing.id}", _geometry(wkb.create_linestring, thing), tags)
+                    yield Element(f"osm:w{thing.id}", shapely.from_wkb(line), tags)
             elif tags.get("type") in _AREA_TYPES:
                 wanted[f"osm:r{thing.id}"] = tags
     # Areas that could not be put together: a ring that crosses itself or lacks a member.
@@ -60,8 +67,18 @@ def _elements(path: Path, processor: Any) -> Iterator[Element]:
         yield Element(area_id, None, wanted[area_id])
 
 
-def _geometry(create: Any, thing: Any) -> BaseGeometry | None:
+def _wkb(create: Any, thing: Any) -> str | None:
+    """A geometry as hexadecimal WKB, or None for a way cut off at the extract's edge, or of one node.
+
+    Raises:
+        ValueError: a node lies nowhere on earth.
+    """
     try:
-        return shapely.from_wkb(create(thing))
+        return str(create(thing))
     except (osmium.InvalidLocationError, RuntimeError):
-        return None  # a way cut off at the extract's edge, or of one node
+        for node in [thing] if thing.is_node() else thing.nodes if thing.is_way() else ():
+            place = node.location
+            if not place.valid() and _UNKNOWN not in {place.x, place.y}:
+                where = f"{place.lat_without_check()}, {place.lon_without_check()}"
+                raise ValueError(f"a node of {thing.type_str()}{thing.id} at {where}") from None
+        return None

@@ -91,6 +91,19 @@ def test_sixteen_bits_with_a_scale(served: Served, tmp_path: Path) -> None:
         cog(tmp_path, url).chip(HERE, 100, 1.0)
 
 
+def test_a_coarse_datum_is_named_for_the_chip_until_it_is_accepted(served: Served, tmp_path: Path) -> None:
+    path = write_cog(tmp_path / "a.tif", speckle(300))
+    with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as raster:
+        raster.crs = "EPSG:31467"
+        raster.transform = Affine(1, 0, 3_500_000, 0, -1, 5_500_000)
+    url = served.add("/files/a.tif", path)
+    here = Point(49.6354, 9.001)
+    with pytest.raises(SiteError, match=r"de_adv_BETA2007\.tif.* `max_datum_error_m: 3` accepts it") as caught:
+        cog(tmp_path, url).chip(here, 100, 1.0)
+    assert caught.value.reason is Reason.READ_FAILED
+    assert cog(tmp_path, url, max_datum_error_m=3).chip(here, 100, 1.0).datum_accuracy_m == 3.0
+
+
 def test_a_chip_takes_few_requests_and_its_neighbour_fewer(served: Served, tmp_path: Path) -> None:
     path = write_cog(tmp_path / "a.tif", speckle(2500), pixel_m=0.2, compress="jpeg", blocksize=512)
     source = cog(tmp_path, served.add("/files/a.tif", path))

@@ -1,4 +1,4 @@
-"""How well a raster's coordinate system is tied to WGS 84: told, or refused with the grid that is missing."""
+"""How well a raster's coordinate system is tied to WGS 84: noted, or refused with what mends or accepts it."""
 
 import math
 import os
@@ -19,7 +19,7 @@ from pipeline.config import sources as config
 from pipeline.errors import ConfigError
 from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
-from pipeline.sources.aerial.datum import frames, once_around, way
+from pipeline.sources.aerial.datum import datum_accuracy_m, datum_fault, frames, once_around
 from pipeline.sources.aerial.raster import RasterSource
 
 OSTN15 = "uk_os_OSTN15_NTv2_OSGBtoETRS.tif"
@@ -37,33 +37,55 @@ OSTN15 = "uk_os_OSTN15_NTv2_OSGBtoETRS.tif"
         ("EPSG:2056", 8.5, 47.4, 1.0),
         ("EPSG:28992", 5.0, 52.0, 1.0),
         ("EPSG:6677", 139.7, 35.7, 1.0),
-        ("EPSG:26910", -121.5, 37.7, 4.0),  # NAD83, as NAIP: no shift, and no grid to within a metre
-        ("EPSG:7855", 145.0, -37.8, 3.0),  # GDA2020
-        ("+proj=lcc +lat_1=40 +lat_2=50 +lat_0=0 +lon_0=3 +ellps=GRS80", 3.0, 45.0, None),
-        ("+proj=tmerc +lon_0=-2 +ellps=airy +towgs84=446.4,-125.2,542.1,0.15,0.247,0.842,-20.49", -2.0, 52.0, None),
+        ("EPSG:2961", -63.0, 44.0, 1.0),  # NAD83(CSRS)
     ],
 )
-def test_systems_that_may_be_used(crs: str, lon: float, lat: float, accuracy: float | None) -> None:
-    found = way(crs, lon, lat)
-    assert (found.accuracy_m, found.fault) == (accuracy, None)
+def test_systems_that_may_be_used(crs: str, lon: float, lat: float, accuracy: float) -> None:
+    assert datum_accuracy_m(crs, lon, lat) == accuracy
+    assert datum_fault(crs, lon, lat, 1.0) is None
 
 
-@pytest.mark.parametrize(
-    ("crs", "lon", "lat", "said"),
-    [
-        ("EPSG:27700", 1.3, 52.6, OSTN15),
-        ("EPSG:27700+5701", 1.3, 52.6, OSTN15),
-        ("EPSG:31467", 9.0, 52.0, "de_adv_BETA2007.tif"),
-        ("EPSG:23030", -3.7, 40.4, "es_ign_SPED2ETV2.tif"),
-        ("EPSG:26710", -121.5, 37.7, "us_noaa_conus.tif"),
-        ("EPSG:4301", 139.7, 35.7, "publisher's own"),
-        ("+proj=utm +zone=31 +ellps=bessel", 3.0, 50.0, "leads to WGS 84"),
-    ],
-)
-def test_systems_that_may_not(crs: str, lon: float, lat: float, said: str) -> None:
-    fault = way(crs, lon, lat).fault
+COARSE = [
+    ("EPSG:27700", 1.3, 52.6, 2.0, f"install {OSTN15} in "),
+    ("EPSG:27700+5701", 1.3, 52.6, 2.0, OSTN15),
+    ("EPSG:31467", 9.0, 52.0, 3.0, "install de_adv_BETA2007.tif in "),
+    ("EPSG:23030", -3.7, 40.4, 1.5, "install es_ign_SPED2ETV2.tif in "),
+    ("EPSG:26710", -121.5, 37.7, 7.0, "at best within 2.15 m, by us_noaa_cnhpgn.tif and us_noaa_conus.tif"),
+    ("EPSG:26910", -121.5, 37.7, 4.0, "no shift grid brings it there (at best within 2 m, by us_noaa_cnhpgn.tif)"),
+    ("EPSG:26913", -105.2, 40.0, 4.0, "no shift grid brings it there"),
+    ("EPSG:6350", -105.2, 40.0, 2.0, "no shift grid brings it there; "),  # NAD83(2011)
+    ("EPSG:7855", 145.0, -37.8, 3.0, "no shift grid brings it there; "),  # GDA2020
+    ("EPSG:4301", 139.7, 35.7, 9.0, "no shift grid brings it there; "),
+    ("+proj=lcc +lat_1=40 +lat_2=50 +lat_0=0 +lon_0=3 +ellps=GRS80", 3.0, 45.0, None, "within 1 m; "),
+    ("EPSG:4490", 116.4, 39.9, None, "within 1 m; "),  # PROJ takes CGCS2000 for WGS 84
+    (
+        "+proj=tmerc +lon_0=-2 +ellps=airy +towgs84=446.4,-125.2,542.1,0.15,0.247,0.842,-20.49",
+        *(-2.0, 52.0, None, "within 1 m; "),
+    ),
+]
+
+
+@pytest.mark.parametrize(("crs", "lon", "lat", "accuracy", "said"), COARSE)
+def test_systems_that_a_user_has_to_accept(crs: str, lon: float, lat: float, accuracy: float | None, said: str) -> None:
+    fault = datum_fault(crs, lon, lat, 1.0)
     assert fault is not None
     assert said in fault[1]
+    assert f"`max_datum_error_m: {'null' if accuracy is None else f'{accuracy:g}'}` accepts it" in fault[1]
+    assert datum_accuracy_m(crs, lon, lat) == accuracy
+    assert datum_fault(crs, lon, lat, accuracy) is None
+    assert datum_fault(crs, lon, lat, None) is None
+
+
+def test_a_grid_that_mends_as_much_as_is_asked_for_is_named() -> None:
+    fault = datum_fault("EPSG:26910", -121.5, 37.7, 2.0)
+    assert fault is not None
+    assert fault[1].startswith("within 2 m: install us_noaa_cnhpgn.tif in ")
+
+
+def test_a_datum_that_is_unknown_cannot_be_accepted() -> None:
+    fault = datum_fault("+proj=utm +zone=31 +ellps=bessel", 3.0, 50.0, None)
+    assert fault is not None
+    assert fault[1] == "one that leads to WGS 84"
 
 
 @pytest.mark.parametrize(
@@ -105,15 +127,15 @@ def marked(path: Path, crs: str, x: float, y: float) -> Path:
     return path
 
 
-def source(path: Path) -> RasterSource:
+def source(path: Path, **keys: Any) -> RasterSource:
     credits_ = {"author": "a", "licence": "CC0-1.0", "link": "https://example.org"}
-    settings = {"type": "raster", "path": path, "credits": credits_}
+    settings = {"type": "raster", "path": path, "credits": credits_} | keys
     return RasterSource("photo", config.RasterSource.model_validate(settings), [])
 
 
-def offset_m(path: Path, place: Point) -> float:
+def offset_m(path: Path, place: Point, **keys: Any) -> float:
     """How far the mark lies from where it should in a chip, in metres."""
-    light = source(path).chip(place, 201, 0.1).pixels[:, :, 0].astype(float) - 90
+    light = source(path, **keys).chip(place, 201, 0.1).pixels[:, :, 0].astype(float) - 90
     light[light < 20] = 0
     rows, columns = np.mgrid[:201, :201]
     x, y = ((axis * light).sum() / light.sum() - 100 for axis in (columns, rows))
@@ -131,11 +153,22 @@ def test_british_grid_without_its_shift_grid_is_refused(tmp_path: Path) -> None:
     assert OSTN15 in problem.allowed
 
 
-def test_nad83_is_noted(tmp_path: Path) -> None:
+def test_nad83_is_refused_until_its_accuracy_is_accepted_and_then_noted(tmp_path: Path) -> None:
     path = marked(tmp_path / "naip.tif", "EPSG:26910", 632_000.0, 4_173_000.0)
+    with pytest.raises(ConfigError) as caught:
+        source(path)
+    (problem,) = caught.value.problems
+    assert problem.where == str(path)
+    assert problem.found == "coordinate system NAD83 / UTM zone 10N, which can be brought to WGS 84 within 4 m only"
+    assert "`max_datum_error_m: 4` accepts it" in problem.allowed
     lon, lat = Transformer.from_crs("EPSG:26910", "OGC:CRS84", always_xy=True).transform(632_000.0, 4_173_000.0)
-    assert source(path).chip(Point(lat, lon), 64, 0.25).datum_accuracy_m == 4.0
-    assert offset_m(path, Point(lat, lon)) < 0.05
+    assert source(path, max_datum_error_m=4).chip(Point(lat, lon), 64, 0.25).datum_accuracy_m == 4.0
+    assert offset_m(path, Point(lat, lon), max_datum_error_m=4) < 0.05
+
+
+def test_accepting_a_datum_changes_no_chip_and_so_no_recipe(tmp_path: Path) -> None:
+    path = marked(tmp_path / "plain.tif", "EPSG:32610", 632_000.0, 4_173_000.0)
+    assert source(path).fingerprint() == source(path, max_datum_error_m=4).fingerprint()
 
 
 SHIFT_LAT_S, SHIFT_LON_S = 1.5, -6.0
