@@ -85,18 +85,23 @@ def make_shards(
     jobs = [ShardJob(task, tuple(files[unit] for unit in units[task.recipe])) for task in tasks]
     if len(jobs) < 2 or sum(sizes[unit] for of in units.values() for unit in of) < WORTH_BYTES:
         return [_place(job, store, out) for job in jobs]
-    _remove_receipts(store)  # of a publish that was killed: what they tell of may be gone
+    remove_receipts(store)  # of a publish that was killed: what they tell of may be gone
     try:
         advance(jobs)
         return _entries(jobs, store, out)
     finally:
-        _remove_receipts(store)
+        remove_receipts(store)
 
 
-def _remove_receipts(store: Store) -> None:
+def receipts(store: Store) -> list[str]:
+    """Paths of the receipts in a workspace: of a publish at work, or of one that was killed."""
+    return sorted(entry.path for entry in store.entries(FOLDER))
+
+
+def remove_receipts(store: Store) -> None:
     """Remove all receipts; a publish beside this one then reads its shards."""
-    for entry in list(store.entries(FOLDER)):
-        store.delete(entry.path)
+    for path in receipts(store):
+        store.delete(path)
 
 
 def _place(job: ShardJob, store: Store, out: Store) -> ShardEntry:

@@ -11,6 +11,7 @@ from pipeline.engine.counts import Counts
 from pipeline.engine.definition import Definition, definition
 from pipeline.engine.drawing import Note, drop_notes, read_note
 from pipeline.engine.layers import DamagedLayerError, LayerFile, Listing, list_layers, read_counts, read_units
+from pipeline.engine.shard_jobs import remove_receipts
 from pipeline.engine.units import UnitTask, survey
 from pipeline.stages import STAGES
 from pipeline.storage import Store
@@ -136,10 +137,11 @@ def garbage(store: Store) -> list[tuple[LayerFile, int]]:
 
 
 def collect_garbage(store: Store) -> list[LayerFile]:
-    """Remove the files in `State.stale` and leftovers of killed writers. Must not run while a build runs."""
+    """Remove the files in `State.stale` and leftovers of killed runs. Must not run while a build runs."""
     state = read_state(store)
     for file in state.stale:
         store.delete(file.path)
+    remove_receipts(store)
     drop_notes(store, keep={note.region for note in state.notes})
     store.sweep()
     return state.stale

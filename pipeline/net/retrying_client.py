@@ -101,8 +101,7 @@ class RetryingClient:
                 raise SiteError(fault.reason, detail) from None
             if done.verdict.kind == "ok" and done.reply:
                 return _answer(done.reply, url, key)
-            what = _what(done) + (f", at try {number}" if number > 1 else "")
-            failed = SiteError(done.verdict.reason or Reason.BAD_ANSWER, _detail(where, what))
+            failed = SiteError(done.verdict.reason or Reason.BAD_ANSWER, _detail(where, _what(done)))
             if done.verdict.kind == "fatal":
                 raise MachineError(_how_to_mend(provider, failed.detail))
             if done.verdict.kind == "final":
@@ -111,7 +110,8 @@ class RetryingClient:
             if pause:
                 await self._hold(provider, done.origin, pause, failed.detail)
             if number == self._network.tries:
-                raise failed
+                # The only message with a number, as it is the same in each run: rows hold these words.
+                raise SiteError(failed.reason, f"{failed.detail}, at try {number}") if number > 1 else failed
             if not self._health(done.origin).may_retry():
                 raise SiteError(
                     failed.reason, f"{failed.detail}; the retry budget of this host is used up (network.retry_share)"

@@ -155,7 +155,10 @@ def test_a_crash_at_each_step_of_a_revision_leaves_one_whole_dataset(
 
 def test_ctrl_c_stops_and_says_how_to_go_on(small_config: Callable[..., Path]) -> None:
     config = small_config(sampling__max_sites=60, sampling__spacing_m=15, imagery__long_side_px=1024)
-    process = subprocess.Popen([*BUILD, str(config)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    options = ["--runner", "local", "--limit-units", "50"]
+    process = subprocess.Popen(
+        [*BUILD, str(config), *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     store = open_store(str(config.parent / "workspace"))
     while not any(file.layer == "imagery" for file in list_layers(store)):
         assert process.poll() is None
@@ -164,7 +167,7 @@ def test_ctrl_c_stops_and_says_how_to_go_on(small_config: Callable[..., Path]) -
     _, said = process.communicate()
     assert process.returncode == 3
     assert any(stage.done < stage.units for stage in read_state(store).stages)  # it did not go on to the end
-    assert f"To resume: geoscribe build {config}" in said
+    assert f"To resume: geoscribe build {config} --runner local --limit-units 50\n" in said  # the whole command
     assert "Traceback" not in said
     assert list((config.parent / "workspace" / TEMPORARY).iterdir()) == []
 

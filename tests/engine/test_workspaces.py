@@ -155,13 +155,20 @@ def test_gc_says_what_it_would_remove(
     run_build(small_build(imagery__jpeg_quality=60), stages=("imagery",))
     stale = garbage(open_store(str(tmp_path / "workspace")))
     assert stale
+    receipt = tmp_path / "workspace" / "receipts" / "0123456789abcdef.json"  # of a publish that was killed
+    receipt.parent.mkdir()
+    receipt.write_text("{}")
     before = tree(tmp_path / "workspace")
     said = run_here("gc", tmp_path / "workspace", "--dry-run", environment={})
     assert said.returncode == 0
     assert f"{len(stale)} superseded tables" in said.stdout
     assert all(file.path in said.stdout for file, _ in stale)
     assert tree(tmp_path / "workspace") == before
-    assert f"{len(stale)} superseded tables removed" in run_here("gc", tmp_path / "workspace", environment={}).stdout
+    assert "1 receipts of a publish that was killed would be removed" in said.stdout
+    done = run_here("gc", tmp_path / "workspace", environment={}).stdout
+    assert f"{len(stale)} superseded tables removed" in done
+    assert "1 receipts of a publish that was killed removed" in done
+    assert not receipt.exists()
 
 
 def test_parts_of_two_build_files_do_not_share_a_workspace(small_build: Callable[..., Build], tmp_path: Path) -> None:

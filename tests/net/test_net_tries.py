@@ -54,6 +54,19 @@ def test_a_lasting_fault_is_not(status: int, reason: Reason, server: RawServer, 
     assert server.count("/a/b") == 1
 
 
+def test_words_do_not_say_how_often_something_in_passing_was_met_before(
+    server: RawServer, make_session: MakeSession
+) -> None:
+    told = []
+    for number, before in enumerate(([], [said(503)], [said(503), said(500)])):
+        url = server.on(f"/{number}", *before, said(404))
+        with pytest.raises(SiteError) as caught:
+            make_session({"tries": 3, "longest_wait_s": 0.01}).fetch(Request(url))
+        assert server.count(f"/{number}") == len(before) + 1
+        told.append((caught.value.reason, caught.value.detail.replace(f"/{number}", "/x")))
+    assert set(told) == {(Reason.GONE, "127.0.0.1/x: status 404")}
+
+
 def test_tries_end(server: RawServer, make_session: MakeSession) -> None:
     url = server.on("/a", said(503))
     with pytest.raises(SiteError, match=r"^server_error: 127\.0\.0\.1/a: status 503, at try 4$"):

@@ -265,6 +265,15 @@ def test_export_and_subset_write_what_they_say(built: Path, tmp_path: Path) -> N
         (("export", "hf", "DATASET", "OUT", "--set", "speed=5"), "settings of hf: split"),
         (("subset", "DATASET", "OUT", "--licence", "cc-by"), "--licence: found 'cc-by'"),
         (("publish", "DATASET", "--revise", "OUT/none.yaml"), "No such file"),
+        (
+            ("publish", "DATASET", "--revise", "OUT/none.yaml", "--runner", "dask", "--scheduler", "tcp://h:1"),
+            "publish --revise: found --runner, --scheduler; allowed: --unmatched and --log-file beside --revise",
+        ),
+        (
+            ("publish", "DATASET", "--revise", "OUT/none.yaml", "--allow-shrink", "--", "--parallelism=4"),
+            "publish --revise: found --allow-shrink, --parallelism=4 (of Beam); allowed",
+        ),
+        (("publish", "OUT/none.yaml", "--unmatched"), "--unmatched: found without --revise; allowed"),
     ],
 )
 def test_wrong_words_are_told_in_a_line(built: Path, tmp_path: Path, args: tuple[str, ...], message: str) -> None:
@@ -282,8 +291,9 @@ def test_a_take_down_is_applied_and_kept_by_the_next_build(built: Path, tmp_path
     row = pq.read_table(shard, columns=["sample_id", "street_view"]).to_pylist()[0]
     down = tmp_path / "down.yaml"
     down.write_text(yaml.safe_dump({"source_ids": [row["street_view"]["source_id"]]}))
-    result = geoscribe("publish", folder / "dataset", "--revise", down)
+    result = geoscribe("publish", folder / "dataset", "--revise", down, "--log-file", tmp_path / "log.jsonl")
     assert result.returncode == 0, result.stderr
+    assert (tmp_path / "log.jsonl").exists()
     assert "1 samples taken down, 9 left" in result.stdout
     assert row["sample_id"] in result.stdout
     assert geoscribe("verify", folder / "dataset").returncode == 0

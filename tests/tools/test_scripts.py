@@ -66,7 +66,7 @@ def test_json_of_lists() -> None:
 
 def test_every_run_leaves_a_record(small_config: Callable[..., Path], tmp_path: Path) -> None:
     config = small_config(sampling__max_sites=2)
-    assert geoscribe("build", config).returncode == 0
+    assert geoscribe("build", config, "--allow-shrink", "--runner", "local").returncode == 0
     record = json.loads((tmp_path / "workspace" / "run.json").read_text())
     assert record["ended"] == "finished"
     assert 0 < record["seconds"] < 3_600
@@ -75,7 +75,7 @@ def test_every_run_leaves_a_record(small_config: Callable[..., Path], tmp_path: 
     assert record["outcome"]["published"] == 4
     assert record["providers"] == {}
     assert record["cost"] == {"currency": "USD", "by_provider": {}, "total": 0}
-    assert record["command"] == f"geoscribe build {config}"
+    assert record["command"] == f"geoscribe build {config} --allow-shrink --runner local"
 
 
 def test_what_a_run_cost_is_told_by_provider() -> None:

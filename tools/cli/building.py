@@ -9,7 +9,7 @@ import typer
 
 from pipeline.errors import ConfigError, Problem
 from tools.cli.as_json import JsonOption, print_json
-from tools.cli.log_file import LogFileOption
+from tools.cli.log_file import LogFileOption, logging_to
 from tools.cli.run_options import (
     JobEndpointOption,
     RunnerName,
@@ -95,7 +95,6 @@ def build(
     _finish(
         run(
             load_build(config),
-            command=f"geoscribe build {config}" + (f" --part {part}" if part else ""),
             runner=runner.value,
             scheduler=scheduler,
             job_endpoint=job_endpoint,
@@ -141,14 +140,16 @@ def publish(
     from tools.cli.run import run
 
     if revise is not None:
-        take_down_from(place, revise, unmatched=unmatched)
+        _refuse_build_options(context)
+        with logging_to(log_file):
+            take_down_from(place, revise, unmatched=unmatched)
         return
+    if unmatched:
+        raise ConfigError([Problem("--unmatched", "without --revise", "only with --revise: it is about its list")])
     publishing = Publishing(allow_shrink, take_over)
-    command = f"geoscribe publish {place}"
     _finish(
         run(
             load_build(Path(place)),
-            command=command,
             runner=runner.value,
             scheduler=scheduler,
             job_endpoint=job_endpoint,
@@ -198,11 +199,9 @@ def retry(
     _known("--reason", reason, known)
     _known("--missing", missing, REFERENCES)
     found, stages = _to_retry(place, dataset)
-    options = [f" --missing {view}" for view in missing or []] + [f" --reason {one}" for one in reason or []]
     _finish(
         run(
             found,
-            command=f"geoscribe retry {place}" + "".join(options),
             runner=runner.value,
             scheduler=scheduler,
             job_endpoint=job_endpoint,
@@ -215,6 +214,19 @@ def retry(
             log_file=log_file,
         )
     )
+
+
+def _refuse_build_options(context: typer.Context) -> None:
+    """Refuse options that a take-down would not obey: it is made by this process, of a dataset and not of a build."""
+    given = [
+        "--" + name.replace("_", "-")
+        for name in ("runner", "scheduler", "job_endpoint", "worker_pool", "allow_shrink", "take_over")
+        if (source := context.get_parameter_source(name)) is not None and source.name == "COMMANDLINE"
+    ]
+    given += [f"{option} (of Beam)" for option in context.args]
+    if given:
+        allowed = "--unmatched and --log-file beside --revise: a take-down is made by this process"
+        raise ConfigError([Problem("publish --revise", ", ".join(given), allowed)])
 
 
 def _to_retry(place: str, dataset: str | None) -> "tuple[Build, tuple[str, ...]]":

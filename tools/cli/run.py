@@ -1,6 +1,7 @@
 """Running a build from the command line: progress, Ctrl-C and the summary."""
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 from pipeline.config.build import Build
 from pipeline.engine.build import Outcome, run_build
 from pipeline.errors import BuildStopped, MachineError
+from pipeline.net import redact
 from pipeline.stopping import request_stop
 from tools.cli.display import progress_display
 from tools.cli.log_file import logging_to
@@ -23,8 +25,9 @@ GRACE_S = 10.0
 """Stages stop at their next site. After this many seconds the process ends anyway; no file can be half-written."""
 
 
-def run(build: Build, *, command: str, log_file: Path | None = None, **options: Any) -> Outcome:
+def run(build: Build, *, log_file: Path | None = None, **options: Any) -> Outcome:
     """Run a build with progress on the terminal. On Ctrl-C or SIGTERM it stops cleanly and prints how to resume."""
+    command = redact.clean(shlex.join(["geoscribe", *sys.argv[1:]]))  # as it was given: runner, part and all
     record = RunRecord(build, command, options.get("part"), options.get("runner", "local"))
     try:
         with (

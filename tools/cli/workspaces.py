@@ -44,7 +44,11 @@ def gc(
     ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be removed, and remove nothing.")] = False,
 ) -> None:
-    """Remove tables that an earlier build file left behind. Do not use it while a build runs on the workspace."""
+    """Remove tables that an earlier build file left behind, and receipts of a publish that was killed.
+
+    Do not use it while a build runs on the workspace.
+    """
+    from pipeline.engine.shard_jobs import receipts
     from pipeline.engine.workspace import collect_garbage, discard_replies, garbage, stored_replies
     from pipeline.storage import open_store
 
@@ -54,9 +58,14 @@ def gc(
         for file, size in found:
             print(f"{size:>12,} {file.path}")
         print(f"{len(found)} superseded tables, {sum(size for _, size in found):,} bytes, would be removed")
+        if left := receipts(store):
+            print(f"{len(left)} receipts of a publish that was killed would be removed")
         if replies:
             print(f"{len(stored_replies(store))} stored replies would be removed")
         return
+    left = receipts(store)
     print(f"{len(collect_garbage(store))} superseded tables removed")
+    if left:
+        print(f"{len(left)} receipts of a publish that was killed removed")
     if replies:
         print(f"{discard_replies(store)} stored replies removed")
