@@ -65,7 +65,9 @@ class RasterSource:
     @cached_property
     def _fingerprint(self) -> str:
         files = [(name, digest_file(path)) for name, path in self._layout.files()]
-        settings = config.with_flat_credits(self._settings.model_dump(mode="json", exclude={"path", "max_datum_error_m"}))
+        settings = config.with_flat_credits(
+            self._settings.model_dump(mode="json", exclude={"path", "max_datum_error_m"})
+        )
         # A shift grid that is installed later moves what chips show.
         ways = [grid.datum_accuracy_m for grid in self._layout.grids]
         return digest(_VERSION, rasterio.__gdal_version__, proj_version_str, settings, files, ways)
