@@ -1,6 +1,7 @@
 """A build from start to end: check inputs, draw sites, run the stages that are out of date, publish."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,12 +11,13 @@ from pipeline.config.build import Build
 from pipeline.engine.counts import Counts
 from pipeline.engine.drawing import RegionTask
 from pipeline.engine.layers import DamagedLayerError, Listing, list_layers
-from pipeline.engine.outcome import Outcome
+from pipeline.engine.outcome import Busy, Outcome
 from pipeline.engine.parts import Part
 from pipeline.engine.prepared import Prepared, drawn, prepare
 from pipeline.engine.progress import Progress, Watcher
 from pipeline.engine.publication import Publication, publish_mended
 from pipeline.engine.runners import Machinery, Runner, check_machinery
+from pipeline.engine.scheduler import busy_of
 from pipeline.engine.shard_jobs import ShardJob
 from pipeline.engine.units import UnitTask, with_todo
 from pipeline.engine.workspace import count_all
@@ -100,8 +102,10 @@ def run_build(
         for region in (ready.undrawn if draws else ())
     ]
     works = bool(work or regions)
+    started, busy_before = time.monotonic(), busy_of(ready.registry)
     with _keeping_work(works):
         _advance(ready, work, regions, how)
+    busy = _busy(time.monotonic() - started, busy_before, busy_of(ready.registry))
     ready = drawn(ready)
     after = list_layers(ready.store) if works else before
     publication = Publication(None)
@@ -127,7 +131,13 @@ def run_build(
         regions=len(build.regions),
         none_left=publishes and publication.published is None and publication.shrinkage is None,
         shrinkage=publication.shrinkage,
+        busy=busy,
     )
+
+
+def _busy(seconds: float, before: dict[str, float], after: dict[str, float]) -> Busy | None:
+    stages = {name: total - before.get(name, 0.0) for name, total in after.items()}
+    return Busy(seconds, stages) if any(stages.values()) else None
 
 
 @contextmanager

@@ -9,6 +9,26 @@ from pipeline.publishing.publish import Published
 
 
 @dataclass(frozen=True)
+class Busy:
+    """How much of the time the stages of a run were at work."""
+
+    seconds: float
+    """From the first unit to the last, publishing apart."""
+    stages: dict[str, float]
+    """By stage: seconds for which its room was in use; half of the room for two seconds is one second."""
+
+    @property
+    def busiest(self) -> str:
+        """The stage that was at work the longest."""
+        return max(self.stages, key=lambda name: self.stages[name])
+
+    @property
+    def over_busiest(self) -> float:
+        """The run's time over that of its busiest stage: 1 if nothing else was ever waited for."""
+        return self.seconds / self.stages[self.busiest]
+
+
+@dataclass(frozen=True)
 class Outcome:
     """The result of a build."""
 
@@ -31,6 +51,8 @@ class Outcome:
     """Whether every site failed, so that there was nothing to publish."""
     shrinkage: Shrinkage | None = None
     """What the dataset would have lost: it was left as it is."""
+    busy: Busy | None = None
+    """None if no stage ran, or in other processes."""
 
     @property
     def total(self) -> Counts:

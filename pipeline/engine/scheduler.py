@@ -216,3 +216,10 @@ def scheduler_of(registry: Registry, units_at_once: int) -> Scheduler:
     """The process's scheduler for a build: several bundles of a runner share its queues."""
     with _lock:
         return _schedulers.setdefault(registry, Scheduler(registry, units_at_once))
+
+
+def busy_of(registry: Registry) -> dict[str, float]:
+    """By stage: seconds for which its room in this process was in use so far. Empty if nothing ran in it."""
+    with _lock:
+        scheduler = _schedulers.get(registry)
+    return {name: queue.busy_s for name, queue in scheduler.queues.items()} if scheduler is not None else {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import cached_property
 
 from pipeline.digest import digest
 from pipeline.perception.base import Segment, Segmenter, View
@@ -27,6 +28,10 @@ class Ensemble:
 
     def fingerprint(self) -> str:
         """Digest of the engines in their order, of how their results are fused, and of the classes and colours."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         engines = " + ".join(engine.fingerprint() for engine in self._engines)
         made = digest(list(self.words.values()), [asdict(box) for box in colour_boxes()])
         return f"{engines} fused {VERSION} {made}"

@@ -20,7 +20,7 @@ from schemas.reasons import Reason
 
 _POINT, _LINE, _AREA = 1, 2, 3
 _MOVE, _DRAW, _CLOSE = 1, 2, 7
-_VALUES = ("bool_value", "double_value", "float_value", "int_value", "sint_value", "string_value", "uint_value")
+_VALUES = ("string_value", "int_value", "uint_value", "sint_value", "bool_value", "double_value", "float_value")
 _MOST_EXTENT = 1 << 20
 """Pixels on a tile's side; 4,096 is usual."""
 
@@ -86,9 +86,10 @@ def _layer(layer: Any, where: str) -> TileLayer:
     properties = []
     for feature in layer.features:
         tags = list(feature.tags)
-        if len(tags) % 2 or any(tag >= len(keys) for tag in tags[::2]) or any(tag >= len(values) for tag in tags[1::2]):
-            raise _bad(where, "attributes that the layer does not have")
-        properties.append({keys[key]: values[value] for key, value in zip(tags[::2], tags[1::2], strict=True)})
+        try:  # the numbers are unsigned
+            properties.append({keys[key]: values[value] for key, value in zip(tags[::2], tags[1::2], strict=True)})
+        except (IndexError, ValueError) as error:
+            raise _bad(where, "attributes that the layer does not have") from error
     geometries = _geometries(layer.features, where)
     numbers = [feature.id for feature in layer.features]
     found = [TileFeature(*each) for each in zip(numbers, properties, geometries, strict=True)]

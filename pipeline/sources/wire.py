@@ -34,7 +34,9 @@ def one_line(value: Any) -> str:
     """A text from outside as one line without control and invisible characters; empty for what is no text."""
     if not isinstance(value, str):
         return ""
-    shown = "".join(c for c in value[: 10 * _TEXT_LENGTH] if c.isspace() or unicodedata.category(c)[0] != "C")
+    shown = value[: 10 * _TEXT_LENGTH]
+    if not shown.isprintable():  # most are: to look at each character of a city's photos takes minutes
+        shown = "".join(c for c in shown if c.isspace() or unicodedata.category(c)[0] != "C")
     return " ".join(shown.split())[:_TEXT_LENGTH]
 
 

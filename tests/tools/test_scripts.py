@@ -66,7 +66,8 @@ def test_json_of_lists() -> None:
 
 def test_every_run_leaves_a_record(small_config: Callable[..., Path], tmp_path: Path) -> None:
     config = small_config(sampling__max_sites=2)
-    assert geoscribe("build", config, "--allow-shrink", "--runner", "local").returncode == 0
+    built = geoscribe("build", config, "--allow-shrink", "--runner", "local")
+    assert built.returncode == 0
     record = json.loads((tmp_path / "workspace" / "run.json").read_text())
     assert record["ended"] == "finished"
     assert 0 < record["seconds"] < 3_600
@@ -74,6 +75,15 @@ def test_every_run_leaves_a_record(small_config: Callable[..., Path], tmp_path: 
     assert record["outcome"]["stages"]["captions"]["ok"] == 4
     assert record["outcome"]["published"] == 4
     assert record["providers"] == {}
+    busy = record["outcome"]["busy"]
+    assert set(busy["stages"]) == {"imagery", "cues", "captions"}
+    assert all(0 < stage["seconds"] <= busy["seconds"] for stage in busy["stages"].values())
+    most = busy["stages"][busy["busiest"]]["seconds"]
+    assert most == max(stage["seconds"] for stage in busy["stages"].values())
+    assert busy["seconds_over_busiest"] == pytest.approx(busy["seconds"] / most, rel=0.01)
+    assert "times the busiest stage, " + busy["busiest"] in built.stdout
+    assert geoscribe("build", config).returncode == 0
+    assert json.loads((tmp_path / "workspace" / "run.json").read_text())["outcome"]["busy"] is None  # nothing to do
     assert record["cost"] == {"currency": "USD", "by_provider": {}, "total": 0}
     assert record["command"] == f"geoscribe build {config} --allow-shrink --runner local"
 

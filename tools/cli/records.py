@@ -6,7 +6,7 @@ from typing import Any
 from pipeline.config.build import Build
 from pipeline.engine.counts import Counts
 from pipeline.engine.measuring import Measured
-from pipeline.engine.outcome import Outcome
+from pipeline.engine.outcome import Busy, Outcome
 from pipeline.engine.plans import Plan
 from pipeline.engine.workspace import State
 from pipeline.stages import STAGES
@@ -96,7 +96,19 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         "missing_shares": outcome.missing_shares,
         "regions_without_sites": outcome.empty,
         "regions_not_drawn": outcome.not_drawn,
+        "busy": busy_record(outcome.busy) if outcome.busy is not None else None,
         "would_shrink": {region: {"before": b, "after": a} for region, (b, a) in lost.rows.items()} if lost else None,
+    }
+
+
+def busy_record(busy: Busy) -> dict[str, Any]:
+    """How much of the time each stage's room was in use."""
+    stages = {name: {"seconds": round(s, 3), "share": round(s / busy.seconds, 4)} for name, s in busy.stages.items()}
+    return {
+        "seconds": round(busy.seconds, 3),
+        "stages": stages,
+        "busiest": busy.busiest,
+        "seconds_over_busiest": round(busy.over_busiest, 4),
     }
 
 

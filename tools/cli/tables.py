@@ -7,6 +7,7 @@ from pipeline.config.build import Build
 from pipeline.engine.build import Outcome
 from pipeline.engine.counts import REFERENCES, Counts, ViewCounts
 from pipeline.engine.details import Details
+from pipeline.engine.outcome import Busy
 from pipeline.engine.workspace import State
 from pipeline.stages import PUBLISH, STAGES
 from schemas.reasons import ABOUT, Reason
@@ -75,6 +76,8 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
         console.print(f"{stage}: {counts.ok} sites ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True)
     _explain(console, outcome.total)
+    if outcome.busy is not None:
+        _print_busy(console, outcome.busy)
     for why in outcome.empty:
         console.print(f"region without sites: {why}", soft_wrap=True, markup=False)
     for why in outcome.not_drawn:
@@ -112,6 +115,14 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
             f"{build.limits.allowed_failed_share:.1%}",
             soft_wrap=True,
         )
+
+
+def _print_busy(console: Console, busy: Busy) -> None:
+    table = plain_table("stage", "busy s", "share of its room in use")
+    for stage, seconds in busy.stages.items():
+        table.add_row(stage, f"{seconds:.1f}", f"{seconds / busy.seconds:.0%}")
+    print_table(table)
+    console.print(f"{busy.seconds:.1f} s in all, {busy.over_busiest:.2f} times the busiest stage, {busy.busiest}")
 
 
 def _explain(console: Console, counts: Counts) -> None:

@@ -5,6 +5,7 @@ put in an order (`document_planning`) and into words (`realisation`, `language`)
 """
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.composer.document_planning import PLANS, select
@@ -60,6 +61,10 @@ class Composer:
 
     def fingerprint(self) -> str:
         """Changes with the version, the language, the classes, the prompt set's content, the limits and the seed."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         classes = list(vocabulary().values())
         return digest(self.name, self._language.digest, classes, self._digest, self._settings, self._seed)
 

@@ -7,6 +7,8 @@ from itertools import islice
 from typing import Any
 
 import mercantile
+import numpy as np
+import shapely
 
 from pipeline.config.region import Region
 from pipeline.errors import SiteError
@@ -74,10 +76,9 @@ def points(body: bytes, tile: mercantile.Tile, layer: str) -> Iterator[Spot]:
     limits = {"most_features": _MOST_FEATURES, "most_numbers": _MOST_NUMBERS}
     for found in decode_tile(body, layer.__eq__, f"tile {tile.z}/{tile.x}/{tile.y}", **limits):
         side, extent = 2**tile.z, found.extent
-        for feature in found.features:
-            if feature.geometry is None or feature.geometry.geom_type != "Point":
-                continue
-            x, y = feature.geometry.x, feature.geometry.y
+        geometries = np.array([feature.geometry for feature in found.features], dtype=object)
+        places = zip(shapely.get_x(geometries).tolist(), shapely.get_y(geometries).tolist(), strict=True)
+        for feature, (x, y) in zip(found.features, places, strict=True):  # NaN of what is no point
             if 0 <= x < extent and 0 <= y < extent:
                 lon = (tile.x + x / extent) / side * 360.0 - 180.0
                 lat = math.degrees(math.atan(math.sinh(math.pi * (1 - 2 * (tile.y + y / extent) / side))))
