@@ -70,7 +70,7 @@ def folder(units: list[FinishedUnit], build: Build, tmp_path_factory: pytest.Tem
 
 def credit_rows(folder: Path) -> list[Row]:
     path = next(entry.path for entry in manifest_of(folder).files if entry.path.endswith("/attribution.parquet"))
-    return pq.read_table(folder / path).to_pylist()
+    return list(pq.read_table(folder / path).to_pylist())
 
 
 def distractors(folder: Path) -> list[Row]:
