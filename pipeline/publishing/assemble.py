@@ -17,13 +17,14 @@ from pipeline.publishing import card, citation, croissant, manifest, revisions
 from pipeline.publishing.card_pictures import HISTOGRAMS, MAP, histograms_svg, map_svg
 from pipeline.publishing.citation import CITATION
 from pipeline.publishing.croissant import CROISSANT
+from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.gallery import with_neighbours
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.packing import chip_diagonal_m
 from pipeline.publishing.shards import file_entry
 from pipeline.publishing.splits import SPLITS
-from pipeline.publishing.tables import SAMPLES, TABLES, Complete, TableKind, write_table
+from pipeline.publishing.tables import ATTRIBUTION, SAMPLES, Complete, with_distractors, write_table
 from pipeline.storage import Store
 from schemas.records import Sample
 
@@ -79,17 +80,17 @@ def assemble(
         "removed": removed,
     }
 
-    def table(kind: TableKind) -> Writer:
-        complete = _neighbours(build) if kind is SAMPLES else None
-        return lambda path: write_table(kind, path, shards, out, before, complete)
-
-    writers: dict[str, Writer] = {
-        **{kind.file: table(kind) for kind in TABLES},
+    writers: dict[str, Writer] = {  # in this order: some are made of files that stand before them
+        **others,
+        SAMPLES.file: lambda path: write_table(SAMPLES, path, shards, out, before, _neighbours(build)),
+        ATTRIBUTION.file: lambda path: write_table(
+            ATTRIBUTION, path, shards, out, before,
+            with_distractors([scratch[name] for name in others if split_of_file(name)]),
+        ),
         JSON_SCHEMA: lambda path: path.write_text(_json_schema(), encoding="utf-8"),
         MAP: lambda path: path.write_text(_map(scratch[SAMPLES.file], found), encoding="utf-8"),
         HISTOGRAMS: lambda path: path.write_text(histograms_svg(found.histograms), encoding="utf-8"),
-        **others,
-    }
+    }  # fmt: skip
     scratch = {name: out.scratch() for name in writers}
     try:
         for name, writer in writers.items():
@@ -140,7 +141,7 @@ def assemble(
 def _neighbours(build: Build) -> Complete:
     """What the index table says of neighbours."""
     chips, continents = build.imagery.chips, {region.name: region.continent for region in build.regions}
-    return lambda tables: with_neighbours(tables, chips.size_px * chips.gsd_m, continents)
+    return lambda tables: with_neighbours(list(tables), chips.size_px * chips.gsd_m, continents)
 
 
 def _map(index: Path, found: Counts) -> str:

@@ -1,4 +1,4 @@
-"""`attribution.parquet`: one row a picture with whom to credit for it, taken from the shards."""
+"""`attribution.parquet`: one row a picture with whom to credit for it, of all samples and distractors."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -20,9 +20,11 @@ class Attribution(Record):
     link: str
     captured_at: datetime | None
     redistributable: bool
+    distractor: bool
+    """Whether `sample_id` is that of a distractor and not of a sample."""
 
 
-_CREDIT = [name for name in Attribution.model_fields if name not in ("sample_id", "role")]
+_CREDIT = [name for name in Attribution.model_fields if name not in ("sample_id", "role", "distractor")]
 _COLUMN_OF: dict[Role, str] = {
     "street": "street_view",
     "panorama": "panorama_view",
@@ -36,11 +38,12 @@ COLUMNS = ("sample_id", *(f"{column}.{name}" for column in _COLUMN_OF.values() f
 """The columns of a shard that credits are taken from: no picture among them."""
 
 
-def credits_of(sample: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Rows of `Attribution` for one row of a shard."""
+def credits_of(sample: dict[str, Any], *, distractor: bool = False) -> Iterator[dict[str, Any]]:
+    """Rows of `Attribution` for one row of a shard, or of a file of distractors."""
     for role, column in _COLUMN_OF.items():
         lists = {"other": sample["other_views"], "scale": sample["aerial_scales"]}
         infos = lists[role] if role in lists else [sample[column]]
         for info in infos:
             if info is not None:
-                yield {"sample_id": sample["sample_id"], "role": role, **{name: info[name] for name in _CREDIT}}
+                named = {"sample_id": sample["sample_id"], "role": role, "distractor": distractor}
+                yield named | {name: info[name] for name in _CREDIT}

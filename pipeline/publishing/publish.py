@@ -35,7 +35,7 @@ from schemas.records import Split
 
 log = logging.getLogger(__name__)
 
-VERSION = 6
+VERSION = 7
 """Raised when the same tables would be published otherwise."""
 
 

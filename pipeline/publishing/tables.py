@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class TableKind:
-    """A table that a revision has beside its shards, with a row group a shard, in the manifest's order of shards."""
+    """A table that a revision has beside its shards, with a row group a shard, in the manifest's order of shards.
+
+    Distractors, where they are in it, come after all shards.
+    """
 
     name: str
     record: type[Record]
@@ -57,8 +61,9 @@ def write_records(record: type[Record], rows: Sequence[Record], path: Path) -> N
     pq.write_table(table, path, **_OPTIONS)
 
 
-Complete = Callable[[Sequence[pa.Table]], Iterable[pa.Table]]
-"""Adds the columns `TableKind.added` to all rows of a table, which are given and returned shard by shard."""
+Complete = Callable[[Iterable[pa.Table]], Iterable[pa.Table]]
+"""Gives the tables that are written, of those that are taken from the shards, one a shard: with the columns
+`TableKind.added`, or with further tables after them."""
 
 
 def write_table(
@@ -67,20 +72,34 @@ def write_table(
     shards: Iterable[ShardEntry],
     out: Store,
     before: Manifest | None,
-    complete: Complete | None = None,
+    complete: Complete,
 ) -> None:
     """Write a table of shards that are in place, as a local file.
 
     What the revision `before` says of a shard that is in both is copied from its table, without reading the shard. One
-    shard's rows are in memory at a time; all rows where `complete` is given, which a kind with `added` columns needs.
+    shard's rows are in memory at a time, unless `complete` needs them all.
     """
     schema = columns(kind.record)
     with ExitStack() as stack:
         known = _Known(kind, out, before, stack)
         tables: Iterable[pa.Table] = (_rows(kind, shard, out, known) for shard in shards)
         writer = stack.enter_context(pq.ParquetWriter(path, schema, **_OPTIONS))
-        for rows in tables if complete is None else complete(list(tables)):
+        for rows in complete(tables):
             writer.write_table(rows.cast(schema), row_group_size=rows.num_rows)
+
+
+def with_distractors(files: Sequence[Path]) -> Complete:
+    """What the table of credits says of the distractors in some local files, after what it says of the samples."""
+
+    def found() -> Iterator[pa.Table]:
+        for path in files:
+            with pq.ParquetFile(path) as file:
+                for group in range(file.num_row_groups):
+                    rows = file.read_row_group(group, columns=list(attribution.COLUMNS)).to_pylist()
+                    told = [credit for row in rows for credit in attribution.credits_of(row, distractor=True)]
+                    yield pa.Table.from_pylist(told, schema=columns(attribution.Attribution))
+
+    return lambda tables: chain(tables, found())
 
 
 def _rows(kind: TableKind, shard: ShardEntry, out: Store, known: "_Known") -> pa.Table:
@@ -110,7 +129,7 @@ class _Known:
         except (OSError, pa.ArrowException) as error:
             log.warning("%s of the earlier revision cannot be read (%s); reading the shards", path, error)
             return
-        if file.num_row_groups == len(before.shards) and file.schema_arrow.equals(columns(kind.record)):
+        if file.num_row_groups >= len(before.shards) and file.schema_arrow.equals(columns(kind.record)):
             self._file = file
             self._groups = {shard.path: number for number, shard in enumerate(before.shards)}
 

@@ -1,11 +1,13 @@
 """Distractors: chips without a text, in the split of their neighbourhood, near to nothing, in galleries alone."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import datasets
 import h3
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -66,6 +68,11 @@ def folder(units: list[FinishedUnit], build: Build, tmp_path_factory: pytest.Tem
     return folder
 
 
+def credit_rows(folder: Path) -> list[Row]:
+    path = next(entry.path for entry in manifest_of(folder).files if entry.path.endswith("/attribution.parquet"))
+    return list(pq.read_table(folder / path).to_pylist())
+
+
 def distractors(folder: Path) -> list[Row]:
     paths = [entry.path for entry in manifest_of(folder).files if split_of_file(entry.path)]
     return [row for path in paths for row in pq.read_table(folder / path).to_pylist()]
@@ -94,6 +101,25 @@ def test_one_that_failed_is_no_site_that_failed(make_unit: Callable[..., Finishe
     sites, candidates, outcomes, _ = read_sites([unit])
     assert (len(sites.ids), len(candidates.ids)) == (6, 0)
     assert outcomes == {"north": {"finished": 6}}
+
+
+def test_they_are_credited_and_told_from_samples(folder: Path, tmp_path: Path) -> None:
+    rows = credit_rows(folder)
+    given = {(row["sample_id"], row["role"], row["author"]) for row in rows if row["distractor"]}
+    assert given == {
+        (row["sample_id"], role, row[chip]["author"])
+        for row in distractors(folder)
+        for role, chip in (("aerial", "aerial_chip"), ("map", "map_chip"))
+        if row[chip]
+    }
+    of_samples = {row["sample_id"] for row in rows if not row["distractor"]}
+    assert of_samples == {one.sample_id for one in samples(folder, manifest_of(folder))}
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    (path,) = tmp_path.glob("revisions/*/attribution.parquet")
+    left = next(row for row in rows if row["distractor"])
+    pq.write_table(pa.Table.from_pylist([row for row in rows if row != left], schema=pq.read_schema(path)), path)
+    said = f"does not credit the pictures of distractor {left['sample_id']!r} as its row does"
+    assert said in {fault.what for fault in verify(open_store(str(tmp_path)))}
 
 
 def test_they_are_near_to_no_sample_and_to_no_other_split(build: Build, folder: Path) -> None:
@@ -136,6 +162,9 @@ def test_they_are_taken_down_as_samples_are(
     done = revise(open_store(str(tmp_path)), Takedown(authors=(author,)))
     assert done.removed == [row["sample_id"]]
     left = distractors(tmp_path)
+    assert {one["sample_id"] for one in credit_rows(tmp_path) if one["distractor"]} == {
+        one["sample_id"] for one in left
+    }
     assert row["sample_id"] not in {one["sample_id"] for one in left}
     assert len(left) == len(distractors(folder)) - 1
     changes = compare_datasets(open_dataset(str(folder)), open_dataset(str(tmp_path)))

@@ -141,7 +141,7 @@ def test_tables_that_do_not_fit_the_shards(folder: Path) -> None:
         (path,) = folder.glob(f"revisions/*/{name}.parquet")
         table = pq.read_table(path)
         pq.write_table(table.slice(1), path)
-        what = "does not fit data/" if name == "samples" else "rows, should have 138"
+        what = "does not fit data/" if name == "samples" else "should have 138"
         assert any(f.file.endswith(path.name) and what in f.what for f in faults(folder))
 
 

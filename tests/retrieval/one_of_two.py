@@ -8,7 +8,7 @@ from typing import Any
 
 from tools.retrieval.losses import average_gradients, gather_all, gather_nothing
 from tools.retrieval.models.build import build_model
-from tools.retrieval.models.config import GeoBridge, ModelConfig, Planet, Shape
+from tools.retrieval.models.config import CrossText2Loc, GeoBridge, ModelConfig, Planet, Shape
 from tools.retrieval.torch_parts import torch
 from tools.retrieval.train.devices import placed
 
@@ -17,6 +17,7 @@ SHAPE = Shape(
     embed=16, image_px=16, vision_layers=1, vision_width=32, patch_px=8, text_layers=1, text_width=32, text_heads=1
 )
 CONFIGS: tuple[ModelConfig, ...] = (
+    CrossText2Loc(family="crosstext2loc", clip=SHAPE, context=16),
     GeoBridge(family="geobridge", clip=SHAPE, context=16, views=("drone", "aerial")),
     Planet(family="planet", clip=SHAPE, context=16, physical=0.5),
 )

@@ -185,6 +185,9 @@ def test_overlaps_are_the_dataset_s_own_where_it_states_them(tmp_path: Path, mak
     half = read_index([where], Selection()).take(np.array([2, 3]))
     assert half.overlaps is not None
     assert len(half.overlaps.other) == 0
+    pq.write_table(table.slice(1), path)
+    with pytest.raises(MachineError, match=r"1 samples, such as s2, are in no samples.parquet"):
+        read_index([where], Selection())  # not taken for a distractor, which overlaps nothing
 
 
 def test_chips_that_were_cut_heading_up_are_not_turned_again(tmp_path: Path, make_sample: MakeSample) -> None:

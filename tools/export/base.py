@@ -62,7 +62,8 @@ class Target:
         for role, _, info in pictures(sample):
             if role in roles:
                 credit = {name: getattr(info, name) for name in Attribution.model_fields if hasattr(info, name)}
-                self._credits.add({"sample_id": sample.sample_id, "role": role, **published_row(credit)})
+                named = {"sample_id": sample.sample_id, "role": role, "distractor": False}
+                self._credits.add(named | published_row(credit))
 
     def leave_out(self, sample: Sample, reason: str) -> None:
         """Note that a sample is not exported, and why."""

@@ -9,9 +9,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from pipeline.errors import MachineError
+from pipeline.publishing.attribution import COLUMNS as CREDITED_COLUMNS
+from pipeline.publishing.attribution import credits_of
 from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.layout import columns
 from pipeline.publishing.manifest import Manifest
+from pipeline.publishing.rewrite import distractor_rows
 from pipeline.publishing.split_file import SPLIT_FILE, SplitFile
 from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, SAMPLES
 from pipeline.storage import Store
@@ -99,12 +103,29 @@ def _index_faults(store: Store, whole: Manifest, placed: Sequence[Placed], path:
         yield Fault(path, None, None, f"does not fit {row.shard}, row {row.row}, sample {row.sample_id!r}")
 
 
+_CREDITED = ("sample_id", "role", "source", "source_id", "author", "licence")
+
+
 def _attribution_faults(store: Store, whole: Manifest, path: str) -> Iterator[Fault]:
     pictures = sum(sum(by_licence.values()) for by_licence in whole.counts.pictures.values())
     with store.reader(path) as file:
-        rows = pq.read_metadata(file).num_rows
-    if rows != pictures:
-        yield Fault(path, None, None, f"has {rows} rows, should have {pictures}, one a picture")
+        opened = pq.ParquetFile(file, page_checksum_verification=True)
+        if "distractor" not in opened.schema_arrow.names:  # earlier revisions credit samples alone
+            if opened.metadata.num_rows != pictures:
+                yield Fault(path, None, None, f"has {opened.metadata.num_rows} rows, should have {pictures}")
+            return
+        rows = opened.read(columns=[*_CREDITED, "distractor"]).to_pylist()
+    samples = sum(not row["distractor"] for row in rows)
+    if samples != pictures:
+        yield Fault(path, None, None, f"has {samples} rows of samples, should have {pictures}, one a picture")
+    told = Counter(tuple(row[name] for name in _CREDITED) for row in rows if row["distractor"])
+    try:
+        chips = [row for _, row in distractor_rows(store, whole, CREDITED_COLUMNS)]
+    except MachineError:
+        return  # that their file is damaged is told of the file itself
+    due = Counter(tuple(credit[name] for name in _CREDITED) for row in chips for credit in credits_of(row))
+    for sample_id in sorted({str(credit[0]) for credit in ((told - due) + (due - told))}):
+        yield Fault(path, None, None, f"does not credit the pictures of distractor {sample_id!r} as its row does")
 
 
 def _excluded_faults(store: Store, whole: Manifest, path: str) -> Iterator[Fault]:

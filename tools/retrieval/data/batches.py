@@ -55,13 +55,14 @@ def make_batch(index: Index, rows: NDArray[np.int64], found: Sequence[Row], want
     Raises:
         MachineError: a picture is damaged.
     """
-    texts = wanted.tokens([text_of(wanted.text, row) for row in found])
-    return stack(
-        [
-            _item(index, int(row), one, wanted) | {"text": text}
-            for row, one, text in zip(rows, found, texts, strict=True)
-        ]
-    )
+    turns = [index.turn_deg(int(row)) if wanted.heading_up else None for row in rows]
+    batch: Batch = {
+        "row": np.asarray(rows, np.int64),
+        "text": wanted.tokens([text_of(wanted.text, row) for row in found]),
+    }
+    for view in wanted.views:
+        batch[view], batch[f"has_{view}"] = _pictures(view, found, turns, wanted.size_px)
+    return batch | _signatures(found, turns) if wanted.signatures else batch
 
 
 def stack(items: Sequence[Batch]) -> Batch:
@@ -74,23 +75,25 @@ def unstack(batch: Batch) -> list[Batch]:
     return [{name: values[at] for name, values in batch.items()} for at in range(len(batch["row"]))]
 
 
-def _item(index: Index, number: int, row: Row, wanted: Input) -> Batch:
-    turn = index.turn_deg(number) if wanted.heading_up else None
-    item: Batch = {"row": np.asarray(number, np.int64)}
-    for view in wanted.views:
-        has = row[view] is not None
-        side = wanted.size_px
-        item[view] = (
-            picture(row[view]["bytes"], side, turn if view in REFERENCES else None)
-            if has
-            else np.zeros((3, side, side), np.uint8)
-        )
-        item[f"has_{view}"] = np.asarray(has)
-    if wanted.signatures:
-        looks = row["aerial_signatures"]
-        item["has_signatures"] = np.asarray(looks is not None)
-        for name, length in SIGNATURES.items():
-            item[name] = np.asarray(looks[name], np.float32) if looks else np.zeros(length, np.float32)
-        if turn is not None:
-            item["orientation"] = turned_orientation(item["orientation"], turn)
-    return item
+def _pictures(
+    view: View, found: Sequence[Row], turns: Sequence[float | None], side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Decode each picture into its place in the batch: one copy of its pixels is made."""
+    pixels = np.zeros((len(found), 3, side, side), np.uint8)
+    has = np.array([row[view] is not None for row in found], np.bool_)
+    for at in np.flatnonzero(has).tolist():
+        pixels[at] = picture(found[at][view]["bytes"], side, turns[at] if view in REFERENCES else None)
+    return pixels, has
+
+
+def _signatures(found: Sequence[Row], turns: Sequence[float | None]) -> Batch:
+    looks = [row["aerial_signatures"] for row in found]
+    batch: Batch = {"has_signatures": np.array([look is not None for look in looks], np.bool_)}
+    for name, length in SIGNATURES.items():
+        rows = [np.asarray(look[name], np.float32) if look else np.zeros(length, np.float32) for look in looks]
+        if name == "orientation":
+            rows = [
+                row if turn is None else turned_orientation(row, turn) for row, turn in zip(rows, turns, strict=True)
+            ]
+        batch[name] = np.stack(rows)
+    return batch

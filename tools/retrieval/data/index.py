@@ -175,7 +175,7 @@ def read_index(
     alone = np.array([split_of_file(group.shard.path) is not None for group in groups], np.bool_)[index.group]
     headings = [drawn_bearing(sample_id) for sample_id in index.ids[alone].tolist()]  # nobody looks from a distractor
     index.heading_deg[alone] = headings
-    told = stated(index.ids.tolist(), datasets)
+    told = stated(index.ids.tolist(), alone, datasets)
     if told is not None:
         index = replace(index, overlaps=told.overlaps, thin=told.thin)
     return _usable(index, selection, views, heading_up, None if textless else text)

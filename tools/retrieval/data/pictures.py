@@ -52,7 +52,8 @@ def _turned(pixels: Image.Image, size_px: int, turn_deg: float) -> Image.Image:
 
 
 def _planes(image: Image.Image) -> Pixels:
-    return np.ascontiguousarray(np.asarray(image, np.uint8).transpose(2, 0, 1))
+    """The picture's pixels in another order, not copied: they are copied once, into a batch."""
+    return np.asarray(image, np.uint8).transpose(2, 0, 1)
 
 
 def turned_orientation(histogram: NDArray[np.float32], turn_deg: float) -> NDArray[np.float32]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.geo.overlaps import Overlaps, from_lists
 from pipeline.publishing.tables import SAMPLES
 from tools.dataset import Dataset
@@ -27,15 +27,32 @@ class Stated:
     """Which samples are in the thinned galleries of their splits; None if some are of `train`, which has none."""
 
 
-def stated(ids: Sequence[str], datasets: Sequence[Dataset]) -> Stated | None:
-    """Read overlaps and thinned galleries of some samples; None if a dataset (format 1 or 2) does not declare them."""
+def stated(ids: Sequence[str], distractors: NDArray[np.bool_], datasets: Sequence[Dataset]) -> Stated | None:
+    """Read overlaps and thinned galleries of some samples; None if a dataset (format 1 or 2) does not declare them.
+
+    Args:
+        ids: of samples, and of distractors, which are in no table: their chips share at most a quarter of their area
+            with any other.
+        distractors: which of `ids` are those.
+        datasets: where they are from.
+
+    Raises:
+        MachineError: a sample is in no table.
+    """
     tables = [_read(dataset) for dataset in datasets]
     whole = [table for table in tables if table is not None]
     if len(whole) < len(tables):
         return None
     table = pa.concat_tables(whole)
     place = {sample_id: at for at, sample_id in enumerate(table["sample_id"].to_pylist())}
-    # A distractor is in no table: its chip shares at most a quarter of its area with any other.
+    absent = [
+        sample_id for sample_id, alone in zip(ids, distractors, strict=True) if not alone and sample_id not in place
+    ]
+    if absent:
+        raise MachineError(
+            f"{len(absent)} samples, such as {absent[0]}, are in no {SAMPLES.file} of "
+            f"{', '.join(dataset.store.url for dataset in datasets)}: run `geoscribe verify`"
+        )
     rows = table.take(pa.array([place.get(sample_id) for sample_id in ids], pa.int64()))
     row = {sample_id: at for at, sample_id in enumerate(ids)}
     found = [
