@@ -39,7 +39,7 @@ _REWORDINGS = 4
 class Composer:
     """Writes descriptions by rule, each with choices keyed by the seed and the site."""
 
-    name = "composer 3"
+    name = "composer 4"
     model: str | None = None
     room: int | None = None
 

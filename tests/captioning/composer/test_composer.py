@@ -551,3 +551,23 @@ def test_what_the_engine_is_not_sure_of_is_not_told_and_walls_take_more() -> Non
         other = cue("o2", "object", label, position="left", confidence=confidence)
         strict = Composer(ANY.model_copy(update={"least_sure": 0.7}), seed=0)
         assert (label in describe(site([tree, other]), strict).long) == told
+
+
+@pytest.mark.parametrize(
+    ("code", "confidence", "told"),
+    [
+        ("en", 0.85, "grass"), ("en", 0.75, "greenery"), ("en", 0.65, None),
+        ("de", 0.85, "Grasfläche"), ("de", 0.75, "Grün"), ("de", 0.65, None),
+    ],
+)  # fmt: skip
+def test_what_may_be_shrubs_is_told_as_greenery(code: str, confidence: float, told: str | None) -> None:
+    cues = [
+        cue("o1", "object", "tree", position="ahead"),
+        cue("o2", "object", "bench", position="right"),
+        cue("o3", "object", "grass", position="left", confidence=confidence),
+    ]
+    strict = Composer(ANY.model_copy(update={"least_sure": 0.7, "prompt_set": f"composer-{code}-1"}), seed=0)
+    text = describe(site(cues), strict).long
+    assert [word for word in ("grass", "greenery", "Grasfläche", "Grün") if re.search(rf"\b{word}\b", text)] == [
+        word for word in (told,) if word
+    ]
