@@ -35,7 +35,7 @@ _BESIDE_PX = 7
 LOW = 3.5
 """Greatest height of a wall, in heights of the camera over the ground: some 6 m from a hand, and hills add to it."""
 FAR_END = 0.01
-"""Share of the ground's pixels above the row that stands for the ground's far end: its mask may have crumbs above."""
+"""Share of the ground's pixels above the row that stands for its far end."""
 BELOW = 0.04
 """A column has a foot if it ends by so much of the view's height below that row."""
 FOOTED, CUT = 0.7, 0.3
@@ -130,7 +130,8 @@ def is_low(mask: Bools, ground: Bools) -> bool:
     greatest height.
     """
     height = mask.shape[0]
-    far_end = int(np.searchsorted(np.cumsum(np.count_nonzero(ground, axis=1)), FAR_END * area(ground)))
+    below = np.count_nonzero(_largest(ground), axis=1)
+    far_end = int(np.searchsorted(np.cumsum(below), FAR_END * below.sum()))
     columns = np.flatnonzero(mask.any(axis=0))
     top = mask[:, columns].argmax(axis=0)
     foot = height - 1 - mask[::-1, columns].argmax(axis=0)
@@ -138,3 +139,9 @@ def is_low(mask: Bools, ground: Bools) -> bool:
     if footed.mean() < FOOTED or (top <= height * 0.005).mean() > CUT:
         return False
     return float(np.median((foot - top)[footed] / (foot - far_end)[footed])) <= LOW
+
+
+def _largest(mask: Bools) -> Bools:
+    """The largest connected part of a mask: crumbs of ground lie in trees and along roofs."""
+    _, numbered, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return np.asarray(numbered == 1 + int(np.argmax(found[1:, cv2.CC_STAT_AREA])), bool)

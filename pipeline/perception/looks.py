@@ -188,8 +188,8 @@ class ViewColours:
             rest[:, columns] = False
             made = replace(segment, mask=mask)
             if colour in _MASONRY and WALL in self._words:
-                whole = left > 0 and right < width
-                if not (whole and is_front(mask, self._lightness, self._segments)):
+                uncut = left > 0 and right < width
+                if not (uncut and is_front(mask, self._lightness, self._segments)):
                     made = replace(made, label=WALL)
             parts.append(_with(made, _colour(colour, sure)))
         if area(rest) >= REST * area(segment.mask):

@@ -53,6 +53,8 @@ def test_what_hides_its_own_foot_or_goes_on_beyond_the_view_is_of_no_known_heigh
     cut = side.copy()
     cut[:, WIDTH // 2 + 40 :] |= np.arange(HEIGHT)[:, None] < HORIZON
     assert not is_low(cut, ground)
+    ground[20:23] = True  # crumbs along a roof
+    assert is_low(side, ground)
     across = np.zeros_like(side)
     across[60:130] = True
     assert not is_low(across, np.arange(HEIGHT)[:, None] * np.ones(WIDTH) >= 130)  # who knows how far off
