@@ -7,7 +7,7 @@ put in an order (`document_planning`) and into words (`realisation`, `language`)
 from collections.abc import Iterator, Sequence
 
 from pipeline.captioning.base import Description, Evidence, prompt_set_of
-from pipeline.captioning.composer.document_planning import PLANS, select
+from pipeline.captioning.composer.document_planning import PLANS, Plan, select
 from pipeline.captioning.composer.fusion import facts_of
 from pipeline.captioning.composer.legibility import cut_off, notices
 from pipeline.captioning.composer.readings import Readings
@@ -91,7 +91,7 @@ class Composer:
         around = [fact for fact in around if fact.seen or visible.issuperset(fact.cue_ids)]
         if standpoint is None and not around:
             raise SiteError(Reason.NO_CUES, f"none of {len(site.cues)} cues is lasting, legible and worth a word")
-        seen = sum(fact.seen for fact in around)
+        seen = sum(fact.seen for fact in around) + (standpoint is not None and standpoint.seen)
         if seen < self._settings.least_seen:
             detail = f"{seen} things to tell of that the photos show, {self._settings.least_seen} asked for"
             raise SiteError(Reason.TOO_LITTLE_TO_SAY, detail)
@@ -123,17 +123,19 @@ class Composer:
         aim = _between(_AIM_TOKENS, style.share("tokens"))
         chosen = select(around, _between(_MOST_FACTS, style.share("facts")), "above", self._settings.from_map)
 
-        def told(standpoint: Standpoint | None, facts: Sequence[Fact]) -> list[Told]:
+        def told(plan: Plan, standpoint: Standpoint | None, facts: Sequence[Fact]) -> list[Told]:
             return tell(self._teller(voice, site_id, "long"), plan, standpoint, facts)
 
-        for held in dict.fromkeys((standpoint is not None, False)):
+        # With the standpoint in a sentence of its own too much may rest on the map; at the start it shares one.
+        cases = [(plan, standpoint), (PLANS[0], standpoint), (plan, None)]
+        for order, held in dict.fromkeys(cases if standpoint is not None else cases[-1:]):
             for count in range(len(chosen), 0, -1):
-                candidate = told(standpoint if held else None, chosen[:count])
+                candidate = told(order, held, chosen[:count])
                 if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, site.cues):
                     yield candidate
         if standpoint is not None and self._settings.from_map == 1:
-            yield told(standpoint, [])
-        yield from (told(None, [fact]) for fact in around if fact.seen or self._settings.from_map == 1)
+            yield told(plan, standpoint, [])
+        yield from (told(plan, None, [fact]) for fact in around if fact.seen or self._settings.from_map == 1)
 
     def _is_of_photos(self, candidate: Sequence[Told], cues: Sequence[Cue]) -> bool:
         """Whether no more sentences rest on the map alone than the settings allow."""
