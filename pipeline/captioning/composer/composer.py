@@ -128,7 +128,7 @@ class Composer:
 
         # With the standpoint in a sentence of its own too much may rest on the map; at the start it shares one.
         cases = [(plan, standpoint), (PLANS[0], standpoint), (plan, None)]
-        for order, held in dict.fromkeys(cases if standpoint is not None else cases[-1:]):
+        for order, held in cases if standpoint is not None else cases[-1:]:
             for count in range(len(chosen), 0, -1):
                 candidate = told(order, held, chosen[:count])
                 if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, site.cues):

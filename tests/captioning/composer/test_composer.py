@@ -571,3 +571,19 @@ def test_what_may_be_shrubs_is_told_as_greenery(code: str, confidence: float, to
     assert [word for word in ("grass", "greenery", "Grasfläche", "Grün") if re.search(rf"\b{word}\b", text)] == [
         word for word in (told,) if word
     ]
+
+
+def test_the_road_that_the_photos_show_underfoot_is_seen_and_told_as_the_map_has_it() -> None:
+    street = cue("m1", "map", "road", category="residential", distance_m=2.0, bearing_deg=10.0)
+    house = cue("o1", "object", "building", position="left", view_id="0")
+    ground = cue("o2", "object", "paved ground", position="ahead", view_id="0")
+    composer = Composer(config.Composer(), seed=0)
+    (refused,) = composer.describe([site([street, house])])
+    assert isinstance(refused, SiteError)
+    assert refused.reason == Reason.TOO_LITTLE_TO_SAY
+    for places in range(20):  # whatever plan and wording the site gets
+        told = describe(site([street, house, ground], site_id=f"s{places}"), composer)
+        (sentence,) = [s for s in told.sentences if s.variant == "long" and "m1" in s.cue_ids]
+        assert "residential street" in sentence.text
+        assert "paved" not in told.long
+        assert {"m1", "o2"} <= set(sentence.cue_ids)
