@@ -221,7 +221,7 @@ class ViewColours:
             return _with(segment, _colour("grey", share / (share + named)))
         lit = inner & (self._lightness >= DARK)
         pale = lit & (self._lightness >= BUILDING_PALE) & (np.hypot(self._a, self._b) <= BUILDING_CHROMA)
-        if area(lit) < LIT * size or area(pale) < BUILDING_SHARE * area(lit):
+        if area(inner) < FACADE_AREA * inner.size or area(pale) < BUILDING_SHARE * max(area(lit), LIT * size):
             return segment
         return _with(segment, _colour("pale", area(pale) / area(lit)))
 

@@ -33,7 +33,9 @@ _AIM_TOKENS = (90, 170)
 _MOST_FACTS = (8, 13)
 _FIRST_PERSON = 0.65
 _SHORT_FACTS = 4
-_REWORDINGS = 4
+_REWORDINGS = 8
+_LEAST_WORDS = 12
+"""Where little is told a wording of so many words is looked for: what `grounding.least_words` asks for by default."""
 
 
 class Composer:
@@ -123,14 +125,17 @@ class Composer:
         aim = _between(_AIM_TOKENS, style.share("tokens"))
         chosen = select(around, _between(_MOST_FACTS, style.share("facts")), "above", self._settings.from_map)
 
-        def told(plan: Plan, standpoint: Standpoint | None, facts: Sequence[Fact]) -> list[Told]:
-            return tell(self._teller(voice, site_id, "long"), plan, standpoint, facts)
+        def told(plan: Plan, standpoint: Standpoint | None, facts: Sequence[Fact], *rewording: int) -> list[Told]:
+            return tell(self._teller(voice, site_id, "long", *rewording), plan, standpoint, facts)
 
         # With the standpoint in a sentence of its own too much may rest on the map; at the start it shares one.
         cases = [(plan, standpoint), (PLANS[0], standpoint), (plan, None)]
         for order, held in cases if standpoint is not None else cases[-1:]:
             for count in range(len(chosen), 0, -1):
-                candidate = told(order, held, chosen[:count])
+                wordings = [told(order, held, chosen[:count])]
+                if _words(wordings[0]) < _LEAST_WORDS:
+                    wordings += [told(order, held, chosen[:count], i) for i in range(1, _REWORDINGS)]
+                candidate = next((w for w in wordings if _words(w) >= _LEAST_WORDS), wordings[0])
                 if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, site.cues):
                     yield candidate
         if standpoint is not None and self._settings.from_map == 1:
@@ -204,6 +209,10 @@ def _first_within(limit: int, candidates: Iterator[list[Told]]) -> list[Told]:
 
 def _text(sentences: Sequence[Told]) -> str:
     return " ".join(told.text for told in sentences)
+
+
+def _words(sentences: Sequence[Told]) -> int:
+    return len(_text(sentences).split())
 
 
 def _between(bounds: tuple[int, int], share: float) -> int:
