@@ -586,4 +586,5 @@ def test_the_road_that_the_photos_show_underfoot_is_seen_and_told_as_the_map_has
         (sentence,) = [s for s in told.sentences if s.variant == "long" and "m1" in s.cue_ids]
         assert "residential street" in sentence.text
         assert "paved" not in told.long
+        assert len(told.long.split()) >= 12
         assert {"m1", "o2"} <= set(sentence.cue_ids)
