@@ -43,6 +43,8 @@ FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
 """Minimum shares of the view: a narrower or smaller stretch of one colour is no facade."""
 BLURRED, GAP = 0.05, 0.03
 """Shares of the view's width: columns are averaged over the first, and a gap of the second does not split a facade."""
+MIRRORED_LIGHTNESS, MIRRORED_CHROMA = 48.0, 28.0
+"""Least lightness and chroma of blue that is no building's colour: glass mirrors the sky."""
 REST = 0.5
 """What is beside the facades of a mask is a building too if it has this share of the mask; else it goes with them."""
 BEFORE_NEXT = 2.0
@@ -127,6 +129,8 @@ class ViewColours:
         grey &= (a >= GROUND_A[0]) & (a <= GROUND_A[1]) & (b >= GROUND_B[0]) & (b <= GROUND_B[1])
         red = (a >= REDDISH_A) & ((hue >= REDDISH_HUE[0]) | (hue <= REDDISH_HUE[1])) & (lightness >= DARK)
         self._ground = {"grey": grey, "pale": (lightness >= GROUND_PALE) & (chroma <= PALE_CHROMA), "reddish": red}
+        blue = self.named == self.names.index("blue")
+        self._mirrored = blue & (lightness >= MIRRORED_LIGHTNESS) & (chroma >= MIRRORED_CHROMA)
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
         self._lit = not is_night(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
@@ -167,7 +171,7 @@ class ViewColours:
         width = inner.shape[1]
         kernel = np.ones(min(width, max(3, round(BLURRED * width))))
         lit = inner & (self._lightness >= DARK)
-        counts = (*self._counts(lit), (lit & self._grey).sum(axis=0), lit.sum(axis=0), inner.sum(axis=0))
+        counts = (*self._counts(lit & ~self._mirrored), *(mask.sum(axis=0) for mask in (lit & self._grey, lit, inner)))
         *names, grey, light, whole = (np.convolve(row, kernel, "same") for row in counts)
         name, confidence = self._surest(np.array(names) / np.maximum(light, 1), FACADE_SHARE)
         name[(np.max(names, axis=0) < grey) | (light < LIT * whole) | ~inner.any(axis=0)] = -1
@@ -221,7 +225,9 @@ class ViewColours:
             return _with(segment, _colour("grey", share / (share + named)))
         lit = inner & (self._lightness >= DARK)
         pale = lit & (self._lightness >= BUILDING_PALE) & (np.hypot(self._a, self._b) <= BUILDING_CHROMA)
-        if area(inner) < FACADE_AREA * inner.size or area(pale) < BUILDING_SHARE * max(area(lit), LIT * size):
+        coloured = area(lit & (self.named >= 0) & ~np.isin(self.named, [self.names.index(name) for name in _PALE]))
+        least = max(BUILDING_SHARE * max(area(lit), LIT * size), BEFORE_NEXT * coloured)
+        if area(inner) < FACADE_AREA * inner.size or area(pale) < least:
             return segment
         return _with(segment, _colour("pale", area(pale) / area(lit)))
 

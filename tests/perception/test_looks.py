@@ -188,6 +188,11 @@ PAINTS = {"white": (250, 250, 248), "beige": (225, 205, 170), "brick-red": (150,
           "yellow": (220, 185, 70), "green": (60, 130, 70), "blue": (40, 80, 180), "grey": (128, 128, 128)}  # fmt: skip
 
 
+def test_the_sky_in_a_house_s_glass_is_not_its_colour() -> None:
+    assert colours(view((80, 150, 240)), HOUSES) == [None]
+    assert colours(view((150, 190, 215)), HOUSES) == ["blue"]  # painted boards
+
+
 @examples(40)
 @given(
     paint=st.sampled_from(sorted(PAINTS)),
