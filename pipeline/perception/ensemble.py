@@ -12,7 +12,7 @@ from pipeline.perception.masks import area
 from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.vocabulary import Term, vocabulary
 
-VERSION = 2
+VERSION = 3
 
 
 class Ensemble:

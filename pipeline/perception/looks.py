@@ -2,8 +2,8 @@
 
 A pixel has a name if it lies in a box of `colours.yaml`. A thing has that of most of its named pixels, if those are
 many and no other name comes near; in a row of houses each stretch that has one becomes a building of its own. What has
-none may be grey, by stricter rules, and ground may be pale. Nothing is said at night, under light of a strong tint, of
-small things, and of what nobody describes by its colour. So many things have none: what is said is meant to be true,
+none may be grey or pale, by stricter rules, and ground reddish. Nothing is said at night, under light of a strong tint,
+of small things, and of what nobody describes by its colour. So many things have none: what is said is meant to be true,
 not complete.
 """
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
+from pipeline.perception.fronts import WALL, is_front
 from pipeline.perception.markings import markings
 from pipeline.perception.masks import Bools, area
 from pipeline.perception.plausible import is_night
@@ -42,6 +43,8 @@ FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
 """Minimum shares of the view: a narrower or smaller stretch of one colour is no facade."""
 BLURRED, GAP = 0.05, 0.03
 """Shares of the view's width: columns are averaged over the first, and a gap of the second does not split a facade."""
+MIRRORED_LIGHTNESS, MIRRORED_CHROMA = 48.0, 28.0
+"""Least lightness and chroma of blue that is no building's colour: glass mirrors the sky."""
 REST = 0.5
 """What is beside the facades of a mask is a building too if it has this share of the mask; else it goes with them."""
 BEFORE_NEXT = 2.0
@@ -60,10 +63,14 @@ GROUND_GREY, GROUND_A, GROUND_B = (24.0, 74.0), (-5.0, 2.5), (-15.0, 3.5)
 """What is grey of ground: it is bluer in the shade of a blue sky; sand has a higher b*, and red paving a higher a*."""
 GROUND_PALE, PALE_CHROMA = 70.0, 13.0
 """Least lightness of pale ground, whatever it is made of, and its most chroma."""
+REDDISH_A, REDDISH_HUE = 7.0, (345.0, 58.0)
+"""Least a* of reddish ground, which paving of brick is, and its hue; lamps give a hue above."""
+BUILDING_PALE, BUILDING_CHROMA, BUILDING_SHARE = 62.0, 16.0, 0.5
+"""The same of a pale building, and the least share of what is lit of it: there are windows and a roof."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
 """Groups and labels that are described by their colour."""
-_MASONRY, _WALL = frozenset({"brick-red"}), "wall"
-"""Of a stretch of brick that the border of the view cuts nobody sees whether it is a house's wall or a garden's."""
+_MASONRY = frozenset({"brick-red"})
+"""A stretch of brick that the border of the view cuts, or that has no openings, is a wall: a house's or a garden's."""
 _PALE = frozenset({"white", "beige"})
 """What paint would be; ground is pale in the sun, whatever it is made of."""
 
@@ -103,7 +110,7 @@ class ViewColours:
 
     def __init__(self, pixels: Pixels, segments: Sequence[Segment], words: Mapping[str, Term]) -> None:
         """Names the pixels; the segments say whether there is a sky, and a dark one."""
-        self._words = words
+        self._words, self._segments = words, segments
         scale = min(1.0, LONG_SIDE_PX / max(pixels.shape))
         self._size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
         small = cv2.resize(pixels, self._size, interpolation=cv2.INTER_AREA)
@@ -120,7 +127,10 @@ class ViewColours:
         self._grey &= (b >= GREY_B[0]) & (b <= GREY_B[1])
         grey = (lightness >= GROUND_GREY[0]) & (lightness <= GROUND_GREY[1])
         grey &= (a >= GROUND_A[0]) & (a <= GROUND_A[1]) & (b >= GROUND_B[0]) & (b <= GROUND_B[1])
-        self._ground = {"grey": grey, "pale": (lightness >= GROUND_PALE) & (chroma <= PALE_CHROMA)}
+        red = (a >= REDDISH_A) & ((hue >= REDDISH_HUE[0]) | (hue <= REDDISH_HUE[1])) & (lightness >= DARK)
+        self._ground = {"grey": grey, "pale": (lightness >= GROUND_PALE) & (chroma <= PALE_CHROMA), "reddish": red}
+        blue = self.named == self.names.index("blue")
+        self._mirrored = blue & (lightness >= MIRRORED_LIGHTNESS) & (chroma >= MIRRORED_CHROMA)
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
         self._lit = not is_night(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
@@ -142,7 +152,7 @@ class ViewColours:
         if group == "building":
             parts = self._facades(segment)
             lit_white = any(part.attribute == "white" for part in parts)
-            return parts if lit_white else [part if part.looks else self._perhaps_grey(part) for part in parts]
+            return parts if lit_white else [part if part.looks else self._perhaps_plain(part) for part in parts]
         if group == "ground":
             segment = _with(segment, *markings(self._small(segment.mask), self._lightness, self._a, self._b))
         inner = self._inner(segment.mask)
@@ -161,7 +171,7 @@ class ViewColours:
         width = inner.shape[1]
         kernel = np.ones(min(width, max(3, round(BLURRED * width))))
         lit = inner & (self._lightness >= DARK)
-        counts = (*self._counts(lit), (lit & self._grey).sum(axis=0), lit.sum(axis=0), inner.sum(axis=0))
+        counts = (*self._counts(lit & ~self._mirrored), *(mask.sum(axis=0) for mask in (lit & self._grey, lit, inner)))
         *names, grey, light, whole = (np.convolve(row, kernel, "same") for row in counts)
         name, confidence = self._surest(np.array(names) / np.maximum(light, 1), FACADE_SHARE)
         name[(np.max(names, axis=0) < grey) | (light < LIT * whole) | ~inner.any(axis=0)] = -1
@@ -180,8 +190,11 @@ class ViewColours:
             mask = np.zeros_like(rest)
             mask[:, columns] = rest[:, columns]
             rest[:, columns] = False
-            cut = colour in _MASONRY and (left == 0 or right == width) and _WALL in self._words
-            made = replace(segment, mask=mask, label=_WALL) if cut else replace(segment, mask=mask)
+            made = replace(segment, mask=mask)
+            if colour in _MASONRY and WALL in self._words:
+                uncut = left > 0 and right < width
+                if not (uncut and is_front(mask, self._lightness, self._segments)):
+                    made = replace(made, label=WALL)
             parts.append(_with(made, _colour(colour, sure)))
         if area(rest) >= REST * area(segment.mask):
             return [*parts, replace(segment, mask=rest)]
@@ -201,16 +214,22 @@ class ViewColours:
         middle &= self._lightness[:, columns] >= DARK
         return area(middle & (self.named[:, columns] == colour)) >= FACADE_SHARE * max(1, area(middle))
 
-    def _perhaps_grey(self, segment: Segment) -> Segment:
-        """The building, grey if much of it is, and hardly any of it has another colour or is white."""
+    def _perhaps_plain(self, segment: Segment) -> Segment:
+        """The building, grey if much of it is, and hardly any of it has another colour or is white; or pale."""
         inner = self._inner(segment.mask)
         size = max(1, area(inner))
         share = area(inner & self._grey) / size
         named = area(inner & (self.named >= 0)) / size
         white = area(inner & (self.named == self.names.index("white"))) / size
-        if share < GREY_SHARE or share < BEFORE_NEXT * named or white >= PAINTED_WHITE:
+        if share >= max(GREY_SHARE, BEFORE_NEXT * named) and white < PAINTED_WHITE:
+            return _with(segment, _colour("grey", share / (share + named)))
+        lit = inner & (self._lightness >= DARK)
+        pale = lit & (self._lightness >= BUILDING_PALE) & (np.hypot(self._a, self._b) <= BUILDING_CHROMA)
+        coloured = area(lit & (self.named >= 0) & ~np.isin(self.named, [self.names.index(name) for name in _PALE]))
+        least = max(BUILDING_SHARE * max(area(lit), LIT * size), BEFORE_NEXT * coloured)
+        if area(inner) < FACADE_AREA * inner.size or area(pale) < least:
             return segment
-        return _with(segment, _colour("grey", share / (share + named)))
+        return _with(segment, _colour("pale", area(pale) / area(lit)))
 
     def _tinted(self, mask: Bools) -> bool:
         """Whether the light on a thing has a colour, by what is beside it."""

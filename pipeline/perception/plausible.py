@@ -84,7 +84,8 @@ def _misplaced(mask: Bools, group: str, where: Mapping[str, Bools | None]) -> bo
     if group in _STANDS:
         return bool(rows[0] > LOW * height) or _within(mask, where["ground"]) or _floats(mask, where["sky"])
     if group in _HANGS:
-        return _within(mask, where["ground"])
+        # What goes on above the view may as well be a flag, a roof or a parasol as an awning.
+        return _within(mask, where["ground"]) or (group == "awning" and bool(rows[0] == 0))
     if group == "plant":
         return _within(mask, where["sky"]) or (rows[-1] < 0.9 * height and _within(mask, where["building"]))
     return group == "sky" and bool(rows[0] > 0) and _within(mask, where["building"])

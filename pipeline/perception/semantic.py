@@ -13,12 +13,13 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment, View
 from pipeline.perception.closed_set import SPEC, load
+from pipeline.perception.fronts import settled
 from pipeline.perception.masks import Marked, parts, segments, sides
 from pipeline.perception.model_input import Shown
 from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.plausible import plausible
 
-VERSION = 3
+VERSION = 4
 MOST_SCORES = 12_000_000
 """Every second row and column of a larger map of scores is used: models give it enlarged four or eight times."""
 
@@ -84,7 +85,7 @@ class SemanticSegmenter:
             for part in (sides(whole) if self.words[label].group == "building" else [whole])
         ]
         sure = [mark for mark in marked if mark.confidence >= self._config.min_confidence]
-        return plausible(segments(sure, self.words), pixels, self.words)
+        return settled(plausible(segments(sure, self.words), pixels, self.words), pixels, self.words)
 
 
 def shares_by_label(scores: Floats, labels: Labels, *, softmax: bool) -> dict[str | None, Floats]:

@@ -43,6 +43,7 @@ ODD = {
     "a cone taken for a sign": seen("sign", slice(95, 105), slice(30, 36)),
     "a road in the air": seen("path", slice(10, 20), slice(30, 60)),
     "a tree in a window": seen("tree", slice(50, 60), slice(30, 45)),
+    "a flag from above, taken for an awning": seen("awning", slice(0, 45), slice(30, 60)),
     "a dashboard taken for a wall": seen("wall", slice(100, HEIGHT), slice(100, WIDTH)),
 }
 
@@ -56,6 +57,7 @@ EVEN = {
     "a lamp against the sky": seen("lamp", slice(5, 39), slice(30, 33)),
     "a flag against the sky": seen("flag", slice(10, 20), slice(30, 40)),
     "a branch that hangs into the view": seen("tree", slice(0, 20), slice(0, 60)),
+    "an awning on a house": seen("awning", slice(60, 70), slice(30, 60)),
     "a sign on a house": seen("sign", slice(50, 60), slice(30, 60)),
     "a tree before a house": seen("tree", slice(30, 85), slice(30, 60)),
     "a hedge at the foot of a view": seen("hedge", slice(70, HEIGHT), slice(0, 40)),

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from pipeline.captioning.base import Description, Evidence, prompt_set_of
-from pipeline.captioning.composer.document_planning import PLANS, select
+from pipeline.captioning.composer.document_planning import PLANS, Plan, select
 from pipeline.captioning.composer.fusion import facts_of
 from pipeline.captioning.composer.legibility import cut_off, notices
 from pipeline.captioning.composer.readings import Readings
@@ -34,13 +34,15 @@ _AIM_TOKENS = (90, 170)
 _MOST_FACTS = (8, 13)
 _FIRST_PERSON = 0.65
 _SHORT_FACTS = 4
-_REWORDINGS = 4
+_REWORDINGS = 8
+_LEAST_WORDS = 12
+"""Where little is told a wording of so many words is looked for: what `grounding.least_words` asks for by default."""
 
 
 class Composer:
     """Writes descriptions by rule, each with choices keyed by the seed and the site."""
 
-    name = "composer 3"
+    name = "composer 4"
     model: str | None = None
     room: int | None = None
 
@@ -96,7 +98,7 @@ class Composer:
         around = [fact for fact in around if fact.seen or visible.issuperset(fact.cue_ids)]
         if standpoint is None and not around:
             raise SiteError(Reason.NO_CUES, f"none of {len(site.cues)} cues is lasting, legible and worth a word")
-        seen = sum(fact.seen for fact in around)
+        seen = sum(fact.seen for fact in around) + (standpoint is not None and standpoint.seen)
         if seen < self._settings.min_seen:
             detail = f"{seen} things to tell of that the photos show, {self._settings.min_seen} asked for"
             raise SiteError(Reason.TOO_LITTLE_TO_SAY, detail)
@@ -128,17 +130,22 @@ class Composer:
         aim = _between(_AIM_TOKENS, style.share("tokens"))
         chosen = select(around, _between(_MOST_FACTS, style.share("facts")), "above", self._settings.max_map_share)
 
-        def told(standpoint: Standpoint | None, facts: Sequence[Fact]) -> list[Told]:
-            return tell(self._teller(voice, site_id, "long"), plan, standpoint, facts)
+        def told(plan: Plan, standpoint: Standpoint | None, facts: Sequence[Fact], *rewording: int) -> list[Told]:
+            return tell(self._teller(voice, site_id, "long", *rewording), plan, standpoint, facts)
 
-        for held in dict.fromkeys((standpoint is not None, False)):
+        # With the standpoint in a sentence of its own too much may rest on the map; at the start it shares one.
+        cases = [(plan, standpoint), (PLANS[0], standpoint), (plan, None)]
+        for order, held in cases if standpoint is not None else cases[-1:]:
             for count in range(len(chosen), 0, -1):
-                candidate = told(standpoint if held else None, chosen[:count])
+                wordings = [told(order, held, chosen[:count])]
+                if _words(wordings[0]) < _LEAST_WORDS:
+                    wordings += [told(order, held, chosen[:count], i) for i in range(1, _REWORDINGS)]
+                candidate = next((w for w in wordings if _words(w) >= _LEAST_WORDS), wordings[0])
                 if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, site.cues):
                     yield candidate
         if standpoint is not None and self._settings.max_map_share == 1:
-            yield told(standpoint, [])
-        yield from (told(None, [fact]) for fact in around if fact.seen or self._settings.max_map_share == 1)
+            yield told(plan, standpoint, [])
+        yield from (told(plan, None, [fact]) for fact in around if fact.seen or self._settings.max_map_share == 1)
 
     def _is_of_photos(self, candidate: Sequence[Told], cues: Sequence[Cue]) -> bool:
         """Whether no more sentences rest on the map alone than the settings allow."""
@@ -207,6 +214,10 @@ def _first_within(limit: int, candidates: Iterator[list[Told]]) -> list[Told]:
 
 def _text(sentences: Sequence[Told]) -> str:
     return " ".join(told.text for told in sentences)
+
+
+def _words(sentences: Sequence[Told]) -> int:
+    return len(_text(sentences).split())
 
 
 def _between(bounds: tuple[int, int], share: float) -> int:

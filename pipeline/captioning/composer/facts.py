@@ -14,9 +14,13 @@ from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Cue, FactKind, Look, Position
 
 _QUOTED_CHARACTERS = 48
-_HARDER = {"wall": 0.22, "awning": 0.22, "tower": 0.22, "grass": 0.1, "house": 0.1, "building": 0.05}
+_HARDER = {"wall": 0.2, "awning": 0.22, "tower": 0.22, "grass": 0.1, "house": 0.1, "building": 0.05}
 """By how much surer an engine must be of some labels: shop fronts are taken for walls, parasols for awnings, masts for
 towers, shrubs for grass."""
+_COLOURED_WALL = 0.05
+"""The same of a wall with a sure colour, which is no shop front."""
+_MORE_GENERAL = {"grass": "vegetation", "house": "building"}
+"""What else is told, if the engine is sure enough of that: it is true of either."""
 _WITH_LOOK = 0.1
 """By how much less of what has a sure look but a plain one, which few wrong masks have."""
 _PLAIN = frozenset({"grey", "pale"})
@@ -133,12 +137,11 @@ def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
     Views may overlap, so that the number is the greatest that one view shows.
     """
     alike: dict[_Kind, list[Cue]] = defaultdict(list)
-    for cue in cues:
-        noun = nouns.of(cue)
-        looks = _looks(cue, nouns)
-        least = least_sure + _HARDER.get(cue.label, -_WITH_LOOK if _tell_much(cue) else 0.0)
-        if noun is not None and cue.confidence >= least:
-            alike[noun, looks, cue.position].append(cue)
+    for seen in cues:
+        cue = _as_sure(seen, least_sure)
+        noun = nouns.of(cue) if cue is not None else None
+        if cue is not None and noun is not None:
+            alike[noun, _looks(cue, nouns), cue.position].append(cue)
     found = []
     for (noun, looks, _), group in _once(alike).items():
         group.sort(key=lambda cue: (cue.distance_m is None, cue.distance_m, cue.depth != "near", cue.cue_id))
@@ -162,6 +165,16 @@ def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
             )
         )
     return found
+
+
+def _as_sure(cue: Cue, least_sure: float) -> Cue | None:
+    """An object by its label, by a more general one where the engine is too unsure of that, or None."""
+    harder = {**_HARDER, "wall": _COLOURED_WALL} if _tell_much(cue) else _HARDER
+    plain = -_WITH_LOOK if _tell_much(cue) else 0.0
+    for label in (cue.label, _MORE_GENERAL.get(cue.label)):
+        if label is not None and cue.confidence >= least_sure + harder.get(label, plain):
+            return cue.model_copy(update={"label": label})
+    return None
 
 
 def _is_building(cue: Cue) -> bool:

@@ -1,7 +1,7 @@
 """Finds the standpoint: the road, junction, crossing, stop, square or park around the site."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.captioning.language.facts import Fact
 from pipeline.captioning.language.nouns import Nouns
@@ -23,27 +23,49 @@ class Standpoint:
     parts: dict[str, Fact]
 
     @property
+    def seen(self) -> bool:
+        """Whether the photos show the ground that the map says one stands on."""
+        return any(fact.seen for fact in self.parts.values())
+
+    @property
     def cue_ids(self) -> list[str]:
         """Cue ids of all parts."""
         return [cue_id for fact in self.parts.values() for cue_id in fact.cue_ids]
 
 
 def standpoint_of(facts: Sequence[Fact], nouns: Nouns) -> tuple[Standpoint | None, list[Fact]]:
-    """The standpoint, if the map tells it, and the facts that are left to be said of the surroundings."""
+    """The standpoint, if the map tells it, and the facts that are left to be said of the surroundings.
+
+    The road that the photos show underfoot is part of the standpoint, unless its looks are to be told.
+    """
     standpoint = _standpoint([fact for fact in facts if fact.quote is None and fact.name is None], nouns)
     used = list(standpoint.parts.values()) if standpoint else []
     roads = {fact.noun for fact in used if fact.kind == "road"}
+    underfoot = [fact for fact in facts if roads and _is_underfoot(fact, nouns)]
     rest = [
         fact
         for fact in facts
         if fact not in used
+        and fact not in underfoot
         and not _is_around(fact)
         and not (fact.kind == "road" and fact.noun in roads and _metres(fact) <= _BY_ROAD_M)
-        and not (
-            roads and fact.kind == "object" and not fact.looks and fact.noun and fact.noun.singular in nouns.underfoot
-        )
     ]
-    return standpoint, rest
+    return standpoint and _shown(standpoint, underfoot), rest
+
+
+def _is_underfoot(fact: Fact, nouns: Nouns) -> bool:
+    return fact.kind == "object" and not fact.looks and fact.noun is not None and fact.noun.singular in nouns.underfoot
+
+
+def _shown(standpoint: Standpoint, underfoot: Sequence[Fact]) -> Standpoint:
+    """The standpoint, whose road the photos show as well."""
+    ids = tuple(cue_id for fact in underfoot for cue_id in fact.cue_ids)
+    role = next((role for role, fact in standpoint.parts.items() if fact.kind == "road"), None)
+    if not ids or role is None:
+        return standpoint
+    road = standpoint.parts[role]
+    shown = replace(road, cue_ids=(*ids, *road.cue_ids), seen=True)
+    return replace(standpoint, parts={**standpoint.parts, role: shown})
 
 
 def _is_around(fact: Fact) -> bool:

@@ -551,3 +551,40 @@ def test_what_the_engine_is_not_sure_of_is_not_told_and_walls_take_more() -> Non
         other = cue("o2", "object", label, position="left", confidence=confidence)
         strict = Composer(ANY.model_copy(update={"min_confidence": 0.7}), seed=0)
         assert (label in describe(site([tree, other]), strict).long) == told
+
+
+@pytest.mark.parametrize(
+    ("code", "confidence", "told"),
+    [
+        ("en", 0.85, "grass"), ("en", 0.75, "greenery"), ("en", 0.65, None),
+        ("de", 0.85, "Grasfläche"), ("de", 0.75, "Grün"), ("de", 0.65, None),
+    ],
+)  # fmt: skip
+def test_what_may_be_shrubs_is_told_as_greenery(code: str, confidence: float, told: str | None) -> None:
+    cues = [
+        cue("o1", "object", "tree", position="ahead"),
+        cue("o2", "object", "bench", position="right"),
+        cue("o3", "object", "grass", position="left", confidence=confidence),
+    ]
+    strict = Composer(ANY.model_copy(update={"least_sure": 0.7, "prompt_set": f"composer-{code}-1"}), seed=0)
+    text = describe(site(cues), strict).long
+    assert [word for word in ("grass", "greenery", "Grasfläche", "Grün") if re.search(rf"\b{word}\b", text)] == [
+        word for word in (told,) if word
+    ]
+
+
+def test_the_road_that_the_photos_show_underfoot_is_seen_and_told_as_the_map_has_it() -> None:
+    street = cue("m1", "map", "road", category="residential", distance_m=2.0, bearing_deg=10.0)
+    house = cue("o1", "object", "building", position="left", view_id="0")
+    ground = cue("o2", "object", "paved ground", position="ahead", view_id="0")
+    composer = Composer(config.Composer(), seed=0)
+    (refused,) = composer.describe([site([street, house])])
+    assert isinstance(refused, SiteError)
+    assert refused.reason == Reason.TOO_LITTLE_TO_SAY
+    for places in range(20):  # whatever plan and wording the site gets
+        told = describe(site([street, house, ground], site_id=f"s{places}"), composer)
+        (sentence,) = [s for s in told.sentences if s.variant == "long" and "m1" in s.cue_ids]
+        assert "residential street" in sentence.text
+        assert "paved" not in told.long
+        assert len(told.long.split()) >= 12
+        assert {"m1", "o2"} <= set(sentence.cue_ids)
