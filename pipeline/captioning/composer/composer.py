@@ -36,7 +36,7 @@ _FIRST_PERSON = 0.65
 _SHORT_FACTS = 4
 _REWORDINGS = 8
 _LEAST_WORDS = 12
-"""Where little is told a wording of so many words is looked for: what `grounding.least_words` asks for by default."""
+"""Where little is told a wording of so many words is looked for: what `grounding.min_words` asks for by default."""
 
 
 class Composer:
