@@ -57,7 +57,10 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        return one_line(f"{self.where}: found {self.found}; allowed: {self.allowed}")
+        found = self.found
+        if len(found) > _LONGEST:
+            found = f"{found[:_LONGEST]}... ({len(found):,} characters)"
+        return one_line(f"{self.where}: found {found}; allowed: {self.allowed}")
 
 
 class ConfigError(Exception):
