@@ -111,7 +111,7 @@ def _in_table(address: str | int) -> str:
 
 
 def _files(pid: int) -> set[str]:
-    """What a process has open; nothing where it is another user's, whose files the system hides."""
+    """The open files of a process; none where it is another user's, whose files the system hides."""
     found = set()
     with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
         for file in (_PROC / str(pid) / "fd").iterdir():

@@ -86,7 +86,7 @@ class Selection(Section):
 
 @dataclass(frozen=True)
 class Subset:
-    """What was written."""
+    """The result: what was written."""
 
     manifest: Manifest
     left_out: int

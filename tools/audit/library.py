@@ -29,7 +29,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Facts:
-    """What plans choose samples by."""
+    """The facts that plans choose samples by."""
 
     sample_id: str
     region: str

@@ -45,7 +45,7 @@ def world_sources(config: Mapping[str, JsonValue]) -> dict[str, WorldStreetSourc
 
 @dataclass(frozen=True)
 class Truthful:
-    """What the truth says of one description."""
+    """A description held against the truth."""
 
     quotes: int
     quotes_true: int

@@ -84,7 +84,7 @@ class DialogueCaptioner:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What lives in one event loop."""
+    """The objects that belong to one event loop."""
 
     loop: asyncio.AbstractEventLoop
     client: ModelClient

@@ -27,7 +27,7 @@ _STREET_TOKENS = 300
 
 @dataclass(frozen=True)
 class Craft:
-    """What all dialogues of a build share."""
+    """Settings, prompts and limits that all dialogues of a build share."""
 
     settings: Dialogue
     policy: Grounding

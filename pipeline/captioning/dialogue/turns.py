@@ -177,7 +177,7 @@ class _Dialogue:
     async def _verified(
         self, written: Sequence[Sentence], known: Witnesses, before: Heard | None = None
     ) -> Heard | None:
-        """What the verifier says of all claims; those that it was asked before are not asked again."""
+        """The verifier's verdicts on all claims; those that it was asked before are not asked again."""
         craft = self._craft
         if "verify" not in craft.prompt_set.turns:
             return None
@@ -210,7 +210,7 @@ class _Dialogue:
         return await asyncio.to_thread(ground, written, known, region, said, most)
 
     def _to_mend(self, found: Grounded) -> dict[str, Any]:
-        """What stands and what was taken out, with the claim that failed and who speaks against it."""
+        """The sentences that stand and those taken out, with the claim that failed and who speaks against it."""
         kept = [{"variant": s.variant, "text": model_text(s.text)} for s in found.sentences]
         out = [
             {

@@ -28,7 +28,7 @@ _WORTH_A_GLANCE = 0.001
 
 @dataclass(frozen=True)
 class Whole:
-    """What a glance at all of a file tells of where its imagery ends, beyond what it says itself."""
+    """Where a file's imagery ends by a glance at all of it, beyond what it says itself."""
 
     alpha: int | None
     """A band that is one, though it is not called so."""
@@ -169,7 +169,7 @@ def grid_of(raster: Any, name: str) -> Grid:
 
 
 def raster_faults(raster: Any, look: RasterLook) -> list[tuple[str, str]]:
-    """What makes an open raster unusable: found, allowed."""
+    """The faults that make an open raster unusable: found, allowed."""
     faults = []
     if Path(f"{raster.name}.msk").exists():
         faults.append(("a mask file beside it", "the mask inside the file (GDAL_TIFF_INTERNAL_MASK=YES)"))

@@ -31,7 +31,7 @@ _ASSUMED = tuple(web_mercator(z) for z in range(21))
 
 @dataclass(frozen=True)
 class Layer:
-    """What a document says of one layer's tiles."""
+    """One layer's tiles by a capabilities document."""
 
     matrices: tuple[Matrix, ...]
     names: dict[int, str]
@@ -41,7 +41,7 @@ class Layer:
     boxes: tuple[Box, ...]
 
     def request(self, matrix: Matrix, x: int, y: int) -> Request:
-        """What asks for a tile."""
+        """The request for a tile."""
         values = {"TileMatrix": self.names[matrix.z], "TileRow": str(y), "TileCol": str(x)}
         return Request(_fill(self.template, values), accept=MEDIA, max_bytes=LIMITS.max_bytes, cache="validated")
 

@@ -1,4 +1,4 @@
-"""What keeps strangers out: sessions, CSRF tokens, host names, limits of rate and size, and response headers.
+"""Keeps strangers out: sessions, CSRF tokens, host names, limits of rate and size, and response headers.
 
 Cookies are signed with a key that stands in the database, so that sessions outlive a restart. A page of another site
 can neither read the CSRF token nor set the header that carries it.

@@ -1,4 +1,4 @@
-"""What a search of Panoramax asks for, by query or by JSON body.
+"""Reads what a search of Panoramax asks for, by query or by JSON body.
 
 After geovisio 2.15 (documented). The width of `place_fov_tolerance` on each side, and boxes across the antimeridian
 (west > east): (unchecked).
@@ -33,7 +33,7 @@ class Wanted:
 
 
 def wanted_by(ask: Ask) -> Wanted:
-    """What a search wants.
+    """Read what a search wants.
 
     Raises:
         Refused: it cannot be understood.

@@ -28,7 +28,7 @@ _NO_ANSWER = Reply(b"nobody answers here\n", "text/plain", 404)
 
 @dataclass(frozen=True)
 class _Met:
-    """What a request met before it was answered."""
+    """Identity, attempt and fault of a request, found before it is answered."""
 
     identity: str
     attempt: int
@@ -47,15 +47,15 @@ class Server:
         self._in_flight: Counter[str] = Counter()
 
     def apis(self) -> web.Application:
-        """What answers at the APIs' port."""
+        """The application at the APIs' port."""
         return self._application([route for route in ROUTES if not route.pictures])
 
     def pictures(self) -> web.Application:
-        """What answers at the pictures' port."""
+        """The application at the pictures' port."""
         return self._application([route for route in ROUTES if route.pictures])
 
     def trap(self) -> web.Application:
-        """What answers where nothing may knock."""
+        """The application where no request may arrive."""
         return self._application([], trap=True)
 
     def close(self) -> None:
