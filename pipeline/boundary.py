@@ -145,7 +145,7 @@ class Boundary:
         if alike >= FIRST_SITES:
             return MachineError(
                 f"{self.what} failed in the same way on each of the first {FIRST_SITES} sites: {line} ({place}). The"
-                " sites are not to blame: mend the installation, the settings or geoscribe; the log has the traceback"
+                " sites are not to blame: fix the installation, the settings or geoscribe; the log has the traceback"
             )
         return SiteError(self.reason, f"{self.what}: {line} ({place})")
 

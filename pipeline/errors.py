@@ -1,7 +1,7 @@
 """Errors, by who has to act.
 
 `SiteError` concerns one site or one picture: it becomes a row with a reason, and the build goes on.
-`ConfigError` is the user's to mend, before any work. `MachineError` (disk full, engine missing) stops the build.
+`ConfigError` is the user's to fix, before any work. `MachineError` (disk full, engine missing) stops the build.
 """
 
 from dataclasses import dataclass

@@ -79,7 +79,7 @@ class Selection(Section):
     """West, south, east, north in degrees."""
 
     def conditions(self) -> list[Condition]:
-        """Those of `quality`."""
+        """The conditions of `quality`."""
         split = [re.split("(<=|>=)", text) for text in self.quality]
         return [Condition(measure, sign == ">=", float(limit)) for measure, sign, limit in split]
 

@@ -127,7 +127,7 @@ for _name, (_pattern, _firsts) in _CORE.items():
 
 
 def _bytes(_: _Loader, node: yaml.Node) -> None:
-    """Nothing in any file is bytes."""
+    """Refuse bytes: no file has any."""
     raise _refused("bytes", node.start_mark)
 
 

@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def splits(self) -> list[Split]:
-        """Those with a share, in order."""
+        """The splits with a share, in order."""
         return sorted(split for split, share in self.shares.items() if share)
 
 

@@ -198,7 +198,7 @@ class Manifest(_Entry):
 
     @property
     def listed(self) -> list[FileEntry]:
-        """Everything that the dataset consists of."""
+        """All files that the dataset consists of."""
         return [*self.files, *self.shards]
 
 

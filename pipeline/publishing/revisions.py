@@ -134,7 +134,7 @@ def take_over(out: Store, standing: Standing, name: str, workspace: str | None) 
 
 @dataclass(frozen=True)
 class _Owner:
-    """Whose a place is."""
+    """The owner of a place."""
 
     name: str
     workspace: str | None

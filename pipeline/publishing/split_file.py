@@ -80,7 +80,7 @@ def split_file(
 
 
 def read_split_file(out: Store, before: Manifest | None) -> SplitFile | None:
-    """That of a revision; None where it has none or it cannot be read, which is logged."""
+    """The split file of a revision; None where it has none or it cannot be read, which is logged."""
     path = next((file.path for file in before.files if file.path.endswith(f"/{SPLIT_FILE}")), None) if before else None
     if path is None:
         return None

@@ -96,7 +96,7 @@ def _same(cue: Cue, it: Testimony, policy: Grounding) -> bool:
 
 
 def true_cues(view: StreetView, world: WorldStreetSource) -> list[Cue]:
-    """Everything that is truly in a view of the synthetic world.
+    """All cues that are truly in a view of the synthetic world.
 
     Raises:
         SiteError: the world has no such photo.

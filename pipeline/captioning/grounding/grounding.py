@@ -52,7 +52,7 @@ def ground(
     said: Heard | None = None,
     short_tokens: int = 77,
 ) -> Grounded:
-    """Judge a description and mend it.
+    """Judge a description and take out what fails.
 
     Args:
         sentences: of all variants, each variant's in reading order, with the claims that their writer lists.

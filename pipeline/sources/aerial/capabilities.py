@@ -114,7 +114,7 @@ def pick(known: Mapping[str, Any], wanted: str, where: str) -> Any:
     """
     if wanted not in known:
         names = ", ".join(sorted(known)[:40]) or "none"
-        raise MachineError(f"{Problem(where, repr(wanted), f'one of {names}')}; mend the build file")
+        raise MachineError(f"{Problem(where, repr(wanted), f'one of {names}')}; correct the build file")
     return known[wanted]
 
 

@@ -49,7 +49,7 @@ class Asset(Wire):
 
 
 class Party(Wire):
-    """Who made or provides something."""
+    """A maker or provider of something."""
 
     name: Text = ""
     roles: tuple[str, ...] = ()

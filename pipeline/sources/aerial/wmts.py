@@ -126,7 +126,9 @@ def _matrix_set(service: Any, layer: Any, settings: config.WmtsSource, where: st
     name = next((name for name in names if capabilities.is_web_mercator(systems[name])), None)
     if name is None:
         found = "; ".join(f"{name} in {systems[name]}" for name in names) or "no matrix set"
-        raise MachineError(f"{Problem(f'{where}.matrix_set', found, 'a matrix set in EPSG:3857')}; mend the build file")
+        raise MachineError(
+            f"{Problem(f'{where}.matrix_set', found, 'a matrix set in EPSG:3857')}; correct the build file"
+        )
     return name, links[name].tilematrixlimits
 
 

@@ -52,7 +52,7 @@ class Sessions:
         return f"{body}|{self._sign('session', body)}"
 
     def alias(self, cookie: str | None, now: float) -> str | None:
-        """Whose session it is; None if it is none, or over."""
+        """The alias of a session's person; None if there is no such session, or it is over."""
         body, _, signature = (cookie or "").rpartition("|")
         parts = body.split("|")
         if len(parts) != 3 or not hmac.compare_digest(signature, self._sign("session", body)):

@@ -109,7 +109,7 @@ def _looking_at(scene: Scene, params: dict[str, Any]) -> tuple[list[Shot], Point
 
 
 def _among(shots: list[Shot], params: dict[str, Any]) -> list[Shot]:
-    """Those with the ids, sequences and dates that are asked for."""
+    """The photos with the ids, sequences and dates that are asked for."""
     ids, collections = _names(params.get("ids")), _names(params.get("collections"))
     since, until = _interval(params.get("datetime"))
     return [

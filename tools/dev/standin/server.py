@@ -154,6 +154,6 @@ def _made(route: Route, ask: Ask) -> Reply:
 
 
 def _client(ask: Ask, request: web.Request) -> str:
-    """Who asks: by key, or by address."""
+    """The client that asks: by key, or by address."""
     key = ask.headers.get("authorization") or next((ask.query[k] for k in KEY_PARAMETERS if k in ask.query), None)
     return digest(key) if key else str(request.remote)
