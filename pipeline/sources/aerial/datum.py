@@ -42,7 +42,7 @@ class _System:
     @property
     def shifts(self) -> bool:
         """Whether it brings an operation to WGS 84 that moves anything."""
-        return self.whole.is_bound and any(self.whole.coordinate_operation.towgs84 or [1.0])
+        return bool(self.whole.is_bound and any(self.whole.coordinate_operation.towgs84 or [1.0]))
 
     @property
     def ellipsoid(self) -> tuple[float, float]:
@@ -110,9 +110,11 @@ def datum_fault(crs: str, lon: float, lat: float, limit_m: float | None) -> tupl
     """
     system, accuracy = _system(crs), datum_accuracy_m(crs, lon, lat)
     name = f"coordinate system {system.own.name}"
-    if accuracy is None and not system.shifts:
-        like_wgs84 = system.ellipsoid == _system("OGC:CRS84").ellipsoid
-        return None if like_wgs84 else (f"{name}, whose datum is unknown", "one that leads to WGS 84")
+    like_wgs84 = system.ellipsoid == _system("OGC:CRS84").ellipsoid
+    if accuracy is None and like_wgs84 and not system.shifts:
+        return None
+    if accuracy is None and not system.whole.is_bound:
+        return f"{name}, whose datum is unknown", "one that leads to WGS 84"
     if limit_m is None or (accuracy is not None and accuracy <= limit_m):
         return None
     accept = f"`max_datum_error_m: {'null' if accuracy is None else f'{accuracy:g}'}` accepts it"
