@@ -118,7 +118,7 @@ def _spare(raster: Any, bands: list[int]) -> int | None:
 def _is_mask(values: NDArray[Any]) -> bool:
     """Whether a band's values are those of an alpha band: nothing or all, and both of them."""
     top = values.max()
-    both = top in {1, np.iinfo(values.dtype).max} and values.min() == 0
+    both = top in {1, 255, np.iinfo(values.dtype).max} and values.min() == 0
     return bool(both and ((values == 0) | (values == top)).mean() >= _TWO_VALUES)
 
 
