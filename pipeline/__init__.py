@@ -1,1 +1,1 @@
-"""What runs on workers: config, sources, imaging, perception, captioning, stages and the Beam graph."""
+"""Code that runs on workers: config, sources, imaging, perception, captioning, stages and the Beam graph."""

@@ -145,7 +145,7 @@ class Boundary:
         if alike >= FIRST_SITES:
             return MachineError(
                 f"{self.what} failed in the same way on each of the first {FIRST_SITES} sites: {line} ({place}). The"
-                " sites are not to blame: mend the installation, the settings or geoscribe; the log has the traceback"
+                " sites are not to blame: fix the installation, the settings or geoscribe; the log has the traceback"
             )
         return SiteError(self.reason, f"{self.what}: {line} ({place})")
 
@@ -177,7 +177,7 @@ def reading(path: Path, allowed: str) -> Iterator[None]:
 
 
 def last_line(error: BaseException) -> str:
-    """What the last line of a traceback says: type and message, in one line without keys, of bounded length."""
+    """The last line of a traceback: type and message, in one line without keys, of bounded length."""
     text = redact.clean(" ".join(traceback.format_exception_only(error)[-1:]))
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_LONGEST]
 

@@ -1,7 +1,7 @@
 """Errors, by who has to act.
 
 `SiteError` concerns one site or one picture: it becomes a row with a reason, and the build goes on.
-`ConfigError` is the user's to mend, before any work. `MachineError` (disk full, engine missing) stops the build.
+`ConfigError` is the user's to fix, before any work. `MachineError` (disk full, engine missing) stops the build.
 """
 
 from dataclasses import dataclass
@@ -57,7 +57,10 @@ class Problem:
     allowed: str
 
     def __str__(self) -> str:
-        return one_line(f"{self.where}: found {self.found}; allowed: {self.allowed}")
+        found = self.found
+        if len(found) > _LONGEST:
+            found = f"{found[:_LONGEST]}... ({len(found):,} characters)"
+        return one_line(f"{self.where}: found {found}; allowed: {self.allowed}")
 
 
 class ConfigError(Exception):

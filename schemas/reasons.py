@@ -67,7 +67,7 @@ class About:
     stage: Literal["imagery", "cues", "captions", "publish"]
     """The stage that gives it."""
     meaning: str
-    """What `geoscribe status` prints."""
+    """The line that `geoscribe status` prints."""
     passing: bool = False
     """Whether the same request may succeed later, so that `geoscribe retry` is worthwhile."""
     outage: bool = False

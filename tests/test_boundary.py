@@ -199,3 +199,9 @@ def test_what_errors_quote_can_neither_steer_a_terminal_nor_break_a_line(sign: s
     assert detail.isprintable()
     assert len(SiteError(Reason.GONE, "x" * 1_000_000).detail) < 5_000
     assert str(Problem(f"photos/{sign}.jpg", sign, "[red]a file[/red]")).isprintable()
+
+
+def test_a_problem_quotes_no_more_than_anybody_reads() -> None:
+    text = str(Problem("name", "x" * 3_000_000, "a name"))
+    assert len(text) < 2_100
+    assert text.endswith("xxx... (3,000,000 characters); allowed: a name")

@@ -17,7 +17,7 @@ _AGAIN_S = 0.2
 
 
 class Listener(StrEnum):
-    """Whose the socket is that listens on a port."""
+    """Owners of the socket that listens on a port."""
 
     NOBODY = "nobody"
     OURS = "ours"
@@ -52,7 +52,7 @@ def is_free(host: str, port: int) -> bool:
 
 
 def listener(host: str, port: int, session: int) -> Listener:
-    """Who listens where a client of this host and port gets to.
+    """The owner of the socket that a client of this host and port gets to.
 
     Args:
         host: name or address, of this machine.
@@ -111,7 +111,7 @@ def _in_table(address: str | int) -> str:
 
 
 def _files(pid: int) -> set[str]:
-    """What a process has open; nothing where it is another user's, whose files the system hides."""
+    """The open files of a process; none where it is another user's, whose files the system hides."""
     found = set()
     with contextlib.suppress(FileNotFoundError, ProcessLookupError, PermissionError):
         for file in (_PROC / str(pid) / "fd").iterdir():

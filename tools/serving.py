@@ -197,7 +197,7 @@ def _ready(settings: Dialogue, endpoint: str, process: subprocess.Popen[bytes], 
 
 
 def _get(endpoint: str, path: str, env: Mapping[str, str]) -> object:
-    """What the server answers, read as JSON if it is some (else its text); None if it does not answer with success."""
+    """The server's answer, read as JSON if it is some (else its text); None if it does not answer with success."""
     request = urllib.request.Request(endpoint.rstrip("/").removesuffix("/v1") + path)  # noqa: S310 - http only, see `command`
     if "VLLM_API_KEY" in env:
         request.add_header("Authorization", f"Bearer {env['VLLM_API_KEY']}")

@@ -79,14 +79,14 @@ class Selection(Section):
     """West, south, east, north in degrees."""
 
     def conditions(self) -> list[Condition]:
-        """Those of `quality`."""
+        """The conditions of `quality`."""
         split = [re.split("(<=|>=)", text) for text in self.quality]
         return [Condition(measure, sign == ">=", float(limit)) for measure, sign, limit in split]
 
 
 @dataclass(frozen=True)
 class Subset:
-    """What was written."""
+    """The result: what was written."""
 
     manifest: Manifest
     left_out: int

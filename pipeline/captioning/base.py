@@ -22,7 +22,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Description:
-    """What a captioner wrote."""
+    """The texts that a captioner wrote about a place."""
 
     long: str
     short: str

@@ -1,4 +1,4 @@
-"""What a map feature is, from its tags: one of our few kinds, and the source's own class.
+"""Classifies a map feature by its tags: one of our few kinds, and the source's own class.
 
 Tags are OSM's (https://wiki.openstreetmap.org/wiki/Map_features). Overture's and other files' properties are brought to
 them by `pipeline.sources.maps.read_geo`, where a class of their own goes into the tag `category` or `class`.
@@ -13,7 +13,7 @@ Shape = Literal["point", "line", "area"]
 
 
 class Class(NamedTuple):
-    """What a feature is."""
+    """The class of a feature."""
 
     kind: FactKind
     category: str

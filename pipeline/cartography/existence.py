@@ -139,7 +139,7 @@ def is_drawn_hidden(what: Class, shape: Shape) -> bool:
 
 
 def _stage(key: str, value: str, tags: Tags) -> str | None:
-    """What one tag says of a thing's life."""
+    """The stage of a thing's life that one tag states."""
     said = value.strip().lower().replace(" ", "_").replace("-", "_")
     if key in _MAIN_KEYS:
         led = _LED.match(said)
@@ -160,7 +160,7 @@ def _stage(key: str, value: str, tags: Tags) -> str | None:
 
 
 def _by_prefix(key: str, said: str, tags: Tags) -> str | None:
-    """What `disused:shop=...` says of a thing that is a `shop` as well."""
+    """The stage that `disused:shop=...` states of a thing that is a `shop` as well."""
     before, _, after = key.partition(":")
     if after not in _MAIN_KEYS or after not in tags or said in _NO:
         return None

@@ -48,7 +48,7 @@ class Element(NamedTuple):
 
 @dataclass(frozen=True)
 class Extract:
-    """What a file held."""
+    """The content of a map file."""
 
     elements: Iterable[Element]
     extracted_at: datetime | None
@@ -127,7 +127,7 @@ def features_of(elements: Iterable[Element], window: Window, left_out: Counter[s
 
 
 def _faults(geometries: NDArray[np.object_]) -> NDArray[np.str_]:
-    """What is wrong with each geometry, in words; empty where nothing is."""
+    """The fault of each geometry, in words; empty where there is none."""
     faults = np.full(len(geometries), "", dtype="U40")
     coordinates, owner = shapely.get_coordinates(geometries, return_index=True)
     far = owner[(np.abs(coordinates) > [180.0, 90.0]).any(axis=1)]
@@ -154,7 +154,7 @@ def _valid(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
 
 
 def _features(element: Element, trust: Trust) -> list[Feature] | str:
-    """What an element gives, or why it gives nothing."""
+    """The features that an element gives, or why it gives none."""
     tags, geometry = element.tags, element.geometry
     assert geometry is not None
     shape = _SHAPES[geometry.geom_type]

@@ -31,7 +31,7 @@ def in_pixels(
 
 
 def cut(features: Sequence[Feature], pixels: Sequence[BaseGeometry], size_px: int, margin_px: float) -> list[Item]:
-    """What lies on the chip or at most a margin beyond it, cut to that."""
+    """The items that lie on the chip or at most a margin beyond it, cut to that."""
     low, high = -margin_px, size_px + margin_px
     shapes = shapely.clip_by_rect(np.array(pixels, dtype=object), low, low, high, high)
     return [(feature, shape) for feature, shape in zip(features, shapes, strict=True) if not shape.is_empty]

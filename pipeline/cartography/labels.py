@@ -151,7 +151,7 @@ def _beside(dot: BaseGeometry, text: str, lettering: Lettering) -> list[_Wish]:
 
 
 class _Board:
-    """What is taken on the chip."""
+    """The areas of the chip that labels have taken."""
 
     def __init__(self, size_px: int, dots: Sequence[BaseGeometry], lettering: Lettering) -> None:
         self._dots = shapely.MultiPoint(dots)

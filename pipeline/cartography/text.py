@@ -13,7 +13,7 @@ _MARGIN = 4
 
 
 def label_of(feature: Feature) -> str | None:
-    """What to write: the name if the font has all its characters, else the English name, else nothing."""
+    """The label to write: the name if the font has all its characters, else the English name, else nothing."""
     if not feature.told:
         return None
     for name in (feature.name, feature.name_en):

@@ -125,7 +125,7 @@ class VerifierFloor(Section):
 
 
 class Grounding(Section):
-    """What a description must satisfy, whoever wrote it (`pipeline.captioning.grounding`)."""
+    """Requirements of a description, whoever wrote it (`pipeline.captioning.grounding`)."""
 
     level: Literal["lenient", "witnessed", "strict"] = "witnessed"
     """`lenient`: a sentence is dropped if a witness contradicts one of its claims. `witnessed`: also if nobody but its

@@ -14,14 +14,14 @@ from schemas.records import Continent, Latitude, Longitude
 
 
 class RegionPerception(Section):
-    """What of the section `perception` a region has of its own."""
+    """Keys of the section `perception` that a region may set for itself."""
 
     ocr: OcrConfig
     """Engine that reads text in this region, instead of the build's."""
 
 
 class RegionCaptioner(Section):
-    """What of the section `captioner` a region has of its own."""
+    """Keys of the section `captioner` that a region may set for itself."""
 
     prompt_set: Name
     """Prompt set for this region, instead of the build's: another language, say. Of the same kind."""

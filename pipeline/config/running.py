@@ -31,7 +31,7 @@ class Limits(Section):
 
 
 class Prices(Section):
-    """What things cost, for `geoscribe plan` and `run.json`. All in one currency; nothing costs anything by default."""
+    """Prices for `geoscribe plan` and `run.json`. All in one currency; nothing costs anything by default."""
 
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
     """ISO 4217 code of the currency of all prices."""

@@ -105,6 +105,12 @@ def _date(loader: _Loader, node: yaml.ScalarNode) -> str:
     return found.isoformat()
 
 
+def _int(loader: _Loader, node: yaml.ScalarNode) -> int | str:
+    """A whole number of 64 bits; what is longer stays a text, which Python may refuse to write out as a number."""
+    number = int(loader.construct_yaml_int(node))
+    return number if number.bit_length() < 64 else str(loader.construct_scalar(node))
+
+
 def _float(loader: _Loader, node: yaml.ScalarNode) -> float | str:
     """A number; its text where that has more digits than the number tells, as that of version 1.10 has."""
     number = float(loader.construct_yaml_float(node))
@@ -121,12 +127,13 @@ for _name, (_pattern, _firsts) in _CORE.items():
 
 
 def _bytes(_: _Loader, node: yaml.Node) -> None:
-    """Nothing in any file is bytes."""
+    """Refuse bytes: no file has any."""
     raise _refused("bytes", node.start_mark)
 
 
 _Loader.add_constructor(f"{_TAG}binary", _bytes)
 _Loader.add_constructor(f"{_TAG}timestamp", _date)
+_Loader.add_constructor(f"{_TAG}int", _int)
 _Loader.add_constructor(f"{_TAG}float", _float)
 
 

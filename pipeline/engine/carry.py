@@ -57,7 +57,7 @@ def inputs(sites: Sequence[Site], below: Mapping[str, Sequence[LayerRow]]) -> di
 
 
 def find(stage: Stage, task: UnitTask, store: Store, wanted: Mapping[str, str]) -> Carried:
-    """What earlier tables of the unit hold of the wanted rows (`inputs`). Of several tables, the most alike counts."""
+    """Find the wanted rows (`inputs`) in earlier tables of the unit. Of several tables, the most alike counts."""
     found = Carried()
     parts = task.parts(stage)
     alike: list[tuple[int, LayerFile, Made]] = []

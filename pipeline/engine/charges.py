@@ -24,7 +24,7 @@ def calls_per_site(build: Build, region: Region) -> float:
 
 
 def money(build: Build, plan: Plan) -> dict[str, float]:
-    """What a plan costs, by what it is for; what costs nothing is left out."""
+    """The costs of a plan, by what they are for; what costs nothing is left out."""
     assumed, prices = build.assumptions, build.assumptions.prices
     tokens = assumed.prompt_tokens_per_call * prices.million_prompt_tokens
     tokens += assumed.completion_tokens_per_call * prices.million_completion_tokens

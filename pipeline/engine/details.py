@@ -1,4 +1,4 @@
-"""What sites failed of, in words, counted: which detail of a reason is the commonest.
+"""Counts the details of failed sites: which one of a reason is the commonest.
 
 Details that differ in numbers and names alone (a tile's, a photo's, a length) count as one, shown by one of them.
 """

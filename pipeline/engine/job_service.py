@@ -41,7 +41,7 @@ class _LostError(Exception):
 
 @dataclass(frozen=True)
 class _Jobs:
-    """What all jobs of a build have in common."""
+    """The settings that all jobs of a build have in common."""
 
     how: Machinery
     build: Build

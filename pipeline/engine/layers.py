@@ -69,7 +69,7 @@ class LayerFile:
 
 @dataclass(frozen=True)
 class Made:
-    """What a table's rows were made from."""
+    """The inputs that a table's rows were made from."""
 
     parts: dict[str, str]
     """By part of the rows: digest of settings, versions and fingerprints."""
@@ -215,7 +215,7 @@ def read_counts(store: Store, file: LayerFile) -> Counts:
 
 
 def read_made(store: Store, file: LayerFile) -> Made | None:
-    """What a table's rows were made from; None where the table does not say, cannot be read or is gone."""
+    """The inputs of a table's rows; None where the table does not say, cannot be read or is gone."""
     try:
         with store.reader(file.path) as source:
             raw = json.loads((pq.read_metadata(source).metadata or {}).get(MADE, b"null"))

@@ -1,4 +1,4 @@
-"""What sites of a build take on this machine: CPU time and bytes by stage, measured on a few and kept in the cache.
+"""Measures what sites of a build take on this machine: CPU time and bytes by stage, on a few sites, kept in the cache.
 
 The figures depend on settings and machine, not on sources: they hold for each build of the same engines and imagery.
 """
@@ -32,7 +32,7 @@ _FOLDER = "measured"
 
 @dataclass(frozen=True)
 class Measured:
-    """What a site took."""
+    """Measured costs of a site."""
 
     cpu_s: dict[str, float]
     """Seconds of CPU time by stage, of all threads; a stage whose work a model server does is not listed."""
@@ -80,7 +80,7 @@ def keep(build: Build, found: Measured) -> Path:
 
 
 def kept(build: Build) -> Measured | None:
-    """What was measured on this machine with the build's settings; None if nothing was, or it cannot be read."""
+    """The measurement on this machine with the build's settings; None if there is none, or it cannot be read."""
     try:
         return Measured(**json.loads(_file(build).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):

@@ -54,7 +54,7 @@ class _Fault(BaseModel):
 
 @dataclass
 class _Job:
-    """What is known of the workers of a job."""
+    """The state of the workers of a job."""
 
     workers: int = 0
     changed: float = field(default_factory=time.monotonic)
@@ -74,7 +74,7 @@ class Presence:
         self._lock = threading.Lock()
 
     def at(self, job: str) -> str:
-        """What the workers of a job are given. It holds a secret: to be given to workers and to nobody else."""
+        """The address that the workers of a job are given. It holds a secret: give it to nobody else."""
         host, port = self._listening.getsockname()[:2]
         return f"{host}:{port}/{self._token}/{job}"
 

@@ -40,7 +40,7 @@ _NAMES = tuple(stage.name for stage in STAGES)
 
 @dataclass(frozen=True)
 class Publication:
-    """What came of publishing."""
+    """The result of publishing."""
 
     published: Published | None
     """None if every site of the finished units failed, or the dataset would have shrunk."""

@@ -131,7 +131,7 @@ def _entries(jobs: Sequence[ShardJob], store: Store, out: Store) -> list[ShardEn
 
 
 def _receipt(job: ShardJob, store: Store) -> ShardEntry | None:
-    """What a job's receipt says; None where there is none that can be read."""
+    """The content of a job's receipt; None where there is none that can be read."""
     try:
         told = json.loads(store.read(job.receipt))
         if "damaged" in told:

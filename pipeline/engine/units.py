@@ -84,7 +84,7 @@ def stage_bases(build: Build, registry: Registry, region: Region) -> dict[str, s
 
 
 def _sampled(build: Build, registry: Registry, region: Region) -> list[str | float]:
-    """What a region's sites depend on besides the sampling settings: the sources that the sampler uses."""
+    """The dependencies of a region's sites besides the sampling settings: the sources that the sampler uses."""
     settings, around = sampling_of(build, region), registry.map(region.name)
     found: list[str | float] = []
     capped = settings.max_per_sequence is not None or settings.max_per_contributor is not None

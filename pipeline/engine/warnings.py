@@ -1,4 +1,4 @@
-"""What is allowed in a build file, and yet may not be what its author wants."""
+"""Warnings: settings that are allowed in a build file, and yet may not be what its author wants."""
 
 import numpy as np
 

@@ -131,7 +131,7 @@ def _by_region(tasks: Sequence[UnitTask], counts: dict[LayerFile, Counts]) -> li
 
 
 def garbage(store: Store) -> list[tuple[LayerFile, int]]:
-    """What `collect_garbage` would remove, with the bytes of each file."""
+    """The files that `collect_garbage` would remove, with their bytes."""
     sizes = list_layers(store).sizes
     return [(file, sizes.get(file, 0)) for file in read_state(store).stale]
 

@@ -49,7 +49,7 @@ class Crop:
         return self.width >= _WHOLE * self.full_width and self.height >= _WHOLE * self.full_height
 
     def fault(self) -> str | None:
-        """What is wrong with it, in words; None if it can be."""
+        """The fault, in words; None if there is none."""
         said = f"{self.width:g} x {self.height:g} at {self.left:g}, {self.top:g} of {self.full_width:g} x "
         said += f"{self.full_height:g}"
         if min(self.full_width, self.full_height, self.width, self.height) <= 0 or min(self.left, self.top) < 0:

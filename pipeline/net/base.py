@@ -25,7 +25,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a response means."""
+    """The meaning of a response."""
 
     kind: Literal["ok", "again", "final", "fatal"]
     """`again`: a later attempt may succeed. `final`: the request has failed for good. `fatal`: no request to this

@@ -25,7 +25,7 @@ from pipeline.net.transport import Transport
 
 
 def user_agent(network: Network) -> str:
-    """What the client calls itself, with whom to turn to."""
+    """The client's name for itself, with whom to turn to."""
     contact = f" (+{network.contact})" if network.contact else ""
     return f"geoscribe/{version('geoscribe')}{contact}"
 
@@ -37,7 +37,7 @@ def cache_folder(network: Network) -> Path:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What lives in one event loop."""
+    """The objects that belong to one event loop."""
 
     loop: asyncio.AbstractEventLoop
     transport: Transport

@@ -50,7 +50,7 @@ def place(url: str, key: Key, value: str) -> tuple[str, dict[str, str]]:
 
 
 def missing(provider: Provider, network: Network) -> list[tuple[str, str]]:
-    """What a build lacks to use this provider, and how to fix it. Makes no network requests."""
+    """The keys that a build lacks to use this provider, and how to fix it. Makes no network requests."""
     found = []
     if provider.key and (fault := _fault(provider.key)):
         found.append(fault)

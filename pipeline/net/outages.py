@@ -13,7 +13,7 @@ WINDOW = 50
 
 @dataclass(frozen=True)
 class OutageRules:
-    """What a build does where a host fails or refuses again and again: it waits, and then stops."""
+    """Rules for a host that fails or refuses again and again: the build waits, and then stops."""
 
     wait_s: float
     """How long the host may be out."""

@@ -81,7 +81,7 @@ def _range_verdict(request: Request, reply: Reply) -> Verdict:
 
 
 def _range_fault(request: Request, reply: Reply) -> str | None:
-    """What is wrong with the response to a range request (RFC 9110, 14.4), if anything."""
+    """The fault of the response to a range request (RFC 9110, 14.4), if it has one."""
     found = _RANGE.fullmatch(reply.headers.get("content-range", "").strip())
     if reply.status != 206 or not found:
         return f"status {reply.status} without a Content-Range where a range is wanted"

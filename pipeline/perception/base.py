@@ -64,7 +64,7 @@ class Segment:
 
 
 class Engine(Protocol):
-    """What all engines have."""
+    """Attributes and methods that all engines have."""
 
     name: str
     """With the version of what it runs: `rapidocr 3.10.0`. Stands in every cue."""

@@ -135,7 +135,7 @@ def _text_cue(frame: Frame, box: TextBox, text: str, source: str, segments: Sequ
 
 
 def _support(frame: Frame, corners: NDArray[np.float64], segments: Sequence[Segment]) -> tuple[str | None, bool]:
-    """What a text is on, if one thing is under most of it, and whether it stays.
+    """The thing that a text is on, if one is under most of it, and whether it stays.
 
     A box holds more than its thing: where a mask says what is there, that counts.
     """

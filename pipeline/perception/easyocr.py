@@ -92,7 +92,7 @@ class EasyOcrEngine:
         ]
 
     def _boxes(self, pictures: Sequence[Pixels]) -> list[list[TextBox]]:
-        """What is read in pictures of one size."""
+        """The text boxes read in pictures of one size."""
         height, width = pictures[0].shape[:2]
         bgr = np.stack([picture[:, :, ::-1] for picture in pictures])
         answers = self._reader.readtext_batched(bgr, batch_size=self._config.batch)
@@ -163,7 +163,7 @@ def _reader(config: EasyOcr, device: str, folder: Path | None, **parts: bool) ->
 
 
 def _absent(config: EasyOcr, folder: Path | None, error: FileNotFoundError) -> Problem:
-    """What is missing, and where it can be had."""
+    """The missing files, and where they can be had."""
     listed = load_library("easyocr.config")
     models = {model["filename"]: model["url"] for model in listed.detection_models.values()}
     for generation in listed.recognition_models.values():

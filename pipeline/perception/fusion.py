@@ -1,4 +1,4 @@
-"""What several engines saw in one view, made one list: agreement counts more, disagreement is kept and said.
+"""Fuses what several engines saw in one view: agreement counts more, disagreement is kept and said.
 
 Two engines of which one is right about a thing with probability p and the other with q agree with 1 - (1 - p)(1 - q).
 Where they see things that exclude each other, p becomes p (1 - q) / (1 - pq), and q likewise (Shafer 1976, Dempster's

@@ -44,7 +44,7 @@ class _Name:
     hue: tuple[float, float] | None = None
 
     def share(self, lab: Lab) -> float:
-        """Of n x 3 pixels."""
+        """Share of n x 3 pixels."""
         lightness, chroma = lab[:, 0], np.hypot(lab[:, 1], lab[:, 2])
         has = (lightness >= self.lightness[0]) & (lightness <= self.lightness[1])
         has &= (chroma >= self.chroma[0]) & (chroma <= self.chroma[1])

@@ -94,7 +94,7 @@ def _joined(group: Sequence[TextBox]) -> TextBox:
 
 
 def _common_looks(group: Sequence[TextBox]) -> tuple[Look, ...]:
-    """What some parts look like, and no other part unlike it; with the least confidence."""
+    """The looks that some parts have and no other part contradicts; with the least confidence."""
     values: dict[str, list[Look]] = {}
     for look in (look for box in group for look in box.looks):
         values.setdefault(look.kind, []).append(look)

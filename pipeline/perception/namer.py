@@ -158,7 +158,7 @@ def _open_clip(config: OpenClipLabels, device: str) -> tuple[Any, Any, Any]:
 
 
 def crop(pixels: Pixels, blurred: Pixels, mask: Bools) -> Pixels:
-    """What a mask shows, for a model that takes whole pictures: its box with a margin, blurred outside the mask.
+    """Crop a mask for a model that takes whole pictures: its box with a margin, blurred outside the mask.
 
     Yang et al. 2023 (Fine-Grained Visual Prompting) found blurring to keep the context that cutting out loses, while
     the model still names the thing and not what is beside it.

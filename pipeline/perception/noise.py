@@ -15,7 +15,7 @@ _STROKES = frozenset("Il1i|oO0一二三丨口十工厂日田目回门")
 
 
 def text_box(words: str, confidence: float, corners: NDArray[np.float64], width: int, height: int) -> TextBox | None:
-    """What was read as a text box, cleaned; None where it is noise, personal data or an instruction.
+    """A reading as a text box, cleaned; None where it is noise, personal data or an instruction.
 
     Args:
         words: as read.

@@ -56,7 +56,7 @@ class TrueObject(_Record):
 
 
 class Truth(_Record):
-    """What is truly in a view."""
+    """The truth about a view."""
 
     texts: list[TrueText]
     objects: list[TrueObject]

@@ -1,4 +1,4 @@
-"""What a semantic model says that cannot be: a building in the sky, a road in the air, a tree in a window.
+"""Removes what a semantic model says and cannot be: a building in the sky, a road in the air, a tree in a window.
 
 Models that name each pixel make such mistakes on clouds, flares, reflections, manholes, the dashboard of the camera's
 own car, and in the dark. Flags and lamps may be anywhere.

@@ -104,7 +104,7 @@ class RapidOcrEngine:
         return [replace(box, polygon=_scaled(box.polygon, ratio)) for box in found]
 
     def _boxes(self, bgr: Pixels) -> list[TextBox]:
-        """What is read in a picture at the scale that it has."""
+        """The text boxes read in a picture at the scale that it has."""
         answer = self._reader(bgr)
         if answer.boxes is None:
             return []

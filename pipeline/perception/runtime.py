@@ -20,7 +20,7 @@ _KINDS = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint
 
 @dataclass(frozen=True)
 class ModelInputShape:
-    """What a model's one input is like."""
+    """Shape and layout of a model's one input."""
 
     sides: tuple[int | None, ...]
     """Length of each axis; None for what may have any."""
@@ -45,7 +45,7 @@ class Runtime(Protocol):
 
 
 class RuntimeFault(Exception):  # noqa: N818 - it is one: the model's, not ours
-    """What the library says of an input that the model cannot take."""
+    """The library's error for an input that the model cannot take."""
 
 
 def load_runtime(path: Path, device: Device, threads: int, where: str) -> Runtime:
@@ -147,7 +147,7 @@ class _LiteRt:
 
 
 def _onnx_failures() -> tuple[type[Exception], ...]:
-    """What onnxruntime raises; its exceptions have no common base."""
+    """The exceptions of onnxruntime, which have no common base."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     return (

@@ -229,7 +229,7 @@ def _grown(seeds: Bools, allowed: Bools, pairs: NDArray[np.int64]) -> Bools:
 
 
 def _ground_label(ground: Bools) -> str | None:
-    """What ground may be called by its outline, or None: then it may be the inside of the car that the camera is in.
+    """The class of ground by its outline, or None: then it may be the inside of the car that the camera is in.
 
     Ground that runs away from the camera narrows upwards and ends near the horizon. It is a road where it fills the
     foot of the picture or narrows towards the middle, and has few things standing on it; a pavement along a facade

@@ -25,7 +25,7 @@ CHECKPOINT = "perception.segmenters.checkpoint"
 
 
 def unusable(where: str, path: Path, error: Exception, allowed: str) -> ConfigError:
-    """What to say of a file of weights that cannot be used: the first line of what the library found."""
+    """The message for a file of weights that cannot be used: the first line of what the library found."""
     said = str(error).strip().split("\n")[0][:200] or type(error).__name__
     return ConfigError([Problem(where, f"{path}: {said}", allowed)])
 
@@ -98,7 +98,7 @@ def load_transformers(auto: str, name: str, revision: str | None, where: str, al
 
 
 def weights_digest(name: str, revision: str | None) -> str:
-    """What tells a model of transformers from others: the bytes of its folder, or its name and revision on the hub."""
+    """Digest of a transformers model: of the bytes of its folder, or of its name and revision on the hub."""
     folder = Path(name)
     if folder.is_dir():
         return digest([digest_file(path) for path in sorted(folder.iterdir()) if path.is_file()])

@@ -153,7 +153,7 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
 
 
 def _agreements(build: Build) -> list[str]:
-    """What the build states of agreements with sources whose terms forbid datasets."""
+    """The agreements that the build states with sources whose terms forbid datasets."""
     sections = [(name, section) for kind in KINDS for name, section in getattr(build.sources, kind).items()]
     stated = [(name, getattr(section, "separate_agreement", None)) for name, section in sections]
     return [f"{name}: used under a separate agreement: {words}" for name, words in stated if words]

@@ -1,4 +1,4 @@
-"""What people decided about published samples (`geoscribe audit apply`), as publishing takes it.
+"""People's decisions about published samples (`geoscribe audit apply`), as publishing takes them.
 
 Each decision names the texts that it was about by their SHA-256: where a build has since written others, it is stale
 and nothing is done.

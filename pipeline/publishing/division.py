@@ -42,7 +42,7 @@ class Places:
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a division."""
+    """Requirements of a division."""
 
     shares: Shares
     may_be_empty: frozenset[Split]
@@ -50,7 +50,7 @@ class Asked:
 
     @property
     def splits(self) -> list[Split]:
-        """Those with a share, in order."""
+        """The splits with a share, in order."""
         return sorted(split for split, share in self.shares.items() if share)
 
 
@@ -80,7 +80,7 @@ class Division:
 
     @property
     def cost(self) -> tuple[int, float]:
-        """What is to be least where shares cannot be filled.
+        """The cost that is minimised where shares cannot be filled.
 
         First empty splits, then the sites that are lost, which count twice, or are in another split than was asked.
         """

@@ -36,7 +36,7 @@ class FileEntry(_Entry):
 
 
 class ShardCounts(_Entry):
-    """What is counted in a shard."""
+    """Counts of a shard."""
 
     regions: dict[str, int] = {}
     """Samples by region."""
@@ -56,7 +56,7 @@ class ShardCounts(_Entry):
 
 
 class ShardContent(_Entry):
-    """What is in a shard. It stands in the shard's own footer as well, so that a shard can be taken for what it is."""
+    """The content of a shard. It stands in the shard's own footer as well, so that a shard says what it is."""
 
     split: AnySplit
     units: int
@@ -198,7 +198,7 @@ class Manifest(_Entry):
 
     @property
     def listed(self) -> list[FileEntry]:
-        """Everything that the dataset consists of."""
+        """All files that the dataset consists of."""
         return [*self.files, *self.shards]
 
 

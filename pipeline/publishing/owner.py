@@ -17,7 +17,7 @@ _MOST_NAMED = 20
 
 @dataclass(frozen=True)
 class Publishing:
-    """What publishing may do to a dataset that is there."""
+    """The changes that publishing may make to a dataset that is there."""
 
     allow_shrink: bool = False
     """Whether a region may have fewer rows than before. What is taken down or was rejected by a person goes all the
@@ -49,7 +49,7 @@ class WouldShrinkError(Exception):
 
 
 def shrinkage(before: Manifest | None, after: Mapping[str, int]) -> Shrinkage | None:
-    """What a dataset would lose, given the rows of each region that it is to have; None if no region loses rows."""
+    """The rows that a dataset would lose, given those that each region is to have; None if no region loses any."""
     had = rows_of(before) if before is not None else {}
     fewer = {region: (rows, after.get(region, 0)) for region, rows in had.items() if after.get(region, 0) < rows}
     return Shrinkage(fewer, (sum(had.values()), sum(after.values()))) if fewer else None

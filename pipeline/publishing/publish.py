@@ -41,7 +41,7 @@ VERSION = 7
 
 @dataclass(frozen=True)
 class Published:
-    """What was published."""
+    """The result of publishing."""
 
     counts: Counts
     shards: list[ShardEntry]

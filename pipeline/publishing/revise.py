@@ -16,7 +16,7 @@ from schemas.reasons import Reason
 
 @dataclass(frozen=True)
 class Revised:
-    """What a take-down did."""
+    """The result of a take-down."""
 
     manifest: Manifest
     """Manifest of the revision in force."""

@@ -53,7 +53,7 @@ class OvertakenError(Exception):
 
 @dataclass(frozen=True)
 class Standing:
-    """What is in a dataset's place at one moment."""
+    """The content of a dataset's place at one moment."""
 
     entries: dict[str, Entry]
     """By path."""
@@ -65,7 +65,7 @@ class Standing:
     """SHA-256 of the card in force."""
 
     def missing(self, revision: Manifest) -> list[str]:
-        """What a revision lists that is not there, or not in full length."""
+        """The files that a revision lists and that are not there, or not in full length."""
         sizes = {path: entry.size for path, entry in self.entries.items()}
         return [file.path for file in revision.listed if sizes.get(file.path) != file.bytes]
 
@@ -86,7 +86,7 @@ class Standing:
 
 
 def look(out: Store) -> Standing:
-    """What is there now.
+    """Read what is there now.
 
     Raises:
         ConfigError: a newer version of geoscribe published there.
@@ -134,7 +134,7 @@ def take_over(out: Store, standing: Standing, name: str, workspace: str | None) 
 
 @dataclass(frozen=True)
 class _Owner:
-    """Whose a place is."""
+    """The owner of a place."""
 
     name: str
     workspace: str | None

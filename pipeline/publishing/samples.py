@@ -193,7 +193,7 @@ def _named(image: Image, site: ImageryRow, what: str) -> Image:
 
 
 def _signatures(cues: CueRow, view_id: str) -> Signatures | None:
-    """Those of one picture; None where there is no such picture."""
+    """The signatures of one picture; None where there is no such picture."""
     found = {signature.kind: signature.values for signature in cues.signatures if signature.view_id == view_id}
     return Signatures.model_validate(found) if found else None
 

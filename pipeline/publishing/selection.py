@@ -51,7 +51,7 @@ class Sites:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is published."""
+    """The samples that are published."""
 
     split: NDArray[np.str_]
     """Split of each site; empty where it is left out."""

@@ -125,7 +125,7 @@ def write_shard(
 
 
 def read_entry(file: BinaryIO, path: str, known: FileEntry | None = None) -> ShardEntry | None:
-    """What the manifest says of a shard, from the shard itself; None where its bytes are not those its name promises.
+    """A shard's entry in the manifest, from the shard itself; None where its bytes are not those its name promises.
 
     Reads the whole file, unless `known` says its length and SHA-256.
     """

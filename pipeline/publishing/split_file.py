@@ -39,7 +39,7 @@ class RegionEntry(_Entry):
 
 
 class Fold(_Entry):
-    """What to train and test on for leave-one-continent-out: train and val rows of some regions, all rows of others."""
+    """A fold of leave-one-continent-out: train and val rows of some regions, all rows of others."""
 
     left_out: Continent
     train_regions: list[str]
@@ -60,7 +60,7 @@ class SplitFile(_Entry):
 def split_file(
     build: Build, split_of: Mapping[str, Split], regions: Mapping[str, RegionSplit], before: SplitFile | None
 ) -> SplitFile:
-    """What is written for a revision."""
+    """The split file of a revision."""
     continents = {region.name: region.continent for region in build.regions}
     entries = dict(before.regions) if before else {}
     entries |= {name: RegionEntry(continent=continents[name], **asdict(told)) for name, told in regions.items()}
@@ -80,7 +80,7 @@ def split_file(
 
 
 def read_split_file(out: Store, before: Manifest | None) -> SplitFile | None:
-    """That of a revision; None where it has none or it cannot be read, which is logged."""
+    """The split file of a revision; None where it has none or it cannot be read, which is logged."""
     path = next((file.path for file in before.files if file.path.endswith(f"/{SPLIT_FILE}")), None) if before else None
     if path is None:
         return None
@@ -120,7 +120,7 @@ def _add_samples(out: Store, path: str, found: dict[str, tuple[str, Split]]) -> 
 
 
 def remembered(told: SplitFile | None, samples: Mapping[str, tuple[str, Split]], before: Manifest | None) -> Remembered:
-    """What keeps its split. Regions of a revision that has no split file were all trained on."""
+    """The splits to keep. Regions of a revision that has no split file were all trained on."""
     units: dict[str, Split] = {}
     regions: dict[str, RegionSplit] = {}
     if told is not None:

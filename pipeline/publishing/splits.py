@@ -40,7 +40,7 @@ class RegionSplit:
 
 @dataclass(frozen=True)
 class Remembered:
-    """What was drawn before."""
+    """Splits that earlier revisions drew."""
 
     units: Mapping[str, Split]
     """Split of each unit that a revision has published, by H3 cell."""

@@ -134,7 +134,7 @@ class _Known:
             self._groups = {shard.path: number for number, shard in enumerate(before.shards)}
 
     def rows(self, shard: str) -> pa.Table | None:
-        """What the table says of a shard; None where that cannot be had."""
+        """The table's rows of a shard; None where they cannot be had."""
         if self._file is None or shard not in self._groups:
             return None
         try:

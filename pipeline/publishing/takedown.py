@@ -64,7 +64,7 @@ class Area(Section):
 
 
 class Takedown(Section):
-    """What may not be published."""
+    """A list of what may not be published."""
 
     source_ids: tuple[Text, ...] = ()
     """The sources' ids of pictures."""

@@ -105,7 +105,7 @@ class FinishedUnit:
 
 @dataclass(frozen=True)
 class UnitPart:
-    """What of a unit is published, and all that its rows take from the build beside its tables."""
+    """The published part of a unit, and all that its rows take from the build beside its tables."""
 
     region: str
     unit: str

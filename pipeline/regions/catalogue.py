@@ -117,7 +117,7 @@ def continent_at(lat: float, lon: float) -> Continent:
 
 
 def nearest_ids(wanted: str) -> str:
-    """What is allowed in place of an unknown id: the most similar ids, by id or name."""
+    """Suggestions in place of an unknown id: the most similar ids, by id or name."""
     entries = catalogue()
     names = {entry.name.lower(): entry.id for entry in entries.values()} | {id_[3:]: id_ for id_ in entries}
     close = [*difflib.get_close_matches(wanted.lower(), entries, n=3, cutoff=0.75)]

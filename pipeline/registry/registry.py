@@ -23,7 +23,7 @@ from schemas.reasons import Reason
 
 
 class Registry:
-    """What the stages of a build work with. Everything is made on first use, under a lock."""
+    """Sources, engines and captioner of a build. Everything is made on first use, under a lock."""
 
     def __init__(self, build: Build, limits_at: str | None = None) -> None:
         self.build = build

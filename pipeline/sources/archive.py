@@ -76,7 +76,7 @@ class _LocalFile:
 
 @dataclass(frozen=True)
 class Header:
-    """What an archive says of itself."""
+    """The header of an archive."""
 
     tile_type: TileType
     tile_compression: Compression

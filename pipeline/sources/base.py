@@ -90,7 +90,7 @@ class Road:
 
 
 class Source(Protocol):
-    """What all sources have."""
+    """Attributes and methods that all sources have."""
 
     name: str
     """As in the configuration."""

@@ -17,7 +17,7 @@ def origin(url: str) -> str:
 
 
 def address_faults(address: str) -> list[tuple[str, str]]:
-    """What is wrong with an address of a build file, whoever's it is: what was found, and what is allowed.
+    """The faults of an address of a build file, whoever's it is: what was found, and what is allowed.
 
     A key in it is: the settings are written into the workspace and the dataset.
     """

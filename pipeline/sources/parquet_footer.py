@@ -1,4 +1,4 @@
-"""What the footer of a Parquet file says of its columns, read without Arrow.
+"""Reads the columns in the footer of a Parquet file without Arrow.
 
 Arrow's own access to a column's metadata ends the process where that is damaged (its C++ exception is caught by
 nobody), so hostile files are looked at here first. Only what is needed is kept of the Thrift structures of

@@ -19,7 +19,7 @@ _MOST_AT_ONCE = 128
 
 @dataclass(frozen=True)
 class _Identity:
-    """What tells one version of a file from the next."""
+    """Identity of one version of a file."""
 
     size: int
     etag: str | None

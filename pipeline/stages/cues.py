@@ -41,7 +41,7 @@ class _Opened:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What the engines read off a site's views, view by view."""
+    """Results of the engines for a site's views, view by view."""
 
     texts: list[list[TextBox]]
     segments: list[list[Segment]]
@@ -81,7 +81,7 @@ def _opened(site: ImageryRow, registry: Registry) -> _Opened | CueRow:
 
 
 def _read(sites: Sequence[_Opened], registry: Registry) -> list[_Seen | SiteError]:
-    """What the engines read off each site's views, or which of them failed on it."""
+    """Run the engines on each site's views; the results, or which of them failed on it."""
     ocr = registry.ocr_of(sites[0].site.region) if sites else registry.ocr  # a unit is of one region
     texts = registry.boundary(f"text reading by {ocr.name}", Reason.ENGINE_FAILED).each(
         sites, lambda some: _by_site(some, ocr.read), _site_id
@@ -96,7 +96,7 @@ def _read(sites: Sequence[_Opened], registry: Registry) -> list[_Seen | SiteErro
 
 
 def _by_site(sites: Sequence[_Opened], engine: Callable[[list[View]], list[list[T]]]) -> list[list[list[T]]]:
-    """What an engine says of each view of each site; it is given the views of all sites together."""
+    """An engine's results for each view of each site; it is given the views of all sites together."""
     views = [view for site in sites for view in site.views]
     answers = engine(views)
     if len(answers) != len(views):

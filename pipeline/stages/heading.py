@@ -43,7 +43,7 @@ _MOUNTS = (0.0, 90.0, 180.0, 270.0)
 
 @dataclass(frozen=True)
 class Settled:
-    """What is made of a stated heading."""
+    """The outcome of checking a stated heading."""
 
     heading_deg: float | None
     source: Literal["stated", "guessed", "confirmed", "corrected", "unreliable"] | None

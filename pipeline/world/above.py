@@ -34,7 +34,7 @@ _SQUARE = np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]])
 
 @dataclass(frozen=True, eq=False)
 class _Tops:
-    """What one cell shows from above, in the order of painting."""
+    """The surfaces that one cell shows from above, in the order of painting."""
 
     shadows: Floats
     """n x 4 x 2."""

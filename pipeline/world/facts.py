@@ -29,7 +29,7 @@ class Known:
 
 @lru_cache(maxsize=512)
 def known(town: Town, i: int, j: int) -> tuple[Known, ...]:
-    """What the map knows of a block, its first corner, and the streets that start there; plain houses are left out."""
+    """The facts of a block, its first corner, and the streets that start there; plain houses are left out."""
     found: list[Known] = []
     for family in (ALONG_EAST, ALONG_NORTH):
         found += _street(town, stretch(town, family, i, j))
@@ -91,7 +91,7 @@ def _building(building: Building) -> list[Known]:
 
 
 def facts_around(town: Town, here: Pose, radius_m: float) -> list[MapFact]:
-    """What the map knows within a radius, nearest first; of each street the nearest point."""
+    """The facts within a radius, nearest first; of each street the nearest point."""
     things = [thing for cell in cells_near(town, here.x, here.y, radius_m) for thing in known(town, *cell)]
     spot = shapely.Point(here.x, here.y)
     shapes = np.array([thing.shape for thing in things], dtype=object)

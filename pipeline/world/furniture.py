@@ -38,7 +38,7 @@ class Crossing:
 
 @dataclass(frozen=True, eq=False)
 class Furniture:
-    """What stands along one stretch."""
+    """The furniture along one stretch of street."""
 
     trees: tuple[Tree, ...]
     props: tuple[Prop, ...]
@@ -182,7 +182,7 @@ def _parapets(town: Town, road: Stretch) -> list[Prop]:
 
 
 def traffic(town: Town, place: Place) -> list[Prop]:
-    """What passes by when the photos of a place are taken; nothing stands in the camera's way."""
+    """The traffic when the photos of a place are taken; nothing stands in the camera's way."""
     g = town.draws("traffic", *place.key)
     road = stretch(town, place.family, place.i, place.j)
     here = (place.k + 0.5) * PHOTO_EVERY_M

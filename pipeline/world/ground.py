@@ -186,7 +186,7 @@ def paint(town: Town, cells: Sequence[tuple[int, int]], window: Window) -> Pixel
 
 
 def paint_labels(town: Town, cells: Sequence[tuple[int, int]], window: Window, names: list[str]) -> NDArray[np.uint16]:
-    """What the ground is: indices into `names`, which grows by what is met. A name is a class, or `class:key`."""
+    """Paint the ground as indices into `names`, which grows by what is met. A name is a class, or `class:key`."""
     image = np.zeros((window.size_px, window.size_px), np.uint16)
     index = {name: number for number, name in enumerate(names)}
     for patch, polygons in _visible(town, cells, window):

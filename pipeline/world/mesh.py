@@ -20,7 +20,7 @@ Indices = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class Thing:
-    """What a face belongs to."""
+    """The thing that a face belongs to."""
 
     key: str
     label: str
@@ -96,7 +96,7 @@ class MeshBuilder:
         self.things: list[Thing] = []
 
     def start(self, thing: Thing) -> None:
-        """What is added next belongs to this."""
+        """Begin a thing: faces added from now on belong to it."""
         self.things.append(thing)
 
     @property

@@ -29,7 +29,7 @@ class Place:
 
     @property
     def key(self) -> tuple[int, int, int, int]:
-        """What names it within its town."""
+        """Its unique name within its town."""
         return self.family, self.i, self.j, self.k
 
 

@@ -1,4 +1,4 @@
-"""What a camera in the town sees: things projected into its picture, from the farthest to the nearest.
+"""Projects the town into a camera's picture, from the farthest thing to the nearest.
 
 The same list is painted twice: in colours for the photo, and as numbers for the truth, so that the truth knows exactly
 what hides what.
@@ -77,7 +77,7 @@ def _cell_mesh(town: Town, i: int, j: int) -> Mesh:
 
 
 def passing_mesh(props: list[Prop]) -> Mesh:
-    """What passes by."""
+    """The mesh of the traffic."""
     builder = MeshBuilder()
     for prop in props:
         add_prop(builder, prop)
@@ -114,7 +114,7 @@ class Scene:
 
 
 def look(town: Town, eye: Eye, extra: Mesh) -> Scene:
-    """What an eye sees of the town, with some things that are only passing by."""
+    """The view of the town from an eye, with some things that are only passing by."""
     meshes = [_cell_mesh(town, *cell) for cell in cells_in_view(town, eye)] + [extra]
     things: list[Thing] = []
     starts = []

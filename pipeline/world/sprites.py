@@ -158,7 +158,7 @@ def crown_from_above(species: Species, look: int) -> Sprite:
 
 @lru_cache(maxsize=64)
 def person(top: Colour, look: int) -> Sprite:
-    """Somebody from a distance: no face."""
+    """A person from a distance: no face."""
     g = draws("person", look)
     picture = np.zeros((192, 76, 4), np.uint8)
     skin = tuple(int(c) for c in np.array([224, 180, 150]) * g.uniform(0.45, 1.0))

@@ -20,7 +20,7 @@ from pipeline.world.names import LANGUAGES, Language
 
 @dataclass(frozen=True, eq=False)
 class Town:
-    """What all of a town shares. Two towns differ in every number here."""
+    """Parameters of a whole town. Two towns differ in every number here."""
 
     seed: int
     name: str

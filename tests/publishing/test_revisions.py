@@ -3,6 +3,7 @@
 import json
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -274,15 +275,20 @@ def test_files_of_others_stay_and_are_named(units: list[FinishedUnit], make_buil
 
 
 def test_who_comes_second_to_a_folder_waits(
-    units: list[FinishedUnit], few: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
+    units: list[FinishedUnit],
+    few: list[FinishedUnit],
+    make_build: MakeBuild,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     build = make_build(**SMALL)
     second = threading.Thread(target=publish_into, args=(open_store(str(tmp_path)), build, few))
     with revisions.publishing_alone(open_store(str(tmp_path))) as alone:
         assert alone
         second.start()
-        second.join(timeout=0.5)
-        assert second.is_alive()
+        while "waiting until it is done" not in caplog.text:
+            assert second.is_alive()
+            time.sleep(0.01)
         assert files(tmp_path) == set()
     second.join()
     assert sound(tmp_path)

@@ -1,6 +1,7 @@
 """Take-down lists: at publish, and on published data, where nothing of what was taken down may stay."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,12 +188,12 @@ def test_the_next_build_may_not_bring_it_back(
 def test_killed_anywhere_readers_see_one_whole_dataset_and_a_second_try_ends_it(
     make_build: Callable[..., Build], units: list[FinishedUnit], tmp_path: Path
 ) -> None:
-    takedown = None
+    published = put(make_build(), units[:2], tmp_path / "before")
+    takedown = Takedown(authors=(published[1].street_view.author,))
     seen = set()
     for changes in range(40):
         folder = tmp_path / str(changes)
-        published = put(make_build(), units[:2], folder)
-        takedown = Takedown(authors=(published[1].street_view.author,))
+        shutil.copytree(tmp_path / "before", folder)
         try:
             revise(Failing(folder, changes, kill), takedown)
         except Killed:

@@ -53,7 +53,7 @@ def _view(view: StreetInfo) -> StreetView:
 
 
 def check_text(sample: Sample, variant: Variant, text: str, *, all_of_it: bool = False) -> list[Finding]:
-    """What the checks say of a text that stands for one of the sample's descriptions.
+    """Run the checks on a text that stands for one of the sample's descriptions.
 
     Sentences that stand as they were are not judged, unless `all_of_it` is set: a build has judged them, and a finding
     on one of them would give away a planted falsehood.

@@ -1,4 +1,4 @@
-"""What people say of claims, held against what the build said of them: how far its verdicts can be trusted.
+"""Compares people's judgements of claims with the build's: how far its verdicts can be trusted.
 
 A person who accepts a sample says that each of its claims is true, unless they said otherwise of one. Where people
 differ about a claim, it is left out. Of the claims that a build dropped nothing is known here: they are not published.
@@ -43,7 +43,7 @@ def kind_figures(samples: Mapping[str, Settled], library: Library) -> Iterator[F
 
 
 def _verdict(one: Judged, key: str) -> str:
-    """What a decision says of a claim; of one that it does not name, that it is true if the sample was accepted."""
+    """A decision's judgement of a claim; one that it does not name is true if the sample was accepted."""
     return str(one.payload.get("claims", {}).get(key, "true" if one.verdict == "accept" else "cannot"))
 
 
@@ -72,7 +72,7 @@ def claim_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]
 
 @dataclass(frozen=True)
 class _Said:
-    """What people agree to say of a claim."""
+    """The judgement of a claim that people agree on."""
 
     sample_id: str
     claim: Claim

@@ -13,7 +13,7 @@ from tools.audit.records import Decision, canonical, says
 
 
 class ConflictError(Exception):
-    """What the person saw is not what is there now; nothing was recorded. The message says why."""
+    """The sample has changed since the person saw it; nothing was recorded. The message says why."""
 
 
 class UnknownTaskError(Exception):

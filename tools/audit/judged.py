@@ -82,7 +82,7 @@ def _judged(row: Any, event: log.Event, library: Library) -> Judged:
 
 @dataclass(frozen=True)
 class Settled:
-    """What is held of one sample."""
+    """The settled judgement of one sample."""
 
     deciding: Judged | None
     """The decision that counts: a lead's, or that on which all agree; None while a disagreement is open."""

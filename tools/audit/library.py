@@ -29,7 +29,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Facts:
-    """What plans choose samples by."""
+    """The facts that plans choose samples by."""
 
     sample_id: str
     region: str
@@ -105,7 +105,7 @@ class Library:
 
 
 def writer_of(captioner: str, prompt_set: str, model: str | None) -> str:
-    """Who wrote a description: captioner, prompt set and model."""
+    """The writer of a description: captioner, prompt set and model."""
     return ", ".join(part for part in (captioner, prompt_set, model) if part)
 
 

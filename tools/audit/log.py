@@ -91,7 +91,7 @@ def plan_digest(connection: Connection, plan: str) -> str:
 
 
 def verify(connection: Connection) -> list[str]:
-    """What is wrong with the log, and with the state that should follow from it, a line each."""
+    """The faults of the log, and of the state that should follow from it, a line each."""
     faults = []
     previous, seq = "", 0
     for row in connection.execute(select(events).order_by(events.c.seq)).mappings():

@@ -28,7 +28,7 @@ class Lot:
 
     @property
     def outcome(self) -> Literal["accepted", "rejected", "open"]:
-        """What is known of it by now."""
+        """The outcome so far."""
         if self.bad > self.c:
             return "rejected"
         return "accepted" if self.good >= self.n - self.c else "open"

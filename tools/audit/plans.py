@@ -23,7 +23,7 @@ from tools.audit.records import Question, canonical, text_digest
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a plan came to."""
+    """The samples that a plan drew."""
 
     tasks: dict[str, int]
     """By kind: `judge`, `second`, `attention`, `gold`, `which`, `alike`."""

@@ -91,7 +91,7 @@ class Planted(_Value):
 
 
 class Decision(_Value):
-    """What an annotator decides about a task, as the page sends it."""
+    """An annotator's decision about a task, as the page sends it."""
 
     decision_id: DecisionId
     """Drawn by the page; a decision sent twice counts once."""
@@ -123,7 +123,7 @@ class Decision(_Value):
         return self
 
     def payload(self) -> dict[str, Any]:
-        """What the log keeps of it; defaults are left out."""
+        """The part that the log keeps; defaults are left out."""
         kept = self.model_dump(mode="json", exclude={"decision_id", "version"}, exclude_defaults=True)
         return {**kept, "ms": self.ms, "text_sha256": self.text_sha256}
 
@@ -161,7 +161,7 @@ def digest_of_texts(long: str, short: str, street: str | None) -> str:
 
 
 def says(verdict: Verdict | None) -> str:
-    """What the payload of a decision with this verdict has in it, and of no other: quotes within texts are escaped."""
+    """A text that is in payloads of decisions with this verdict, and in no other: quotes in texts are escaped."""
     return f'"verdict":{canonical(verdict)}'
 
 

@@ -1,4 +1,4 @@
-"""What the page is given of a task: pictures with what is marked on them, texts with their claims, credits.
+"""The view of a task for the page: pictures with what is marked on them, texts with their claims, credits.
 
 Everything in it is data for the page to show as text; nothing is HTML. It never says whether a falsehood was planted.
 """

@@ -86,7 +86,7 @@ class LiveTable:
         self._rates = Rates()
 
     def render(self, progress: Progress, asked: Traffic, held: Mapping[str, str], height: int, now: float) -> Group:
-        """What to show.
+        """The renderable to show.
 
         Args:
             progress: of the build.

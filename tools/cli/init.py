@@ -16,7 +16,7 @@ MODEL = "Qwen/Qwen2.5-VL-7B-Instruct"
 
 
 class Writer(StrEnum):
-    """Who writes the descriptions."""
+    """The writer of the descriptions."""
 
     COMPOSER = "composer"
     DIALOGUE = "dialogue"

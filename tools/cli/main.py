@@ -103,7 +103,7 @@ def verify(
         print(fault)
     print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
     if faults:
-        print("to mend damaged files of a build of yours, remove them and build again: only what is missing is made")
+        print("to replace damaged files of a build of yours, remove them and build again: only what is missing is made")
     if leaks is not None:
         print_leakage(leaks)
     if wrong:

@@ -85,7 +85,7 @@ def state_record(state: State) -> dict[str, Any]:
 
 
 def outcome_record(outcome: Outcome) -> dict[str, Any]:
-    """What a run ended with."""
+    """The record of how a run ended."""
     lost = outcome.shrinkage
     return {
         "sites": outcome.sites,

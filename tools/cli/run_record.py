@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def cost_of(providers: Mapping[str, Mapping[str, int]], prices: Prices) -> dict[str, Any]:
-    """What a run's requests and tokens cost, by provider; those that cost nothing are left out."""
+    """The cost of a run's requests and tokens, by provider; those that cost nothing are left out."""
     found = {}
     for name, counts in providers.items():
         spent = counts.get("requests", 0) / 1e3 * prices.thousand_requests.get(name, 0.0)

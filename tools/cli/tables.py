@@ -126,7 +126,7 @@ def _print_busy(console: Console, busy: Busy) -> None:
 
 
 def _explain(console: Console, counts: Counts) -> None:
-    """What each reason means, and what was found the most often where sites failed for it."""
+    """Print what each reason means, and what was found the most often where sites failed for it."""
     for reason in sorted(counts.failed):
         console.print(f"  {_about(reason)}", soft_wrap=True)
         for detail, number in counts.details.get(reason, Details()).counted[:1]:

@@ -14,7 +14,7 @@ _WIDTH = 8
 
 @dataclass(frozen=True)
 class RowDigests:
-    """What a row holds, in a few bytes a column: a million rows of fifty columns are half a gigabyte."""
+    """Digests of a row's values, a few bytes a column: a million rows of fifty columns are half a gigabyte."""
 
     row: str
     split: str | None

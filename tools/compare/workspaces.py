@@ -60,7 +60,7 @@ def _files(state: State, stage: str) -> list[LayerFile]:
 
 
 def _same(file: LayerFile) -> tuple[str, str]:
-    """What two files of one stage with the same rows have in common."""
+    """The key that two files of one stage share if their rows are the same."""
     return file.region, file.content
 
 

@@ -1,4 +1,4 @@
-"""What developers of geoscribe use: benchmarks, the stand-in for public sources, mutations, makers of data files.
+"""Tools for developers of geoscribe: benchmarks, the stand-in for public sources, mutations, makers of data files.
 
 Not in the wheel.
 """

@@ -79,7 +79,7 @@ class Coco(Export):
 
 
 class _Annotations:
-    """What a split's JSON files will say."""
+    """The content of a split's JSON files."""
 
     def __init__(self) -> None:
         self.images: list[dict[str, Any]] = []

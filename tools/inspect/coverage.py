@@ -35,7 +35,7 @@ _COLOURS: dict[str, Colour] = {
 
 @dataclass(frozen=True)
 class Covered:
-    """What imagery a site has."""
+    """The imagery of a site."""
 
     site: Site
     street: bool

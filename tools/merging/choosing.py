@@ -27,7 +27,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True)
 class Chosen:
-    """What goes into the merged dataset."""
+    """The samples that go into the merged dataset."""
 
     split_of: dict[str, Split]
     """By id of each sample that stays."""

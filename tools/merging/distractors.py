@@ -89,7 +89,7 @@ def place_distractors(build: Build, datasets: Sequence[Dataset], chosen: Chosen)
 
 
 def distractor_files(build: Build, datasets: Sequence[Dataset], placed: Placed) -> dict[str, Writer]:
-    """What writes the file of each split, by its name in the revision's folder."""
+    """Writers of the file of each split, by its name in the revision's folder."""
 
     def writer(split: Split, files: Mapping[tuple[int, str], set[str]]) -> Writer:
         def write(path: Path) -> None:

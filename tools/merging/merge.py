@@ -29,7 +29,7 @@ from tools.merging.inputs import check_inputs, merged_build
 
 @dataclass(frozen=True)
 class Merged:
-    """What was written."""
+    """The result: what was written."""
 
     manifest: Manifest
     left_out: dict[str, int] = field(default_factory=dict)

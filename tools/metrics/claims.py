@@ -19,7 +19,7 @@ LEGIBLE_CONFIDENCE, LEGIBLE_SHARE = 0.8, 0.001
 
 @dataclass(frozen=True)
 class Claims:
-    """What is found in one long description."""
+    """The claims found in one long description."""
 
     claims: int
     witnessed: int

@@ -45,7 +45,7 @@ def world_sources(config: Mapping[str, JsonValue]) -> dict[str, WorldStreetSourc
 
 @dataclass(frozen=True)
 class Truthful:
-    """What the truth says of one description."""
+    """A description held against the truth."""
 
     quotes: int
     quotes_true: int
@@ -96,7 +96,7 @@ def _same(cue: Cue, it: Testimony, policy: Grounding) -> bool:
 
 
 def true_cues(view: StreetView, world: WorldStreetSource) -> list[Cue]:
-    """Everything that is truly in a view of the synthetic world.
+    """All cues that are truly in a view of the synthetic world.
 
     Raises:
         SiteError: the world has no such photo.

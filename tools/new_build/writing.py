@@ -20,7 +20,7 @@ _DEMO = "4"
 
 @dataclass(frozen=True)
 class Answers:
-    """What the user chose."""
+    """The user's choices."""
 
     name: str
     place: Place

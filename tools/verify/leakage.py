@@ -63,7 +63,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Leakage:
-    """What was found."""
+    """The findings."""
 
     samples: Counter[str]
     """How many were looked at, by split."""
@@ -79,7 +79,7 @@ class Leakage:
 
 @dataclass
 class _Found:
-    """What is kept of all samples, one item each."""
+    """The values kept of all samples, one item each."""
 
     ids: list[str] = field(default_factory=list)
     split: list[str] = field(default_factory=list)

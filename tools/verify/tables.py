@@ -33,7 +33,7 @@ class Placed(NamedTuple):
 def table_faults(
     store: Store, whole: Manifest, placed: Sequence[Placed], split_of_unit: Mapping[str, str]
 ) -> Iterator[Fault]:
-    """What the tables say otherwise than the shards.
+    """The faults of tables that say otherwise than the shards.
 
     Args:
         store: the dataset.

@@ -27,7 +27,7 @@ from tools.verify.tables import Placed, table_faults
 
 @dataclass
 class _Census:
-    """What the checks across shards need."""
+    """The values that the checks across shards need."""
 
     places: list[tuple[str, int]] = field(default_factory=list)
     """File and row of each sample, in the order of the lists below."""

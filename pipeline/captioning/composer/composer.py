@@ -154,7 +154,7 @@ class Composer:
         return of_map <= self._settings.max_map_share * len(candidate)
 
     def _street(self, site_id: str, seen: Sequence[Fact]) -> list[Told]:
-        """What the photos alone show, signs and shops before what shows from above; empty if there is nothing."""
+        """The description of the photos alone, signs and shops before what shows from above; may be empty."""
         style = Choices(self._seed, site_id, "street style")
         voice: Voice = "first" if style.share("voice") < _FIRST_PERSON else "neutral"
         chosen = select(seen, _between(_MOST_FACTS, style.share("facts")), "street", 0.0)

@@ -43,7 +43,7 @@ _REACH_M = 120.0
 
 
 def facts_of(cues: Sequence[Cue], readings: Readings, region: str, nouns: Nouns, least_sure: float) -> list[Fact]:
-    """What may be said, by falling weight.
+    """The facts that may be said, by falling weight.
 
     Args:
         cues: of one site; those that do not last are left out.

@@ -93,6 +93,6 @@ def _endings() -> Counter[str]:
 
 @cache
 def _rests() -> frozenset[str]:
-    """What is left of words that lost up to three letters at an end."""
+    """The readings that are rests of longer words, which lost up to three letters at an end."""
     lost = range(1, _LOST + 1)
     return frozenset(rest for word in known_words() for n in lost for rest in (word[n:], word[:-n]) if len(rest) > 3)

@@ -15,7 +15,7 @@ from pipeline.captioning.dialogue.quoting import ORDERS
 from pipeline.captioning.dialogue.replies import ReplyCache
 from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.captioning.dialogue.templates import Templates
-from pipeline.captioning.dialogue.turn_requests import Craft
+from pipeline.captioning.dialogue.turn_requests import DialogueSetup
 from pipeline.captioning.dialogue.turns import describe, together
 from pipeline.captioning.grounding.grounding import VERSION
 from pipeline.captioning.language import language_of
@@ -58,8 +58,8 @@ class DialogueCaptioner:
             build.grounding,
             build.seed,
         )
-        craft = Craft(settings, build.grounding, build.seed, prompt_set, Templates(prompt_set, settings))
-        self._writer = _Writer(settings, self.room, build, craft)
+        setup = DialogueSetup(settings, build.grounding, build.seed, prompt_set, Templates(prompt_set, settings))
+        self._writer = _Writer(settings, self.room, build, setup)
         self._loop = LoopThread("model", self._writer.close)
 
     def fingerprint(self) -> str:
@@ -84,7 +84,7 @@ class DialogueCaptioner:
 
 @dataclass(frozen=True)
 class _Parts:
-    """What lives in one event loop."""
+    """The objects that belong to one event loop."""
 
     loop: asyncio.AbstractEventLoop
     client: ModelClient
@@ -98,12 +98,12 @@ class _Parts:
 class _Writer:
     """The captioner's side within the event loop. Its parts are made with the first call, and anew after a fork."""
 
-    def __init__(self, settings: config.Dialogue, room: int, build: Build, craft: Craft) -> None:
+    def __init__(self, settings: config.Dialogue, room: int, build: Build, setup: DialogueSetup) -> None:
         self._settings = settings
         self._room = room
         self._workspace = build.workspace
         self._outage_wait_s = build.limits.outage_wait_s
-        self._craft = craft
+        self._setup = setup
         self._parts: _Parts | None = None
         self._reliability = Reliability()
 
@@ -135,11 +135,11 @@ class _Writer:
     async def _answer(self, site: Evidence) -> Description | SiteError:
         verifier = self._ask_verifier if self._settings.verifier else None
         try:
-            answer = await describe(self._craft, self._ask_writer, site, verifier)
+            answer = await describe(self._setup, self._ask_writer, site, verifier)
         except SiteError as error:
             return error
         self._reliability.add(answer.controls)
-        self._reliability.check(self._craft.policy.verifier_floor)
+        self._reliability.check(self._setup.policy.verifier_floor)
         return answer
 
     async def _ask_writer(self, request: Request, home: Home) -> Reply:

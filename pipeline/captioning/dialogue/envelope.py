@@ -50,7 +50,7 @@ class NoEnvelopeError(ValueError):
 
 @dataclass(frozen=True)
 class Envelope:
-    """What a chat completion holds."""
+    """The content of a chat completion."""
 
     text: str
     """Text of the first choice, as it came; never with half a character in it."""
@@ -184,7 +184,7 @@ def _text(content: Any) -> str:
 
 
 def _refusal(content: Any) -> str | None:
-    """What a model that will not says in a part of its own."""
+    """The refusal that a model gives in a part of its own."""
     parts = content if isinstance(content, list) else []
     said = [part.get("refusal") for part in parts if isinstance(part, dict) and part.get("type") == "refusal"]
     return "".join(text for text in said if isinstance(text, str)) or None

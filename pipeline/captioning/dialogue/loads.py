@@ -7,7 +7,7 @@ from schemas.records import Cue
 
 
 def loads(pictures: Sequence[Picture], cues: Sequence[Cue]) -> list[tuple[list[Picture], list[Cue]]]:
-    """What to show, from everything down to the main view, the chips and a quarter of the cues."""
+    """The loads to try, from everything down to the main view, the chips and a quarter of the cues."""
     views = [picture for picture in pictures if picture.kind == "street"]
     chips = [picture for picture in pictures if picture.kind != "street"]
     loads = [([*views[:most], *chips], list(cues)) for most in range(len(views), 1, -1)]

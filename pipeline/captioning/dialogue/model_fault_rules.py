@@ -1,4 +1,4 @@
-"""What a server's objection to a request means: told by its status, its kind and its words, whoever the vendor is.
+"""Classifies a server's objection to a request by its status, its kind and its words, whoever the vendor is.
 
 The rules are tried in order; `tests/captioning/dialogue/server_errors.yaml` has what real servers say, and where
 that is from.

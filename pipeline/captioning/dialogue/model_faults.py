@@ -10,7 +10,7 @@ from pipeline.captioning.dialogue.objections import Objection
 
 
 class Fault(StrEnum):
-    """Whose it is, and so what helps."""
+    """Faults of a request, by who can do something about them."""
 
     SET_UP = "set-up"
     """The user's: no request of this build will do until the server or the build file is changed."""

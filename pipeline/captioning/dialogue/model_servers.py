@@ -87,7 +87,7 @@ class Servers:
             if all(faults):
                 raise MachineError(
                     f"no model server answers: {'; '.join(f for f in faults if f)}. Start one (geoscribe serve CONFIG) "
-                    "and, when it says that it is ready, the build again; or mend endpoints in the build file"
+                    "and, when it says that it is ready, the build again; or correct endpoints in the build file"
                 )
             for server, fault in zip(self._all, faults, strict=True):
                 if fault:
@@ -156,7 +156,7 @@ class Servers:
             return
 
     async def _look(self, server: Server) -> str | None:
-        """None if the server is fit for the build, else why it does not answer.
+        """Probe a server: None if it is fit for the build, else why it does not answer.
 
         Raises:
             SetUpError: it answers, and is not fit.

@@ -39,7 +39,7 @@ class Objection:
 
 
 def read_objection(status: int, body: bytes) -> Objection:
-    """What an answer objects."""
+    """Read the objection in an answer."""
     start = body[: 4 * _WEIGHED].decode("utf-8-sig", "replace").strip()
     if start.startswith("<"):
         return Objection(_status(status, None), clean_words(_TAG.sub(" ", start[:_WEIGHED])), "", "", page=True)

@@ -48,7 +48,7 @@ class Picture:
 
     @property
     def tokens(self) -> int:
-        """What it costs of the model's context, its start and end marks included."""
+        """Tokens of the model's context that it costs, its start and end marks included."""
         return (self.width // PATCH_PX) * (self.height // PATCH_PX) + 2
 
 

@@ -99,7 +99,7 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
 
 
 def _mapped(kind: str, category: str) -> str:
-    """What a thing on the map is: its category, with the kind where that does not follow from it."""
+    """The category of a thing on the map, with the kind where that does not follow from it."""
     told = category and (kind in _SAID_BY_CATEGORY or kind in re.split(r"\W", category))
     return category if told else ": ".join(filter(None, (kind, category)))
 
@@ -119,12 +119,12 @@ def notes_data(notes: Iterable[Note], numbers: Mapping[str, int]) -> list[dict[s
 
 
 def model_text(text: str) -> str:
-    """What a model wrote, fit to be data: it may have copied what it was not to copy. Empty where it is an order."""
+    """A model's text, fit to be data: it may have copied what it was not to copy. Empty where it is an order."""
     return _without_order(text)
 
 
 def model_words(value: Any) -> Any:
-    """What the model replied earlier, fit to be data: it may have copied what it was not to copy."""
+    """An earlier reply of the model, fit to be data: it may have copied what it was not to copy."""
     if isinstance(value, str):
         return _without_order(value)
     if isinstance(value, dict):

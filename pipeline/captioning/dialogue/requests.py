@@ -96,7 +96,7 @@ def _picture(picture: Picture, held: frozenset[str] | None) -> dict[str, Any]:
 
 
 class Reply(BaseModel):
-    """What came back, with what it took."""
+    """A server's reply, with the tokens and the time that it took."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -85,7 +85,7 @@ class Templates:
         return self._environment.from_string(self._texts[f"{name}.jinja"]).render(values).strip()
 
     def _fault(self, name: str, samples: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
-        """What is wrong with a template, and what would be right."""
+        """The fault of a template, and what would be right."""
         try:
             used = meta.find_undeclared_variables(self._environment.parse(self._texts[f"{name}.jinja"]))
             if unknown := sorted(used - set(samples[0])):

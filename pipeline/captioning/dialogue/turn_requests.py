@@ -26,8 +26,8 @@ _STREET_TOKENS = 300
 
 
 @dataclass(frozen=True)
-class Craft:
-    """What all dialogues of a build share."""
+class DialogueSetup:
+    """Settings, prompts and templates that all dialogues of a build share."""
 
     settings: Dialogue
     policy: Grounding
@@ -65,8 +65,8 @@ class Models:
 class TurnRequests:
     """Puts the turns of one dialogue to its models."""
 
-    def __init__(self, craft: Craft, models: Models, evidence: Evidence) -> None:
-        self._craft = craft
+    def __init__(self, setup: DialogueSetup, models: Models, evidence: Evidence) -> None:
+        self._setup = setup
         self._models = models
         self._evidence = evidence
         self.turns: dict[str, Turn] = {}
@@ -89,16 +89,16 @@ class TurnRequests:
             TooLongError: the request is longer than the model takes.
             RefusedError: the model refuses.
         """
-        craft = self._craft
-        asked = (craft.seed, self._evidence.site.site_id, self._evidence.draw, name)
+        setup = self._setup
+        asked = (setup.seed, self._evidence.site.site_id, self._evidence.draw, name)
         ask, home = self._models.of(turn)
         fault: BadReplyError | None = None
         for attempt in range(_ATTEMPTS):
             request = Request(
                 name=name,
-                sampling=craft.sampling(turn),
+                sampling=setup.sampling(turn),
                 seed=int(digest(*asked, attempt), 16) % 2**31,
-                system=craft.templates.system,
+                system=setup.templates.system,
                 parts=parts,
                 schema=reply_schema(turn),
             )
@@ -117,7 +117,7 @@ class TurnRequests:
                 finish_reason=reply.finish_reason,
             )
             try:
-                read = read_reply(turn, reply, craft.most_tokens)
+                read = read_reply(turn, reply, setup.most_tokens)
             except BadReplyError as error:
                 fault = error
             else:
@@ -127,7 +127,7 @@ class TurnRequests:
         raise SiteError(fault.reason, fault.detail)
 
     def _check_length(self, request: Request, cues: int) -> None:
-        settings = self._craft.settings
+        settings = self._setup.settings
         tokens, most = request.tokens(), settings.serve.max_model_len - settings.reply_tokens
         if tokens > most:
             said = f"turn {request.name}: about {tokens} tokens with {cues} cues, at most {most} allowed"

@@ -19,7 +19,7 @@ from pipeline.captioning.dialogue.pictures import Picture, pictures_of
 from pipeline.captioning.dialogue.quoting import cues_data, model_text, model_words, notes_data, to_json, usable
 from pipeline.captioning.dialogue.reading import sentences_of
 from pipeline.captioning.dialogue.requests import RefusedError, TooLongError
-from pipeline.captioning.dialogue.turn_requests import Ask, Craft, Models, ReplyT, TurnRequests
+from pipeline.captioning.dialogue.turn_requests import Ask, DialogueSetup, Models, ReplyT, TurnRequests
 from pipeline.captioning.directions import with_sure_directions
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import VARIANTS, Grounded, ground, text_of, to_verify, witnesses_of
@@ -38,7 +38,7 @@ T = TypeVar("T")
 _ORDER: dict[str, int] = {turn: i for i, turn in enumerate(replies.TURNS)}
 
 
-async def describe(craft: Craft, ask: Ask, evidence: Evidence, verifier: Ask | None = None) -> Description:
+async def describe(setup: DialogueSetup, ask: Ask, evidence: Evidence, verifier: Ask | None = None) -> Description:
     """The whole dialogue on a site.
 
     With everything first; with fewer views, then fewer cues, where that is more than the model takes. `verifier`
@@ -50,17 +50,17 @@ async def describe(craft: Craft, ask: Ask, evidence: Evidence, verifier: Ask | N
         SiteError: what is wrong with a picture.
         MachineError: no model server that can be used.
     """
-    pictures = await asyncio.to_thread(pictures_of, evidence.site, craft.settings)
+    pictures = await asyncio.to_thread(pictures_of, evidence.site, setup.settings)
     main = next((view for view in evidence.site.views if view.projection == "perspective"), None)
     tries = loads(pictures, with_sure_directions(usable(evidence.cues), main))
     home, elsewhere = Home(), Home()
     models = Models((ask, home), (verifier, elsewhere) if verifier else (ask, home))
-    requests = TurnRequests(craft, models, evidence)
+    requests = TurnRequests(setup, models, evidence)
     at, refused = 0, False
     try:
         while True:
             try:
-                answer = await _Dialogue(craft, requests, evidence, *tries[at]).run()
+                answer = await _Dialogue(setup, requests, evidence, *tries[at]).run()
                 return replace(answer, turns=_in_order(requests.turns.values(), pictures))
             except TooLongError as error:
                 # Our own estimate costs nothing and may be met again; the server is asked only once more.
@@ -82,13 +82,13 @@ class _Dialogue:
 
     def __init__(
         self,
-        craft: Craft,
+        setup: DialogueSetup,
         requests: TurnRequests,
         evidence: Evidence,
         pictures: Sequence[Picture],
         cues: Sequence[Cue],
     ) -> None:
-        self._craft = craft
+        self._setup = setup
         self._requests = requests
         self._evidence = evidence
         self._pictures = pictures
@@ -96,7 +96,7 @@ class _Dialogue:
         self._notes: list[Note] = []
         self._numbers = {picture.view_id: i for i, picture in enumerate(pictures, start=1) if picture.view_id}
         self._captions = [
-            craft.templates.picture(number=i, kind=p.kind, direction=p.direction, metres=p.metres, octant=p.octant)
+            setup.templates.picture(number=i, kind=p.kind, direction=p.direction, metres=p.metres, octant=p.octant)
             for i, p in enumerate(pictures, start=1)
         ]
         views = {view.view_id: view for view in evidence.site.views}
@@ -105,16 +105,16 @@ class _Dialogue:
         self._decided: dict[str, int] = {}
 
     async def run(self) -> Description:
-        taken = self._craft.prompt_set.turns
+        taken = self._setup.prompt_set.turns
         known: dict[str, Any] = {}
         if "observe" in taken:
             seen = await self._observations()
             if seen and seen[0][1].indoors:
                 raise SiteError(Reason.INDOORS, f"the main photo shows: {model_text(seen[0][1].scene)}")
-            road = language_of(self._craft.prompt_set.language).rules.road
+            road = language_of(self._setup.prompt_set.language).rules.road
             self._notes = notes_of([(view, noted) for view, noted in seen if not noted.indoors], road)
             known["notes"] = notes_data(self._notes, self._numbers)
-        if self._craft.prompt_set.cues and self._cues:
+        if self._setup.prompt_set.cues and self._cues:
             known["cues"] = self._cue_data(self._cues)
         if "ground" in taken and self._cues:
             rulings = await self._turn(Rulings, "ground", known)
@@ -126,8 +126,8 @@ class _Dialogue:
             witnesses_of,
             Evidence(self._evidence.site, self._cues),
             self._notes,
-            self._craft.policy,
-            self._craft.prompt_set.language,
+            self._setup.policy,
+            self._setup.prompt_set.language,
         )
         language = witnesses.language
         written = parted(sentences_of(await self._turn(Composition, "compose", known), self._offered()), language)
@@ -146,7 +146,7 @@ class _Dialogue:
         return list(zip(self._views, seen, strict=True))
 
     async def _observe(self, index: int, view: StreetView) -> Observation:
-        parts = (self._captions[index], self._pictures[index], self._craft.templates.ask("observe", ""))
+        parts = (self._captions[index], self._pictures[index], self._setup.templates.ask("observe", ""))
         return await self._requests.reply(Observation, "observe", f"observe {view.view_id}", parts, len(self._cues))
 
     def _rule(self, rulings: Rulings) -> list[dict[str, str]]:
@@ -177,17 +177,17 @@ class _Dialogue:
     async def _verified(
         self, written: Sequence[Sentence], known: Witnesses, before: Heard | None = None
     ) -> Heard | None:
-        """What the verifier says of all claims; those that it was asked before are not asked again."""
-        craft = self._craft
-        if "verify" not in craft.prompt_set.turns:
+        """The verifier's verdicts on all claims; those that it was asked before are not asked again."""
+        setup = self._setup
+        if "verify" not in setup.prompt_set.turns:
             return None
         number = 1 if before is None else 2
         claims = [claim for claim in to_verify(written, known) if claim.text not in self._answers]
-        asked = statements(claims, known, craft.seed, self._evidence.site.site_id, number)
+        asked = statements(claims, known, setup.seed, self._evidence.site.site_id, number)
         asked = [one for one in asked if model_text(one.text)]
         for start in range(0, len(asked), STATEMENTS):
             self._answers |= await self._put(asked[start : start + STATEMENTS], f"verify {number}.{start}")
-        said = heard(asked, self._answers, craft.policy.believed_above)
+        said = heard(asked, self._answers, setup.policy.believed_above)
         if before is None:
             return replace(said, decided=self._decided)
         return Heard({**before.answers, **said.answers}, [*before.controls, *said.controls],
@@ -197,7 +197,7 @@ class _Dialogue:
         numbered = [{"statement": i, "says": model_text(one.text)} for i, one in enumerate(asked, start=1)]
         data: dict[str, Any] = {}
         mapped = [cue for cue in self._cues if cue.kind == "map"]
-        if mapped and self._craft.prompt_set.cues:
+        if mapped and self._setup.prompt_set.cues:
             data["map"] = self._cue_data(mapped)
         reply = await self._turn(Verification, "verify", data | {"statements": numbered}, name)
         told = {asked[answer.statement - 1].text: answer for answer in reply.answers if answer.statement <= len(asked)}
@@ -206,11 +206,11 @@ class _Dialogue:
         return {text: answer.answer for text, answer in told.items()}
 
     async def _ground(self, written: Sequence[Sentence], known: Witnesses, said: Heard | None) -> Grounded:
-        region, most = self._evidence.site.region, self._craft.most_tokens["short"]
+        region, most = self._evidence.site.region, self._setup.most_tokens["short"]
         return await asyncio.to_thread(ground, written, known, region, said, most)
 
     def _to_mend(self, found: Grounded) -> dict[str, Any]:
-        """What stands and what was taken out, with the claim that failed and who speaks against it."""
+        """The sentences that stand and those taken out, with the claim that failed and who speaks against it."""
         kept = [{"variant": s.variant, "text": model_text(s.text)} for s in found.sentences]
         out = [
             {
@@ -230,7 +230,7 @@ class _Dialogue:
     async def _turn(self, kind: type[ReplyT], turn: replies.Turn, data: dict[str, Any], name: str = "") -> ReplyT:
         """A turn that is shown all pictures."""
         shown = [part for pair in zip(self._captions, self._pictures, strict=True) for part in pair]
-        asked = self._craft.templates.ask(turn, to_json(data) if data else "")
+        asked = self._setup.templates.ask(turn, to_json(data) if data else "")
         return await self._requests.reply(kind, turn, name or turn, (*shown, asked), len(self._cues))
 
     def _cue_data(self, cues: Sequence[Cue]) -> list[dict[str, Any]]:
@@ -252,7 +252,7 @@ class _Dialogue:
             dropped=found.dropped,
             notes=self._notes,
             controls=heard.controls if heard else [],
-            language=self._craft.prompt_set.language,
+            language=self._setup.prompt_set.language,
             fault=found.fault,
         )
 

@@ -35,7 +35,7 @@ _LAYOUT_FACTS: dict[Layout, FactKind] = {"roundabout": "junction", "rail": "rail
 
 @dataclass(frozen=True)
 class Witnesses:
-    """What the claims of one place are held against."""
+    """The witnesses that the claims of one place are held against."""
 
     heard: Sequence[Testimony]
     charted: frozenset[FactKind]
@@ -117,7 +117,7 @@ def _side(claim: Claim, known: Witnesses) -> Claim | None:
 
 
 def _meant(claim: Claim, known: Witnesses) -> list[Testimony]:
-    """What a claim speaks of for sure: what it calls by its name, else what it quotes, else what it cites."""
+    """The cues that a claim surely speaks of: those it calls by name, else those it quotes, else those it cites."""
     names = [item for item in known.heard if item.witness == "map" and any(text in claim.text for text in item.texts)]
     if names:
         return names

@@ -26,7 +26,7 @@ _TOLD = 3
 
 @dataclass(frozen=True)
 class Grounded:
-    """What is left of a description."""
+    """A description without the sentences that failed the checks."""
 
     sentences: list[Sentence]
     """Sentences of all variants, each variant's in reading order, with their claims judged."""
@@ -36,7 +36,7 @@ class Grounded:
 
 
 def witnesses_of(evidence: Evidence, notes: Sequence[Note], policy: Grounding, language: str) -> Witnesses:
-    """What the claims about a place are held against.
+    """The witnesses that the claims about a place are held against.
 
     Raises:
         ConfigError: there are no rules for the language.
@@ -52,7 +52,7 @@ def ground(
     said: Heard | None = None,
     short_tokens: int = 77,
 ) -> Grounded:
-    """Judge a description and mend it.
+    """Judge a description and take out what fails.
 
     Args:
         sentences: of all variants, each variant's in reading order, with the claims that their writer lists.

@@ -1,4 +1,4 @@
-"""What no description may say, whatever is there: names that give the place away, private data, talk of pictures.
+"""Rules for all descriptions, whatever is there: no names that give the place away, private data, talk of pictures.
 
 The words that a language forbids are in its `rules.yaml`. What is here needs the evidence of the place: which names are
 on the map, which are legible on the spot.
@@ -18,7 +18,7 @@ _COMPASS = frozenset({"north", "south", "east", "west", "central", "town", "city
 
 
 def broken_rules(sentence: str, known: Witnesses, region: str) -> list[str]:
-    """What a sentence may not say, a line each; empty if it may be said."""
+    """The rules that a sentence breaks, a line each; empty if it may be said."""
     names = [text for item in known.heard if item.witness == "map" for text in item.texts]
     signs = [text for item in known.heard if item.lettering and item.lasting for text in item.texts]
     found = [f"{fault.check}: {fault.words}" for fault in known.language.faults(sentence, names, signs)]
@@ -33,7 +33,7 @@ def broken_rules(sentence: str, known: Witnesses, region: str) -> list[str]:
 
 
 def _of_name(name: str, known: Witnesses, region: str) -> list[str]:
-    """What is wrong with telling a proper name: nothing, if it is legible, or a near shop's on the map."""
+    """The fault of telling a proper name: none, if it is legible, or a near shop's on the map."""
     language, policy = known.language, known.policy
     signs = [item for item in known.heard if item.lettering and item.lasting]
     if _alike(name, signs, policy.text_likeness, known):

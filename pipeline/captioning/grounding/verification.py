@@ -103,7 +103,7 @@ def _true(known: Witnesses) -> list[Statement]:
 
 @dataclass(frozen=True)
 class Heard:
-    """What the verifier said."""
+    """The verifier's answers about one description."""
 
     answers: Mapping[str, Answer]
     """By statement; `cannot` where it gave none."""

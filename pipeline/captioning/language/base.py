@@ -1,4 +1,4 @@
-"""What the captioning rooms ask of a language: its sentences, what they quote, count and place, and what none may say.
+"""The interface of a language to captioning: its sentences, what they quote, count and place, and what none may say.
 
 A language is a folder beside this file. Its `rules.yaml` has the words and patterns that the checks and the controls
 need, its `nouns.yaml` what things are called, its `grammar.py` how facts are told; `Language` is all of it. To add a
@@ -78,7 +78,7 @@ class Language:
 
     @cached_property
     def nouns(self) -> Nouns:
-        """What things are called."""
+        """The nouns for things."""
         raw = yaml.safe_load((self._folder / "nouns.yaml").read_text(encoding="utf-8"))
         return Nouns.model_validate(raw | {"read": self.grammar.read_noun})
 
@@ -122,14 +122,14 @@ class Language:
         return [sides for sides in found if sides]
 
     def frames(self, text: str) -> frozenset[Frame]:
-        """What the directions in a text are relative to, outside its quotations; empty where it tells none."""
+        """The reference frames of the directions in a text, outside its quotations; empty where it tells none."""
         found: set[Frame] = {"heading"} if self.sides(text) else set()
         if self._compass.search(masked_quotations(text)):
             found.add("compass")
         return frozenset(found)
 
     def layout(self, text: str) -> frozenset[Layout]:
-        """What a text says to be there that a complete map would have."""
+        """The things in a text that a complete map would have."""
         plain = masked_quotations(text)
         return frozenset(kind for kind, pattern in self._layout.items() if pattern.search(plain))
 
@@ -176,7 +176,7 @@ class Language:
         return text if text.endswith((".", "!", "?")) else f"{text}."
 
     def called(self, label: str, raw: str, look: str | None = None) -> str:
-        """What a program's class is called, with its article and its look; empty where it is not worth a word.
+        """The noun for a program's class, with its article and its look; empty where it is not worth a word.
 
         Args:
             label: of the cue that it is of, or `object` for objects.
@@ -189,7 +189,7 @@ class Language:
     # ---- What no text may say.
 
     def faults(self, sentence: str, names: Sequence[str] = (), signs: Sequence[str] = ()) -> list[Fault]:
-        """What a sentence says that no description may, whatever the evidence.
+        """The parts of a sentence that no description may have, whatever the evidence.
 
         What a place is called is no such thing: the words of `names` are not read. Nor does a sentence hedge by words
         that stand together on one of the `signs`: `Maybe Baby`.

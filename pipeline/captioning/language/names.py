@@ -28,7 +28,7 @@ def _lines(text: str) -> frozenset[str]:
 
 
 class Names:
-    """What one language knows of names. Pure."""
+    """Names in one language. Pure."""
 
     def __init__(self, rules: Rules, places: Path) -> None:
         """Reads the language's own names of places, if it has any: `places.txt` in its folder."""

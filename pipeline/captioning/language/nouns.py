@@ -72,7 +72,7 @@ class Nouns(Part):
         return self.read(entry) if entry else None
 
     def look(self, attribute: str | None) -> str | None:
-        """What an engine says of looks, in the language; None where there are no words for it."""
+        """An engine's word for a look, in the language; None where there are no words for it."""
         listed = self.looks.get((attribute or "").lower())
         if listed or not attribute:
             return listed or None

@@ -53,7 +53,7 @@ class Told(Part):
     neutral: Ways
 
     def of(self, voice: Voice) -> Ways:
-        """Those of a voice."""
+        """The phrases of a voice."""
         return self.first if voice == "first" else self.neutral
 
 
@@ -76,7 +76,7 @@ class Templates(Part):
     """Only where some sentences have gone before."""
 
     def of(self, voice: Voice, *, seen: bool, later: bool) -> list[str]:
-        """Those that a voice may use, of what the camera saw or did not see, first or later."""
+        """The phrases that a voice may use, of what the camera saw or did not see, first or later."""
         told = self.first if voice == "first" else self.neutral
         return [*self.both, *told, *(self.seen if seen and voice == "first" else []), *(self.later if later else [])]
 

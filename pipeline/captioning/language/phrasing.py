@@ -61,7 +61,7 @@ class Phrase:
         return self.forms[""]
 
     def slots(self, name: str) -> dict[str, str]:
-        """What templates fill in: `np`, and `np_dat` for its dative."""
+        """The values that templates fill in: `np`, and `np_dat` for its dative."""
         return {f"{name}_{case}" if case else name: text for case, text in self.forms.items()}
 
 
@@ -183,7 +183,7 @@ class Teller(ABC):
         return {**Phrase(forms, plural).slots("with"), "is": self.agreeing("is", plural)}
 
     def standpoint_slots(self, parts: Mapping[str, Fact]) -> dict[str, str]:
-        """What one stands on or at, by its role."""
+        """The place that one stands on or at, by its role."""
         phrases = {role: self.noun_phrase(replace(fact, count=1)) for role, fact in parts.items()}
         slots = {key: text for role, phrase in phrases.items() for key, text in phrase.slots(role).items()}
         area = parts.get("area")
@@ -201,11 +201,11 @@ class Teller(ABC):
         return f"{fact.name}{self.gloss(fact)}"
 
     def gloss(self, fact: Fact) -> str:
-        """What words in another script mean, in parentheses."""
+        """The meaning of words in another script, in parentheses."""
         return f" ({fact.gloss})" if fact.gloss else ""
 
     def script(self, fact: Fact) -> str:
-        """What the script of a sign is called, if that is worth a word."""
+        """The name of a sign's script, if that is worth a word."""
         return self.words.nouns.scripts.get(fact.script or "", "") if fact.quote else ""
 
     def quotes(self, facts: Sequence[Fact]) -> str:

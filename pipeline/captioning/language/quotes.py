@@ -10,7 +10,7 @@ MASK = "\u00a7"
 
 
 def quotations(text: str) -> list[str]:
-    """What a text quotes."""
+    """The quotations in a text."""
     return [next(group for group in m.groups() if group is not None) for m in QUOTES.finditer(text)]
 
 

@@ -14,8 +14,8 @@ class DatumLimit(Section):
 
     max_datum_error_m: Annotated[float, Field(ge=0, le=1_000)] | None = 1.0
     """Maximum stated error of the transformation from a GeoTIFF's coordinate system to WGS 84, in metres. Files with a
-    larger one are refused, and files for which nobody states one. `null` accepts any. NAD83 needs 4, NAD83(2011) 2,
-    GDA94 and GDA2020 3."""
+    larger one are refused, and files that bring a transformation of their own. `null` accepts any. NAD83 needs 4,
+    NAD83(2011) 2, GDA94 and GDA2020 3."""
 
 
 class RasterLook(DatumLimit):

@@ -29,7 +29,7 @@ class ModelFile(Section):
 
     @property
     def name(self) -> str:
-        """What it is called in the cache."""
+        """The file's name in the cache."""
         return PurePosixPath(self.path or self.url or "").name
 
 

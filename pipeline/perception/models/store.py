@@ -40,7 +40,7 @@ class ModelInUse:
         return f"{self.name} {self.sha256[:12]}"
 
     def credit(self) -> dict[str, str]:
-        """What a dataset's card says of it."""
+        """The credit line in a dataset's card."""
         model = self.listed
         if model is None:
             known = {"licence": "not stated", "trained_on": "not stated", "source": "a file given by the build"}
@@ -112,7 +112,7 @@ def stored(name: str, model: NamedModel) -> ModelInUse:
 
 
 def by_hand(name: str, files: Iterable[ModelFile]) -> str:
-    """What somebody without a way to the network has to do."""
+    """Instructions for somebody without a way to the network."""
     model, folder = listing()[name], models_folder() / name
     each = (
         f"{model.address(file)} to {folder / file.name}" + (f" (SHA-256 {file.sha256})" if file.sha256 else "")

@@ -63,7 +63,7 @@ def fetch(session: Session, address: str, service: str) -> bytes:
 
 
 def parse(body: bytes, read: Callable[[bytes, str], T]) -> T:
-    """What `read` makes of a document, given its bytes and its version, once it is known to be harmless XML.
+    """Call `read` with a document's bytes and its version, once it is known to be harmless XML.
 
     Raises:
         SiteError: BAD_ANSWER: no XML, XML with entities of its own, or not what the standard requires.
@@ -114,7 +114,7 @@ def pick(known: Mapping[str, Any], wanted: str, where: str) -> Any:
     """
     if wanted not in known:
         names = ", ".join(sorted(known)[:40]) or "none"
-        raise MachineError(f"{Problem(where, repr(wanted), f'one of {names}')}; mend the build file")
+        raise MachineError(f"{Problem(where, repr(wanted), f'one of {names}')}; correct the build file")
     return known[wanted]
 
 
@@ -138,7 +138,7 @@ def pick_format(offered: list[str], where: str) -> str:
 
 
 def ogc_verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """What an OGC service's answer means: its faults are XML documents, often with status 200."""
+    """Interpret an OGC service's answer: its faults are XML documents, often with status 200."""
     start = body[:600]
     if b"<" in start[:5] and b"ExceptionReport" in start:
         if b"TileOutOfRange" in body[:4000]:

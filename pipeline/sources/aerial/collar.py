@@ -71,7 +71,7 @@ def suspects(levels: NDArray[np.uint8], valid: Bools, *, coarse: bool = False) -
 
 
 def of_one_value(found: Bools, raw: NDArray[np.generic], *, coarse: bool = False) -> Bools:
-    """Those of `suspects` whose squares are of one value in each band.
+    """The pixels of `suspects` whose squares are of one value in each band.
 
     Args:
         found: what `suspects` gave.

@@ -40,6 +40,11 @@ class _System:
     """The base's prime meridian, east of Greenwich."""
 
     @property
+    def shifts(self) -> bool:
+        """Whether it brings an operation to WGS 84 that moves anything."""
+        return bool(self.whole.is_bound and any(self.whole.coordinate_operation.towgs84 or [1.0]))
+
+    @property
     def ellipsoid(self) -> tuple[float, float]:
         """Semi-major axis in metres and inverse flattening, to the digits in which GRS 80 and WGS 84 agree."""
         return round(self.base.ellipsoid.semi_major_metre, 1), round(self.base.ellipsoid.inverse_flattening, 3)
@@ -98,20 +103,23 @@ def datum_fault(crs: str, lon: float, lat: float, limit_m: float | None) -> tupl
         crs: WKT or authority code.
         lon: Degrees.
         lat: Degrees.
-        limit_m: Coarser operations are refused, as are those of unknown accuracy; None: any will do.
+        limit_m: Coarser operations are refused, as are those that a file brings itself; None: any will do.
 
     Raises:
         CRSError, ProjError: as `datum_accuracy_m`.
     """
     system, accuracy = _system(crs), datum_accuracy_m(crs, lon, lat)
     name = f"coordinate system {system.own.name}"
-    if accuracy is None and not system.whole.is_bound and system.ellipsoid != _system("OGC:CRS84").ellipsoid:
+    like_wgs84 = system.ellipsoid == _system("OGC:CRS84").ellipsoid
+    if accuracy is None and like_wgs84 and not system.shifts:
+        return None
+    if accuracy is None and not system.whole.is_bound:
         return f"{name}, whose datum is unknown", "one that leads to WGS 84"
     if limit_m is None or (accuracy is not None and accuracy <= limit_m):
         return None
     accept = f"`max_datum_error_m: {'null' if accuracy is None else f'{accuracy:g}'}` accepts it"
     if accuracy is None:
-        return f"{name}, which is brought to WGS 84 with unknown accuracy", f"within {limit_m:g} m; {accept}"
+        return f"{name}, with an operation to WGS 84 of unknown accuracy", f"within {limit_m:g} m: {accept}"
     best_m, grids = _missing_grids(system, lon, lat, accuracy)
     if best_m <= limit_m:
         how = "; ".join(f"pyproj sync --file {grid}" for grid in grids)

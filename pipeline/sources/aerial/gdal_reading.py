@@ -149,7 +149,7 @@ _numbers = count()
 
 
 def with_raster(file: RangeFile, action: Callable[[Any], T]) -> T:
-    """What an action makes of an open rasterio dataset.
+    """Run an action on an open rasterio dataset.
 
     Args:
         file: A GeoTIFF. Another format is refused, however the file is called: there are some that name addresses.

@@ -28,7 +28,7 @@ _WORTH_A_GLANCE = 0.001
 
 @dataclass(frozen=True)
 class Whole:
-    """What a glance at all of a file tells of where its imagery ends, beyond what it says itself."""
+    """Where a file's imagery ends by a glance at all of it, beyond what it says itself."""
 
     alpha: int | None
     """A band that is one, though it is not called so."""
@@ -118,7 +118,7 @@ def _spare(raster: Any, bands: list[int]) -> int | None:
 def _is_mask(values: NDArray[Any]) -> bool:
     """Whether a band's values are those of an alpha band: nothing or all, and both of them."""
     top = values.max()
-    both = top in {1, np.iinfo(values.dtype).max} and values.min() == 0
+    both = top in {1, 255, np.iinfo(values.dtype).max} and values.min() == 0
     return bool(both and ((values == 0) | (values == top)).mean() >= _TWO_VALUES)
 
 
@@ -169,7 +169,7 @@ def grid_of(raster: Any, name: str) -> Grid:
 
 
 def raster_faults(raster: Any, look: RasterLook) -> list[tuple[str, str]]:
-    """What makes an open raster unusable: found, allowed."""
+    """The faults that make an open raster unusable: found, allowed."""
     faults = []
     if Path(f"{raster.name}.msk").exists():
         faults.append(("a mask file beside it", "the mask inside the file (GDAL_TIFF_INTERNAL_MASK=YES)"))

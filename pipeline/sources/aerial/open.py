@@ -126,7 +126,7 @@ def default_presets() -> list[str]:
 
 
 def _fault(preset: str, names: list[str]) -> tuple[str, str] | None:
-    """What is wrong with a preset, and what is allowed."""
+    """The fault of a preset, and what is allowed."""
     known = presets()
     if preset not in known:
         return repr(preset), f"one of {', '.join(default_presets())}"

@@ -24,7 +24,7 @@ from pipeline.sources.aerial.warp import raster_chip, warp_chip
 from pipeline.sources.base import RasterChip
 from schemas.reasons import Reason
 
-_VERSION = 3
+_VERSION = 4
 
 
 class RasterSource:

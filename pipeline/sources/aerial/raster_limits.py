@@ -23,7 +23,7 @@ _FARTHEST = 1e9
 
 
 def limit_faults(raster: Any) -> list[tuple[str, str]]:
-    """What of an open raster would take endless work: found, allowed. A few bytes of a header can say anything."""
+    """The parts of an open raster that take endless work: found, allowed. A few bytes of a header can say anything."""
     faults = []
     height, width = max(raster.block_shapes, key=lambda block: block[0] * block[1])
     if height * width > _MOST_BLOCK:

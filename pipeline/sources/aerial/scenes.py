@@ -21,7 +21,7 @@ _MAIL = re.compile(r"[<(\[]?\b[^\s<>()\[\],;]+@[^\s<>()\[\],;]+\.[a-z]{2,}\b[>)\
 
 @dataclass(frozen=True)
 class Rules:
-    """What an item must be."""
+    """Requirements of an item."""
 
     asset: str
     other_assets: tuple[str, ...] = ()

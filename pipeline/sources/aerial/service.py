@@ -32,7 +32,7 @@ _PROBE_GSD_M = 0.6
 
 @dataclass(frozen=True)
 class Attribution:
-    """What goes with each chip of a source."""
+    """Credit and date of each chip of a source."""
 
     author: str
     licence: str
@@ -73,7 +73,7 @@ def _size(tile: RGBA | None) -> int:
 
 
 class TileService:
-    """What XYZ, WMTS and WMS sources have in common. Threads may share it."""
+    """The common part of XYZ, WMTS and WMS sources. Threads may share it."""
 
     def __init__(
         self,
@@ -201,7 +201,7 @@ class TileService:
 
 
 def tile_verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """What a tile server's answer means: no content is a tile that it does not have, 401 a wrong or missing key."""
+    """Interpret a tile server's answer: no content is a tile that it does not have, 401 a wrong or missing key."""
     if status == 401:
         return Verdict("fatal", Reason.REFUSED, "it does not accept the key, or wants one (key_env)")
     if status in {204, 404, 410} or (status == 200 and not body):

@@ -1,4 +1,4 @@
-"""What a STAC API has around a place: searched with pystac-client, over our own network client.
+"""Searches a STAC API around a place, with pystac-client over our own network client.
 
 Spec: https://github.com/radiantearth/stac-api-spec/tree/main/item-search (answers), stac-spec's item-spec and
 common-metadata (items). Answers are read item by item, so that a bad one loses none beside it.
@@ -49,14 +49,14 @@ class Asset(Wire):
 
 
 class Party(Wire):
-    """Who made or provides something."""
+    """A maker or provider of something."""
 
     name: Text = ""
     roles: tuple[str, ...] = ()
 
 
 class Properties(Wire):
-    """What is said of an item."""
+    """An item's properties."""
 
     datetime: Moment = None
     start_datetime: Moment = None
@@ -101,7 +101,7 @@ class Item(Wire):
 
 
 class Collection(Wire):
-    """What items inherit."""
+    """A collection: the properties that its items inherit."""
 
     license: Text = ""
     providers: tuple[Party, ...] = ()
@@ -122,7 +122,7 @@ class _Page(Wire):
 
 @dataclass(frozen=True)
 class Query:
-    """What is searched for, everywhere alike."""
+    """The part of a search that is the same everywhere."""
 
     endpoint: str
     """Root of the API."""
@@ -157,7 +157,7 @@ class Catalogue:
         return [item for item in items if item.meets(box)]
 
     def collection(self, name: str) -> Collection:
-        """What a collection says of all its items.
+        """The properties that a collection states for all its items.
 
         Raises:
             SiteError: a reason of the network.

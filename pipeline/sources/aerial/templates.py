@@ -62,7 +62,7 @@ def split_key(address: str) -> tuple[str, str | None]:
 
 
 def faults(text: str, subdomains: tuple[str, ...], key_env: str | None) -> list[tuple[str, str]]:
-    """What is wrong with a template: what was found, and what is allowed."""
+    """The faults of a template: what was found, and what is allowed."""
     if re.sub(r"\{[^{}]*\}", "", text).count("{") + re.sub(r"\{[^{}]*\}", "", text).count("}"):
         return [(f"a brace without its other half in {text}", ALLOWED)]
     places = re.findall(r"\{([^{}]*)\}", text)

@@ -1,6 +1,7 @@
 """A folder of tiles on disk, z/x/y.jpg or .png, as one grid of pixels: the whole of Web Mercator at one zoom."""
 
 import logging
+import re
 from collections.abc import Iterator, Sequence
 from itertools import product
 from pathlib import Path
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 _SUFFIXES = (".jpg", ".png")
 _LIMITS = ImageLimits(max_bytes=20_000_000, max_pixels=2048 * 2048, min_side_px=64)
+_NUMBER = re.compile(r"[0-9]{1,8}")
+_MOST_ZOOM = 24
+"""A folder called by a larger number, such as a year, holds something else."""
 _NOT_FOR_TILES = ("bands", "scale", "nodata")
 Edges = NDArray[np.float64]
 """Rows of west, south, east, north in degrees."""
@@ -51,7 +55,7 @@ class TileFolder:
         ]
         if isinstance(settings.mask, int):
             problems.append(Problem(f"{where}.mask", str(settings.mask), "auto or file where layout is xyz"))
-        zooms = _numbered(settings.path) if settings.path.is_dir() else []
+        zooms = [zoom for zoom in _numbered(settings.path) if zoom <= _MOST_ZOOM]
         self._zoom = settings.zoom if settings.zoom is not None else max(zooms, default=0)
         self._folder = settings.path / str(self._zoom)
         tiles = np.array([(int(path.parent.name), int(path.stem)) for _, path in self.files()], np.int64)
@@ -135,7 +139,7 @@ class TileFolder:
         """Names and paths of the zoom's tiles, sorted."""
         for x in _numbered(self._folder):
             column = self._folder / str(x)
-            for path in sorted(p for p in column.iterdir() if p.suffix in _SUFFIXES and p.stem.isdecimal()):
+            for path in sorted(p for p in column.iterdir() if p.suffix in _SUFFIXES and _NUMBER.fullmatch(p.stem)):
                 yield f"{self._folder.name}/{x}/{path.name}", path
 
 
@@ -158,7 +162,7 @@ def _numbered(folder: Path) -> list[int]:
     """Numbers that subfolders are called by, sorted."""
     if not folder.is_dir():
         return []
-    return sorted(int(p.name) for p in folder.iterdir() if p.name.isdecimal() and p.is_dir())
+    return sorted(int(p.name) for p in folder.iterdir() if _NUMBER.fullmatch(p.name) and p.is_dir())
 
 
 def _decoded(tile: Path) -> NDArray[np.uint8]:

@@ -153,8 +153,11 @@ def _parts(grids: list[Grid], frame: LocalFrame, size_px: int, gsd_m: float) -> 
 def _turns(grid: Grid) -> tuple[float, ...]:
     """By how much a grid's x may be more than that of the same place between -180 and 180 degrees."""
     around = once_around(grid.crs)
-    if around is None or grid.width * abs(grid.transform.a) > 0.999 * around:
+    if around is None:
         return (0.0,)
+    first, last = sorted((grid.transform.c, grid.transform.c + grid.transform.a * grid.width))
+    if math.isclose(last, around / 2, rel_tol=1e-6) and math.isclose(-first, around / 2, rel_tol=1e-6):
+        return (0.0,)  # the whole of Web Mercator, as nearly all grids of tiles
     return (0.0, around, -around)
 
 

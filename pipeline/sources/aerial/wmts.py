@@ -31,7 +31,7 @@ _ASSUMED = tuple(web_mercator(z) for z in range(21))
 
 @dataclass(frozen=True)
 class Layer:
-    """What a document says of one layer's tiles."""
+    """One layer's tiles by a capabilities document."""
 
     matrices: tuple[Matrix, ...]
     names: dict[int, str]
@@ -41,7 +41,7 @@ class Layer:
     boxes: tuple[Box, ...]
 
     def request(self, matrix: Matrix, x: int, y: int) -> Request:
-        """What asks for a tile."""
+        """The request for a tile."""
         values = {"TileMatrix": self.names[matrix.z], "TileRow": str(y), "TileCol": str(x)}
         return Request(_fill(self.template, values), accept=MEDIA, max_bytes=LIMITS.max_bytes, cache="validated")
 
@@ -126,7 +126,9 @@ def _matrix_set(service: Any, layer: Any, settings: config.WmtsSource, where: st
     name = next((name for name in names if capabilities.is_web_mercator(systems[name])), None)
     if name is None:
         found = "; ".join(f"{name} in {systems[name]}" for name in names) or "no matrix set"
-        raise MachineError(f"{Problem(f'{where}.matrix_set', found, 'a matrix set in EPSG:3857')}; mend the build file")
+        raise MachineError(
+            f"{Problem(f'{where}.matrix_set', found, 'a matrix set in EPSG:3857')}; correct the build file"
+        )
     return name, links[name].tilematrixlimits
 
 

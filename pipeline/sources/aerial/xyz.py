@@ -62,7 +62,7 @@ class TileSource:
         )
 
     def request(self, matrix: Matrix, x: int, y: int) -> Request:
-        """What asks for a tile. Kept by its own headers, so that sites and builds share it."""
+        """The request for a tile. Kept by its own headers, so that sites and builds share it."""
         url = self.template.url(matrix.z, x, y)
         return Request(url, accept=MEDIA, max_bytes=LIMITS.max_bytes, cache="validated")
 

@@ -1,4 +1,4 @@
-"""What is known of each public source: area, licence, limits, and when that was last checked.
+"""The list of public sources: area, licence, limits, and when that was last checked.
 
 One YAML file a kind. It is configuration under version control, because providers change their terms and limits:
 `checked_on` says how old a statement is, `geoscribe sources check` asks the source itself.

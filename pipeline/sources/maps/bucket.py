@@ -69,7 +69,7 @@ def file_system(session: Session, bucket: Bucket) -> fs.FileSystem:
 
 
 def s3_verdict(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """What an answer of an S3 server means: its faults are XML with a code."""
+    """Interpret an answer of an S3 server: its faults are XML with a code."""
     found = _CODE.search(body[:4_000]) if status >= 300 else None
     if found is None:
         return by_status(status, headers, body)
@@ -149,7 +149,7 @@ class _Files(fs.FileSystemHandler):  # type: ignore[misc]  # Arrow has no types
         return fs.FileInfo(path, fs.FileType.File, size=entry.size)
 
     def _list(self, prefix: str, *, recursive: bool, pages: int = _MOST_PAGES) -> Iterator[_Entry]:
-        """What begins with a prefix.
+        """List the objects whose keys begin with a prefix.
 
         Raises:
             SiteError: a reason of the network; BAD_ANSWER for what is no listing, ANSWER_TOO_LARGE for an endless one.

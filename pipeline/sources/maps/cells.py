@@ -66,7 +66,7 @@ class CellMap(FeatureMap):
         return ""
 
     def store(self, point: Point, radius_m: float) -> FeatureStore:
-        """What is in the point's cell; see `FeatureMap`."""
+        """The features in the point's cell; see `FeatureMap`."""
         if abs(point.lat) > _MERCATOR_ENDS:
             raise SiteError(Reason.NO_OVERLAP, f"{self.name}: the grid of cells ends at 85 degrees")
         tile = mercantile.tile(point.lon, point.lat, self._zoom)

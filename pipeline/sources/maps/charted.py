@@ -39,12 +39,12 @@ PROTOMAPS: dict[str, Kinds] = {
 
 
 def of_layers(table: dict[str, Kinds], layers: Iterable[str]) -> Kinds:
-    """What layers that are there hold together; unknown ones hold nothing."""
+    """The kinds that layers hold together; unknown ones hold nothing."""
     return frozenset[FactKind]().union(*(table.get(layer, frozenset()) for layer in layers))
 
 
 def of_osm(features: Iterable[Feature]) -> Kinds:
-    """What an extract of OSM holds, whole or filtered: the kinds that come in it more than by the way.
+    """The kinds that an extract of OSM holds, whole or filtered: those that come in it more than by the way.
 
     An extract of parks has a road or two in it that are also something else.
     """

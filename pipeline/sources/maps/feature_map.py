@@ -63,7 +63,7 @@ class FeatureStore:
 
 @dataclass(frozen=True)
 class Stated:
-    """What the configuration says of a map."""
+    """The configuration's statements about a map."""
 
     extracted_at: datetime | None
     problems: tuple[Problem, ...]

@@ -162,7 +162,7 @@ class OverpassSource(CellMap):
 
 
 def query(box: Box) -> str:
-    """What is asked for a box: all that `classes.KEYS` names, with geometry."""
+    """The query for a box: all that `classes.KEYS` names, with geometry."""
     west, south, east, north = box
     wanted = "".join(f'nwr["{key}"];' for key in KEYS)
     bounds = f"{south:.6f},{west:.6f},{north:.6f},{east:.6f}"
@@ -170,7 +170,7 @@ def query(box: Box) -> str:
 
 
 def judge(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
-    """What an answer of an Overpass server means.
+    """Interpret an answer of an Overpass server.
 
     It says 429 and 504, with HTML, when it has no free place; that a query was broken off it says in a `remark` at the
     end of an answer that looks whole.
@@ -191,7 +191,7 @@ def judge(status: int, headers: Mapping[str, str], body: bytes) -> Verdict:
 
 
 def _words(body: bytes) -> str:
-    """What an HTML or plain text body says, in a line."""
+    """The text of an HTML or plain text body, in a line."""
     text = re.sub(r"<(style|head)\b.*?</\1>|<[^>]*>", " ", body[:20_000].decode("utf-8", "replace"), flags=re.DOTALL)
     return " ".join(text.split())[:200]
 

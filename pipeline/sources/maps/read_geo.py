@@ -86,7 +86,7 @@ def _extract(rows: Sequence[tuple[Any, Any]], geometries: Iterable[Any]) -> Extr
 
 
 def elements_of(properties: Any, geometry: Any, feature_id: Any) -> list[Element]:
-    """What properties (of GeoJSON, or a row of GeoParquet) tell of: one thing, or the pieces of a segment."""
+    """The elements of properties (of GeoJSON, or a row of GeoParquet): one thing, or the pieces of a segment."""
     known = properties if isinstance(properties, dict) else {}
     shape = "" if geometry is None else geometry.geom_type
     own_id, tags = _id(known, geometry, feature_id), tags_of(known, shape)

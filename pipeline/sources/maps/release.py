@@ -79,7 +79,7 @@ class Release:
             beside = self._listed(self.where) or self._listed(str(PurePosixPath(self.where).parent))
         raise MachineError(
             f"{self.shown} holds no Overture release (folders theme=places/type=place and the like); "
-            f"found there or beside it: {', '.join(beside) or 'nothing'}; mend `release` in the map source's section"
+            f"found there or beside it: {', '.join(beside) or 'nothing'}; correct `release` in the map source's section"
         )
 
     def read(self, kind: str, boxes: Sequence[Box]) -> pa.Table:

@@ -88,7 +88,7 @@ def _between(rule: dict[str, Any]) -> tuple[float, float]:
 
 
 def _tags(rules: list[_Rule], start: float, end: float) -> Tags:
-    """What holds for a part: of bridges and upper levels only what holds for the whole segment."""
+    """The tags that hold for a part: of bridges and upper levels only those that hold for the whole segment."""
     known = [rule for rule in rules if rule.cuts or rule.between == _WHOLE]
     return {rule.key: rule.value for rule in known if rule.between[0] <= start and end <= rule.between[1]}
 

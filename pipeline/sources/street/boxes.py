@@ -16,7 +16,7 @@ _DEEPEST = 4
 
 
 def gather(box: Box, ask: Callable[[Box], list[T]], most_deg2: float = math.inf, depth: int = 0) -> list[T]:
-    """What a provider has in a box (west <= east), asked in quarters where need be.
+    """Fetch all of a provider's photos in a box (west <= east), in quarters where need be.
 
     Args:
         box: west, south, east, north in degrees.

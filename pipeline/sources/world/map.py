@@ -43,7 +43,7 @@ class WorldMapSource:
         return [] if home is None else facts_around(home.town, locate(home.town, point), radius_m)
 
     def charted(self) -> frozenset[FactKind]:
-        """What `pipeline.world.facts` knows all of; of buildings only those with names."""
+        """The kinds that `pipeline.world.facts` knows all of; of buildings only those with names."""
         return _CHARTED
 
     def chip(self, point: Point, size_px: int, gsd_m: float) -> RasterChip:

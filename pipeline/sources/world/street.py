@@ -81,7 +81,7 @@ class WorldStreetSource:
         return data.tobytes()
 
     def truth(self, photo: Photo, camera: Camera) -> str:
-        """What a camera at the photo's place sees; see `pipeline.perception.oracle`.
+        """The truth about a photo's view; see `pipeline.perception.oracle`.
 
         Raises:
             SiteError: READ_FAILED, for an id that is not of this source.

@@ -21,6 +21,7 @@ from pipeline.captioning.dialogue.requests import RefusedError, Reply, Request, 
 from pipeline.config.captioning import Dialogue
 from pipeline.config.running import Limits
 from pipeline.errors import MachineError, OutageError, SiteError
+from pipeline.net import outages
 from prompts.replies import TURNS, reply_schema
 from tests.captioning.model_standin import Seen, StandIn, refusal, reply, serving, write_well
 from tests.captioning.places import build_for, place
@@ -262,7 +263,9 @@ def test_dialogues_go_on_when_a_server_comes_back(tmp_path: Path) -> None:
         thread.start()
         while len(before.seen) < 8:
             time.sleep(0.01)
-    time.sleep(0.5)
+    while before.url not in outages.paused():
+        assert thread.is_alive()
+        time.sleep(0.01)
     with serving(write_well, port=port, keeps=set()) as after:
         thread.join()
     assert len(answers) == 6

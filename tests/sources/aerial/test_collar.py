@@ -189,6 +189,14 @@ def test_an_alpha_band_that_is_not_called_one_bounds_the_data(tmp_path: Path, co
     assert covered(path, mask=count) == pytest.approx(valid[72:328, 72:328].mean(), abs=0.01)
 
 
+@pytest.mark.parametrize("top", [1, 255, 65_535])
+def test_an_alpha_band_of_more_bits_that_is_not_called_one(tmp_path: Path, top: int) -> None:
+    valid = ~beyond(20, 0.4)
+    bands = np.concatenate([ground().astype(np.uint16) * 7, valid[None].astype(np.uint16) * top])
+    path = write(tmp_path / "a.tif", bands, alpha="NO")
+    assert covered(path, scale=(0, 1800)) == pytest.approx(valid[72:328, 72:328].mean(), abs=0.01)
+
+
 def test_infrared_is_not_taken_for_alpha(tmp_path: Path) -> None:
     infrared = np.where(beyond(20, 0.4), 0, ground(7)[0])[None].astype(np.uint8)  # water is black in it
     assert covered(write(tmp_path / "a.tif", np.concatenate([ground(), infrared]), alpha="NO")) == 1.0

@@ -38,9 +38,12 @@ OSTN15 = "uk_os_OSTN15_NTv2_OSGBtoETRS.tif"
         ("EPSG:28992", 5.0, 52.0, 1.0),
         ("EPSG:6677", 139.7, 35.7, 1.0),
         ("EPSG:2961", -63.0, 44.0, 1.0),  # NAD83(CSRS)
+        ("EPSG:4490", 116.4, 39.9, None),  # CGCS2000
+        ("+proj=lcc +lat_1=40 +lat_2=50 +lat_0=0 +lon_0=3 +ellps=GRS80", 3.0, 45.0, None),
+        ("+proj=utm +zone=31 +ellps=GRS80 +towgs84=0,0,0", 3.0, 45.0, None),
     ],
 )
-def test_systems_that_may_be_used(crs: str, lon: float, lat: float, accuracy: float) -> None:
+def test_systems_that_may_be_used(crs: str, lon: float, lat: float, accuracy: float | None) -> None:
     assert datum_accuracy_m(crs, lon, lat) == accuracy
     assert datum_fault(crs, lon, lat, 1.0) is None
 
@@ -56,11 +59,9 @@ COARSE = [
     ("EPSG:6350", -105.2, 40.0, 2.0, "no shift grid brings it there; "),  # NAD83(2011)
     ("EPSG:7855", 145.0, -37.8, 3.0, "no shift grid brings it there; "),  # GDA2020
     ("EPSG:4301", 139.7, 35.7, 9.0, "no shift grid brings it there; "),
-    ("+proj=lcc +lat_1=40 +lat_2=50 +lat_0=0 +lon_0=3 +ellps=GRS80", 3.0, 45.0, None, "within 1 m; "),
-    ("EPSG:4490", 116.4, 39.9, None, "within 1 m; "),  # PROJ takes CGCS2000 for WGS 84
     (
         "+proj=tmerc +lon_0=-2 +ellps=airy +towgs84=446.4,-125.2,542.1,0.15,0.247,0.842,-20.49",
-        *(-2.0, 52.0, None, "within 1 m; "),
+        *(-2.0, 52.0, None, "within 1 m: "),
     ),
 ]
 

@@ -149,10 +149,11 @@ def test_tiles_join_across_the_antimeridian(tmp_path: Path) -> None:
 def test_deepest_zoom_is_read_and_absent_tiles_are_not_covered(tmp_path: Path) -> None:
     parent = mercantile.tile(HERE.lon, HERE.lat, 17)
     tile = mercantile.Tile(2 * parent.x + 1, 2 * parent.y + 1, 18)
-    for zoom, x, y in ((17, tile.x // 2, tile.y // 2), (18, tile.x, tile.y)):
+    others = ((2023, tile.x, tile.y), (18, 10**9, tile.y), (18, tile.x, 10**30))  # numbers that are no places
+    for zoom, x, y in ((17, tile.x // 2, tile.y // 2), (18, tile.x, tile.y), *others):
         path = tmp_path / str(zoom) / str(x) / f"{y}.jpg"
-        path.parent.mkdir(parents=True)
-        Image.new("RGB", (256, 256), (zoom, zoom, zoom)).save(path, quality=100)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (256, 256), (zoom % 256, zoom % 256, zoom % 256)).save(path, quality=100)
     bounds = mercantile.bounds(tile)
     corner = Point(bounds.north, bounds.west)
     chip = source(tmp_path, layout="xyz").chip(corner, SIZE_PX, GSD_M)

@@ -90,6 +90,17 @@ def test_longitudes_may_go_on_beyond_180_or_count_from_0_to_360(
     assert chip.datum_accuracy_m == 0.0
 
 
+@pytest.mark.parametrize("west", [-180.0, 0.0, -360.0, 100.0, -0.5])
+def test_a_raster_of_the_whole_earth_may_begin_anywhere(tmp_path: Path, west: float) -> None:
+    lon = (west + 0.25 + np.arange(720) * 0.5 + 180) % 360 - 180
+    levels = np.broadcast_to(np.rint(125 + 100 * np.sin(np.radians(lon))), (3, 60, 720)).astype(np.uint8)
+    path = write(tmp_path / "a.tif", levels, Affine(0.5, 0, west, 0, -0.5, 15), "EPSG:4326")
+    for place in (-175.0, -90.0, -0.1, 0.1, 99.9, 100.1, 175.0, 180.0, -180.0):
+        chip = source(path, around(0.0, place)).chip(Point(0.0, place), 33, 5_000.0)
+        assert chip.covered == 1.0
+        assert chip.pixels[16, 16, 0] == pytest.approx(125 + 100 * np.sin(np.radians(place)), abs=2)
+
+
 @pytest.mark.parametrize(
     ("crs", "transform", "box"),
     [

@@ -215,7 +215,7 @@ def test_a_release_in_a_bucket(tmp_path: Path, write_type: WriteType, client: Ht
     gone = overture("s3://maps/release/2026-11-18.0", client, TOWN, s3_endpoint=address, s3_region="us-east-1")
     with pytest.raises(MachineError, match=r"2026-09-23\.0, 2026-10-21\.0"):
         gone.around(HERE, 60.0)
-    with pytest.raises(MachineError, match=r"mend `release`|cannot be read"):
+    with pytest.raises(MachineError, match=r"correct `release`|cannot be read"):
         overture("s3://nobody/release/x", client, TOWN, s3_endpoint=address, s3_region="us-east-1").around(HERE, 60.0)
 
 

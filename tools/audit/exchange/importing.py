@@ -26,7 +26,7 @@ _TOLD = 20
 
 @dataclass(frozen=True)
 class Imported:
-    """What came of a file."""
+    """The result of importing a file."""
 
     recorded: int
     known: int

@@ -47,7 +47,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Reply:
-    """What somebody answered in another tool."""
+    """An answer that somebody gave in another tool."""
 
     task_id: str
     version: int

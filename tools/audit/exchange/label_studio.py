@@ -146,6 +146,6 @@ def _reply(data: _Data, annotation: _Annotation) -> Reply:
 
 
 def _words(found: dict[str, dict[str, Any]], name: str, field: str) -> list[str]:
-    """What a control holds: Label Studio writes a list, and a lone text as such."""
+    """The texts of a control: Label Studio writes a list, and a lone text as such."""
     held = found.get(name, {}).get(field, [])
     return [str(part) for part in (held if isinstance(held, list) else [held])]

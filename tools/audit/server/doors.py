@@ -11,7 +11,7 @@ from tools.audit.server.security import COOKIE, CSRF_HEADER, Bucket, Sessions
 
 
 class Doors:
-    """Who a request is of."""
+    """Doors: find out who a request is from."""
 
     def __init__(self, room: Room, sessions: Sessions, alone: Person | None) -> None:
         """`alone` is the one person of a desk on loopback without tokens."""

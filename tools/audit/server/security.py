@@ -1,4 +1,4 @@
-"""What keeps strangers out: sessions, CSRF tokens, host names, limits of rate and size, and response headers.
+"""Keeps strangers out: sessions, CSRF tokens, host names, limits of rate and size, and response headers.
 
 Cookies are signed with a key that stands in the database, so that sessions outlive a restart. A page of another site
 can neither read the CSRF token nor set the header that carries it.
@@ -52,7 +52,7 @@ class Sessions:
         return f"{body}|{self._sign('session', body)}"
 
     def alias(self, cookie: str | None, now: float) -> str | None:
-        """Whose session it is; None if it is none, or over."""
+        """The alias of a session's person; None if there is no such session, or it is over."""
         body, _, signature = (cookie or "").rpartition("|")
         parts = body.split("|")
         if len(parts) != 3 or not hmac.compare_digest(signature, self._sign("session", body)):

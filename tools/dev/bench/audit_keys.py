@@ -38,7 +38,7 @@ def keys(server: Server, presses: int) -> None:
 
 
 def _bytes(page: Page) -> int:
-    """Of all that the page loaded from the server but the pictures of samples."""
+    """Bytes of all that the page loaded from the server but the pictures of samples."""
     found: int = page.evaluate(
         "[...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
         ".filter(e => !e.name.includes('/api/tasks/')).reduce((sum, e) => sum + e.transferSize, 0)"

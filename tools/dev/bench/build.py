@@ -1,4 +1,4 @@
-"""What a build takes: whole, in a process of its own, and then where the time goes, a stage at a time.
+"""Measures a build: whole, in a process of its own, and then where the time goes, a stage at a time.
 
     python -m tools.dev.bench.build CONFIG
 

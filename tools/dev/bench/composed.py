@@ -1,4 +1,4 @@
-"""What descriptions rest on, and a page to read them beside their photos.
+"""Counts what descriptions rest on, and writes a page to read them beside their photos.
 
     python -m tools.dev.bench.composed DATASET [PAGE.html [TEXTS]]
 
@@ -25,7 +25,7 @@ VARIANTS = {"long": "description", "short": "description_short", "street": "desc
 
 
 def counts(rows: Iterable[dict[str, Any]]) -> dict[str, Counter[str]]:
-    """What is counted, by kind of description.
+    """Count sentences, cues and looks, by kind of description.
 
     Args:
         rows: with the sentences and cues of a sample each.

@@ -1,4 +1,4 @@
-"""What the engine itself costs: null stages over many units, and looking at a workspace of a million sites.
+"""Measures the engine itself: null stages over many units, and looking at a workspace of a million sites.
 
     python -m tools.dev.bench.engine              everything
     python -m tools.dev.bench.engine overhead     2,000 units through three stages that do nothing

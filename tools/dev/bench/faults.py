@@ -144,7 +144,7 @@ def tiles(server: Running) -> dict[str, Any]:
 
 
 def rows(folder: Path) -> Rows:
-    """What the imagery layer of a build in a folder says, by site."""
+    """The imagery rows of a build in a folder, by site."""
     store = open_store(str(folder / "workspace"), read_only=True)
     found = [row for file in list_layers(store, "imagery") for row in read_rows(store, file, ImageryRow)]
     return {row.site_id: row for row in found}
@@ -167,7 +167,7 @@ def tell(found: Found, clean: Rows, mended: Rows, log: Sequence[Entry], dealer: 
 
 
 def fate(entry: Entry, later: Sequence[Entry], clean: Rows, mended: Rows) -> str:
-    """What became of a faulty answer, given the later ones to the same question."""
+    """The fate of a faulty answer, given the later ones to the same question."""
     assert entry.fault is not None
     if FAULTS[entry.fault].kind is Kind.HARMLESS:
         return USED
@@ -188,7 +188,7 @@ def is_harmless(fault: Fault) -> bool:
 
 
 def fate_of_photo(photo_id: str, clean: Rows, mended: Rows) -> str:
-    """What became of a photo that cannot be had, or not be used."""
+    """The fate of a photo that cannot be had, or not be used."""
     near = [mended[site] for site, row in clean.items() if any(p.source_id == photo_id for p in row.considered)]
     failed = next((row for row in near if row.status == "failed"), None)
     if failed is None:
@@ -200,7 +200,7 @@ def fate_of_photo(photo_id: str, clean: Rows, mended: Rows) -> str:
 
 
 def fate_of_tile(tile: str, fault: Fault, clean: Rows, mended: Rows) -> str:
-    """What became of a tile that cannot be had, for the worst of the sites that it is of."""
+    """The fate of a tile that cannot be had, for the worst of the sites that it is of."""
     names = {site: (row.aerial.source_id.split() if row.aerial else []) for site, row in clean.items()}
     near = [mended[site] for site, parts in names.items() if any(name.endswith(f"/{tile}") for name in parts)]
     if fault is Fault.TMS_ROWS:
@@ -216,7 +216,7 @@ def fate_of_tile(tile: str, fault: Fault, clean: Rows, mended: Rows) -> str:
 
 
 def fate_of_search(entry: Entry, clean: Rows, mended: Rows) -> str:
-    """What became of a search, for the site that it was of."""
+    """The fate of a search, for the site that it was of."""
     if "bbox" not in entry.query:
         return "nothing: the build needed no answer"
     west, south, east, north = map(float, entry.query["bbox"].split(","))

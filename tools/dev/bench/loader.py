@@ -46,7 +46,7 @@ def ours(index: Index, decode: bool) -> Iterator[int]:
 
 
 def prepared(samples: list[tuple[bytes, str]], decode: bool) -> int:
-    """What `make_batch` does."""
+    """Prepare samples as `make_batch` does."""
     if decode:
         np.stack([picture(jpg, SIZE_PX) for jpg, _ in samples])
         WANTED.tokens([text for _, text in samples])

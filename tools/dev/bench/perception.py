@@ -35,7 +35,7 @@ KNOWN = {"easyocr": {"engine": "easyocr", "weights": "package"}}
 
 
 def engine(name: str) -> Callable[[Sequence[View]], object]:
-    """What an engine does with views."""
+    """The call of an engine on views."""
     if name == "signatures":
         return lambda views: [signatures(v.view_id, v.pixels) for v in views]
     path = Path(name)

@@ -1,4 +1,4 @@
-"""What `geoscribe plan` takes, in a process of its own; of the whole catalogue if no build file is given.
+"""Measures `geoscribe plan`, in a process of its own; of the whole catalogue if no build file is given.
 
 python -m tools.dev.bench.plan [CONFIG]
 """

@@ -1,4 +1,4 @@
-"""What publishing costs, against a plain copy of the same tables by as many processes.
+"""Measures publishing, against a plain copy of the same tables by as many processes.
 
     python -m tools.dev.bench.publishing light [ROWS] [WORKERS]   # one-pixel pictures: 1,000,000 rows, 2 workers
     python -m tools.dev.bench.publishing real [ROWS] [WORKERS]    # a build's pictures: 100,000 rows, 2 workers

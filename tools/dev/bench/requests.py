@@ -199,7 +199,7 @@ def fetch_share(urls: list[str], out: str, again: bool) -> tuple[int, float, flo
     session = client.session(provider)
 
     def unit(number: int) -> int:
-        """What a unit of a build does: ask for its pictures together, then work on them."""
+        """Play a unit of a build: ask for its pictures together, then work on them."""
         answers = session.fetch_many([Request(url, accept=("image/",)) for url in urls[number : number + UNIT]])
         rows = [row(answer.body, again) for answer in answers if isinstance(answer, Response)]
         pq.write_table(pa.Table.from_pylist(rows), f"{out}-{number}.parquet", compression="none")

@@ -1,4 +1,4 @@
-"""What a revision of a dataset costs, and what readers see of one whose publisher is killed.
+"""Measures a revision of a dataset, and what readers see of one whose publisher is killed.
 
     python -m tools.dev.bench.revisions cost [UNITS] [SITES]     # one unit changes
     python -m tools.dev.bench.revisions kills [KILLS]            # of 60 units every third changes, there and back
@@ -150,13 +150,13 @@ Seen = str
 
 
 def by_card(root: Path) -> Seen:
-    """What a reader finds who goes by the card: every shard that its header names, read whole."""
+    """Read as one who goes by the card: every shard that its header names, whole."""
     header = yaml.load((root / "README.md").read_text().split("---\n")[1], yaml.CSafeLoader)
     return _seen(root, [path for entry in header["configs"][0]["data_files"] for path in entry["path"]])
 
 
 def by_manifest(root: Path) -> Seen:
-    """What a reader finds who goes by the manifest, and checks every file that it lists."""
+    """Read as one who goes by the manifest, and checks every file that it lists."""
     manifest = Manifest.model_validate_json((root / PATH).read_bytes())
     for entry in manifest.listed:
         if hashlib.sha256((root / entry.path).read_bytes()).hexdigest() != entry.sha256:

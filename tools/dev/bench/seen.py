@@ -1,4 +1,4 @@
-"""What segmenters make of street photos, beside each other in one run.
+"""Compares segmenters on street photos, beside each other in one run.
 
     python -m tools.dev.bench.seen CORPUS [PHOTOS] [JUDGED]
 

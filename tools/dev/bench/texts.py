@@ -1,4 +1,4 @@
-"""What it takes to read the texts alone: `python -m tools.dev.bench.texts DATASET [ROWS]`.
+"""Measures reading the texts alone: `python -m tools.dev.bench.texts DATASET [ROWS]`.
 
 Reads `sample_id` and `description` of all samples as from a bucket, through a buffer like that of `Store.reader`, and
 counts requests and bytes. The figures are scaled to a million rows (or ROWS) in shards and row groups of the default

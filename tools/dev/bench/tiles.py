@@ -121,7 +121,7 @@ def theirs_python(folder: Path) -> str:
 
 
 def measured(command: list[str]) -> dict[str, Any]:
-    """What a run says of itself; it leaves out its start and takes the time of its chips only."""
+    """A run's own figures; they leave out its start and have the time of its chips only."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{done.stdout[-2000:]}{done.stderr[-2000:]}\nno figure: {' '.join(command)} failed")

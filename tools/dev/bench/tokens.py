@@ -23,7 +23,7 @@ from pipeline.captioning.dialogue.pictures import Picture
 from pipeline.captioning.dialogue.replies import ReplyCache
 from pipeline.captioning.dialogue.requests import Reply, Request
 from pipeline.captioning.dialogue.templates import Templates
-from pipeline.captioning.dialogue.turn_requests import Craft
+from pipeline.captioning.dialogue.turn_requests import DialogueSetup
 from pipeline.captioning.dialogue.turns import describe
 from pipeline.config.build import Build
 from pipeline.engine.build_file import load_build
@@ -143,7 +143,7 @@ def count(build: Build, tokenizer: Tokenizer, cache: PrefixCache, counts: Counts
     settings = build.captioner
     assert settings.engine == "dialogue", "captions of a model are counted"
     prompt_set = prompt_set_of(settings.prompt_set, "dialogue")
-    craft = Craft(settings, build.grounding, build.seed, prompt_set, Templates(prompt_set, settings))
+    setup = DialogueSetup(settings, build.grounding, build.seed, prompt_set, Templates(prompt_set, settings))
     kept = ReplyCache(open_store(build.workspace))
     for site in evidence_of(build):
         asked: list[tuple[Request, Reply]] = []
@@ -156,7 +156,7 @@ def count(build: Build, tokenizer: Tokenizer, cache: PrefixCache, counts: Counts
             return reply
 
         try:
-            asyncio.run(describe(craft, ask, site))
+            asyncio.run(describe(setup, ask, site))
         except (LookupError, SiteError) as error:
             print(f"left out: {site.site.site_id}: {error}", file=sys.stderr)
             counts.left_out += 1

@@ -1,4 +1,4 @@
-"""What model servers say in place of a reply, and how it is classed: from the table that the tests read."""
+"""Tables of what model servers say in place of a reply, and how it is classed, from the file that the tests read."""
 
 import json
 from collections import Counter
@@ -34,7 +34,7 @@ def _family(body: dict[str, Any]) -> str:
 
 
 def _words(body: Any) -> str:
-    """What a body says, in a line fit for a table."""
+    """The text of a body, in a line fit for a table."""
     text = body if isinstance(body, str) else _message(body) or json.dumps(body, ensure_ascii=False)
     line = " ".join(text.replace("`", "'").split())
     return f"`{line if len(line) <= _LONGEST else line[: _LONGEST - 1] + '…'}`"

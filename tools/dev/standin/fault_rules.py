@@ -70,7 +70,7 @@ class Rule(Section):
 
 
 class Plan(Section):
-    """What goes wrong. The first rule that matches a request counts; without one, the share."""
+    """A plan of faults. The first rule that matches a request counts; without one, the share."""
 
     rules: list[Rule] = []  # noqa: RUF012 - pydantic copies defaults
     share: Share = 0.0
@@ -126,7 +126,7 @@ class Dealer:
         return self._deal(provider, part, path, identity, number), number
 
     def item(self, provider: Provider, photo_id: str) -> Fault | None:
-        """What is wrong with what is said of a photo: always the same."""
+        """The fault of an item, always the same for a photo."""
         return self._deal(provider, Part.ITEM, photo_id, f"{provider}/{photo_id}", 1)
 
     def _deal(self, provider: Provider, part: Part, path: str, identity: str, number: int) -> Fault | None:

@@ -22,7 +22,7 @@ class Provider(StrEnum):
 
 
 class Part(StrEnum):
-    """What kind of answer a request is for. `item` is no request: one photo within whatever tells of it."""
+    """The kind of answer that a request is for. `item` is no request: one photo within whatever tells of it."""
 
     DOCUMENT = "document"
     LISTING = "listing"
@@ -35,7 +35,7 @@ class Part(StrEnum):
 
 
 class Kind(StrEnum):
-    """What a careful client can make of a fault."""
+    """Kinds of faults, by what a careful client can do about them."""
 
     TRANSIENT = "transient"
     """Dealt by share it passes after a try or two."""
@@ -104,7 +104,7 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True)
 class About:
-    """What is to be known of a fault."""
+    """Facts about a fault."""
 
     kind: Kind
     parts: frozenset[Part]

@@ -74,6 +74,6 @@ def keys_in_urls(log: Sequence[Entry]) -> list[Entry]:
 
 
 def repeats(log: Sequence[Entry]) -> dict[str, int]:
-    """What was asked for and answered in full more than once, and how often: what a cache should have spared."""
+    """Requests answered in full more than once, and how often: what a cache should have spared."""
     answered = Counter(entry.identity for entry in log if entry.status == 200 and entry.fault is None)
     return {identity: count for identity, count in answered.items() if count > 1}

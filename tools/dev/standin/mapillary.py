@@ -233,7 +233,7 @@ def _meant_by_thumb(ask: Ask) -> str:
 
 
 def _meant_by_search(ask: Ask) -> str:
-    """Not the page: the pages of a loop are one request."""
+    """The search without its page: the pages of a loop are one request."""
     return json.dumps(
         sorted((name, value) for name, value in ask.query.items() if name not in {"after", "access_token"})
     )

@@ -1,4 +1,4 @@
-"""What a search of Panoramax asks for, by query or by JSON body.
+"""Reads what a search of Panoramax asks for, by query or by JSON body.
 
 After geovisio 2.15 (documented). The width of `place_fov_tolerance` on each side, and boxes across the antimeridian
 (west > east): (unchecked).
@@ -33,7 +33,7 @@ class Wanted:
 
 
 def wanted_by(ask: Ask) -> Wanted:
-    """What a search wants.
+    """Read what a search wants.
 
     Raises:
         Refused: it cannot be understood.
@@ -109,7 +109,7 @@ def _looking_at(scene: Scene, params: dict[str, Any]) -> tuple[list[Shot], Point
 
 
 def _among(shots: list[Shot], params: dict[str, Any]) -> list[Shot]:
-    """Those with the ids, sequences and dates that are asked for."""
+    """The photos with the ids, sequences and dates that are asked for."""
     ids, collections = _names(params.get("ids")), _names(params.get("collections"))
     since, until = _interval(params.get("datetime"))
     return [

@@ -33,7 +33,7 @@ class Running:
     key: str = DEFAULT_KEY
 
     def log(self) -> list[Entry]:
-        """What was asked so far, by arrival."""
+        """The requests so far, by arrival."""
         return read_log(self.log_path)
 
     @property

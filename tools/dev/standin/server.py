@@ -28,7 +28,7 @@ _NO_ANSWER = Reply(b"nobody answers here\n", "text/plain", 404)
 
 @dataclass(frozen=True)
 class _Met:
-    """What a request met before it was answered."""
+    """Identity, attempt and fault of a request, found before it is answered."""
 
     identity: str
     attempt: int
@@ -47,15 +47,15 @@ class Server:
         self._in_flight: Counter[str] = Counter()
 
     def apis(self) -> web.Application:
-        """What answers at the APIs' port."""
+        """The application at the APIs' port."""
         return self._application([route for route in ROUTES if not route.pictures])
 
     def pictures(self) -> web.Application:
-        """What answers at the pictures' port."""
+        """The application at the pictures' port."""
         return self._application([route for route in ROUTES if route.pictures])
 
     def trap(self) -> web.Application:
-        """What answers where nothing may knock."""
+        """The application where no request may arrive."""
         return self._application([], trap=True)
 
     def close(self) -> None:
@@ -154,6 +154,6 @@ def _made(route: Route, ask: Ask) -> Reply:
 
 
 def _client(ask: Ask, request: web.Request) -> str:
-    """Who asks: by key, or by address."""
+    """The client that asks: by key, or by address."""
     key = ask.headers.get("authorization") or next((ask.query[k] for k in KEY_PARAMETERS if k in ask.query), None)
     return digest(key) if key else str(request.remote)

@@ -42,7 +42,7 @@ class Ask:
 
     @property
     def meant(self) -> str:
-        """What is asked for, without keys."""
+        """The address that is asked for, without keys."""
         query = sorted((name, value) for name, value in self.query.items() if name not in KEY_PARAMETERS)
         return f"{self.method} {self.path} {json.dumps(query)} {hashlib.sha256(self.body).hexdigest()[:16]}"
 

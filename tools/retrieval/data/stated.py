@@ -20,7 +20,7 @@ _COLUMNS = ("sample_id", "split", "overlaps", "thinned")
 
 @dataclass(frozen=True)
 class Stated:
-    """What the index tables say of some samples."""
+    """The rows of the index tables for some samples."""
 
     overlaps: Overlaps
     thin: NDArray[np.bool_] | None
