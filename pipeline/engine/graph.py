@@ -4,6 +4,7 @@ It is linear and has no tags, state, output of finish_bundle or Beam sink, so th
 The result of a step is in the workspace; a step that runs twice finds its work done.
 """
 
+import gc
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -144,7 +145,11 @@ def run_local(
     elements: list[Element] = [*work]
     if regions:
         elements.append(tuple(regions))  # the last, as it goes on until all are drawn
-    run(elements, build, FnApiRunner(), options, None, build.limits.workers)
+    gc.freeze()  # to look through all that Beam and the engines hold, again and again, is a fifth of drawing's time
+    try:
+        run(elements, build, FnApiRunner(), options, None, build.limits.workers)
+    finally:
+        gc.unfreeze()
     check_stop()
 
 

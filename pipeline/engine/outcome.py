@@ -13,7 +13,7 @@ class Busy:
     """How much of the time the stages of a run were at work."""
 
     seconds: float
-    """From the first unit to the last, publishing apart."""
+    """From start to end, without publishing."""
     stages: dict[str, float]
     """By stage: seconds for which its room was in use; half of the room for two seconds is one second."""
 

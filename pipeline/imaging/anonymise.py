@@ -5,6 +5,7 @@ detector for them can be had that is free to use and ships its weights.
 """
 
 import os
+from functools import cached_property
 from importlib.metadata import version
 from itertools import product
 from pathlib import Path
@@ -53,6 +54,10 @@ class FaceBlurrer:
 
     def fingerprint(self) -> str:
         """Changes whenever the blurred pictures may change."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         settings = [_VERSION, _MIN_SCORE, _TILE_PX, _OVERLAP_PX, _ENLARGE, _CELLS]
         return digest(self.name, version("opencv-python-headless"), digest_file(self._weights), settings)
 

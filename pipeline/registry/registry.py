@@ -150,11 +150,13 @@ class Registry:
         if name is None:
             return None
         config = getattr(self.build.sources, kind)[name]
-        users = [r for r in self.build.regions if source_name(self.build, r, kind) == name]
-        more = (self.client,) if isinstance(config, NetworkSource) else ()
-        return self._once(
-            kind, name, lambda: guard_source(kind, resolve_name(known[config.type])(name, config, users, *more))
-        )
+
+        def make() -> Any:
+            users = [r for r in self.build.regions if source_name(self.build, r, kind) == name]
+            more = (self.client,) if isinstance(config, NetworkSource) else ()
+            return guard_source(kind, resolve_name(known[config.type])(name, config, users, *more))
+
+        return self._once(kind, name, make)
 
     def _once(self, kind: str, name: str, make: Callable[[], Any]) -> Any:
         with self._lock:

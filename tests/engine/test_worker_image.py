@@ -1,6 +1,9 @@
 """The recipe for workers' containers says what the project's own files say. It is not built here: that needs Docker."""
 
 import re
+import subprocess
+
+import pytest
 
 from tests.command import ROOT
 
@@ -14,6 +17,15 @@ def test_the_image_has_the_versions_that_are_tested_together() -> None:
     assert python is not None
     assert re.findall(r"^ARG BEAM=(.+)$", DOCKERFILE, re.MULTILINE) == [pinned[1]]
     assert re.findall(r"python:?(3\.\d+)[-_]", DOCKERFILE) == [python[1]] * 2
+
+
+@pytest.mark.parametrize(("extras", "installed"), [("", "."), ("perception,openvino", ".[perception,openvino]")])
+def test_the_image_installs_the_extras_that_one_names(extras: str, installed: str) -> None:
+    (wanted,) = re.findall(r"--constraint constraints.txt (\S+) \\\n", DOCKERFILE)[:1]
+    said = subprocess.run(
+        ["sh", "-c", f"echo {wanted}"], capture_output=True, text=True, check=True, env={"EXTRAS": extras}
+    )
+    assert said.stdout.strip() == installed
 
 
 def test_what_the_image_copies_is_there_and_not_ignored() -> None:

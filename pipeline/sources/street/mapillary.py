@@ -98,7 +98,7 @@ class MapillarySource:
         Raises:
             SiteError: the tiles cannot be had or read.
         """
-        found = tiles.spots(self._tiles, tiles.cover(region, _ZOOM), self._tile, "image")
+        found = tiles.spots(self._tiles, region, _ZOOM, self._tile, "image")
         spots = one_by_one(
             (spot.properties | {"lat": spot.position.lat, "lon": spot.position.lon} for spot in found),
             Spot,

@@ -95,7 +95,7 @@ class PanoramaxSource:
         Raises:
             SiteError: the tiles cannot be had or read.
         """
-        found = tiles.spots(self._session, tiles.cover(region, _ZOOM), self._tile, "pictures")
+        found = tiles.spots(self._session, region, _ZOOM, self._tile, "pictures")
         spots = one_by_one(
             (spot.properties | {"lat": spot.position.lat, "lon": spot.position.lon} for spot in found),
             Spot,

@@ -43,26 +43,33 @@ def count(region: Region, zoom: int) -> int:
 
 
 def spots(
-    session: Session, tiles: Iterator[mercantile.Tile], ask: Callable[[mercantile.Tile], Request], layer: str
+    session: Session, region: Region, zoom: int, ask: Callable[[mercantile.Tile], Request], layer: str
 ) -> Iterator[Spot]:
-    """The points of a layer in tiles, tile by tile. A tile that is not there is empty, unless none is there.
+    """The points of a layer in a region, tile by tile. A tile that is not there is empty, unless none is there.
 
     Raises:
         SiteError: a tile cannot be had or read. Sites drawn from the others would be drawn unevenly.
     """
+    tiles = cover(region, zoom)
     missing: SiteError | None = None
     any_there = False
     while batch := list(islice(tiles, _AT_ONCE)):
         for tile, answer in zip(batch, session.fetch_many([ask(tile) for tile in batch]), strict=True):
             if isinstance(answer, Response):
                 any_there = True
-                yield from points(answer.body, tile, layer)
+                yield from _within(region, list(points(answer.body, tile, layer)))
             elif isinstance(answer, SiteError) and answer.reason is Reason.GONE:
                 missing = answer
             else:
                 raise answer
     if missing is not None and not any_there:
         raise missing
+
+
+def _within(region: Region, found: list[Spot]) -> Iterator[Spot]:
+    """Those in a region: a tile reaches beyond it, and to read the properties of a photo takes the most time."""
+    lon, lat = (np.array([getattr(spot.position, axis) for spot in found], float) for axis in ("lon", "lat"))
+    return (found[i] for i in np.flatnonzero(region.contains(lon, lat)).tolist())
 
 
 def points(body: bytes, tile: mercantile.Tile, layer: str) -> Iterator[Spot]:

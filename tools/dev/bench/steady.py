@@ -2,7 +2,7 @@
 
 The build is of the synthetic world with oracle engines (no model), so what is measured is all the rest: drawing,
 encoding, tables, the engine. It runs in a process of its own, whose resident memory is looked at every two seconds.
-SITES is 8,000 if left out.
+SITES is 8,000 if left out. Ctrl-C ends it with the figures until then.
 """
 
 import subprocess
@@ -23,6 +23,8 @@ from pipeline.engine.layers import list_layers, read_counts
 from pipeline.storage import open_store
 
 SITES, EVERY_S, SLICES = 8_000, 2.0, 10
+_STOPPED = 3
+"""Exit code of a build that was interrupted."""
 
 
 def steady_build(folder: Path, sites: int) -> Build:
@@ -53,13 +55,15 @@ def main(sites: int) -> None:
         started = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seen = watched(process, started)
-        if process.returncode:
+        if process.returncode not in (0, _STOPPED):
             sys.exit(f"the build ended with {process.returncode}")
         store = open_store(build.workspace)
         counts = [read_counts(store, file) for file in list_layers(store, "imagery")]
         done = sum(found.ok + sum(found.failed.values()) for found in counts)
+        if not done:
+            sys.exit("no site was done")
         wall, cpu = seen[-1][0], seen[-1][2]
-        print(f"{done:,} sites: {wall:.0f} s, {cpu:.0f} s CPU, {cpu / done:.3f} s CPU a site")
+        print(f"{done:,} of {sites:,} sites: {wall:.0f} s, {cpu:.0f} s CPU, {cpu / done:.3f} s CPU a site")
         edges = [wall * n / SLICES for n in range(SLICES + 1)]
         means = [median(rss for at, rss, _ in seen if low <= at <= high) for low, high in pairwise(edges)]
         print("memory by tenths of the run, MB: " + " ".join(f"{rss / 1e6:.0f}" for rss in means))
@@ -68,14 +72,18 @@ def main(sites: int) -> None:
 
 
 def watched(process: "subprocess.Popen[bytes]", started: float) -> list[tuple[float, int, float]]:
-    """Seconds since the start, bytes of resident memory and CPU seconds, until a process ends."""
+    """Seconds since the start, bytes of resident memory and CPU seconds, until a process ends or is interrupted."""
     seen: list[tuple[float, int, float]] = []
     looked = psutil.Process(process.pid)
-    while process.poll() is None:
-        with suppress(psutil.Error), looked.oneshot():  # it may end at this moment
-            times = looked.cpu_times()
-            seen.append((time.perf_counter() - started, looked.memory_info().rss, times.user + times.system))
-        time.sleep(EVERY_S)
+    try:
+        while process.poll() is None:
+            with suppress(psutil.Error), looked.oneshot():  # it may end at this moment
+                times = looked.cpu_times()
+                seen.append((time.perf_counter() - started, looked.memory_info().rss, times.user + times.system))
+            time.sleep(EVERY_S)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
     return seen
 
 
