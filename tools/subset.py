@@ -15,7 +15,14 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.geo.shape import Box, in_box
 from pipeline.publishing import revisions
 from pipeline.publishing.manifest import Manifest, ShardEntry
-from pipeline.publishing.rewrite import check_current, distractor_rows, light_rows, rewrite_shard, rewritten_revision
+from pipeline.publishing.rewrite import (
+    by_sample,
+    check_current,
+    distractor_rows,
+    light_rows,
+    rewrite_shard,
+    rewritten_revision,
+)
 from pipeline.publishing.samples import pictures
 from pipeline.storage import Store
 from schemas.licences import CLASSES, PARTS, LicenceClass, Part, strictest
@@ -124,6 +131,9 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
         shards: list[ShardEntry] = []
         gone: dict[str, list[str]] = {}
         key, conditions = digest("subset", selection), selection.conditions()
+        alter = by_sample(lambda sample: parts_of(sample, selection.parts))
+        if set(selection.parts) == set(PARTS):
+            alter = lambda rows: rows  # noqa: E731 - nothing is changed, and nothing need be read
         for shard in before.shards:
             keep = set()
             for row in light_rows(dataset.store, shard, _COLUMNS):
@@ -131,7 +141,7 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
                     keep.add(row["sample_id"])
                 else:
                     gone.setdefault(row["region"], []).append(row["sample_id"])
-            made = rewrite_shard(dataset.store, before, shard, out, keep, lambda s: parts_of(s, selection.parts), key)
+            made = rewrite_shard(dataset.store, before, shard, out, keep, alter, key)
             shards += [made] if made is not None else []
         if not shards:
             raise ConfigError([Problem("subset", "a selection without any sample", "one that leaves some")])
@@ -183,8 +193,6 @@ def _told_without_map(row: Mapping[str, Any]) -> set[Variant]:
 
 def parts_of(sample: Sample, parts: Collection[Part]) -> Sample:
     """The sample with some parts only."""
-    if len(set(parts)) == len(PARTS):
-        return sample
     dropped: dict[str, Any] = {f"{part}_licence_class": None for part in PARTS if part not in parts}
     if "aerial" not in parts:
         dropped |= {"aerial": None, "aerial_chip": None, "aerial_scales": [], "aerial_signatures": None}

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -47,6 +47,7 @@ def assemble(
     taken_down: dict[str, int],
     removed: list[str],
     others: Mapping[str, Writer],
+    placed: Sequence[FileEntry] = (),
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest of a revision, whose files are put in place, and those that stand in the dataset's root as well.
 
@@ -61,6 +62,7 @@ def assemble(
         taken_down: likewise.
         removed: likewise.
         others: files that follow from more than the shards, by name.
+        placed: files of distractors, which are in place.
 
     Raises:
         MachineError: a file cannot be written.
@@ -98,12 +100,18 @@ def assemble(
         anywhere = revisions.folder(_PLACEHOLDER)
         texts = {
             manifest.CARD: card.render(
-                build, found, shards, folder=anywhere, models=provenance.get("models"), audit=provenance.get("audit")
+                build,
+                found,
+                shards,
+                placed,
+                folder=anywhere,
+                models=provenance.get("models"),
+                audit=provenance.get("audit"),
             ),
             CROISSANT: croissant.render(build, found, shards, entries, folder=anywhere, version=_PLACEHOLDER),
             CITATION: citation.render(build, version=_PLACEHOLDER),
         }
-        name = digest(settings, found, shards, sorted(entries.items()), sorted(texts.items()), length=16)
+        name = digest(settings, found, shards, sorted(entries.items()), placed, sorted(texts.items()), length=16)
         folder = revisions.folder(name)
         data = {file: text.replace(_PLACEHOLDER, name).encode() for file, text in texts.items()}
         for file, content in data.items():
@@ -122,6 +130,7 @@ def assemble(
         for file, content in data.items()
     ]
     files += [entry.model_copy(update={"path": folder + file}) for file, entry in entries.items()]
+    files += placed
     again = before is not None and before.digest == name  # the revision that is in force, mended
     revision = Manifest(
         revision=before.revision + (not again) if before is not None else 1,

@@ -96,4 +96,4 @@ def _down(out: Store, shard: ShardEntry, matcher: Matcher) -> dict[str, str]:
 
 def _without(out: Store, before: Manifest, shard: ShardEntry, gone: Mapping[str, str]) -> ShardEntry | None:
     keep = {row["sample_id"] for row in light_rows(out, shard, ("sample_id",))} - gone.keys()
-    return rewrite_shard(out, before, shard, out, keep, lambda sample: sample, digest(sorted(gone)))
+    return rewrite_shard(out, before, shard, out, keep, lambda rows: rows, digest(sorted(gone)))
