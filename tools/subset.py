@@ -16,6 +16,7 @@ from pipeline.geo.shape import Box, in_box
 from pipeline.publishing import revisions
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.publishing.rewrite import (
+    as_they_are,
     by_sample,
     check_current,
     distractor_rows,
@@ -131,9 +132,8 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
         shards: list[ShardEntry] = []
         gone: dict[str, list[str]] = {}
         key, conditions = digest("subset", selection), selection.conditions()
-        alter = by_sample(lambda sample: parts_of(sample, selection.parts))
-        if set(selection.parts) == set(PARTS):
-            alter = lambda rows: rows  # noqa: E731 - nothing is changed, and nothing need be read
+        whole = set(selection.parts) == set(PARTS)
+        alter = as_they_are if whole else by_sample(lambda sample: parts_of(sample, selection.parts))
         for shard in before.shards:
             keep = set()
             for row in light_rows(dataset.store, shard, _COLUMNS):
@@ -147,8 +147,8 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
             raise ConfigError([Problem("subset", "a selection without any sample", "one that leaves some")])
         stay: dict[str, set[str]] = {}
         for path, row in distractor_rows(dataset.store, before, _CHIP_COLUMNS):
-            whole = set(selection.parts) == set(PARTS) and not conditions  # else it might show what was not selected
-            stay.setdefault(path, set()).update({row["sample_id"]} if whole and _there(row, selection) else ())
+            shown = whole and not conditions and _there(row, selection)  # else it might show what was not selected
+            stay.setdefault(path, set()).update({row["sample_id"]} if shown else ())
         manifest, root = rewritten_revision(
             dataset.store, before, shards, out, gone=gone, reason=Reason.NOT_SELECTED, taken_down=before.taken_down,
             removed=[], distractors=stay,

@@ -79,7 +79,7 @@ def _put(file: DistractorFile, out: Store) -> FileEntry:
         with temporary.open("rb") as written:
             entry = file_entry(written, "")
         path = f"distractors/{file.split}-{file.recipe}-{entry.sha256[:16]}.parquet"
-        out.adopt(temporary, path)
+        out.adopt_new(temporary, path)
     except FileNotFoundError:
         raise  # a table went: another build superseded it
     except OSError as error:

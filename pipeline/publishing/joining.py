@@ -228,9 +228,10 @@ def _equal(left: pa.Array, right: pa.Array) -> NDArray[np.bool_]:
 def _of_map_data(cues: LayerRows, imagery: LayerRows, part: UnitPart, terms: Terms) -> Terms:
     """Add the licence of map data, which rows with a map cue hold: the configured one, or else that of the chip."""
     charted = np.unique(cues.elements("cues").having("kind", "map").row)
-    chips = taken(imagery.column("map").field("licence"), imagery.records("map").first(len(imagery.ids)))
+    chips = imagery.records("map")
+    of_chips = taken(chips.values.field("licence"), chips.first(len(imagery.ids))[charted])
     configured = pa.repeat(pa.scalar(part.map_licence, pa.string()), len(charted))
-    terms.state("map_data", charted, taken(chips, charted) if part.map_licence is None else configured)
+    terms.state("map_data", charted, of_chips if part.map_licence is None else configured)
     return terms
 
 

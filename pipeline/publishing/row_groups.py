@@ -42,7 +42,8 @@ def row_bytes(table: pa.Table) -> NDArray[np.int64]:
 def _sizes(array: pa.Array) -> NDArray[np.int64]:
     kind = array.type
     if pa.types.is_struct(kind):
-        return np.sum([_sizes(child) for child in array.flatten()], axis=0, dtype=np.int64)
+        of_fields: NDArray[np.int64] = np.sum([_sizes(child) for child in array.flatten()], axis=0, dtype=np.int64)
+        return of_fields
     if pa.types.is_list(kind):
         lengths = pc.fill_null(array.value_lengths(), 0).to_numpy()
         before = np.concatenate([[0], np.cumsum(_sizes(array.flatten()))])
@@ -50,5 +51,6 @@ def _sizes(array: pa.Array) -> NDArray[np.int64]:
         sizes: NDArray[np.int64] = before[ends] - before[ends - lengths] + 4
         return sizes
     if pa.types.is_string(kind) or pa.types.is_binary(kind):
-        return pc.fill_null(pc.binary_length(array), 0).to_numpy().astype(np.int64) + 4
+        long: NDArray[np.int64] = pc.fill_null(pc.binary_length(array), 0).to_numpy().astype(np.int64) + 4
+        return long
     return np.full(len(array), max(kind.bit_width // 8, 1), np.int64)

@@ -163,7 +163,7 @@ def test_a_file_of_them_that_did_not_change_is_not_written_again(
     assert manifest_of(tmp_path).revision == 2
     assert on_disk() == first
     row = next(row for row in distractors(tmp_path) if row["split"] == "val")
-    revise(open_store(str(tmp_path)), Takedown(authors=(row["aerial_chip"]["author"],)))
+    revise(open_store(str(tmp_path)), Takedown(source_ids=(row["map_chip"]["source_id"],)))
     kept = {path: touched for path, touched in first.items() if split_of_file(path) != "val"}
     now = on_disk()
     assert len(now) == 3

@@ -38,7 +38,7 @@ def units(draw: st.DrawFn) -> tuple[UnitTables, UnitPart]:
     """The layers of a unit with views, chips and cues of all kinds missing or not, and some of its sites."""
     rows = [_changed(draw, BASE[number]) for number in range(draw(st.integers(1, 4)))]
     orders = [draw(st.permutations(layer)) for layer in zip(*rows, strict=True)]
-    imagery, cues, captions = (to_table(type(some[0]), some) for some in orders)  # type: ignore[arg-type]
+    imagery, cues, captions = (to_table(type(some[0]), some) for some in orders)
     sites = draw(st.lists(st.sampled_from([row.site_id for row, _, _ in rows]), min_size=1, unique=True))
     edits = [_edited(caption) for _, _, caption in rows if caption.site_id in sites and draw(st.booleans())]
     part = UnitPart(
@@ -56,7 +56,10 @@ def _changed(draw: st.DrawFn, rows: Rows) -> Rows:
     kinds = draw(st.lists(st.sampled_from(["perspective", "perspective", "equirectangular"]), max_size=4))
     times = [None, datetime(2024, 5, 1, 12, tzinfo=UTC), datetime(1999, 12, 31, 23, 59, 59, 250_000, tzinfo=UTC)]
     views = [site.views[0]] if site.views[0].projection == "perspective" else [site.views[1]]
-    views += [street_view(site.site_id, site.lat, site.lon, 5 + n, kind) for n, kind in enumerate(kinds)]
+    views += [
+        street_view(site.site_id, site.lat, site.lon, 3, kind).model_copy(update={"view_id": f"{5 + n}"})
+        for n, kind in enumerate(kinds)
+    ]
     views = [
         view.model_copy(
             update=draw(terms)
@@ -79,7 +82,7 @@ def _changed(draw: st.DrawFn, rows: Rows) -> Rows:
             **made,
             "views": views,
             "aerial_scales": scales,
-            "missing": [MissingView(view=view, reason=reason, detail="said") for view, reason in missing],  # type: ignore[arg-type]
+            "missing": [MissingView(view=view, reason=reason, detail="said") for view, reason in missing],
         }
     )
     main = next(view for view in views if view.projection == "perspective")
@@ -89,7 +92,10 @@ def _changed(draw: st.DrawFn, rows: Rows) -> Rows:
         for look in draw(st.permutations(cues.signatures[:3]))
     ]
     cues = cues.model_copy(update={"signatures": looks, "cues": cues.cues[: draw(st.integers(0, 2))]})
-    note = Note(note_id="n1", kind="thing", view_id=main.view_id, what="wall", looks="", text=None)
+    note = Note(
+        note_id="n1", kind="thing", view_id=main.view_id, what="wall", looks="", text=None, side="left", position=None,
+        bearing_deg=None, depth="near",
+    )  # fmt: skip
     told = {
         "notes": draw(st.sampled_from([[], [note]])),
         "street": draw(st.sampled_from([None, "A sign."])),
@@ -193,7 +199,7 @@ def test_layers_that_do_not_belong_together_are_refused() -> None:
     """The index refuses such sites before; a join that is handed them all the same makes no row of them."""
     imagery, cues, caption = BASE[1]
     part = UnitPart("north", CELL, "abc", (imagery.site_id,), (13.0, 52.0, 14.0, 53.0), None, ())
-    layers = {"imagery": [imagery], "cues": [cues], "captions": [caption]}
+    layers: dict[str, list[Any]] = {"imagery": [imagery], "cues": [cues], "captions": [caption]}
     wrong: list[tuple[str, list[Any], str]] = [
         ("cues", [], f"site {imagery.site_id} has no row in a layer"),
         ("captions", [caption.model_copy(update={"long": None})], "has no street view or no description"),
@@ -201,7 +207,7 @@ def test_layers_that_do_not_belong_together_are_refused() -> None:
         ("cues", [cues.model_copy(update={"signatures": []})], "no signatures"),
         ("cues", [cues.model_copy(update={"signatures": cues.signatures[:2]})], "some of its signatures and not all"),
     ]
-    kinds: dict[str, type] = {"imagery": ImageryRow, "cues": CueRow, "captions": CaptionRow}
+    kinds: dict[str, Any] = {"imagery": ImageryRow, "cues": CueRow, "captions": CaptionRow}
     for layer, rows, said in wrong:
         tables = {name: to_table(kinds[name], some) for name, some in (layers | {layer: rows}).items()}
         with pytest.raises(ValueError, match=said):
