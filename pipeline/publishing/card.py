@@ -39,9 +39,9 @@ def render(
     build: Build,
     counts: Counts,
     shards: list[ShardEntry],
-    distractors: Sequence[FileEntry],
     *,
     folder: str,
+    distractors: Sequence[FileEntry] = (),
     models: JsonValue = None,
     audit: JsonValue = None,
 ) -> str:
@@ -51,8 +51,8 @@ def render(
         build: the build.
         counts: what was published.
         shards: the shards.
-        distractors: the files of distractors.
         folder: the revision's, with a slash at its end.
+        distractors: the files of distractors.
         models: the models that found objects, each as `ModelInUse.credit` describes it.
         audit: what became of people's decisions; None where the build file names none.
     """
