@@ -75,7 +75,7 @@ class Store:
             FileNotFoundError: there is none.
         """
         with _explained(self.url, "read"):
-            return bytes(obstore.get(self._backend, path).bytes())
+            return bytes((self.root / path).read_bytes() if self.root else obstore.get(self._backend, path).bytes())
 
     def reader(self, path: str) -> BinaryIO:
         """The file opened for random reading, without loading it whole."""

@@ -1,7 +1,7 @@
 """Arrow schemas of records, and conversion of rows to tables and back."""
 
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import pyarrow as pa
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from schemas.records import Float32
 
@@ -84,3 +85,60 @@ def from_table(record: type[RecordT], table: pa.Table) -> Sequence[RecordT]:
         pydantic.ValidationError: a row does not fit the record.
     """
     return [record.model_validate(row) for row in table.to_pylist()]
+
+
+def fitted(record: type[BaseModel], table: pa.Table) -> pa.Table:
+    """A table of layer rows with exactly the record's schema, each column in one piece; its values are not looked at.
+
+    As `from_table` does, it takes rows of an earlier version: a field that the table lacks gets the record's default.
+
+    Raises:
+        ValueError: a field without a default is missing, or there is one that the record does not have.
+    """
+    wanted = arrow_schema(record)
+    table = table.combine_chunks()
+    if not table.schema.equals(wanted):
+        got = {name: _whole(table[name], table.schema.field(name).type) for name in table.column_names}
+        columns = _fields_of(record, got.keys(), got.__getitem__, table.num_rows, record.__name__)
+        return pa.Table.from_arrays(columns, schema=wanted)
+    return table.replace_schema_metadata(None)
+
+
+def _whole(column: pa.ChunkedArray, kind: pa.DataType) -> pa.Array:
+    return column.chunk(0) if column.num_chunks else pa.array([], kind)
+
+
+def _fields_of(
+    record: type[BaseModel], there: Iterable[str], get: Callable[[str], pa.Array], rows: int, where: str
+) -> list[pa.Array]:
+    if unknown := sorted(set(there) - record.model_fields.keys()):
+        raise ValueError(f"{where} has no field {', '.join(unknown)}")
+    return [
+        _fit(get(name), info.rebuild_annotation(), f"{where}.{name}")
+        if name in there
+        else _default(info, rows, f"{where}.{name}")
+        for name, info in record.model_fields.items()
+    ]
+
+
+def _default(info: FieldInfo, rows: int, where: str) -> pa.Array:
+    if info.is_required():
+        raise ValueError(f"{where} is missing")
+    kind, _ = _optional(info.rebuild_annotation())
+    return pa.repeat(pa.scalar(info.get_default(call_default_factory=True), _type(kind)), rows)
+
+
+def _fit(array: pa.Array, annotation: Any, where: str) -> pa.Array:
+    kind, _ = _optional(annotation)
+    wanted = _type(kind)
+    if array.type.equals(wanted):
+        return array
+    if isinstance(kind, type) and issubclass(kind, BaseModel) and pa.types.is_struct(array.type):
+        names = [field.name for field in array.type]
+        children = _fields_of(kind, names, array.field, len(array), where)
+        return pa.StructArray.from_arrays(children, fields=list(wanted), mask=array.is_null())
+    if get_origin(kind) is list and pa.types.is_list(array.type) and not array.null_count:
+        lengths = array.value_lengths().to_numpy(zero_copy_only=False)
+        offsets = pa.array([0, *lengths.cumsum().tolist()], pa.int32())
+        return pa.ListArray.from_arrays(offsets, _fit(array.flatten(), get_args(kind)[0], where), type=wanted)
+    return array.cast(wanted)

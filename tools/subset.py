@@ -15,7 +15,15 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.geo.shape import Box, in_box
 from pipeline.publishing import revisions
 from pipeline.publishing.manifest import Manifest, ShardEntry
-from pipeline.publishing.rewrite import check_current, distractor_rows, light_rows, rewrite_shard, rewritten_revision
+from pipeline.publishing.rewrite import (
+    as_they_are,
+    by_sample,
+    check_current,
+    distractor_rows,
+    light_rows,
+    rewrite_shard,
+    rewritten_revision,
+)
 from pipeline.publishing.samples import pictures
 from pipeline.storage import Store
 from schemas.licences import CLASSES, PARTS, LicenceClass, Part, strictest
@@ -124,6 +132,8 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
         shards: list[ShardEntry] = []
         gone: dict[str, list[str]] = {}
         key, conditions = digest("subset", selection), selection.conditions()
+        whole = set(selection.parts) == set(PARTS)
+        alter = as_they_are if whole else by_sample(lambda sample: parts_of(sample, selection.parts))
         for shard in before.shards:
             keep = set()
             for row in light_rows(dataset.store, shard, _COLUMNS):
@@ -131,14 +141,14 @@ def subset(dataset: Dataset, out: Store, selection: Selection) -> Subset:
                     keep.add(row["sample_id"])
                 else:
                     gone.setdefault(row["region"], []).append(row["sample_id"])
-            made = rewrite_shard(dataset.store, before, shard, out, keep, lambda s: parts_of(s, selection.parts), key)
+            made = rewrite_shard(dataset.store, before, shard, out, keep, alter, key)
             shards += [made] if made is not None else []
         if not shards:
             raise ConfigError([Problem("subset", "a selection without any sample", "one that leaves some")])
         stay: dict[str, set[str]] = {}
         for path, row in distractor_rows(dataset.store, before, _CHIP_COLUMNS):
-            whole = set(selection.parts) == set(PARTS) and not conditions  # else it might show what was not selected
-            stay.setdefault(path, set()).update({row["sample_id"]} if whole and _there(row, selection) else ())
+            shown = whole and not conditions and _there(row, selection)  # else it might show what was not selected
+            stay.setdefault(path, set()).update({row["sample_id"]} if shown else ())
         manifest, root = rewritten_revision(
             dataset.store, before, shards, out, gone=gone, reason=Reason.NOT_SELECTED, taken_down=before.taken_down,
             removed=[], distractors=stay,
@@ -183,8 +193,6 @@ def _told_without_map(row: Mapping[str, Any]) -> set[Variant]:
 
 def parts_of(sample: Sample, parts: Collection[Part]) -> Sample:
     """The sample with some parts only."""
-    if len(set(parts)) == len(PARTS):
-        return sample
     dropped: dict[str, Any] = {f"{part}_licence_class": None for part in PARTS if part not in parts}
     if "aerial" not in parts:
         dropped |= {"aerial": None, "aerial_chip": None, "aerial_scales": [], "aerial_signatures": None}

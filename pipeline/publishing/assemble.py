@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,7 +17,6 @@ from pipeline.publishing import card, citation, croissant, manifest, revisions
 from pipeline.publishing.card_pictures import HISTOGRAMS, MAP, histograms_svg, map_svg
 from pipeline.publishing.citation import CITATION
 from pipeline.publishing.croissant import CROISSANT
-from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.gallery import with_neighbours
 from pipeline.publishing.layout import schema_fingerprint
 from pipeline.publishing.manifest import Counts, FileEntry, Manifest, ShardEntry
@@ -48,6 +47,7 @@ def assemble(
     taken_down: dict[str, int],
     removed: list[str],
     others: Mapping[str, Writer],
+    placed: Sequence[FileEntry] = (),
 ) -> tuple[Manifest, dict[str, bytes]]:
     """The manifest of a revision, whose files are put in place, and those that stand in the dataset's root as well.
 
@@ -62,6 +62,7 @@ def assemble(
         taken_down: likewise.
         removed: likewise.
         others: files that follow from more than the shards, by name.
+        placed: files of distractors, which are in place.
 
     Raises:
         MachineError: a file cannot be written.
@@ -84,8 +85,7 @@ def assemble(
         **others,
         SAMPLES.file: lambda path: write_table(SAMPLES, path, shards, out, before, _neighbours(build)),
         ATTRIBUTION.file: lambda path: write_table(
-            ATTRIBUTION, path, shards, out, before,
-            with_distractors([scratch[name] for name in others if split_of_file(name)]),
+            ATTRIBUTION, path, shards, out, before, with_distractors(out, [file.path for file in placed])
         ),
         JSON_SCHEMA: lambda path: path.write_text(_json_schema(), encoding="utf-8"),
         MAP: lambda path: path.write_text(_map(scratch[SAMPLES.file], found), encoding="utf-8"),
@@ -99,12 +99,18 @@ def assemble(
         anywhere = revisions.folder(_PLACEHOLDER)
         texts = {
             manifest.CARD: card.render(
-                build, found, shards, folder=anywhere, models=provenance.get("models"), audit=provenance.get("audit")
+                build,
+                found,
+                shards,
+                folder=anywhere,
+                distractors=placed,
+                models=provenance.get("models"),
+                audit=provenance.get("audit"),
             ),
             CROISSANT: croissant.render(build, found, shards, entries, folder=anywhere, version=_PLACEHOLDER),
             CITATION: citation.render(build, version=_PLACEHOLDER),
         }
-        name = digest(settings, found, shards, sorted(entries.items()), sorted(texts.items()), length=16)
+        name = digest(settings, found, shards, sorted(entries.items()), placed, sorted(texts.items()), length=16)
         folder = revisions.folder(name)
         data = {file: text.replace(_PLACEHOLDER, name).encode() for file, text in texts.items()}
         for file, content in data.items():
@@ -123,6 +129,7 @@ def assemble(
         for file, content in data.items()
     ]
     files += [entry.model_copy(update={"path": folder + file}) for file, entry in entries.items()]
+    files += placed
     again = before is not None and before.digest == name  # the revision that is in force, mended
     revision = Manifest(
         revision=before.revision + (not again) if before is not None else 1,

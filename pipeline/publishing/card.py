@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from pydantic import JsonValue
 from pipeline.config.build import Build
 from pipeline.config.sources import KINDS
 from pipeline.publishing.card_facts import funnel, prompts
-from pipeline.publishing.distractors import file_name
+from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.exclusions import MEANINGS
 from pipeline.publishing.layout import CONFIGS, card_features
-from pipeline.publishing.manifest import Counts, ShardEntry, VerifierRate
+from pipeline.publishing.manifest import Counts, FileEntry, ShardEntry, VerifierRate
 from pipeline.publishing.splits import ALIASES, SPLITS
 from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, TABLES
 from schemas.licences import CLASSES, hub_licences, licence_class
@@ -40,6 +41,7 @@ def render(
     shards: list[ShardEntry],
     *,
     folder: str,
+    distractors: Sequence[FileEntry] = (),
     models: JsonValue = None,
     audit: JsonValue = None,
 ) -> str:
@@ -50,10 +52,13 @@ def render(
         counts: what was published.
         shards: the shards.
         folder: the revision's, with a slash at its end.
+        distractors: the files of distractors.
         models: the models that found objects, each as `ModelInUse.credit` describes it.
         audit: what became of people's decisions; None where the build file names none.
     """
-    yaml_header = yaml.safe_dump(header(build, counts, shards, folder), sort_keys=False, allow_unicode=True)
+    yaml_header = yaml.safe_dump(
+        header(build, counts, shards, distractors, folder), sort_keys=False, allow_unicode=True
+    )
     return _template().render(
         header=Markup(yaml_header),  # noqa: S704 - YAML has its own quoting
         build=build,
@@ -96,7 +101,9 @@ def _template() -> Template:
     return environment.get_template("card.md.jinja")
 
 
-def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) -> dict[str, Any]:
+def header(
+    build: Build, counts: Counts, shards: list[ShardEntry], distractors: Sequence[FileEntry], folder: str
+) -> dict[str, Any]:
     """The card's YAML header (https://huggingface.co/docs/hub/datasets-cards)."""
     licences = hub_licences({licence for by_licence in counts.pictures.values() for licence in by_licence})
     sizes: Counter[str] = Counter()
@@ -127,14 +134,10 @@ def header(build: Build, counts: Counts, shards: list[ShardEntry], folder: str) 
                 [
                     {
                         "config_name": "distractors",
-                        "data_files": [
-                            {"split": split, "path": folder + file_name(split)}
-                            for split in SPLITS
-                            if counts.distractors.get(split)
-                        ],
+                        "data_files": [{"split": split_of_file(file.path), "path": file.path} for file in distractors],
                     }
                 ]
-                if any(counts.distractors.get(split) for split in SPLITS)
+                if distractors
                 else []
             ),
             {"config_name": "excluded", "data_files": [{"split": "excluded", "path": folder + EXCLUDED}]},

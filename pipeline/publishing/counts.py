@@ -1,21 +1,37 @@
-"""Counts for manifest and card: taken of each shard while its samples pass by, then summed."""
+"""Counts for manifest and card: taken of each shard while its rows pass by, then summed."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.publishing.card_pictures import HISTOGRAMS_OF, bin_of
 from pipeline.publishing.manifest import Counts, ShardCounts, ShardEntry, VerifierRate, VerifierRates
-from pipeline.publishing.samples import PART_OF, pictures
 from pipeline.reliability import Rate, Reliability
 from schemas.licences import PARTS
-from schemas.records import Sample
+
+_INFO = {
+    "street": "street_view",
+    "panorama": "panorama_view",
+    "aerial": "aerial_chip",
+    "drone": "drone_chip",
+    "map": "map_chip",
+}
+"""Columns of pictures, and those of their metadata."""
+_OF_STREET = ("heading_deg", "captured_at", "distance_m")
+_PART_OF = {"panorama": "street"}
+_LISTS = {"other_views": "street", "aerial_scales": "aerial"}
+"""Columns of lists of pictures, and the part that they belong to."""
 
 
 @dataclass
 class RunningCounts:
     """Running counts of a shard."""
 
+    rows: int = 0
     regions: Counter[str] = field(default_factory=Counter)
     pictures: dict[str, Counter[str]] = field(default_factory=dict)
     faces_blurred: int = 0
@@ -29,42 +45,57 @@ class RunningCounts:
     histograms: dict[str, Counter[str]] = field(default_factory=dict)
     not_redistributable: int = 0
 
-    def add(self, sample: Sample) -> None:
-        """Count one sample."""
-        self.regions[sample.region] += 1
-        for role, _, info in pictures(sample):
-            self.pictures.setdefault(f"{PART_OF[role]} {info.source}", Counter())[info.licence] += 1
-        self.faces_blurred += sum(view.faces_blurred for view in (sample.street_view, *sample.other_views))
-        self.faces_blurred += sample.panorama_view.faces_blurred if sample.panorama_view else 0
-        self.synthetic += sample.synthetic
-        nullable = {
-            "panorama": sample.panorama,
-            "aerial": sample.aerial,
-            "drone": sample.drone,
-            "map": sample.map,
-            "street_view.heading_deg": sample.street_view.heading_deg,
-            "street_view.captured_at": sample.street_view.captured_at,
-        }
-        self.absent.update({name: int(value is None) for name, value in nullable.items()})
-        self.missing.update({f"{lacking.view}: {lacking.reason}" for lacking in sample.missing})
-        self.captioners[", ".join(part for part in (sample.captioner, sample.prompt_set, sample.model) if part)] += 1
-        self.languages[sample.language] += 1
-        self.licence_classes[sample.licence_class] += 1
+    def add(self, table: pa.Table) -> None:
+        """Count rows, which have the columns of a shard."""
+        self.rows += table.num_rows
+        for name, info in _INFO.items():  # a picture without its record is left out
+            there = pc.and_(table[name].is_valid(), table[info].is_valid())
+            self._add_pictures(_PART_OF.get(name, name), table[info].filter(there))
+        for name, part in _LISTS.items():
+            self._add_pictures(part, pc.list_flatten(table[name]))
+        views = (table["street_view"], pc.list_flatten(table["other_views"]), table["panorama_view"])
+        self.faces_blurred += sum(pc.sum(pc.struct_field(infos, "faces_blurred")).as_py() or 0 for infos in views)
+        self.synthetic += _true(table["synthetic"])
+        self.not_redistributable += table.num_rows - _true(table["redistributable"])
+        street = {name: pc.struct_field(table["street_view"], name) for name in _OF_STREET}
+        nullable = {name: table[name] for name in ("panorama", "aerial", "drone", "map")}
+        nullable |= {f"street_view.{name}": street[name] for name in ("heading_deg", "captured_at")}
+        self.absent.update({name: column.null_count for name, column in nullable.items()})
+        self._add_missing(table["missing"])
+        for counter, name in (
+            (self.regions, "region"),
+            (self.languages, "language"),
+            (self.licence_classes, "licence_class"),
+        ):
+            counter.update(_counted(table[name]))
         for part in PARTS:
-            found = getattr(sample, f"{part}_licence_class")
-            if found is not None:
-                self.part_classes.setdefault(part, Counter())[found] += 1
-        taken = sample.street_view.captured_at
+            if found := _counted(table[f"{part}_licence_class"]):
+                self.part_classes.setdefault(part, Counter()).update(found)
+        for row in _together(**{name: table[name] for name in ("captioner", "prompt_set", "model")}):
+            writer = ", ".join(filter(None, (row["captioner"], row["prompt_set"], row["model"])))
+            self.captioners[writer] += row["count"]
         numbers = {
-            "description_tokens": sample.description_tokens,
-            "cues": len(sample.cues),
-            "distance_m": sample.street_view.distance_m,
-            "captured": taken.year if taken else None,
+            "description_tokens": table["description_tokens"],
+            "cues": pc.list_value_length(table["cues"]),
+            "distance_m": street["distance_m"],
+            "captured": pc.utf8_slice_codeunits(street["captured_at"], 0, 4).cast(pa.int64()),
         }
-        for name, number in numbers.items():
-            found = "unknown" if number is None else bin_of(name, number)
-            self.histograms.setdefault(name, Counter())[found] += 1
-        self.not_redistributable += not sample.redistributable
+        for name, column in numbers.items():
+            bins = self.histograms.setdefault(name, Counter())
+            for number, count in _counted(column, nulls=True).items():
+                bins["unknown" if number is None else bin_of(name, number)] += count
+
+    def _add_pictures(self, part: str, infos: pa.ChunkedArray) -> None:
+        for row in _together(**{name: pc.struct_field(infos, name) for name in ("source", "licence")}):
+            self.pictures.setdefault(f"{part} {row['source']}", Counter())[row["licence"]] += row["count"]
+
+    def _add_missing(self, lists: pa.ChunkedArray) -> None:
+        """A view that a row lacks for the same reason twice counts once."""
+        lacking = pc.list_flatten(lists)
+        of = {name: pc.struct_field(lacking, name) for name in ("view", "reason")}
+        once = pa.table({**of, "row": pc.list_parent_indices(lists)}).group_by(["row", "view", "reason"]).aggregate([])
+        for row in _together(view=once["view"], reason=once["reason"]):
+            self.missing[f"{row['view']}: {row['reason']}"] += row["count"]
 
     def counts(self) -> ShardCounts:
         """The finished counts, every table in the order of its keys."""
@@ -141,6 +172,22 @@ def verifier_rates(verifier: Reliability) -> dict[str, VerifierRates]:
 
 def _rate(rate: Rate) -> VerifierRate:
     return VerifierRate(wrong=rate.wrong, of=rate.of, low=round(rate.low, 4), high=round(rate.high, 4))
+
+
+def _true(column: pa.ChunkedArray) -> int:
+    return pc.sum(column).as_py() or 0
+
+
+def _counted(column: pa.ChunkedArray, *, nulls: bool = False) -> dict[Any, int]:
+    """How often each value is there."""
+    found = {row["values"]: row["counts"] for row in pc.value_counts(column).to_pylist()}
+    return {value: count for value, count in found.items() if nulls or value is not None}
+
+
+def _together(**columns: pa.ChunkedArray) -> list[dict[str, Any]]:
+    """The different combinations of values, each with its `count`."""
+    grouped = pa.table(columns).group_by(list(columns)).aggregate([([], "count_all")])
+    return [row | {"count": row["count_all"]} for row in grouped.to_pylist()]
 
 
 def _summed(tables: Iterable[Mapping[str, int]]) -> dict[str, int]:

@@ -1,18 +1,13 @@
-"""Distractors: places with chips and without a text, for galleries. Which are published, in which split, in which file.
+"""Distractors: places with chips and without a text, for galleries. Which are published, and in which split.
 
-A revision has one file of them for each split, with the columns of a shard: what a distractor lacks is null.
+A dataset has one file of them for each split, see `pipeline.publishing.distractor_files`.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -21,27 +16,18 @@ from pipeline.geo.earth import earth_centred
 from pipeline.geo.overlaps import Chips, find_overlaps, thinned
 from pipeline.publishing.embargo import embargoed
 from pipeline.publishing.gallery import MOST_OVERLAP
-from pipeline.publishing.layout import columns, published_row, shard_schema, writer_options
-from pipeline.publishing.samples import chip_columns, chip_credits, class_of, point_wkb
-from pipeline.publishing.shards import row_groups
 from pipeline.publishing.units import FinishedUnit
-from pipeline.stopping import check_stop
-from schemas.arrow import from_table
-from schemas.licences import strictest
-from schemas.records import BBox, ImageryRow, Record, Split
+from schemas.records import Split
 
-FILE_NAME = r"distractors-(?P<split>[a-z_]+)\.parquet"
-"""Pattern of a file's name in the revision's folder."""
-
-
-def file_name(split: str) -> str:
-    """Name of the file of a split's distractors."""
-    return f"distractors-{split}.parquet"
+FILE_NAME = r"distractors/(?P<split>[a-z_]+)-(?P<recipe>[0-9a-f]{16})-(?P<content>[0-9a-f]{16})\.parquet"
+"""Pattern of a file's path. Like a shard's, it names what the file is made from and its bytes."""
+_IN_REVISION = r"revisions/[0-9a-f]{16}/distractors-(?P<split>[a-z_]+)\.parquet"
+"""Where earlier versions put them."""
 
 
 def split_of_file(path: str) -> str | None:
     """The split whose distractors a file of a dataset holds; None for another file."""
-    found = re.fullmatch(FILE_NAME, path.rpartition("/")[2])
+    found = re.fullmatch(FILE_NAME, path) or re.fullmatch(_IN_REVISION, path)
     return found["split"] if found else None
 
 
@@ -133,60 +119,3 @@ def choose(
         Chosen(ordered[home], tuple(ids), name, synthetic[ordered[home].region])
         for (home, name), ids in sorted(sites.items())
     ]
-
-
-def write_distractors(chosen: Sequence[Chosen], path: Path, row_group_bytes: float) -> None:
-    """Write the distractors of a split as a local file. One unit and one row group are in memory at a time."""
-    write_rows(path, (list(_rows(one)) for one in chosen), sum(len(one.sites) for one in chosen), row_group_bytes)
-
-
-def rewrite_distractors(file: Any, keep: set[str], path: Path, row_group_bytes: float) -> None:
-    """Write what a file of distractors (opened for reading) has of some ids as a local file."""
-    opened = pq.ParquetFile(file, page_checksum_verification=True)
-    groups = (opened.read_row_group(number).to_pylist() for number in range(opened.num_row_groups))
-    write_rows(path, ([row for row in rows if row["sample_id"] in keep] for rows in groups), len(keep), row_group_bytes)
-
-
-def write_rows(path: Path, rows: Iterable[list[dict[str, Any]]], count: int, row_group_bytes: float) -> None:
-    """Write published rows, `count` of them, as a local file of distractors."""
-
-    def tables() -> Iterator[pa.Table]:
-        for some in rows:
-            check_stop()
-            yield pa.Table.from_pylist(some, schema=columns())
-
-    schema = shard_schema((-180.0, -90.0, 180.0, 90.0))
-    with pq.ParquetWriter(path, schema, **writer_options(count)) as writer:
-        for row_group in row_groups(tables(), row_group_bytes):
-            writer.write_table(row_group, row_group_size=row_group.num_rows)
-
-
-def _rows(chosen: Chosen) -> Iterator[dict[str, Any]]:
-    imagery = chosen.unit.load().imagery
-    wanted = imagery.filter(pc.is_in(imagery["site_id"], value_set=pa.array(chosen.sites, pa.string())))
-    absent: dict[str, Any] = {field.name: [] if pa.types.is_list(field.type) else None for field in columns()}
-    for site in sorted(from_table(ImageryRow, wanted), key=lambda site: site.site_id):
-        shown = chip_credits(site)
-        credited = [credit for views in shown.values() for credit in views]
-        classes = {part: class_of(views) for part, views in shown.items()}
-        yield published_row(
-            absent
-            | {name: _dumped(value) for name, value in chip_columns(site).items()}
-            | {f"{part}_licence_class": found for part, found in classes.items()}
-            | {
-                "sample_id": site.site_id, "region": site.region, "unit": site.unit, "split": chosen.split,
-                "lat": site.lat, "lon": site.lon, "geometry": point_wkb(site.lat, site.lon),
-                "bbox": BBox(xmin=site.lon, ymin=site.lat, xmax=site.lon, ymax=site.lat).model_dump(),
-                "weight": 0.0, "synthetic": any(credit.source in chosen.synthetic for credit in credited),
-                "licence_class": strictest(found for found in classes.values() if found is not None),
-                "redistributable": all(credit.redistributable for credit in credited),
-                "missing": [{"view": one.view, "reason": one.reason} for one in site.missing],
-                "description_tokens": 0, "description_short_tokens": 0, "description_street_tokens": 0,
-            }
-        )  # fmt: skip
-
-
-def _dumped(value: Record | Sequence[Record] | None) -> Any:
-    if isinstance(value, Record):
-        return value.model_dump()
-    return None if value is None else [one.model_dump() for one in value]

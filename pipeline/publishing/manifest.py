@@ -65,7 +65,7 @@ class ShardContent(_Entry):
     """Least and greatest `sample_id`."""
     last_id: str
     content: str
-    """Hash of the rows, see `pipeline.publishing.shards.content_hash`."""
+    """Hash of the rows, see `pipeline.publishing.content`."""
     counts: ShardCounts
 
 

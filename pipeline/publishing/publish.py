@@ -15,9 +15,9 @@ from pydantic import JsonValue
 from pipeline.config.build import Build
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts, revisions
-from pipeline.publishing.assemble import Writer, assemble
+from pipeline.publishing.assemble import assemble
 from pipeline.publishing.decisions import Decisions
-from pipeline.publishing.distractors import Chosen, file_name, write_distractors
+from pipeline.publishing.distractor_files import files_of, files_there, put_files
 from pipeline.publishing.division import MOST_LOST
 from pipeline.publishing.exclusions import Excluded, Exclusion
 from pipeline.publishing.manifest import FINISHED, Counts, Manifest, ShardEntry
@@ -31,7 +31,6 @@ from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.takedown_match import Matcher, left_out
 from pipeline.publishing.units import FinishedUnit, UnitPart, UnitTables
 from pipeline.storage import Store
-from schemas.records import Split
 
 log = logging.getLogger(__name__)
 
@@ -132,25 +131,16 @@ def publish(
             others={
                 SPLIT_FILE: lambda path: path.write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8"),
                 EXCLUDED: lambda path: write_records(Excluded, plan.left_out, path),
-                **_distractor_files(plan, build.publish.row_group_mb * 1e6),
             },
+            placed=put_files(
+                files_of(plan.distractors, build.publish.row_group_mb * 1e6), out, files_there(standing)
+            ),
         )  # fmt: skip
         in_force = standing.sound
         if in_force is None or (in_force.digest, in_force.workspace) != (revision.digest, workspace):
             revisions.put_in_force(out, revision, root, standing)
         revisions.tidy(out, build.publish.keep_revisions, alone=alone)
     return Published(found, shards, len(made))
-
-
-def _distractor_files(plan: Plan, row_group_bytes: float) -> dict[str, Writer]:
-    by_split: dict[Split, list[Chosen]] = {}
-    for chosen in plan.distractors:
-        by_split.setdefault(chosen.split, []).append(chosen)
-
-    def writer(chosen: list[Chosen]) -> Writer:
-        return lambda path: write_distractors(chosen, path, row_group_bytes)
-
-    return {file_name(split): writer(chosen) for split, chosen in sorted(by_split.items())}
 
 
 def _warn_of_small_regions(plan: Plan) -> None:

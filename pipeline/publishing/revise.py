@@ -7,7 +7,14 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing import revisions
 from pipeline.publishing.manifest import Manifest, ShardEntry
-from pipeline.publishing.rewrite import check_current, distractor_rows, light_rows, rewrite_shard, rewritten_revision
+from pipeline.publishing.rewrite import (
+    as_they_are,
+    check_current,
+    distractor_rows,
+    light_rows,
+    rewrite_shard,
+    rewritten_revision,
+)
 from pipeline.publishing.takedown import Takedown
 from pipeline.publishing.takedown_match import COLUMNS, Matcher
 from pipeline.storage import Store
@@ -96,4 +103,4 @@ def _down(out: Store, shard: ShardEntry, matcher: Matcher) -> dict[str, str]:
 
 def _without(out: Store, before: Manifest, shard: ShardEntry, gone: Mapping[str, str]) -> ShardEntry | None:
     keep = {row["sample_id"] for row in light_rows(out, shard, ("sample_id",))} - gone.keys()
-    return rewrite_shard(out, before, shard, out, keep, lambda sample: sample, digest(sorted(gone)))
+    return rewrite_shard(out, before, shard, out, keep, as_they_are, digest(sorted(gone)))

@@ -4,6 +4,7 @@
                                       with croissant.json and CITATION.cff
     revisions/<digest>/               what a revision has for itself: its manifest, its card, its tables
     data/<split>/                     shards, each of one revision or of several
+    distractors/                      files of distractors, likewise
 
 Everything but these is named by its content and never changed. A revision is put in force by replacing the card and its
 like and then the manifest, when all that they list is there; what no kept revision lists goes after that. So whoever
@@ -27,6 +28,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing import manifest
+from pipeline.publishing.distractors import FILE_NAME as DISTRACTORS
 from pipeline.publishing.formats import FILES_1, SHARD_NAME_1, format_of, name_shards_in_card_1, read_manifest
 from pipeline.publishing.manifest import FORMAT, Manifest
 from pipeline.publishing.shards import SHARD_NAME
@@ -38,7 +40,7 @@ log = logging.getLogger(__name__)
 MARKER = "_publishing.json"
 """Says whose a place is in which the first publish has not finished."""
 _ARCHIVED = r"revisions/(?P<digest>[0-9a-f]{16})/manifest\.json"
-_OWN = (SHARD_NAME, r"revisions/[0-9a-f]{16}/[a-zA-Z._-]+", MARKER, SHARD_NAME_1, FILES_1)
+_OWN = (SHARD_NAME, DISTRACTORS, r"revisions/[0-9a-f]{16}/[a-zA-Z._-]+", MARKER, SHARD_NAME_1, FILES_1)
 """Patterns of what publishing writes, in this format and in format 1, and may remove. Other files are left alone."""
 _GRACE = timedelta(days=1)
 _LOOK_AGAIN_S = 0.2

@@ -7,7 +7,6 @@ tables, card, manifest.
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -21,10 +20,10 @@ from pipeline.publishing import counts
 from pipeline.publishing.assemble import JSON_SCHEMA, Writer, assemble
 from pipeline.publishing.card_pictures import HISTOGRAMS, MAP
 from pipeline.publishing.citation import CITATION
-from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.croissant import CROISSANT
-from pipeline.publishing.distractors import rewrite_distractors, split_of_file
-from pipeline.publishing.layout import columns, schema_fingerprint
+from pipeline.publishing.distractor_files import DistractorFile, put_files, rows_with, write_rows
+from pipeline.publishing.distractors import FILE_NAME, split_of_file
+from pipeline.publishing.layout import columns, published, schema_fingerprint
 from pipeline.publishing.manifest import CARD, FINISHED, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME, VERSION, file_entry, read_entry, write_shard
 from pipeline.publishing.tables import TABLES
@@ -34,8 +33,24 @@ from schemas.arrow import from_table
 from schemas.reasons import Reason
 from schemas.records import AnySplit, Sample
 
-Alter = Callable[[Sample], Sample]
-"""What becomes of a sample that stays: itself, or another of the same id."""
+Alter = Callable[[pa.Table], pa.Table]
+"""What becomes of rows that stay: themselves, or others of the same ids."""
+
+
+def as_they_are(rows: pa.Table) -> pa.Table:
+    """Changes nothing."""
+    return rows
+
+
+def by_sample(alter: Callable[[Sample], Sample]) -> Alter:
+    """Changes rows one after the other, as samples."""
+    return lambda rows: pa.Table.from_pylist([published(alter(one)) for one in from_table(Sample, rows)], columns())
+
+
+def in_split(rows: pa.Table, split: AnySplit) -> pa.Table:
+    """The rows as those of a split."""
+    at = rows.schema.get_field_index("split")
+    return rows.set_column(at, rows.schema.field(at), pa.repeat(pa.scalar(split, pa.string()), rows.num_rows))
 
 
 def check_current(manifest: Manifest, where: str) -> None:
@@ -97,7 +112,7 @@ def rewrite_shard(
         shard: one of its shards.
         out: where to.
         keep: ids of the samples that stay, and maybe others.
-        alter: what becomes of each that stays.
+        alter: what becomes of those that stay.
         key: names what `keep` and `alter` do: with the same key and shard comes the same shard.
         split: of the samples, if `alter` gives them another one.
 
@@ -122,9 +137,8 @@ def rewrite_shard(
     row_group_bytes = build_of(manifest).publish.row_group_mb * 1e6
     temporary = out.scratch()
     try:
-        kept = (list(map(alter, some)) for some in _samples(source, shard, keep))
-        running = RunningCounts()
-        write_shard(temporary, kept, split or shard.split, bounds, len(places), row_group_bytes, running)
+        kept = map(alter, _rows(source, shard, keep))
+        write_shard(temporary, kept, split or shard.split, bounds, len(places), row_group_bytes)
         with temporary.open("rb") as file:
             written = file_entry(file, "")
             path = f"data/{split or shard.split}/{name['name']}-{recipe}-{written.sha256[:16]}.parquet"
@@ -132,6 +146,8 @@ def rewrite_shard(
         if entry is None:
             raise MachineError(f"a shard of {out.url} could not be read back as it was written; check the disk")
         out.adopt_new(temporary, path)
+    except ValidationError as error:
+        raise _unreadable(shard, error) from error
     except OSError as error:
         raise MachineError(f"cannot write a shard of {out.url}: {error}") from error
     finally:
@@ -139,17 +155,18 @@ def rewrite_shard(
     return entry
 
 
-def _samples(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterator[list[Sample]]:
-    """The samples that stay, a row group at a time."""
+def _rows(source: Store, shard: ShardEntry, keep: Collection[str]) -> Iterator[pa.Table]:
+    """The rows that stay, a row group at a time."""
     with source.reader(shard.path) as file:
         try:
             opened = _opened(file)
+            if not opened.schema_arrow.equals(columns()):
+                raise pa.ArrowInvalid("its columns are not those that this version writes")
             for group in range(opened.num_row_groups):
-                ids = opened.read_row_group(group, columns=["sample_id"])["sample_id"].to_pylist()
-                rows = [row for row, sample_id in enumerate(ids) if sample_id in keep]
-                if rows:
-                    yield list(from_table(Sample, opened.read_row_group(group).take(rows)))
-        except (OSError, pa.ArrowException, ValidationError) as error:
+                rows = rows_with(opened.read_row_group(group), keep)
+                if rows.num_rows:
+                    yield rows
+        except (OSError, pa.ArrowException) as error:
             raise _unreadable(shard, error) from error
 
 
@@ -238,23 +255,43 @@ def rewritten_revision(
     def copied(path: str) -> Writer:
         return lambda to: to.write_bytes(source.read(path))
 
-    def rewritten(path: str) -> Writer:
-        row_group_bytes = build_of(before).publish.row_group_mb * 1e6
-
-        def write(to: Path) -> None:
-            with source.reader(path) as file:
-                rewrite_distractors(file, stay[path], to, row_group_bytes)
-
-        return copied(path) if stay[path] == files[path] else write
-
     same_place = source.url == out.url
     return assemble(
         build_of(before), found, shards, out, before if same_place else None,
         workspace=before.workspace if same_place else None,
         provenance=before.provenance | dict(provenance or {}), taken_down=taken_down, removed=removed,
-        others={
-            name: rewritten(path) if path in files else copied(path)
-            for name, path in names.items()
-            if name not in made and stay.get(path, {path})
-        },
+        others={name: copied(path) for name, path in names.items() if name not in made and path not in files},
+        placed=put_files(
+            [
+                _copied(source, path) if ids == files[path] else _rewritten(source, before, path, ids)
+                for path, ids in stay.items()
+                if ids
+            ],
+            out,
+            before.files if same_place else (),
+        ),
     )  # fmt: skip
+
+
+def _copied(source: Store, path: str) -> DistractorFile:
+    """A file of distractors as it is, also one of an earlier version, whose name did not say what it was made from."""
+    name, split = re.fullmatch(FILE_NAME, path), split_of_file(path)
+    assert split is not None
+    recipe = name["recipe"] if name is not None else digest(path, length=16)
+    return DistractorFile(split, recipe, lambda to: to.write_bytes(source.read(path)))
+
+
+def _rewritten(source: Store, before: Manifest, path: str, keep: set[str]) -> DistractorFile:
+    """What a file of distractors has of some ids."""
+    [sha256] = [entry.sha256 for entry in before.files if entry.path == path]
+    split, row_group_bytes = split_of_file(path), build_of(before).publish.row_group_mb * 1e6
+    assert split is not None
+    recipe = digest(VERSION, schema_fingerprint(), "rewritten", sha256, sorted(keep), row_group_bytes, length=16)
+
+    def tables() -> Iterator[pa.Table]:
+        with source.reader(path) as file:
+            opened = _opened(file)
+            for group in range(opened.num_row_groups):
+                yield rows_with(opened.read_row_group(group), keep)
+
+    return DistractorFile(split, recipe, lambda to: write_rows(to, tables(), len(keep), row_group_bytes))

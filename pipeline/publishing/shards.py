@@ -1,37 +1,36 @@
 """One shard: made from the tables of its units and nothing else, wherever that is done, and known again by its name."""
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.digest import digest
+from pipeline.publishing.content import ContentHash
 from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.grouping import Group
-from pipeline.publishing.layout import columns, published, schema_fingerprint, shard_schema, writer_options
+from pipeline.publishing.joining import join
+from pipeline.publishing.layout import schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
-from pipeline.publishing.samples import join
+from pipeline.publishing.row_groups import row_groups
 from pipeline.publishing.units import Bounds, UnitTables
 from pipeline.stopping import check_stop
-from schemas.records import AnySplit, Sample
+from schemas.records import AnySplit
 
-VERSION = 4
+VERSION = 5
 """Raised when the same tables would make another shard."""
 SHARD_NAME = r"data/(?P<split>[a-z_]+)/(?P<name>[a-z0-9-]+)-(?P<recipe>[0-9a-f]{16})-(?P<content>[0-9a-f]{16})\.parquet"
 """Pattern of a shard's path. `content` begins the file's own SHA-256."""
 _CONTENT_KEY = b"geoscribe"
 """Footer key of a shard's `ShardContent`, as JSON."""
-_DIGESTED_AT_ONCE = 8
-"""Rows turned into Python values, pictures included, at a time."""
 _BLOCK = 8 * 2**20
 
 
@@ -62,66 +61,53 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
         path: where to; the file is whole when this returns.
     """
     parts = task.group.parts
-    running = RunningCounts()
-
-    def samples() -> Iterator[list[Sample]]:
-        for part, layers in zip(parts, tables, strict=True):
-            yield list(join(layers, part, task.group.split))
-
-    rows = sum(len(part.sites) for part in parts)
+    rows = (join(layers, part, task.group.split) for part, layers in zip(parts, tables, strict=True))
     west, south, east, north = zip(*(part.bounds for part in parts), strict=True)
     bounds = (min(west), min(south), max(east), max(north))
-    write_shard(path, samples(), task.group.split, bounds, rows, task.row_group_bytes, running)
+    write_shard(path, rows, task.group.split, bounds, sum(len(part.sites) for part in parts), task.row_group_bytes)
 
 
 def write_shard(
-    path: Path,
-    samples: Iterable[Sequence[Sample]],
-    split: AnySplit,
-    bounds: Bounds,
-    rows: int,
-    row_group_bytes: float,
-    running: RunningCounts,
+    path: Path, tables: Iterable[pa.Table], split: AnySplit, bounds: Bounds, rows: int, row_group_bytes: float
 ) -> None:
-    """Write samples as a shard, a local file.
+    """Write rows as a shard, a local file.
 
     Args:
         path: where to; the file is whole when this returns.
-        samples: some at a time, in the order of their units.
+        tables: some rows at a time, with the columns of a shard, in the order of their units.
         split: that they all are in.
         bounds: of their places.
         rows: how many they are.
         row_group_bytes: most of a row group.
-        running: counts of the samples; others may be in them already.
     """
-    digests: dict[str, bytes] = {}
-    units: set[str] = set()
+    counts, content = RunningCounts(), ContentHash()
+    ids: list[str] = []
+    units: set[tuple[str, str]] = set()
 
-    def tables() -> Iterator[pa.Table]:
-        for some in samples:
+    def told() -> Iterator[pa.Table]:
+        for table in tables:
             check_stop()
-            for sample in some:
-                running.add(sample)
-                units.add(f"{sample.region} {sample.unit}")
-            table = pa.Table.from_pylist([published(sample) for sample in some], schema=columns())
-            for batch in table.to_batches(max_chunksize=_DIGESTED_AT_ONCE):
-                for row in batch.to_pylist():  # not `some`: what is read back counts, such as numbers of four bytes
-                    digests[row["sample_id"]] = row_digest(row)
+            counts.add(table)
+            content.add(table)
+            least = pc.min_max(table["sample_id"]).as_py()
+            ids.extend(value for value in least.values() if value is not None)
+            pairs = table.select(["region", "unit"]).group_by(["region", "unit"]).aggregate([]).to_pylist()
+            units.update((pair["region"], pair["unit"]) for pair in pairs)
             yield table
 
     with pq.ParquetWriter(path, shard_schema(bounds), **writer_options(rows)) as writer:
-        for row_group in row_groups(tables(), row_group_bytes):
+        for row_group in row_groups(told(), row_group_bytes):
             writer.write_table(row_group, row_group_size=row_group.num_rows)
-        content = ShardContent(
+        whole = ShardContent(
             split=split,
             units=len(units),
-            rows=len(digests),
-            first_id=min(digests),
-            last_id=max(digests),
-            content=content_hash(digests),
-            counts=running.counts(),
+            rows=counts.rows,
+            first_id=min(ids),
+            last_id=max(ids),
+            content=content.hexdigest(),
+            counts=counts.counts(),
         )
-        writer.add_key_value_metadata({_CONTENT_KEY: content.model_dump_json()})
+        writer.add_key_value_metadata({_CONTENT_KEY: whole.model_dump_json()})
 
 
 def read_entry(file: BinaryIO, path: str, known: FileEntry | None = None) -> ShardEntry | None:
@@ -155,39 +141,3 @@ def file_entry(file: BinaryIO, path: str) -> FileEntry:
         sha256.update(block)
     file.seek(0)
     return FileEntry(path=path, bytes=size, sha256=sha256.hexdigest())
-
-
-def row_groups(tables: Iterable[pa.Table], most_bytes: float) -> Iterator[pa.Table]:
-    """Cut and join tables so that each piece has at most `most_bytes`, and one row at the least."""
-    pending: list[pa.Table] = []
-    size = 0
-    for table in tables:
-        start = 0
-        for row in range(table.num_rows):
-            row_size = table.slice(row, 1).nbytes
-            if size and size + row_size > most_bytes:
-                yield pa.concat_tables([*pending, table.slice(start, row - start)])
-                pending, start, size = [], row, 0
-            size += row_size
-        pending.append(table.slice(start))
-    if size:
-        yield pa.concat_tables(pending)
-
-
-def row_digest(row: dict[str, Any]) -> bytes:
-    """SHA-256 of a row's content, whatever library or version wrote it: canonical JSON, pictures by their own hash."""
-    text = json.dumps(row, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=_plain)
-    return hashlib.sha256(text.encode()).digest()
-
-
-def content_hash(digests: dict[str, bytes]) -> str:
-    """Hash of a shard's rows, given each row's digest by its sample_id: independent of their order and encoding."""
-    return hashlib.sha256(b"".join(digests[sample_id] for sample_id in sorted(digests))).hexdigest()
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, bytes):
-        return hashlib.sha256(value).hexdigest()
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat()
-    raise TypeError(f"no canonical form for {type(value).__name__}")

@@ -88,12 +88,12 @@ def write_table(
             writer.write_table(rows.cast(schema), row_group_size=rows.num_rows)
 
 
-def with_distractors(files: Sequence[Path]) -> Complete:
-    """What the table of credits says of the distractors in some local files, after what it says of the samples."""
+def with_distractors(out: Store, paths: Sequence[str]) -> Complete:
+    """Add the credits of the distractors in some files of a dataset to the table of credits, after those of the samples."""
 
     def found() -> Iterator[pa.Table]:
-        for path in files:
-            with pq.ParquetFile(path) as file:
+        for path in paths:
+            with out.reader(path) as data, pq.ParquetFile(data) as file:
                 for group in range(file.num_row_groups):
                     rows = file.read_row_group(group, columns=list(attribution.COLUMNS)).to_pylist()
                     told = [credit for row in rows for credit in attribution.credits_of(row, distractor=True)]

@@ -47,7 +47,7 @@ def test_a_recipe_fits_the_code(page: Path, tmp_path: Path) -> None:
     [
         ("source", 1, {"pipeline/config/names.py": 1}),
         ("engine", 1, {"pipeline/config/names.py": 1}),
-        ("column", 0, {"schemas/records/sample.py": 2, "pipeline/publishing/samples.py": 1}),
+        ("column", 0, {"schemas/records/sample.py": 2, "pipeline/publishing/joining.py": 1}),
         ("check", 0, {"tools/verify/rows.py": 6}),
         ("export", 1, {"tools/export/formats.py": 1}),
     ],

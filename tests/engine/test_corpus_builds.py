@@ -6,16 +6,22 @@ import duckdb
 import pyarrow.dataset
 import pytest
 
-from tests.publishing.folders import manifest_of
+from pipeline.engine.build_file import load_build
+from tests.engine.test_joined_builds import held, publish_again
+from tests.publishing.folders import listed, manifest_of
 from tests.real_places import geoscribe, write_real
 
+__all__ = ["held"]
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("name", "sites"), [("seoul", 22), pytest.param("boulder", 30, marks=pytest.mark.seldom)])
-def test_a_real_place_is_built_and_verified(corpus: Path, tmp_path: Path, name: str, sites: int) -> None:
-    geoscribe("build", write_real(tmp_path, corpus, name))
+def test_a_real_place_is_built_and_verified(
+    corpus: Path, tmp_path: Path, name: str, sites: int, held: dict[str, int]
+) -> None:
+    file = write_real(tmp_path, corpus, name)
+    geoscribe("build", file)
     assert "sound" in geoscribe("verify", tmp_path / "dataset")
     rows = pyarrow.dataset.dataset(tmp_path / "dataset" / "data").to_table(
         columns=["sample_id", "aerial", "description", "street_view", "sentences", "licence_class"]
@@ -31,3 +37,5 @@ def test_a_real_place_is_built_and_verified(corpus: Path, tmp_path: Path, name: 
     free = "licence_class in ('public-domain', 'attribution', 'share-alike')"
     assert shards.filter(free).count("*").fetchall() == [(len(rows),)]
     assert {row["licence_class"] for row in rows.to_pylist()} <= {"attribution", "share-alike"}
+    assert publish_again(load_build(file), tmp_path / "again") == listed(tmp_path / "dataset")
+    assert held["samples"] == len(rows)

@@ -24,7 +24,7 @@ from pipeline.storage import open_store
 from schemas.reasons import Reason
 from schemas.records import ImageryRow
 from tests.publishing.conftest import failed
-from tests.publishing.folders import Row, manifest_of, put, samples, tree
+from tests.publishing.folders import Row, files, manifest_of, put, samples, tree
 from tools.compare.datasets import compare_datasets
 from tools.dataset import open_dataset
 from tools.retrieval.data.index import read_index
@@ -176,6 +176,38 @@ def test_they_are_taken_down_as_samples_are(
     assert author.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     with pytest.raises(ConfigError, match="Nobody"):
         revise(open_store(str(tmp_path)), Takedown(authors=("Nobody",)))
+
+
+def test_a_file_of_them_that_did_not_change_is_not_written_again(
+    units: list[FinishedUnit], build: Build, make_build: Callable[..., Build], tmp_path: Path
+) -> None:
+    def on_disk() -> dict[str, tuple[int, int]]:
+        found = {path: (tmp_path / path).stat() for path in files(tmp_path) if split_of_file(path)}
+        return {path: (said.st_ino, said.st_mtime_ns) for path, said in found.items()}
+
+    put(build, units, tmp_path)
+    first = on_disk()
+    assert len(first) == 3
+    put(make_build(splits=SHARES, allow_empty=[], title="Another title"), units, tmp_path)
+    assert manifest_of(tmp_path).revision == 2
+    assert on_disk() == first
+    row = next(row for row in distractors(tmp_path) if row["split"] == "val")
+    revise(open_store(str(tmp_path)), Takedown(source_ids=(row["map_chip"]["source_id"],)))
+    kept = {path: touched for path, touched in first.items() if split_of_file(path) != "val"}
+    now = on_disk()
+    assert len(now) == 3
+    assert now.items() >= kept.items()
+    assert not now.items() & (first.items() - kept.items())
+    assert verify(open_store(str(tmp_path))) == []
+
+
+def test_a_file_of_them_that_went_is_made_again(units: list[FinishedUnit], build: Build, tmp_path: Path) -> None:
+    put(build, units, tmp_path)
+    before = tree(tmp_path)
+    gone = next(path for path in before if split_of_file(path))
+    (tmp_path / gone).unlink()
+    put(build, units, tmp_path)
+    assert tree(tmp_path) == before
 
 
 def test_a_subset_has_those_of_its_splits(folder: Path, tmp_path: Path) -> None:

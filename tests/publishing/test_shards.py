@@ -12,8 +12,10 @@ from datasets import Features
 
 from pipeline.publishing.grouping import Group
 from pipeline.publishing.layout import card_features, columns, leaves, published_row, shard_schema, writer_options
-from pipeline.publishing.shards import ShardTask, content_hash, make_shard, read_entry, row_digest, row_groups
+from pipeline.publishing.row_groups import row_groups
+from pipeline.publishing.shards import ShardTask, make_shard, read_entry
 from pipeline.publishing.units import FinishedUnit, UnitPart
+from tools.verify.content import content_hash, row_digest
 
 
 def test_footer_features_are_what_datasets_makes_of_the_schema() -> None:
@@ -138,7 +140,7 @@ def test_a_shard_has_a_bloom_filter_of_its_ids(tmp_path: Path) -> None:
     assert sizes[0] > sizes[1]
 
 
-def test_digest_depends_on_content_alone() -> None:
+def test_the_older_hash_depends_on_content_alone() -> None:
     first, second = rows(2, 10).to_pylist()
     assert row_digest(first) == row_digest(dict(reversed(first.items())))
     assert row_digest(first) != row_digest(first | {"street": second["street"]})

@@ -11,11 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.config.build import Build
+from pipeline.digest import digest
 from pipeline.errors import MachineError
-from pipeline.publishing.assemble import Writer
-from pipeline.publishing.distractors import Candidates, Samples, file_name, place, write_rows
+from pipeline.publishing.distractor_files import DistractorFile, rows_with, write_rows
+from pipeline.publishing.distractors import Candidates, Samples, place
 from pipeline.publishing.packing import chip_diagonal_m
-from pipeline.publishing.rewrite import distractor_rows
+from pipeline.publishing.rewrite import distractor_rows, in_split
+from pipeline.publishing.shards import VERSION
 from schemas.records import Split
 from tools.dataset import Dataset
 from tools.merging.choosing import Chosen
@@ -88,26 +90,28 @@ def place_distractors(build: Build, datasets: Sequence[Dataset], chosen: Chosen)
     return Placed(dict(sorted(parts.items())), before + Counter(splits.tolist())[""])
 
 
-def distractor_files(build: Build, datasets: Sequence[Dataset], placed: Placed) -> dict[str, Writer]:
-    """Writers of the file of each split, by its name in the revision's folder."""
+def merged_files(build: Build, datasets: Sequence[Dataset], placed: Placed) -> list[DistractorFile]:
+    """The file of each split."""
 
-    def writer(split: Split, files: Mapping[tuple[int, str], set[str]]) -> Writer:
+    def file(split: Split, parts: Mapping[tuple[int, str], set[str]]) -> DistractorFile:
+        made_from = [[datasets[n].manifest.digest, path, sorted(ids)] for (n, path), ids in parts.items()]
+        row_group_bytes = build.publish.row_group_mb * 1e6
+
         def write(path: Path) -> None:
-            rows = (some for (n, file), ids in files.items() for some in _rows(datasets[n], file, ids, split))
-            write_rows(path, rows, sum(map(len, files.values())), build.publish.row_group_mb * 1e6)
+            rows = (some for (n, file), ids in parts.items() for some in _rows(datasets[n], file, ids, split))
+            write_rows(path, rows, sum(map(len, parts.values())), row_group_bytes)
 
-        return write
+        return DistractorFile(split, digest(VERSION, "merged", split, made_from, row_group_bytes, length=16), write)
 
-    return {file_name(split): writer(split, files) for split, files in placed.parts.items()}
+    return [file(split, parts) for split, parts in placed.parts.items()]
 
 
-def _rows(dataset: Dataset, path: str, keep: set[str], split: Split) -> Iterator[list[dict[str, Any]]]:
+def _rows(dataset: Dataset, path: str, keep: set[str], split: Split) -> Iterator[pa.Table]:
     with dataset.store.reader(path) as file:
         try:
             opened = pq.ParquetFile(file, page_checksum_verification=True)
             for group in range(opened.num_row_groups):
-                rows = opened.read_row_group(group).to_pylist()
-                yield [row | {"split": split} for row in rows if row["sample_id"] in keep]
+                yield in_split(rows_with(opened.read_row_group(group), keep), split)
         except (OSError, pa.ArrowException) as error:
             raise MachineError(f"{dataset.store.url}/{path} cannot be read: {error}") from error
 

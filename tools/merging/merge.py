@@ -12,18 +12,19 @@ from pipeline.digest import digest
 from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.publishing import counts, revisions
 from pipeline.publishing.assemble import assemble
+from pipeline.publishing.distractor_files import put_files
 from pipeline.publishing.exclusions import Excluded
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
-from pipeline.publishing.rewrite import light_rows, rewrite_shard
+from pipeline.publishing.rewrite import in_split, light_rows, rewrite_shard
 from pipeline.publishing.shards import file_entry
 from pipeline.publishing.split_file import SPLIT_FILE, split_file
 from pipeline.publishing.tables import EXCLUDED, write_records
 from pipeline.reliability import ALL, Reliability
 from pipeline.storage import Store
-from schemas.records import Sample, Split
+from schemas.records import Split
 from tools.dataset import Dataset
 from tools.merging.choosing import Chosen, choose
-from tools.merging.distractors import Placed, distractor_files, place_distractors
+from tools.merging.distractors import Placed, merged_files, place_distractors
 from tools.merging.inputs import check_inputs, merged_build
 
 
@@ -71,8 +72,8 @@ def merge(datasets: Sequence[Dataset], out: Store, name: str, *, keep_splits: bo
             others={
                 SPLIT_FILE: lambda path: path.write_text(drawn.model_dump_json(indent=1) + "\n", encoding="utf-8"),
                 EXCLUDED: lambda path: write_records(Excluded, excluded, path),
-                **distractor_files(build, datasets, placed),
             },
+            placed=put_files(merged_files(build, datasets, placed), out),
         )  # fmt: skip
         revisions.put_in_force(out, manifest, root, standing)
     left_out = Counter(row.reason for row in chosen.left_out)
@@ -91,8 +92,8 @@ def _shard(dataset: Dataset, shard: ShardEntry, out: Store, chosen: Chosen) -> t
     made = []
     for split, samples in sorted(by_split.items()):
 
-        def moved(sample: Sample, split: Split = split) -> Sample:
-            return sample.model_copy(update={"split": split})
+        def moved(rows: pa.Table, split: Split = split) -> pa.Table:
+            return in_split(rows, split)
 
         key = digest("merged", split, sorted(samples))
         entry = rewrite_shard(dataset.store, dataset.manifest, shard, out, samples, moved, key, split=split)

@@ -17,9 +17,9 @@ from pipeline.publishing.formats import read_manifest
 from pipeline.publishing.layout import columns, leaves, shard_schema
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.publishing.samples import pictures
-from pipeline.publishing.shards import content_hash, row_digest
 from pipeline.storage import Store
 from schemas.records import Sample, StreetInfo
+from tools.verify.content import ShardHash
 from tools.verify.files import Fault, card_faults, file_faults, listing_faults, manifest_faults, root_faults
 from tools.verify.rows import Finding, check_row
 from tools.verify.tables import Placed, table_faults
@@ -107,12 +107,13 @@ def _shard_faults(
         if (file.metadata.num_rows, file.num_row_groups) != (shard.rows, shard.row_groups):
             found = f"{file.metadata.num_rows} rows in {file.num_row_groups} row groups"
             yield Fault(shard.path, None, None, f"{found}, should be {shard.rows} in {shard.row_groups}")
-        digests: dict[str, bytes] = {}
+        content, ids = ShardHash(shard.content), set[str]()
         damaged = False
         first = 0
         for group in range(file.num_row_groups):
             try:
-                rows = file.read_row_group(group).to_pylist()
+                table = file.read_row_group(group)
+                rows = table.to_pylist()
             except (OSError, pa.ArrowException):
                 damaged = True
                 yield from _page_faults(shard, file, group, first)
@@ -121,10 +122,11 @@ def _shard_faults(
                     more = [*_placing_findings(sample, shard, row, census)] if sample else []
                     more += _name_findings(sample) if sample and not whole.older else []
                     yield from (Fault(shard.path, row, column, what) for column, what in (*findings, *more))
-                digests.update((str(row["sample_id"]), row_digest(row)) for row in rows)
+                content.add(table, rows)
+                ids.update(str(row["sample_id"]) for row in rows)
             first += file.metadata.row_group(group).num_rows
         if not damaged:
-            yield from _content_faults(shard, digests)
+            yield from _content_faults(shard, content.hexdigest(), ids)
 
 
 def _schema_faults(shard: ShardEntry, found: pa.Schema) -> Iterator[Fault]:
@@ -185,12 +187,8 @@ def _name_findings(sample: Sample) -> Iterator[Finding]:
         names.add(image.path)
 
 
-def _content_faults(shard: ShardEntry, digests: dict[str, bytes]) -> Iterator[Fault]:
-    found = {
-        "content": content_hash(digests),
-        "first_id": min(digests, default=None),
-        "last_id": max(digests, default=None),
-    }
+def _content_faults(shard: ShardEntry, content: str, ids: set[str]) -> Iterator[Fault]:
+    found = {"content": content, "first_id": min(ids, default=None), "last_id": max(ids, default=None)}
     for column, value in found.items():
         if value != getattr(shard, column):
             yield Fault(shard.path, None, None, f"{column} is {value}, should be {getattr(shard, column)}")

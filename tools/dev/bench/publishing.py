@@ -2,11 +2,13 @@
 
     python -m tools.dev.bench.publishing light [ROWS] [WORKERS]   # one-pixel pictures: 1,000,000 rows, 2 workers
     python -m tools.dev.bench.publishing real [ROWS] [WORKERS]    # a build's pictures: 100,000 rows, 2 workers
+    python -m tools.dev.bench.publishing cpu [ROWS]               # the same in one process, by CPU seconds: 512 rows
 
 The units are copies of one that is built from the synthetic world, with ids and places of their own. The copy reads the
 tables of a shard's units with pyarrow and writes them into files, and does nothing else. All are on one disk.
 """
 
+import hashlib
 import resource
 import sys
 import tempfile
@@ -27,7 +29,8 @@ from pipeline.engine import shard_jobs
 from pipeline.engine.graph import run_local
 from pipeline.engine.layers import LayerFile, commit_table, list_layers, read
 from pipeline.engine.shard_jobs import ShardJob, make_shards
-from pipeline.publishing.publish import publish
+from pipeline.publishing.packing import make_plan
+from pipeline.publishing.publish import place_shard, publish
 from pipeline.publishing.shards import ShardTask
 from pipeline.stages import STAGES
 from pipeline.storage import Store, open_store
@@ -112,6 +115,35 @@ def copied(workspace: Path, units: Sequence[list[LayerFile]], total: int, worker
     return total / 1e6 / wall
 
 
+def by_cpu(rows: int) -> None:
+    """CPU seconds of shards and of a copy of the same tables in this process, and of hashing as often as shards are."""
+    with tempfile.TemporaryDirectory() as folder:
+        keys = {"shard_mb": 100, "row_group_mb": 16, "max_text_likeness": 1.0, "max_footprint_share": 1.0}
+        build = bench_build(Path(folder), 1_280, **keys, allow_empty=["val", "test_seen"])
+        store, out = open_store(build.workspace), open_store(build.dataset)
+        files = list(copies(build, store, -(-rows // SITES), light=False))
+        units = [finished(store, of) for of in files]
+        total = sum(entry.size for stage in STAGES for entry in store.entries(stage.name)) / 1e6
+        loads = {(unit.region, unit.unit): unit.load for unit in units}
+        plan = make_plan(build, units, {"town", "above", "plan"})
+        began = time.process_time()
+        for task in plan.shards:
+            place_shard(task, lambda part: loads[part.region, part.unit](), out)
+        shards = time.process_time() - began
+        copy = _copy(Path(build.workspace), files, 0)
+        began = time.process_time()
+        for file in (file for of in files for file in of):
+            data = store.read(file.path)
+            for make in (hashlib.blake2b, hashlib.sha256, hashlib.sha256):  # as read, by content, as written
+                make(data).digest()
+        hashing = time.process_time() - began
+        print(
+            f"{len(units) * SITES:,} rows, {total:,.0f} MB of tables: shards {total / shards:.0f} MB a CPU second, "
+            f"{copy / shards:.2f} of the plain copy's {total / copy:.0f}; to hash the bytes three times, as shards "
+            f"need, takes {hashing / shards:.0%} of the shards' time and {hashing / copy:.1f} times the copy's"
+        )
+
+
 def _ready(_: int) -> None:
     time.sleep(0.5)  # so that every process has one
 
@@ -176,5 +208,7 @@ if __name__ == "__main__":
         case [("light" | "real") as which, *numbers]:
             rows, workers = [*map(int, numbers), *([1_000_000 if which == "light" else 100_000, 2][len(numbers) :])][:2]
             bench(which, rows, workers)
+        case ["cpu", *numbers]:
+            by_cpu(*(map(int, numbers) if numbers else [512]))
         case _:
             sys.exit(__doc__)
