@@ -79,8 +79,9 @@ def _pictures(
     view: View, found: Sequence[Row], turns: Sequence[float | None], side: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Decode each picture into its place in the batch: one copy of its pixels is made."""
-    pixels = np.zeros((len(found), 3, side, side), np.uint8)
+    pixels = np.empty((len(found), 3, side, side), np.uint8)
     has = np.array([row[view] is not None for row in found], np.bool_)
+    pixels[~has] = 0
     for at in np.flatnonzero(has).tolist():
         pixels[at] = picture(found[at][view]["bytes"], side, turns[at] if view in REFERENCES else None)
     return pixels, has
