@@ -1,7 +1,8 @@
-"""Tells the front of a building from a wall that bounds a garden or a bank: by openings in it, and by its height.
+"""Tells buildings from walls, by openings and height, and trees from shrubs, by height.
 
-Models of street scenes name both `building`, and as surely. A front has windows, a door, a sign or an awning; a mask
-that has none, and is low over the ground that runs along it or built of brick, is called a wall, which is true of both.
+Models of street scenes name the wall of a garden `building`, as surely as a house. A front has windows, a door, a sign
+or an awning; a mask that has none, and is low over the ground that runs along it or built of brick, is called a wall,
+which is true of both. Likewise a low `tree` is called vegetation.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from pipeline.perception.masks import Bools, area
 from pipeline.perception.vocabulary import Term
 
 WALL, BUILDING = "wall", frozenset({"building", "house"})
+PLANTS, TREE = "vegetation", "tree"
 LONG_SIDE_PX = 512
 """Openings are looked for in a view of this size."""
 OPENINGS = 2
@@ -32,8 +34,8 @@ ON_MASK, PART = 0.6, 0.005
 """Share of a window, a shop's sign or an awning that lies on a mask, or beside it, from which it is a part of it; and
 its least share of the view, for plates with a number or a notice hang on walls."""
 _BESIDE_PX = 7
-LOW = 3.5
-"""Greatest height of a wall, in heights of the camera over the ground: some 6 m from a hand, and hills add to it."""
+LOW, SHRUB = 3.0, 2.2
+"""Greatest height of a wall and of a shrub, in heights of the camera over the ground: some 5 m and 3.5 m."""
 FAR_END = 0.01
 """Share of the ground's pixels above the row that stands for its far end."""
 BELOW = 0.04
@@ -49,23 +51,25 @@ Words = Mapping[str, Term]
 
 
 def settled(segments: Sequence[Segment], pixels: Pixels, words: Words) -> list[Segment]:
-    """The segments of one view; buildings that are low and have no opening are walls."""
-    if WALL not in words:
-        return list(segments)
+    """The segments of one view; buildings that are low and have no opening are walls, and low trees vegetation."""
     ground = [segment.mask for segment in segments if words[segment.label].group == "ground"]
     if not ground:
         return list(segments)
     under, lightness = np.logical_or.reduce(ground), small_lightness(pixels)
 
-    def is_wall(segment: Segment) -> bool:
-        return (
+    def label(segment: Segment) -> str:
+        if segment.label == TREE and PLANTS in words and is_low(segment.mask, under, SHRUB):
+            return PLANTS
+        is_wall = (
             segment.label in BUILDING
+            and WALL in words
             and area(segment.mask) >= LARGE * segment.mask.size
-            and is_low(segment.mask, under)
+            and is_low(segment.mask, under, LOW)
             and not is_front(segment.mask, lightness, segments)
         )
+        return WALL if is_wall else segment.label
 
-    return [replace(segment, label=WALL) if is_wall(segment) else segment for segment in segments]
+    return [replace(segment, label=label(segment)) for segment in segments]
 
 
 def small_lightness(pixels: Pixels) -> Floats:
@@ -122,8 +126,8 @@ def openings(inner: Bools, lightness: Floats) -> int:
     return len(corners)
 
 
-def is_low(mask: Bools, ground: Bools) -> bool:
-    """Whether a mask is surely no higher than `LOW`, where its ground is level.
+def is_low(mask: Bools, ground: Bools, most: float) -> bool:
+    """Whether a mask is surely at most so many times as high as the camera, where its ground is level.
 
     What stands on level ground, its foot at row f and its top at row t, is (f - t) / (f - h) times as high as the
     camera, where h is the horizon's row. The horizon is at or above the ground's far end, whose row makes that the
@@ -138,7 +142,7 @@ def is_low(mask: Bools, ground: Bools) -> bool:
     footed = foot > far_end + BELOW * height
     if footed.mean() < FOOTED or (top <= height * 0.005).mean() > CUT:
         return False
-    return float(np.median((foot - top)[footed] / (foot - far_end)[footed])) <= LOW
+    return float(np.median((foot - top)[footed] / (foot - far_end)[footed])) <= most
 
 
 def _largest(mask: Bools) -> Bools:

@@ -1,4 +1,4 @@
-"""Low masks without openings are walls, and only those."""
+"""Low masks without openings are walls, low trees are vegetation, and only those."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_the_height_over_level_ground_is_that_of_the_thing_wherever_the_horizon_
     tall: float, horizon: int, aside: float
 ) -> None:
     side, ground = street(tall, horizon=horizon, aside=aside)
-    if is_low(side, ground):
+    if is_low(side, ground, LOW):
         assert tall <= LOW * 1.05
     elif side[0].mean() == 0:  # all of it is seen
         assert tall > LOW * 0.75
@@ -48,16 +48,16 @@ def test_the_height_over_level_ground_is_that_of_the_thing_wherever_the_horizon_
 def test_what_hides_its_own_foot_or_goes_on_beyond_the_view_is_of_no_known_height() -> None:
     side, ground = street(2.0)
     hidden = side & (np.arange(HEIGHT)[:, None] < HORIZON)
-    assert is_low(side, ground)
-    assert not is_low(hidden, ground)
+    assert is_low(side, ground, LOW)
+    assert not is_low(hidden, ground, LOW)
     cut = side.copy()
     cut[:, WIDTH // 2 + 40 :] |= np.arange(HEIGHT)[:, None] < HORIZON
-    assert not is_low(cut, ground)
+    assert not is_low(cut, ground, LOW)
     ground[20:23] = True  # crumbs along a roof
-    assert is_low(side, ground)
+    assert is_low(side, ground, LOW)
     across = np.zeros_like(side)
     across[60:130] = True
-    assert not is_low(across, np.arange(HEIGHT)[:, None] * np.ones(WIDTH) >= 130)  # who knows how far off
+    assert not is_low(across, np.arange(HEIGHT)[:, None] * np.ones(WIDTH) >= 130, LOW)  # who knows how far off
 
 
 def told(pixels: Pixels, tall: float, *more: Segment) -> list[str]:
@@ -94,6 +94,13 @@ def on_the_right(label: str) -> Segment:
 )  # fmt: skip
 def test_a_low_mask_without_openings_is_a_wall(pixels: Pixels, tall: float, more: list[Segment], label: str) -> None:
     assert told(pixels, tall, *more)[0] == label
+
+
+@pytest.mark.parametrize(("tall", "label"), [(1.6, "vegetation"), (4.0, "tree")])
+def test_a_low_tree_is_told_as_vegetation(tall: float, label: str) -> None:
+    side, ground = street(tall)
+    found = settled([segment("tree", side), segment("road", ground)], STONE, WORDS)
+    assert [other.label for other in found] == [label, "road"]
 
 
 def test_without_ground_or_a_word_for_walls_nothing_changes() -> None:

@@ -27,6 +27,8 @@ _PLAIN = frozenset({"grey", "pale"})
 _LIGHT = frozenset({"white", "yellow", "beige", "orange"})
 _LEAST_LIGHT = 0.88
 """Confidence of colours that sun and shade, glass and a grey sky give as well."""
+_PALER = {"white": "pale", "beige": "pale"}
+"""What is told of less sure ones."""
 _Kind = tuple[Noun, tuple[str, ...], Position | None]
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
 _RETAIL = re.compile(r"(?!coffee|ice_cream|beverage|barber)(?P<wares>\w+)_(?:store|shop)")
@@ -202,11 +204,14 @@ def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
 
 def _looks(cue: Cue, nouns: Nouns) -> tuple[str, ...]:
     """Words for how an object looks: its colour or the engine's own word, and the colour of lines on it."""
-    sure = [look for look in cue.looks if look.kind != "colour" or _is_sure(look)]
-    colours = [look.value for look in cue.looks if look.kind == "colour"]
-    own = [cue.attribute] if cue.attribute not in colours else [look.value for look in sure if look.kind == "colour"]
+    colours = {
+        look.value: look.value if _is_sure(look) else _PALER.get(look.value)
+        for look in cue.looks
+        if look.kind == "colour"
+    }
+    own = [cue.attribute] if cue.attribute not in colours else list(colours.values())
     words = [nouns.look(word) for word in own]
-    words += [nouns.part(look) for look in sure if look.kind == "marking"]
+    words += [nouns.part(look) for look in cue.looks if look.kind == "marking"]
     return tuple(dict.fromkeys(word for word in words if word))
 
 

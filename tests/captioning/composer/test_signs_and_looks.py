@@ -70,6 +70,21 @@ def test_a_road_is_told_with_its_lines_also_under_foot(code: str, told: str) -> 
     assert re.search(told, describe(evidence, COMPOSERS[code]).long)
 
 
+@pytest.mark.parametrize(
+    ("code", "colour", "confidence", "told"),
+    [
+        ("en", "white", 0.95, "white"), ("en", "white", 0.8, "pale"), ("en", "beige", 0.8, "pale"),
+        ("en", "yellow", 0.8, None), ("en", "yellow", 0.95, "yellow"), ("de", "white", 0.8, "hell"),
+    ],
+)  # fmt: skip
+def test_a_light_colour_that_is_less_sure_is_pale(code: str, colour: str, confidence: float, told: str | None) -> None:
+    looks = [Look(kind="colour", value=colour, confidence=confidence)]
+    house = cue("o1", "object", "building", attribute=colour, looks=looks, position="ahead")
+    text = describe(site([house, cue("o2", "object", "tree", position="left")]), COMPOSERS[code]).long
+    found = re.findall(r"\b(white|beige|yellow|pale|hell|weiß|gelb)", text)
+    assert found == [word for word in (told,) if word]
+
+
 def test_what_a_shop_sells_is_told_if_its_name_says_so() -> None:
     tree = cue("o1", "object", "tree", position="ahead")
     for name, told in (("Starfish Jewelry", "jeweller's"), ("Starfish", "shop")):

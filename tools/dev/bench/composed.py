@@ -21,6 +21,7 @@ from tools.dataset import Dataset, open_dataset
 
 _SENTENCE = [f"sentences.list.element.{name}" for name in ("variant", "text", "cue_ids", "shows")]
 _CUE = [f"cues.list.element.{name}" for name in ("cue_id", "kind", "from_above", "attribute", "looks")]
+LIGHT = ("white", "beige")
 VARIANTS = {"long": "description", "short": "description_short", "street": "description_street"}
 
 
@@ -52,6 +53,8 @@ def _looks(sentence: dict[str, Any], cues: dict[str, dict[str, Any]]) -> Iterato
     """Cue, kind and word of each look that an English sentence tells."""
     for cue in (cues[i] for i in sentence["cue_ids"] if i in cues):
         words = [("colour", cue["attribute"] or "")] + [(look["kind"], look["value"]) for look in cue["looks"] or ()]
+        # A light colour that is less sure is told as pale.
+        words += [(kind, "pale") for kind, word in words if word in LIGHT and word not in sentence["text"]]
         yield from ((cue["cue_id"], kind, word) for kind, word in words if word and word in sentence["text"])
 
 
