@@ -17,6 +17,7 @@ from pipeline.geo.frame import LocalFrame, axes_turned
 from pipeline.imaging.decode import decode as decode_picture
 from pipeline.imaging.encode import encode_jpeg
 from pipeline.imaging.turn import north_up
+from pipeline.perception.directions import trusted_heading
 from pipeline.perception.rle import decode
 from pipeline.publishing.samples import pictures
 from schemas.records import ChipInfo, Claim, Cue, Image, Sample, Sentence, StreetInfo, Variant
@@ -174,13 +175,14 @@ def _on_chip(cue: Cue, chip: ChipInfo) -> list[float] | None:
 def _wedge(sample: Sample, role: str, chip: ChipInfo) -> dict[str, Any]:
     """Camera on a chip: pixels, and where it looks, degrees clockwise from the top."""
     view = sample.street_view
+    looks = trusted_heading(view)
     centre = (view.lat, view.lon) if role == "drone" else (sample.lat, sample.lon)
     east, north = LocalFrame(*centre).to_metres(view.lon, view.lat)
     x, y = axes_turned(float(east), float(north), chip.bearing_deg)
     return {
         "x": chip.width / 2 + x / chip.gsd_m,
         "y": chip.height / 2 - y / chip.gsd_m,
-        "heading": None if view.heading_deg is None else (view.heading_deg - chip.bearing_deg) % 360,
+        "heading": None if looks is None else (looks - chip.bearing_deg) % 360,
         "hfov": view.hfov_deg,
     }
 
