@@ -66,23 +66,31 @@ def settle(photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], line
     if stated is None:
         return Settled(None, None, None)
     street, track = street_heading(stated, facts, lines), track_heading(photo, others)
-    told = [heading for heading in (street, track) if heading is not None]
-    if not told:
-        off = off_the_walls(stated, facts, lines)
-        if off is not None and abs(off) > _AGREES_WALLS_DEG:
-            return Settled(stated, "unreliable", UNRELIABLE_ERROR_DEG)
-        return Settled(stated, "guessed", UNRELIABLE_ERROR_DEG) if photo.heading_guessed else Settled(stated, "stated", None)
     if street is not None and track is not None and abs(apart(street, track)) > 90.0:
         street = (street + 180.0) % 360.0  # of its two directions, the one that the track speaks for
-        told = [street, track]
-    if all(abs(apart(heading, stated)) <= AGREES_DEG for heading in told):
-        if photo.heading_guessed and street is None:
-            return Settled(stated, "guessed", UNRELIABLE_ERROR_DEG)
-        return Settled(stated, "confirmed", GUESSED_ERROR_DEG if photo.heading_guessed else CONFIRMED_ERROR_DEG)
+    told = [heading for heading in (street, track) if heading is not None]
+    if any(abs(apart(heading, stated)) > AGREES_DEG for heading in told):
+        return _against(stated, street, track)
+    if street is None and (track is None or photo.heading_guessed):
+        return _unwitnessed(photo, stated, off_the_walls(stated, facts, lines))
+    return Settled(stated, "confirmed", GUESSED_ERROR_DEG if photo.heading_guessed else CONFIRMED_ERROR_DEG)
+
+
+def _against(stated: float, street: float | None, track: float | None) -> Settled:
+    """A heading that a witness speaks against: what both say in its place, if they agree."""
     if street is not None and track is not None and abs(apart(street, track)) <= AGREES_DEG:
         middle = (track + apart(street, track) / 2) % 360.0
         return Settled(round(middle, 2) % 360.0, "corrected", CORRECTED_ERROR_DEG)
     return Settled(stated, "unreliable", UNRELIABLE_ERROR_DEG)
+
+
+def _unwitnessed(photo: Photo, stated: float, off_deg: float | None) -> Settled:
+    """A heading that no witness speaks of, unless the walls around speak against it."""
+    if off_deg is not None and abs(off_deg) > _AGREES_WALLS_DEG:
+        return Settled(stated, "unreliable", UNRELIABLE_ERROR_DEG)
+    if photo.heading_guessed:
+        return Settled(stated, "guessed", UNRELIABLE_ERROR_DEG)
+    return Settled(stated, "stated", None)
 
 
 def street_heading(stated: float, facts: Sequence[MapFact], lines: VanishingPoint | None) -> float | None:
