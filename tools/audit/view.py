@@ -38,6 +38,7 @@ _TINTS = (
     (40, 200, 210),
 )
 _OPACITY = 120
+_ANSWERS = {"yes": "yes", "no": "no", "cannot": "cannot tell"}
 
 
 def shown_sample(task: Row[Any], library: Library) -> Sample:
@@ -146,7 +147,7 @@ def _pictures(sample: Sample, task_id: str) -> Iterator[dict[str, Any]]:
             marks = [{"cue": cue.cue_id, "point": at} for cue in sample.cues if (at := _on_chip(cue, info)) is not None]
         yield {
             "role": role,
-            "label": _NAMES.get(role) or f"{'Aerial' if role.startswith('scale') else 'Street'} {int(role[-1]) + 1}",
+            "label": _label(role),
             "url": f"/api/tasks/{task_id}/pictures/{role}",
             "width": info.width,
             "height": info.height,
@@ -158,6 +159,10 @@ def _pictures(sample: Sample, task_id: str) -> Iterator[dict[str, Any]]:
             "masks": [{"cue": cue_id, "url": f"/api/tasks/{task_id}/masks/{cue_id}"} for cue_id in masks],
             "wedge": _wedge(sample, role, info) if isinstance(info, ChipInfo) else None,
         }
+
+
+def _label(role: str) -> str:
+    return _NAMES.get(role) or f"{'Aerial' if role.startswith('scale') else 'Street'} {int(role[-1]) + 1}"
 
 
 def _on_chip(cue: Cue, chip: ChipInfo) -> list[float] | None:
@@ -239,7 +244,7 @@ def _sentence(index: int, sentence: Sentence, sample: Sample) -> dict[str, Any]:
                 "text": claim.text,
                 "kind": claim.kind,
                 "outcome": claim.outcome,
-                "why": _why(claim),
+                "why": _why(claim, sample),
                 "evidence": [i for i in dict.fromkeys([*claim.witnesses, *claim.cites]) if i in known],
             }
             for i, claim in enumerate(sentence.claims)
@@ -247,7 +252,19 @@ def _sentence(index: int, sentence: Sentence, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _why(claim: Claim) -> str:
+def _why(claim: Claim, sample: Sample) -> str:
+    """Who says so or otherwise, and what the verifier answered, by which picture."""
+    verdict = claim.verdict
+    if verdict is None:
+        return _found(claim)
+    said = f"{_found(claim)}; verifier: {_ANSWERS[verdict.answer]}"
+    if verdict.picture is None:
+        return said
+    role = _role(sample, verdict.picture)
+    return f"{said}, by {_label(role) if role else _NAMES.get(verdict.picture, verdict.picture)}"
+
+
+def _found(claim: Claim) -> str:
     if claim.outcome == "supported":
         return f"witnessed by {', '.join(claim.witnesses)}" if claim.witnesses else "witnessed"
     if claim.outcome == "contradicted":
