@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.captioning.looks import own_looks
 from pipeline.perception.text import clean, is_instruction, is_personal
 from schemas.records import Cue, Note
 
@@ -81,8 +82,9 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
     data: dict[str, Any] = {"id": cue.cue_id}
     if cue.kind == "text":
         data |= {"is": "sign", "words": quoted(cue.text or ""), "words_in_english": quoted(cue.text_en or "")}
+        data |= {"letters": _look(cue, "lettering"), "background": _look(cue, "background")}
     elif cue.kind == "object":
-        data |= {"is": "thing", "what": quoted(f"{cue.attribute or ''} {cue.label}")}
+        data |= {"is": "thing", "what": quoted(" ".join((*own_looks(cue), cue.label))), "lines": _look(cue, "marking")}
     else:
         data |= {"is": "on the map", "what": _mapped(cue.label, quoted(cue.category or "").replace("_", " "))}
         if cue.label not in _NAMELESS:
@@ -96,6 +98,10 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
     data["picture"] = numbers.get(cue.view_id) if cue.view_id else None
     data["hidden"] = True if cue.kind == "map" and cue.in_sight is False else None
     return {key: value for key, value in data.items() if value not in (None, "")}
+
+
+def _look(cue: Cue, kind: str) -> str | None:
+    return next((quoted(look.value) for look in cue.looks if look.kind == kind), None)
 
 
 def _mapped(kind: str, category: str) -> str:
