@@ -16,7 +16,8 @@ from typing import Any
 import yaml
 
 from pipeline.captioning.looks import own_looks
-from pipeline.perception.text import clean, is_instruction, is_personal
+from pipeline.perception.instructions import is_instruction
+from pipeline.perception.text import clean, is_personal
 from schemas.records import Cue, Note
 
 # Chat templates mark roles, and prompt sets mark data, with signs of these kinds; lettering in a street has no need of
@@ -144,7 +145,7 @@ def _without_order(text: str) -> str:
     bare = " ".join(text.translate(_MARKS).split())[:_MOST_CHARACTERS]
     # In the order of `publishable`, but the words are a model's, so their length is a reply's.
     kept = "".join(c for c in bare if not unicodedata.category(c).startswith("C"))
-    return "" if is_order(kept) else kept
+    return "" if is_order(kept) or is_order(text) else kept  # as it was, it had marks of roles
 
 
 def to_json(data: dict[str, Any]) -> str:

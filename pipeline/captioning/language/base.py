@@ -27,8 +27,8 @@ from pipeline.captioning.language.quotes import masked_quotations
 from pipeline.captioning.language.rules import Check, Layout, Rules, Side
 from pipeline.captioning.language.stemming import Stemmer
 from pipeline.digest import digest, digest_file
+from pipeline.perception.instructions import is_instruction
 from pipeline.perception.scripts import COMMON, main_script
-from pipeline.perception.text import is_instruction
 from schemas.records import ClaimKind, Frame
 
 RULES = "rules.yaml"
