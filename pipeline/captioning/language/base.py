@@ -128,9 +128,9 @@ class Language:
             found.add("compass")
         return frozenset(found)
 
-    def layout(self, text: str) -> frozenset[Layout]:
-        """What a text says to be there that a complete map would have."""
-        plain = masked_quotations(text)
+    def layout(self, text: str, names: Sequence[str] = ()) -> frozenset[Layout]:
+        """What a text says to be there that a complete map would have; a `River Café` among the `names` is no water."""
+        _, plain = verbatim(masked_quotations(text), names)
         return frozenset(kind for kind, pattern in self._layout.items() if pattern.search(plain))
 
     def stems(self, text: str) -> frozenset[str]:
