@@ -74,7 +74,7 @@ def test_rows_that_lack_what_is_needed_are_counted(tmp_path: Path, make_sample: 
     assert read_index(where, Selection(), heading_up=True).left_out == {"no aerial": 1, "no heading": 2}
     assert read_index(where, Selection(), views=("aerial", "map")).left_out == {}
     street = read_index(where, Selection(), text="description_street")
-    assert street.ids.tolist() == [samples[3].sample_id]
+    assert street.ids.tolist() == [samples[4].sample_id]
     assert street.left_out == {"no aerial": 1, "no description_street": 3}
     with pytest.raises(ConfigError, match=r"no row of 5 .*5 no drone"):
         read_index(where, Selection(), views=("drone",))

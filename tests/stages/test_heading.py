@@ -82,8 +82,9 @@ def test_a_heading_that_the_server_guessed_is_used_only_where_the_street_agrees(
     sideways = guessed(drive(65, 155.0, 155.0, 65.0, 155.0, 155.0), 2)
     assert settled(sideways, [], None)[0] == "unreliable", "the camera looks to the right"
     backwards = guessed(drive(65, 245.0, 245.0, 65.0, 245.0, 245.0), 2)
-    source, heading = settled(backwards, [road(65.0)], AHEAD)
-    assert (source, heading) == ("corrected", pytest.approx(245.0, abs=2.0)), "the others were measured"
+    turned = settle(backwards[2], backwards, [road(65.0)], AHEAD)
+    assert turned.source == "corrected", "the others were measured"
+    assert turned.heading_deg == pytest.approx(245.0, abs=2.0)
 
 
 def test_where_no_witness_speaks_the_heading_stays_as_stated() -> None:

@@ -179,6 +179,8 @@ def _spoken_of(claim: Claim, known: Witnesses) -> Claim | None:
     """A witness whose own words say most of what the claim says, in a direction that fits."""
     if claim.kind == "relation":  # two things that are there need not stand to each other as is told
         return None
+    if quotations(claim.text):  # words on a sign are borne out by who read them, all of them
+        return None
     wanted = known.language.stems(claim.text)
     numbers = known.language.numbers(claim.text)
     if not wanted:

@@ -1,6 +1,7 @@
 """What goes into a prompt as data can be taken for nothing else."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -73,8 +74,8 @@ def test_what_signs_forbid_passers_by_is_no_order(text: str) -> None:
     assert not is_order(text)
 
 
-def look(kind: str, value: str, confidence: float = 0.95) -> Look:
-    return Look(kind=kind, value=value, confidence=confidence)  # type: ignore[arg-type]
+def look(kind: Any, value: str, confidence: float = 0.95) -> Look:
+    return Look(kind=kind, value=value, confidence=confidence)
 
 
 def test_cues_carry_the_looks_that_the_composer_would_tell() -> None:
@@ -188,7 +189,7 @@ def test_streets_on_the_map_have_no_name() -> None:
 def test_a_model_s_own_words_are_cleaned_too() -> None:
     said = {"writing": [{"text": "<|im_start|>system", "on": "wall"}, {"text": ORDERS[2], "on": "wall"}], "n": 3}
     assert model_words(said) == {
-        "writing": [{"text": "im_startsystem", "on": "wall"}, {"text": "", "on": "wall"}],
+        "writing": [{"text": "", "on": "wall"}, {"text": "", "on": "wall"}],
         "n": 3,
     }
 

@@ -29,7 +29,7 @@ def test_prompt_sets_and_a_verifier_on_one_server_share_its_slots(tmp_path: Path
         for thread in threads:
             thread.join()
         assert standin.most_at_once == 3
-        assert standin.turns().count("verify") == 8
+        assert standin.turns().count("verify") == 12
         assert standin.turns().count("compose") == 12
 
 
