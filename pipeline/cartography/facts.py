@@ -73,9 +73,9 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
         if any(feature.kind == "road" or math.hypot(x - u, y - v) < SAME_THING_M for u, v in others):
             continue
         places.setdefault((same, column, row), []).append((x, y))
-        axis = axis_deg(shapes[i], x, y) if feature.kind == "road" else None
+        building, axis = None, axis_deg(shapes[i], x, y) if feature.kind == "road" else None
         if feature.kind in ("poi", "building"):
-            axis = sight.wall_deg(x, y)
+            building, axis = sight.wall_at(x, y) or (None, None)
         found.append(
             MapFact(
                 fact_id=feature.feature_id,
@@ -86,6 +86,7 @@ def facts(features: Sequence[Feature], point: Point, radius_m: float) -> list[Ma
                 distance_m=float(distances[i]),
                 bearing_deg=bearing_deg(x, y),
                 axis_deg=axis,
+                building_id=building,
                 in_sight=sight.reaches(x, y, feature.feature_id),
                 confidence=feature.confidence,
             )

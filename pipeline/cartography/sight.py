@@ -60,8 +60,8 @@ class Sight:
     def _tree(self) -> shapely.STRtree:
         return shapely.STRtree(self.buildings)
 
-    def wall_deg(self, x: float, y: float) -> float | None:
-        """Direction in which the building at a point is long, in [0, 180); None where none is as near as its front."""
+    def wall_at(self, x: float, y: float) -> tuple[str, float] | None:
+        """Id of the building at a point and the direction in which it is long, in [0, 180); None where none is near."""
         if not len(self.buildings):
             return None
         at = self._tree.query_nearest(shapely.Point(x, y), max_distance=_FRONT_M, all_matches=False)
@@ -72,7 +72,7 @@ class Sight:
         if len(sides) < 4:
             return None
         east, north = max(sides[:2], key=lambda side: float(np.hypot(*side)))
-        return bearing_deg(float(east), float(north)) % 180.0
+        return self.ids[at[0]], bearing_deg(float(east), float(north)) % 180.0
 
     def reaches(self, x: float, y: float, feature_id: str) -> bool | None:
         """Whether nothing stands between the site and a point of a thing; None where the map has no buildings."""

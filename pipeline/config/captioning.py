@@ -63,7 +63,7 @@ class Verifier(Section):
     key_env: EnvName | None = None
     """Name of the environment variable that holds the API key."""
     at_once: Annotated[int, Field(ge=1, le=4_096)] = 64
-    """Concurrent requests per server."""
+    """Concurrent requests per server; on a server of the writer's the smaller of the two numbers holds for both."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.0
     """Sampling temperature."""
 
@@ -84,7 +84,8 @@ class Dialogue(Section):
     key_env: EnvName | None = None
     """Name of the environment variable that holds the API key."""
     at_once: Annotated[int, Field(ge=1, le=4_096)] = 64
-    """Concurrent requests per server; 2 to 4 times its `max_num_seqs` keeps it busy."""
+    """Concurrent requests per server, of all prompt sets and a verifier on it together; 2 to 4 times its `max_num_seqs`
+    keeps it busy."""
     temperature: Annotated[float, Field(ge=0, le=2)] = 0.4
     """Sampling temperature."""
     top_p: Annotated[float, Field(gt=0, le=1)] = 0.9

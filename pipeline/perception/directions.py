@@ -7,7 +7,7 @@ the optical axis, with f = w/2 / tan(hfov/2).
 import math
 from dataclasses import dataclass
 
-from schemas.records import Position, StreetView
+from schemas.records import Position, StreetInfo, StreetView
 
 UNRELIABLE_DEG = 60.0
 """Uncertainty of a heading from which it tells nothing."""
@@ -42,8 +42,8 @@ class Frame:
         )
 
 
-def trusted_heading(view: StreetView) -> float | None:
-    """A view's heading; None where it is not known, or known to be wrong."""
+def trusted_heading(view: StreetInfo) -> float | None:
+    """A view's heading; None where it is not known, not to be relied on, or known to be wrong."""
     return None if (view.heading_error_deg or 0.0) >= UNRELIABLE_DEG else view.heading_deg
 
 

@@ -6,6 +6,8 @@ What is written on a sign, or entered as a name in a map, is data that anybody m
 import re
 import unicodedata
 
+from pipeline.perception.instructions import is_instruction
+
 MAX_CHARACTERS = 80
 """More than any sign's line holds; longer text is cut here."""
 
@@ -33,30 +35,10 @@ _DIALLED = re.compile(r"(?<!\d)0\d{2,4} ?[/-] ?\d{3,}(?!\d)")
 """Short numbers with an area code, as German signs have them: `030/12345`."""
 _YEARS = re.compile(r"(?:1[5-9]|20)\d\d ?[-/] ?(?:1[5-9]|20)\d\d")
 
-# Role marks of chat templates, and orders to an assistant. No shop is called that.
-_INSTRUCTION = re.compile(
-    r"(?i)<\|?[a-z_/]+\|?>|\[/?inst\]|\b(ignore|disregard|forget|override)\b.{0,30}\b(previous|prior|above|all|earlier|"
-    r"instructions?|prompts?|rules?)\b|\b(system|developer) prompt\b|\bas an? (ai|assistant|language model)\b|"
-    r"\byou are (now )?(an? )?(ai|assistant|chatbot|language model)\b|^(system|assistant|user) ?:|"
-    r"\b(say|write|output|describe|answer|respond|reply)\b.{0,30}\b(instead|image|picture|caption|description|prompt)\b|"
-    r"\b(say|answer|reply|respond|mark|rate|rule|confirm)\b.{0,30}\b(all|every|each|any)\b.{0,20}"
-    r"\b(statements?|claims?|cues?|answers?|sentences?|questions?)\b|"
-    r"\b(new|updated) instructions?\b|\blanguage models?\b|"
-    r"\b(note|notice|message|memo|attention|instructions?|warning)\b.{0,3} ?(to |for )?(the |all )?"
-    r"(ais?|assistants?|chatbots?|verifiers?)\b"
-)
-_SPACED = re.compile(r"(?:\b[^\W\d_] ){7,}[^\W\d_]\b")
-_SPACED_ORDER = re.compile(r"(?i)(ignore|disregard|forget|override).{0,30}(previous|instruction|prompt|rules?$)")
-_ALIKE = str.maketrans(
-    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425"
-    "\u0406\u0408\u0405\u03bf\u03bd\u039f\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u03a1\u03a4\u03a5\u03a7",
-    "aeopcyxijsABEKMHOPCTXIJSovOABEZHIKMNPTYX",
-)
-"""Letters of Cyrillic and Greek that look like Latin ones."""
-_MIXED = re.compile(r"\b(?=\w*[a-zA-Z])\w+\b")
-
 _PLATE_CHARACTERS = re.compile(r"[A-Z0-9 .:\u00b7\-]+")
 _TIME = re.compile(r"\d{1,2}([:.]\d\d)? ?[AP]M")
+_ROADS = re.compile(r"^[A-Z]\d{1,3}(?:[ /]+[A-Z]\d{1,3})+$")
+"""Numbers of roads, side by side on a signpost: `M25 A40`."""
 _STREET_WORDS = re.compile(r"\b(AVE|RUE|VIA|WAY|STR|OAK|ELM|KMH|MPH|UHR)\b")
 _UMLAUT_PLATE = re.compile(r"[A-ZÄÖÜ]{1,3}[ .:\u00b7\u2022\-]{1,3}[A-Z]{1,2} ?\d{1,4} ?[EH]?")
 """German plates, whose districts may have umlauts: `MÜ-XY 12E`."""
@@ -91,16 +73,6 @@ def is_personal(text: str) -> bool:
     return _DIALLED.search(text) is not None or looks_like_plate(text)
 
 
-def is_instruction(text: str) -> bool:
-    """Whether it addresses an assistant rather than a passer-by.
-
-    Also where letters of another script stand in for Latin ones in its words, and where its letters are spaced out.
-    """
-    latin = _MIXED.sub(lambda word: word[0].translate(_ALIKE), text)
-    joined = (run[0].replace(" ", "") for run in _SPACED.finditer(latin))
-    return _INSTRUCTION.search(latin) is not None or any(_SPACED_ORDER.search(run) for run in joined)
-
-
 def looks_like_plate(text: str) -> bool:
     """Whether it has the shape of a vehicle's licence plate.
 
@@ -109,7 +81,7 @@ def looks_like_plate(text: str) -> bool:
     """
     if _EAST_ASIAN_PLATE.search(text) or (_UMLAUT_PLATE.fullmatch(text) and not text.isascii()):
         return True
-    if not _PLATE_CHARACTERS.fullmatch(text) or _TIME.search(text) or _STREET_WORDS.search(text):
+    if not _PLATE_CHARACTERS.fullmatch(text) or any(other.search(text) for other in (_TIME, _STREET_WORDS, _ROADS)):
         return False
     runs = re.findall(r"[A-Z]+|\d+", text)
     letters = [len(run) for run in runs if run[0] > "9"]

@@ -89,7 +89,7 @@ def write_table(
 
 
 def with_distractors(out: Store, paths: Sequence[str]) -> Complete:
-    """Add the credits of the distractors in some files of a dataset to the table of credits, after those of the samples."""
+    """Add the credits of distractors, in files of a dataset, to the table of credits, after those of the samples."""
 
     def found() -> Iterator[pa.Table]:
         for path in paths:

@@ -14,6 +14,7 @@ from pipeline.geo.point import Point
 from pipeline.imaging.encode import encode_jpeg, encode_png
 from pipeline.imaging.phash import phash
 from pipeline.imaging.turn import larger_side, turned
+from pipeline.perception.directions import trusted_heading
 from pipeline.registry.registry import Registry
 from pipeline.sources.base import AerialSource, MapSource, RasterChip
 from schemas.reasons import OUTAGES, Reason
@@ -25,7 +26,7 @@ def bearing_of(views: Sequence[StreetView], build: Build) -> float:
     if build.imagery.chips.orientation == "north-up":
         return 0.0
     main = next(view for view in views if view.projection == "perspective")
-    return main.heading_deg or 0.0
+    return trusted_heading(main) or 0.0
 
 
 def aerial(

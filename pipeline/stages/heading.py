@@ -10,8 +10,9 @@ A heading that a witness agrees with is confirmed. One that both speak against, 
 single witness speaks against is unreliable: then no side is told from the map. Where no witness speaks it stays as it
 was stated: silence proves nothing.
 
-A heading that the source itself guessed from the track is marked, unless a witness speaks of it. It tells nothing of
-how the camera is mounted.
+A heading that the source itself guessed from the track is used only where the street agrees with it: the track is what
+it was made of, and a camera may look to any side of it. Where the street does not speak it stays marked as guessed, and
+is relied on no more than an unreliable one.
 """
 
 import math
@@ -27,13 +28,15 @@ from schemas.records import MapFact
 AGREES_DEG = 20.0
 """A compass in a phone or a dash camera is off by less than this nine times in ten."""
 CONFIRMED_ERROR_DEG, CORRECTED_ERROR_DEG, UNRELIABLE_ERROR_DEG = 12.0, 15.0, 180.0
+GUESSED_ERROR_DEG = AGREES_DEG
+"""Of a guess that the street agrees with: nothing measured it, so it may be off by all that counts as agreement."""
 _ROAD_M = 15.0
 """A road so near to the site may be the one that the photo looks along."""
 _AS_NEAR_M = 5.0
 """One that is so much further away than the nearest is not underfoot: a side street further on confirms nothing."""
 _WALLS_M, _LEAST_WALLS, _WALLS_AGREE = 40.0, 3, 0.9
 """Where no road is on the map: buildings within so many metres, so many of them, of one direction but for quarter turns
-(length of their mean, 0 to 1)."""
+(length of their mean, 0 to 1). Shops of one building are one."""
 _AGREES_WALLS_DEG = 25.0
 _STEP_M = 3.0
 """Photos nearer to each other than this give no direction of travel: GPS is not so exact."""
@@ -63,21 +66,31 @@ def settle(photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], line
     if stated is None:
         return Settled(None, None, None)
     street, track = street_heading(stated, facts, lines), track_heading(photo, others)
-    told = [heading for heading in (street, track) if heading is not None]
-    if not told:
-        off = off_the_walls(stated, facts, lines)
-        if off is not None and abs(off) > _AGREES_WALLS_DEG:
-            return Settled(stated, "unreliable", UNRELIABLE_ERROR_DEG)
-        return Settled(stated, "guessed" if photo.heading_guessed else "stated", None)
     if street is not None and track is not None and abs(apart(street, track)) > 90.0:
         street = (street + 180.0) % 360.0  # of its two directions, the one that the track speaks for
-        told = [street, track]
-    if all(abs(apart(heading, stated)) <= AGREES_DEG for heading in told):
-        return Settled(stated, "confirmed", CONFIRMED_ERROR_DEG)
+    told = [heading for heading in (street, track) if heading is not None]
+    if any(abs(apart(heading, stated)) > AGREES_DEG for heading in told):
+        return _against(stated, street, track)
+    if street is None and (track is None or photo.heading_guessed):
+        return _unwitnessed(photo, stated, off_the_walls(stated, facts, lines))
+    return Settled(stated, "confirmed", GUESSED_ERROR_DEG if photo.heading_guessed else CONFIRMED_ERROR_DEG)
+
+
+def _against(stated: float, street: float | None, track: float | None) -> Settled:
+    """A heading that a witness speaks against: what both say in its place, if they agree."""
     if street is not None and track is not None and abs(apart(street, track)) <= AGREES_DEG:
         middle = (track + apart(street, track) / 2) % 360.0
         return Settled(round(middle, 2) % 360.0, "corrected", CORRECTED_ERROR_DEG)
     return Settled(stated, "unreliable", UNRELIABLE_ERROR_DEG)
+
+
+def _unwitnessed(photo: Photo, stated: float, off_deg: float | None) -> Settled:
+    """A heading that no witness speaks of, unless the walls around speak against it."""
+    if off_deg is not None and abs(off_deg) > _AGREES_WALLS_DEG:
+        return Settled(stated, "unreliable", UNRELIABLE_ERROR_DEG)
+    if photo.heading_guessed:
+        return Settled(stated, "guessed", UNRELIABLE_ERROR_DEG)
+    return Settled(stated, "stated", None)
 
 
 def street_heading(stated: float, facts: Sequence[MapFact], lines: VanishingPoint | None) -> float | None:
@@ -99,11 +112,12 @@ def off_the_walls(stated: float, facts: Sequence[MapFact], lines: VanishingPoint
 
     A street runs along its buildings' walls, or across them: so they can speak against a heading, and never for one.
     """
-    walls = [
-        4 * math.radians(f.axis_deg)
+    by_building = {
+        f.building_id or f.fact_id: 4 * math.radians(f.axis_deg)
         for f in facts
         if f.kind in ("poi", "building") and f.axis_deg is not None and f.distance_m <= _WALLS_M
-    ]
+    }
+    walls = list(by_building.values())
     if lines is None or len(walls) < _LEAST_WALLS:
         return None
     east, north = sum(map(math.sin, walls)) / len(walls), sum(map(math.cos, walls)) / len(walls)

@@ -20,6 +20,7 @@ from schemas.records.captions import (
     Shows,
     Turn,
     Variant,
+    Verdict,
 )
 from schemas.records.cues import Above, Cue, CueRow, Look, Mask, Position, Signature
 from schemas.records.imagery import Considered, FactKind, ImageryRow, MapFact, MissingView
@@ -76,4 +77,5 @@ __all__ = [
     "StreetView",
     "Turn",
     "Variant",
+    "Verdict",
 ]

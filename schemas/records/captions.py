@@ -41,6 +41,15 @@ class Note(Record):
     """Whether it is near or far."""
 
 
+class Verdict(Record):
+    """A verifier's answer to a claim, whether or not it is believed on its site."""
+
+    answer: Answer
+    """Whether the pictures show that it is so; `cannot` if they do not tell, or if it gave no answer."""
+    picture: str | None
+    """The picture that decided: `view_id` of a street view, `aerial` or `map`; null if it names none, or map data."""
+
+
 class Claim(Record):
     """A statement of a sentence that stands by itself, with the result of its check."""
 
@@ -57,6 +66,8 @@ class Claim(Record):
     person wrote."""
     detail: str | None = None
     """What a witness says otherwise, in words."""
+    verdict: Verdict | None = None
+    """The verifier's answer; null if it was not asked."""
 
 
 class Sentence(Record):

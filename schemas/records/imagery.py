@@ -35,6 +35,8 @@ class MapFact(Record):
     axis_deg: Annotated[float, Field(ge=0, lt=180)] | None = None
     """Direction in which a road runs at that point, or the building at it is long, degrees clockwise from north; null
     for other things."""
+    building_id: str | None = None
+    """The map's id of the building at that point, which `axis_deg` is of; null for roads, and where none is."""
     in_sight: bool | None = None
     """Whether no building on the map stands between the site and the nearest point of the feature (its centroid for an
     area that contains the site); null if the map has no buildings."""

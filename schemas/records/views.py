@@ -58,11 +58,12 @@ class StreetInfo(Credit):
     """Heading of the optical axis (of the image centre for a panorama), degrees clockwise from north; null if
     unknown."""
     heading_source: Literal["stated", "guessed", "confirmed", "corrected", "unreliable"] | None = None
-    """`stated` by the source and not checked; `guessed` by the source from the capture's track, and not checked, where
-    it lets that be known; `confirmed` by the picture's lines or the capture's track; `corrected`
-    if both agree on another heading; `unreliable` if one of them contradicts it. Null without a heading."""
+    """`stated` by the source and not checked; `guessed` by the source from the capture's track, where it lets that be
+    known, and by nothing else, so that it is used no more than an unreliable one; `confirmed` by the picture's lines or
+    the capture's track (a guess: by the lines); `corrected` if both agree on another heading; `unreliable` if one of
+    them contradicts it. Null without a heading."""
     heading_error_deg: float | None = None
-    """Uncertainty of the heading: two standard deviations, degrees; 180 if it is known to be unreliable, null if
+    """Uncertainty of the heading: two standard deviations, degrees; 180 if it is unreliable or merely guessed, null if
     nothing is known."""
     position_error_m: float | None = None
     """Uncertainty of the position as the source states it, metres; null if it states none."""

@@ -1,6 +1,7 @@
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from pydantic import ValidationError
 from sqlalchemy import select
 
 from pipeline.errors import ConfigError
+from schemas.records import Verdict
 from tests.audit.conftest import ANN, BOB, REJECT, SAMPLES, MakeSample, judge, on_both_databases, planned, samples
 from tests.tools.conftest import publish
 from tools.audit.attention import noticed, plant, spoilt
@@ -115,6 +117,28 @@ def test_a_planted_falsehood_looks_like_any_claim_and_is_not_told(desk: Desk, li
         assert "planted" not in str(view)
         assert {c["outcome"] for t in view["texts"] for s in t["sentences"] for c in s["claims"]} == {"supported"}
         assert view["text_sha256"] != library.facts[row.sample_id].text_sha256
+
+
+def test_the_page_tells_what_the_verifier_answered_and_by_which_picture(desk: Desk, library: Library) -> None:
+    planned(desk, library, samples=1)
+    (row,) = rows(desk)
+    sample = library.sample(row.sample_id)
+    first = sample.sentences[0]
+    told = {
+        Verdict(answer="yes", picture=sample.street_view.view_id): "; verifier: yes, by Street",
+        Verdict(answer="no", picture="aerial"): "; verifier: no, by Aerial",
+        Verdict(answer="cannot", picture=None): "; verifier: cannot tell",
+        Verdict(answer="yes", picture="0@270"): "; verifier: yes, by 0@270",  # a view that is not published
+        None: "",
+    }
+    claims = [first.claims[0].model_copy(update={"verdict": verdict}) for verdict in told]
+    shown = SimpleNamespace(
+        facts=library.facts,
+        sample=lambda _: sample.model_copy(update={"sentences": [first.model_copy(update={"claims": claims})]}),
+    )
+    view = task_view(row, shown)  # type: ignore[arg-type]  # a library of that one sample
+    whys = [c["why"] for t in view["texts"] for s in t["sentences"] for c in s["claims"]]
+    assert whys == [f"{whys[-1]}{said}" for said in told.values()]
 
 
 def test_what_is_planted_changes_one_sentence(make_sample: MakeSample) -> None:

@@ -64,6 +64,7 @@ def test_facts_tell_what_is_in_sight_and_how_roads_and_buildings_run() -> None:
     assert found["shop"].axis_deg == pytest.approx(90.0, abs=0.5)
     assert found["wall"].axis_deg == pytest.approx(90.0, abs=0.5)
     assert found["hidden"].axis_deg is None
+    assert [found[name].building_id for name in ("shop", "wall", "hidden", "road")] == ["wall", "wall", None, None]
 
 
 @pytest.mark.parametrize(

@@ -59,7 +59,7 @@ def test_personal_data_and_camera_imprints_are_refused(text: str) -> None:
         "B.O.B.S.", "J. ALBRECHT DESIGN", "St. Mary", "9AM-5PM", "100 AVE", "US 36", "SINCE 1998-2008", "ICE CREAM 3$",
         "B CORP", "MP3 CD", "옛마을", "美味しい茶", "Ignacio & Sons", "FORGET-ME-NOT", "The System", "User Friendly",
         "DESCRIBE", "A1 Taxi", "1902/1904", "BUSLINIE 106", "S 12", "TÜV 2025", "ÖPNV 106", "TÜR 12", "3,5 T",
-        "9-18 UHR", "LOTTO 6 AUS 49", "SEIT 1902", "AUSFAHRT TAG+NACHT 24 H", "12/14", "0 - 24 UHR",
+        "M25 A40", "9-18 UHR", "LOTTO 6 AUS 49", "SEIT 1902", "AUSFAHRT TAG+NACHT 24 H", "12/14", "0 - 24 UHR",
     ],
 )  # fmt: skip
 def test_what_signs_say_is_kept(text: str) -> None:

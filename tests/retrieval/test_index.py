@@ -60,21 +60,23 @@ def test_rows_are_selected(fields_dataset: str, tmp_path: Path, make_sample: Mak
 
 def test_rows_that_lack_what_is_needed_are_counted(tmp_path: Path, make_sample: MakeSample) -> None:
     bare = {"aerial": None, "aerial_chip": None, "aerial_signatures": None}
-    view = make_sample().street_view.model_copy(update={"heading_deg": None})
+    view = make_sample().street_view
+    blind, wrong = ({"heading_deg": None}, {"heading_source": "guessed", "heading_error_deg": 180.0})
     samples = [
         field_sample(make_sample, 0),
         field_sample(make_sample, 1, **bare),
-        field_sample(make_sample, 2, street_view=view),
+        field_sample(make_sample, 2, street_view=view.model_copy(update=blind)),
+        field_sample(make_sample, 4, street_view=view.model_copy(update=wrong)),
         field_sample(make_sample, 3, description_street="A field."),
     ]
     where = [publish(tmp_path / "d", samples)]
     assert read_index(where, Selection()).left_out == {"no aerial": 1}
-    assert read_index(where, Selection(), heading_up=True).left_out == {"no aerial": 1, "no heading": 1}
+    assert read_index(where, Selection(), heading_up=True).left_out == {"no aerial": 1, "no heading": 2}
     assert read_index(where, Selection(), views=("aerial", "map")).left_out == {}
     street = read_index(where, Selection(), text="description_street")
-    assert street.ids.tolist() == [samples[3].sample_id]
-    assert street.left_out == {"no aerial": 1, "no description_street": 2}
-    with pytest.raises(ConfigError, match=r"no row of 4 .*4 no drone"):
+    assert street.ids.tolist() == [samples[4].sample_id]
+    assert street.left_out == {"no aerial": 1, "no description_street": 3}
+    with pytest.raises(ConfigError, match=r"no row of 5 .*5 no drone"):
         read_index(where, Selection(), views=("drone",))
 
 

@@ -9,7 +9,7 @@ from pipeline.geo.frame import LocalFrame
 from pipeline.geo.point import Point
 from pipeline.imaging.vanishing import VanishingPoint
 from pipeline.sources.base import Photo
-from pipeline.stages.heading import settle
+from pipeline.stages.heading import CONFIRMED_ERROR_DEG, GUESSED_ERROR_DEG, settle
 from schemas.records import MapFact
 
 HERE = Point(52.0, 13.0)
@@ -61,15 +61,30 @@ def guessed(photos: list[Photo], *which: int) -> list[Photo]:
     return [replace(photo, heading_guessed=i in which) for i, photo in enumerate(photos)]
 
 
-def test_a_heading_that_the_server_guessed_is_marked_and_proves_nothing_of_itself() -> None:
+def test_a_heading_that_the_server_guessed_is_used_only_where_the_street_agrees() -> None:
     along = drive(65, 65.0, 65.0, 65.0, 65.0, 65.0)
     assert settled(along, [], None) == ("confirmed", 65.0)
     assert settled(guessed(along, 0, 1, 2, 3, 4), [], None) == ("guessed", 65.0)
     assert settled(guessed(along, 0, 1, 3, 4), [], None) == ("stated", 65.0), "others that are guessed are no witnesses"
-    assert settled(guessed(along, 2), [], None) == ("confirmed", 65.0), "others that are measured are"
-    assert settled(guessed(along, *range(5)), [road(65.0)], AHEAD)[0] == "confirmed", "and so is the street"
+    assert settled(guessed(along, 2), [], None) == ("guessed", 65.0), "nor is the track, which it was made of"
+    for facts, lines, source, error in (
+        ([], None, "guessed", 180.0),
+        ([road(65.0)], None, "guessed", 180.0),
+        ([road(65.0)], AHEAD, "confirmed", GUESSED_ERROR_DEG),
+        ([road(155.0)], AHEAD, "unreliable", 180.0),  # it looks across the road that it drives along
+    ):
+        photos = guessed(along, *range(5))
+        got = settle(photos[2], photos, facts, lines)
+        assert (got.heading_deg, got.source, got.error_deg) == (65.0, source, error)
+    assert GUESSED_ERROR_DEG > CONFIRMED_ERROR_DEG
+    measured = settle(along[2], along, [road(65.0)], AHEAD)
+    assert measured.error_deg == CONFIRMED_ERROR_DEG
     sideways = guessed(drive(65, 155.0, 155.0, 65.0, 155.0, 155.0), 2)
     assert settled(sideways, [], None)[0] == "unreliable", "the camera looks to the right"
+    backwards = guessed(drive(65, 245.0, 245.0, 65.0, 245.0, 245.0), 2)
+    turned = settle(backwards[2], backwards, [road(65.0)], AHEAD)
+    assert turned.source == "corrected", "the others were measured"
+    assert turned.heading_deg == pytest.approx(245.0, abs=2.0)
 
 
 def test_where_no_witness_speaks_the_heading_stays_as_stated() -> None:
@@ -96,10 +111,11 @@ def test_a_side_street_further_on_confirms_nothing() -> None:
     assert beside == ("unreliable", 5.0)
 
 
-def place(wall_deg: float | None, distance_m: float = 15.0) -> MapFact:
+def place(wall_deg: float | None, building: str | None = None, distance_m: float = 15.0) -> MapFact:
+    """A shop of a building whose walls run so; of one of its own, if none is named."""
     return MapFact(
-        fact_id="p", kind="poi", category="cafe", name="A", name_en=None, distance_m=distance_m,
-        bearing_deg=0.0, axis_deg=wall_deg,
+        fact_id=f"p{wall_deg}", kind="poi", category="cafe", name="A", name_en=None, distance_m=distance_m,
+        bearing_deg=0.0, axis_deg=wall_deg, building_id=building,
     )  # fmt: skip
 
 
@@ -120,10 +136,18 @@ def test_where_no_road_is_on_the_map_walls_may_speak_against_a_heading(
 ) -> None:
     lines = VanishingPoint(angle, 0.5)
     assert settled(drive(0, stated, sequence=None), [*map(place, walls)], lines) == (source, stated)
-    far = [place(wall, 60.0) for wall in walls]
+    far = [place(wall, distance_m=60.0) for wall in walls]
     assert settled(drive(0, stated, sequence=None), far, lines) == ("stated", stated)
     along = road((stated + angle) % 180.0)
     assert settled(drive(0, stated, sequence=None), [*map(place, walls), along], lines) == ("confirmed", stated)
+
+
+def test_the_shops_of_one_building_are_one_wall() -> None:
+    lines = VanishingPoint(0.0, 0.5)
+    one = [place(wall, "block") for wall in (2.0, 2.0, 2.0)]
+    assert settled(drive(0, 138.0, sequence=None), one, lines)[0] == "stated"
+    three = [place(2.0, building) for building in ("block", "block", "house", "hall")]
+    assert settled(drive(0, 138.0, sequence=None), three, lines)[0] == "unreliable"
 
 
 def test_a_dash_camera_whose_compass_is_45_degrees_off_is_found_and_corrected() -> None:

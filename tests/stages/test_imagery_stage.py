@@ -17,6 +17,8 @@ from pipeline.imaging.turn import turned
 from pipeline.imaging.types import Pixels
 from pipeline.registry.registry import Registry
 from pipeline.sources.world import WorldAerialSource, WorldMapSource
+from pipeline.stages import street_views
+from pipeline.stages.heading import Settled
 from pipeline.stages.imagery import imagery
 from schemas.records import Chip, ImageryRow, Site
 from tests.engine.conftest import SMALL, changed
@@ -153,6 +155,24 @@ def test_chips_have_the_heading_of_the_main_view_at_their_top(tmp_path: Path) ->
         east = LocalFrame(row.lat, row.lon).chip_bbox(128, 0.6)[2]
         assert row.aerial is not None
         assert row.aerial.east >= east  # the bounds are those of the turned square
+
+
+def test_chips_turn_by_no_heading_that_is_not_relied_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    up = {"gsd_m": 0.6, "size_px": 128, "orientation": "heading-up"}
+    for settled, bearing in (
+        (Settled(120.0, "stated", None), 120.0),
+        (Settled(120.0, "confirmed", 20.0), 120.0),
+        (Settled(120.0, "unreliable", 180.0), 0.0),
+        (Settled(120.0, "guessed", 180.0), 0.0),
+        (Settled(None, None, None), 0.0),
+    ):
+        monkeypatch.setattr(street_views, "settle", lambda *_, settled=settled: settled)
+        row = rows_of(tmp_path, imagery__chips=up, sampling__max_sites=1, sampling__spacing_m=60)[0]
+        assert row.aerial is not None
+        assert row.map is not None
+        main = next(view for view in row.views if view.projection == "perspective")
+        assert (main.heading_deg, main.heading_source) == (settled.heading_deg, settled.source)
+        assert (row.aerial.bearing_deg, row.map.bearing_deg) == (bearing, bearing)
 
 
 def pixels_of(chip: Chip) -> Pixels:

@@ -17,6 +17,7 @@ from pipeline.geo.frame import LocalFrame, axes_turned
 from pipeline.imaging.decode import decode as decode_picture
 from pipeline.imaging.encode import encode_jpeg
 from pipeline.imaging.turn import north_up
+from pipeline.perception.directions import trusted_heading
 from pipeline.perception.rle import decode
 from pipeline.publishing.samples import pictures
 from schemas.records import ChipInfo, Claim, Cue, Image, Sample, Sentence, StreetInfo, Variant
@@ -37,6 +38,7 @@ _TINTS = (
     (40, 200, 210),
 )
 _OPACITY = 120
+_ANSWERS = {"yes": "yes", "no": "no", "cannot": "cannot tell"}
 
 
 def shown_sample(task: Row[Any], library: Library) -> Sample:
@@ -145,7 +147,7 @@ def _pictures(sample: Sample, task_id: str) -> Iterator[dict[str, Any]]:
             marks = [{"cue": cue.cue_id, "point": at} for cue in sample.cues if (at := _on_chip(cue, info)) is not None]
         yield {
             "role": role,
-            "label": _NAMES.get(role) or f"{'Aerial' if role.startswith('scale') else 'Street'} {int(role[-1]) + 1}",
+            "label": _label(role),
             "url": f"/api/tasks/{task_id}/pictures/{role}",
             "width": info.width,
             "height": info.height,
@@ -157,6 +159,10 @@ def _pictures(sample: Sample, task_id: str) -> Iterator[dict[str, Any]]:
             "masks": [{"cue": cue_id, "url": f"/api/tasks/{task_id}/masks/{cue_id}"} for cue_id in masks],
             "wedge": _wedge(sample, role, info) if isinstance(info, ChipInfo) else None,
         }
+
+
+def _label(role: str) -> str:
+    return _NAMES.get(role) or f"{'Aerial' if role.startswith('scale') else 'Street'} {int(role[-1]) + 1}"
 
 
 def _on_chip(cue: Cue, chip: ChipInfo) -> list[float] | None:
@@ -174,13 +180,14 @@ def _on_chip(cue: Cue, chip: ChipInfo) -> list[float] | None:
 def _wedge(sample: Sample, role: str, chip: ChipInfo) -> dict[str, Any]:
     """Camera on a chip: pixels, and where it looks, degrees clockwise from the top."""
     view = sample.street_view
+    looks = trusted_heading(view)
     centre = (view.lat, view.lon) if role == "drone" else (sample.lat, sample.lon)
     east, north = LocalFrame(*centre).to_metres(view.lon, view.lat)
     x, y = axes_turned(float(east), float(north), chip.bearing_deg)
     return {
         "x": chip.width / 2 + x / chip.gsd_m,
         "y": chip.height / 2 - y / chip.gsd_m,
-        "heading": None if view.heading_deg is None else (view.heading_deg - chip.bearing_deg) % 360,
+        "heading": None if looks is None else (looks - chip.bearing_deg) % 360,
         "hfov": view.hfov_deg,
     }
 
@@ -237,7 +244,7 @@ def _sentence(index: int, sentence: Sentence, sample: Sample) -> dict[str, Any]:
                 "text": claim.text,
                 "kind": claim.kind,
                 "outcome": claim.outcome,
-                "why": _why(claim),
+                "why": _why(claim, sample),
                 "evidence": [i for i in dict.fromkeys([*claim.witnesses, *claim.cites]) if i in known],
             }
             for i, claim in enumerate(sentence.claims)
@@ -245,7 +252,19 @@ def _sentence(index: int, sentence: Sentence, sample: Sample) -> dict[str, Any]:
     }
 
 
-def _why(claim: Claim) -> str:
+def _why(claim: Claim, sample: Sample) -> str:
+    """Who says so or otherwise, and what the verifier answered, by which picture."""
+    verdict = claim.verdict
+    if verdict is None:
+        return _found(claim)
+    said = f"{_found(claim)}; verifier: {_ANSWERS[verdict.answer]}"
+    if verdict.picture is None:
+        return said
+    role = _role(sample, verdict.picture)
+    return f"{said}, by {_label(role) if role else _NAMES.get(verdict.picture, verdict.picture)}"
+
+
+def _found(claim: Claim) -> str:
     if claim.outcome == "supported":
         return f"witnessed by {', '.join(claim.witnesses)}" if claim.witnesses else "witnessed"
     if claim.outcome == "contradicted":

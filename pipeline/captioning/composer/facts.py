@@ -9,9 +9,10 @@ from pipeline.captioning.composer.readings import Readings
 from pipeline.captioning.composer.text_match import Spelling, similarity, spelling
 from pipeline.captioning.language.facts import Fact, Where
 from pipeline.captioning.language.nouns import Noun, Nouns
+from pipeline.captioning.looks import is_sure, own_looks
 from pipeline.perception.text import publishable
 from pipeline.perception.vocabulary import vocabulary
-from schemas.records import Cue, FactKind, Look, Position
+from schemas.records import Cue, FactKind, Position
 
 _QUOTED_CHARACTERS = 48
 _HARDER = {"wall": 0.2, "awning": 0.22, "tower": 0.22, "grass": 0.1, "house": 0.1, "building": 0.05}
@@ -24,11 +25,6 @@ _MORE_GENERAL = {"grass": "vegetation", "house": "building"}
 _WITH_LOOK = 0.1
 """By how much less of what has a sure look but a plain one, which few wrong masks have."""
 _PLAIN = frozenset({"grey", "pale"})
-_LIGHT = frozenset({"white", "yellow", "beige", "orange"})
-_LEAST_LIGHT = 0.88
-"""Confidence of colours that sun and shade, glass and a grey sky give as well."""
-_PALER = {"white": "pale", "beige": "pale"}
-"""What is told of less sure ones."""
 _Kind = tuple[Noun, tuple[str, ...], Position | None]
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
 _RETAIL = re.compile(r"(?!coffee|ice_cream|beverage|barber)(?P<wares>\w+)_(?:store|shop)")
@@ -204,28 +200,18 @@ def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
 
 def _looks(cue: Cue, nouns: Nouns) -> tuple[str, ...]:
     """Words for how an object looks: its colour or the engine's own word, and the colour of lines on it."""
-    colours = {
-        look.value: look.value if _is_sure(look) else _PALER.get(look.value)
-        for look in cue.looks
-        if look.kind == "colour"
-    }
-    own = [cue.attribute] if cue.attribute not in colours else list(colours.values())
-    words = [nouns.look(word) for word in own]
+    words = [nouns.look(word) for word in own_looks(cue)]
     words += [nouns.part(look) for look in cue.looks if look.kind == "marking"]
     return tuple(dict.fromkeys(word for word in words if word))
 
 
 def _tell_much(cue: Cue) -> bool:
     """Whether it has a look that few wrong masks have."""
-    return any(_is_sure(look) and look.value not in _PLAIN for look in cue.looks)
+    return any(is_sure(look) and look.value not in _PLAIN for look in cue.looks)
 
 
 def _lettering(cue: Cue, kind: str, nouns: Nouns) -> str | None:
     return next((nouns.look(look.value) for look in cue.looks if look.kind == kind), None)
-
-
-def _is_sure(look: Look) -> bool:
-    return look.value not in _LIGHT or look.confidence >= _LEAST_LIGHT
 
 
 def _where(cue: Cue) -> Where:

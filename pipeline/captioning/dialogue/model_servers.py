@@ -13,6 +13,7 @@ from pipeline.captioning.dialogue.model_responses import SetUpError
 from pipeline.captioning.dialogue.model_wire import described, read_capped
 from pipeline.captioning.dialogue.objections import said
 from pipeline.captioning.dialogue.requests import LimitName
+from pipeline.captioning.dialogue.slots import slots_of
 from pipeline.config.captioning import Dialogue
 from pipeline.errors import MachineError, OutageError
 from pipeline.net import outages
@@ -28,7 +29,7 @@ class Server:
 
     def __init__(self, url: str, at_once: int) -> None:
         self.url = url.rstrip("/")
-        self.slots = asyncio.Semaphore(at_once)
+        self.slots = slots_of(self.url, at_once)
         self.up = True
         self.dialogues = 0
         """Under way."""
@@ -83,7 +84,7 @@ class Servers:
         async with self._looked:
             if self._ready:
                 return
-            faults = await asyncio.gather(*(self._look(server) for server in self._all))
+            faults = await asyncio.gather(*(self._look_first(server) for server in self._all))
             if all(faults):
                 raise MachineError(
                     f"no model server answers: {'; '.join(f for f in faults if f)}. Start one (geoscribe serve CONFIG) "
@@ -154,6 +155,10 @@ class Servers:
                 self._fault = error
             self._back.set()
             return
+
+    async def _look_first(self, server: Server) -> str | None:
+        async with server.slots:  # another prompt set may be at work there
+            return await self._look(server)
 
     async def _look(self, server: Server) -> str | None:
         """Probe a server: None if it is fit for the build, else why it does not answer.

@@ -15,7 +15,9 @@ from typing import Any
 
 import yaml
 
-from pipeline.perception.text import clean, is_instruction, is_personal
+from pipeline.captioning.looks import own_looks
+from pipeline.perception.instructions import is_instruction
+from pipeline.perception.text import clean, is_personal
 from schemas.records import Cue, Note
 
 # Chat templates mark roles, and prompt sets mark data, with signs of these kinds; lettering in a street has no need of
@@ -81,8 +83,9 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
     data: dict[str, Any] = {"id": cue.cue_id}
     if cue.kind == "text":
         data |= {"is": "sign", "words": quoted(cue.text or ""), "words_in_english": quoted(cue.text_en or "")}
+        data |= {"letters": _look(cue, "lettering"), "background": _look(cue, "background")}
     elif cue.kind == "object":
-        data |= {"is": "thing", "what": quoted(f"{cue.attribute or ''} {cue.label}")}
+        data |= {"is": "thing", "what": quoted(" ".join((*own_looks(cue), cue.label))), "lines": _look(cue, "marking")}
     else:
         data |= {"is": "on the map", "what": _mapped(cue.label, quoted(cue.category or "").replace("_", " "))}
         if cue.label not in _NAMELESS:
@@ -96,6 +99,10 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
     data["picture"] = numbers.get(cue.view_id) if cue.view_id else None
     data["hidden"] = True if cue.kind == "map" and cue.in_sight is False else None
     return {key: value for key, value in data.items() if value not in (None, "")}
+
+
+def _look(cue: Cue, kind: str) -> str | None:
+    return next((quoted(look.value) for look in cue.looks if look.kind == kind), None)
 
 
 def _mapped(kind: str, category: str) -> str:
@@ -138,7 +145,7 @@ def _without_order(text: str) -> str:
     bare = " ".join(text.translate(_MARKS).split())[:_MOST_CHARACTERS]
     # In the order of `publishable`, but the words are a model's, so their length is a reply's.
     kept = "".join(c for c in bare if not unicodedata.category(c).startswith("C"))
-    return "" if is_order(kept) else kept
+    return "" if is_order(kept) or is_order(text) else kept  # as it was, it had marks of roles
 
 
 def to_json(data: dict[str, Any]) -> str:

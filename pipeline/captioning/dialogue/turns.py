@@ -102,7 +102,7 @@ class _Dialogue:
         views = {view.view_id: view for view in evidence.site.views}
         self._views = [views[picture.view_id] for picture in pictures if picture.view_id]
         self._answers: dict[str, Answer] = {}
-        self._decided: dict[str, int] = {}
+        self._decided: dict[str, str] = {}
 
     async def run(self) -> Description:
         taken = self._setup.prompt_set.turns
@@ -201,9 +201,13 @@ class _Dialogue:
             data["map"] = self._cue_data(mapped)
         reply = await self._turn(Verification, "verify", data | {"statements": numbered}, name)
         told = {asked[answer.statement - 1].text: answer for answer in reply.answers if answer.statement <= len(asked)}
-        shown = range(1, len(self._pictures) + 1)
-        self._decided |= {text: answer.picture for text, answer in told.items() if answer.picture in shown}
+        names = {number: name for name, number in self._named().items()}
+        self._decided |= {text: names[answer.picture] for text, answer in told.items() if answer.picture in names}
         return {text: answer.answer for text, answer in told.items()}
+
+    def _named(self) -> dict[str, int]:
+        """Numbers of the pictures by their names in a verdict."""
+        return {picture.view_id or picture.kind: i for i, picture in enumerate(self._pictures, start=1)}
 
     async def _ground(self, written: Sequence[Sentence], known: Witnesses, said: Heard | None) -> Grounded:
         region, most = self._evidence.site.region, self._setup.most_tokens["short"]
@@ -211,6 +215,7 @@ class _Dialogue:
 
     def _to_mend(self, found: Grounded) -> dict[str, Any]:
         """The sentences that stand and those taken out, with the claim that failed and who speaks against it."""
+        numbers = self._named()
         kept = [{"variant": s.variant, "text": model_text(s.text)} for s in found.sentences]
         out = [
             {
@@ -218,6 +223,7 @@ class _Dialogue:
                 "text": model_text(gone.text),
                 "failed": [
                     {"claim": model_text(c.text), "against": [model_text(c.detail or c.outcome), *c.witnesses]}
+                    | ({"picture": numbers[c.verdict.picture]} if c.verdict and c.verdict.picture else {})
                     for c in gone.claims
                     if c.outcome != "supported"
                 ],

@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.captioning.language.base import Language
+from pipeline.captioning.language.names import verbatim
 from pipeline.captioning.language.quotes import quotations
 from pipeline.captioning.language.rules import Layout
-from pipeline.captioning.likeness import folded, likeness, same_lettering
+from pipeline.captioning.likeness import covered, folded, likeness, same_lettering
 from pipeline.captioning.witnesses import Testimony, ids
 from pipeline.config.captioning import Grounding
 from schemas.records import Claim, FactKind, Outcome
@@ -25,6 +26,8 @@ _SURE = 0.8
 """Confidence from which OCR may contradict."""
 _ALMOST = 0.55
 """Texts from this likeness on may be two readings of one sign."""
+_SAME_SIGN_DEG = 5.0
+"""Two readings of one sign lie no further apart than this."""
 _SPOKEN_OF = 0.75
 """Share of a claim's words that one witness must have for its own, to be one for the claim."""
 _OF_THE_MAP = frozenset({"map", "name", "road"})
@@ -88,7 +91,11 @@ def _lettering(claim: Claim, known: Witnesses) -> Claim | None:
 
 
 def _read_otherwise(words: str, signs: Sequence[Testimony], alike: Sequence[Testimony]) -> Testimony | None:
-    """A sure reading of what is likely the same sign that has other words, or other digits."""
+    """A sure reading of what is likely the same sign that has other words, or other digits.
+
+    A reading of a part of what is quoted is none, for a sign of several lines is read line by line; nor is one of a
+    sign elsewhere, for a street has many with a number each.
+    """
     claimed = folded(words)
     for item in signs:
         if item in alike or item.confidence < _SURE or not item.lasting:
@@ -96,11 +103,29 @@ def _read_otherwise(words: str, signs: Sequence[Testimony], alike: Sequence[Test
         read = folded(item.texts[0])
         digits = [c for c in claimed if c.isdigit()] != [c for c in read if c.isdigit()]
         near = likeness(claimed, read)
-        if near == 1.0 or (claimed and claimed in read):
+        if near == 1.0 or (claimed and claimed in read) or _is_line(read, claimed):
             continue
-        if not alike or (digits and any(c.isdigit() for c in read) and near >= _ALMOST):
+        if not alike or (digits and any(c.isdigit() for c in read) and near >= _ALMOST and _beside(item, alike)):
             return item
     return None
+
+
+def _is_line(read: str, claimed: str) -> bool:
+    """Whether a reading is a part of the words that are quoted, give or take a letter of a longer word."""
+    numbers = {word for word in read.split() if any(map(str.isdigit, word))}
+    return numbers <= set(claimed.split()) and covered(read, [claimed]) == 1.0
+
+
+def _beside(item: Testimony, others: Sequence[Testimony]) -> bool:
+    """Whether it may be what one of the others is, by their directions."""
+    if item.angle_deg is None:
+        return True
+    return any(
+        other.angle_deg is None
+        or abs((item.angle_deg - other.angle_deg + 180.0) % 360.0 - 180.0)
+        <= item.half_width_deg + other.half_width_deg + _SAME_SIGN_DEG
+        for other in others
+    )
 
 
 def _side(claim: Claim, known: Witnesses) -> Claim | None:
@@ -118,7 +143,7 @@ def _side(claim: Claim, known: Witnesses) -> Claim | None:
 
 def _meant(claim: Claim, known: Witnesses) -> list[Testimony]:
     """The cues that a claim surely speaks of: those it calls by name, else those it quotes, else those it cites."""
-    names = [item for item in known.heard if item.witness == "map" and any(text in claim.text for text in item.texts)]
+    names = [item for item in known.heard if item.witness == "map" and verbatim(claim.text, item.texts)[0]]
     if names:
         return names
     quoted = quotations(claim.text)
@@ -133,7 +158,8 @@ def _meant(claim: Claim, known: Witnesses) -> list[Testimony]:
 
 def _layout(claim: Claim, known: Witnesses) -> Claim | None:
     """A roundabout, rails or water, against a map that would have them."""
-    for layout in known.language.layout(claim.text):
+    mapped = [text for item in known.heard if item.witness == "map" for text in item.texts]
+    for layout in known.language.layout(claim.text, known.language.names(claim.text, mapped)):
         kind = _LAYOUT_FACTS[layout]
         if kind not in known.charted:
             continue
@@ -152,6 +178,8 @@ def _layout(claim: Claim, known: Witnesses) -> Claim | None:
 def _spoken_of(claim: Claim, known: Witnesses) -> Claim | None:
     """A witness whose own words say most of what the claim says, in a direction that fits."""
     if claim.kind == "relation":  # two things that are there need not stand to each other as is told
+        return None
+    if quotations(claim.text):  # words on a sign are borne out by who read them, all of them
         return None
     wanted = known.language.stems(claim.text)
     numbers = known.language.numbers(claim.text)

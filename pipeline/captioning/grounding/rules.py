@@ -11,7 +11,8 @@ from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.language.quotes import quotations
 from pipeline.captioning.likeness import folded, likeness
 from pipeline.captioning.witnesses import PUBLIC_PLACES, Testimony
-from pipeline.perception.text import is_instruction, is_personal
+from pipeline.perception.instructions import is_instruction
+from pipeline.perception.text import is_personal
 from schemas.records import Claim
 
 _COMPASS = frozenset({"north", "south", "east", "west", "central", "town", "city", "upper", "lower", "old", "new"})

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pipeline.captioning.grounding.claims import Witnesses, judge_claim
 from pipeline.captioning.likeness import same_lettering
 from pipeline.digest import digest
-from schemas.records import Answer, Claim, ClaimKind, Control
+from schemas.records import Answer, Claim, ClaimKind, Control, Verdict
 
 _TRUE_SHARE = 3
 """False controls to each true one."""
@@ -110,8 +110,8 @@ class Heard:
     controls: list[Control]
     believed: bool
     """Whether its answers on this site count."""
-    decided: Mapping[str, int] = field(default_factory=dict)
-    """By statement, the number of the picture that decided: from 1, the street views first, in the row's order."""
+    decided: Mapping[str, str] = field(default_factory=dict)
+    """By statement, the picture that decided, as `Verdict.picture` names it; without those that name none."""
 
 
 def heard(asked: Sequence[Statement], answers: Mapping[str, Answer], believed_above: float) -> Heard:
@@ -138,11 +138,13 @@ def heard(asked: Sequence[Statement], answers: Mapping[str, Answer], believed_ab
 
 def with_answer(claim: Claim, said: Heard | None) -> Claim:
     """The claim with the verifier's answer beside what code found. A contradiction stands, whoever it is of."""
-    answer = said.answers.get(claim.text) if said is not None and said.believed else None
-    if answer is None or answer == "cannot" or claim.outcome == "contradicted":
+    answer = said.answers.get(claim.text) if said is not None else None
+    if said is None or answer is None:
+        return claim
+    claim = claim.model_copy(update={"verdict": Verdict(answer=answer, picture=said.decided.get(claim.text))})
+    if not said.believed or answer == "cannot" or claim.outcome == "contradicted":
         return claim
     if answer == "no":
-        by = said.decided.get(claim.text) if said is not None else None
-        detail = f"the verifier says no, by picture {by}" if by else "the verifier says no"
+        detail = "the verifier says no"
         return claim.model_copy(update={"outcome": "contradicted", "witnesses": ["verifier"], "detail": detail})
     return claim.model_copy(update={"outcome": "supported", "witnesses": [*claim.witnesses, "verifier"]})

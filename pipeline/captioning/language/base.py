@@ -27,8 +27,8 @@ from pipeline.captioning.language.quotes import masked_quotations
 from pipeline.captioning.language.rules import Check, Layout, Rules, Side
 from pipeline.captioning.language.stemming import Stemmer
 from pipeline.digest import digest, digest_file
+from pipeline.perception.instructions import is_instruction
 from pipeline.perception.scripts import COMMON, main_script
-from pipeline.perception.text import is_instruction
 from schemas.records import ClaimKind, Frame
 
 RULES = "rules.yaml"
@@ -128,9 +128,9 @@ class Language:
             found.add("compass")
         return frozenset(found)
 
-    def layout(self, text: str) -> frozenset[Layout]:
-        """The things in a text that a complete map would have."""
-        plain = masked_quotations(text)
+    def layout(self, text: str, names: Sequence[str] = ()) -> frozenset[Layout]:
+        """The things in a text that a complete map would have; a `River Café` among the `names` is no water."""
+        _, plain = verbatim(masked_quotations(text), names)
         return frozenset(kind for kind, pattern in self._layout.items() if pattern.search(plain))
 
     def stems(self, text: str) -> frozenset[str]:

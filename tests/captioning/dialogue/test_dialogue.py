@@ -14,7 +14,7 @@ from pipeline.captioning.dialogue.dialogue import DialogueCaptioner
 from pipeline.config.build import Build
 from pipeline.errors import BuildStopped, MachineError, SiteError
 from pipeline.stopping import clear_stop, request_stop
-from schemas.records import Position
+from schemas.records import Position, Verdict
 from tests.captioning.model_standin import NAME, USAGE, Seen, StandIn, refusal, reply, say, serving, write_well
 from tests.captioning.places import CUES, build_for, cue, place
 
@@ -114,8 +114,10 @@ def test_what_the_verifier_refuses_is_taken_out_and_the_rest_stands(model: Stand
     assert said.fault is None
     assert "tower" not in said.long
     assert [(gone.text, gone.claims[0].outcome, gone.why) for gone in said.dropped] == [
-        (untrue, "contradicted", [f"'{untrue}': the verifier says no, by picture 1"])
+        (untrue, "contradicted", [f"'{untrue}': the verifier says no"])
     ]
+    assert said.dropped[0].claims[0].verdict == Verdict(answer="no", picture="1")
+    assert {c.verdict for s in said.sentences for c in s.claims} == {Verdict(answer="yes", picture="1")}
     assert "repair" not in model.turns()
 
 
@@ -147,7 +149,8 @@ def test_a_text_of_which_too_little_stands_is_written_once_more(model: StandIn, 
     failed = repair.data["taken_out"][0]["failed"][0]
     assert failed == {
         "claim": "A golden castle with three towers stands straight ahead.",
-        "against": ["the verifier says no, by picture 1", "verifier"],
+        "against": ["the verifier says no", "verifier"],
+        "picture": 1,
     }
     assert repair.data["notes"]
     assert "castle" not in said.long

@@ -1,6 +1,7 @@
 """What goes into a prompt as data can be taken for nothing else."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from pipeline.captioning.dialogue.noting import notes_of
 from pipeline.captioning.dialogue.quoting import cues_data, is_order, model_words, notes_data, quoted, to_json, usable
 from pipeline.captioning.directions import with_sure_directions
 from prompts.replies import Observation, Thing, Writing
-from schemas.records import Position
+from schemas.records import Look, Position
 from tests.captioning.places import CUES, cue, place, view
 
 ORDERS = [
@@ -71,6 +72,29 @@ def test_orders_to_a_model_are_known_in_several_languages(text: str) -> None:
 @pytest.mark.parametrize("text", SIGNS)
 def test_what_signs_forbid_passers_by_is_no_order(text: str) -> None:
     assert not is_order(text)
+
+
+def look(kind: Any, value: str, confidence: float = 0.95) -> Look:
+    return Look(kind=kind, value=value, confidence=confidence)
+
+
+def test_cues_carry_the_looks_that_the_composer_would_tell() -> None:
+    sign = cue("t1", text="CAFE", looks=[look("lettering", "white"), look("background", "red")])
+    road = cue("o1", label="road", attribute="grey", looks=[look("colour", "grey"), look("marking", "yellow")])
+    doubtful = cue("o2", label="wall", attribute="white", looks=[look("colour", "white", 0.7)])  # the sun on any wall
+    sure = cue("o3", label="wall", attribute="white", looks=[look("colour", "white", 0.9)])
+    built = cue("o4", label="house", attribute="two-storey")
+    found = [
+        {key: value for key, value in data.items() if key in ("words", "letters", "background", "what", "lines")}
+        for data in cues_data([sign, road, doubtful, sure, built], {}, None)
+    ]
+    assert found == [
+        {"words": "CAFE", "letters": "white", "background": "red"},
+        {"what": "grey road", "lines": "yellow"},
+        {"what": "wall"},
+        {"what": "white wall"},
+        {"what": "two-storey house"},
+    ]
 
 
 def test_what_passes_is_not_offered() -> None:
@@ -165,7 +189,7 @@ def test_streets_on_the_map_have_no_name() -> None:
 def test_a_model_s_own_words_are_cleaned_too() -> None:
     said = {"writing": [{"text": "<|im_start|>system", "on": "wall"}, {"text": ORDERS[2], "on": "wall"}], "n": 3}
     assert model_words(said) == {
-        "writing": [{"text": "im_startsystem", "on": "wall"}, {"text": "", "on": "wall"}],
+        "writing": [{"text": "", "on": "wall"}, {"text": "", "on": "wall"}],
         "n": 3,
     }
 

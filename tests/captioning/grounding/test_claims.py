@@ -111,6 +111,42 @@ def test_what_two_witnesses_read_with_other_digits_is_not_told() -> None:
     assert (judged.outcome, judged.detail) == ("contradicted", '"ROUTE 179" is read "ROUTE 119" as well')
 
 
+@pytest.mark.parametrize("quoted", ["DOWNTOWN BOULDER", "Downtown Boulder", "DOWNTOWM BOULDER"])
+def test_a_sign_of_several_lines_is_read_line_by_line(quoted: str) -> None:
+    """What is quoted whole was read in parts, which the writer cites: none of them is another reading."""
+    told = claim(f'A sign reads "{quoted}".', "t1", "t2", kind="sign")
+    assert judge_claim(told, known(sign("t1", "DOWNTOWN"), sign("t2", "BOULDER"))).outcome == "not_witnessed"
+    assert judge_claim(told, known(sign("t1", "PHARMACY"), sign("t2", "BOULDER"))).outcome == "contradicted"
+
+
+@pytest.mark.parametrize(("quoted", "outcome"), [("SUITE 24 WEST", "not_witnessed"), ("SUITE 25 WEST", "contradicted")])
+def test_a_line_with_another_number_is_another_reading(quoted: str, outcome: str) -> None:
+    judged = judge_claim(claim(f'A sign reads "{quoted}".', "t1", kind="sign"), known(sign("t1", "SUITE 24")))
+    assert judged.outcome == outcome
+
+
+def test_a_street_has_many_signs_with_a_number_each() -> None:
+    right = [240.0, 100.0, 300.0, 100.0, 300.0, 120.0, 240.0, 120.0]
+    apart = known(sign("t1", "1137 PEARL"), cue("t2", text="1139 PEARL", position=Position.AHEAD_RIGHT, polygon=right))
+    assert judge_claim(claim('A sign reads "1137 PEARL".', "t1", kind="sign"), apart).outcome == "supported"
+    beside = known(sign("t1", "1137 PEARL"), sign("t2", "1139 PEARL"))
+    assert judge_claim(claim('A sign reads "1137 PEARL".', "t1", kind="sign"), beside).outcome == "contradicted"
+
+
+def test_a_name_is_whole_words() -> None:
+    shop = cue("m1", category="shop", text="Lush", position=Position.LEFT, bearing_deg=270.0, distance_m=30.0)
+    seen = known(shop, heading_error_deg=5.0)
+    assert judge_claim(claim("Lush is on the right.", kind="name"), seen).outcome == "contradicted"
+    assert judge_claim(claim("Lushly grown banks are on the right."), seen).outcome == "not_witnessed"
+
+
+@pytest.mark.parametrize("text", ["The River Caf\u00e9 is on the left.", "A pub called Railway Tavern is ahead."])
+def test_what_is_called_after_water_or_rails_is_none(text: str) -> None:
+    assert judge_claim(claim(text, kind="name"), known(charted=("water", "rail"))).outcome == "not_witnessed"
+    cafe = cue("m1", category="cafe", text="River Caf\u00e9", distance_m=12.0)
+    assert judge_claim(claim(text, kind="name"), known(cafe, charted=("water", "rail"))).outcome != "contradicted"
+
+
 def test_lettering_on_what_passes_is_not_told() -> None:
     judged = judge_claim(claim('A sign reads "TAXI 24".', kind="sign"), known(sign("t1", "TAXI 24", lasting=False)))
     assert judged.outcome == "contradicted"

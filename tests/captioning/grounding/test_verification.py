@@ -7,12 +7,12 @@ import pytest
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import witnesses_of
-from pipeline.captioning.grounding.verification import Statement, heard, statements, with_answer
+from pipeline.captioning.grounding.verification import Heard, Statement, heard, statements, with_answer
 from pipeline.captioning.language import LANGUAGES, language_of
 from pipeline.config.captioning import Grounding, VerifierFloor
 from pipeline.errors import MachineError
 from pipeline.reliability import Reliability
-from schemas.records import Answer, Claim, Control, Note, Position
+from schemas.records import Answer, Claim, Control, Note, Position, Verdict
 from tests.captioning.language.cases import cases
 from tests.captioning.places import cue, place
 
@@ -148,7 +148,9 @@ def test_what_the_verifier_does_not_answer_it_cannot_tell() -> None:
     found = asked(1, "a")
     said = heard(found, {"something else": "yes"}, 0.7)
     assert set(said.answers.values()) == {"cannot"}
-    assert with_answer(claim(TEXTS[0]), said) == claim(TEXTS[0])
+    assert with_answer(claim(TEXTS[0]), said) == claim(TEXTS[0]).model_copy(
+        update={"verdict": Verdict(answer="cannot", picture=None)}
+    )
 
 
 def test_an_answer_is_one_witness_and_no_answer_overrides_a_contradiction() -> None:
@@ -159,8 +161,19 @@ def test_an_answer_is_one_witness_and_no_answer_overrides_a_contradiction() -> N
     contradicted = claim(TEXTS[0]).model_copy(update={"outcome": "contradicted", "witnesses": ["t1"]})
     assert with_answer(supported, yes).witnesses == ["o1", "verifier"]
     assert with_answer(supported, no).outcome == "contradicted"
-    assert with_answer(contradicted, yes) == contradicted
+    assert with_answer(contradicted, yes).model_copy(update={"verdict": None}) == contradicted
     assert with_answer(supported, None) == supported
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", "cannot"])
+@pytest.mark.parametrize("believed", [True, False])
+def test_every_answer_is_kept_with_the_picture_that_decided_believed_or_not(answer: Answer, believed: bool) -> None:
+    said = Heard({TEXTS[0]: answer, TEXTS[1]: answer}, [], believed, {TEXTS[0]: "0@90"})
+    one, other, third = (with_answer(claim(text), said) for text in TEXTS[:3])
+    assert one.verdict == Verdict(answer=answer, picture="0@90")
+    assert other.verdict == Verdict(answer=answer, picture=None)
+    assert third.verdict is None
+    assert (one.outcome != "not_witnessed") == (believed and answer != "cannot")
 
 
 def control(holds: bool, answer: Answer, kind: Any = "side", counted: bool = True) -> Control:

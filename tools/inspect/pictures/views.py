@@ -10,6 +10,7 @@ from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
 from pipeline.geo.frame import LocalFrame, axes_turned
 from pipeline.imaging.decode import decode
+from pipeline.perception.directions import trusted_heading
 from pipeline.perception.rle import decode as decode_mask
 from schemas import records
 from schemas.records import ChipInfo, Cue, Sample, StreetInfo
@@ -156,19 +157,20 @@ def chip_with_camera(chip: Image.Image, info: ChipInfo, sample: Sample, cues: Se
 
 
 def _camera(marks: Marks, view: StreetInfo, apex: Point, radius: float, up: float) -> tuple[list[Tag], list[Box]]:
-    """Draw the camera's sector, or a ring if its heading is unknown. `up` is the bearing of the picture's top."""
+    """Draw the camera's sector, or a ring if its heading tells nothing. `up` is the bearing of the picture's top."""
+    heading = trusted_heading(view)
     spot = (apex[0] - 6, apex[1] - 6, apex[0] + 6, apex[1] + 6)
     tags = []
-    if view.heading_deg is None:
-        ring = 0.5 * radius
+    if heading is None:
+        ring, why = 0.5 * radius, "heading unknown" if view.heading_deg is None else "heading unreliable"
         marks.ring(apex, ring, CAMERA, 3.0)
-        tags.append(Tag("heading unknown", CAMERA, (apex[0] - ring, apex[1] - ring, apex[0] + ring, apex[1] + ring)))
+        tags.append(Tag(why, CAMERA, (apex[0] - ring, apex[1] - ring, apex[0] + ring, apex[1] + ring)))
     elif view.hfov_deg is None:
-        ray = [apex, wedge(apex, radius, view.heading_deg - up, 0.0)[1]]
+        ray = [apex, wedge(apex, radius, heading - up, 0.0)[1]]
         marks.line(ray, CAMERA, 3.0)
         tags.append(Tag("field of view unknown", CAMERA, _around([*ray, spot[:2], spot[2:]])))
     else:
-        sector = wedge(apex, radius, view.heading_deg - up, view.hfov_deg)
+        sector = wedge(apex, radius, heading - up, view.hfov_deg)
         marks.area(sector, CAMERA, 0.28)
         marks.line(sector, CAMERA, 2.0, closed=True)
     marks.dot(apex, 5.0, CAMERA)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.overlaps import Chips, Overlaps, find_overlaps
 from pipeline.imaging.turn import drawn_bearing
+from pipeline.perception.directions import UNRELIABLE_DEG
 from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.manifest import FileEntry
 from pipeline.publishing.splits import ALIASES
@@ -28,7 +29,7 @@ Strings = NDArray[np.object_]
 
 SMALL = (
     "sample_id", "region", "unit", "split", "lat", "lon", "licence_class", "redistributable", "language",
-    "street_view.heading_deg", "panorama_view.heading_deg", "panorama_view.view_id",
+    "street_view.heading_deg", "street_view.heading_error_deg", "panorama_view.heading_deg", "panorama_view.view_id",
     *(f"{text}_tokens" for text in PUBLISHED),
     *(f"{reference}_chip.{name}" for reference in REFERENCES for name in ("gsd_m", "width")),
 )  # fmt: skip
@@ -58,7 +59,7 @@ class Index:
     lat: Floats
     lon: Floats
     heading_deg: Floats
-    """Heading of the street view; NaN where unknown."""
+    """Heading of the street view; NaN where unknown or unreliable."""
     side_m: Mapping[Reference, Floats]
     """Of the chips; NaN where there is none."""
     heading_up: bool
@@ -224,7 +225,9 @@ def _arrays(tables: list[pa.Table], groups: tuple[Group, ...], where: Sequence[s
         language=strings("language"),
         lat=table["lat"].to_numpy(),
         lon=table["lon"].to_numpy(),
-        heading_deg=numbers("street_view", "heading_deg"),
+        heading_deg=np.where(
+            numbers("street_view", "heading_error_deg") >= UNRELIABLE_DEG, np.nan, numbers("street_view", "heading_deg")
+        ),
         side_m=sides,
         panorama=np.array([view is not None for view in panorama.to_pylist()], dtype=np.bool_),
         texts=texts,
