@@ -88,7 +88,7 @@ class CircuitBreaker:
             if now >= patience_ends:
                 raise SiteError(
                     Reason.UNREACHABLE,
-                    f"{self._host} has not answered for longer than network.longest_wait_s; last: {self._last}",
+                    f"{self._host} has not answered for longer than network.max_wait_s; last: {self._last}",
                 )
             until = patience_ends if self._probing else min(self._probe_at, patience_ends)
             news = self._news

@@ -83,7 +83,7 @@ def test_nobody_waits_for_a_host_that_stays_down() -> None:
                 waits.append((asked - started, loop.time() - asked))
                 told.add((fault.reason, fault.detail))
                 await asyncio.sleep(0.001)
-        said = "h has not answered for longer than network.longest_wait_s; last: silence"
+        said = "h has not answered for longer than network.max_wait_s; last: silence"
         assert told == {(Reason.UNREACHABLE, said)}  # the same for each site: rows hold it
         assert len(waits) > 50  # at once, and not one after a pause each
         assert all(wait == 0.0 for asked, wait in waits if asked > 0.3)

@@ -129,14 +129,14 @@ def _class_of(cue: Cue, nouns: Nouns) -> Noun | None:
     return nouns.of(cue)
 
 
-def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
+def things(cues: Iterable[Cue], nouns: Nouns, min_confidence: float) -> list[Fact]:
     """One fact for the objects of one class, look and direction, with their number.
 
     Views may overlap, so that the number is the greatest that one view shows.
     """
     alike: dict[_Kind, list[Cue]] = defaultdict(list)
     for seen in cues:
-        cue = _as_sure(seen, least_sure)
+        cue = _as_sure(seen, min_confidence)
         noun = nouns.of(cue) if cue is not None else None
         if cue is not None and noun is not None:
             alike[noun, _looks(cue, nouns), cue.position].append(cue)
@@ -165,12 +165,12 @@ def things(cues: Iterable[Cue], nouns: Nouns, least_sure: float) -> list[Fact]:
     return found
 
 
-def _as_sure(cue: Cue, least_sure: float) -> Cue | None:
+def _as_sure(cue: Cue, min_confidence: float) -> Cue | None:
     """An object by its label, by a more general one where the engine is too unsure of that, or None."""
     harder = {**_HARDER, "wall": _COLOURED_WALL} if _tell_much(cue) else _HARDER
     plain = -_WITH_LOOK if _tell_much(cue) else 0.0
     for label in (cue.label, _MORE_GENERAL.get(cue.label)):
-        if label is not None and cue.confidence >= least_sure + harder.get(label, plain):
+        if label is not None and cue.confidence >= min_confidence + harder.get(label, plain):
             return cue.model_copy(update={"label": label})
     return None
 

@@ -42,7 +42,7 @@ _REACH_M = 120.0
 """At this distance a thing helps half as much as beside one."""
 
 
-def facts_of(cues: Sequence[Cue], readings: Readings, region: str, nouns: Nouns, least_sure: float) -> list[Fact]:
+def facts_of(cues: Sequence[Cue], readings: Readings, region: str, nouns: Nouns, min_confidence: float) -> list[Fact]:
     """The facts that may be said, by falling weight.
 
     Args:
@@ -50,7 +50,7 @@ def facts_of(cues: Sequence[Cue], readings: Readings, region: str, nouns: Nouns,
         readings: of the site's signs, held against the names on its map.
         region: name of the site's region, which must not be told.
         nouns: words for classes.
-        least_sure: confidence that an engine must have in an object.
+        min_confidence: confidence that an engine must have in an object.
     """
     lasting = sorted((cue for cue in cues if cue.lasting), key=lambda cue: cue.cue_id)
     on_map = places([cue for cue in lasting if cue.kind == "map"], nouns)
@@ -60,7 +60,7 @@ def facts_of(cues: Sequence[Cue], readings: Readings, region: str, nouns: Nouns,
     # That a shop has its street's or town's name in its own says not that each sign with that name is the shop's.
     generic = nouns.generic.union(*(name.words for name in private))
     named = _without_leaks(_with_signs(on_map, read, generic, nouns), read, private, nouns)
-    seen = things([cue for cue in lasting if cue.kind == "object"], nouns, least_sure)
+    seen = things([cue for cue in lasting if cue.kind == "object"], nouns, min_confidence)
     facts = [replace(fact, weight=_weight(fact, nouns)) for fact in _with_things(_grouped(named, nouns), seen)]
     facts = _in_one_frame([fact for fact in facts if fact.seen or fact.kind in _ON_MAP_ALONE])
     return sorted((fact for fact in facts if fact.weight > 0), key=lambda fact: (-fact.weight, fact.cue_ids))

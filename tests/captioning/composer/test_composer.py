@@ -566,7 +566,7 @@ def test_what_may_be_shrubs_is_told_as_greenery(code: str, confidence: float, to
         cue("o2", "object", "bench", position="right"),
         cue("o3", "object", "grass", position="left", confidence=confidence),
     ]
-    strict = Composer(ANY.model_copy(update={"least_sure": 0.7, "prompt_set": f"composer-{code}-1"}), seed=0)
+    strict = Composer(ANY.model_copy(update={"min_confidence": 0.7, "prompt_set": f"composer-{code}-1"}), seed=0)
     text = describe(site(cues), strict).long
     assert [word for word in ("grass", "greenery", "Grasfläche", "Grün") if re.search(rf"\b{word}\b", text)] == [
         word for word in (told,) if word
