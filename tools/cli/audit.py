@@ -171,20 +171,24 @@ def export(
         typer.Option(help="Address that the pictures will have; if left out, Label Studio's local storage serves them, "
                           "and Argilla's records hold them."),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also what is decided, held by somebody, or of a lot that is decided.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Write the open judgements of a queue as Label Studio's tasks, or as an Argilla dataset."""
     from tools.audit.exchange import argilla, label_studio
-    from tools.audit.exchange.items import items_of, new_folder, open_tasks
+    from tools.audit.exchange.items import items_of, new_folder, tasks_to_export
     from tools.audit.opening import open_audit
     from tools.output import writing
 
     new_folder(out)
     desk, library = open_audit(where, database, create=False)
-    rows = open_tasks(desk, queue)
+    rows, others = tasks_to_export(desk, queue, every=every)
     write = {Tool.LABEL_STUDIO: label_studio.write, Tool.ARGILLA: argilla.write}[tool]
     with writing(out):
         count = write(items_of(rows, library), out, pictures)
-    print(f"{tool.value}: {out} ({count} tasks)")
+    left_out = "".join(f"; {number} left out: {why}" for why, number in sorted(others.items()))
+    print(f"{tool.value}: {out} ({count} tasks{left_out})")
 
 
 @audit_app.command("import")
@@ -197,15 +201,24 @@ def import_(
         list[str] | None,
         typer.Option(metavar="THEIRS=ALIAS", help="Alias of a user there. May be given several times."),
     ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back what the file recorded, with the same people.")
+    ] = False,
 ) -> None:
     """Record what was judged in another tool; all of a file, or nothing if an answer is about an unknown task."""
     from tools.audit.exchange import argilla, label_studio
-    from tools.audit.exchange.importing import aliases_of, record_replies
+    from tools.audit.exchange.importing import aliases_of, record_replies, take_back_replies
     from tools.audit.opening import open_audit
 
     people = aliases_of(person or [])
     replies = {Tool.LABEL_STUDIO: label_studio.read, Tool.ARGILLA: argilla.read}[tool](file)
     desk, library = open_audit(where, database, create=False)
+    if undo:
+        undone = take_back_replies(desk, replies, people, tool.value)
+        for note in undone.notes:
+            print(note)
+        print(f"{undone.count} taken back, {len(undone.notes)} left as they are")
+        return
     done = record_replies(desk, library, replies, people, tool.value)
     for note in done.notes:
         print(note)
