@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, select
 
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
-from tools.audit.checks import check_text
+from tools.audit.checks import refusals
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import events, tasks
 from tools.audit.decisions import ConflictError, record, take_back
@@ -191,10 +191,6 @@ def _decision(reply: Reply, decision_id: str, row: Row[Any], library: Library) -
     edits = {
         variant: text for variant, text in reply.texts.items() if text != (getattr(sample, COLUMNS[variant]) or "")
     }
-    claims = {f"{s}.{c}" for s, sentence in enumerate(sample.sentences) for c in range(len(sentence.claims))}
-    unknown = sorted(set(reply.false_claims) - claims)
-    if unknown:
-        raise ValueError(f"claims {', '.join(unknown)}, which the sample does not have")
     decision = Decision.model_validate(
         {
             "decision_id": decision_id,
@@ -208,10 +204,9 @@ def _decision(reply: Reply, decision_id: str, row: Row[Any], library: Library) -
             "ms": reply.ms,
         }
     )
-    for variant, text in decision.edits.items():
-        wrong = [f.text for f in check_text(sample, variant, text) if f.level == "error"]
-        if wrong:
-            raise ValueError(f"the {variant} text: {'; '.join(wrong)}")
+    wrong = refusals(sample, decision)
+    if wrong:
+        raise ValueError("; ".join(wrong))
     return decision
 
 
