@@ -96,7 +96,7 @@ def _free(person: Person, now: float, lots: Mapping[str, Sequence[Lot]]) -> Colu
     """Tasks that the person may be given: none of a lot that is decided.
 
     Nobody judges a sample twice, neither blind nor beside its spoilt twin; of two who disagree none adjudicates. Each
-    is looked up by an index for each task: `NOT IN` pairs of columns makes SQLite read all that is excluded, every time.
+    is looked up by an index for each task: `NOT IN` pairs of columns makes SQLite read all that is excluded each time.
     """
     other = tasks.alias()
     same = and_(other.c.sample_id == tasks.c.sample_id, _judging(other) == _judging(tasks))

@@ -61,8 +61,9 @@ def open_page(
     tls_certificate: Annotated[Path | None, typer.Option(help="Certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
     behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="A proxy in front ends TLS and checks host names.")
-    ] = False,
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a proxy in front that ends TLS: nothing else is served."),
+    ] = None,
     name: Annotated[
         list[str] | None, typer.Option(help="Host name that people use. May be given several times.")
     ] = None,
@@ -81,7 +82,8 @@ def open_page(
     if not planned:
         check(address, tokens=True)
         _print_drawn("all", make_plan(desk, library, Plan(name="all"), alias))
-    print(f"open http{'s' if tls_certificate else ''}://{host}:{port}/ ; stop it with Ctrl-C", flush=True)
+    at = f"https://{(name or [host])[0]}" if tls_certificate or behind_proxy else f"http://{host}"
+    print(f"open {at}{'' if behind_proxy else f':{port}'}/ ; stop it with Ctrl-C", flush=True)
     serve(Room(desk, library), address, alias)
 
 
@@ -144,14 +146,18 @@ def apply(
     where: Where,
     database: Database = None,
     out: Annotated[Path, typer.Option(help="Path of the file (.json).")] = Path("audit-decisions.json"),
+    earlier: Annotated[
+        Path | None, typer.Option(help="File by which the dataset was published; what stands of it goes on.")
+    ] = None,
 ) -> None:
     """Write the decisions as a file that `publish.decisions` of a build file names; the next build publishes by it."""
+    from pipeline.publishing.decisions import read_decisions
     from tools.audit.apply import decisions_file
     from tools.audit.opening import open_audit
     from tools.output import writing
 
     desk, library = open_audit(where, database, create=False)
-    made, notes = decisions_file(desk, library)
+    made, notes = decisions_file(desk, library, read_decisions(earlier, library.dataset.manifest.name, "--earlier"))
     with writing(out):
         out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for note in notes:
