@@ -20,7 +20,7 @@ from tests.audit.conftest import ANN, BOB, LEA, REJECT, Clock, answer, judge, ne
 from tools.audit import log
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import tasks
-from tools.audit.decisions import decide, undo
+from tools.audit.decisions import decide, skip, undo
 from tools.audit.exchange import argilla, label_studio
 from tools.audit.exchange.importing import Imported, aliases_of, record_replies, take_back_replies
 from tools.audit.exchange.items import Reply, items_of, new_folder, tasks_to_export
@@ -251,28 +251,37 @@ def test_the_person_takes_back_one_by_one_on_the_desk(desk: Desk, library: Libra
 
 
 def test_what_a_lead_adjudicated_by_is_not_taken_back(desk: Desk, library: Library, tmp_path: Path) -> None:
-    planned(desk, library, samples=2, double_share=0.5)
+    planned(desk, library, samples=2, double_share=1)
     judge(desk, ANN, **REJECT)
     folder = exported(desk, library, "label-studio", tmp_path / "queue")
     out = label_studio_export(folder, accepted)
     assert imported(desk, library, "label-studio", label_studio.read(out)).recorded == 2
     judge(desk, LEA)
     done = take_back_replies(desk, label_studio.read(out), PEOPLE, "label-studio")
-    assert (done.count, len(done.notes), "a lead has adjudicated" in done.notes[0]) == (1, 1, True)
+    assert done.count == 1
+    assert sum("a lead has adjudicated" in note for note in done.notes) == 1
 
 
 def test_an_export_has_what_is_still_to_be_judged_and_counts_the_rest(
-    desk: Desk, library: Library, clock: Clock, tmp_path: Path
+    desk: Desk, library: Library, clock: Clock
 ) -> None:
     planned(desk, library, lot_size=5, accept_at_most=1, which_share=0.2)
-    while (task := next_task(desk, ANN)).region == "town":
-        decide(desk, ANN, task.task_id, answer(task, **(REJECT if task.question == "judge" else {"choice": 0})))
+    rejected = 0
+    while rejected < 2:  # more than one bad one decides the lot
+        task = next_task(desk, ANN)
+        if (task.region, task.question) == ("town", "judge"):
+            decide(desk, ANN, task.task_id, answer(task, **REJECT))
+            rejected += 1
+        else:
+            skip(desk, ANN, task.task_id)
+    while (task := next_task(desk, BOB)).question != "judge":
+        skip(desk, BOB, task.task_id)
     rows, others = tasks_to_export(desk, "first")
     assert {(row.region, row.question, row.state) for row in rows} == {("village", "judge", "open")}
-    assert (others["decided"], others["of a lot that is decided"], others["held by somebody"]) == (2, 3, 1)
-    assert others["of another question"] == 2
+    choices = others.pop("of another question")
+    assert (len(rows), dict(others)) == (4, {"decided": 2, "of a lot that is decided": 3, "held by somebody": 1})
     every, left = tasks_to_export(desk, "first", every=True)
-    assert (len(every), dict(left)) == (10, {"of another question": 2})
+    assert (len(every), dict(left)) == (10, {"of another question": choices})
     clock.now += 3600  # the lease ends
     assert len(tasks_to_export(desk, "first")[0]) == len(rows) + 1
     set_aside(desk, "desk", [rows[0].task_id], "stale", "changed")
