@@ -73,15 +73,19 @@ def text_sha256(text: str | None) -> str:
     return hashlib.sha256((text or "").encode()).hexdigest()
 
 
-def read_decisions(path: Path | None, name: str) -> Decisions | None:
+def read_decisions(path: Path | None, name: str, where: str = "publish.decisions") -> Decisions | None:
     """The decisions that a build file names; None if it names none.
+
+    Args:
+        path: of the file.
+        name: of the build.
+        where: what names it.
 
     Raises:
         ConfigError: the file cannot be read, is none, or is about another build's dataset.
     """
     if path is None:
         return None
-    where = "publish.decisions"
     try:
         found = Decisions.model_validate_json(path.read_bytes())
     except OSError as error:

@@ -95,6 +95,48 @@ def test_decisions_become_the_next_revision(
     assert "accepted as it is" in card
 
 
+def test_a_second_round_goes_on_from_the_first(
+    desk: Desk, units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path
+) -> None:
+    build, folder = make_build(**SMALL), tmp_path / "dataset"
+    published(build, units, folder)
+
+    def apply(earlier: Decisions | None) -> tuple[Decisions, list[str]]:
+        made, notes = decisions_file(desk, Library(open_dataset(str(folder))), earlier)
+        published(build, units, folder, made)
+        return made, notes
+
+    said = judged(desk, Library(open_dataset(str(folder))))
+    first, _ = apply(None)
+    rejected, edited = ([i for i, verdict in said.items() if verdict == v] for v in ("reject", "edit"))
+    again, rejected_now, undone, *others = edited
+    library = Library(open_dataset(str(folder)))
+    assert rejected[0] not in library.facts
+    planned(desk, library, name="second", filters={"verdicts": ["edit"]})
+    while found := take(desk, BOB, count=1):
+        (task,) = found
+        last = f"{edited_text(task.sample_id)} Trees stand there."
+        fields = {again: {"verdict": "edit", "edits": {"long": last}}, rejected_now: REJECT}.get(task.sample_id, {})
+        decide(desk, BOB, task.task_id, answer(task, **fields))
+    second, notes = apply(first)
+    assert notes == []
+    texts = {s.sample_id: s.description for s in samples(folder, open_dataset(str(folder)).manifest)}
+    assert set(texts) == set(said) - set(rejected) - {rejected_now}
+    assert texts[again] == f"{edited_text(again)} Trees stand there."
+    assert {i: texts[i] for i in (undone, *others)} == {i: edited_text(i) for i in (undone, *others)}
+    assert open_dataset(str(folder)).manifest.provenance["audit"]["stale"] == 0  # type: ignore[index, call-overload]
+    # Without the earlier file they would be lost, and that is told.
+    _, notes = decisions_file(desk, library)
+    assert {note.split(":")[0] for note in notes} == set(rejected)
+    # A third round with nothing new changes nothing.
+    third, _ = apply(second)
+    assert (third.edited, third.rejected) == (second.edited, second.rejected)
+    unknown = Rejected(sample_id="nowhere-1", by="ann", reasons=["bad_image"], texts={})
+    more = third.model_copy(update={"rejected": [*third.rejected, unknown]})
+    _, notes = decisions_file(desk, Library(open_dataset(str(folder))), more)
+    assert notes == ["nowhere-1: the earlier decision is in force no more"]
+
+
 def test_rejections_change_no_split(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:
     build = make_build(**SMALL)
     before = {s.sample_id: s.split for s in samples(tmp_path, published(build, units, tmp_path).manifest)}

@@ -96,6 +96,9 @@ def test_a_queue_goes_to_another_tool_and_what_comes_back_must_be_of_it(sound: P
     done = run_here("audit", "export", sound, *options, environment={})
     assert done.stdout == f"label-studio: {tmp_path / 'queue'} (3 tasks)\n"
     assert run_here("audit", "export", sound, *options, environment={}).returncode == 2
+    undone = run_here("audit", "import", sound, tmp_path / "queue" / "tasks.json", "--tool", "label-studio", "--undo",
+                      environment={})  # fmt: skip
+    assert undone.stdout == "0 taken back, 0 left as they are\n"
     file = tmp_path / "queue" / "tasks.json"
     done = run_here("audit", "import", sound, file, "--tool", "label-studio", environment={})
     assert done.stdout == "0 recorded, 0 known already, 0 left out\n"

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, insert, select
 
 from pipeline.errors import MachineError
 from tests.audit.conftest import ANN, BOB, LEA, REJECT, Clock, answer, judge, next_task, on_both_databases, planned
@@ -167,6 +167,24 @@ def test_a_lead_who_judged_blind_does_not_adjudicate_their_own_disagreement(desk
     judge(desk, BOB, **REJECT)
     assert take(desk, LEA, count=3) == []
     assert next_task(desk, Person("lou", "lead")).question == "adjudicate"
+
+
+def test_what_somebody_decided_is_not_gone_through_for_each_open_task(desk: Desk, library: Library) -> None:
+    """With 2,000 decisions of one person and 2,000 open tasks the next one once took a third of a second."""
+    planned(desk, library, samples=1)
+    with desk.writing() as connection:
+        row = connection.execute(select(tasks)).mappings().one()
+        decided = {"state": "decided", "decided_by": "ann"}
+        made = [{**row, "task_id": f"t{n}", "sample_id": f"s{n}", **(decided if n % 2 else {})} for n in range(4_000)]
+        connection.execute(insert(tasks), made)
+    thousands = [0]
+
+    def one_more(*_: object) -> None:
+        thousands[0] += 1
+
+    event.listen(desk.engine, "checkout", lambda raw, *_: raw.set_progress_handler(one_more, 1_000))
+    next_task(desk, ANN)
+    assert thousands[0] < 1_000  # thousands of instructions of SQLite
 
 
 @on_both_databases

@@ -16,25 +16,28 @@ from sqlalchemy import select
 
 from pipeline.errors import ConfigError
 from tests.audit import theirs
-from tests.audit.conftest import ANN, LEA, judge, next_task, on_both_databases, planned
+from tests.audit.conftest import ANN, BOB, LEA, REJECT, Clock, answer, judge, next_task, on_both_databases, planned
 from tools.audit import log
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import tasks
+from tools.audit.decisions import decide, skip, undo
 from tools.audit.exchange import argilla, label_studio
-from tools.audit.exchange.importing import Imported, aliases_of, record_replies
-from tools.audit.exchange.items import Reply, items_of, new_folder, open_tasks
+from tools.audit.exchange.importing import Imported, aliases_of, record_replies, take_back_replies
+from tools.audit.exchange.items import Reply, items_of, new_folder, tasks_to_export
 from tools.audit.figures import figures_of
 from tools.audit.library import Library
-from tools.audit.queue import take
+from tools.audit.queue import set_aside, take
 
 TOOLS: dict[str, ModuleType] = {"label-studio": label_studio, "argilla": argilla}
 CHECKED: dict[str, Any] = {"samples": 18, "attention_share": 0.2}
 """A queue of 18 judgements and 4 attention checks, on samples of their own."""
+LONGEST = b'[{"data": {"task_id": "x", "text_sha256": ""}, "annotations": [{"completed_by": 1, "lead_time": %s}]}]'
+"""An export with a time that is none."""
 PEOPLE = {"7": "bob", theirs.USER: "bob"}
 
 
 def exported(desk: Desk, library: Library, tool: str, folder: Path, prefix: str | None = None) -> Path:
-    TOOLS[tool].write(items_of(open_tasks(desk, "first"), library), folder, prefix)
+    TOOLS[tool].write(items_of(tasks_to_export(desk, "first")[0], library), folder, prefix)
     return folder
 
 
@@ -162,7 +165,7 @@ def test_unknown_tasks_are_refused_by_name_and_nothing_is_recorded(
     desk: Desk, library: Library, tmp_path: Path, tool: str
 ) -> None:
     planned(desk, library)
-    reply = Reply("", 1, "", "7", "accept", [], {}, [], "", 0)
+    reply = Reply("", "", "7", "accept", [], {}, [], "", 0)
     known = next_task(desk, ANN)
     good = {"task_id": known.task_id, "text_sha256": known.text_sha256}
     replies = [Reply(**vars(reply) | fields) for fields in (good, {"task_id": "nowhere-1"}, {"task_id": "nowhere-2"})]
@@ -212,6 +215,79 @@ def test_what_was_decided_or_changed_meanwhile_is_left_out_and_told(
     assert sum("bob has judged this sample already" in note for note in result.notes) == 3
 
 
+@on_both_databases
+def test_an_import_is_taken_back_and_may_then_be_of_somebody_else(desk: Desk, library: Library, tmp_path: Path) -> None:
+    planned(desk, library, samples=4)
+    folder = exported(desk, library, "label-studio", tmp_path / "queue")
+    out = label_studio_export(folder, accepted)
+
+    def take_back(people: dict[str, str]) -> tuple[int, list[str]]:
+        done = take_back_replies(desk, label_studio.read(out), people, "label-studio")
+        return done.count, done.notes
+
+    assert imported(desk, library, "label-studio", label_studio.read(out)).recorded == 4
+    count, notes = take_back({"7": "ann"})  # not whom it was imported for
+    assert (count, "not imported with these people" in notes[0], len(decided(desk))) == (0, True, 4)
+    assert (take_back(PEOPLE), decided(desk)) == ((4, []), [])
+    assert {row.lease_by for row in tasks_to_export(desk, "first")[0]} == {None}  # free for anybody
+    count, notes = take_back(PEOPLE)
+    assert (count, "taken back already" in notes[0]) == (0, True)
+    again = imported(desk, library, "label-studio", label_studio.read(out))
+    assert (again.recorded, again.known, "it was taken back" in again.notes[0]) == (0, 0, True)
+    assert record_replies(desk, library, label_studio.read(out), {"7": "ann"}, "label-studio").recorded == 4
+    assert {event.alias for event in decided(desk)} == {"ann"}
+
+
+def test_the_person_takes_back_one_by_one_on_the_desk(desk: Desk, library: Library, tmp_path: Path) -> None:
+    planned(desk, library, samples=3)
+    folder = exported(desk, library, "label-studio", tmp_path / "queue")
+    imported(desk, library, "label-studio", label_studio.read(label_studio_export(folder, accepted)))
+    assert undo(desk, ANN) is None  # they are bob's
+    back = undo(desk, BOB)
+    task = next_task(desk, BOB)
+    assert (task.task_id, len(decided(desk))) == (back, 2)
+    decide(desk, BOB, task.task_id, answer(task, **REJECT))
+    assert [event.payload["verdict"] for event in decided(desk)] == ["accept", "accept", "reject"]
+
+
+def test_what_a_lead_adjudicated_by_is_not_taken_back(desk: Desk, library: Library, tmp_path: Path) -> None:
+    planned(desk, library, samples=2, double_share=1)
+    judge(desk, ANN, **REJECT)
+    folder = exported(desk, library, "label-studio", tmp_path / "queue")
+    out = label_studio_export(folder, accepted)
+    assert imported(desk, library, "label-studio", label_studio.read(out)).recorded == 2
+    judge(desk, LEA)
+    done = take_back_replies(desk, label_studio.read(out), PEOPLE, "label-studio")
+    assert done.count == 1
+    assert sum("a lead has adjudicated" in note for note in done.notes) == 1
+
+
+def test_an_export_has_what_is_still_to_be_judged_and_counts_the_rest(
+    desk: Desk, library: Library, clock: Clock
+) -> None:
+    planned(desk, library, lot_size=5, accept_at_most=1, which_share=0.2)
+    rejected = 0
+    while rejected < 2:  # more than one bad one decides the lot
+        task = next_task(desk, ANN)
+        if (task.region, task.question) == ("town", "judge"):
+            decide(desk, ANN, task.task_id, answer(task, **REJECT))
+            rejected += 1
+        else:
+            skip(desk, ANN, task.task_id)
+    while (task := next_task(desk, BOB)).question != "judge":
+        skip(desk, BOB, task.task_id)
+    rows, others = tasks_to_export(desk, "first")
+    assert {(row.region, row.question, row.state) for row in rows} == {("village", "judge", "open")}
+    choices = others.pop("of another question")
+    assert (len(rows), dict(others)) == (4, {"decided": 2, "of a lot that is decided": 3, "held by somebody": 1})
+    every, left = tasks_to_export(desk, "first", every=True)
+    assert (len(every), dict(left)) == (10, {"of another question": choices})
+    clock.now += 3600  # the lease ends
+    assert len(tasks_to_export(desk, "first")[0]) == len(rows) + 1
+    set_aside(desk, "desk", [rows[0].task_id], "stale", "changed")
+    assert tasks_to_export(desk, "first", every=True)[1]["set aside"] == 1
+
+
 def test_a_disagreement_with_an_imported_answer_goes_to_a_lead(desk: Desk, library: Library, tmp_path: Path) -> None:
     planned(desk, library, samples=1, double_share=1)
     judge(desk, ANN)
@@ -229,6 +305,10 @@ def test_a_disagreement_with_an_imported_answer_goes_to_a_lead(desk: Desk, libra
         ("label-studio", b'[{"task_id": "x", "verdict": "accept", "annotator": 1}]'),  # JSON_MIN
         ("argilla", b'{"id": 1}'),
         ("argilla", b'[{"id": "x", "responses": {"verdict": "accept"}}]'),
+        ("argilla", b"[" * 100_000),
+        ("label-studio", b'[{"data": ' + b'{"x":' * 100_000),
+        ("label-studio", LONGEST % b"NaN"),
+        ("label-studio", LONGEST % b"Infinity"),
     ],
 )
 def test_files_that_are_no_exports_are_refused(tmp_path: Path, tool: str, data: bytes) -> None:
@@ -242,7 +322,7 @@ def test_files_that_are_no_exports_are_refused(tmp_path: Path, tool: str, data: 
 def test_what_the_commands_refuse(desk: Desk, library: Library, tmp_path: Path) -> None:
     planned(desk, library, samples=1)
     with pytest.raises(ConfigError, match=r"'second'.*one of 'first'"):
-        open_tasks(desk, "second")
+        tasks_to_export(desk, "second")
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "x").touch()
     with pytest.raises(ConfigError, match="there already"):

@@ -1,6 +1,7 @@
 """The server without a browser: who gets in, what is refused, what comes back."""
 
 import io
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,8 @@ def test_pictures_come_by_task_and_role_only(page: Page) -> None:
         assert page.client.get(f"{base}/{wrong}").status_code == 404
     assert page.client.get("/static/../server/app.py").status_code == 404
     assert page.client.get("/static/%2e%2e/records.py").status_code == 404
+    shown = page.client.get("/nowhere<b>", headers={"Accept": "text/html,*/*"})
+    assert (shown.status_code, 'href="/"' in shown.text, "nowhere" in shown.text) == (404, True, False)
 
 
 def test_where_a_camera_and_a_thing_of_the_map_are_on_a_chip(page: Page) -> None:
@@ -187,8 +190,48 @@ def test_strangers_and_other_sites_are_kept_out(page: Page) -> None:
     assert page.post("/api/undo", {}, Origin="https://evil.example").status_code == 403
     assert page.client.get("/", headers={"Host": "evil.example:8750"}).status_code == 421
     forged = page.client.cookies["geoscribe_audit"].replace("lea|", "bob|")
-    stranger.cookies.set("geoscribe_audit", forged)
-    assert stranger.get("/desk").status_code == 401
+    for cookie in (forged, "lea|9|x|\u00e9", "|||", "lea|\u00b2|x|0"):
+        assert (
+            stranger.get("/desk", headers={b"Cookie": f"geoscribe_audit={cookie}".encode("latin-1")}).status_code == 401
+        )
+
+
+HALF_A_PAIR = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"note": HALF_A_PAIR}, "valid string"),
+        ({"ms": float("nan")}, "finite number"),
+        ({"version": None}, "valid integer"),
+        ({"claims": {"99.0": "false"}}, "claims 99.0, which the sample does not have"),
+        ({"verdict": "edit", "edits": {"long": "A sign reads \u202eYREKAB\x00."}}, "do not show: U+0000, U+202E"),
+        ({"verdict": "edit", "edits": {"long": "SAME"}}, "it is as it was"),
+        ({"verdict": "edit", "edits": {"other": "x"}}, "'long', 'short' or 'street'"),
+    ],
+)
+def test_decisions_that_make_no_sense_are_refused_in_words(page: Page, said: dict[str, Any], told: str) -> None:
+    (task,) = page.next(count=1)
+    if said.get("edits") == {"long": "SAME"}:
+        said = {**said, "edits": {"long": task["texts"][0]["text"]}}
+    body = {"decision_id": "12345678", "version": task["version"], "text_sha256": task["text_sha256"]}
+    sent = json.dumps({**body, "verdict": "accept", **said})
+    headers = {"X-CSRF-Token": page.csrf, "Content-Type": "application/json"}
+    refused = page.client.post(f"/api/tasks/{task['task_id']}/decision", content=sent, headers=headers)
+    assert refused.status_code == 422
+    assert told in refused.json()["detail"]
+
+
+def test_what_no_database_takes_reaches_none(page: Page) -> None:
+    (task,) = page.next(count=1)
+    for name in ("a%00b", task["task_id"] + "%00"):
+        assert page.client.get(f"/api/tasks/{name}/pictures/street").status_code == 404
+    for plan in ("a\0b", "a' OR 1=1--", "first; DROP TABLE events"):
+        assert page.post("/api/next", {"plan": plan}).status_code == 422
+    deep = "[" * 50_000
+    headers = {"X-CSRF-Token": page.csrf, "Content-Type": "application/json"}
+    assert page.client.post("/api/next", content=deep, headers=headers).status_code == 400
 
 
 def test_sessions_end(page: Page, clock: Clock) -> None:
@@ -208,6 +251,18 @@ def test_large_bodies_and_floods_are_refused(page: Page) -> None:
     assert bucket.allow("b")
     now[0] += 2
     assert [bucket.allow("a") for _ in range(3)] == [True, True, False]
+
+
+def test_cookies_that_somebody_makes_up_are_no_way_around_the_limit(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tools.audit.server.app._BURST", 10.0)
+    monkeypatch.setattr("tools.audit.server.app._PER_S", 0.0)
+    page = Page(room)
+    stranger = TestClient(page.client.app, base_url=HERE, follow_redirects=False)
+    tried = [stranger.get("/desk", headers={"Cookie": f"geoscribe_audit=made|up|{n}|x"}).status_code for n in range(12)]
+    assert (tried[0], tried[-1]) == (401, 429)
+    assert page.client.get("/desk").status_code == 200
 
 
 def test_every_answer_says_what_a_page_may_load(page: Page) -> None:
@@ -263,9 +318,10 @@ def test_an_annotator_sees_only_their_own_tasks(desk: Desk, room: Room, library:
     [
         (Address(host="0.0.0.0"), False, "nobody with a token.*without TLS"),
         (Address(host="0.0.0.0"), True, "without TLS"),
-        (Address(host="192.0.2.7", proxy=True), False, "nobody with a token"),
+        (Address(host="192.0.2.7", proxy="192.0.2.1"), False, "nobody with a token"),
+        (Address(host="192.0.2.7", proxy="the proxy"), True, "--behind-proxy.*an IP address or network"),
         (Address(host="127.0.0.1", certificate=Path("c.pem")), True, "certificate and key"),
-        (Address(host="127.0.0.1", proxy=True), False, "nobody with a token"),
+        (Address(host="127.0.0.1", proxy="127.0.0.1"), False, "nobody with a token"),
     ],
 )
 def test_an_address_that_strangers_reach_is_refused(address: Address, tokens: bool, lacking: str) -> None:
@@ -277,4 +333,4 @@ def test_addresses_that_are_safe() -> None:
     check(Address(), tokens=False)
     check(Address(host="::1"), tokens=False)
     check(Address(host="0.0.0.0", certificate=Path("c"), key=Path("k")), tokens=True)
-    check(Address(host="0.0.0.0", proxy=True), tokens=True)
+    check(Address(host="0.0.0.0", proxy="10.0.0.0/8"), tokens=True)

@@ -7,6 +7,7 @@ from pipeline.publishing.decisions import Decisions, Edit, Edited, Rejected, tex
 from schemas.records import Claim, Sample, Sentence, Variant
 from tools.audit.checks import known_of, resentenced
 from tools.audit.database.opening import Desk
+from tools.audit.earlier import based_on, entries_of, still_stands
 from tools.audit.figures import figures_of
 from tools.audit.judged import Judged, judged_of, settled
 from tools.audit.library import Library
@@ -17,29 +18,43 @@ _OF_PICTURES = frozenset({ReasonCode.PII_VISIBLE, ReasonCode.WRONG_PAIR, ReasonC
 _FOR_THE_CARD = ("Pass rate", "Agreement", "Human retrieval", "Build's verdicts against people's")
 
 
-def decisions_file(desk: Desk, library: Library) -> tuple[Decisions, list[str]]:
+def decisions_file(desk: Desk, library: Library, earlier: Decisions | None = None) -> tuple[Decisions, list[str]]:
     """The file, and what could not go into it, a line each. Spoilt samples and gold never do.
+
+    Args:
+        desk: the database.
+        library: the dataset, as it was judged or as it was published by an earlier file since.
+        earlier: that file. A build publishes by one file, so what stands of it goes into the new one.
 
     Raises:
         MachineError: a sample cannot be read.
     """
-    edited, rejected, notes = [], [], []
+    entries, notes = dict[str, Edited | Rejected](), []
+    before = entries_of(earlier)
     for sample_id, held in sorted(settled(judged_of(desk, library)).items()):
-        one = held.deciding
+        one, standing = held.deciding, before.get(sample_id)
+        sample = library.sample(sample_id) if sample_id in library.facts else None
+        if one is not None and one.fresh and sample is not None and one.verdict != "accept":
+            made = _edited(one, sample) if one.verdict == "edit" else _rejected(one, sample)
+            entries[sample_id] = based_on(made, standing, sample)
+        elif standing is not None and still_stands(standing, one, sample):
+            entries[sample_id] = standing
+        elif one is not None and not one.fresh and one.verdict != "accept":
+            notes.append(f"{sample_id}: left out, the dataset has other texts by now; see --earlier")
         if one is None:
-            notes.append(f"{sample_id}: left out, a disagreement waits for a lead")
-        elif one.verdict == "accept":
-            continue
-        elif not one.fresh:
-            notes.append(f"{sample_id}: left out, the dataset has other texts by now")
-        elif one.verdict == "edit":
-            edited.append(_edited(one, library.sample(sample_id)))
-        else:
-            rejected.append(_rejected(one, library.sample(sample_id)))
+            notes.append(f"{sample_id}: a disagreement waits for a lead")
+    gone = sorted(before.keys() - entries.keys())
+    notes += [f"{sample_id}: the earlier decision is in force no more" for sample_id in gone]
     manifest = library.dataset.manifest
-    figures = {f"{f.group}: {f.name}": _words(f) for f in figures_of(desk, library) if _for_the_card(f)}
-    made = Decisions(dataset=manifest.name, revision=manifest.digest, edited=edited, rejected=rejected, figures=figures)
-    return made, notes
+    figures = {f"{f.section}: {f.group}, {f.name}": _words(f) for f in figures_of(desk, library) if _for_the_card(f)}
+    made_of = entries.values()
+    return Decisions(
+        dataset=manifest.name,
+        revision=manifest.digest,
+        edited=[entry for entry in made_of if isinstance(entry, Edited)],
+        rejected=[entry for entry in made_of if isinstance(entry, Rejected)],
+        figures=figures,
+    ), notes
 
 
 def _edited(one: Judged, sample: Sample) -> Edited:

@@ -1,5 +1,6 @@
 """The checks of a build, run on a text as an annotator left it: length, rules, claims that witnesses speak against."""
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +12,11 @@ from pipeline.captioning.language import LANGUAGES
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config.captioning import Grounding
 from schemas.records import Claim, Image, ImageryRow, Sample, Sentence, StreetInfo, StreetView, Variant
-from tools.audit.records import TOKEN_LIMITS
+from tools.audit.records import COLUMNS, TOKEN_LIMITS, Decision
+
+_UNSEEN = {"Cc", "Cs", "Co", "Cn"}
+_TURNING = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Marks that show a text in another order than it has. Joiners and single marks of direction are part of a spelling."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,9 @@ def check_text(sample: Sample, variant: Variant, text: str, *, all_of_it: bool =
     found = []
     if not text.strip():
         found.append(Finding("error", "the text is empty"))
+    unseen = sorted({c for c in text if c in _TURNING or (unicodedata.category(c) in _UNSEEN and not c.isspace())})
+    if unseen:
+        found.append(Finding("error", f"characters that do not show: {', '.join(f'U+{ord(c):04X}' for c in unseen)}"))
     if tokens > limit:
         found.append(Finding("error", f"{tokens} CLIP tokens, and at most {limit} are allowed"))
     known = known_of(sample)
@@ -81,6 +89,22 @@ def check_text(sample: Sample, variant: Variant, text: str, *, all_of_it: bool =
             found += [Finding("warning", f"{words}: nothing in evidence says so") for words in loose]
         found += [Finding("warning", f"{c.text}: {c.detail}") for c in judged if c.outcome == "contradicted"]
     return list(dict.fromkeys(found))
+
+
+def refusals(sample: Sample, decision: Decision) -> list[str]:
+    """Why a decision about a sample, as it was shown, cannot be recorded; empty if it can."""
+    found = []
+    claims = {f"{s}.{c}" for s, sentence in enumerate(sample.sentences) for c in range(len(sentence.claims))}
+    unknown = sorted(decision.claims.keys() - claims)
+    if unknown:
+        found.append(f"claims {', '.join(unknown)}, which the sample does not have")
+    for variant, text in decision.edits.items():
+        before = getattr(sample, COLUMNS[variant])
+        wrong = [f.text for f in check_text(sample, variant, text) if f.level == "error"]
+        wrong += ["the sample has none"] if before is None else ["it is as it was"] if text == before else []
+        if wrong:
+            found.append(f"the {variant} text cannot be saved: {'; '.join(wrong)}")
+    return found
 
 
 def _claims_of(sample: Sample) -> list[Claim]:

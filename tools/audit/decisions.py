@@ -150,7 +150,7 @@ def skip(desk: Desk, person: Person, task_id: str) -> int:
 def undo(desk: Desk, person: Person) -> str | None:
     """Take back a person's last decision or skip that is not taken back yet; returns the task, which is theirs again.
 
-    Returns None where there is nothing to take back.
+    What was imported in their name counts as theirs. Returns None where there is nothing to take back.
 
     Raises:
         ConflictError: a lead has adjudicated by it, or somebody else has the skipped task now.
@@ -159,42 +159,56 @@ def undo(desk: Desk, person: Person) -> str | None:
         undone = select(events.c.undoes).where(events.c.undoes.is_not(None))
         last = connection.execute(
             select(events)
-            .where(events.c.alias == person.alias, events.c.action.in_(["decide", "skip"]))
+            .where(events.c.alias == person.alias, events.c.action.in_([*log.DECISIONS, "skip"]))
             .where(events.c.seq.not_in(undone))
             .order_by(events.c.seq.desc())
             .limit(1)
         ).first()
         if last is None:
             return None
-        task = task_of(connection, last.task_id)
-        if last.action == "skip":
-            if task.state != "open" or (task.lease_by not in (None, person.alias)):
-                raise ConflictError("somebody else has taken the task that you skipped")
-            connection.execute(delete(skips).where(skips.c.task_id == task.task_id, skips.c.alias == person.alias))
-        else:
-            _withdraw_adjudication(connection, task)
-        log.append(connection, desk.clock(), person.alias, "undo", {}, task_id=task.task_id, undoes=last.seq)
-        values = {
-            "state": "open",
-            "version": task.version + 1,
-            "lease_by": person.alias,
-            "lease_until": desk.clock() + LEASE_S,
-            "decided_by": None,
-            "decided_seq": None,
-        }
-        connection.execute(update(tasks).where(tasks.c.task_id == task.task_id).values(**values))
-    return cast(str, task.task_id)
+        take_back(connection, desk.clock(), last, keep_for=person.alias)
+    return cast(str, last.task_id)
+
+
+def take_back(connection: Connection, now: float, event: Row[Any], *, keep_for: str | None) -> None:
+    """Take back a decision or skip that stands: adds to the log, and opens its task again.
+
+    Args:
+        connection: of a transaction that writes.
+        now: seconds since 1970.
+        event: its row.
+        keep_for: who gets the task; None for whoever is next.
+
+    Raises:
+        ConflictError: a lead has adjudicated by it, or somebody else has the skipped task now.
+    """
+    task = task_of(connection, event.task_id)
+    if event.action == "skip":
+        if task.state != "open" or (task.lease_by not in (None, event.alias)):
+            raise ConflictError("somebody else has taken the task that you skipped")
+        connection.execute(delete(skips).where(skips.c.task_id == task.task_id, skips.c.alias == event.alias))
+    else:
+        _withdraw_adjudication(connection, task)
+    log.append(connection, now, event.alias, "undo", {}, task_id=task.task_id, undoes=event.seq)
+    values = {
+        "state": "open",
+        "version": task.version + 1,
+        "lease_by": keep_for,
+        "lease_until": now + LEASE_S if keep_for else None,
+        "decided_by": None,
+        "decided_seq": None,
+    }
+    connection.execute(update(tasks).where(tasks.c.task_id == task.task_id).values(**values))
 
 
 def _withdraw_adjudication(connection: Connection, task: Row[Any]) -> None:
     query = select(tasks).where(
         tasks.c.plan == task.plan, tasks.c.sample_id == task.sample_id, tasks.c.question == "adjudicate"
     )
-    for found in connection.execute(query).all():
-        if task.task_id not in found.shown:
-            continue
-        if found.state == "decided":
-            raise ConflictError("a lead has adjudicated by it; ask the lead")
+    of_it = [found for found in connection.execute(query).all() if task.task_id in found.shown]
+    if any(found.state == "decided" for found in of_it):
+        raise ConflictError("a lead has adjudicated by it; ask the lead")
+    for found in of_it:
         connection.execute(
             update(tasks)
             .where(tasks.c.task_id == found.task_id)

@@ -36,6 +36,8 @@ class Judged:
     planted: Planted | None
     gold: Verdict | None
     options: tuple[str, ...]
+    text_sha256: str
+    """Of the texts that were judged (`text_digest`)."""
     fresh: bool
     """Whether the dataset still has the text that was judged."""
 
@@ -76,6 +78,7 @@ def _judged(row: Any, event: log.Event, library: Library) -> Judged:
         planted=Planted.model_validate_json(row.planted) if row.planted else None,
         gold=row.gold,
         options=tuple(json.loads(row.shown).get("options", [])),
+        text_sha256=row.text_sha256,
         fresh=facts is not None and (row.planted is not None or facts.text_sha256 == row.text_sha256),
     )
 
@@ -95,7 +98,13 @@ def settled(found: list[Judged]) -> dict[str, Settled]:
     for one in found:
         if one.honest:
             by_sample[one.sample_id].append(one)
-    return {sample_id: Settled(_deciding(ones), ones) for sample_id, ones in by_sample.items()}
+    last = {sample_id: _of_one_text(ones) for sample_id, ones in by_sample.items()}
+    return {sample_id: Settled(_deciding(ones), ones) for sample_id, ones in last.items()}
+
+
+def _of_one_text(ones: list[Judged]) -> list[Judged]:
+    """Decisions about the text that the dataset has, or that was judged last: those about others do not contradict."""
+    return [one for one in ones if one.fresh] or [one for one in ones if one.text_sha256 == ones[-1].text_sha256]
 
 
 def _deciding(ones: list[Judged]) -> Judged | None:

@@ -11,6 +11,7 @@ from pipeline.errors import ConfigError, Problem
 from schemas.records import Outcome, Split
 from tools.audit.records import DISAGREEMENTS, ReasonCode, Verdict
 
+PLAN_NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -37,7 +38,7 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+    name: Annotated[str, StringConstraints(pattern=PLAN_NAME)]
     filters: Filters = Filters()
     method: Literal["stratified", "random"] = "stratified"
     """`stratified` draws the same share of each region, split and writer."""

@@ -61,8 +61,9 @@ def open_page(
     tls_certificate: Annotated[Path | None, typer.Option(help="Certificate (PEM).")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key (PEM).")] = None,
     behind_proxy: Annotated[
-        bool, typer.Option("--behind-proxy", help="A proxy in front ends TLS and checks host names.")
-    ] = False,
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a proxy in front that ends TLS: nothing else is served."),
+    ] = None,
     name: Annotated[
         list[str] | None, typer.Option(help="Host name that people use. May be given several times.")
     ] = None,
@@ -81,7 +82,8 @@ def open_page(
     if not planned:
         check(address, tokens=True)
         _print_drawn("all", make_plan(desk, library, Plan(name="all"), alias))
-    print(f"open http{'s' if tls_certificate else ''}://{host}:{port}/ ; stop it with Ctrl-C", flush=True)
+    at = f"https://{(name or [host])[0]}" if tls_certificate or behind_proxy else f"http://{host}"
+    print(f"open {at}{'' if behind_proxy else f':{port}'}/ ; stop it with Ctrl-C", flush=True)
     serve(Room(desk, library), address, alias)
 
 
@@ -144,14 +146,18 @@ def apply(
     where: Where,
     database: Database = None,
     out: Annotated[Path, typer.Option(help="Path of the file (.json).")] = Path("audit-decisions.json"),
+    earlier: Annotated[
+        Path | None, typer.Option(help="File by which the dataset was published; what stands of it goes on.")
+    ] = None,
 ) -> None:
     """Write the decisions as a file that `publish.decisions` of a build file names; the next build publishes by it."""
+    from pipeline.publishing.decisions import read_decisions
     from tools.audit.apply import decisions_file
     from tools.audit.opening import open_audit
     from tools.output import writing
 
     desk, library = open_audit(where, database, create=False)
-    made, notes = decisions_file(desk, library)
+    made, notes = decisions_file(desk, library, read_decisions(earlier, library.dataset.manifest.name, "--earlier"))
     with writing(out):
         out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for note in notes:
@@ -171,20 +177,24 @@ def export(
         typer.Option(help="Address that the pictures will have; if left out, Label Studio's local storage serves them, "
                           "and Argilla's records hold them."),
     ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also what is decided, held by somebody, or of a lot that is decided.")
+    ] = False,
 ) -> None:  # fmt: skip
     """Write the open judgements of a queue as Label Studio's tasks, or as an Argilla dataset."""
     from tools.audit.exchange import argilla, label_studio
-    from tools.audit.exchange.items import items_of, new_folder, open_tasks
+    from tools.audit.exchange.items import items_of, new_folder, tasks_to_export
     from tools.audit.opening import open_audit
     from tools.output import writing
 
     new_folder(out)
     desk, library = open_audit(where, database, create=False)
-    rows = open_tasks(desk, queue)
+    rows, others = tasks_to_export(desk, queue, every=every)
     write = {Tool.LABEL_STUDIO: label_studio.write, Tool.ARGILLA: argilla.write}[tool]
     with writing(out):
         count = write(items_of(rows, library), out, pictures)
-    print(f"{tool.value}: {out} ({count} tasks)")
+    left_out = "".join(f"; {number} left out: {why}" for why, number in sorted(others.items()))
+    print(f"{tool.value}: {out} ({count} tasks{left_out})")
 
 
 @audit_app.command("import")
@@ -197,15 +207,24 @@ def import_(
         list[str] | None,
         typer.Option(metavar="THEIRS=ALIAS", help="Alias of a user there. May be given several times."),
     ] = None,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Take back what the file recorded, with the same people.")
+    ] = False,
 ) -> None:
     """Record what was judged in another tool; all of a file, or nothing if an answer is about an unknown task."""
     from tools.audit.exchange import argilla, label_studio
-    from tools.audit.exchange.importing import aliases_of, record_replies
+    from tools.audit.exchange.importing import aliases_of, record_replies, take_back_replies
     from tools.audit.opening import open_audit
 
     people = aliases_of(person or [])
     replies = {Tool.LABEL_STUDIO: label_studio.read, Tool.ARGILLA: argilla.read}[tool](file)
     desk, library = open_audit(where, database, create=False)
+    if undo:
+        undone = take_back_replies(desk, replies, people, tool.value)
+        for note in undone.notes:
+            print(note)
+        print(f"{undone.count} taken back, {len(undone.notes)} left as they are")
+        return
     done = record_replies(desk, library, replies, people, tool.value)
     for note in done.notes:
         print(note)

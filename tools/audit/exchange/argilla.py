@@ -44,7 +44,6 @@ def settings() -> dict[str, Any]:
         "questions": questions,
         "vectors": [],
         "metadata": [
-            _metadata("version", {"type": "integer", "min": None, "max": None}),
             _metadata("text_sha256", {"type": "terms", "values": None}),
         ],
         "allow_extra_metadata": False,
@@ -106,7 +105,7 @@ def _record(item: Item, prefix: str | None) -> dict[str, Any]:
     return {
         "id": item.task_id,
         "fields": {**pictures, **item.texts, "claims": claims, "credits": credit},
-        "metadata": {"version": item.version, "text_sha256": item.text_sha256},
+        "metadata": {"text_sha256": item.text_sha256},
         "suggestions": {},
         "responses": {},
         "vectors": {},
@@ -123,7 +122,6 @@ class _Response(BaseModel):
 
 
 class _Metadata(BaseModel):
-    version: int
     text_sha256: str
 
 
@@ -151,13 +149,13 @@ def read(file: Path) -> Iterator[Reply]:
 
 def _reply(record: _Record, person: str) -> Reply:
     said = {name: r.value for name, found in record.responses.items() for r in found if r.user_id == person}
+    reasons = said.get("reasons") or []
     return Reply(
         task_id=record.id,
-        version=record.metadata.version,
         text_sha256=record.metadata.text_sha256,
         person=person,
         verdict=said.get("verdict"),
-        reasons=[str(reason) for reason in said.get("reasons") or []],
+        reasons=[str(reason) for reason in reasons] if isinstance(reasons, list) else [str(reasons)],
         texts={variant: str(text) for variant in COLUMNS if (text := said.get(_EDITED + variant))},
         false_claims=str(said.get("false_claims") or "").replace(",", " ").split(),
         note=str(said.get("note") or ""),

@@ -1,7 +1,7 @@
-"""Records what was answered in another tool: all of a file, or nothing of it if one answer makes no sense."""
+"""Records what was answered in another tool, or takes it back: all of a file, or nothing if an answer is wrong."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,10 +10,10 @@ from sqlalchemy import Connection, Row, select
 
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
-from tools.audit.checks import check_text
+from tools.audit.checks import refusals
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import events, tasks
-from tools.audit.decisions import record
+from tools.audit.decisions import ConflictError, record, take_back
 from tools.audit.exchange.items import Reply
 from tools.audit.library import Library
 from tools.audit.people import checked_alias
@@ -33,6 +33,15 @@ class Imported:
     """Imported before."""
     notes: list[str]
     """What was left out, and why: tasks that were decided on the desk meanwhile, texts that have changed."""
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What came of taking back a file."""
+
+    count: int
+    notes: list[str]
+    """What was left as it is, and why."""
 
 
 def aliases_of(given: Iterable[str]) -> dict[str, str]:
@@ -69,38 +78,72 @@ def record_replies(
     found = list(replies)
     with desk.writing() as connection:
         rows = {row.task_id: row for row in connection.execute(select(tasks)).all()}
-        problems = _unknown(found, rows)
-        made: list[tuple[Row[Any], str, Decision]] = []
-        notes, known = [], 0
+        _refuse(_unknown(found, rows))
+        problems, made, notes, known = [], dict[tuple[str, str], tuple[Row[Any], str, Decision]](), [], 0
         for reply in found:
-            row = rows.get(reply.task_id)
-            if row is None:
-                continue
-            alias = checked_alias(people.get(reply.person, f"{tool}-{reply.person}"[:32].lower()))
-            decision_id = digest(tool, alias, asdict(reply), length=32)  # the same answer counts once
-            if _is_known(connection, decision_id):
+            row, alias = rows[reply.task_id], _alias(people, reply, tool)
+            decision_id = _decision_id(tool, alias, reply)
+            earlier = _event(connection, decision_id)
+            if earlier is not None and not _is_undone(connection, earlier):
                 known += 1
                 continue
-            left_out = _left_out(connection, row, reply, alias, made)
+            left_out = "it was taken back" if earlier is not None else _left_out(connection, row, reply, alias)
+            if (row.sample_id, alias) in made:
+                left_out = f"{alias} has judged this sample already"
             if left_out:
                 notes.append(f"task {row.task_id}: left out, {left_out}")
                 continue
             try:
-                made.append((row, alias, _decision(reply, decision_id, row, library)))
+                made[row.sample_id, alias] = (row, alias, _decision(reply, decision_id, row, library))
             except (ValidationError, ValueError) as error:
                 problems.append(Problem("FILE", f"task {reply.task_id}: {_words(error)}", "a decision"))
-        if problems:
-            more = [Problem("FILE", f"{len(problems) - _TOLD} more", "none")] if len(problems) > _TOLD else []
-            raise ConfigError([*problems[:_TOLD], *more])
-        for row, alias, decision in made:
+        _refuse(problems)
+        for row, alias, decision in made.values():
             record(connection, desk.clock(), row, alias, decision, action="import")
     return Imported(len(made), known, notes)
 
 
-def _unknown(found: Sequence[Reply], rows: Mapping[str, Row[Any]]) -> list[Problem]:
+def take_back_replies(desk: Desk, replies: Iterable[Reply], people: Mapping[str, str], tool: str) -> TakenBack:
+    """Take back the decisions that a file recorded, in one transaction; their tasks are open again.
+
+    Args:
+        desk: the database.
+        replies: what was answered, as it was imported.
+        people: as they were at the import.
+        tool: name of the other tool.
+
+    Raises:
+        ConfigError: a reply is about an unknown task; nothing was taken back.
+        MachineError: the database cannot be written.
+    """
+    found = list(replies)
+    with desk.writing() as connection:
+        _refuse(_unknown(found, set(connection.execute(select(tasks.c.task_id)).scalars())))
+        count, notes = 0, []
+        for reply in found:
+            event = _event(connection, _decision_id(tool, _alias(people, reply, tool), reply))
+            why_not = _why_not(connection, event)
+            if why_not is None and event is not None:
+                try:
+                    take_back(connection, desk.clock(), event, keep_for=None)
+                    count += 1
+                except ConflictError as error:
+                    why_not = str(error)
+            if why_not:
+                notes.append(f"task {reply.task_id}: left as it is, {why_not}")
+    return TakenBack(count, notes)
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    more = [Problem("FILE", f"{len(problems) - _TOLD} more", "none")] if len(problems) > _TOLD else []
+    if problems:
+        raise ConfigError([*problems[:_TOLD], *more])
+
+
+def _unknown(found: Sequence[Reply], known: Container[str]) -> list[Problem]:
     problems = []
     for task_id, count in Counter(reply.task_id for reply in found).items():
-        if task_id not in rows:
+        if task_id not in known:
             problems.append(Problem("FILE", f"task {task_id!r}", "tasks of this audit"))
         elif count > 1:
             allowed = "one: let one person judge a task; second judgements are tasks of their own"
@@ -108,25 +151,39 @@ def _unknown(found: Sequence[Reply], rows: Mapping[str, Row[Any]]) -> list[Probl
     return problems
 
 
-def _is_known(connection: Connection, decision_id: str) -> bool:
-    return connection.execute(select(events.c.seq).where(events.c.decision_id == decision_id)).first() is not None
+def _alias(people: Mapping[str, str], reply: Reply, tool: str) -> str:
+    return checked_alias(people.get(reply.person, f"{tool}-{reply.person}"[:32].lower()))
 
 
-def _left_out(
-    connection: Connection, row: Row[Any], reply: Reply, alias: str, made: Sequence[tuple[Row[Any], str, Decision]]
-) -> str | None:
+def _decision_id(tool: str, alias: str, reply: Reply) -> str:
+    return digest(tool, alias, asdict(reply), length=32)  # the same answer counts once
+
+
+def _event(connection: Connection, decision_id: str) -> Row[Any] | None:
+    return connection.execute(select(events).where(events.c.decision_id == decision_id)).first()
+
+
+def _is_undone(connection: Connection, event: Row[Any]) -> bool:
+    return connection.execute(select(events.c.seq).where(events.c.undoes == event.seq)).first() is not None
+
+
+def _why_not(connection: Connection, event: Row[Any] | None) -> str | None:
+    """Why a decision cannot be taken back; None if it can."""
+    if event is None:
+        return "it was not imported with these people"
+    return "it was taken back already" if _is_undone(connection, event) else None
+
+
+def _left_out(connection: Connection, row: Row[Any], reply: Reply, alias: str) -> str | None:
     """Why a reply is not recorded; None if it is."""
     if row.state != "open":
         return f"it is {row.state} already" if row.state == "decided" else f"it is {row.state}"
-    if (row.text_sha256, row.version) != (reply.text_sha256, reply.version):
+    if row.text_sha256 != reply.text_sha256:
         return "it changed since it was exported"
     judged = select(tasks.c.task_id).where(
         tasks.c.sample_id == row.sample_id, tasks.c.question == row.question, tasks.c.decided_by == alias
     )
-    twice = any((other.sample_id, by) == (row.sample_id, alias) for other, by, _ in made)
-    if twice or connection.execute(judged).first():
-        return f"{alias} has judged this sample already"
-    return None
+    return f"{alias} has judged this sample already" if connection.execute(judged).first() else None
 
 
 def _decision(reply: Reply, decision_id: str, row: Row[Any], library: Library) -> Decision:
@@ -134,14 +191,10 @@ def _decision(reply: Reply, decision_id: str, row: Row[Any], library: Library) -
     edits = {
         variant: text for variant, text in reply.texts.items() if text != (getattr(sample, COLUMNS[variant]) or "")
     }
-    claims = {f"{s}.{c}" for s, sentence in enumerate(sample.sentences) for c in range(len(sentence.claims))}
-    unknown = sorted(set(reply.false_claims) - claims)
-    if unknown:
-        raise ValueError(f"claims {', '.join(unknown)}, which the sample does not have")
     decision = Decision.model_validate(
         {
             "decision_id": decision_id,
-            "version": reply.version,
+            "version": row.version,
             "text_sha256": reply.text_sha256,
             "verdict": reply.verdict,
             "edits": edits,
@@ -151,10 +204,9 @@ def _decision(reply: Reply, decision_id: str, row: Row[Any], library: Library) -
             "ms": reply.ms,
         }
     )
-    for variant, text in decision.edits.items():
-        wrong = [f.text for f in check_text(sample, variant, text) if f.level == "error"]
-        if wrong:
-            raise ValueError(f"the {variant} text: {'; '.join(wrong)}")
+    wrong = refusals(sample, decision)
+    if wrong:
+        raise ValueError("; ".join(wrong))
     return decision
 
 

@@ -1,6 +1,7 @@
 """The tasks of a queue as another tool is given them, and what somebody answered there."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ from schemas.records import Variant
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import plans, tasks
 from tools.audit.library import Library
+from tools.audit.queue import lots_by_plan
 from tools.audit.view import picture_of, shown_sample, task_view
 
 T = TypeVar("T")
@@ -36,7 +38,6 @@ class Item:
     """A task in which a sample is judged. Nothing in it tells whether a falsehood was planted."""
 
     task_id: str
-    version: int
     text_sha256: str
     """Digest of the texts shown: tells at the import whether they are still those of the dataset."""
     texts: dict[Variant, str]
@@ -50,7 +51,6 @@ class Reply:
     """An answer that somebody gave in another tool."""
 
     task_id: str
-    version: int
     text_sha256: str
     person: str
     """As the other tool knows them."""
@@ -95,8 +95,15 @@ def new_folder(out: Path) -> None:
         raise ConfigError([Problem("--out", f"{out}, which is there already", "a new folder")])
 
 
-def open_tasks(desk: Desk, plan: str) -> list[Row[Any]]:
-    """The open tasks of a queue in which samples are judged; the choices between views or texts stay on the desk.
+def tasks_to_export(desk: Desk, plan: str, *, every: bool = False) -> tuple[list[Row[Any]], Counter[str]]:
+    """The tasks of a queue in which samples are still to be judged, and how many others there are, by why not.
+
+    The choices between views or texts stay on the desk.
+
+    Args:
+        desk: the database.
+        plan: name of the queue.
+        every: also what is decided, held by somebody, or of a lot that is decided.
 
     Raises:
         ConfigError: there is no such queue.
@@ -105,8 +112,31 @@ def open_tasks(desk: Desk, plan: str) -> list[Row[Any]]:
         names = connection.execute(select(plans.c.plan).order_by(plans.c.plan)).scalars().all()
         if plan not in names:
             raise ConfigError([Problem("--queue", repr(plan), f"one of {', '.join(map(repr, names)) or 'none yet'}")])
-        query = select(tasks).where(tasks.c.plan == plan, tasks.c.state == "open", tasks.c.question == "judge")
-        return list(connection.execute(query.order_by(tasks.c.position)).all())
+        done = {lot.name for lot in lots_by_plan(connection).get(plan, []) if lot.outcome != "open"}
+        found = connection.execute(select(tasks).where(tasks.c.plan == plan).order_by(tasks.c.position)).all()
+    rows, others = [], Counter[str]()
+    for row in found:
+        why_not = _why_not(row, desk.clock(), done)
+        if why_not is None or (every and why_not in _ASKED_FOR):
+            rows.append(row)
+        else:
+            others[why_not] += 1
+    return rows, others
+
+
+_ASKED_FOR = ("decided", "held by somebody", "of a lot that is decided")
+"""Left out unless all are asked for."""
+
+
+def _why_not(row: Row[Any], now: float, decided_lots: Container[str]) -> str | None:
+    """Why a task is not to be judged elsewhere; None if it is."""
+    if row.question != "judge":
+        return "of another question"
+    if row.state != "open":
+        return "decided" if row.state == "decided" else "set aside"
+    if row.lease_by is not None and row.lease_until >= now:
+        return "held by somebody"
+    return "of a lot that is decided" if row.region in decided_lots else None
 
 
 def items_of(rows: Sequence[Row[Any]], library: Library) -> Iterator[Item]:
@@ -121,7 +151,6 @@ def items_of(rows: Sequence[Row[Any]], library: Library) -> Iterator[Item]:
         shown = [(picture, picture_of(sample, picture["role"])) for picture in view["pictures"]]
         yield Item(
             task_id=row.task_id,
-            version=row.version,
             text_sha256=row.text_sha256,
             texts={text["variant"]: text["text"] for text in view["texts"]},
             claims={

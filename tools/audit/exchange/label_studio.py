@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from pydantic import BaseModel
+from pydantic import BaseModel, FiniteFloat
 
 from schemas.records import Variant
 from tools.audit.exchange.items import Item, Reply, parse_export
@@ -76,7 +76,6 @@ def write(items: Iterable[Item], folder: Path, prefix: str | None) -> int:
 def _data(item: Item, at: str) -> dict[str, Any]:
     return {
         "task_id": item.task_id,
-        "version": item.version,
         "text_sha256": item.text_sha256,
         "pictures": [at + picture.name for picture in item.pictures],
         "credits": "; ".join(picture.credit for picture in item.pictures),
@@ -99,12 +98,11 @@ class _Annotation(BaseModel):
     completed_by: int | _User
     was_cancelled: bool = False
     result: list[_Result] = []
-    lead_time: float | None = None
+    lead_time: FiniteFloat | None = None
 
 
 class _Data(BaseModel):
     task_id: str
-    version: int
     text_sha256: str
 
 
@@ -133,7 +131,6 @@ def _reply(data: _Data, annotation: _Annotation) -> Reply:
     user = annotation.completed_by
     return Reply(
         task_id=data.task_id,
-        version=data.version,
         text_sha256=data.text_sha256,
         person=str(user.id if isinstance(user, _User) else user),
         verdict=verdicts[0] if verdicts else None,

@@ -12,9 +12,10 @@ from sqlalchemy import Row
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.errors import MachineError
 from schemas.records import Variant
-from tools.audit.checks import check_text
+from tools.audit.checks import check_text, refusals
 from tools.audit.decisions import decide, skip, task_of, undo
 from tools.audit.people import Person
+from tools.audit.plan_file import PLAN_NAME
 from tools.audit.queue import progress, set_aside, take
 from tools.audit.records import REASON_WORDS, Decision
 from tools.audit.server.room import Room
@@ -32,7 +33,7 @@ class Wanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    plan: Annotated[str, StringConstraints(max_length=40)] | None = None
+    plan: Annotated[str, StringConstraints(pattern=PLAN_NAME)] | None = None
     count: Annotated[int, Field(ge=1, le=AHEAD + 1)] = AHEAD
 
 
@@ -74,12 +75,10 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
 
     @router.post("/tasks/{task_id}/decision")
     def decided(task_id: str, decision: Decision, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
-        if decision.edits:
-            sample = shown_sample(_task(room, task_id, person), room.library)
-            for variant, text in decision.edits.items():
-                wrong = [f.text for f in check_text(sample, variant, text) if f.level == "error"]
-                if wrong:
-                    raise HTTPException(422, f"the {variant} text cannot be saved: {'; '.join(wrong)}")
+        if decision.edits or decision.claims:
+            wrong = refusals(shown_sample(_task(room, task_id, person), room.library), decision)
+            if wrong:
+                raise HTTPException(422, "; ".join(wrong))
         try:
             return {"seq": decide(room.desk, person, task_id, decision)}
         except ValueError as error:

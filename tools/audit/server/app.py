@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteError
@@ -13,7 +14,7 @@ from tools.audit.decisions import ConflictError, UnknownTaskError
 from tools.audit.people import Person
 from tools.audit.server.api import api
 from tools.audit.server.doors import Doors
-from tools.audit.server.pages import pages
+from tools.audit.server.pages import page, pages
 from tools.audit.server.room import Room
 from tools.audit.server.security import Bucket, Guard, sessions_of
 
@@ -33,14 +34,20 @@ def make_app(
         room: what is open.
         alone: the one person of a desk on loopback without tokens; None where people sign in with a token.
         hosts: host names that it answers to; `*` for all, behind a proxy that checks them.
-        secure: whether it is reached by https only, so that cookies are never sent otherwise.
+        secure: whether it is reached by https only: cookies are never sent otherwise, and what comes so is refused.
     """
     app = FastAPI(title="geoscribe audit", docs_url=None, redoc_url=None, openapi_url=None)
     doors = Doors(room, sessions_of(room.desk), alone)
-    app.add_middleware(Guard, hosts=hosts, bucket=Bucket(burst=_BURST, per_s=_PER_S))
+    bucket = Bucket(burst=_BURST, per_s=_PER_S)
+    app.add_middleware(Guard, hosts=hosts, bucket=bucket, is_session=doors.is_session, secure=secure)
     app.include_router(api(room, doors.person, doors.changing))
     app.include_router(pages(doors, secure=secure))
     app.mount("/static", StaticFiles(directory=STATIC, check_dir=False), name="static")
+
+    @app.exception_handler(RequestValidationError)
+    def nonsense(_: Request, error: RequestValidationError) -> Response:
+        # Not what was sent: half a character or a NaN in it cannot be sent back.
+        return JSONResponse({"detail": "; ".join(dict.fromkeys(fault["msg"] for fault in error.errors()))}, 422)
 
     @app.exception_handler(ConflictError)
     def conflict(_: Request, error: ConflictError) -> Response:
@@ -64,8 +71,10 @@ def make_app(
 
     @app.exception_handler(StarletteError)
     def refused(request: Request, error: StarletteError) -> Response:
-        if error.status_code == 401 and "text/html" in request.headers.get("accept", ""):
-            return Response(status_code=303, headers={"Location": "/login"})
+        if "text/html" in request.headers.get("accept", ""):
+            if error.status_code == 401:
+                return Response(status_code=303, headers={"Location": "/login"})
+            return page("refused.html.jinja", error.status_code, why=f"{error.detail} ({error.status_code})")
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
     return app

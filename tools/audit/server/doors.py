@@ -18,6 +18,10 @@ class Doors:
         self.room, self.sessions, self.alone = room, sessions, alone
         self.tries = Bucket(burst=10, per_s=0.2)
 
+    def is_session(self, cookie: str | None) -> bool:
+        """Whether a cookie is one that was given out here, and not over."""
+        return self.sessions.alias(cookie, self.room.desk.clock()) is not None
+
     def session(self, request: Request) -> Person | None:
         """The person of a request; None for a stranger."""
         alias = self.sessions.alias(request.cookies.get(COOKIE), self.room.desk.clock())

@@ -23,6 +23,11 @@ _TEMPLATES = Environment(
 )
 
 
+def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page of a template."""
+    return HTMLResponse(_TEMPLATES.get_template(name).render(**values), status, {"Cache-Control": "no-store"})
+
+
 async def _form(request: Request) -> dict[str, str]:
     """The fields of a form. Files are no use here, so no parser of theirs is needed."""
     return dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
@@ -31,9 +36,6 @@ async def _form(request: Request) -> dict[str, str]:
 def pages(doors: Doors, *, secure: bool) -> APIRouter:
     """The routes."""
     router = APIRouter(default_response_class=HTMLResponse)
-
-    def page(name: str, status: int = 200, **values: Any) -> HTMLResponse:
-        return HTMLResponse(_TEMPLATES.get_template(name).render(**values), status, {"Cache-Control": "no-store"})
 
     def signed_in(person: Person, to: str) -> Response:
         answer = RedirectResponse(to, 303)

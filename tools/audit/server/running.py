@@ -21,14 +21,24 @@ class Address:
     port: int = 8750
     certificate: Path | None = None
     key: Path | None = None
-    proxy: bool = False
-    """Whether a proxy in front ends TLS and checks the host name."""
+    proxy: str | None = None
+    """Address or network of a proxy in front that ends TLS; its `X-Forwarded-For` and `-Proto` are believed."""
     names: tuple[str, ...] = ()
-    """Further host names that it answers to."""
+    """Further host names that it answers to. Behind a proxy these only, or all if there are none: the proxy checks."""
 
 
 def serve(room: Room, address: Address, alias: str) -> None:
     """Serve until stopped.
+
+    Raises:
+        ConfigError: strangers could reach it, or listen in.
+        MachineError: the page is not built.
+    """
+    make_server(room, address, alias).run()
+
+
+def make_server(room: Room, address: Address, alias: str) -> uvicorn.Server:
+    """The server, not started yet.
 
     Raises:
         ConfigError: strangers could reach it, or listen in.
@@ -43,9 +53,10 @@ def serve(room: Room, address: Address, alias: str) -> None:
         if people.find(room.desk, alias) is None:
             people.enrol(room.desk, alias, "lead", with_token=False)
         alone = Person(alias, "lead")
-    hosts = ("*",) if address.proxy else (*LOOPBACK, address.host, *address.names)
-    app = make_app(room, alone=alone, hosts=hosts, secure=address.proxy or address.certificate is not None)
-    uvicorn.run(
+    hosts = address.names or ("*",) if address.proxy else (*LOOPBACK, address.host, *address.names)
+    secure = address.proxy is not None or address.certificate is not None
+    app = make_app(room, alone=alone, hosts=hosts, secure=secure)
+    config = uvicorn.Config(
         app,
         host=address.host,
         port=address.port,
@@ -53,10 +64,12 @@ def serve(room: Room, address: Address, alias: str) -> None:
         ssl_keyfile=address.key,
         log_level="warning",
         server_header=False,
-        proxy_headers=address.proxy,
+        proxy_headers=address.proxy is not None,
+        forwarded_allow_ips=address.proxy,
         limit_concurrency=200,
         timeout_graceful_shutdown=5,
     )
+    return uvicorn.Server(config)
 
 
 def check(address: Address, *, tokens: bool) -> None:
@@ -68,6 +81,8 @@ def check(address: Address, *, tokens: bool) -> None:
     problems = []
     if (address.certificate is None) != (address.key is None):
         problems.append(Problem("--tls-certificate", "one of certificate and key", "both, or neither"))
+    if address.proxy is not None and not _is_network(address.proxy):
+        problems.append(Problem("--behind-proxy", repr(address.proxy), "an IP address or network, such as 127.0.0.1"))
     if not _is_loopback(address.host) or address.proxy:
         if not tokens:
             allowed = "at least one person with a token: `geoscribe audit enrol`"
@@ -77,6 +92,14 @@ def check(address: Address, *, tokens: bool) -> None:
             problems.append(Problem("--host", f"{address.host} without TLS", allowed))
     if problems:
         raise ConfigError(problems)
+
+
+def _is_network(address: str) -> bool:
+    try:
+        ipaddress.ip_network(address)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_loopback(host: str) -> bool:

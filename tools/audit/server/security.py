@@ -55,7 +55,7 @@ class Sessions:
         """The alias of a session's person; None if there is no such session, or it is over."""
         body, _, signature = (cookie or "").rpartition("|")
         parts = body.split("|")
-        if len(parts) != 3 or not hmac.compare_digest(signature, self._sign("session", body)):
+        if len(parts) != 3 or not hmac.compare_digest(signature.encode(), self._sign("session", body).encode()):
             return None
         return parts[0] if int(parts[1]) > now else None
 
@@ -102,9 +102,26 @@ class Bucket:
 class Guard:
     """Middleware: refuses unknown host names, large bodies and floods, and adds the headers to each response."""
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str], bucket: Bucket) -> None:
-        """Hosts are names without a port. `*` lets all through (behind a proxy that checks them)."""
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: Iterable[str],
+        bucket: Bucket,
+        is_session: Callable[[str | None], bool],
+        *,
+        secure: bool,
+    ) -> None:
+        """What it lets through.
+
+        Args:
+            app: what is guarded.
+            hosts: names without a port; `*` lets all through (behind a proxy that checks them).
+            bucket: limits the requests of each session, and those of strangers by address.
+            is_session: whether a cookie is a session's.
+            secure: whether plain http is refused: behind a proxy, what has not come through it.
+        """
         self.app, self.hosts, self.bucket = app, frozenset(hosts), bucket
+        self.is_session, self.secure = is_session, secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -129,12 +146,18 @@ class Guard:
         # A page elsewhere whose name was made to point here (DNS rebinding) comes with its own host name.
         host = re.sub(r":\d+$", "", request.headers.get("host", "")).strip("[]")
         if "*" not in self.hosts and host not in self.hosts:
-            return PlainTextResponse("this desk does not go by that name", 421)
+            return PlainTextResponse("this desk does not go by that name (geoscribe audit open --name)", 421)
+        if self.secure and request.url.scheme != "https":
+            return PlainTextResponse("by https only, through the proxy if there is one", 403)
+        if "\0" in request.scope["path"]:  # PostgreSQL has no such text
+            return PlainTextResponse("no such page", 404)
         length = request.headers.get("content-length", "0")
-        if not length.isdigit() or int(length) > BODY_BYTES:
+        if not length.isdecimal() or int(length) > BODY_BYTES:
             return PlainTextResponse(f"at most {BODY_BYTES} bytes", 413)
+        cookie = request.cookies.get(COOKIE)
         client = request.client.host if request.client else ""
-        if not self.bucket.allow(request.cookies.get(COOKIE) or client):
+        # A stranger who makes up cookies is still one address.
+        if not self.bucket.allow(cookie if cookie and self.is_session(cookie) else client):
             return PlainTextResponse("too many requests; wait a second", 429)
         return None
 

@@ -31,7 +31,7 @@ from tools.dev.bench.revisions import bench_build, finished, make_layers
 SITES = 40
 """Sites of a unit."""
 SIDE_PX = 640
-DECIDED = 300
+DECIDED = 2_000
 """Decisions that are in the log before anything is measured."""
 
 

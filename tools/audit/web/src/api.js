@@ -20,13 +20,8 @@ export async function post(path, body = {}) {
     body: JSON.stringify(body),
   });
   const found = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Refused(answer.status, words(found.detail) || `the server answered ${answer.status}`);
+  if (!answer.ok) throw new Refused(answer.status, found.detail || `the server answered ${answer.status}`);
   return found;
-}
-
-function words(detail) {
-  if (typeof detail === "string") return detail;
-  return Array.isArray(detail) ? detail.map((fault) => fault.msg).join("; ") : "";
 }
 
 // A decision is sent until the server has it. It has an id of its own, so that it counts once however often it is sent.
