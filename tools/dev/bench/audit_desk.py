@@ -38,7 +38,7 @@ DECIDED = 2_000
 def make_dataset(folder: Path, samples: int, side_px: int = SIDE_PX) -> None:
     """Publish so many copies of built places, with their pictures (long side, pixels)."""
     folder.mkdir(parents=True, exist_ok=True)
-    build = bench_build(folder, side_px, allow_empty=["val", "test_seen"])  # copies of few places: one split
+    build = bench_build(folder, side_px)
     layers = make_layers(build, samples // SITES, SITES)
     store = open_store(build.workspace)
     units = [finished(store, files) for files in layers]

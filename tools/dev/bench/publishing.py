@@ -50,7 +50,7 @@ def bench(kind: str, rows: int, workers: int) -> None:
     shard_jobs.WORTH_BYTES = 0.0  # shards go to processes, however few they are
     with tempfile.TemporaryDirectory() as folder:
         publish_keys = {"shard_mb": 100, "row_group_mb": 16, "max_text_likeness": 1.0, "max_footprint_share": 1.0}
-        build = bench_build(Path(folder), 1_280, **publish_keys, allow_empty=["val", "test_seen"])
+        build = bench_build(Path(folder), 1_280, **publish_keys)
         build = build.model_copy(update={"limits": build.limits.model_copy(update={"workers": workers})})
         store, out = open_store(build.workspace), open_store(build.dataset)
         units = list(copies(build, store, -(-rows // SITES), light=kind == "light"))
@@ -119,7 +119,7 @@ def by_cpu(rows: int) -> None:
     """CPU seconds of shards and of a copy of the same tables in this process, and of hashing as often as shards are."""
     with tempfile.TemporaryDirectory() as folder:
         keys = {"shard_mb": 100, "row_group_mb": 16, "max_text_likeness": 1.0, "max_footprint_share": 1.0}
-        build = bench_build(Path(folder), 1_280, **keys, allow_empty=["val", "test_seen"])
+        build = bench_build(Path(folder), 1_280, **keys)
         store, out = open_store(build.workspace), open_store(build.dataset)
         files = list(copies(build, store, -(-rows // SITES), light=False))
         units = [finished(store, of) for of in files]

@@ -52,7 +52,13 @@ def bench_build(folder: Path, side_px: int, **publish: Any) -> Build:
         "sampling": {"spacing_m": 30, "max_sites": 16},
         "imagery": {"anonymiser": "none", "long_side_px": side_px, "chips": {"size_px": side_px // 2}},
         "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
-        "publish": {"min_duplicate_distance": 0, "max_text_likeness": 1, **publish},  # the units are copies
+        # The units are copies of few places, all of one split.
+        "publish": {
+            "min_duplicate_distance": 0,
+            "max_text_likeness": 1,
+            "allow_empty": ["val", "test_seen"],
+            **publish,
+        },
     }
     return parse_build(raw, base=folder)
 
