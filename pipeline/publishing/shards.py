@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -17,7 +17,7 @@ from pipeline.digest import digest
 from pipeline.publishing.content import ContentHash
 from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.grouping import Group
-from pipeline.publishing.joining import join
+from pipeline.publishing.joining import join, runs
 from pipeline.publishing.layout import schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
 from pipeline.publishing.row_groups import row_groups
@@ -61,7 +61,11 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
         path: where to; the file is whole when this returns.
     """
     parts = task.group.parts
-    rows = (join(layers, part, task.group.split) for part, layers in zip(parts, tables, strict=True))
+    rows = (
+        join(layers, replace(part, sites=sites), task.group.split)
+        for part, layers in zip(parts, tables, strict=True)
+        for sites in runs(layers.imagery, part.sites)
+    )
     west, south, east, north = zip(*(part.bounds for part in parts), strict=True)
     bounds = (min(west), min(south), max(east), max(north))
     write_shard(path, rows, task.group.split, bounds, sum(len(part.sites) for part in parts), task.row_group_bytes)
