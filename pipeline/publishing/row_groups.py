@@ -32,7 +32,7 @@ def rows_within(table: pa.Table, most_bytes: int) -> int:
     """How many rows, whichever they are, take at most so many bytes; one at the least."""
     if table.nbytes <= most_bytes:
         return max(table.num_rows, 1)
-    return max(int(most_bytes // row_bytes(table).max()), 1)
+    return max(1, most_bytes // int(row_bytes(table).max()))
 
 
 def row_bytes(table: pa.Table) -> NDArray[np.int64]:
