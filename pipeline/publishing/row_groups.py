@@ -30,8 +30,9 @@ def row_groups(tables: Iterable[pa.Table], most_bytes: float) -> Iterator[pa.Tab
 
 def rows_within(table: pa.Table, most_bytes: int) -> int:
     """How many rows, whichever they are, take at most so many bytes; one at the least."""
+    rows: int = table.num_rows
     if table.nbytes <= most_bytes:
-        return max(table.num_rows, 1)
+        return max(rows, 1)
     return max(1, most_bytes // int(row_bytes(table).max()))
 
 

@@ -1,5 +1,6 @@
 """Distractors: chips without a text, in the split of their neighbourhood, near to nothing, in galleries alone."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -237,6 +238,17 @@ def test_a_damaged_file_of_them_is_not_passed_on_as_sound(folder: Path, tmp_path
     box = (-180.0 if what == "is damaged" else west + 1e-6, -90.0, 180.0, 90.0)
     with pytest.raises(MachineError, match=f"{path} {what}"):
         subset(dataset, open_store(str(tmp_path / "out")), Part(splits=("train",), box=box))
+
+
+def test_one_that_was_taken_down_and_is_there_is_found(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "said")
+    content = json.loads((tmp_path / "said" / "manifest.json").read_text())
+    content["removed"] = [distractors(folder)[0]["sample_id"]]
+    (tmp_path / "said" / "manifest.json").write_text(json.dumps(content))
+    found = verify(open_store(str(tmp_path / "said")))
+    assert [(fault.row, fault.column) for fault in found if "was taken down and is there" in fault.what] == [
+        (0, "sample_id")
+    ]
 
 
 def test_the_library_datasets_opens_them_by_split(
