@@ -71,7 +71,7 @@ def relevance(
         last: the last block of each tower alone.
 
     Raises:
-        ConfigError: the text tower's blocks are not CLIP's own.
+        ConfigError: the text tower has no blocks, or they are not CLIP's own.
     """
     model, device = trained.model, trained.device
     tower = model.clip.visual if view == model.views[0] else model.towers[view]
