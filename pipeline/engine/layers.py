@@ -20,6 +20,7 @@ import pyarrow.parquet as pq
 from pipeline.digest import digest_bytes
 from pipeline.engine.counts import Counts, count
 from pipeline.errors import MachineError
+from pipeline.publishing.row_groups import rows_within
 from pipeline.stages import STAGES
 from pipeline.storage import Entry, Store
 from schemas.arrow import from_table, to_table
@@ -29,6 +30,9 @@ RowT = TypeVar("RowT", bound=LayerRow)
 
 _TAIL = 2**15
 """Bytes read at once from a file's end: at least its footer."""
+_GROUP_BYTES = 2**30
+"""Most of a row group. Arrow cannot read one back that has 2 GiB of pictures in a column."""
+_GROUP_ROWS = 2**20
 FORMAT = 2
 """Format of the tables of layers. Format 1 had no number, and no counts of views. Raised when a reader must know."""
 FORMAT_KEY = b"geoscribe.format"
@@ -147,6 +151,7 @@ def commit_table(
         compression={path: _codec(path) for path in _leaves(table.schema)},
         use_dictionary=False,
         write_statistics=False,
+        row_group_size=min(rows_within(table, _GROUP_BYTES), _GROUP_ROWS),
     )
     data = buffer.getvalue()
     file = LayerFile(layer, region, unit, recipe, digest_bytes(data))
@@ -166,7 +171,9 @@ def read(store: Store, file: LayerFile) -> pa.Table:
     if digest_bytes(data) != file.content:
         raise DamagedLayerError(file)
     # On this thread: other threads work on other units, and to share this one's columns costs twice the time.
-    table = pq.ParquetFile(pa.BufferReader(data)).read(use_threads=False)
+    opened = pq.ParquetFile(pa.BufferReader(data))
+    groups = [opened.read_row_group(number, use_threads=False) for number in range(opened.num_row_groups)]
+    table = pa.concat_tables(groups) if groups else opened.read()
     written = int((table.schema.metadata or {}).get(FORMAT_KEY, b"1"))
     if written > FORMAT:
         raise MachineError(

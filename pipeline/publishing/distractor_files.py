@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.digest import digest
 from pipeline.errors import MachineError
 from pipeline.publishing.distractors import FILE_NAME, Chosen
-from pipeline.publishing.joining import LayerRows, chip_columns, place_columns, table_of
+from pipeline.publishing.joining import LayerRows, chip_columns, place_columns, runs, table_of
 from pipeline.publishing.layout import schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry
 from pipeline.publishing.revisions import Standing
@@ -48,7 +48,7 @@ def files_of(chosen: Iterable[Chosen], row_group_bytes: float) -> list[Distracto
         made_from = [[one.unit.region, one.unit.unit, one.unit.content, one.sites, one.synthetic] for one in units]
         recipe = digest(VERSION, schema_fingerprint(), "distractors", split, made_from, row_group_bytes, length=16)
         count = sum(len(one.sites) for one in units)
-        return DistractorFile(split, recipe, lambda path: write_rows(path, map(_rows, units), count, row_group_bytes))
+        return DistractorFile(split, recipe, lambda path: write_rows(path, _tables(units), count, row_group_bytes))
 
     return [file(split, units) for split, units in sorted(by_split.items())]
 
@@ -108,11 +108,19 @@ def write_rows(path: Path, tables: Iterable[pa.Table], count: int, row_group_byt
             writer.write_table(row_group, row_group_size=row_group.num_rows)
 
 
-def _rows(chosen: Chosen) -> pa.Table:
-    imagery = LayerRows(ImageryRow, chosen.unit.load().imagery, sorted(chosen.sites))
-    terms = Terms(len(chosen.sites), chosen.synthetic)
+def _tables(units: Iterable[Chosen]) -> Iterator[pa.Table]:
+    """The rows of units, one after the other."""
+    for one in units:
+        layer = one.unit.load().imagery
+        for sites in runs(layer, one.sites):
+            yield _rows(one, LayerRows(ImageryRow, layer, sites))
+
+
+def _rows(chosen: Chosen, imagery: LayerRows) -> pa.Table:
+    rows = len(imagery.ids)
+    terms = Terms(rows, chosen.synthetic)
     tokens = ("description_tokens", "description_short_tokens", "description_street_tokens")
-    none = pa.repeat(pa.scalar(0, pa.int64()), len(chosen.sites))
+    none = pa.repeat(pa.scalar(0, pa.int64()), rows)
     chips = chip_columns(imagery, terms)
     found = {**place_columns(imagery, chosen.split), **chips, **terms.columns(), **dict.fromkeys(tokens, none)}
-    return table_of(found, len(chosen.sites))
+    return table_of(found, rows)

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from pipeline.config.renamed import renamed
 from pipeline.digest import digest_bytes
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.manifest import CARD, FORMAT, Manifest
@@ -38,15 +39,17 @@ def format_of(data: bytes, where: str) -> int | None:
 
 
 def read_manifest(data: bytes, where: str) -> Manifest:
-    """A manifest of this format, or of an older one brought into the shape of this one.
+    """A manifest of this format, or of an older one brought into the shape of this one, with the keys of this version.
 
     Raises:
         ConfigError: it is of a newer format.
         pydantic.ValidationError: it is no manifest.
     """
     if format_of(data, where) == 1:
-        return Manifest.model_validate(_from_format_1(json.loads(data)) | {"digest": digest_bytes(data)})
-    return Manifest.model_validate_json(data)
+        found = Manifest.model_validate(_from_format_1(json.loads(data)) | {"digest": digest_bytes(data)})
+    else:
+        found = Manifest.model_validate_json(data)
+    return found.model_copy(update={"config": renamed(found.config)})
 
 
 def _from_format_1(content: dict[str, Any]) -> dict[str, Any]:

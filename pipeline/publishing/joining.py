@@ -3,7 +3,7 @@
 The layers' rows were checked when they were written, and reading a table checks its bytes: they are not checked again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pipeline.publishing.decisions import Edit, replaced
 from pipeline.publishing.layout import columns
 from pipeline.publishing.nested import Elements, Places, elements, list_of, one_piece, published, struct_of, taken
+from pipeline.publishing.row_groups import rows_within
 from pipeline.publishing.terms import Terms
 from pipeline.publishing.units import UnitPart, UnitTables
 from schemas.arrow import fitted, from_table, to_table
@@ -38,6 +39,15 @@ _WRITTEN = {
 }
 """Columns that are those of the captions, and their names there."""
 _CHIPS: tuple[Part, ...] = ("aerial", "drone", "map")
+MOST_BYTES = 2**30
+"""Most of a layer's rows that are joined at once: a column of Arrow's in one piece has less than 2 GiB of pictures."""
+
+
+def runs(imagery: pa.Table, sites: Iterable[str]) -> Iterator[tuple[str, ...]]:
+    """Sites of a unit, given its imagery, in the order of their ids: as many at a time as are joined at once."""
+    ordered, most = sorted(sites), rows_within(imagery, MOST_BYTES)
+    for start in range(0, len(ordered), most):
+        yield tuple(ordered[start : start + most])
 
 
 def join(tables: UnitTables, part: UnitPart, split: Split) -> pa.Table:
@@ -85,6 +95,8 @@ class LayerRows:
     """
 
     def __init__(self, record: type[BaseModel], table: pa.Table, ids: Sequence[str]) -> None:
+        if table["site_id"].num_chunks > 1:  # only these rows may fit into one piece
+            table = table.filter(pc.is_in(table["site_id"], value_set=pa.array(ids, pa.string())))
         self._table = fitted(record, table)
         self.ids = ids
         self.at: Places = (

@@ -25,7 +25,7 @@ from pipeline.publishing.distractor_files import DistractorFile, put_files, rows
 from pipeline.publishing.distractors import FILE_NAME, split_of_file
 from pipeline.publishing.layout import columns, published, schema_fingerprint
 from pipeline.publishing.manifest import CARD, FINISHED, FileEntry, Manifest, ShardEntry
-from pipeline.publishing.shards import SHARD_NAME, VERSION, file_entry, read_entry, write_shard
+from pipeline.publishing.shards import SHARD_NAME, VERSION, copy_file, file_entry, read_entry, write_shard
 from pipeline.publishing.tables import TABLES
 from pipeline.publishing.units import Bounds
 from pipeline.storage import Store
@@ -235,7 +235,8 @@ def rewritten_revision(
         outcomes[region][FINISHED] -= len(ids)
     failed = Counter(before.counts.failed)
     failed[reason] += sum(map(len, gone.values()))
-    files = {entry.path: ids_of(source, entry.path) for entry in before.files if split_of_file(entry.path)}
+    entries = {entry.path: entry for entry in before.files if split_of_file(entry.path)}
+    files = {path: ids_of(source, path) for path in entries}
     stay = files if distractors is None else {path: distractors[path] for path in files}
     found = counts.total(
         shards,
@@ -255,6 +256,7 @@ def rewritten_revision(
     def copied(path: str) -> Writer:
         return lambda to: to.write_bytes(source.read(path))
 
+    kept = ((entries[path], ids) for path, ids in stay.items() if ids)
     same_place = source.url == out.url
     return assemble(
         build_of(before), found, shards, out, before if same_place else None,
@@ -263,9 +265,8 @@ def rewritten_revision(
         others={name: copied(path) for name, path in names.items() if name not in made and path not in files},
         placed=put_files(
             [
-                _copied(source, path) if ids == files[path] else _rewritten(source, before, path, ids)
-                for path, ids in stay.items()
-                if ids
+                _copied(source, entry) if ids == files[entry.path] else _rewritten(source, before, entry, ids)
+                for entry, ids in kept
             ],
             out,
             before.files if same_place else (),
@@ -273,25 +274,27 @@ def rewritten_revision(
     )  # fmt: skip
 
 
-def _copied(source: Store, path: str) -> DistractorFile:
+def _copied(source: Store, entry: FileEntry) -> DistractorFile:
     """A file of distractors as it is, also one of an earlier version, whose name did not say what it was made from."""
-    name, split = re.fullmatch(FILE_NAME, path), split_of_file(path)
+    name, split = re.fullmatch(FILE_NAME, entry.path), split_of_file(entry.path)
     assert split is not None
-    recipe = name["recipe"] if name is not None else digest(path, length=16)
-    return DistractorFile(split, recipe, lambda to: to.write_bytes(source.read(path)))
+    recipe = name["recipe"] if name is not None else digest(entry.path, length=16)
+    return DistractorFile(split, recipe, lambda to: copy_file(source, entry, to))
 
 
-def _rewritten(source: Store, before: Manifest, path: str, keep: set[str]) -> DistractorFile:
+def _rewritten(source: Store, before: Manifest, entry: FileEntry, keep: set[str]) -> DistractorFile:
     """What a file of distractors has of some ids."""
-    [sha256] = [entry.sha256 for entry in before.files if entry.path == path]
-    split, row_group_bytes = split_of_file(path), build_of(before).publish.row_group_mb * 1e6
+    split, row_group_bytes = split_of_file(entry.path), build_of(before).publish.row_group_mb * 1e6
     assert split is not None
-    recipe = digest(VERSION, schema_fingerprint(), "rewritten", sha256, sorted(keep), row_group_bytes, length=16)
+    recipe = digest(VERSION, schema_fingerprint(), "rewritten", entry.sha256, sorted(keep), row_group_bytes, length=16)
 
     def tables() -> Iterator[pa.Table]:
-        with source.reader(path) as file:
-            opened = _opened(file)
-            for group in range(opened.num_row_groups):
-                yield rows_with(opened.read_row_group(group), keep)
+        with source.reader(entry.path) as file:
+            try:
+                opened = _opened(file)
+                for group in range(opened.num_row_groups):
+                    yield rows_with(opened.read_row_group(group), keep)
+            except (OSError, pa.ArrowException) as error:
+                raise _unreadable(entry, error) from error
 
     return DistractorFile(split, recipe, lambda to: write_rows(to, tables(), len(keep), row_group_bytes))

@@ -28,6 +28,14 @@ def row_groups(tables: Iterable[pa.Table], most_bytes: float) -> Iterator[pa.Tab
         yield pa.concat_tables(pending)
 
 
+def rows_within(table: pa.Table, most_bytes: int) -> int:
+    """How many rows, whichever they are, take at most so many bytes; one at the least."""
+    rows: int = table.num_rows
+    if table.nbytes <= most_bytes:
+        return max(rows, 1)
+    return max(1, most_bytes // int(row_bytes(table).max()))
+
+
 def row_bytes(table: pa.Table) -> NDArray[np.int64]:
     """Bytes that each row takes in memory, without what marks nulls."""
     total = np.zeros(table.num_rows, np.int64)

@@ -2,8 +2,9 @@
 
 import hashlib
 import re
+import shutil
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
@@ -14,15 +15,17 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.digest import digest
+from pipeline.errors import MachineError
 from pipeline.publishing.content import ContentHash
 from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.grouping import Group
-from pipeline.publishing.joining import join
+from pipeline.publishing.joining import join, runs
 from pipeline.publishing.layout import schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry, ShardContent, ShardEntry
 from pipeline.publishing.row_groups import row_groups
 from pipeline.publishing.units import Bounds, UnitTables
 from pipeline.stopping import check_stop
+from pipeline.storage import Store
 from schemas.records import AnySplit
 
 VERSION = 5
@@ -61,7 +64,11 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
         path: where to; the file is whole when this returns.
     """
     parts = task.group.parts
-    rows = (join(layers, part, task.group.split) for part, layers in zip(parts, tables, strict=True))
+    rows = (
+        join(layers, replace(part, sites=sites), task.group.split)
+        for part, layers in zip(parts, tables, strict=True)
+        for sites in runs(layers.imagery, part.sites)
+    )
     west, south, east, north = zip(*(part.bounds for part in parts), strict=True)
     bounds = (min(west), min(south), max(east), max(north))
     write_shard(path, rows, task.group.split, bounds, sum(len(part.sites) for part in parts), task.row_group_bytes)
@@ -141,3 +148,17 @@ def file_entry(file: BinaryIO, path: str) -> FileEntry:
         sha256.update(block)
     file.seek(0)
     return FileEntry(path=path, bytes=size, sha256=sha256.hexdigest())
+
+
+def copy_file(source: Store, entry: FileEntry, to: Path) -> None:
+    """Copy a file of a dataset to a local one.
+
+    Raises:
+        MachineError: its bytes are not those that the manifest lists.
+        OSError: it cannot be read or written.
+    """
+    with source.reader(entry.path) as file, to.open("wb") as target:
+        shutil.copyfileobj(file, target, _BLOCK)
+    with to.open("rb") as written:
+        if file_entry(written, entry.path).sha256 != entry.sha256:
+            raise MachineError(f"{source.url}/{entry.path} is damaged. See `geoscribe verify`.")

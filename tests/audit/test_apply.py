@@ -10,16 +10,18 @@ import pytest
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.config.build import Build
 from pipeline.errors import ConfigError
-from pipeline.publishing.decisions import Decisions, Rejected, read_decisions, text_sha256
+from pipeline.publishing.decisions import Decisions, Edit, Edited, Rejected, read_decisions, text_sha256
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
+from schemas.records import Variant
 from tests.audit.conftest import ANN, BOB, LEA, REJECT, answer, planned
 from tests.publishing.conftest import make_build, make_unit, sign_of, units
 from tests.publishing.folders import SMALL, samples
 from tools.audit.apply import decisions_file
 from tools.audit.database.opening import Desk
 from tools.audit.decisions import decide
+from tools.audit.earlier import still_stands
 from tools.audit.library import Library
 from tools.audit.queue import take
 from tools.dataset import Dataset, open_dataset
@@ -135,6 +137,17 @@ def test_a_second_round_goes_on_from_the_first(
     more = third.model_copy(update={"rejected": [*third.rejected, unknown]})
     _, notes = decisions_file(desk, Library(open_dataset(str(folder))), more)
     assert notes == ["nowhere-1: the earlier decision is in force no more"]
+
+
+def test_an_edit_stands_though_another_text_was_written_anew(library: Library) -> None:
+    """A build writes one of two edited texts anew: the other edit is published, and judged since."""
+    sample = library.sample(next(iter(library.facts)))
+    made = {"old_sha256": "0" * 64, "tokens": 4, "sentences": []}
+    texts: dict[Variant, str] = {"long": sample.description, "short": "What was written before."}
+    edits = [Edit.model_validate({"variant": variant, "text": text} | made) for variant, text in texts.items()]
+    standing = Edited(sample_id=sample.sample_id, by="ann", edits=edits)
+    assert still_stands(standing, None, sample)
+    assert not still_stands(standing.model_copy(update={"edits": edits[1:]}), None, sample)
 
 
 def test_rejections_change_no_split(units: list[FinishedUnit], make_build: MakeBuild, tmp_path: Path) -> None:

@@ -188,7 +188,7 @@ def test_a_dataset_that_is_revised_while_the_audit_is_open(
     assert page.decide(others[0]).status_code == 200
 
 
-def test_strangers_and_other_sites_are_kept_out(page: Page) -> None:
+def test_strangers_and_other_sites_are_kept_out(page: Page, room: Room) -> None:
     (task,) = page.next(count=1)
     path = f"/api/tasks/{task['task_id']}/decision"
     stranger = TestClient(page.client.app, base_url=HERE, follow_redirects=False)
@@ -198,6 +198,10 @@ def test_strangers_and_other_sites_are_kept_out(page: Page) -> None:
     assert page.post(path, {}, **{"X-CSRF-Token": "0" * 64}).status_code == 403
     assert page.post("/api/undo", {}, Origin="https://evil.example").status_code == 403
     assert page.client.get("/", headers={"Host": "evil.example:8750"}).status_code == 421
+    for origin in ("https://evil.example", "null", "http://["):
+        assert stranger.post("/login", data={"token": "x"}, headers={"Origin": origin}).status_code == 403
+    named = TestClient(make_app(room, hosts=("Desk.example",)), base_url="http://desk.example")
+    assert named.get("/login").status_code == 200  # browsers write names in small letters
     forged = page.client.cookies["geoscribe_audit"].replace("lea|", "bob|")
     for cookie in (forged, "lea|9|x|\u00e9", "|||", "lea|\u00b2|x|0"):
         assert (

@@ -1,7 +1,9 @@
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from pipeline.engine import layers
 from pipeline.engine.counts import Counts
 from pipeline.engine.details import Details
 from pipeline.engine.layers import (
@@ -53,6 +55,17 @@ def test_the_same_rows_give_the_same_file(store: Store) -> None:
 
 def test_an_empty_table_keeps_its_schema(store: Store) -> None:
     assert read_rows(store, put(store, rows=[]), CueRow) == []
+
+
+def test_a_table_of_many_bytes_is_read_back(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrow writes 2 GiB of pictures into one row group, and cannot read them."""
+    whole = put(store)
+    monkeypatch.setattr(layers, "_GROUP_BYTES", 10)
+    cut = put(store, recipe="abd")
+    paths = [Path(store.url) / file.path for file in (whole, cut)]
+    assert [pq.read_metadata(path).num_row_groups for path in paths] == [1, 2]
+    assert read_rows(store, cut, CueRow) == ROWS
+    assert read_counts(store, cut) == read_counts(store, whole)
 
 
 @pytest.mark.parametrize("at", [0, 4, 100, -200, -9, -5, -1])

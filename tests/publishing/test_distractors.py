@@ -1,5 +1,6 @@
 """Distractors: chips without a text, in the split of their neighbourhood, near to nothing, in galleries alone."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.config.build import Build
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, MachineError
 from pipeline.geo.overlaps import Chips, find_overlaps
 from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.embargo import embargoed
@@ -221,6 +222,33 @@ def test_a_subset_has_those_of_its_splits(folder: Path, tmp_path: Path) -> None:
     whole = open_store(str(tmp_path / "whole"))
     subset(open_dataset(str(folder)), whole, Part(parts=("map_data", "map", "drone", "aerial", "street")))
     assert len(distractors(tmp_path / "whole")) == len(distractors(folder))
+
+
+@pytest.mark.parametrize("what", ["is damaged", "cannot be read"])
+def test_a_damaged_file_of_them_is_not_passed_on_as_sound(folder: Path, tmp_path: Path, what: str) -> None:
+    """Neither where a file is taken as it is nor where it is written anew."""
+    shutil.copytree(folder, tmp_path / "whole")
+    dataset = open_dataset(str(tmp_path / "whole"))
+    one = next(row for row in distractors(folder) if row["split"] == "train" and row["aerial"])
+    path = next(p for p in tree(folder) if split_of_file(p) == "train")
+    data = bytearray((folder / path).read_bytes())
+    data[data.index(one["aerial"]["bytes"]) + 100] ^= 1
+    (tmp_path / "whole" / path).write_bytes(data)
+    west = min(row["lon"] for row in distractors(folder) if row["split"] == "train")
+    box = (-180.0 if what == "is damaged" else west + 1e-6, -90.0, 180.0, 90.0)
+    with pytest.raises(MachineError, match=f"{path} {what}"):
+        subset(dataset, open_store(str(tmp_path / "out")), Part(splits=("train",), box=box))
+
+
+def test_one_that_was_taken_down_and_is_there_is_found(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "said")
+    content = json.loads((tmp_path / "said" / "manifest.json").read_text())
+    content["removed"] = [distractors(folder)[0]["sample_id"]]
+    (tmp_path / "said" / "manifest.json").write_text(json.dumps(content))
+    found = verify(open_store(str(tmp_path / "said")))
+    assert [(fault.row, fault.column) for fault in found if "was taken down and is there" in fault.what] == [
+        (0, "sample_id")
+    ]
 
 
 def test_the_library_datasets_opens_them_by_split(

@@ -1,5 +1,6 @@
 """Datasets of older formats: those in `formats/`, as the versions of their time wrote them."""
 
+import json
 import shutil
 import tarfile
 from collections.abc import Callable
@@ -17,7 +18,9 @@ from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
 from tests.publishing.failing import Failing, Killed, kill
 from tests.publishing.folders import files, manifest_of, put, seen_by_card, seen_by_manifest
+from tools.compare.datasets import compare_datasets
 from tools.dataset import open_dataset
+from tools.report.captions import measure
 from tools.report.page import render_report
 from tools.verify.verify import verify
 
@@ -138,3 +141,19 @@ def test_format_2_keeps_its_splits_when_it_is_published_again(
         sample_id: split.replace("test", "test_seen") for sample_id, split in was.items()
     }
     assert verify(open_store(str(format_2))) == []
+
+
+def test_settings_are_read_by_the_names_that_they_have_now(
+    units: list[FinishedUnit], make_build: Callable[..., Build], tmp_path: Path
+) -> None:
+    put(make_build(), units, tmp_path / "new")
+    shutil.copytree(tmp_path / "new", tmp_path / "old")
+    path = tmp_path / "old" / "manifest.json"
+    content = json.loads(path.read_text())
+    policy = content["config"]["grounding"]
+    policy["least_words"] = policy.pop("min_words")
+    path.write_text(json.dumps(content))
+    old, new = (open_dataset(str(tmp_path / name)) for name in ("old", "new"))
+    assert old.manifest.config == new.manifest.config
+    assert compare_datasets(old, new).settings == {}
+    assert measure(old).rows

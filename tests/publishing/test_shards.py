@@ -8,13 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from datasets import Features
+from pydantic import BaseModel
 
+from pipeline.publishing import joining
 from pipeline.publishing.grouping import Group
 from pipeline.publishing.layout import card_features, columns, leaves, published_row, shard_schema, writer_options
-from pipeline.publishing.row_groups import row_groups
+from pipeline.publishing.row_groups import row_bytes, row_groups
 from pipeline.publishing.shards import ShardTask, make_shard, read_entry
 from pipeline.publishing.units import FinishedUnit, UnitPart
+from schemas.arrow import fitted
 from tools.verify.content import content_hash, row_digest
 
 
@@ -94,6 +98,36 @@ def test_a_shard_is_made_from_its_task_and_tables_alone(units: list[FinishedUnit
         assert (entry.first_id, entry.last_id) == (task.group.parts[0].sites[0], task.group.parts[0].sites[-1])
         assert entry.row_groups > 1
         assert read_entry(file, task.path("0" * 64)) is None  # not what its name promises
+
+
+def test_a_unit_of_many_bytes_is_joined_piece_by_piece(
+    units: list[FinishedUnit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column of Arrow's in one piece has less than 2 GiB; the table of such a unit is in several."""
+    task, tables = task_of(units[1]), units[1].load()
+    make_shard(task, [tables], tmp_path / "whole")
+    monkeypatch.setattr(joining, "MOST_BYTES", int(row_bytes(tables.imagery).max() * 2.5))
+    sites = task.group.parts[0].sites
+    assert list(joining.runs(tables.imagery, reversed(sites))) == [sites[:2], sites[2:4], sites[4:]]
+    taken: list[int] = []
+
+    def noted(record: type[BaseModel], table: pa.Table) -> pa.Table:
+        taken.append(table.num_rows)
+        return fitted(record, table)
+
+    monkeypatch.setattr(joining, "fitted", noted)
+    rows_of = range(tables.imagery.num_rows)
+    cut = replace(tables, imagery=pa.concat_tables([tables.imagery.slice(row, 1) for row in rows_of]))
+    make_shard(task, [cut], tmp_path / "cut")
+    assert taken[::3] == [2, 2, 1]
+    assert pq.read_table(tmp_path / "cut").equals(pq.read_table(tmp_path / "whole"))
+    entries = []
+    for name in ("whole", "cut"):
+        with (tmp_path / name).open("rb") as file:
+            entries.append(read_entry(file, task.path(hashlib.sha256((tmp_path / name).read_bytes()).hexdigest())))
+    assert entries[0] is not None
+    assert entries[1] is not None
+    assert (entries[0].content, entries[0].counts) == (entries[1].content, entries[1].counts)
 
 
 def test_what_decides_a_shard_is_in_its_recipe(units: list[FinishedUnit]) -> None:

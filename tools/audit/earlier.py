@@ -21,7 +21,7 @@ def entries_of(earlier: Decisions | None) -> dict[str, Edited | Rejected]:
 def still_stands(standing: Edited | Rejected, one: Judged | None, sample: Sample | None) -> bool:
     """Whether an entry goes into the next file as it is.
 
-    It does while the decision that it is of is in force, and where the text that it made is what was judged since.
+    It does while the decision that it is of is in force, and where a text that it made is what was judged since.
 
     Args:
         standing: the entry.
@@ -32,7 +32,8 @@ def still_stands(standing: Edited | Rejected, one: Judged | None, sample: Sample
         return one.verdict == ("edit" if isinstance(standing, Edited) else "reject")
     if sample is None or isinstance(standing, Rejected):
         return False
-    return all(edit.text == getattr(sample, COLUMNS[edit.variant]) for edit in standing.edits)
+    # Of several edits some may be stale: publishing passes over those.
+    return any(edit.text == getattr(sample, COLUMNS[edit.variant]) for edit in standing.edits)
 
 
 def based_on(made: Edited | Rejected, standing: Edited | Rejected | None, sample: Sample) -> Edited | Rejected:

@@ -16,7 +16,7 @@ from pipeline.publishing.distractor_files import put_files
 from pipeline.publishing.exclusions import Excluded
 from pipeline.publishing.manifest import Counts, Manifest, ShardEntry
 from pipeline.publishing.rewrite import in_split, light_rows, rewrite_shard
-from pipeline.publishing.shards import file_entry
+from pipeline.publishing.shards import copy_file
 from pipeline.publishing.split_file import SPLIT_FILE, split_file
 from pipeline.publishing.tables import EXCLUDED, write_records
 from pipeline.reliability import ALL, Reliability
@@ -104,12 +104,7 @@ def _shard(dataset: Dataset, shard: ShardEntry, out: Store, chosen: Chosen) -> t
 def _copied(dataset: Dataset, shard: ShardEntry, out: Store) -> ShardEntry:
     temporary = out.scratch()
     try:
-        with dataset.store.reader(shard.path) as source, temporary.open("wb") as target:
-            while block := source.read(2**22):
-                target.write(block)
-        with temporary.open("rb") as file:
-            if file_entry(file, shard.path).sha256 != shard.sha256:
-                raise MachineError(f"{dataset.store.url}/{shard.path} is damaged. See `geoscribe verify`.")
+        copy_file(dataset.store, shard, temporary)
         out.adopt_new(temporary, shard.path)
     except OSError as error:
         raise MachineError(f"cannot copy {shard.path} to {out.url}: {error}") from error

@@ -73,17 +73,19 @@ def _distractors_of(
             yield Fault(
                 path, None, None, f"{len(rows)} rows; the manifest counts {whole.counts.distractors.get(split)}"
             )
-        known = {one.sample_id for one in placed}
-        for row in rows:
+        known, gone = {one.sample_id for one in placed}, set(whole.removed)
+        for number, row in enumerate(rows):
             if row["sample_id"] in known:
-                yield Fault(path, row["sample_id"], "sample_id", "is that of a sample, or stands twice")
+                yield Fault(path, number, "sample_id", "is that of a sample, or stands twice")
             known.add(row["sample_id"])
+            if row["sample_id"] in gone:
+                yield Fault(path, number, "sample_id", "was taken down and is there")
             if row["split"] != split:
-                yield Fault(path, row["sample_id"], "split", f"{row['split']!r}, not {split!r}")
+                yield Fault(path, number, "split", f"{row['split']!r}, not {split!r}")
             if row["description"] is not None or row["street_view"] is not None:
-                yield Fault(path, row["sample_id"], None, "a distractor with a text or a street view")
+                yield Fault(path, number, None, "a distractor with a text or a street view")
             if row["aerial_chip"] is None and row["map_chip"] is None:
-                yield Fault(path, row["sample_id"], None, "a distractor without a chip")
+                yield Fault(path, number, None, "a distractor without a chip")
 
     return faults
 

@@ -120,7 +120,7 @@ class Guard:
             is_session: whether a cookie is a session's.
             secure: whether plain http is refused: behind a proxy, what has not come through it.
         """
-        self.app, self.hosts, self.bucket = app, frozenset(hosts), bucket
+        self.app, self.hosts, self.bucket = app, frozenset(host.lower() for host in hosts), bucket
         self.is_session, self.secure = is_session, secure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,7 +144,7 @@ class Guard:
 
     def _refusal(self, request: Request) -> Response | None:
         # A page elsewhere whose name was made to point here (DNS rebinding) comes with its own host name.
-        host = re.sub(r":\d+$", "", request.headers.get("host", "")).strip("[]")
+        host = re.sub(r":\d+$", "", request.headers.get("host", "")).strip("[]").lower()
         if "*" not in self.hosts and host not in self.hosts:
             return PlainTextResponse("this desk does not go by that name (geoscribe audit open --name)", 421)
         if self.secure and request.url.scheme != "https":
