@@ -110,6 +110,17 @@ def test_a_queue_that_is_not_there_is_told(page: Page) -> None:
         assert page.client.get(there, headers=accepts).status_code == 200
 
 
+def test_the_start_offers_what_is_left_to_do(room: Room) -> None:
+    planned(room.desk, room.library, samples=2)
+    page, other = Page(room, "ann"), Page(room, "bob")
+    assert 'class="button"' in page.client.get("/").text
+    while tasks := page.next():
+        assert page.decide(tasks[0]).status_code == 200
+    start = page.client.get("/").text
+    assert ("Look back" in start, 'class="button"' in start) == (True, False)
+    assert "nothing for you" in other.client.get("/").text
+
+
 def test_where_a_camera_and_a_thing_of_the_map_are_on_a_chip(page: Page) -> None:
     (task,) = page.next(count=1)
     by_role = {picture["role"]: picture for picture in task["pictures"]}
