@@ -124,8 +124,10 @@ def _fields_of(
 def _default(info: FieldInfo, rows: int, where: str) -> pa.Array:
     if info.is_required():
         raise ValueError(f"{where} is missing")
-    kind, _ = _optional(info.rebuild_annotation())
-    return pa.repeat(pa.scalar(info.get_default(call_default_factory=True), _type(kind)), rows)
+    kind = _type(_optional(info.rebuild_annotation())[0])
+    if not rows:  # Arrow repeats no list no times
+        return pa.array([], kind)
+    return pa.repeat(pa.scalar(info.get_default(call_default_factory=True), kind), rows)
 
 
 def _fit(array: pa.Array, annotation: Any, where: str) -> pa.Array:

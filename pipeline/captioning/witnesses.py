@@ -12,6 +12,7 @@ from pipeline.captioning.base import Evidence
 from pipeline.captioning.directions import direction_error
 from pipeline.captioning.language.base import Language
 from pipeline.captioning.language.rules import Side
+from pipeline.captioning.looks import own_looks
 from pipeline.perception.directions import ASSUMED_HFOV_DEG, position_of, turn_between
 from schemas.records import Cue, FactKind, MapFact, Note, Position, StreetView
 
@@ -130,11 +131,14 @@ def _of_cue(cue: Cue, views: dict[str, StreetView], main: StreetView | None, lan
         kind: FactKind = cue.label  # type: ignore[assignment]  # a map cue's label is its fact's kind
         return _of_map(cue.cue_id, kind, cue.category or "", texts, cue, main, language)
     angle, width = _seen_angle(cue, views, main)
-    called = language.called("object", cue.label, cue.attribute) if cue.kind == "object" else ""
+    looks = own_looks(cue)
+    # An unsure colour is called as it is told (`pale`), and speaks for itself too: it is not to be held false.
+    names = [language.called("object", cue.label, look) for look in (next(iter(looks), None), cue.attribute)]
+    called = names[0] if cue.kind == "object" else ""
     return Testimony(
         id=cue.cue_id,
         witness="ocr" if cue.kind == "text" else "detector",
-        words=" ".join((cue.attribute or "", cue.label, called)),
+        words=" ".join(dict.fromkeys(filter(None, (cue.attribute, *looks, cue.label, *(names if called else ()))))),
         called=called,
         texts=texts if cue.kind == "text" else (),
         kind=None,

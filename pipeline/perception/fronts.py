@@ -55,16 +55,16 @@ def settled(segments: Sequence[Segment], pixels: Pixels, words: Words) -> list[S
     ground = [segment.mask for segment in segments if words[segment.label].group == "ground"]
     if not ground:
         return list(segments)
-    under, lightness = np.logical_or.reduce(ground), small_lightness(pixels)
+    end, lightness = far_end(np.logical_or.reduce(ground)), small_lightness(pixels)
 
     def label(segment: Segment) -> str:
-        if segment.label == TREE and PLANTS in words and is_low(segment.mask, under, SHRUB):
+        if segment.label == TREE and PLANTS in words and is_low(segment.mask, end, SHRUB):
             return PLANTS
         is_wall = (
             segment.label in BUILDING
             and WALL in words
             and area(segment.mask) >= LARGE * segment.mask.size
-            and is_low(segment.mask, under, LOW)
+            and is_low(segment.mask, end, LOW)
             and not is_front(segment.mask, lightness, segments)
         )
         return WALL if is_wall else segment.label
@@ -126,23 +126,32 @@ def openings(inner: Bools, lightness: Floats) -> int:
     return len(corners)
 
 
-def is_low(mask: Bools, ground: Bools, most: float) -> bool:
+def far_end(ground: Bools) -> int:
+    """Row of the far end of a view's ground, which has some: at or below the horizon."""
+    rows = np.count_nonzero(_largest(ground), axis=1)
+    return int(np.searchsorted(np.cumsum(rows), FAR_END * rows.sum()))
+
+
+def is_low(mask: Bools, end: int, most: float) -> bool:
     """Whether a mask is surely at most so many times as high as the camera, where its ground is level.
 
     What stands on level ground, its foot at row f and its top at row t, is (f - t) / (f - h) times as high as the
     camera, where h is the horizon's row. The horizon is at or above the ground's far end, whose row makes that the
     greatest height.
+
+    Args:
+        mask: height x width.
+        end: row of the ground's far end.
+        most: heights of the camera.
     """
     height = mask.shape[0]
-    below = np.count_nonzero(_largest(ground), axis=1)
-    far_end = int(np.searchsorted(np.cumsum(below), FAR_END * below.sum()))
     columns = np.flatnonzero(mask.any(axis=0))
     top = mask[:, columns].argmax(axis=0)
     foot = height - 1 - mask[::-1, columns].argmax(axis=0)
-    footed = foot > far_end + BELOW * height
+    footed = foot > end + BELOW * height
     if footed.mean() < FOOTED or (top <= height * 0.005).mean() > CUT:
         return False
-    return float(np.median((foot - top)[footed] / (foot - far_end)[footed])) <= most
+    return float(np.median((foot - top)[footed] / (foot - end)[footed])) <= most
 
 
 def _largest(mask: Bools) -> Bools:

@@ -8,6 +8,8 @@ import os
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
+from itertools import count, repeat
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,7 +25,7 @@ from tools.audit import log
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import tasks
 from tools.audit.decisions import decide, skip, undo
-from tools.audit.exchange import argilla, label_studio
+from tools.audit.exchange import argilla, label_studio, reading
 from tools.audit.exchange.importing import Imported, aliases_of, record_replies, take_back_replies
 from tools.audit.exchange.items import Reply, items_of, new_folder, tasks_to_export
 from tools.audit.figures import figures_of
@@ -328,6 +330,12 @@ def test_a_disagreement_with_an_imported_answer_goes_to_a_lead(desk: Desk, libra
         ("label-studio", b'[{"data": ' + b'{"x":' * 100_000),
         ("label-studio", LONGEST % b"NaN"),
         ("label-studio", LONGEST % b"Infinity"),
+        ("label-studio", LONGEST % (b"9" * 5_000)),
+        ("label-studio", LONGEST % b"1" + b"]"),
+        ("label-studio", b"[%s %s]" % (LONGEST[1:-1] % b"1", LONGEST[1:-1] % b"1")),
+        ("label-studio", b"[%s,]" % (LONGEST[1:-1] % b"1")),
+        ("label-studio", LONGEST % b'1, "note": "\xff"'),
+        ("argilla", b""),
     ],
 )
 def test_files_that_are_no_exports_are_refused(tmp_path: Path, tool: str, data: bytes) -> None:
@@ -336,6 +344,28 @@ def test_files_that_are_no_exports_are_refused(tmp_path: Path, tool: str, data: 
         list(TOOLS[tool].read(tmp_path / "x.json"))
     with pytest.raises(ConfigError, match="No such file"):
         list(TOOLS[tool].read(tmp_path / "absent.json"))
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_parsed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "MOST_BYTES", len(LONGEST))
+    (tmp_path / "x.json").write_bytes(b"[" * (len(LONGEST) + 1))
+    with pytest.raises(ConfigError, match=rf"more than {len(LONGEST)} bytes"):
+        list(label_studio.read(tmp_path / "x.json"))
+    (tmp_path / "x.json").write_bytes((LONGEST % b"1").ljust(len(LONGEST)))
+    assert [reply.task_id for reply in label_studio.read(tmp_path / "x.json")] == ["x"]
+
+
+@pytest.mark.parametrize("undoes", [False, True])
+def test_no_more_answers_are_read_than_there_are_tasks(desk: Desk, library: Library, undoes: bool) -> None:
+    planned(desk, library, samples=2)
+    read = count()
+    endless = (Reply(f"nowhere-{next(read)}", "", "7", "accept", [], {}, [], "", 0) for _ in repeat(None))
+    record_them = take_back_replies if undoes else partial(record_replies, library=library)
+    with pytest.raises(ConfigError, match="nowhere-2"):
+        record_them(desk, replies=endless, people=PEOPLE, tool="label-studio")
+    assert next(read) == 3
 
 
 def test_what_the_commands_refuse(desk: Desk, library: Library, tmp_path: Path) -> None:

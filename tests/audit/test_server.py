@@ -99,6 +99,15 @@ def test_pictures_come_by_task_and_role_only(page: Page) -> None:
     assert page.client.get("/static/%2e%2e/records.py").status_code == 404
     shown = page.client.get("/nowhere<b>", headers={"Accept": "text/html,*/*"})
     assert (shown.status_code, 'href="/"' in shown.text, "nowhere" in shown.text) == (404, True, False)
+    assert "<h1>Not found</h1>" in shown.text
+
+
+def test_a_queue_that_is_not_there_is_told(page: Page) -> None:
+    accepts = {"Accept": "text/html"}
+    shown = page.client.get("/desk?plan=nowhere%3Cb%3E", headers=accepts)
+    assert (shown.status_code, "no such queue" in shown.text, "nowhere" in shown.text) == (404, True, False)
+    for there in ("/desk", "/desk?plan=first", "/desk?plan=disagreements"):
+        assert page.client.get(there, headers=accepts).status_code == 200
 
 
 def test_where_a_camera_and_a_thing_of_the_map_are_on_a_chip(page: Page) -> None:

@@ -113,7 +113,7 @@ def test_classes_are_in_the_recipe_of_cues_and_of_the_composer(monkeypatch: pyte
 
 
 def test_colours_are_in_the_recipe_of_cues(monkeypatch: pytest.MonkeyPatch) -> None:
-    ensemble = Ensemble([SuperpixelSegmenter(Superpixels())])
-    before = ensemble.fingerprint()
+    before = Ensemble([SuperpixelSegmenter(Superpixels())]).fingerprint()
+    assert Ensemble([SuperpixelSegmenter(Superpixels())]).fingerprint() == before
     monkeypatch.setattr("pipeline.perception.ensemble.colour_boxes", lambda: looks.colour_boxes()[1:])
-    assert ensemble.fingerprint() != before
+    assert Ensemble([SuperpixelSegmenter(Superpixels())]).fingerprint() != before

@@ -5,6 +5,7 @@ Builds of real photos are held against it in `test_corpus_builds`.
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from pipeline.engine.build_file import load_build
 from pipeline.publishing import distractor_files, shards
 from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.distractors import Chosen
-from pipeline.publishing.joining import join
+from pipeline.publishing.joining import LayerRows, join
 from pipeline.publishing.layout import columns, published
 from pipeline.publishing.units import UnitPart, UnitTables
 from pipeline.storage import open_store
@@ -46,9 +47,10 @@ def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         rows["samples"] += table.num_rows
         return table
 
-    def alone(chosen: Chosen) -> pa.Table:
-        table = of_distractors(chosen)
-        assert table.equals(pa.Table.from_pylist(list(joined_records.distractor_rows(chosen)), schema=columns()))
+    def alone(chosen: Chosen, imagery: LayerRows) -> pa.Table:
+        table = of_distractors(chosen, imagery)
+        by_records = joined_records.distractor_rows(replace(chosen, sites=tuple(imagery.ids)))
+        assert table.equals(pa.Table.from_pylist(list(by_records), schema=columns()))
         rows["distractors"] += table.num_rows
         return table
 

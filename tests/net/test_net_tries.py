@@ -61,7 +61,7 @@ def test_words_do_not_say_how_often_something_in_passing_was_met_before(
     for number, before in enumerate(([], [said(503)], [said(503), said(500)])):
         url = server.on(f"/{number}", *before, said(404))
         with pytest.raises(SiteError) as caught:
-            make_session({"tries": 3, "longest_wait_s": 0.01}).fetch(Request(url))
+            make_session({"tries": 3, "max_wait_s": 0.01}).fetch(Request(url))
         assert server.count(f"/{number}") == len(before) + 1
         told.append((caught.value.reason, caught.value.detail.replace(f"/{number}", "/x")))
     assert set(told) == {(Reason.GONE, "127.0.0.1/x: status 404")}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
-from pipeline.perception.fronts import LOW, is_low, settled
+from pipeline.perception.fronts import LOW, far_end, is_low, settled
 from pipeline.perception.masks import Bools
 from pipeline.perception.vocabulary import vocabulary
 from tests.examples import examples
@@ -39,7 +39,7 @@ def test_the_height_over_level_ground_is_that_of_the_thing_wherever_the_horizon_
     tall: float, horizon: int, aside: float
 ) -> None:
     side, ground = street(tall, horizon=horizon, aside=aside)
-    if is_low(side, ground, LOW):
+    if is_low(side, far_end(ground), LOW):
         assert tall <= LOW * 1.05
     elif side[0].mean() == 0:  # all of it is seen
         assert tall > LOW * 0.75
@@ -48,16 +48,16 @@ def test_the_height_over_level_ground_is_that_of_the_thing_wherever_the_horizon_
 def test_what_hides_its_own_foot_or_goes_on_beyond_the_view_is_of_no_known_height() -> None:
     side, ground = street(2.0)
     hidden = side & (np.arange(HEIGHT)[:, None] < HORIZON)
-    assert is_low(side, ground, LOW)
-    assert not is_low(hidden, ground, LOW)
+    assert is_low(side, far_end(ground), LOW)
+    assert not is_low(hidden, far_end(ground), LOW)
     cut = side.copy()
     cut[:, WIDTH // 2 + 40 :] |= np.arange(HEIGHT)[:, None] < HORIZON
-    assert not is_low(cut, ground, LOW)
+    assert not is_low(cut, far_end(ground), LOW)
     ground[20:23] = True  # crumbs along a roof
-    assert is_low(side, ground, LOW)
+    assert is_low(side, far_end(ground), LOW)
     across = np.zeros_like(side)
     across[60:130] = True
-    assert not is_low(across, np.arange(HEIGHT)[:, None] * np.ones(WIDTH) >= 130, LOW)  # who knows how far off
+    assert not is_low(across, far_end(np.arange(HEIGHT)[:, None] * np.ones(WIDTH) >= 130), LOW)  # who knows how far off
 
 
 def told(pixels: Pixels, tall: float, *more: Segment) -> list[str]:

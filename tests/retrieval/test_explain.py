@@ -170,3 +170,6 @@ def test_a_tower_without_attention_has_words_alone() -> None:
     model.clip.transformer.resblocks[0].attn = torch.nn.Identity()
     with pytest.raises(ConfigError, match="CLIP's own attention"):
         relevance(trained, texts[0], "aerial", pixels[0])
+    del model.clip.transformer.resblocks[:]
+    with pytest.raises(ConfigError, match="a text tower without blocks"):
+        relevance(trained, texts[0], "aerial", pixels[0])

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from pipeline.errors import ConfigError
 
@@ -310,6 +311,24 @@ def test_planet_does_not_read_the_padding() -> None:
 def test_centred_signatures_differ_in_what_is_not_common() -> None:
     common = torch.rand(1, 48) + torch.tensor([[0.0] * 47 + [1.0], [0.0] * 46 + [1.0, 0.0]])
     assert float((centred(common)[0] * centred(common)[1]).sum()) == pytest.approx(-1, abs=1e-5)
+
+
+def test_a_text_tower_without_blocks_is_the_mean_of_its_words() -> None:
+    config = CrossText2Loc(family="crosstext2loc", clip=SHAPE.model_copy(update={"text_layers": 0}), context=24)
+    model, _ = build_model(config, 1)
+    tokens = ClipTokens(24)
+    with torch.no_grad():
+        red, mixed, twice, other = model.encode_text(
+            torch.from_numpy(tokens(["a red house", "house red a", "a red house a red house", "a red church"]))
+        )
+        table = model.clip.token_embedding.weight[torch.from_numpy(tokens(["a red house"])[0, 1:5])]
+        wanted = model.clip.ln_final(table.mean(dim=0)) @ model.clip.text_projection
+    assert torch.allclose(red, wanted / wanted.norm(), atol=1e-6)
+    assert torch.allclose(red, mixed, atol=1e-6)
+    assert not torch.allclose(red, twice, atol=1e-3)  # the end mark counts once
+    assert not torch.allclose(red, other, atol=1e-3)
+    with pytest.raises(ValidationError, match="text_layers of 1 or more"):
+        Planet(family="planet", clip=config.clip)
 
 
 def test_random_weights_follow_from_the_seed() -> None:

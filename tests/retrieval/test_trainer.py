@@ -20,6 +20,7 @@ from tests.tools.conftest import publish
 torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
 
 from tools.retrieval.models.anchored import Anchored  # noqa: E402
+from tools.retrieval.train.augment import drop_tokens, either  # noqa: E402
 from tools.retrieval.train.config import load_retrieval, parse_retrieval  # noqa: E402
 from tools.retrieval.train.log import read_log  # noqa: E402
 from tools.retrieval.train.trainer import train  # noqa: E402
@@ -131,6 +132,29 @@ def test_hard_negatives_are_sought_and_survive_a_stop(fields_dataset: str, tmp_p
     run(second, 13)
     same(run(first), run(second))
     assert torch.load(tmp_path / "a" / "last.pt", weights_only=True)["alike"].shape == (160, 32)
+
+
+def test_changed_texts_survive_a_stop(fields_dataset: str, tmp_path: Path) -> None:
+    first, second = (settings(fields_dataset, tmp_path / name, drop_tokens=0.3) for name in ("a", "b"))
+    for raw in (first, second):
+        raw["data"]["also"] = "description_short"
+    run(second, 7)
+    same(run(first), run(second))
+
+
+def test_texts_are_changed_by_lot() -> None:
+    torch.manual_seed(1)
+    text, also = torch.tensor([[8, 1, 9, 0]] * 400), torch.tensor([[8, 2, 9, 0], [8, 9, 0, 0]] * 200)
+    found = either(text, also)
+    assert 50 < int((found[::2, 1] == 2).sum()) < 150
+    assert torch.equal(found[1::2], text[1::2])  # where the second text is empty
+    text = torch.tensor([[8, 1, 2, 3, 4, 9, 0], [8, 5, 9, 0, 0, 0, 0]] * 200)
+    for row, kept in zip(text.tolist(), drop_tokens(text, 0.5).tolist(), strict=True):
+        tokens = [token for token in kept if token not in (0, 8, 9)]
+        assert kept == [8, *tokens, 9, *[0] * (len(kept) - len(tokens) - 2)]
+        assert tokens == [token for token in row if token in tokens]
+    assert 300 < int((drop_tokens(text, 0.5)[::2] > 0).sum() - 400) < 500  # half of 800
+    assert torch.equal(drop_tokens(text, 0.0), text)
 
 
 @pytest.mark.parametrize("family", ["geobridge", "planet"])

@@ -255,7 +255,7 @@ def silent() -> Iterator[tuple[str, list[socket.socket]]]:
 
 
 def test_a_host_that_never_answers(config: Callable[..., Path], standin: Running, geoscribe: Command) -> None:
-    patience = {"network__read_timeout_s": 0.5, "network__longest_wait_s": 2, "network__tries": 3}
+    patience = {"network__read_timeout_s": 0.5, "network__max_wait_s": 2, "network__tries": 3}
     with silent() as (nobody, _):
         street = {"photos": panoramax(standin) | {"endpoint": f"{nobody}/api"}}
         file = config(sources__street=street, **patience)
@@ -301,7 +301,7 @@ def test_a_server_whose_clock_is_off_by_a_day(
     with front_of(standin.api, of_another_day) as front:
         street = {"photos": panoramax(standin) | {"endpoint": f"{front.url}/panoramax/api"}}
         file = config(
-            sources__street=street, network__tries=5, network__longest_wait_s=10, limits__allowed_failed_share=1.0
+            sources__street=street, network__tries=5, network__max_wait_s=10, limits__allowed_failed_share=1.0
         )
         built = geoscribe("build", file, "--stages", "imagery")
     assert built.code == 0, built.out

@@ -170,7 +170,7 @@ def test_with_every_fault_on_no_key_is_left_anywhere(tmp_path: Path) -> None:
             sampling={"spacing_m": 20, "max_sites": 100},
             limits__allowed_missing_share=1.0,  # chips are among what every fault takes
             network__tries=3,
-            network__longest_wait_s=3,
+            network__max_wait_s=3,
             network__total_timeout_s=20,
         )
         assert run(tmp_path, "sources", "check", file) in {0, 1}

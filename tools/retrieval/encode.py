@@ -41,7 +41,7 @@ def encode(
         ConfigError: an encoder gives NaN, or not one vector a row.
         MachineError: a picture is damaged.
     """
-    needed = replace(wanted, views=tuple(encode_views), signatures=False)
+    needed = replace(wanted, views=tuple(encode_views), signatures=False, also=None)
     ids: dict[str, list[str]] = {"text": [], **{view: [] for view in encode_views}}
     vectors: dict[str, list[NDArray[np.floating]]] = {name: [] for name in ids}
     for batch in batches(index, needed):

@@ -143,9 +143,12 @@ class Composer:
                 candidate = next((w for w in wordings if _words(w) >= _LEAST_WORDS), wordings[0])
                 if count_clip_tokens(_text(candidate)) <= aim and self._is_of_photos(candidate, site.cues):
                     yield candidate
-        if standpoint is not None and self._settings.max_map_share == 1:
+        if standpoint is not None and self._may_stand_alone(standpoint):
             yield told(plan, standpoint, [])
         yield from (told(plan, None, [fact]) for fact in around if fact.seen or self._settings.max_map_share == 1)
+
+    def _may_stand_alone(self, standpoint: Standpoint) -> bool:
+        return standpoint.seen or self._settings.max_map_share == 1
 
     def _is_of_photos(self, candidate: Sequence[Told], cues: Sequence[Cue]) -> bool:
         """Whether no more sentences rest on the map alone than the settings allow."""
@@ -173,7 +176,7 @@ class Composer:
         from_map = self._settings.max_map_share == 1
         cases: list[tuple[Standpoint | None, Sequence[Fact]]] = [
             *((standpoint, chosen[:count]) for count in range(len(chosen), 0, -1)),
-            *((standpoint, []) for _ in range(standpoint is not None and from_map)),
+            *((one, []) for one in (standpoint,) if one is not None and self._may_stand_alone(one)),
             *((None, [fact]) for fact in around if fact.seen or from_map),
         ]
         for held, facts in cases:
@@ -209,6 +212,8 @@ def _first_within(limit: int, candidates: Iterator[list[Told]]) -> list[Told]:
         if tokens <= limit:
             return candidate
         shortest = tokens if shortest is None else min(shortest, tokens)
+    if shortest is None:
+        raise SiteError(Reason.TOO_LITTLE_TO_SAY, "nothing that rests on more than the map")
     raise SiteError(Reason.TOO_LONG, f"{shortest} tokens in the shortest wording, at most {limit} allowed")
 
 

@@ -40,7 +40,7 @@ def _orders() -> re.Pattern[str]:
 
 
 def is_order(text: str) -> bool:
-    """Whether it addresses a model, in a language of `orders.yaml`; English: see `text.is_instruction`."""
+    """Whether it addresses a model, in a language of `orders.yaml`; English: see `instructions.is_instruction`."""
     plain = unicodedata.normalize("NFKC", text)
     return is_instruction(plain) or _orders().search(plain.casefold()) is not None
 

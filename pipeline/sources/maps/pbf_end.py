@@ -19,6 +19,8 @@ _FULL = 8_000
 """Objects: the limit of libosmium and Osmosis."""
 _MOST_BYTES = 32 * 2**20
 """Of a blob, by the format."""
+_MOST_HEADER_BYTES = 64 * 2**10
+"""The same of what stands before one."""
 _MESSAGES = {
     "BlobHeader": ("optional string type = 1", "optional int32 datasize = 3"),
     "Blob": ("optional bytes raw = 1", "optional bytes zlib_data = 3"),
@@ -56,7 +58,10 @@ def missing_end(path: Path) -> str | None:
 def _data_blobs(file: BinaryIO) -> Iterator[tuple[int, int]]:
     """First byte and length of each blob of objects."""
     while start := file.read(4):
-        header = _CLASSES["BlobHeader"].FromString(file.read(*struct.unpack(">I", start)))
+        (length,) = struct.unpack(">I", start)
+        if not 0 < length <= _MOST_HEADER_BYTES:
+            raise ValueError(f"a blob's header of {length} bytes")
+        header = _CLASSES["BlobHeader"].FromString(file.read(length))
         if header.datasize < 0:
             raise ValueError("a blob of negative length")
         place = file.tell(), header.datasize

@@ -343,6 +343,21 @@ def test_a_sign_and_the_map_s_name_become_one_statement() -> None:
     assert "Booksellers" not in sentence.text
 
 
+@pytest.mark.parametrize(
+    ("sign", "place", "told"), [("near", "far", False), ("far", "far", True), ("near", "near", True)]
+)
+def test_a_sign_with_large_letters_is_not_as_far_off_as_a_far_point_of_the_map(
+    sign: str, place: str, told: bool
+) -> None:
+    cues = [
+        cue("t1", "text", "sign", text="TRIDENT", position="left", depth=sign),
+        cue("m1", "map", "poi", category="coffee_shop", text="Trident", distance_m=80.0, position="left", depth=place),
+    ]
+    description = describe(site(cues))
+    assert '"TRIDENT"' in description.long
+    assert ("80 m" in description.long) == told
+
+
 def test_a_sign_against_the_map_s_direction_is_told_alone() -> None:
     cues = [
         cue("t1", "text", "sign", text="TRIDENT", position="left"),
@@ -588,3 +603,20 @@ def test_the_road_that_the_photos_show_underfoot_is_seen_and_told_as_the_map_has
         assert "paved" not in told.long
         assert len(told.long.split()) >= 12
         assert {"m1", "o2"} <= set(sentence.cue_ids)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_a_road_underfoot_that_is_all_that_the_photos_show_is_told_by_itself(share: float) -> None:
+    street = cue("m1", "map", "road", category="residential", distance_m=2.0, bearing_deg=10.0)
+    ground = cue("o1", "object", "paved ground", position="ahead", view_id="0")
+    pond = cue("m2", "map", "water", category="pond", distance_m=20.0, bearing_deg=44.0)
+    composer = Composer(config.Composer(min_seen=1, max_map_share=share), seed=0)
+    for cues in ([street, ground], [street, ground, pond]):
+        told = describe(site(cues), composer)
+        assert "residential street" in told.long
+        assert "residential street" in told.short
+        assert share or "pond" not in told.long
+    unseen = Composer(config.Composer(min_seen=0, max_map_share=0.0), seed=0)
+    (refused,) = unseen.describe([site([street, pond])])
+    assert isinstance(refused, SiteError)
+    assert refused.reason is Reason.TOO_LITTLE_TO_SAY

@@ -91,7 +91,7 @@ def test_cues_carry_the_looks_that_the_composer_would_tell() -> None:
     assert found == [
         {"words": "CAFE", "letters": "white", "background": "red"},
         {"what": "grey road", "lines": "yellow"},
-        {"what": "wall"},
+        {"what": "pale wall"},
         {"what": "white wall"},
         {"what": "two-storey house"},
     ]

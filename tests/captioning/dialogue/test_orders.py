@@ -1,12 +1,14 @@
 """Orders to a model on signs, and the signs of streets that use the same words."""
 
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from pipeline.captioning.dialogue.noting import notes_of
-from pipeline.captioning.dialogue.quoting import is_order, model_text, usable
+from pipeline.captioning.dialogue.quoting import ORDERS, is_order, model_text, usable
+from pipeline.perception import instructions
 from pipeline.perception.text import clean, is_personal
 from prompts.replies import Observation, Thing, Writing
 from tests.captioning.places import cue, view
@@ -44,3 +46,12 @@ def test_orders_reach_no_turn_after_the_one_that_met_them(text: str) -> None:
     notes = notes_of([(view(0, 0.0, b""), seen)], "road")
     assert [note for note in notes if note.kind == "lettering"] == []
     assert not any(text in f"{note.what} {note.looks}" for note in notes)
+
+
+def test_a_long_text_is_read_in_time_that_grows_as_it_does() -> None:
+    """No pattern looks through all the rest of a text, or of a word, from each of its places."""
+    by_language = yaml.safe_load(ORDERS.read_text(encoding="utf-8"))
+    for pattern in (*instructions._PATTERNS, *(one for many in by_language.values() for one in many)):
+        assert not re.search(r"\.(?:[*+]|\{\d*,\})", pattern), pattern
+    for part in ("sag ", "réponds", "ignore all ", "répon", "say yes ", "a ", "\u0430", "1", "<a"):
+        assert not is_order(part * (20_000 // len(part)) + "."), part

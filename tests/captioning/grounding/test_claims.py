@@ -9,7 +9,7 @@ from pipeline.captioning.grounding.claims import Witnesses, judge_claim
 from pipeline.captioning.language import LANGUAGES, language_of
 from pipeline.captioning.witnesses import gather_testimony
 from pipeline.config.captioning import Grounding
-from schemas.records import Claim, Cue, FactKind, ImageryRow, Note, Position
+from schemas.records import Claim, Cue, FactKind, ImageryRow, Look, Note, Position
 from tests.captioning.language.cases import cases
 from tests.captioning.places import cue, place
 
@@ -246,3 +246,23 @@ def test_a_place_without_map_heading_or_text_contradicts_nothing() -> None:
     seen = known(heading_deg=None)
     for text in ("A church is on the left.", 'A sign reads "CAFE".', "A river is behind.", "Two trees stand ahead."):
         assert judge_claim(claim(text), seen).outcome == "not_witnessed"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "outcome"),
+    [
+        ("en", "A pale building stands on the left.", "supported"),
+        ("en", "A red building stands on the left.", "not_witnessed"),
+        ("de", "Links steht ein helles Gebäude.", "supported"),
+        ("de", "Links steht ein rotes Gebäude.", "not_witnessed"),
+    ],
+)
+def test_a_detector_bears_out_an_unsure_colour_in_the_word_that_it_is_told_by(
+    code: str, text: str, outcome: str
+) -> None:
+    white = Look(kind="colour", value="white", confidence=0.8)
+    house = cue("o1", label="building", attribute="white", looks=[white], position=Position.LEFT)
+    heard = known(house, code=code)
+    assert judge_claim(claim(text), heard).outcome == outcome
+    assert heard.heard[0].called == {"en": "a pale building", "de": "ein helles Gebäude"}[code]
+    assert "white building" in heard.heard[0].words or "weißes Gebäude" in heard.heard[0].words, "it may be white"

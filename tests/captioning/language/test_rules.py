@@ -86,6 +86,17 @@ def test_what_a_complete_map_would_have(code: str, case: tuple[str, set[str]]) -
     assert language_of(code).layout(text) == layout
 
 
+@languages
+@pytest.mark.parametrize("part", ["a", "weiher", "left ", "links "])
+def test_a_model_that_goes_on_with_one_word_takes_no_time_to_read(code: str, part: str) -> None:
+    """No pattern looks through the rest of a word from each of its letters: this would take minutes."""
+    language = language_of(code)
+    text = part * (20_000 // len(part)) + "x."
+    assert language.layout(text) == frozenset()
+    assert language.numbers(text) == set()
+    assert language.sides(text) <= {"left"}
+
+
 def test_quotations_in_any_marks() -> None:
     text = 'Signs read "CAFE", \u201cBar\u201d, \u201eApotheke\u201c, \u00abPain\u00bb and \u300c\u9152\u5c4b\u300d.'
     assert quotations(text) == ["CAFE", "Bar", "Apotheke", "Pain", "\u9152\u5c4b"]

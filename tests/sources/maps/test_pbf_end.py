@@ -77,3 +77,13 @@ def test_a_node_that_lies_nowhere_on_earth_names_the_file(tmp_path: Path, tags: 
         writer.add_way(osmium.osm.mutable.Way(id=1, nodes=[1, 2, 3, 1], tags=tags, version=1))
     with pytest.raises(ConfigError, match=r"map\.osm\.pbf.*a node of w1 at 97\.2, 8\.3"):
         list(read_osm(path).elements)
+
+
+@pytest.mark.parametrize("head", [b"\0" * 4, b"\x7f\xff\xff\xff", b"\x00\x01\x00\x01"], ids=["none", "vast", "long"])
+def test_a_header_of_no_possible_length_is_not_read(tmp_path: Path, head: bytes) -> None:
+    path = tmp_path / "map.osm.pbf"
+    path.write_bytes(head * 40_000)
+    with pytest.raises(ValueError, match=r"a blob's header of \d+ bytes"):
+        missing_end(path)
+    with pytest.raises(ConfigError, match=r"map\.osm\.pbf"):
+        read_osm(path)

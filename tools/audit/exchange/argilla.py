@@ -12,7 +12,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas.records import Variant
-from tools.audit.exchange.items import Item, Picture, Reply, parse_export
+from tools.audit.exchange.items import Item, Picture, Reply
+from tools.audit.exchange.reading import read_records
 from tools.audit.records import COLUMNS, REASON_WORDS
 
 RECORDS, SETTINGS, DATASET = "records.json", ".argilla/settings.json", ".argilla/dataset.json"
@@ -139,8 +140,7 @@ def read(file: Path) -> Iterator[Reply]:
     """
     file = file / RECORDS if file.is_dir() else file
     allowed = "records of Argilla's to_disk, of a dataset that `geoscribe audit export` made"
-    records = parse_export(list[_Record], file, "a folder of Argilla's to_disk", allowed)
-    for record in records:
+    for record in read_records(_Record, file, "a folder of Argilla's to_disk", allowed):
         people = dict.fromkeys(said.user_id for answers in record.responses.values() for said in answers)
         for person in people:
             if any(said.user_id == person for said in record.responses.get("verdict", [])):

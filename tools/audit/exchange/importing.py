@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from typing import Any
 
 from pydantic import ValidationError
@@ -75,9 +76,9 @@ def record_replies(
         ConfigError: a reply is about an unknown task, or is no decision; nothing was recorded.
         MachineError: a sample cannot be read, or the database not written.
     """
-    found = list(replies)
     with desk.writing() as connection:
         rows = {row.task_id: row for row in connection.execute(select(tasks)).all()}
+        found = _at_most(replies, len(rows))
         _refuse(_unknown(found, rows))
         problems, made, notes, known = [], dict[tuple[str, str], tuple[Row[Any], str, Decision]](), [], 0
         for reply in found:
@@ -116,9 +117,10 @@ def take_back_replies(desk: Desk, replies: Iterable[Reply], people: Mapping[str,
         ConfigError: a reply is about an unknown task; nothing was taken back.
         MachineError: the database cannot be written.
     """
-    found = list(replies)
     with desk.writing() as connection:
-        _refuse(_unknown(found, set(connection.execute(select(tasks.c.task_id)).scalars())))
+        known = set(connection.execute(select(tasks.c.task_id)).scalars())
+        found = _at_most(replies, len(known))
+        _refuse(_unknown(found, known))
         count, notes = 0, []
         for reply in found:
             event = _event(connection, _decision_id(tool, _alias(people, reply, tool), reply))
@@ -138,6 +140,11 @@ def _refuse(problems: Sequence[Problem]) -> None:
     more = [Problem("FILE", f"{len(problems) - _TOLD} more", "none")] if len(problems) > _TOLD else []
     if problems:
         raise ConfigError([*problems[:_TOLD], *more])
+
+
+def _at_most(replies: Iterable[Reply], tasks_known: int) -> list[Reply]:
+    """The replies, or the first so many that one of them is about an unknown task or a second to the same."""
+    return list(islice(replies, tasks_known + 1))
 
 
 def _unknown(found: Sequence[Reply], known: Container[str]) -> list[Problem]:

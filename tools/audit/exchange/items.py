@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Row, select
 
 from pipeline.errors import ConfigError, Problem
@@ -18,7 +17,6 @@ from tools.audit.queue import lots_by_plan
 from tools.audit.shown import is_current, shown_sample
 from tools.audit.view import picture_of, task_view
 
-T = TypeVar("T")
 _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp"}
 
 
@@ -63,27 +61,6 @@ class Reply:
     note: str
     ms: int
     """Time on the task, milliseconds; 0 where the other tool does not tell."""
-
-
-def parse_export(form: type[T], file: Path, readable: str, allowed: str) -> T:
-    """The content of a JSON file that another tool wrote.
-
-    Args:
-        form: what it is to be.
-        file: where it is.
-        readable: what the file is called where it cannot be read.
-        allowed: the same where its content is something else.
-
-    Raises:
-        ConfigError: it cannot be read, or is something else.
-    """
-    try:
-        return TypeAdapter(form).validate_json(file.read_bytes())
-    except OSError as error:
-        raise ConfigError([Problem("FILE", f"{file} ({error.strerror})", readable)]) from error
-    except ValidationError as error:
-        faults = "; ".join(f"{'.'.join(map(str, f['loc']))}: {f['msg']}" for f in error.errors()[:3])
-        raise ConfigError([Problem("FILE", f"{file} ({faults})", allowed)]) from error
 
 
 def new_folder(out: Path) -> None:

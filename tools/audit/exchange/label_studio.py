@@ -13,7 +13,8 @@ from xml.etree import ElementTree as ET
 from pydantic import BaseModel, FiniteFloat
 
 from schemas.records import Variant
-from tools.audit.exchange.items import Item, Reply, parse_export
+from tools.audit.exchange.items import Item, Reply
+from tools.audit.exchange.reading import read_records
 from tools.audit.records import COLUMNS, REASON_WORDS
 
 CONFIG, TASKS, PICTURES = "config.xml", "tasks.json", "pictures"
@@ -118,8 +119,7 @@ def read(file: Path) -> Iterator[Reply]:
         ConfigError: it cannot be read, or is no such export.
     """
     allowed = "Label Studio's export as JSON (not JSON_MIN) of tasks that `geoscribe audit export` made"
-    tasks = parse_export(list[_Task], file, "Label Studio's export as JSON", allowed)
-    for task in tasks:
+    for task in read_records(_Task, file, "Label Studio's export as JSON", allowed):
         for annotation in task.annotations:
             if not annotation.was_cancelled:
                 yield _reply(task.data, annotation)

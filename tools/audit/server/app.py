@@ -1,6 +1,7 @@
 """The application: routes, sessions, and how errors become answers."""
 
 from collections.abc import Iterable
+from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -74,7 +75,9 @@ def make_app(
         if "text/html" in request.headers.get("accept", ""):
             if error.status_code == 401:
                 return Response(status_code=303, headers={"Location": "/login"})
-            return page("refused.html.jinja", error.status_code, why=f"{error.detail} ({error.status_code})")
+            absent = error.status_code == 404
+            why = "This desk has no such page." if error.detail == HTTPStatus.NOT_FOUND.phrase else str(error.detail)
+            return page("refused.html.jinja", error.status_code, title="Not found" if absent else "Refused", why=why)
         return JSONResponse({"detail": error.detail}, error.status_code, error.headers)
 
     return app

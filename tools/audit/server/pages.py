@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from tools.audit import people
 from tools.audit.figures import figures_of
 from tools.audit.people import Person
+from tools.audit.plans import all_plans
 from tools.audit.queue import progress
-from tools.audit.records import NOTE_LENGTH, REASON_WORDS
+from tools.audit.records import DISAGREEMENTS, NOTE_LENGTH, REASON_WORDS
 from tools.audit.report import render
 from tools.audit.server.doors import Doors
 from tools.audit.server.security import COOKIE, SESSION_S
@@ -88,6 +89,10 @@ def pages(doors: Doors, *, secure: bool) -> APIRouter:
     @router.get("/desk")
     def desk(request: Request) -> Response:
         person = doors.person(request)
+        with doors.room.desk.reading() as connection:
+            queues = {DISAGREEMENTS, *(plan.name for plan in all_plans(connection))}
+        if request.query_params.get("plan", DISAGREEMENTS) not in queues:
+            raise HTTPException(404, "There is no such queue.")
         settings = {
             "person": person.alias,
             "role": person.role,
@@ -109,6 +114,7 @@ def pages(doors: Doors, *, secure: bool) -> APIRouter:
             return page(
                 "refused.html.jinja",
                 403,
+                title="Refused",
                 why="Only a lead sees the report: it tells how far annotators can be trusted.",
             )
         return HTMLResponse(render(figures_of(doors.room.desk, doors.room.library)))

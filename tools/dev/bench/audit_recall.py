@@ -20,7 +20,7 @@ from tools.dev.bench.audit_desk import make_dataset
 CHECKS = 50
 """Attention checks of each annotator, among as many honest samples."""
 FALSE_ALARMS = 0.1
-SIDE_PX = 160
+SIDE_PX = 256
 
 
 def recall(annotators: int) -> None:

@@ -15,9 +15,9 @@ from tools.retrieval.data.select import REFERENCES, View
 from tools.retrieval.data.texts import TextChoice, text_columns, text_of
 
 Batch = dict[str, NDArray[Any]]
-"""`row`: rows of the index. `text`: token ids, batch x context. A view's name: bytes of pictures, batch x 3 x size x
-size; `has_` and the view: which rows have it (the others are black). `colour`, `orientation`, `spectrum`: signatures of
-the aerial chip, with `has_signatures`."""
+"""`row`: rows of the index. `text`: token ids, batch x context; `also`: likewise, of a second text. A view's name:
+pixels, batch x 3 x size x size; `has_` and the view: which rows have it (the others are black). `colour`,
+`orientation`, `spectrum`: signatures of the aerial chip, with `has_signatures`."""
 Tokens = Callable[[list[str]], NDArray[np.int64]]
 """From texts to token ids, texts x context."""
 
@@ -35,12 +35,15 @@ class Input:
     """Turn chips so that the street view's heading is at the top."""
     signatures: bool
     tokens: Tokens
+    also: TextChoice | None = None
+    """A second text of the row."""
 
     def columns(self) -> list[str]:
         """Parquet paths of the columns that it is made of."""
         pictures = [f"{view}.bytes" for view in self.views]
         signatures = [f"aerial_signatures.{name}" for name in SIGNATURES] if self.signatures else []
-        return [*text_columns(self.text), *pictures, *signatures]
+        texts = [*text_columns(self.text), *(text_columns(self.also) if self.also else ())]
+        return [*dict.fromkeys(texts), *pictures, *signatures]
 
 
 def make_batch(index: Index, rows: NDArray[np.int64], found: Sequence[Row], wanted: Input) -> Batch:
@@ -60,6 +63,8 @@ def make_batch(index: Index, rows: NDArray[np.int64], found: Sequence[Row], want
         "row": np.asarray(rows, np.int64),
         "text": wanted.tokens([text_of(wanted.text, row) for row in found]),
     }
+    if wanted.also is not None:
+        batch["also"] = wanted.tokens([text_of(wanted.also, row) for row in found])
     for view in wanted.views:
         batch[view], batch[f"has_{view}"] = _pictures(view, found, turns, wanted.size_px)
     return batch | _signatures(found, turns) if wanted.signatures else batch

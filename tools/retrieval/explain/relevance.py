@@ -71,11 +71,13 @@ def relevance(
         last: the last block of each tower alone.
 
     Raises:
-        ConfigError: the text tower's blocks are not CLIP's own.
+        ConfigError: the text tower has no blocks, or they are not CLIP's own.
     """
     model, device = trained.model, trained.device
     tower = model.clip.visual if view == model.views[0] else model.towers[view]
     blocks = {"text": model.clip.transformer.resblocks}
+    if not len(blocks["text"]):
+        raise ConfigError([Problem("CHECKPOINT", "a text tower without blocks", "a model with CLIP's own attention")])
     if hasattr(tower, "transformer"):
         blocks["picture"] = tower.transformer.resblocks
     with _attentions(blocks) as seen:

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError, Problem
 from pipeline.perception.torch_models import DAMAGED, unusable
+from tools.retrieval.models.bag import BagOfWords
 from tools.retrieval.models.config import Activation, Shape, Weights
 from tools.retrieval.torch_parts import open_clip, torch
 
@@ -43,9 +44,10 @@ def _of_shape(shape: Shape, context: int) -> Any:
     }  # fmt: skip
     text = {
         "context_length": context, "vocab_size": VOCABULARY, "width": shape.text_width, "heads": shape.text_heads,
-        "layers": shape.text_layers,
+        "layers": max(1, shape.text_layers),
     }  # fmt: skip
-    return open_clip.CLIP(shape.embed, vision, text, quick_gelu=shape.activation == "quick_gelu")
+    kind = open_clip.CLIP if shape.text_layers else BagOfWords
+    return kind(shape.embed, vision, text, quick_gelu=shape.activation == "quick_gelu")
 
 
 def image_px(clip: Any) -> int:

@@ -21,7 +21,8 @@ class Shape(Section):
     """Blocks of a vision transformer; four numbers: of the stages of CLIP's ResNet."""
     vision_width: Annotated[int, Field(ge=8, le=4_096)]
     patch_px: Annotated[int, Field(ge=2, le=64)] = 16
-    text_layers: Annotated[int, Field(ge=1, le=64)]
+    text_layers: Annotated[int, Field(ge=0, le=64)]
+    """Blocks of the text tower. 0: the mean of the words' vectors, whatever their order (`models.bag`)."""
     text_width: Annotated[int, Field(ge=8, le=4_096)]
     text_heads: Annotated[int, Field(ge=1, le=64)]
     activation: Activation = "quick_gelu"
@@ -78,6 +79,12 @@ class Planet(_Clip):
     views: tuple[Literal["aerial"]] = ("aerial",)
     physical: Annotated[float, Field(ge=0)] = 0.1
     """Weight of the physical loss (lambda)."""
+
+    @model_validator(mode="after")
+    def _attends(self) -> "Planet":
+        if isinstance(self.clip, Shape) and not self.clip.text_layers:
+            raise ValueError("text_layers of 1 or more: its queries attend to what the text tower makes of each token")
+        return self
 
 
 ModelConfig = Annotated[CrossText2Loc | GeoBridge | Planet, Field(discriminator="family")]

@@ -24,6 +24,8 @@ class Data(Section):
     val: Selection = Selection(splits=("val",))
     """Rows that decide which weights are the best. Never test rows: those are for `geoscribe retrieval evaluate`."""
     text: TextChoice = "description"
+    also: TextChoice | None = None
+    """A second text of each row, such as `tags`. Which of the two a row is trained with is drawn anew each time."""
     heading_up: bool = False
     """Turn chips so that what lies ahead of the camera is at the top, as the texts' words left and right have it."""
     most_overlap: Share = 0.0
@@ -73,6 +75,8 @@ class Train(Section):
     keep_steps: Annotated[int, Field(ge=1)] = 1_000
     """Write what is needed to go on every so many steps, beside the end of each epoch."""
     log_steps: Annotated[int, Field(ge=1)] = 10
+    drop_tokens: Share = 0.0
+    """Share of a text's tokens that are left out, drawn anew each time, so that no single word decides."""
     texts: Literal["own", "shuffled"] = "own"
     """`shuffled`: each text with another place's picture. A control: what it learns is no retrieval."""
 

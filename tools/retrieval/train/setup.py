@@ -24,6 +24,7 @@ def input_of(config: Retrieval, model: Any) -> Input:
         heading_up=config.data.heading_up,
         signatures=isinstance(config.model, Planet),
         tokens=ClipTokens(config.model.context),
+        also=config.data.also,
     )
 
 

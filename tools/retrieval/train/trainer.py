@@ -17,6 +17,7 @@ from tools.retrieval.encode import encode, model_encoders
 from tools.retrieval.losses import Gather, Negatives, average_gradients, gather_all, gather_nothing
 from tools.retrieval.models.build import build_model
 from tools.retrieval.torch_parts import torch
+from tools.retrieval.train.augment import drop_tokens, either
 from tools.retrieval.train.config import Retrieval
 from tools.retrieval.train.curves import write_curves
 from tools.retrieval.train.devices import Place, placed
@@ -103,6 +104,9 @@ class _Trainer:
             group["lr"] = settings.learning_rate * rate(done, settings.warmup)
         rows = self._gather(batch["row"])
         negative = self._negatives.among(rows).to(place.device)
+        if "also" in batch:
+            batch["text"] = either(batch["text"], batch.pop("also"))
+        batch["text"] = drop_tokens(batch["text"], settings.drop_tokens)
         inputs = {name: values.to(place.device) for name, values in batch.items()}
         if settings.texts == "shuffled":
             inputs["text"] = inputs["text"].roll(1 + self._progress.step % max(1, len(batch["row"]) - 1), dims=0)
