@@ -1,11 +1,13 @@
 """Queues judged with Label Studio and Argilla: what they get, and what is made of their answers."""
 
 import base64
+import copy
 import io
 import json
 import os
 import subprocess
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from itertools import count, repeat
 from pathlib import Path
@@ -39,7 +41,7 @@ PEOPLE = {"7": "bob", theirs.USER: "bob"}
 
 
 def exported(desk: Desk, library: Library, tool: str, folder: Path, prefix: str | None = None) -> Path:
-    TOOLS[tool].write(items_of(tasks_to_export(desk, "first")[0], library), folder, prefix)
+    TOOLS[tool].write(items_of(tasks_to_export(desk, library, "first")[0], library), folder, prefix)
     return folder
 
 
@@ -231,7 +233,7 @@ def test_an_import_is_taken_back_and_may_then_be_of_somebody_else(desk: Desk, li
     count, notes = take_back({"7": "ann"})  # not whom it was imported for
     assert (count, "not imported with these people" in notes[0], len(decided(desk))) == (0, True, 4)
     assert (take_back(PEOPLE), decided(desk)) == ((4, []), [])
-    assert {row.lease_by for row in tasks_to_export(desk, "first")[0]} == {None}  # free for anybody
+    assert {row.lease_by for row in tasks_to_export(desk, library, "first")[0]} == {None}  # free for anybody
     count, notes = take_back(PEOPLE)
     assert (count, "taken back already" in notes[0]) == (0, True)
     again = imported(desk, library, "label-studio", label_studio.read(out))
@@ -278,16 +280,33 @@ def test_an_export_has_what_is_still_to_be_judged_and_counts_the_rest(
             skip(desk, ANN, task.task_id)
     while (task := next_task(desk, BOB)).question != "judge":
         skip(desk, BOB, task.task_id)
-    rows, others = tasks_to_export(desk, "first")
+    rows, others = tasks_to_export(desk, library, "first")
     assert {(row.region, row.question, row.state) for row in rows} == {("village", "judge", "open")}
     choices = others.pop("of another question")
     assert (len(rows), dict(others)) == (4, {"decided": 2, "of a lot that is decided": 3, "held by somebody": 1})
-    every, left = tasks_to_export(desk, "first", every=True)
+    every, left = tasks_to_export(desk, library, "first", every=True)
     assert (len(every), dict(left)) == (10, {"of another question": choices})
     clock.now += 3600  # the lease ends
-    assert len(tasks_to_export(desk, "first")[0]) == len(rows) + 1
+    assert len(tasks_to_export(desk, library, "first")[0]) == len(rows) + 1
     set_aside(desk, "desk", [rows[0].task_id], "stale", "changed")
-    assert tasks_to_export(desk, "first", every=True)[1]["set aside"] == 1
+    assert tasks_to_export(desk, library, "first", every=True)[1]["set aside"] == 1
+
+
+def test_a_sample_that_was_revised_meanwhile_is_neither_exported_nor_judged(
+    desk: Desk, library: Library, tmp_path: Path
+) -> None:
+    planned(desk, library, samples=4)
+    task = judge(desk, ANN)
+    out = label_studio_export(exported(desk, library, "label-studio", tmp_path / "queue"), accepted)
+    gone, changed, same = (row.sample_id for row in tasks_to_export(desk, library, "first")[0])
+    revised = copy.copy(library)
+    revised.facts = {i: facts for i, facts in library.facts.items() if i not in (gone, task.sample_id)}
+    revised.facts[changed] = replace(revised.facts[changed], text_sha256="0" * 64)
+    rows, others = tasks_to_export(desk, revised, "first", every=True)
+    assert ([row.sample_id for row in rows], others) == ([same], {"of a sample that has changed or is gone": 3})
+    assert [item.task_id for item in items_of(rows, revised)] == [rows[0].task_id]
+    result = imported(desk, revised, "label-studio", label_studio.read(out))
+    assert (result.recorded, sum("changed since it was exported" in note for note in result.notes)) == (1, 2)
 
 
 def test_a_disagreement_with_an_imported_answer_goes_to_a_lead(desk: Desk, library: Library, tmp_path: Path) -> None:
@@ -352,7 +371,7 @@ def test_no_more_answers_are_read_than_there_are_tasks(desk: Desk, library: Libr
 def test_what_the_commands_refuse(desk: Desk, library: Library, tmp_path: Path) -> None:
     planned(desk, library, samples=1)
     with pytest.raises(ConfigError, match=r"'second'.*one of 'first'"):
-        tasks_to_export(desk, "second")
+        tasks_to_export(desk, library, "second")
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "x").touch()
     with pytest.raises(ConfigError, match="there already"):

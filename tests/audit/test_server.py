@@ -1,9 +1,11 @@
 """The server without a browser: who gets in, what is refused, what comes back."""
 
+import copy
 import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,20 @@ def test_a_dataset_that_is_revised_while_the_audit_is_open(
     assert refused.status_code == 409
     assert "stale" in refused.json()["detail"]
     assert page.decide(others[0]).status_code == 200
+
+
+def test_what_is_taken_back_after_a_revision_is_not_judged_by_its_old_text(
+    desk: Desk, library: Library, page: Page
+) -> None:
+    (task,) = page.next(count=1)
+    assert page.decide(task).status_code == 200
+    facts = library.facts[task["sample_id"]]
+    revised = copy.copy(library)
+    revised.facts = library.facts | {task["sample_id"]: replace(facts, text_sha256="0" * 64)}
+    after = Page(Room(desk, revised))
+    refused = after.post("/api/undo")
+    assert (refused.status_code, "no longer in the dataset as it was" in refused.text) == (410, True)
+    assert task["task_id"] not in {one["task_id"] for one in after.next()}
 
 
 def test_strangers_and_other_sites_are_kept_out(page: Page, room: Room) -> None:

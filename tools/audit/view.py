@@ -21,9 +21,9 @@ from pipeline.perception.directions import trusted_heading
 from pipeline.perception.rle import decode
 from pipeline.publishing.samples import pictures
 from schemas.records import ChipInfo, Claim, Cue, Image, Sample, Sentence, StreetInfo, Variant
-from tools.audit.attention import spoilt
 from tools.audit.library import Library, writer_of
-from tools.audit.records import COLUMNS, TOKEN_LIMITS, Planted
+from tools.audit.records import COLUMNS, TOKEN_LIMITS
+from tools.audit.shown import is_current, shown_sample
 from tools.inspect.show import chip_line, street_line
 from tools.verify.rows import LIMITS
 
@@ -41,23 +41,15 @@ _OPACITY = 120
 _ANSWERS = {"yes": "yes", "no": "no", "cannot": "cannot tell"}
 
 
-def shown_sample(task: Row[Any], library: Library) -> Sample:
-    """The sample of a task as its annotator sees it.
-
-    Raises:
-        KeyError: the dataset has it no more.
-        MachineError: it cannot be read.
-    """
-    sample = library.sample(task.sample_id)
-    return spoilt(sample, Planted.model_validate_json(task.planted)) if task.planted else sample
-
-
 def task_view(task: Row[Any], library: Library) -> dict[str, Any]:
     """A task for the page.
 
     Raises:
-        KeyError, MachineError: as `shown_sample`.
+        KeyError: the dataset has its samples no more, or with other texts: a decision would be about those.
+        MachineError: one cannot be read.
     """
+    if not is_current(task, library):
+        raise KeyError(task.sample_id)
     head = {
         "task_id": task.task_id,
         "version": task.version,

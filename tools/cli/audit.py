@@ -189,7 +189,7 @@ def export(
 
     new_folder(out)
     desk, library = open_audit(where, database, create=False)
-    rows, others = tasks_to_export(desk, queue, every=every)
+    rows, others = tasks_to_export(desk, library, queue, every=every)
     write = {Tool.LABEL_STUDIO: label_studio.write, Tool.ARGILLA: argilla.write}[tool]
     with writing(out):
         count = write(items_of(rows, library), out, pictures)

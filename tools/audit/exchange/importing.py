@@ -19,7 +19,7 @@ from tools.audit.exchange.items import Reply
 from tools.audit.library import Library
 from tools.audit.people import checked_alias
 from tools.audit.records import COLUMNS, Decision
-from tools.audit.view import shown_sample
+from tools.audit.shown import is_current, shown_sample
 
 _TOLD = 20
 """Problems of a file that are told; the others are counted."""
@@ -88,7 +88,7 @@ def record_replies(
             if earlier is not None and not _is_undone(connection, earlier):
                 known += 1
                 continue
-            left_out = "it was taken back" if earlier is not None else _left_out(connection, row, reply, alias)
+            left_out = "it was taken back" if earlier is not None else _left_out(connection, library, row, reply, alias)
             if (row.sample_id, alias) in made:
                 left_out = f"{alias} has judged this sample already"
             if left_out:
@@ -181,11 +181,11 @@ def _why_not(connection: Connection, event: Row[Any] | None) -> str | None:
     return "it was taken back already" if _is_undone(connection, event) else None
 
 
-def _left_out(connection: Connection, row: Row[Any], reply: Reply, alias: str) -> str | None:
+def _left_out(connection: Connection, library: Library, row: Row[Any], reply: Reply, alias: str) -> str | None:
     """Why a reply is not recorded; None if it is."""
     if row.state != "open":
         return f"it is {row.state} already" if row.state == "decided" else f"it is {row.state}"
-    if row.text_sha256 != reply.text_sha256:
+    if row.text_sha256 != reply.text_sha256 or not is_current(row, library):
         return "it changed since it was exported"
     judged = select(tasks.c.task_id).where(
         tasks.c.sample_id == row.sample_id, tasks.c.question == row.question, tasks.c.decided_by == alias

@@ -14,7 +14,8 @@ from tools.audit.database.opening import Desk
 from tools.audit.database.tables import plans, tasks
 from tools.audit.library import Library
 from tools.audit.queue import lots_by_plan
-from tools.audit.view import picture_of, shown_sample, task_view
+from tools.audit.shown import is_current, shown_sample
+from tools.audit.view import picture_of, task_view
 
 _SUFFIXES = {b"\xff\xd8": "jpg", b"\x89P": "png", b"RI": "webp"}
 
@@ -72,18 +73,22 @@ def new_folder(out: Path) -> None:
         raise ConfigError([Problem("--out", f"{out}, which is there already", "a new folder")])
 
 
-def tasks_to_export(desk: Desk, plan: str, *, every: bool = False) -> tuple[list[Row[Any]], Counter[str]]:
+def tasks_to_export(
+    desk: Desk, library: Library, plan: str, *, every: bool = False
+) -> tuple[list[Row[Any]], Counter[str]]:
     """The tasks of a queue in which samples are still to be judged, and how many others there are, by why not.
 
     The choices between views or texts stay on the desk.
 
     Args:
         desk: the database.
+        library: the dataset, which may have been revised since the queue was drawn.
         plan: name of the queue.
         every: also what is decided, held by somebody, or of a lot that is decided.
 
     Raises:
         ConfigError: there is no such queue.
+        MachineError: a sample cannot be read.
     """
     with desk.reading() as connection:
         names = connection.execute(select(plans.c.plan).order_by(plans.c.plan)).scalars().all()
@@ -93,7 +98,7 @@ def tasks_to_export(desk: Desk, plan: str, *, every: bool = False) -> tuple[list
         found = connection.execute(select(tasks).where(tasks.c.plan == plan).order_by(tasks.c.position)).all()
     rows, others = [], Counter[str]()
     for row in found:
-        why_not = _why_not(row, desk.clock(), done)
+        why_not = _why_not(row, library, desk.clock(), done)
         if why_not is None or (every and why_not in _ASKED_FOR):
             rows.append(row)
         else:
@@ -105,12 +110,16 @@ _ASKED_FOR = ("decided", "held by somebody", "of a lot that is decided")
 """Left out unless all are asked for."""
 
 
-def _why_not(row: Row[Any], now: float, decided_lots: Container[str]) -> str | None:
+def _why_not(row: Row[Any], library: Library, now: float, decided_lots: Container[str]) -> str | None:
     """Why a task is not to be judged elsewhere; None if it is."""
     if row.question != "judge":
         return "of another question"
-    if row.state != "open":
-        return "decided" if row.state == "decided" else "set aside"
+    if row.state not in ("open", "decided"):
+        return "set aside"
+    if not is_current(row, library):
+        return "of a sample that has changed or is gone"
+    if row.state == "decided":
+        return "decided"
     if row.lease_by is not None and row.lease_until >= now:
         return "held by somebody"
     return "of a lot that is decided" if row.region in decided_lots else None

@@ -19,7 +19,8 @@ from tools.audit.plan_file import PLAN_NAME
 from tools.audit.queue import progress, set_aside, take
 from tools.audit.records import REASON_WORDS, Decision
 from tools.audit.server.room import Room
-from tools.audit.view import mask_png, option_picture, picture_of, shown_sample, task_view
+from tools.audit.shown import options_of, shown_sample
+from tools.audit.view import mask_png, option_picture, picture_of, task_view
 
 log = logging.getLogger(__name__)
 AHEAD = 3
@@ -111,7 +112,7 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
 
     @router.get("/tasks/{task_id}/options/{index}")
     def option(task_id: str, index: int, person: Annotated[Person, Depends(person_of)]) -> Response:
-        options = room.options(_task(room, task_id, person))
+        options = options_of(_task(room, task_id, person))
         if not 0 <= index < len(options):
             raise HTTPException(404, "no such option")
         aerial = option_picture(room.library.sample(options[index]))

@@ -60,7 +60,7 @@ def make_app(
 
     @app.exception_handler(KeyError)
     def gone(_: Request, error: KeyError) -> Response:
-        return JSONResponse({"detail": f"sample {error} is no longer in the dataset"}, 410)
+        return JSONResponse({"detail": f"sample {error} is no longer in the dataset as it was"}, 410)
 
     @app.exception_handler(MachineError)
     def machine(_: Request, error: MachineError) -> Response:

@@ -1,19 +1,16 @@
 """State of the running server: the database and the dataset, which may be revised meanwhile."""
 
-import json
 import logging
 import threading
-from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import insert, select, update
 
 from pipeline.errors import ConfigError, MachineError
-from tools.audit.attention import spoilt
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import settings, tasks
 from tools.audit.library import Library
 from tools.audit.queue import set_aside
-from tools.audit.records import Planted, text_digest
+from tools.audit.shown import is_current
 
 log = logging.getLogger(__name__)
 _LOOK_S = 10.0
@@ -50,19 +47,10 @@ class Room:
                 self._compare(alias, newer)
                 self.library = newer
 
-    def options(self, task: Row[Any]) -> list[str]:
-        """The samples that a choice is between."""
-        found: list[str] = json.loads(task.shown).get("options", [])
-        return found
-
     def _compare(self, alias: str, library: Library) -> None:
-        stale: list[str] = []
         with self.desk.reading() as connection:
-            for task in connection.execute(select(tasks).where(tasks.c.state == "open")).all():
-                facts = library.facts.get(task.sample_id)
-                gone = facts is None or any(i not in library.facts for i in self.options(task))
-                if gone or _digest(task, library) != task.text_sha256:
-                    stale.append(task.task_id)
+            opened = connection.execute(select(tasks).where(tasks.c.state == "open")).all()
+        stale = [task.task_id for task in opened if not is_current(task, library)]
         if stale:
             log.warning("%d tasks are set aside: the dataset was revised, and their samples changed", len(stale))
             set_aside(self.desk, alias, stale, "stale", f"changed by revision {library.revision}")
@@ -70,12 +58,3 @@ class Room:
             query = update(settings).where(settings.c.key == "revision").values(value=library.revision)
             if not connection.execute(query).rowcount:
                 connection.execute(insert(settings).values(key="revision", value=library.revision))
-
-
-def _digest(task: Row[Any], library: Library) -> str:
-    if not task.planted:
-        return library.facts[task.sample_id].text_sha256
-    sample, planted = library.sample(task.sample_id), Planted.model_validate_json(task.planted)
-    if planted.before and planted.before not in {sentence.text for sentence in sample.sentences}:
-        return ""  # the sentence that was made untrue is there no more
-    return text_digest(spoilt(sample, planted))
