@@ -13,14 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline.digest import digest
-from pipeline.errors import MachineError
 from pipeline.publishing.distractors import FILE_NAME, Chosen
 from pipeline.publishing.joining import LayerRows, chip_columns, place_columns, runs, table_of
 from pipeline.publishing.layout import schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.row_groups import row_groups
-from pipeline.publishing.shards import VERSION, file_entry
+from pipeline.publishing.shards import VERSION, file_entry, scratch_of
 from pipeline.publishing.terms import Terms
 from pipeline.stopping import check_stop
 from pipeline.storage import Store
@@ -59,33 +58,25 @@ def put_files(files: Sequence[DistractorFile], out: Store, there: Iterable[FileE
     Raises:
         MachineError: one cannot be written.
     """
-    named = {(name["split"], name["recipe"]): entry for entry in there if (name := re.fullmatch(FILE_NAME, entry.path))}
+    named: dict[tuple[str, str], FileEntry] = {}
+    for entry in there:
+        if name := re.fullmatch(FILE_NAME, entry.path):
+            named.setdefault((name["split"], name["recipe"]), entry)
     return [named.get((file.split, file.recipe)) or _put(file, out) for file in files]
 
 
 def files_there(standing: Standing) -> Iterator[FileEntry]:
     """What revisions of a dataset list beside shards, as far as it is there in full length."""
-    for revision in filter(None, (*standing.archived.values(), standing.current)):
-        for entry in revision.files:
-            present = standing.entries.get(entry.path)
-            if present is not None and present.size == entry.bytes:
-                yield entry
+    return (entry for revision in standing.revisions for entry in revision.files if standing.has(entry))
 
 
 def _put(file: DistractorFile, out: Store) -> FileEntry:
-    temporary = out.scratch()
-    try:
+    with scratch_of(out, "distractors") as temporary:
         file.write(temporary)
         with temporary.open("rb") as written:
             entry = file_entry(written, "")
         path = f"distractors/{file.split}-{file.recipe}-{entry.sha256[:16]}.parquet"
         out.adopt_new(temporary, path)
-    except FileNotFoundError:
-        raise  # a table went: another build superseded it
-    except OSError as error:
-        raise MachineError(f"cannot write distractors of {out.url}: {error}. Mend that and publish again.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return entry.model_copy(update={"path": path})
 
 

@@ -24,7 +24,7 @@ from pipeline.publishing.manifest import FINISHED, Counts, Manifest, ShardEntry
 from pipeline.publishing.owner import Publishing, WouldShrinkError, rows_planned, shrinkage
 from pipeline.publishing.packing import Plan, make_plan
 from pipeline.publishing.revisions import Standing
-from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry
+from pipeline.publishing.shards import SHARD_NAME, ShardTask, file_entry, make_shard, read_entry, scratch_of
 from pipeline.publishing.split_file import SPLIT_FILE, published_before, read_split_file, remembered, split_file
 from pipeline.publishing.tables import EXCLUDED, write_records
 from pipeline.publishing.takedown import Takedown
@@ -172,8 +172,7 @@ def place_shard(task: ShardTask, load: Callable[[UnitPart], UnitTables], out: St
     Raises:
         MachineError: it cannot be written.
     """
-    temporary = out.scratch()
-    try:
+    with scratch_of(out, "a shard") as temporary:
         make_shard(task, map(load, task.group.parts), temporary)
         with temporary.open("rb") as file:
             written = file_entry(file, "")
@@ -181,22 +180,15 @@ def place_shard(task: ShardTask, load: Callable[[UnitPart], UnitTables], out: St
         if entry is None:
             raise MachineError(f"a shard of {out.url} could not be read back as it was written; check the disk")
         out.adopt_new(temporary, entry.path)
-    except FileNotFoundError:
-        raise  # a table went: another build superseded it
-    except OSError as error:
-        raise MachineError(f"cannot write a shard of {out.url}: {error}. Mend that and publish again.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
     return entry
 
 
 def _reusable(out: Store, standing: Standing, wanted: set[str]) -> dict[str, ShardEntry]:
     """Shards that need not be made, by recipe: of the revisions that are there, or left by a killed publish."""
     found: dict[str, ShardEntry] = {}
-    for revision in filter(None, (standing.current, *standing.archived.values())):
+    for revision in standing.revisions:
         for shard in revision.shards:
-            entry = standing.entries.get(shard.path)
-            if shard.recipe in wanted and entry is not None and entry.size == shard.bytes:
+            if shard.recipe in wanted and standing.has(shard):
                 found.setdefault(shard.recipe, shard)
     return found | _left(out, standing.entries, wanted - found.keys())
 

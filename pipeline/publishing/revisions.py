@@ -30,7 +30,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.publishing import manifest
 from pipeline.publishing.distractors import FILE_NAME as DISTRACTORS
 from pipeline.publishing.formats import FILES_1, SHARD_NAME_1, format_of, name_shards_in_card_1, read_manifest
-from pipeline.publishing.manifest import FORMAT, Manifest
+from pipeline.publishing.manifest import FORMAT, FileEntry, Manifest
 from pipeline.publishing.shards import SHARD_NAME
 from pipeline.stopping import check_stop
 from pipeline.storage import Entry, Store
@@ -68,8 +68,17 @@ class Standing:
 
     def missing(self, revision: Manifest) -> list[str]:
         """The files that a revision lists and that are not there, or not in full length."""
-        sizes = {path: entry.size for path, entry in self.entries.items()}
-        return [file.path for file in revision.listed if sizes.get(file.path) != file.bytes]
+        return [file.path for file in revision.listed if not self.has(file)]
+
+    def has(self, file: FileEntry) -> bool:
+        """Whether a file is there in full length."""
+        entry = self.entries.get(file.path)
+        return entry is not None and entry.size == file.bytes
+
+    @property
+    def revisions(self) -> list[Manifest]:
+        """The revision in force, if there is one, and after it all that have a folder."""
+        return [*([self.current] if self.current is not None else []), *self.archived.values()]
 
     @property
     def sound(self) -> Manifest | None:
@@ -144,8 +153,8 @@ class _Owner:
 
 
 def _owner(out: Store, standing: Standing) -> _Owner | None:
-    revisions = [revision for revision in (standing.current, *standing.archived.values()) if revision is not None]
-    return _Owner(revisions[0].name, revisions[0].workspace) if revisions else _marked(out, standing)
+    revision = next(iter(standing.revisions), None)
+    return _Owner(revision.name, revision.workspace) if revision is not None else _marked(out, standing)
 
 
 @contextlib.contextmanager

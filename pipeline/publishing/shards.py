@@ -4,6 +4,7 @@ import hashlib
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +53,25 @@ class ShardTask:
     def path(self, sha256: str) -> str:
         """Where the shard belongs, given the SHA-256 of its bytes."""
         return f"data/{self.group.split}/{self.group.name}-{self.recipe}-{sha256[:16]}.parquet"
+
+
+@contextmanager
+def scratch_of(out: Store, what: str) -> Iterator[Path]:
+    """A local file to be written and adopted as `what` of a dataset; it is gone at the end.
+
+    Raises:
+        MachineError: it cannot be written or put in its place.
+        FileNotFoundError: a table went, as another build superseded it.
+    """
+    temporary = out.scratch()
+    try:
+        yield temporary
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise MachineError(f"cannot write {what} of {out.url}: {error}. Mend that and publish again.") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> None:

@@ -42,7 +42,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         counts, by_records = RunningCounts(), RecordCounts()
         counts.add(table)
         for sample in samples:
-            by_records.add(sample)
+            by_records.add_sample(sample)
         assert counts.counts() == by_records.counts()
         rows["samples"] += table.num_rows
         return table

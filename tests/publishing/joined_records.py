@@ -1,8 +1,7 @@
 """The rows of a shard as records, one validated row after the other: what the columns of a join are held against."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -10,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.publishing.card_pictures import bin_of
+from pipeline.publishing.counts import RunningCounts
 from pipeline.publishing.decisions import Edit, replaced
 from pipeline.publishing.distractors import Chosen
 from pipeline.publishing.layout import columns, published_row
-from pipeline.publishing.manifest import ShardCounts
 from pipeline.publishing.samples import PART_OF, pictures, point_wkb
 from pipeline.publishing.units import UnitPart, UnitTables
 from schemas.arrow import from_table
@@ -184,24 +183,10 @@ def _chip_info(chip: Chip) -> ChipInfo:
     return ChipInfo.model_validate(chip.model_dump(exclude={"image"}))
 
 
-@dataclass
-class RecordCounts:
+class RecordCounts(RunningCounts):
     """The counts of a shard, taken of samples."""
 
-    regions: Counter[str] = field(default_factory=Counter)
-    pictures: dict[str, Counter[str]] = field(default_factory=dict)
-    faces_blurred: int = 0
-    synthetic: int = 0
-    absent: Counter[str] = field(default_factory=Counter)
-    missing: Counter[str] = field(default_factory=Counter)
-    captioners: Counter[str] = field(default_factory=Counter)
-    languages: Counter[str] = field(default_factory=Counter)
-    licence_classes: Counter[str] = field(default_factory=Counter)
-    part_classes: dict[str, Counter[str]] = field(default_factory=dict)
-    histograms: dict[str, Counter[str]] = field(default_factory=dict)
-    not_redistributable: int = 0
-
-    def add(self, sample: Sample) -> None:
+    def add_sample(self, sample: Sample) -> None:
         """Count one sample."""
         self.regions[sample.region] += 1
         for role, _, info in pictures(sample):
@@ -237,27 +222,6 @@ class RecordCounts:
             found = "unknown" if number is None else bin_of(name, number)
             self.histograms.setdefault(name, Counter())[found] += 1
         self.not_redistributable += not sample.redistributable
-
-    def counts(self) -> ShardCounts:
-        """The finished counts, every table in the order of its keys."""
-        return ShardCounts(
-            regions=_sorted(self.regions),
-            synthetic=self.synthetic,
-            pictures={source: _sorted(licences) for source, licences in sorted(self.pictures.items())},
-            faces_blurred=self.faces_blurred,
-            absent=dict(self.absent),
-            missing=_sorted(self.missing),
-            captioners=_sorted(self.captioners),
-            languages=_sorted(self.languages),
-            licence_classes=_sorted(self.licence_classes),
-            part_classes={part: _sorted(classes) for part, classes in sorted(self.part_classes.items())},
-            histograms={name: _sorted(bins) for name, bins in self.histograms.items()},
-            not_redistributable=self.not_redistributable,
-        )
-
-
-def _sorted(table: Mapping[str, int]) -> dict[str, int]:
-    return dict(sorted(table.items()))
 
 
 def distractor_rows(chosen: Chosen) -> Iterator[dict[str, Any]]:

@@ -124,7 +124,7 @@ def test_columns_are_those_of_records(given: tuple[UnitTables, UnitPart]) -> Non
     counts.add(table.slice(0, 1))
     counts.add(table.slice(1))
     for sample in samples:
-        by_records.add(sample)
+        by_records.add_sample(sample)
     assert counts.counts() == by_records.counts()
     assert counts.rows == len(samples)
 

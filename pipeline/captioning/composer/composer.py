@@ -35,8 +35,8 @@ _MOST_FACTS = (8, 13)
 _FIRST_PERSON = 0.65
 _SHORT_FACTS = 4
 _REWORDINGS = 8
-_LEAST_WORDS = 12
-"""Where little is told a wording of so many words is looked for: what `grounding.min_words` asks for by default."""
+_LEAST_WORDS = config.Grounding().min_words
+"""Where little is told a wording of so many words is looked for: what the checks ask for by default."""
 
 
 class Composer:

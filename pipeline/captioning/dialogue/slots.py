@@ -8,8 +8,9 @@ import os
 import threading
 from collections import deque
 from concurrent.futures import Future
-from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
+
+from yarl import URL
 
 
 class Slots:
@@ -53,14 +54,15 @@ class Slots:
 
 
 _lock = threading.Lock()
-_all: WeakValueDictionary[tuple[int, str], Slots] = WeakValueDictionary()
+_all: WeakValueDictionary[tuple[int, str | None, int | None], Slots] = WeakValueDictionary()
 """By process, as a fork has none of its parent's requests, and by host and port."""
 
 
 def slots_of(url: str, at_once: int) -> Slots:
     """The slots of a server: the same ones for all that use its address, as many as the least of them allows."""
     with _lock:
-        key = os.getpid(), urlsplit(url).netloc.lower()
+        address = URL(url)
+        key = os.getpid(), address.raw_host, address.port
         found = _all.get(key)
         if found is None:
             found = _all[key] = Slots(at_once)

@@ -41,6 +41,11 @@ def test_another_server_has_slots_of_its_own() -> None:
     assert (here.most, there.most) == (2, 5)
 
 
+def test_the_port_of_the_scheme_need_not_be_written() -> None:
+    implied = slots_of("https://Models.example.org/v1", 5)
+    assert slots_of("https://models.example.org:443/v1", 5) is implied
+
+
 def test_who_is_cancelled_while_waiting_takes_no_slot_along() -> None:
     slots = Slots(1)
 
