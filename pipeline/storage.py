@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import obstore
+import pyarrow as pa
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import LocalStore, ObjectStore, from_url
 
@@ -77,7 +78,19 @@ class Store:
         with _explained(self.url, "read"):
             return bytes((self.root / path).read_bytes() if self.root else obstore.get(self._backend, path).bytes())
 
-    def reader(self, path: str) -> BinaryIO:
+    def buffer(self, path: str) -> pa.Buffer:
+        """The file's bytes, in memory of Arrow that is used again for the next file. `read` takes new memory each time.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        with _explained(self.url, "read"):
+            if self.root is None:
+                return pa.py_buffer(obstore.get(self._backend, path).bytes())
+            with pa.OSFile(str(self.root / path)) as file:
+                return file.read_buffer()
+
+    def reader(self, path: str) -> io.BufferedReader:
         """The file opened for random reading, without loading it whole."""
         if self.root is not None:
             return (self.root / path).open("rb")
@@ -143,6 +156,15 @@ class Store:
         with contextlib.suppress(FileNotFoundError), _explained(self.url, "delete from"):
             obstore.delete(self._backend, path)
 
+    def now(self) -> datetime:
+        """The time by the clock that files here get theirs from: not this machine's in a bucket or a shared folder."""
+        probe = f"{TEMPORARY}/{uuid.uuid4().hex}"
+        with _explained(self.url, "write to"):
+            obstore.put(self._backend, probe, b"")
+            modified: datetime = obstore.head(self._backend, probe)["last_modified"]
+            obstore.delete(self._backend, probe)
+        return modified
+
     def sweep(self, older_than_s: float = STALE_AFTER_S) -> int:
         """Remove what killed writers left behind; returns how many files.
 
@@ -150,10 +172,10 @@ class Store:
         """
         if not self._temporary.is_dir():
             return 0
-        swept = 0
+        swept, now = 0, _time_in(self._temporary)
         for leftover in self._temporary.iterdir():
             with contextlib.suppress(FileNotFoundError, PermissionError):  # swept by another build, or another user's
-                if leftover.suffix != _LOCK and time.time() - leftover.stat().st_mtime > older_than_s:
+                if leftover.suffix != _LOCK and now - leftover.stat().st_mtime > older_than_s:
                     leftover.unlink()
                     swept += 1
         return swept
@@ -265,6 +287,18 @@ def url_is_loopback() -> bool:
     return endpoint.startswith(("http://127.0.0.1:", "http://localhost:"))
 
 
+def _time_in(folder: Path) -> float:
+    """The time by the clock of a folder's file system; by this machine's where no file can be made there now."""
+    probe = folder / uuid.uuid4().hex
+    try:
+        probe.touch()
+        now = probe.stat().st_mtime
+        probe.unlink()
+    except OSError:
+        return time.time()
+    return now
+
+
 def _lock(file: BinaryIO) -> bool | None:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -295,5 +329,5 @@ def _explained(url: str, verb: str) -> Iterator[None]:
     except (OSError, BaseError) as error:
         said = str(error).splitlines()[0]
         raise MachineError(
-            f"cannot {verb} {url}: {said}. Mend that and start the build again; it goes on from here."
+            f"cannot {verb} {url}: {said}. Mend that and run the command again; it goes on from here."
         ) from error

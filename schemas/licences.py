@@ -14,7 +14,7 @@ CLASSES: dict[LicenceClass, str] = {
     "share-alike": "credit, and the same licence for what is adapted from it (CC-BY-SA, ODbL)",
     "other": "something else (no commercial use, no changes), or it is not known: read the licence",
 }
-"""What those who pass the data on are asked for."""
+"""Duties of those who pass the data on."""
 
 # Matched against the whole SPDX identifier (https://spdx.org/licenses/) without regard to case, in this order.
 # The permissive code licences are here because photos and maps are found in code repositories under them; they ask

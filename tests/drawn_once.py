@@ -1,19 +1,23 @@
-"""The synthetic world for tests that build: each picture of it is drawn once a process.
+"""The synthetic world for tests that build: each picture of it is drawn, and looked through, once a process.
 
-Drawing takes most of a small build's time, and what is drawn for a photo or a chip is always the same, as the tests of
-the world itself say (tests/world).
+This takes most of a small build's time. What is drawn for a photo or a chip is always the same, as the tests of the
+world itself say (tests/world); so are the lines and the signatures of a picture.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from hashlib import blake2b
 from typing import Any, TypeVar
 
+import numpy as np
 import pytest
 
 from pipeline.geo.point import Point
 from pipeline.imaging.types import Camera
 from pipeline.sources.base import Photo, RasterChip
 from pipeline.sources.world import WorldAerialSource, WorldMapSource, WorldStreetSource
+from pipeline.stages import cues, street_views
 from pipeline.world.town import Town
 
 T = TypeVar("T")
@@ -61,9 +65,23 @@ def chip_of(kind: type[WorldAerialSource] | type[WorldMapSource]) -> Callable[..
     return chip
 
 
-def draw_anew() -> None:
-    """Forget what was drawn."""
+def found_once(find: Callable[..., T]) -> Callable[..., T]:
+    """As a function of pictures and of values that tell what else its result depends on."""
+
+    def finding(*given: Any) -> T:
+        key = (blake2b(one.tobytes()).digest() if isinstance(one, np.ndarray) else one for one in given)
+        return _once((find.__name__, *key), lambda: find(*given))
+
+    return finding
+
+
+@contextmanager
+def drawn_anew() -> Iterator[None]:
+    """Has all that is drawn meanwhile drawn again."""
+    kept = dict(_drawn)
     _drawn.clear()
+    yield
+    _drawn.update(kept)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -74,4 +92,6 @@ def drawn_once() -> Iterator[None]:
         patch.setattr(WorldStreetSource, "truth", truth)
         for kind in (WorldAerialSource, WorldMapSource):
             patch.setattr(kind, "chip", chip_of(kind))
+        for stage, name in ((street_views, "vanishing_point"), (street_views, "_lines_around"), (cues, "signatures")):
+            patch.setattr(stage, name, found_once(getattr(stage, name)))
         yield

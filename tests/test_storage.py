@@ -1,8 +1,10 @@
+import errno
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,14 +52,15 @@ def test_what_is_written_is_read_and_listed(store: Store) -> None:
     store.write("a/b.txt", b"one")
     store.write("a/c.txt", b"three")
     store.write("a/b.txt", b"replaced")
-    assert store.read("a/b.txt") == b"replaced"
+    assert store.read("a/b.txt") == store.buffer("a/b.txt").to_pybytes() == b"replaced"
     assert {(e.path, e.size) for e in store.entries("a")} == {("a/b.txt", 8), ("a/c.txt", 5)}
     assert store.exists("a/c.txt")
     store.delete("a/c.txt")
     store.delete("a/c.txt")
     assert not store.exists("a/c.txt")
-    with pytest.raises(FileNotFoundError):
-        store.read("a/c.txt")
+    for read in (store.read, store.buffer):
+        with pytest.raises(FileNotFoundError):
+            read("a/c.txt")
 
 
 def test_create_leaves_what_is_there(store: Store) -> None:
@@ -112,6 +115,8 @@ def test_entries_know_when_they_were_written(store: Store) -> None:
     store.write("x", b"1")
     (entry,) = store.entries()
     assert abs(datetime.now(UTC) - entry.modified) < timedelta(hours=1)
+    assert abs(store.now() - entry.modified) < timedelta(minutes=5)
+    assert [entry.path for entry in store.entries()] == ["x"]
 
 
 def test_many_writers_of_one_file_leave_one_whole_file(store: Store) -> None:
@@ -135,6 +140,29 @@ def test_only_stale_temporary_files_are_swept(tmp_path: Path) -> None:
     assert store.sweep() == 1
     assert [p.name for p in (tmp_path / TEMPORARY).iterdir()] == [new.name]
     assert list(store.entries()) == []
+
+
+def test_age_is_told_by_the_clock_that_files_have_theirs_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(str(tmp_path))
+    at_work = store.scratch()
+    at_work.write_bytes(b"at work")
+    monkeypatch.setattr(time, "time", lambda: at_work.stat().st_mtime + 86_400)  # this machine's clock is a day ahead
+    assert store.sweep() == 0
+    assert at_work.exists()
+    assert abs(store.now().timestamp() - at_work.stat().st_mtime) < STALE_AFTER_S
+    assert list(store.entries()) == []
+
+
+def test_a_full_disk_is_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    store = open_store(str(tmp_path))
+    old = store.scratch()
+    old.write_bytes(b"killed")
+    os.utime(old, (0, 0))
+    monkeypatch.setattr(Path, "touch", full)
+    assert store.sweep() == 1
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ _PROJECTIONS = {
     }.items()
     for word in words
 }
-"""What manifests call projections, by their first word: `perspective (dashcam)`."""
+"""Projections by the first word of their names in manifests: `perspective (dashcam)`."""
 _PARTLY = re.compile(r"crop|partial|part of|half|180")
 
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from obstore.exceptions import BaseError
 from pydantic import ValidationError
 from rapidfuzz import process
 
-from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.errors import ConfigError, MachineError, OutageError, Problem
 from pipeline.publishing.formats import SHARD_NAME_1, read_manifest
 from pipeline.publishing.manifest import FORMAT, PATH, FileEntry, Manifest, ShardEntry
 from pipeline.publishing.shards import SHARD_NAME
-from pipeline.publishing.splits import ALIASES
+from pipeline.publishing.splits import splits_called
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table
 from schemas.records import Sample
@@ -37,7 +38,7 @@ class Dataset:
         Args:
             columns: names, or dotted Parquet paths of nested fields (`street_view.licence`,
                 `other_views.list.element.licence`). Without pictures, a million samples take little memory.
-            split: only samples of this split; `validation` is `val`.
+            split: only samples of this split; `validation` is `val`, `test` stands for all test splits.
         """
         for shard in self._shards(split):
             with self.shard(shard) as file:
@@ -59,8 +60,9 @@ class Dataset:
                     yield from _validated(file.read_row_group(group), shard.path)
 
     def _shards(self, split: str | None) -> list[ShardEntry]:
-        wanted = {split, *(name for name, others in ALIASES.items() if split in others)}
-        return [shard for shard in self.manifest.shards if split is None or shard.split in wanted]
+        shards = self.manifest.shards
+        wanted = splits_called(split, {shard.split for shard in shards}) if split is not None else None
+        return [shard for shard in shards if wanted is None or shard.split in wanted]
 
     def samples(self, sample_ids: Sequence[str]) -> list[Sample]:
         """Whole samples, in the order of the ids.
@@ -93,16 +95,30 @@ class Dataset:
         """A shard or another file of rows, opened for reading with its checksums verified.
 
         Raises:
+            OutageError: the disk, the network or the bucket fails now; the file itself may be sound.
             MachineError: it is missing, or does not hold what the manifest says.
         """
         try:
             with closing(self.store.reader(shard.path)) as source:
                 yield pq.ParquetFile(source, page_checksum_verification=True)
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, BaseError) as error:
+            if _is_passing(error):
+                said = str(error).partition("\n")[0]
+                raise OutageError(f"{self.store.url}/{shard.path} cannot be read now: {said}. Try again.") from error
             raise MachineError(
                 f"{self.store.url}/{shard.path}: {error}. The manifest lists it: open the dataset again if it was "
                 "revised meanwhile; if not, run `geoscribe verify` and publish again."
             ) from error
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether a place cannot be read now, and not a file that is gone or damaged.
+
+    The operating system numbers its errors; those that Arrow raises for damaged pages have no number.
+    """
+    if isinstance(error, FileNotFoundError):
+        return False
+    return isinstance(error, BaseError | TimeoutError) or (isinstance(error, OSError) and error.errno is not None)
 
 
 def _pick(file: pq.ParquetFile, wanted: set[str], path: str) -> dict[str, Sample]:

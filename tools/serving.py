@@ -210,7 +210,7 @@ def _get(endpoint: str, path: str, env: Mapping[str, str]) -> object:
         return None
     try:
         return json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return body
 
 

@@ -36,7 +36,7 @@ MEASURES = {
     "distance_m": "street_view.distance_m",
     "covered": "aerial_chip.covered",
 }
-"""What a condition may be about, and its column."""
+"""Measures that a condition may name, and their columns."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Selection(Section):
     licence: LicenceClass | None = None
     """The strictest class that any of the parts may have."""
     parts: Annotated[tuple[Part, ...], AfterValidator(_with_street)] = PARTS
-    """What is taken of each sample."""
+    """Parts that are taken of each sample."""
     quality: Annotated[tuple[str, ...], AfterValidator(_conditions)] = ()
     """Conditions such as `sharpness>=100`."""
     box: tuple[

@@ -3,7 +3,7 @@
 from schemas.records import Cue, Look
 
 _LIGHT = frozenset({"white", "yellow", "beige", "orange"})
-_LEAST_LIGHT = 0.88
+_LEAST_LIGHT = 0.9
 """Confidence of colours that sun and shade, glass and a grey sky give as well."""
 _PALER = {"white": "pale", "beige": "pale"}
 """Looks that are told of less sure ones."""

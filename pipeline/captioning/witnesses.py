@@ -63,6 +63,7 @@ class Testimony:
     half_width_deg: float
     """What the thing takes up, and what the angle may be off by."""
     distance_m: float | None
+    depth: Literal["near", "far"] | None
     view_id: str | None
     lasting: bool
     confidence: float
@@ -118,6 +119,7 @@ def _of_map(
         angle_deg=angle,
         half_width_deg=width,
         distance_m=located.distance_m,
+        depth=located.depth if isinstance(located, Cue) else None,
         view_id=None,
         lasting=located.lasting if isinstance(located, Cue) else True,
         confidence=located.confidence if isinstance(located, Cue) else 1.0,
@@ -145,6 +147,7 @@ def _of_cue(cue: Cue, views: dict[str, StreetView], main: StreetView | None, lan
         angle_deg=angle,
         half_width_deg=width,
         distance_m=cue.distance_m,
+        depth=cue.depth,
         view_id=cue.view_id,
         lasting=cue.lasting,
         confidence=cue.confidence,
@@ -163,6 +166,7 @@ def _of_note(note: Note) -> Testimony:
         angle_deg=middle,
         half_width_deg=half,
         distance_m=None,
+        depth=note.depth,
         view_id=note.view_id,
         lasting=True,
         confidence=1.0,

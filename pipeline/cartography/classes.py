@@ -75,7 +75,7 @@ _PLAIN_BUILDINGS = _words(
 _PLAIN_GROUND = _words("grass flowerbed scrub grassland heath greenfield farmland meadow tree wetland")
 _PLAIN_WATER = _words("drain ditch swimming_pool basin")
 LAND_USES = _words("residential commercial retail industrial railway construction brownfield garages")
-"""What a stretch of ground is built up with: the map's background, drawn and never told."""
+"""Classes of built-up ground: the map's background, drawn and never told."""
 _MINOR_WAYS = {
     "footway": _words("sidewalk crossing crosswalk traffic_island link access_aisle"),
     "service": _words("driveway parking_aisle emergency_access drive-through"),

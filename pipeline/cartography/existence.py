@@ -17,17 +17,25 @@ CLOSED = "closed or out of use"
 GONE = "demolished or removed"
 PLANNED = "proposed or under construction"
 DOUBTED = "confidence below min_confidence"
+UNKNOWN = "of an operating status that is not known"
 HIDDEN = "below ground or indoors"
 FERRY = "a ferry route"
 
 _STAGES = dict.fromkeys(
     ("disused", "abandoned", "closed", "vacant", "inactive", "defunct", "decommissioned", "derelict", "ruins",
-     "permanently_closed", "temporarily_closed", "closed_permanently", "closed_temporarily"),
+     "permanently_closed", "temporarily_closed", "closed_permanently", "closed_temporarily", "ruined", "shut",
+     "shut_down", "ceased", "out_of_business", "out_of_use", "burnt", "burned"),
     CLOSED,
 )  # fmt: skip
-_STAGES |= dict.fromkeys("demolished razed removed destroyed dismantled collapsed was".split(), GONE)  # noqa: SIM905
-_STAGES |= dict.fromkeys("proposed planned construction under_construction".split(), PLANNED)  # noqa: SIM905
-_FORMERLY = frozenset({"was", "historic", "former", "ex", "old"})
+_STAGES |= dict.fromkeys(
+    ("demolished", "razed", "removed", "destroyed", "dismantled", "collapsed", "was", "burnt_down", "burned_down"),
+    GONE,
+)
+_STAGES |= dict.fromkeys(
+    ("proposed", "planned", "construction", "under_construction", "cancelled", "canceled", "unbuilt", "coming_soon"),
+    PLANNED,
+)
+_FORMERLY = frozenset({"was", "historic", "historical", "former", "formerly", "no_longer", "ex", "old"})
 """Prefixes only: as keys and values they say nothing of whether a thing is there."""
 _PREFIXES = _STAGES | dict.fromkeys(_FORMERLY, GONE)
 _VALUES = _STAGES | dict.fromkeys(("empty", "unoccupied"), CLOSED)
@@ -38,6 +46,12 @@ _STATUS_KEYS = frozenset(
     {"operating_status", "operational_status", "business_status", "status", "state", "condition", "damage", "station",
      "lifecycle", "lifecycle_status", "building:status", "building:condition", "building:use"}
 )  # fmt: skip
+_OPEN = frozenset(
+    {"open", "opened", "reopened", "operational", "operating", "active", "in_operation", "in_use", "functional",
+     "existing", "yes", "true", "unknown"}
+)  # fmt: skip
+"""Values of Overture's status, and of like columns of others, of things that are there. What else stands in it is one
+that says otherwise in words of its own: Overture's own schema has three."""
 _ENDS = ("end_date", "date_closed", "closing_date", "closed_date")
 _BEGINS = ("opening_date", "start_date")
 _DATES = frozenset({*_ENDS, *_BEGINS})
@@ -51,16 +65,17 @@ _SAYS_SO = re.compile(
     r"|[(\[]\s*(demolished|abandoned|disused|fermée?|geschlossen|cerrado|chiuso)\s*[)\]]\s*$",
     re.IGNORECASE,
 )
-"""What map editors, and owners of pages about places, add to a name."""
+"""Additions that map editors, and owners of pages about places, add to a name."""
 _NO = frozenset({"", "no", "false", "0", "none"})
 _LESSER_WORKS = frozenset({"minor", "widening"})
 """Values of `construction` on a road that is in use."""
 _MAIN_KEYS = frozenset(KEYS) - {"landuse"}  # landuse=construction is ground that is there
 _TENANTS = frozenset({"amenity", "shop", "tourism", "office", "craft", "healthcare", "leisure"})
 """Keys of what is in a building, whose name the building bears."""
-_IN_TUNNEL = frozenset({"yes", "true", "culvert", "flooded", "cave"})  # building_passage, avalanche_protector are open
+_IN_TUNNEL = frozenset({"yes", "true", "1", "culvert", "flooded", "cave"})  # building_passage is open
 _LONGEST_REMARK = 60
 """Characters at the end of a name that are looked at."""
+_COMPACT = re.compile(r"(?<![0-9])([0-9]{4})([0-9]{2})([0-9]{2})(?![0-9])")
 _YEAR = re.compile(r"(?<![0-9])([0-9]{4})(?:-([0-9]{2})(?:-([0-9]{2}))?)?(?![0-9])")
 _CENTURY = re.compile(r"\bC([0-9]{1,2})\b")
 _SPAN = re.compile(r"\s*(-?[0-9]+(?:\.[0-9]+)?)(?:\s*-\s*(-?[0-9]+(?:\.[0-9]+)?))?\s*")
@@ -149,7 +164,8 @@ def _stage(key: str, value: str, tags: Tags) -> str | None:
             else _VALUES.get(said) or (_STAGES.get(led[1], GONE) if led else None)
         )
     if key in _STATUS_KEYS:
-        return _STAGES.get(said)
+        unknown = key == "operating_status" and said not in _OPEN and said not in _NO
+        return _STAGES.get(said, UNKNOWN if unknown else None)
     if key == "opening_hours":
         return CLOSED if _SHUT.fullmatch(said) else None
     if key in _STAGES and key not in _FORMERLY:
@@ -175,8 +191,8 @@ def _moments(tags: Tags, keys: tuple[str, ...]) -> list[date]:
 
 
 def _begin(text: str | None) -> date | None:
-    """First day of a stated date: `1987`, `1987-05`, `~1980`, `1980s`, `2010..2012` (of its end), `C19`."""
-    years = _YEAR.findall((text or "").removesuffix("s"))
+    """First day of a stated date: `1987`, `1987-05`, `19870531`, `~1980`, `1980s`, `2010..2012` (of its end), `C19`."""
+    years = _YEAR.findall(_COMPACT.sub(r"\1-\2-\3", (text or "").removesuffix("s")))
     if years:
         year, month, day = (int(part or 1) for part in years[-1])
     else:

@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
-from pipeline.cartography.classes import Class, Shape, Tags, classify, is_background, worth_telling
+from pipeline.cartography.classes import KEYS, Class, Shape, Tags, classify, is_background, worth_telling
 from pipeline.cartography.existence import (
     CLOSED,
     HIDDEN,
@@ -30,10 +30,13 @@ from schemas.records import FactKind
 
 NAME_CHARACTERS = 120
 NO_KIND = "of no kind that is told or drawn"
+NO_TAGS = "without properties"
 _TYPES = (0, 1, 3, 5, 6)
 """Points, lines and areas, as shapely numbers types."""
 _LARGE = 2_000
 """Corners."""
+_MAIN_KEYS = frozenset(KEYS)
+_SPELT = {**dict.fromkeys(("yes", "true", "1"), "yes"), **dict.fromkeys(("no", "false", "none", "0"), "no")}
 
 
 class Element(NamedTuple):
@@ -92,7 +95,7 @@ class Feature:
 
 
 _SHELL = Class("building", "building")
-"""What is left of a building whose use has ended: its walls."""
+"""Categories of a building whose use has ended: its walls stand."""
 _SHAPES: dict[str, Shape] = {
     "Point": "point",
     "LineString": "line",
@@ -111,7 +114,12 @@ def features_of(elements: Iterable[Element], window: Window, left_out: Counter[s
         left_out: all others that give no feature are counted here, by why.
         trust: how far the map is believed.
     """
-    kept = [element for element in elements if element.tags]
+    kept = []
+    for element in elements:
+        if element.tags:
+            kept.append(element)
+        else:
+            left_out[NO_TAGS] += 1
     geometries = np.array([element.geometry for element in kept], dtype=object)
     faults = _faults(geometries)
     left_out.update(str(fault) for fault in faults if fault)
@@ -155,7 +163,7 @@ def _valid(geometries: NDArray[np.object_]) -> NDArray[np.bool_]:
 
 def _features(element: Element, trust: Trust) -> list[Feature] | str:
     """The features that an element gives, or why it gives none."""
-    tags, geometry = element.tags, element.geometry
+    tags, geometry = element.tags | _yes_or_no(element.tags), element.geometry
     assert geometry is not None
     shape = _SHAPES[geometry.geom_type]
     absent = absence(tags, trust)
@@ -195,6 +203,12 @@ def _features(element: Element, trust: Trust) -> list[Feature] | str:
     bridge = Class("other", "bridge")
     told = worth_telling(bridge, tags, bridge_name)
     return [feature, Feature(f"{element.element_id}/bridge", geometry, *bridge, bridge_name, bridge_en, told)]
+
+
+def _yes_or_no(tags: Tags) -> Tags:
+    """The main keys whose value is a yes or no, spelt so: programs write `True`, `No`, `1`."""
+    found = {key: _SPELT.get(tags[key].strip().lower()) for key in _MAIN_KEYS & tags.keys()}
+    return {key: said for key, said in found.items() if said}
 
 
 def clean_name(text: str | None) -> str | None:

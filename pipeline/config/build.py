@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from pipeline.config.base import Name, Section
+from pipeline.config.base import Name, Place, Section
 from pipeline.config.captioning import CaptionerConfig, Composer, Dialogue, Grounding
 from pipeline.config.imagery import Imagery
 from pipeline.config.network import Network
@@ -23,9 +23,9 @@ class Build(Section):
     """Name of the build. A workspace belongs to the build of this name; other builds are refused."""
     seed: int = 0
     """Seed of every random choice."""
-    workspace: str
+    workspace: Place
     """Folder, or s3://, gs:// or az:// URL, of the layers."""
-    dataset: str
+    dataset: Place
     """Folder or URL of the published dataset."""
     regions: Annotated[list[Region], Field(min_length=1)]
     """The regions to sample. `catalogue` stands for all 225 regions of the catalogue."""

@@ -22,8 +22,8 @@ class Composer(Section):
     min_seen: Annotated[int, Field(ge=0, le=10)] = 2
     """Minimum number of things to tell of that the photos show. A site with fewer fails with `too_little_to_say`."""
     min_confidence: Share = 0.5
-    """Minimum confidence of an object that is told. 0.7 suits the models for a CPU; few labels of the default segmenter
-    reach it."""
+    """Minimum confidence of an object that is told. 0.85 suits the models of `boulder-cpu.yaml`, of which two must have
+    seen most things then; few labels of the default segmenter reach it."""
     max_map_share: Share = 0.34
     """Maximum share of a description's sentences that rest on the map alone."""
 

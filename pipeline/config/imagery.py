@@ -46,9 +46,9 @@ class Chips(Section):
     drone_gsd_m: Annotated[float, Field(gt=0.005, le=1)] = 0.1
     """Metres per pixel of the drone chip."""
     orientation: Literal["north-up", "heading-up"] = "north-up"
-    """What is at the top of a chip. `heading-up`: where the site's main view looks, so that the left of a text is left
-    in the chip; north (`bearing_deg` 0), where that heading is unknown, unreliable or merely guessed. Distractors get
-    a direction at random."""
+    """Direction at the top of a chip. `heading-up`: where the site's main view looks, so that the left of a text is
+    left in the chip; north (`bearing_deg` 0), where that heading is unknown, unreliable or merely guessed. Distractors
+    get a direction at random."""
     map_scale: Literal["chip", "carto-z19"] = "chip"
     """Scale of the map chip. `chip`: the same as the aerial chip's. `carto-z19`: one 256 px tile of zoom 19 fills the
     chip, so its side is 76.4 m times the cosine of the latitude; released CVG-Text models expect this."""

@@ -27,6 +27,10 @@ class RegionCaptioner(Section):
     """Prompt set for this region, instead of the build's: another language, say. Of the same kind."""
 
 
+_WIDEST = 180.0
+"""Degrees: where west and east are swapped, a box goes the long way round the earth."""
+
+
 class Region(Section):
     """A named area: a bounding box, a polygon, or a centre with a radius.
 
@@ -70,6 +74,8 @@ class Region(Section):
             raise ValueError("centre and radius_m go together")
         if self.bbox is not None and self.bbox[1] >= self.bbox[3]:
             raise ValueError("bbox is west, south, east, north, and south must be less than north")
+        if self.bbox is not None and not 0.0 < (self.bbox[2] - self.bbox[0]) % 360.0 <= _WIDEST:
+            raise ValueError(f"bbox is west, south, east, north, and at most {_WIDEST:.0f} degrees from west to east")
         return self
 
     def bounds(self) -> tuple[float, float, float, float]:

@@ -32,7 +32,7 @@ _CAPTIONER = re.compile(r"^captioner\.(composer|dialogue)$")
 
 
 def new_name(path: str) -> str | None:
-    """What a key (`sources.map.osm.author`) is called now; None if it never had another name."""
+    """Present name of a key (`sources.map.osm.author`); None if it never had another name."""
     section, _, key = path.rpartition(".")
     section = _CAPTIONER.sub("captioner", section)
     found = (names for where, names in _RENAMED.items() if fnmatchcase(section, where))

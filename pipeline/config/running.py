@@ -72,4 +72,4 @@ class Assumptions(Section):
     completion_tokens_per_call: Annotated[int, Field(ge=0)] = 480
     """Tokens that a model writes per request."""
     prices: Prices = Prices()
-    """What things cost."""
+    """Prices of machines, storage, requests and tokens."""

@@ -25,9 +25,9 @@ _CORE = {
     "int": (re.compile(r"-?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+"), "-0123456789"),
     "float": (re.compile(r"-?[0-9]+\.[0-9]+|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"), "-+.0123456789"),
 }
-"""What is no text, and the characters that it starts with."""
+"""Patterns of values that are no texts, and the characters that they start with."""
 _UNFIT = (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError)
-"""What PyYAML raises where a scalar does not fit its tag, as `!!int x`, or a date is none."""
+"""Exceptions of PyYAML where a scalar does not fit its tag, as `!!int x`, or a date is none."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -58,6 +58,7 @@ class _Loader(yaml.SafeLoader):
         if self._made > _MOST_NODES:
             raise _refused(f"more than {_MOST_NODES} values", mark)
         if not alias:
+            self._check_keys(node)
             self._sizes[id(node)] = 1 + sum(self._sizes[id(child)] for child in _children(node))
         elif id(node) not in self._sizes:
             raise _refused("an alias of what it stands in", mark)
@@ -65,15 +66,19 @@ class _Loader(yaml.SafeLoader):
             raise _refused(f"more than {_MOST_NODES} values, with aliases written out", mark)
         return node
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """The mapping; a key that stands twice is refused: PyYAML would take the last without a word."""
-        seen: set[Any] = set()
-        for name, _ in node.value:
-            if isinstance(name, yaml.ScalarNode) and name.tag != f"{_TAG}merge":
-                if name.value in seen:
-                    raise _refused(f"{name.value} twice", name.start_mark)
-                seen.add(name.value)
-        return super().construct_mapping(node, deep)
+    def _check_keys(self, node: yaml.Node) -> None:
+        """Refuse a key that stands twice, in whatever spelling: PyYAML would take the last without a word.
+
+        Here, since merging (`<<`) later puts keys that stand twice into a mapping, and rightly so.
+        """
+        seen: set[str] = set()
+        for name, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(name, yaml.ScalarNode):
+                merge = name.tag == f"{_TAG}merge"
+                key = name.value if merge else str(self.construct_object(name))
+                if key in seen:
+                    raise _refused(f"{key} twice", name.start_mark)
+                seen.add(key)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         """The value of a node."""
@@ -126,12 +131,13 @@ for _name, (_pattern, _firsts) in _CORE.items():
     _Loader.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern.pattern})$"), list(_firsts))
 
 
-def _bytes(_: _Loader, node: yaml.Node) -> None:
-    """Refuse bytes: no file has any."""
-    raise _refused("bytes", node.start_mark)
+def _no_use(_: _Loader, node: yaml.Node) -> None:
+    """Refuse types that no file has any use for; a set's order would be another each time."""
+    raise _refused(f"a value of type {node.tag.removeprefix(_TAG)}", node.start_mark)
 
 
-_Loader.add_constructor(f"{_TAG}binary", _bytes)
+for _type in ("binary", "set", "omap", "pairs"):
+    _Loader.add_constructor(_TAG + _type, _no_use)
 _Loader.add_constructor(f"{_TAG}timestamp", _date)
 _Loader.add_constructor(f"{_TAG}int", _int)
 _Loader.add_constructor(f"{_TAG}float", _float)
@@ -143,7 +149,13 @@ def parse_yaml(text: str) -> Any:
     Raises:
         yaml.YAMLError: the text is not YAML, or has a duplicate key.
     """
-    return yaml.load(text, _Loader)  # noqa: S506 - it is a SafeLoader
+    loader = _Loader(text)
+    try:
+        return loader.get_single_data()
+    except _UNFIT as error:  # what PyYAML lets through, as an escape that is no character, or `!!map x`
+        raise _refused(f"what cannot be read ({error})", loader.get_mark()) from error
+    finally:
+        loader.dispose()
 
 
 def read_yaml(path: Path, where: str | None = None) -> Any:

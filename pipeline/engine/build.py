@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 _NAMES = tuple(stage.name for stage in STAGES)
 ALL_STAGES = (*_NAMES, PUBLISH)
 SITES = "sites"
-"""What runs where no stage is wanted: the sites are drawn."""
+"""Plan where no stage is wanted: the sites are drawn."""
 
 
 @dataclass(frozen=True)

@@ -88,6 +88,10 @@ def _misused_engines(build: Build) -> list[Problem]:
         problems.append(Problem("imagery.anonymiser", f"none with the real photos of {', '.join(real)}", "centerface"))
     if build.workspace == build.dataset:
         problems.append(Problem("dataset", "the same place as workspace", "a place of its own"))
+    elif build.workspace.startswith(f"{build.dataset.rstrip('/')}/"):  # publishing would refuse it when all is done
+        problems.append(Problem("workspace", "a place within the dataset", "a place of its own"))
+    elif build.dataset.startswith(f"{build.workspace.rstrip('/')}/"):
+        problems.append(Problem("dataset", "a place within the workspace", "a place of its own"))
     return problems
 
 

@@ -62,7 +62,8 @@ def load_build(path: Path) -> Build:
     """
     raw = read_yaml(path)
     if not isinstance(raw, dict):
-        raise ConfigError([Problem(str(path), type(raw).__name__, "a mapping of keys")])
+        found = "an empty file" if raw is None else f"a {type(raw).__name__}"
+        raise ConfigError([Problem(str(path), found, "a mapping of keys")])
     return parse_build(raw, base=path.parent)
 
 

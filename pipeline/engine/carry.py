@@ -21,7 +21,7 @@ from schemas.records import ImageryRow, LayerRow, Site
 log = logging.getLogger(__name__)
 
 _BLANK: dict[str, Any] = {"aerial_scales": [], "drone": None, "missing": [], "considered": [], "weight": 0.0}
-"""What a stage finds in place of a field that it overlooks."""
+"""Value that a stage finds in place of a field that it overlooks."""
 _WEIGHT = {"weight"}
 """Fields of a site that no row depends on: the weight changes with the number of sites."""
 

@@ -20,8 +20,9 @@ from pipeline.storage import Store
 log = logging.getLogger(__name__)
 
 PATH = "build.json"
-FORMAT = 2
-"""Stands in every definition as `geoscribe-workspace-2`. Format 1 had neither a number nor an id."""
+FORMAT = 3
+"""Stands in every definition as `geoscribe-workspace-3`. Format 1 had neither number nor id; format 2 had no tables
+of format 3 (`pipeline.engine.layers`)."""
 _HOW = {"workspace", "dataset", "limits", "network", "assumptions"}
 """Settings in which the parts of one build may differ: where and how it runs."""
 
@@ -112,7 +113,7 @@ def _read(store: Store) -> dict[str, Any] | None:
         raw = json.loads(store.read(PATH))
     except FileNotFoundError:
         return None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError([Problem(where, str(error), "the file that a build wrote")]) from error
     if not isinstance(raw, dict) or not {"name", "build", "bases"} <= raw.keys():
         raise ConfigError([Problem(where, "something else than a build", "the file that a build wrote")])

@@ -104,7 +104,7 @@ def read_note(store: Store, region: str, recipe: str) -> Note:
     try:
         name, made_for, empty, said, problems = json.loads(store.read(_path(region)))
         note = Note(name, made_for, empty, said, [Problem(*problem) for problem in problems])
-    except (FileNotFoundError, ValueError, TypeError):  # a note that cannot be read says nothing
+    except (FileNotFoundError, ValueError, TypeError, RecursionError):  # a note that cannot be read says nothing
         return unknown
     return note if note.recipe == recipe else unknown
 

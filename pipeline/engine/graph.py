@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 
 
 Work = UnitTask | ShardJob
-"""What a worker takes up: a unit for the stages, or a shard to make."""
+"""Task of a worker: a unit for the stages, or a shard to make."""
 Element = Work | tuple[RegionTask, ...]
-"""What the graph starts from: units whose sites are drawn, shards, and regions to draw."""
+"""Elements that the graph starts from: units whose sites are drawn, shards, and regions to draw."""
 
 
 @dataclass(frozen=True)

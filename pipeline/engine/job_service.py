@@ -7,11 +7,11 @@ one worker. A pool that is lost leaves its share to the others, who find done wh
 import itertools
 import logging
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from apache_beam.runners.runner import PipelineState
 
@@ -28,9 +28,13 @@ from pipeline.stopping import check_stop
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 _POLL_S = 1.0
 STARTING_S = 300.0
 """A job whose first worker has not come in this time has no worker that can run it."""
+ANSWER_S = 60.0
+"""A job service that has not said in this time how a job is doing is frozen, or cut off: it answers in milliseconds."""
 GONE_S = 20.0
 """A job that has had no worker for this time has lost it. Beam's own job server would wait for it forever."""
 
@@ -86,13 +90,14 @@ class _Jobs:
     def _state(self, result: Any) -> str:
         import grpc
 
+        kept = "Finished work is kept; start it and the build again"
         try:
-            state: str = result.state
+            state: str = _within(ANSWER_S, lambda: result.state)
         except grpc.RpcError as error:
-            raise MachineError(
-                f"the job service at {self.how.job_endpoint} was lost. Finished work is kept; start it and the build "
-                "again"
-            ) from error
+            raise MachineError(f"the job service at {self.how.job_endpoint} was lost. {kept}") from error
+        except TimeoutError as error:
+            silent = f"has not answered for {ANSWER_S:.0f} s"
+            raise MachineError(f"the job service at {self.how.job_endpoint} {silent}. {kept}") from error
         return state
 
 
@@ -169,10 +174,28 @@ def _options(how: Machinery, pool: str | None) -> list[str]:
     return [*place, *workers, *how.beam_options]
 
 
+def _within(seconds: float, ask: Callable[[], T]) -> T:
+    """What a call gives, which Beam makes without a deadline.
+
+    Raises:
+        TimeoutError: it has not returned; its thread is left behind.
+    """
+    answer: Future[T] = Future()
+
+    def settle() -> None:
+        try:
+            answer.set_result(ask())
+        except Exception as error:  # noqa: BLE001 - raised where it is asked for
+            answer.set_exception(error)
+
+    threading.Thread(target=settle, name="job service", daemon=True).start()
+    return answer.result(seconds)
+
+
 def _cancel(result: Any) -> None:
     """Cancel a job as far as its service can; the build ends all the same, and its workers stop with it."""
     try:
-        result.cancel()
+        _within(ANSWER_S, result.cancel)
     except Exception as error:  # noqa: BLE001 - of the service's client; it is being left
         log.info("a job could not be cancelled: %s", error)
 

@@ -1,8 +1,9 @@
 """Layers: one immutable Parquet file per unit and stage. Its name has all that is needed to resume.
 
 The name is `<layer>/<region>/<unit>.<recipe>.<content>.parquet`. `recipe` is a digest of how and from what the table
-was made, `content` a digest of the file's bytes, which are the same for the same rows. So damage is detected on
-reading, and a stage whose input was made again with the same result does not run again.
+was made, `content` a hash of the file's bytes, which are the same for the same rows. So damage is detected on reading,
+and a stage whose input was made again with the same result does not run again. It is no seal: it need not withstand who
+means to deceive the build, as whoever can write the file can name it.
 """
 
 import io
@@ -10,12 +11,13 @@ import json
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import xxhash
 
 from pipeline.digest import digest_bytes
 from pipeline.engine.counts import Counts, count
@@ -33,8 +35,12 @@ _TAIL = 2**15
 _GROUP_BYTES = 2**30
 """Most of a row group. Arrow cannot read one back that has 2 GiB of pictures in a column."""
 _GROUP_ROWS = 2**20
-FORMAT = 2
-"""Format of the tables of layers. Format 1 had no number, and no counts of views. Raised when a reader must know."""
+FORMAT = 3
+"""Format of the tables of layers, raised when a reader must know. Format 1 had no number and no counts of views; the
+names of formats 1 and 2 have another hash."""
+_DIGITS = 32
+_HASHES: dict[int, Callable[[bytes | pa.Buffer], str]] = {16: digest_bytes, _DIGITS: xxhash.xxh3_128_hexdigest}
+"""Hash of a file's bytes, by its number of digits: BLAKE2b up to format 2, then XXH3, in a tenth of the time."""
 FORMAT_KEY = b"geoscribe.format"
 COUNTS = b"geoscribe.counts"
 MADE = b"geoscribe.made"
@@ -154,7 +160,7 @@ def commit_table(
         row_group_size=min(rows_within(table, _GROUP_BYTES), _GROUP_ROWS),
     )
     data = buffer.getvalue()
-    file = LayerFile(layer, region, unit, recipe, digest_bytes(data))
+    file = LayerFile(layer, region, unit, recipe, _HASHES[_DIGITS](data))
     store.create(file.path, data)
     return file
 
@@ -167,8 +173,9 @@ def read(store: Store, file: LayerFile) -> pa.Table:
         MachineError: a newer version of geoscribe wrote it.
         FileNotFoundError: another build has superseded and removed the file.
     """
-    data = store.read(file.path)
-    if digest_bytes(data) != file.content:
+    data = store.buffer(file.path)
+    hashed = _HASHES.get(len(file.content))
+    if hashed is None or hashed(data) != file.content:
         raise DamagedLayerError(file)
     # On this thread: other threads work on other units, and to share this one's columns costs twice the time.
     opened = pq.ParquetFile(pa.BufferReader(data))
@@ -218,7 +225,7 @@ def read_counts(store: Store, file: LayerFile) -> Counts:
             start = footer.index(b"{", footer.index(COUNTS))
             raw, _ = json.JSONDecoder().raw_decode(footer[start:].decode("latin-1"))
             return Counts.of(raw)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise DamagedLayerError(file) from error
 
 
@@ -227,7 +234,7 @@ def read_made(store: Store, file: LayerFile) -> Made | None:
     try:
         with store.reader(file.path) as source:
             raw = json.loads((pq.read_metadata(source).metadata or {}).get(MADE, b"null"))
-    except (pa.ArrowException, OSError, ValueError):
+    except (pa.ArrowException, OSError, ValueError, RecursionError):
         return None  # whoever reads its rows meets the damage
     return Made(raw["parts"], raw["inputs"]) if raw else None
 

@@ -83,7 +83,7 @@ def kept(build: Build) -> Measured | None:
     """The measurement on this machine with the build's settings; None if there is none, or it cannot be read."""
     try:
         return Measured(**json.loads(_file(build).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

@@ -40,7 +40,7 @@ class Outcome:
     published: Published | None
     """None if publishing was not requested, if every site of the finished units failed, or if `shrinkage` is set."""
     limits: Limits
-    """What of failures and missing views the build allows."""
+    """Limits of the build on failures and missing views."""
     empty: list[str] = field(default_factory=list)
     """Why regions have no sites, a line each."""
     not_drawn: list[str] = field(default_factory=list)
@@ -50,7 +50,7 @@ class Outcome:
     none_left: bool = False
     """Whether every site failed, so that there was nothing to publish."""
     shrinkage: Shrinkage | None = None
-    """What the dataset would have lost: it was left as it is."""
+    """Losses that the dataset would have had: it was left as it is."""
     busy: Busy | None = None
     """None if no stage ran, or in other processes."""
 

@@ -34,7 +34,7 @@ class Prepared:
     workspace_id: str
     """See `pipeline.engine.definition.claim`."""
     decisions: Decisions | None = None
-    """What people decided about an earlier revision."""
+    """Decisions of people about an earlier revision."""
     notes: list[Note] = field(default_factory=list)
     """Why regions have no sites, once they were drawn (`drawn`)."""
 

@@ -47,7 +47,7 @@ class Publication:
     ran: bool = False
     """Whether a revision was made; False if the dataset was up to date."""
     shrinkage: Shrinkage | None = None
-    """What the dataset would have lost: it was left as it is."""
+    """Losses that the dataset would have had: it was left as it is."""
 
 
 def publish_mended(

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from pipeline.engine.memory import give_back
 from pipeline.engine.processes import ShardProcesses, available
 from pipeline.engine.shard_jobs import ShardJob, do_job
 from pipeline.engine.units import UnitTask
@@ -173,9 +174,11 @@ class Batch:
 
         def do() -> bool:
             done = do_stage(stage, task, self._store, self._registry)
-            if rest:
-                self._queue(done, rest)
-            return bool(rest)
+            if not rest:
+                give_back()
+                return False
+            self._queue(done, rest)
+            return True
 
         self._guarded(do)
 

@@ -14,23 +14,25 @@ import shapely
 from numpy.typing import NDArray
 
 _DEEPEST = 16
-_POINT, _LINE, _AREA, _ARC = 1, 2, 3, 8
+_POINT, _LINE, _AREA = 1, 2, 3
+_CURVED = range(8, 13)
+"""Types with arcs, which shapely cannot have: it would read none of the geometries beside them."""
 _Z, _M, _SRID = 0x80000000, 0x40000000, 0x20000000
 
 
 def read_wkb(values: Sequence[Any]) -> NDArray[np.object_]:
-    """Geometries, or None for what is none, is damaged, or has more levels than anybody needs.
+    """Geometries, or None for what is none, is damaged, has arcs, or more levels than anybody needs.
 
     Args:
         values: bytes or None.
     """
-    sound = [value if isinstance(value, bytes) and not _is_too_deep(value) else None for value in values]
+    sound = [value if isinstance(value, bytes) and not _is_beyond(value) else None for value in values]
     found: NDArray[np.object_] = shapely.from_wkb(sound, on_invalid="ignore")
     return found
 
 
-def _is_too_deep(data: bytes) -> bool:
-    """Whether collections stand in each other beyond all measure. What is cut short or no WKB is for GEOS to find.
+def _is_beyond(data: bytes) -> bool:
+    """Whether there are arcs, or collections in each other beyond all measure. What else is wrong is for GEOS to find.
 
     It has to take each byte as GEOS does (io/WKBReader.cpp), or levels could be hidden from it.
     """
@@ -51,7 +53,9 @@ def _is_too_deep(data: bytes) -> bool:
                 continue
             number = struct.unpack_from(f"{order}I", data, place)[0]
             place += 4
-            if base in (_LINE, _ARC):
+            if base in _CURVED:
+                return True
+            if base == _LINE:
                 place += number * width
             elif base == _AREA:
                 for _ in range(number):

@@ -16,6 +16,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from pipeline.config.imagery import ImageLimits
 from pipeline.errors import SiteError
+from pipeline.imaging import jpeg_end, png_end, webp_end
 from pipeline.imaging.jpeg_scans import count_scans
 from pipeline.imaging.types import Pixels
 from schemas.reasons import Reason
@@ -91,6 +92,8 @@ def _decode(
                 scale = long_side_px / max(image.size)
                 image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
             image.load()
+            if _ends_early(image, data):
+                raise SiteError(Reason.IMAGE_TRUNCATED, f"{len(data)} bytes: its end is missing")
             return convert(_upright(image))
     except _DAMAGED as error:
         raise SiteError(Reason.IMAGE_TRUNCATED, f"{len(data)} bytes: {type(error).__name__}: {error}") from error
@@ -130,9 +133,22 @@ def _check_effort(jpeg: JpegImageFile, data: bytes) -> None:
         raise SiteError(Reason.IMAGE_TOO_LARGE, f"more than {_MOST_SCANS} scans")
 
 
+def _ends_early(image: ImageFile, data: bytes) -> bool:
+    """Whether a picture that was decoded without an error lacks its end all the same."""
+    if isinstance(image, JpegImageFile):
+        return jpeg_end.ends_early(image, data)
+    if isinstance(image, PngImageFile):
+        return png_end.ends_early(image, data)
+    return isinstance(image, WebPImageFile) and webp_end.ends_early(image, data)
+
+
 def _upright(image: Image.Image) -> Image.Image:
     # Not `ImageOps.exif_transpose`: that writes the EXIF anew, which fails on what some cameras put there.
-    turn = _TO_UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    try:
+        told = image.getexif().get(ExifTags.Base.Orientation, 1)
+    except _DAMAGED:  # of the tags, not of the picture
+        told = 1
+    turn = _TO_UPRIGHT.get(told)
     return image if turn is None else image.transpose(turn)
 
 

@@ -20,7 +20,15 @@ from pipeline.imaging.types import Camera, Pixels
 from schemas.reasons import Reason
 
 _MOST_XMP = 256 * 1024
-_TAG = re.compile(rb"GPano:(\w+)\s*(?:=\s*[\"']|>)\s*([-+.\d]+)")
+_TAG = re.compile(rb"GPano:(\w+)\s*(?:=\s*[\"']|>)\s*([^\s\"'<][^\"'<]*)")
+_CROP_TAGS = (
+    "FullPanoWidthPixels",
+    "FullPanoHeightPixels",
+    "CroppedAreaLeftPixels",
+    "CroppedAreaTopPixels",
+    "CroppedAreaImageWidthPixels",
+    "CroppedAreaImageHeightPixels",
+)
 _WHOLE = 0.995
 """From this share on a part of a sphere is the whole of it."""
 _OTHER_ASPECT = 0.02
@@ -95,7 +103,7 @@ def stated_crop(data: bytes) -> Crop | None:
     https://developers.google.com/streetview/spherical-metadata
 
     Raises:
-        SiteError: WRONG_ASPECT, when what it says cannot be.
+        SiteError: WRONG_ASPECT, when what it says cannot be, or cannot be read.
     """
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG", "PNG", "WEBP")) as picture:
@@ -104,28 +112,29 @@ def stated_crop(data: bytes) -> Crop | None:
         return None  # the decoder says what is wrong with it
     if not isinstance(xmp, bytes):
         return None
-    tags = {name.decode(): float(value) for name, value in _TAG.findall(xmp[:_MOST_XMP]) if _is_number(value)}
-    wanted = (
-        "FullPanoWidthPixels",
-        "FullPanoHeightPixels",
-        "CroppedAreaLeftPixels",
-        "CroppedAreaTopPixels",
-        "CroppedAreaImageWidthPixels",
-        "CroppedAreaImageHeightPixels",
-    )
-    if any(name not in tags for name in wanted):
+    said = {name.decode(): value.strip().decode("utf-8", "replace") for name, value in _TAG.findall(xmp[:_MOST_XMP])}
+    tags = {name: _number(name, said[name]) for name in _CROP_TAGS if name in said}
+    if len(tags) < len(_CROP_TAGS):
+        for side in ("Width", "Height"):
+            part, full = tags.get(f"CroppedAreaImage{side}Pixels"), tags.get(f"FullPano{side}Pixels")
+            if part is not None and full is not None and part < _WHOLE * full:
+                lacking = ", ".join(name for name in _CROP_TAGS if name not in tags)
+                raise SiteError(Reason.WRONG_ASPECT, f"GPano tags: a part of a sphere without {lacking}")
         return None
-    crop = Crop(*(tags[name] for name in wanted))
+    crop = Crop(*(tags[name] for name in _CROP_TAGS))
     if fault := crop.fault():
         raise SiteError(Reason.WRONG_ASPECT, f"GPano tags: {fault}")
     return crop
 
 
-def _is_number(text: bytes) -> bool:
+def _number(name: str, text: str) -> float:
     try:
-        return math.isfinite(float(text))
+        value = float(text)
     except ValueError:
-        return False
+        value = math.nan
+    if not math.isfinite(value):
+        raise SiteError(Reason.WRONG_ASPECT, f"GPano tags: {name} is {text[:40]!r}")
+    return value
 
 
 def on_sphere(pixels: Pixels, crop: Crop) -> Pixels:

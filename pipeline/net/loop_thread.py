@@ -6,6 +6,8 @@ import os
 import threading
 import weakref
 from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from pipeline.errors import BuildStopped
@@ -40,20 +42,29 @@ class LoopThread:
             BuildStopped, MachineError: see `pipeline.stopping.check_stop`; BuildStopped also where the loop was
                 closed meanwhile.
         """
+        future: concurrent.futures.Future[T] = concurrent.futures.Future()
+        tasks: list[asyncio.Task[T]] = []
+
+        def begin() -> None:
+            tasks.append(loop.create_task(coroutine))
+            tasks[0].add_done_callback(partial(_settle, future))
+
+        def end() -> None:
+            tasks[0].cancel()
+
         try:
             loop = self._started()
+            loop.call_soon_threadsafe(begin)
         except BaseException:
             coroutine.close()
             raise
-        future = asyncio.run_coroutine_threadsafe(coroutine, loop)
         try:
             while not concurrent.futures.wait([future], timeout=SLICE_S).done:
                 check_stop()
         except BaseException:
-            future.cancel()
+            with suppress(RuntimeError):  # closed meanwhile
+                loop.call_soon_threadsafe(end)
             raise
-        if future.cancelled():
-            raise BuildStopped
         return future.result()
 
     def close(self) -> None:
@@ -78,6 +89,20 @@ class LoopThread:
                 self._pid = os.getpid()
                 self._end = weakref.finalize(self, _end, thread, self._loop, ended, self._pid)
             return self._loop
+
+
+def _settle(future: concurrent.futures.Future[T], task: asyncio.Task[T]) -> None:
+    """The task's end, for who waits in another thread, if anybody still does.
+
+    `asyncio.run_coroutine_threadsafe` leaves the exception of a task unread whose caller has gone. It is then logged
+    with its traceback by whatever collects the task, at any moment later.
+    """
+    if task.cancelled():
+        future.set_exception(BuildStopped())
+    elif (error := task.exception()) is not None:
+        future.set_exception(error)
+    else:
+        future.set_result(task.result())
 
 
 async def _serve(

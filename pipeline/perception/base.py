@@ -53,6 +53,8 @@ class Segment:
     """False for people, vehicles and other passing things."""
     distance_m: float | None
     """Only where the engine knows it (the oracle)."""
+    without_openings: bool = False
+    """Whether it is a large building that shows none: it may be a wall."""
     box: bool = False
     """Whether the mask is the box around the thing, and so holds more than it."""
     seen_by: tuple[str, ...] = ()
@@ -60,7 +62,7 @@ class Segment:
     disputed: bool = False
     """Whether another engine saw something else there."""
     looks: tuple[Look, ...] = ()
-    """What its pixels say of how it looks, where they are sure."""
+    """Looks by its pixels, where they are sure."""
 
 
 class Engine(Protocol):

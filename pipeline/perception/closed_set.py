@@ -36,7 +36,7 @@ class ClosedSetModel(Generic[SpecT]):
     shown: Shown
     """The small black picture of the first run."""
     output: NDArray[Any]
-    """What the first run gave."""
+    """Result of the first run."""
 
 
 def load(

@@ -31,6 +31,8 @@ SIGN_HEIGHT_M = 0.5
 """A line of lettering over a shop, with its margin."""
 SAME_TEXT = 85.0
 """Texts of two views whose `rapidfuzz` ratio reaches this are one sign, read twice."""
+MOST_OF_IT = (0.15, 0.85)
+"""Quantiles of an object's columns between which it is said to lie: houses along a street end where the road does."""
 LEAST_TEXT_SHARE, LEAST_OBJECT_SHARE = 0.0002, 0.002
 """Smaller shares of a view are left out."""
 PART_OF_TEXT = 0.25
@@ -105,6 +107,7 @@ def _text_cue(frame: Frame, box: TextBox, text: str, source: str, segments: Sequ
     low, high = corners.min(axis=0), corners.max(axis=0)
     on, lasting = _support(frame, corners, segments)
     position, bearing = frame.place(float(low[0] + high[0]) / 2)
+    position = frame.beside_axis(position, float(low[0]), float(high[0]))
     distance = SIGN_HEIGHT_M * frame.focal_px / max(float((high - low).min()), 1e-6)
     return Cue(
         cue_id="",
@@ -175,6 +178,7 @@ def _object_cue(frame: Frame, segment: Segment, source: str, words: Mapping[str,
     rows, columns = np.nonzero(segment.mask)
     left, right, top, bottom = columns.min(), columns.max() + 1, rows.min(), rows.max() + 1
     position, bearing = frame.place(float(columns.mean()) + 0.5)
+    position = frame.beside_axis(position, *(float(column) + 0.5 for column in np.quantile(columns, MOST_OF_IT)))
     return Cue(
         cue_id="",
         kind="object",

@@ -16,6 +16,9 @@ ASSUMED_HFOV_DEG = 65.0
 AHEAD_DEG, AHEAD_SIDE_DEG, SIDE_DEG = 20.0, 60.0, 120.0
 """Up to these angles from the primary axis a thing is ahead, ahead-left or -right, left or right; then behind."""
 
+BESIDE_DEG = 5.0
+"""What lies by more than this beside the primary view's axis is not straight ahead."""
+
 
 @dataclass(frozen=True)
 class Frame:
@@ -40,6 +43,17 @@ class Frame:
             None if self.turn_deg is None else position_of(self.turn_deg + offset),
             None if heading is None or self.view.hfov_deg is None else _bearing(heading + offset),
         )
+
+    def beside_axis(self, position: Position | None, left: float, right: float) -> Position | None:
+        """The position of what fills the columns from left to right; ahead to a side if it is beside the main axis."""
+        middle = self.view.width / 2
+        turn = ((self.turn_deg or 0.0) + 180.0) % 360.0 - 180.0
+        if abs(turn) > 1e-3 or position is not Position.AHEAD or left <= middle <= right:
+            return position
+        gap = min(abs(left - middle), abs(right - middle))
+        if gap < self.focal_px * math.tan(math.radians(BESIDE_DEG)):
+            return position
+        return Position.AHEAD_LEFT if right < middle else Position.AHEAD_RIGHT
 
 
 def trusted_heading(view: StreetInfo) -> float | None:

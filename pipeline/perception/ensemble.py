@@ -6,13 +6,15 @@ from functools import cached_property
 
 from pipeline.digest import digest
 from pipeline.perception.base import Segment, Segmenter, View
+from pipeline.perception.colour_names import NAMED, colour_boxes
+from pipeline.perception.fronts import doubted
 from pipeline.perception.fusion import fused
-from pipeline.perception.looks import ViewColours, colour_boxes
+from pipeline.perception.looks import ViewColours
 from pipeline.perception.masks import area
 from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.vocabulary import Term, vocabulary
 
-VERSION = 3
+VERSION = 6
 
 
 class Ensemble:
@@ -33,7 +35,7 @@ class Ensemble:
     @cached_property
     def _fingerprint(self) -> str:
         engines = " + ".join(engine.fingerprint() for engine in self._engines)
-        made = digest(list(self.words.values()), [asdict(box) for box in colour_boxes()])
+        made = digest(list(self.words.values()), [asdict(box) for of in NAMED for box in colour_boxes(of)])
         return f"{engines} fused {VERSION} {made}"
 
     def segment(self, views: Sequence[View]) -> list[list[Segment]]:
@@ -42,7 +44,7 @@ class Ensemble:
         return [self._seen(view, [(name, each[i]) for name, each in found]) for i, view in enumerate(views)]
 
     def _seen(self, view: View, found: Sequence[tuple[str, Sequence[Segment]]]) -> list[Segment]:
-        seen = fused(found, self.words)
+        seen = [doubted(segment) for segment in fused(found, self.words)]
         colours = ViewColours(view.pixels, seen, self.words)
         coloured = [part for segment in seen for part in colours.coloured(segment)]
         return sorted(coloured, key=lambda segment: -area(segment.mask))

@@ -19,7 +19,7 @@ UNDER = 0.8
 """Parts of two lines: the lower one begins within so many heights below the upper one's end."""
 MOST_PARTS = 4
 _PART = re.compile(r"\W*(?:[^\W\d_]{0,3}\W*\d[\d\W]*[^\W\d_]{0,3}|[A-Z]{1,3}|[\u4e00-\u9fff\uac00-\ud7a3]{1,4})\W*")
-"""What may be part of a plate or of a telephone number: digits with a few letters, or a few letters."""
+"""Possible part of a plate or of a telephone number: digits with a few letters, or a few letters."""
 _PLATE_IN_PARTS = re.compile(r"(?:[^\W\d_]{2,4} ?)?\d{2,3} ?[^\W\d_]? ?\d{4}")
 """Plates of Korea and Japan: the letter between their numbers is small and seldom read."""
 

@@ -2,7 +2,8 @@
 
 Models of street scenes name the wall of a garden `building`, as surely as a house. A front has windows, a door, a sign
 or an awning; a mask that has none, and is low over the ground that runs along it or built of brick, is called a wall,
-which is true of both. Likewise a low `tree` is called vegetation.
+which is true of both. Likewise a low `tree` is called vegetation. A building of which no front shows, nor that it is
+low, may be either: it counts as less sure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
-from pipeline.perception.masks import Bools, area
+from pipeline.perception.masks import Bools, area, largest_part
 from pipeline.perception.vocabulary import Term
 
 WALL, BUILDING = "wall", frozenset({"building", "house"})
@@ -34,6 +35,8 @@ ON_MASK, PART = 0.6, 0.005
 """Share of a window, a shop's sign or an awning that lies on a mask, or beside it, from which it is a part of it; and
 its least share of the view, for plates with a number or a notice hang on walls."""
 _BESIDE_PX = 7
+NO_FRONT = 0.8
+"""By so much less sure is a large building without openings."""
 LOW, SHRUB = 3.0, 2.2
 """Greatest height of a wall and of a shrub, in heights of the camera over the ground: some 5 m and 3.5 m."""
 FAR_END = 0.01
@@ -44,6 +47,8 @@ FOOTED, CUT = 0.7, 0.3
 """Least share of a mask's columns with a foot, and greatest share of those that the upper border cuts."""
 LARGE = 0.08
 """Least share of the view: of a smaller mask the openings are too small to be seen."""
+_ON_POLES = frozenset({"sign"})
+"""What may as well stand before a wall."""
 _PARTS = frozenset({"window", "door", "sign", "awning", "balcony"})
 
 Floats = NDArray[np.float32]
@@ -51,7 +56,10 @@ Words = Mapping[str, Term]
 
 
 def settled(segments: Sequence[Segment], pixels: Pixels, words: Words) -> list[Segment]:
-    """The segments of one view; buildings that are low and have no opening are walls, and low trees vegetation."""
+    """The segments of one view; buildings that are low and have no opening are walls, and low trees vegetation.
+
+    High buildings that show no opening are marked: see `doubted`.
+    """
     ground = [segment.mask for segment in segments if words[segment.label].group == "ground"]
     if not ground:
         return list(segments)
@@ -69,7 +77,25 @@ def settled(segments: Sequence[Segment], pixels: Pixels, words: Words) -> list[S
         )
         return WALL if is_wall else segment.label
 
-    return [replace(segment, label=label(segment)) for segment in segments]
+    def without_openings(segment: Segment) -> bool:
+        return (
+            label(segment) in BUILDING
+            and WALL in words
+            and area(segment.mask) >= LARGE * segment.mask.size
+            and not is_front(segment.mask, lightness, [s for s in segments if s.label not in _ON_POLES])
+        )
+
+    return [replace(s, label=label(s), without_openings=without_openings(s)) for s in segments]
+
+
+def doubted(segment: Segment) -> Segment:
+    """A segment as it is told: less sure where it is a building without openings that one engine alone saw.
+
+    To be used on what engines saw together: against a train, a building that may be a wall is as sure as any.
+    """
+    if not segment.without_openings or len(segment.seen_by) > 1:
+        return segment
+    return replace(segment, confidence=round(segment.confidence * NO_FRONT, 4))
 
 
 def small_lightness(pixels: Pixels) -> Floats:
@@ -128,7 +154,8 @@ def openings(inner: Bools, lightness: Floats) -> int:
 
 def far_end(ground: Bools) -> int:
     """Row of the far end of a view's ground, which has some: at or below the horizon."""
-    rows = np.count_nonzero(_largest(ground), axis=1)
+    # Crumbs of ground lie in trees and along roofs.
+    rows = np.count_nonzero(largest_part(ground), axis=1)
     return int(np.searchsorted(np.cumsum(rows), FAR_END * rows.sum()))
 
 
@@ -152,9 +179,3 @@ def is_low(mask: Bools, end: int, most: float) -> bool:
     if footed.mean() < FOOTED or (top <= height * 0.005).mean() > CUT:
         return False
     return float(np.median((foot - top)[footed] / (foot - end)[footed])) <= most
-
-
-def _largest(mask: Bools) -> Bools:
-    """The largest connected part of a mask: crumbs of ground lie in trees and along roofs."""
-    _, numbered, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    return np.asarray(numbered == 1 + int(np.argmax(found[1:, cv2.CC_STAT_AREA])), bool)

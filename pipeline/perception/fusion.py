@@ -3,7 +3,7 @@
 Two engines of which one is right about a thing with probability p and the other with q agree with 1 - (1 - p)(1 - q).
 Where they see things that exclude each other, p becomes p (1 - q) / (1 - pq), and q likewise (Shafer 1976, Dempster's
 rule for simple support functions). The one that comes out weaker is kept, disputed, and no longer lasting: nobody tells
-it.
+it. A larger mask of what passes contradicts nothing that lasts: it stands before it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -65,7 +65,7 @@ def _with_masks(known: list[Segment], new: Sequence[Segment], words: Words) -> l
     """Known masks, and those of a further engine."""
     if not known:
         return list(new)
-    known = list(known)
+    known, before = list(known), len(known)
     covered = np.logical_or.reduce([segment.mask for segment in known])
     for segment in new:
         size = area(segment.mask)
@@ -84,7 +84,21 @@ def _with_masks(known: list[Segment], new: Sequence[Segment], words: Words) -> l
         rest = segment.mask & ~covered
         if area(rest) >= max(SAME_MASK * size, LEAST_SHARE * rest.size):
             known.append(replace(segment, mask=rest))
-    return known
+    return [*(_contradicted(segment, new, words) for segment in known[:before]), *known[before:]]
+
+
+def _contradicted(segment: Segment, new: Sequence[Segment], words: Words) -> Segment:
+    """A known mask as a further engine leaves it, whose larger masks may say that something else lasts there."""
+    group = words[segment.label].group
+    size = area(segment.mask)
+    if group not in EXCLUSIVE or not segment.lasting or size < RESOLVED_SHARE * segment.mask.size:
+        return segment
+    others = [o for o in new if o.lasting and words[o.label].group in EXCLUSIVE - {group}]
+    meets = np.array([area(other.mask & segment.mask) for other in others], float)
+    if segment.disputed or meets.sum() < CONTRADICTED * size:
+        return segment
+    rival = float(np.average([other.confidence for other in others], weights=meets))
+    return _disputed(segment, contested(segment.confidence, rival), words, weaker=segment.confidence <= rival)
 
 
 def _with_boxes(known: list[Segment], new: Sequence[Segment], words: Words) -> list[Segment]:

@@ -18,6 +18,8 @@ from schemas.records import Look
 
 LEAST_HEIGHT_PX = 12.0
 """Lettering lower than this mixes with its background."""
+LEAST_CHARACTERS = 3
+"""The edge of a speed limit's box lies on the rim of its disc."""
 HEIGHT_PX, MOST_WIDTH_PX = 48, 960
 """Size that a text is straightened to."""
 MARGIN = 0.12
@@ -87,7 +89,7 @@ def with_looks(boxes: Sequence[TextBox], pixels: Pixels) -> list[TextBox]:
 
 def _looks(box: TextBox, pixels: Pixels) -> tuple[Look, ...]:
     corners = np.array(box.polygon, np.float32).reshape(-1, 2)
-    if len(corners) != 4:
+    if len(corners) != 4 or len(box.text) < LEAST_CHARACTERS:
         return ()
     lab = _straightened(corners, pixels)
     if lab is None:

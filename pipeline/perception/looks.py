@@ -2,27 +2,27 @@
 
 A pixel has a name if it lies in a box of `colours.yaml`. A thing has that of most of its named pixels, if those are
 many and no other name comes near; in a row of houses each stretch that has one becomes a building of its own. What has
-none may be grey or pale, by stricter rules, and ground reddish. Nothing is said at night, under light of a strong tint,
-of small things, and of what nobody describes by its colour. So many things have none: what is said is meant to be true,
-not complete.
+none may be grey or pale, by stricter rules, and ground reddish. Nothing is said at night, of a blurred view, under
+light of a strong tint, of small things, and of what nobody describes by its colour. So many things have none: what is
+said is meant to be true, not complete.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from importlib.resources import files
+from dataclasses import replace
 
 import cv2
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
+from pipeline.perception.clearness import is_clear
+from pipeline.perception.colour_names import colour_boxes
+from pipeline.perception.front_colours import front_colours
 from pipeline.perception.fronts import WALL, is_front
+from pipeline.perception.ground_colours import GROUND_SHARE, ground_colour
 from pipeline.perception.markings import markings
 from pipeline.perception.masks import Bools, area
-from pipeline.perception.plausible import is_night
 from pipeline.perception.vocabulary import Term
 from schemas.records import Look
 
@@ -33,76 +33,57 @@ LEAST_SHARE = 0.003
 LEAST_CONFIDENCE, LEAST_BUILDING_CONFIDENCE = 0.6, 0.8
 """Minimum confidence of an object whose pixels are used. What is wrongly taken for a building (sky between branches, a
 car's mirror, the inside of a shop) is often of one colour."""
-WHOLE_SHARE, GROUND_SHARE = 0.45, 0.65
-"""Least share of a mask that has the name; of ground the whole is meant."""
+WHOLE_SHARE = 0.45
+"""Least share of a mask that has the name."""
 FACADE_SHARE = 0.22
 """The same for each column of a building: there are windows, a roof and shade."""
+LAMPLIT_SHARE = 0.1
+"""Least share of the upper third of what has a colour that lamps give."""
 DARK, LIT = 26.0, 0.4
 """Windows and deep shade are darker, and count for no colour where so much of a column is lighter."""
 FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
 """Minimum shares of the view: a narrower or smaller stretch of one colour is no facade."""
+NARROW = 2.7
+"""A stretch of brick that is so many times as high as wide, and a piece of something wider, is a door or a pier."""
 BLURRED, GAP = 0.05, 0.03
 """Shares of the view's width: columns are averaged over the first, and a gap of the second does not split a facade."""
 MIRRORED_LIGHTNESS, MIRRORED_CHROMA = 48.0, 28.0
 """Least lightness and chroma of blue that is no building's colour: glass mirrors the sky."""
+PLANT_HUE = 140.0
+"""Greatest hue of green that is none either: plants before it, or taken for it."""
 REST = 0.5
 """What is beside the facades of a mask is a building too if it has this share of the mask; else it goes with them."""
 BEFORE_NEXT = 2.0
 """The name's share is at least so many times that of the next."""
 TINT = 16.0
 """Chroma of the median of what else is seen, but for the sky: above, it is the light that has the colour."""
+NEUTRAL_SHARE, NEUTRAL_LIGHTNESS, NEUTRAL_CHROMA = 0.05, 35.0, 9.0
+"""Share of a view, but for its sky, from which it has grey and white things, so that the light has no colour: what is
+seen besides is of one, as paving of brick is. Their least lightness and most chroma."""
 ELSE = 0.05
 """Least share of the view for that; of a smaller one nothing can be said, and the whole view stands for it."""
 INDOORS = 40.0
 """Median lightness of a view without sky below which lamps light what is seen."""
 GREY_LIGHTNESS, GREY_CHROMA, GREY_B = (40.0, 74.0), 7.0, (-2.5, 2.5)
-"""What is grey of a building, in CIELAB: white in the shade of a blue sky has a lower b*, beige there a higher one."""
+"""Grey of a building, in CIELAB: white in the shade of a blue sky has a lower b*, beige there a higher one."""
 GREY_SHARE, PAINTED_WHITE = 0.4, 0.08
 """Least share of a building that is grey, and the share of white from which its grey may be white in the shade."""
-GROUND_GREY, GROUND_A, GROUND_B = (24.0, 74.0), (-5.0, 2.5), (-15.0, 3.5)
-"""What is grey of ground: it is bluer in the shade of a blue sky; sand has a higher b*, and red paving a higher a*."""
-GROUND_PALE, PALE_CHROMA = 70.0, 13.0
-"""Least lightness of pale ground, whatever it is made of, and its most chroma."""
-REDDISH_A, REDDISH_HUE = 7.0, (345.0, 58.0)
-"""Least a* of reddish ground, which paving of brick is, and its hue; lamps give a hue above."""
 BUILDING_PALE, BUILDING_CHROMA, BUILDING_SHARE = 62.0, 16.0, 0.5
 """The same of a pale building, and the least share of what is lit of it: there are windows and a roof."""
 _COLOURED = frozenset({"building", "ground", "barrier", "sign", "awning", "door", "bridge", "roof"})
 """Groups and labels that are described by their colour."""
 _MASONRY = frozenset({"brick-red"})
 """A stretch of brick that the border of the view cuts, or that has no openings, is a wall: a house's or a garden's."""
+_CLOTH = frozenset({"red", "orange", "yellow", "green", "blue", "purple", "pink"})
+"""Colours that a mask of buildings without openings has not of itself: an awning, a parasol or a hoarding is in it."""
+LARGE_CLOTH = 0.15
+"""Share of such a mask from which a part of one of these colours is told."""
+_LAMPLIGHT = frozenset({"yellow", "orange", "beige"})
+"""Colours that lamps give to a white wall at dusk."""
 _PALE = frozenset({"white", "beige"})
-"""What paint would be; ground is pale in the sun, whatever it is made of."""
+"""Colours of paint; ground is pale in the sun, whatever it is made of."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class ColourBox:
-    """Part of CIELAB that has a name; each range with its ends."""
-
-    name: str
-    lightness: tuple[float, float]
-    chroma: tuple[float, float]
-    hue: tuple[float, float]
-
-    def holds(self, lightness: NDArray[np.float32], chroma: NDArray[np.float32], hue: NDArray[np.float32]) -> Bools:
-        """Which pixels lie in it."""
-        low, high = self.hue
-        between = (hue >= low) & (hue <= high) if low <= high else (hue >= low) | (hue <= high)
-        bright = (lightness >= self.lightness[0]) & (lightness <= self.lightness[1])
-        return np.asarray(bright & (chroma >= self.chroma[0]) & (chroma <= self.chroma[1]) & between, bool)
-
-
-@cache
-def colour_boxes() -> tuple[ColourBox, ...]:
-    """All boxes of `colours.yaml`; a name may have several."""
-    raw = yaml.safe_load((files(__package__) / "colours.yaml").read_text(encoding="utf-8"))
-    return tuple(
-        ColourBox(name, tuple(box["lightness"]), tuple(box["chroma"]), tuple(box.get("hue", (0, 360))))
-        for name, boxes in raw.items()
-        for box in boxes
-    )
 
 
 class ViewColours:
@@ -125,15 +106,15 @@ class ViewColours:
         self._lightness, self._a, self._b = lightness, a, b
         self._grey = (lightness >= GREY_LIGHTNESS[0]) & (lightness <= GREY_LIGHTNESS[1]) & (chroma <= GREY_CHROMA)
         self._grey &= (b >= GREY_B[0]) & (b <= GREY_B[1])
-        grey = (lightness >= GROUND_GREY[0]) & (lightness <= GROUND_GREY[1])
-        grey &= (a >= GROUND_A[0]) & (a <= GROUND_A[1]) & (b >= GROUND_B[0]) & (b <= GROUND_B[1])
-        red = (a >= REDDISH_A) & ((hue >= REDDISH_HUE[0]) | (hue <= REDDISH_HUE[1])) & (lightness >= DARK)
-        self._ground = {"grey": grey, "pale": (lightness >= GROUND_PALE) & (chroma <= PALE_CHROMA), "reddish": red}
-        blue = self.named == self.names.index("blue")
-        self._mirrored = blue & (lightness >= MIRRORED_LIGHTNESS) & (chroma >= MIRRORED_CHROMA)
+        blue, green = (self.named == self.names.index(name) for name in ("blue", "green"))
+        self._no_wall = blue & (lightness >= MIRRORED_LIGHTNESS) & (chroma >= MIRRORED_CHROMA)
+        self._no_wall |= green & (hue < PLANT_HUE)
+        """Pixels whose colour is not that of the building they lie on."""
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
-        self._lit = not is_night(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
+        neutral = ~self._sky & (lightness >= NEUTRAL_LIGHTNESS) & (chroma <= NEUTRAL_CHROMA)
+        self._neutral = area(neutral) / max(1, area(~self._sky))
+        self._lit = is_clear(pixels, segments) and (bool(skies) or float(np.median(lightness)) >= INDOORS)
         """Whether there is light enough to tell colours."""
 
     def coloured(self, segment: Segment) -> list[Segment]:
@@ -151,16 +132,17 @@ class ViewColours:
             return [segment]
         if group == "building":
             parts = self._facades(segment)
-            lit_white = any(part.attribute == "white" for part in parts)
-            return parts if lit_white else [part if part.looks else self._perhaps_plain(part) for part in parts]
+            if not any(part.attribute == "white" for part in parts):
+                parts = [part if part.looks else self._perhaps_plain(part) for part in parts]
+            return [self._with_parts(part) for part in parts]
         if group == "ground":
             segment = _with(segment, *markings(self._small(segment.mask), self._lightness, self._a, self._b))
         inner = self._inner(segment.mask)
         shares = self._shares(segment.mask).sum(axis=1) / max(1, area(inner))
         name, confidence = self._surest(shares[:, None], GROUND_SHARE if group == "ground" else WHOLE_SHARE)
         if group == "ground" and (name[0] < 0 or self.names[name[0]] in _PALE):
-            share, value = max((area(inner & has) / max(1, area(inner)), value) for value, has in self._ground.items())
-            return [_with(segment, _colour(value, share)) if share >= GROUND_SHARE else segment]
+            plain = ground_colour(inner, self._lightness, self._a, self._b)
+            return [_with(segment, _colour(*plain)) if plain else segment]
         if name[0] < 0:
             return [segment]
         return [_with(segment, _colour(self.names[name[0]], float(confidence[0])))]
@@ -171,7 +153,7 @@ class ViewColours:
         width = inner.shape[1]
         kernel = np.ones(min(width, max(3, round(BLURRED * width))))
         lit = inner & (self._lightness >= DARK)
-        counts = (*self._counts(lit & ~self._mirrored), *(mask.sum(axis=0) for mask in (lit & self._grey, lit, inner)))
+        counts = (*self._counts(lit & ~self._no_wall), *(mask.sum(axis=0) for mask in (lit & self._grey, lit, inner)))
         *names, grey, light, whole = (np.convolve(row, kernel, "same") for row in counts)
         name, confidence = self._surest(np.array(names) / np.maximum(light, 1), FACADE_SHARE)
         name[(np.max(names, axis=0) < grey) | (light < LIT * whole) | ~inner.any(axis=0)] = -1
@@ -179,7 +161,12 @@ class ViewColours:
         for i, colour in enumerate(self.names):
             for left, right in _runs(name == i, gap=max(3, round(GAP * width))):
                 large = right - left >= FACADE_WIDTH * width and area(inner[:, left:right]) >= FACADE_AREA * inner.size
-                if large and self._goes_up(i, inner[:, left:right], left):
+                if (
+                    large
+                    and not (colour in _CLOTH and segment.without_openings)
+                    and not (colour in _MASONRY and _is_piece(inner, left, right))
+                    and self._goes_up(i, inner[:, left:right], left)
+                ):
                     found.append((left, right, colour, float(confidence[left:right][name[left:right] == i].mean())))
         if not found:
             return [segment]
@@ -202,17 +189,32 @@ class ViewColours:
         parts[largest] = replace(parts[largest], mask=parts[largest].mask | rest)
         return parts
 
+    def _with_parts(self, segment: Segment) -> Segment:
+        """A building with the colours of parts of its front."""
+        if self._words[segment.label].group != "building":  # a wall
+            return segment
+        inner = self._inner(segment.mask)
+        found = front_colours(inner, ~self._no_wall, self._lightness, self._a, self._b, segment.attribute)
+        least = dict.fromkeys(_CLOTH, LARGE_CLOTH) if segment.without_openings else {}
+        return _with(segment, *(look for look in found if look.confidence >= least.get(look.value, 0.0)))
+
     def _goes_up(self, colour: int, stretch: Bools, left: int) -> bool:
         """Whether a stretch of a building has a colour in its middle third as well.
 
-        What has it at its foot alone may be a garden wall before it, or a lit shop window.
+        What has it at its foot alone may be a garden wall before it, or a lit shop window; lamplight goes up as far as
+        a shop is high, so that what is yellow in its middle is yellow above as well.
         """
         rows = np.arange(stretch.shape[0])[:, None]
         first, size = stretch.argmax(axis=0), np.count_nonzero(stretch, axis=0)
         columns = slice(left, left + stretch.shape[1])
-        middle = stretch & (rows >= first + size / 3) & (rows < first + size * 2 / 3)
-        middle &= self._lightness[:, columns] >= DARK
-        return area(middle & (self.named[:, columns] == colour)) >= FACADE_SHARE * max(1, area(middle))
+        of_colour = self.named[:, columns] == colour
+        lit = stretch & (self._lightness[:, columns] >= DARK)
+        top, middle = lit & (rows < first + size / 3), lit & (rows >= first + size / 3) & (rows < first + size * 2 / 3)
+
+        def has(part: Bools, least: float) -> bool:
+            return area(part & of_colour) >= least * max(1, area(part))
+
+        return has(middle, FACADE_SHARE) and (self.names[colour] not in _LAMPLIGHT or has(top, LAMPLIT_SHARE))
 
     def _perhaps_plain(self, segment: Segment) -> Segment:
         """The building, grey if much of it is, and hardly any of it has another colour or is white; or pale."""
@@ -236,7 +238,8 @@ class ViewColours:
         beside = ~self._small(mask) & ~self._sky
         if area(beside) < ELSE * beside.size:
             beside = np.ones_like(beside)
-        return float(np.hypot(np.median(self._a[beside]), np.median(self._b[beside]))) >= TINT
+        chroma = float(np.hypot(np.median(self._a[beside]), np.median(self._b[beside])))
+        return chroma >= TINT and self._neutral < NEUTRAL_SHARE
 
     def _small(self, mask: Bools) -> Bools:
         """A mask at the scale of the names."""
@@ -261,6 +264,13 @@ class ViewColours:
         sure = (first >= least) & (first >= BEFORE_NEXT * second)
         confidence = first / np.maximum(first + second, 1e-9)
         return np.where(sure, shares.argmax(axis=0), -1), np.asarray(confidence, float)
+
+
+def _is_piece(mask: Bools, left: int, right: int) -> bool:
+    """Whether a stretch of a mask is narrow, and the mask goes on at both of its sides."""
+    rim = round(BLURRED * mask.shape[1]) + 1
+    before, after = mask[:, max(0, left - rim)], mask[:, min(mask.shape[1] - 1, right + rim)]
+    return bool(before.any() and after.any()) and area(mask[:, left:right]) > NARROW * (right - left) ** 2
 
 
 def _runs(true: Bools, gap: int) -> list[tuple[int, int]]:

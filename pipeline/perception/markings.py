@@ -15,8 +15,11 @@ Floats = NDArray[np.float32]
 
 YELLOWER = 14.0
 """By how much a line's b* is above the road's (CIELAB)."""
-LIGHT, LIGHTER = 40.0, (0.0, 40.0)
-"""Least lightness of a line, and by how much it is lighter than the road: moss is darker, a strip of sun far more."""
+LIGHT, LIGHTER = 40.0, (3.0, 40.0)
+"""Least lightness of a line, and by how much it is lighter than the road: moss and sand are not, a strip of sun far
+more."""
+CHROMA = 10.0
+"""Least chroma of a line: a white one is yellower than a road that a blue sky's shade lies on."""
 HUE = (58.0, 104.0)
 """Of a line, degrees from +a: the paint is orange in places."""
 LONG, LENGTH, FULL = 5.0, 0.05, 0.36
@@ -46,7 +49,7 @@ def markings(mask: Bools, lightness: Floats, a: Floats, b: Floats) -> list[Look]
         return []
     hue = np.degrees(np.arctan2(b, a)) % 360
     yellower = b - float(np.median(b[mask])) >= YELLOWER
-    painted = mask & yellower & (hue >= HUE[0]) & (hue <= HUE[1]) & (lightness >= LIGHT)
+    painted = mask & yellower & (hue >= HUE[0]) & (hue <= HUE[1]) & (lightness >= LIGHT) & (np.hypot(a, b) >= CHROMA)
     lines = _lines(painted, mask)
     share = area(lines) / max(1, area(painted))
     if area(lines) < LEAST * mask.size or share < OF_PAINT:

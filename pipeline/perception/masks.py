@@ -93,6 +93,12 @@ def _is_stretch(term: Term) -> bool:
     return term.many is None or term.group == "ground"
 
 
+def largest_part(mask: Bools) -> Bools:
+    """The largest connected part of a mask; the mask itself if it is empty."""
+    count, numbered, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    return np.asarray(numbered == 1 + int(np.argmax(found[1:, cv2.CC_STAT_AREA])), bool) if count > 1 else mask
+
+
 def parts(mask: Bools) -> list[Bools]:
     """Connected parts of a mask that are large enough to be segments."""
     count, numbered, found, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
@@ -118,3 +124,10 @@ def sides(mask: Bools) -> list[Bools]:
     if min(map(area, halves)) < SIDE_SHARE * area(mask):
         return [mask]
     return halves
+
+
+def upper_share(mask: Bools, other: Bools, part: float) -> float:
+    """Share of a mask's uppermost pixels, so great a part of them all, that lie on another; 0 of an empty one."""
+    rows = np.cumsum(np.count_nonzero(mask, axis=1))
+    end = int(np.searchsorted(rows, rows[-1] * part)) + 1
+    return area((mask & other)[:end]) / max(1, area(mask[:end]))

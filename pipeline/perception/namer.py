@@ -21,7 +21,7 @@ from pipeline.perception.vocabulary import Term
 
 PROMPT = "a photo of a {}"
 MARGIN = 0.15
-"""What is seen around a mask's box when it is named, as a share of the box's longer side."""
+"""Margin around a mask's box when it is named, as a share of the box's longer side."""
 _KEY = "perception.segmenters.labels"
 
 
@@ -30,7 +30,7 @@ class ImageText(Protocol):
 
     fingerprint: str
     sharpness: Any
-    """What cosines are multiplied by before the softmax."""
+    """Factor of cosines before the softmax."""
 
     def texts(self, texts: Sequence[str]) -> Any:
         """Embeddings of texts."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
+from pipeline.perception.clearness import is_blurred, is_night
 from pipeline.perception.masks import Bools, area, filled
 from pipeline.perception.vocabulary import Term
 
@@ -23,13 +24,13 @@ HIGH = 0.4
 """Ground lies mostly below this."""
 DARK = 36
 """Lightness (CIE L* as a byte: 14 of 100) below which most of a mask shows nothing: it is guessed from its outline."""
-DARK_SKY, DARK_VIEW, DARK_MIDDLE = 90, 107, 77
-"""At night the sky's median lightness is below the first (35 of 100). Where none is seen three quarters of a view are
-darker than the second (42), or half of it than the third (30)."""
-NIGHT_CONFIDENCE = 0.8
-"""At night only what the model is so sure of counts."""
+UNCLEAR_CONFIDENCE, NIGHT_WALL = 0.8, 0.95
+"""At night and in a blurred view only what the model is so sure of counts; a wall at night is often a lit window."""
+GREEN_SHARE, GREEN_A, GREEN_B = 0.25, -3, 2
+"""Least share of what grows, but for trees, whose pixels are green: below the first a* and above the second b*. Bare
+soil, a door's foot and a table in the shade are taken for greenery, and trees may be bare."""
 GROUND = "paved ground"
-"""What made ground is called where the model wavers between road, pavement and the like."""
+"""Names of made ground where the model wavers between road, pavement and the like."""
 WAVERING = 0.7
 """The largest of these covers less than this share of them: the model wavers."""
 MINOR, MINOR_CONFIDENCE = 0.1, 0.8
@@ -37,6 +38,7 @@ MINOR, MINOR_CONFIDENCE = 0.1, 0.8
 _RING_PX = 3
 _STANDS = frozenset({"building", "height", "barrier"})
 _LIES = frozenset({"ground", "water"})
+_TREES = frozenset({"tree", "palm tree"})
 _HANGS = frozenset({"sign", "awning", "window"})
 _MADE = frozenset({"road", "pavement", "paved ground", "square", "parking area", "cycle path"})
 
@@ -45,13 +47,20 @@ Words = Mapping[str, Term]
 
 def plausible(segments: Sequence[Segment], pixels: Pixels, words: Words) -> list[Segment]:
     """The segments of one model in one view, without what cannot be, made ground settled; the largest first."""
-    lightness = cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB)[..., 0]
-    least = NIGHT_CONFIDENCE if is_night(pixels, segments) else 0.0
+    lab = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2LAB), np.uint8)
+    night = is_night(pixels, segments)
+    least = UNCLEAR_CONFIDENCE if night or is_blurred(pixels) else 0.0
     segments = [
         segment
         for segment in segments
-        if segment.confidence >= least
-        and (words[segment.label].group == "sky" or np.median(lightness[segment.mask]) >= DARK)
+        if segment.confidence >= (NIGHT_WALL if night and words[segment.label].group == "barrier" else least)
+        and (words[segment.label].group == "sky" or np.median(lab[..., 0][segment.mask]) >= DARK)
+    ]
+    green = _green(lab)
+    segments = [
+        segment
+        for segment in segments
+        if not _must_be_green(segment, words) or green[segment.mask].mean() >= GREEN_SHARE
     ]
     groups = [words[segment.label].group for segment in segments]
     where = {group: _union(segments, groups, {group}) for group in ("sky", "building")}
@@ -60,14 +69,14 @@ def plausible(segments: Sequence[Segment], pixels: Pixels, words: Words) -> list
     return sorted(_settled(kept, words), key=lambda s: (-area(s.mask), s.label))
 
 
-def is_night(pixels: Pixels, segments: Sequence[Segment]) -> bool:
-    """Whether a view was taken in the dark: a lit shop window may fill half of one."""
-    lightness = cv2.cvtColor(np.ascontiguousarray(pixels[::4, ::4]), cv2.COLOR_RGB2LAB)[..., 0]
-    sky = [segment.mask[::4, ::4] for segment in segments if segment.label == "sky"]
-    seen = lightness[np.logical_or.reduce(sky)] if sky else lightness[:0]
-    if seen.size:
-        return float(np.median(seen)) < DARK_SKY
-    return bool(np.percentile(lightness, 75) < DARK_VIEW or np.median(lightness) < DARK_MIDDLE)
+def _must_be_green(segment: Segment, words: Words) -> bool:
+    return words[segment.label].group == "plant" and segment.label not in _TREES
+
+
+def _green(lab: Pixels) -> Bools:
+    """Which pixels are green, single ones averaged."""
+    a, b = (channel.astype(int) - 128 for channel in cv2.split(cv2.blur(lab, (3, 3)))[1:])
+    return np.asarray((a < GREEN_A) & (b > GREEN_B), bool)
 
 
 def _union(segments: Sequence[Segment], groups: Sequence[str], wanted: frozenset[str] | set[str]) -> Bools | None:

@@ -18,12 +18,12 @@ from pipeline.perception.masks import Marked, parts, segments, sides
 from pipeline.perception.model_input import Shown
 from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.plausible import plausible
+from pipeline.perception.second_look import Floats, Shares, seen_twice
 
 VERSION = 4
 MOST_SCORES = 12_000_000
 """Every second row and column of a larger map of scores is used: models give it enlarged four or eight times."""
 
-Floats = NDArray[np.float32]
 Labels = Sequence[str | None]
 
 
@@ -51,12 +51,13 @@ class SemanticSegmenter:
         if not _is_class_map(tried) and _class_axis(tried, len(self._labels), self._input.layout) is None:
             allowed = f"a class a pixel, or scores of {len(self._labels)} classes, as {self._spec.classes} has"
             raise ConfigError([Problem(SPEC, f"{closed.path} with output {list(tried.shape)}", allowed)])
+        self._certainty = self._spec.certainty if _is_class_map(tried) else None
         self.name = f"semantic {closed.model.mark}"
 
     @cached_property
     def _fingerprint(self) -> str:
         spec, sha = self._spec.model_dump(exclude={"classes"}), self.models[0].sha256
-        made = digest(sha, spec, self._labels, list(self.words.values()))
+        made = digest(sha, spec, self._labels, list(self.words.values()), self._config.second_look)
         return f"{self.name} rules {VERSION} {self._runtime.name} {made} {self._config.min_confidence:g}"
 
     def fingerprint(self) -> str:
@@ -68,24 +69,28 @@ class SemanticSegmenter:
         return [self._segment(view.pixels) for view in views]
 
     def _segment(self, pixels: Pixels) -> list[Segment]:
+        shares = seen_twice(self._shares, pixels) if self._config.second_look else self._shares(pixels)
+        marked = [
+            Marked(label, part, float(share[part].mean()) if self._certainty is None else self._certainty)
+            for label, mask, share in winners(shares)
+            for whole in parts(mask)
+            for part in (sides(whole) if self.words[label].group == "building" else [whole])
+        ]
+        sure = [mark for mark in marked if mark.confidence >= self._config.min_confidence]
+        return settled(plausible(segments(sure, self.words), pixels, self.words), pixels, self.words)
+
+    def _shares(self, pixels: Pixels) -> Shares:
+        """The share of each label at each pixel of a picture."""
         shown = self._input.show(pixels)
         output = self._runtime.run(shown.fed)
-        certainty = self._spec.certainty if _is_class_map(output) else None
-        if certainty is not None:
+        if self._certainty is not None:
             shares = class_shares(_class_map(output), self._labels)
         else:
             axis = _class_axis(output, len(self._labels), self._input.layout)
             assert axis is not None
             scores = np.moveaxis(output[0], axis - 1, -1).astype(np.float32, copy=False)
             shares = shares_by_label(scores, self._labels, softmax=self._spec.scores == "logits")
-        marked = [
-            Marked(label, part, float(share[part].mean()) if certainty is None else certainty)
-            for label, mask, share in winners(shares, shown, pixels.shape[:2])
-            for whole in parts(mask)
-            for part in (sides(whole) if self.words[label].group == "building" else [whole])
-        ]
-        sure = [mark for mark in marked if mark.confidence >= self._config.min_confidence]
-        return settled(plausible(segments(sure, self.words), pixels, self.words), pixels, self.words)
+        return {label: at_picture_size(share, shown, pixels.shape[:2]) for label, share in shares.items()}
 
 
 def shares_by_label(scores: Floats, labels: Labels, *, softmax: bool) -> dict[str | None, Floats]:
@@ -114,29 +119,32 @@ def class_shares(classes: NDArray[np.int64], labels: Labels) -> dict[str | None,
     return {label: np.asarray(named == label, np.float32) for label in dict.fromkeys(named.ravel().tolist())}
 
 
-def winners(
-    shares: dict[str | None, Floats], shown: Shown, size: tuple[int, int]
-) -> list[tuple[str, NDArray[np.bool_], Floats]]:
+def at_picture_size(share: Floats, shown: Shown, size: tuple[int, int]) -> Floats:
+    """A label's shares at the size, height and width, of the picture that the model was shown, without what was filled.
+
+    The model's map may be of another scale than what it was shown.
+    """
+    down, across = share.shape[0] / shown.size[0], share.shape[1] / shown.size[1]
+    matrix = np.array(
+        [
+            [shown.across * across, 0, shown.left * across + (shown.across * across - 1) / 2],
+            [0, shown.down * down, shown.top * down + (shown.down * down - 1) / 2],
+        ]
+    )
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    mapped = cv2.warpAffine(share, matrix, size[::-1], flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(mapped, np.float32)
+
+
+def winners(shares: Shares) -> list[tuple[str, NDArray[np.bool_], Floats]]:
     """Label, mask and share of what is likeliest where, at the picture's size; without what is not told."""
-    height, width = size
+    size = next(iter(shares.values())).shape
     best = np.zeros(size, np.float32)
     which = np.full(size, -1, np.int32)
-    full: list[Floats] = []
     for i, share in enumerate(shares.values()):
-        # The model's map may be of another scale than what it was shown; what was filled is cut off.
-        down, across = share.shape[0] / shown.size[0], share.shape[1] / shown.size[1]
-        matrix = np.array(
-            [
-                [shown.across * across, 0, shown.left * across + (shown.across * across - 1) / 2],
-                [0, shown.down * down, shown.top * down + (shown.down * down - 1) / 2],
-            ]
-        )
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        mapped = cv2.warpAffine(share, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-        full.append(np.asarray(mapped, np.float32))
-        surer = full[i] > best
-        best[surer], which[surer] = full[i][surer], i
-    return [(label, which == i, full[i]) for i, label in enumerate(shares) if label is not None]
+        surer = share > best
+        best[surer], which[surer] = share[surer], i
+    return [(label, which == i, share) for i, (label, share) in enumerate(shares.items()) if label is not None]
 
 
 def _is_class_map(output: NDArray[np.generic]) -> bool:

@@ -40,6 +40,7 @@ _TIME = re.compile(r"\d{1,2}([:.]\d\d)? ?[AP]M")
 _ROADS = re.compile(r"^[A-Z]\d{1,3}(?:[ /]+[A-Z]\d{1,3})+$")
 """Numbers of roads, side by side on a signpost: `M25 A40`."""
 _STREET_WORDS = re.compile(r"\b(AVE|RUE|VIA|WAY|STR|OAK|ELM|KMH|MPH|UHR)\b")
+_FOUNDED = re.compile(r"^(?:EST|ESTD)\b\.? ?(?:1[5-9]|20)\d\d$")
 _UMLAUT_PLATE = re.compile(r"[A-ZÄÖÜ]{1,3}[ .:\u00b7\u2022\-]{1,3}[A-Z]{1,2} ?\d{1,4} ?[EH]?")
 """German plates, whose districts may have umlauts: `MÜ-XY 12E`."""
 _EAST_ASIAN_PLATE = re.compile(
@@ -81,7 +82,9 @@ def looks_like_plate(text: str) -> bool:
     """
     if _EAST_ASIAN_PLATE.search(text) or (_UMLAUT_PLATE.fullmatch(text) and not text.isascii()):
         return True
-    if not _PLATE_CHARACTERS.fullmatch(text) or any(other.search(text) for other in (_TIME, _STREET_WORDS, _ROADS)):
+    if not _PLATE_CHARACTERS.fullmatch(text) or any(
+        other.search(text) for other in (_TIME, _STREET_WORDS, _ROADS, _FOUNDED)
+    ):
         return False
     runs = re.findall(r"[A-Z]+|\d+", text)
     letters = [len(run) for run in runs if run[0] > "9"]

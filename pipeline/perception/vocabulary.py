@@ -15,7 +15,7 @@ from pipeline.errors import ConfigError, Problem
 from schemas.records import Above
 
 Word = Annotated[str, Field(pattern=r"^[^\W\d_][\w'-]*( [\w'-]+)*$", max_length=40)]
-"""What may stand in a sentence and in a question to a model: words parted by single blanks."""
+"""Form of a label that may stand in a sentence and in a question to a model: words parted by single blanks."""
 VOCABULARY_KEY = "perception.segmenters.vocabulary"
 
 EXCLUSIVE = frozenset(
@@ -37,7 +37,7 @@ class Term(BaseModel):
     lasting: bool
     """False for what will be gone tomorrow."""
     kin: Word | None = None
-    """What it is one of, where several classes may stand for the same thing; None: of itself alone."""
+    """Group that it is one of, where several classes may stand for the same thing; None: of itself alone."""
     above: Above = "street_only"
     """Whether it shows from above."""
 

@@ -107,7 +107,9 @@ def assemble(
                 models=provenance.get("models"),
                 audit=provenance.get("audit"),
             ),
-            CROISSANT: croissant.render(build, found, shards, entries, folder=anywhere, version=_PLACEHOLDER),
+            CROISSANT: croissant.render(
+                build, found, shards, entries, distractors=placed, folder=anywhere, version=_PLACEHOLDER
+            ),
             CITATION: citation.render(build, version=_PLACEHOLDER),
         }
         name = digest(settings, found, shards, sorted(entries.items()), placed, sorted(texts.items()), length=16)

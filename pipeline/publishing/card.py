@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from pipeline.publishing.layout import CONFIGS, card_features
 from pipeline.publishing.manifest import Counts, FileEntry, ShardEntry, VerifierRate
 from pipeline.publishing.splits import ALIASES, SPLITS
 from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, TABLES
+from pipeline.quantity import quantity
 from schemas.licences import CLASSES, hub_licences, licence_class
 from schemas.reasons import EXPLANATIONS
 from schemas.records import Split
@@ -97,6 +98,7 @@ def _template() -> Template:
     )
     environment.filters["code"] = Markup  # our own names, in a code span
     environment.filters["rate"] = _rate
+    environment.filters["quantity"] = quantity
     environment.filters["indented"] = _indented
     return environment.get_template("card.md.jinja")
 
@@ -107,12 +109,9 @@ def header(
     """The card's YAML header (https://huggingface.co/docs/hub/datasets-cards)."""
     licences = hub_licences({licence for by_licence in counts.pictures.values() for licence in by_licence})
     sizes: Counter[str] = Counter()
-    paths: dict[str, list[str]] = {}
     for shard in shards:
         sizes[shard.split] += shard.bytes
-        paths.setdefault(shard.split, []).append(shard.path)
-    # Each shard by name: shards of another revision stand in the same folder.
-    files = [{"split": name, "path": paths[split]} for name, split in _named(counts)]
+    files = _data_files((shard.split, shard.path) for shard in shards)
     bytes_total = sizes.total()
     return {
         "pretty_name": build.publish.title,
@@ -134,7 +133,7 @@ def header(
                 [
                     {
                         "config_name": "distractors",
-                        "data_files": [{"split": split_of_file(file.path), "path": file.path} for file in distractors],
+                        "data_files": _data_files((split_of_file(file.path), file.path) for file in distractors),
                     }
                 ]
                 if distractors
@@ -147,7 +146,8 @@ def header(
             "features": card_features(),
             "splits": [
                 {"name": name, "num_bytes": sizes[split], "num_examples": counts.splits[split]}
-                for name, split in _named(counts)
+                for split in _filled(counts)
+                for name in _names(split)
             ],
             "download_size": bytes_total,
             "dataset_size": bytes_total,
@@ -162,9 +162,20 @@ def _agreements(build: Build) -> list[str]:
     return [f"{name}: used under a separate agreement: {words}" for name, words in stated if words]
 
 
-def _named(counts: Counts) -> list[tuple[str, Split]]:
+def _names(split: Split) -> tuple[str, ...]:
     """The names that a split can be loaded by: `val` is `validation` as well, the same files."""
-    return [(name, split) for split in _filled(counts) for name in (split, *ALIASES.get(split, ()))]
+    return (split, *ALIASES.get(split, ()))
+
+
+def _data_files(paths: Iterable[tuple[str | None, str]]) -> list[dict[str, Any]]:
+    """The header's list of files, given with their splits.
+
+    Each file by its own name and not by a pattern: files of another revision stand in the same folder.
+    """
+    found: dict[str | None, list[str]] = {}
+    for split, path in paths:
+        found.setdefault(split, []).append(path)
+    return [{"split": name, "path": found[split]} for split in SPLITS if split in found for name in _names(split)]
 
 
 def _filled(counts: Counts) -> list[Split]:

@@ -1,25 +1,38 @@
 """A hash of a shard's rows that does not depend on how they are encoded, cut or compressed, or by which library.
 
 Each leaf column has three streams: which values are there, how long they are, and their bytes. The hash is that of the
-SHA-256 of all streams in the order of the columns. So a picture is hashed where it lies, and no row becomes an object.
+hashes of all streams in the order of the columns. So a picture is hashed where it lies, and no row becomes an object.
+It tells rows apart and finds damage. It is no seal: that is the file's SHA-256, which the manifest lists beside it.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
-SCHEME = "columns-1:"
-"""Begins such a hash. What versions before it wrote is a bare number, which `tools.verify.content` knows."""
+
+class _Stream(Protocol):
+    def update(self, data: bytes | memoryview | pa.Buffer, /) -> None: ...
+    def digest(self) -> bytes: ...
+
+
+SCHEMES: dict[str, Callable[[bytes], _Stream]] = {"columns-1:": hashlib.sha256, "columns-2:": xxhash.xxh3_128}
+"""The hash of a stream, by what begins such a hash of rows. What versions before all of them wrote is a bare number,
+which `tools.verify.content` knows."""
+SCHEME = "columns-2:"
+"""The scheme in use: it takes a fifteenth of the time of the other."""
 
 
 class ContentHash:
     """The hash of tables with one schema, one after the other."""
 
-    def __init__(self) -> None:
-        self._streams: dict[str, hashlib._Hash] = {}
+    def __init__(self, scheme: str = SCHEME) -> None:
+        self._scheme = scheme
+        self._streams: dict[str, _Stream] = {}
 
     def add(self, table: pa.Table) -> None:
         """Add rows. However they are cut into tables and chunks, the hash is the same."""
@@ -27,13 +40,13 @@ class ContentHash:
             for chunk in column.chunks:
                 for stream, data in _streams(name, chunk):
                     if stream not in self._streams:
-                        self._streams[stream] = hashlib.sha256(stream.encode())
+                        self._streams[stream] = SCHEMES[self._scheme](stream.encode())
                     self._streams[stream].update(data)
 
     def hexdigest(self) -> str:
         """The hash, with its scheme."""
         whole = b"".join(stream.digest() for stream in self._streams.values())
-        return SCHEME + hashlib.sha256(whole).hexdigest()
+        return self._scheme + hashlib.sha256(whole).hexdigest()
 
 
 def _streams(path: str, array: pa.Array) -> Iterator[tuple[str, bytes | memoryview | pa.Buffer]]:

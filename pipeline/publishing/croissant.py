@@ -5,15 +5,18 @@ It stands in the dataset's root, since a reader takes the shards' paths from the
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline.config.build import Build
+from pipeline.publishing.distractor_files import filled_columns
 from pipeline.publishing.layout import columns, is_image
 from pipeline.publishing.manifest import Counts, FileEntry, ShardEntry
 from pipeline.publishing.tables import TABLES
+from pipeline.quantity import quantity
 from schemas.licences import hub_licences
 from schemas.records import Sample
 
@@ -64,12 +67,25 @@ _CONTEXT: dict[str, Any] = {
 """The context that Croissant's specification asks for."""
 
 
+@dataclass(frozen=True)
+class _Rows:
+    """Files of the columns of a sample, and the set of records in them."""
+
+    files: str
+    about_files: str
+    records: str
+    about: str
+    paths: list[str]
+    columns: pa.Schema
+
+
 def render(
     build: Build,
     counts: Counts,
     shards: list[ShardEntry],
     tables: Mapping[str, FileEntry],
     *,
+    distractors: Sequence[FileEntry] = (),
     folder: str,
     version: str,
 ) -> str:
@@ -80,32 +96,37 @@ def render(
         counts: of the dataset.
         shards: of the dataset.
         tables: length and digest of the revision's tables, by file name.
+        distractors: files of them.
         folder: the revision's, with a slash at its end.
         version: of the dataset.
     """
     licences = hub_licences({licence for by_licence in counts.pictures.values() for licence in by_licence})
     terms = [_SPDX + licence if licence != "other" else folder + "attribution.parquet" for licence in licences]
+    found = list(_rows([shard.path for shard in shards], [file.path for file in distractors]))
     creators = build.publish.authors or [build.publish.title]
     content = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": build.name,
-        "description": f"{build.publish.title}: {counts.published} places with street views, aerial and map chips, "
-        "evidence and descriptions. Author, licence and link of each picture stand in its row.",
+        "description": f"{build.publish.title}: {quantity(counts.published, 'place')} with street views, aerial and "
+        "map chips, evidence and descriptions. Author, licence and link of each picture stand in its row.",
         "version": version,
         "license": terms,
         "creator": [{"@type": "sc:Organization", "name": name} for name in creators],
         "inLanguage": sorted(counts.languages),
         "keywords": ["geo-localization", "cross-view retrieval", "street view", "aerial imagery"],
         "distribution": [
-            {
-                "@type": "cr:FileSet",
-                "@id": "shards",
-                "description": "The shards of all splits.",
-                "encodingFormat": "application/x-parquet",
-                "includes": [shard.path for shard in shards],
-            },
+            *(
+                {
+                    "@type": "cr:FileSet",
+                    "@id": rows.files,
+                    "description": rows.about_files,
+                    "encodingFormat": "application/x-parquet",
+                    "includes": rows.paths,
+                }
+                for rows in found
+            ),
             *(
                 {
                     "@type": "cr:FileObject",
@@ -119,13 +140,18 @@ def render(
             ),
         ],
         "recordSet": [
-            {
-                "@type": "cr:RecordSet",
-                "@id": "places",
-                "description": "A row a place, with pictures.",
-                "key": {"@id": "places/sample_id"},
-                "field": list(_fields("places", {"fileSet": {"@id": "shards"}}, columns(), _descriptions())),
-            },
+            *(
+                {
+                    "@type": "cr:RecordSet",
+                    "@id": rows.records,
+                    "description": rows.about,
+                    "key": {"@id": f"{rows.records}/sample_id"},
+                    "field": list(
+                        _fields(rows.records, {"fileSet": {"@id": rows.files}}, rows.columns, _descriptions())
+                    ),
+                }
+                for rows in found
+            ),
             *(
                 {
                     "@type": "cr:RecordSet",
@@ -140,6 +166,14 @@ def render(
         ],
     }
     return json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+
+
+def _rows(shards: list[str], distractors: list[str]) -> Iterator[_Rows]:
+    yield _Rows("shards", "The shards of all splits.", "places", "A row a place, with pictures.", shards, columns())
+    if distractors:
+        about_files = "Places that take part in galleries alone."
+        about = "A row a place without a text, with its chips."
+        yield _Rows("distractor_files", about_files, "distractors", about, distractors, filled_columns())
 
 
 def _descriptions() -> dict[str, str]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline.digest import digest
 from pipeline.publishing.distractors import FILE_NAME, Chosen
 from pipeline.publishing.joining import LayerRows, chip_columns, place_columns, runs, table_of
-from pipeline.publishing.layout import schema_fingerprint, shard_schema, writer_options
+from pipeline.publishing.layout import columns, schema_fingerprint, shard_schema, writer_options
 from pipeline.publishing.manifest import FileEntry
 from pipeline.publishing.revisions import Standing
 from pipeline.publishing.row_groups import row_groups
@@ -24,6 +24,24 @@ from pipeline.publishing.terms import Terms
 from pipeline.stopping import check_stop
 from pipeline.storage import Store
 from schemas.records import ImageryRow, Split
+
+_STREET = ("street", "panorama", "other_views")
+_TEXT = (
+    "description",
+    "language",
+    "sentences",
+    "cues",
+    "notes",
+    "aerial_signatures",
+    "captioner",
+    "prompt_set",
+    "model",
+)
+
+
+def filled_columns() -> pa.Schema:
+    """Columns of a shard that say something of a distractor: where it is, its chips and their terms."""
+    return pa.schema([column for column in columns() if not column.name.startswith(_STREET + _TEXT)])
 
 
 @dataclass(frozen=True)

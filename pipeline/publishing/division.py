@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.publishing.embargo import embargoed, straddling
+from pipeline.publishing.embargo import PRECEDENCE, embargoed, straddling
 from schemas.records import Split
 
 Shares = Mapping[Split, float]
@@ -46,7 +46,6 @@ class Asked:
 
     shares: Shares
     may_be_empty: frozenset[Split]
-    embargo_m: float
 
     @property
     def splits(self) -> list[Split]:
@@ -87,20 +86,35 @@ class Division:
         return self.empty, round(self.short + 2 * self.lost, 9)
 
 
-def measure(places: Places, split_of: dict[str, Split], asked: Asked, resolution: int) -> Division:
-    """Measure what a split for each unit leaves of the sites, by the cells of the units."""
-    kept = _kept(places, split_of, asked.embargo_m)
-    shares = {split: asked.shares[split] for split in asked.splits}
-    share_of = {split: kept[split] / max(kept.total(), 1) for split in shares}
-    return Division(
-        split_of=split_of,
-        resolution=resolution,
-        share_of=share_of,
-        empty=sum(not share for split, share in share_of.items() if split not in asked.may_be_empty),
-        deviation=max(abs(share_of[split] / share - 1) for split, share in shares.items()),
-        lost=1 - kept.total() / len(places),
-        short=sum(max(0.0, share - kept[split] / len(places)) for split, share in shares.items()),
-    )
+class Measure:
+    """Measures what divisions of some sites leave of them.
+
+    A search comes by the same division many times, so the sites that each one leaves are counted once.
+    """
+
+    def __init__(self, places: Places, embargo_m: float) -> None:
+        self.places = places
+        self._embargo_m = embargo_m
+        self._cells = sorted(set(places.cell.tolist()))
+        self._kept: dict[bytes, Counter[Split]] = {}
+
+    def __call__(self, split_of: dict[str, Split], asked: Asked, resolution: int) -> Division:
+        """Measure a split for each unit, by the cells of the units."""
+        key = bytes(PRECEDENCE.index(split_of[cell]) for cell in self._cells)
+        if key not in self._kept:
+            self._kept[key] = _kept(self.places, split_of, self._embargo_m)
+        kept, sites = self._kept[key], len(self.places)
+        shares = {split: asked.shares[split] for split in asked.splits}
+        share_of = {split: kept[split] / max(kept.total(), 1) for split in shares}
+        return Division(
+            split_of=split_of,
+            resolution=resolution,
+            share_of=share_of,
+            empty=sum(not share for split, share in share_of.items() if split not in asked.may_be_empty),
+            deviation=max(abs(share_of[split] / share - 1) for split, share in shares.items()),
+            lost=1 - kept.total() / sites,
+            short=sum(max(0.0, share - kept[split] / sites) for split, share in shares.items()),
+        )
 
 
 def _kept(places: Places, split_of: Mapping[str, Split], embargo_m: float) -> Counter[Split]:

@@ -60,7 +60,7 @@ def straddling(keys: Sequence[Sequence[str]], split: NDArray[np.str_], old: NDAr
     because = np.full(len(split), -1, dtype=np.int64)
     holder: dict[str, int] = {}
     for name, mine in _in_turn(split, old):
-        for site in mine.tolist():
+        for site in (site for site in mine.tolist() if keys[site]):
             others = [holder[key] for key in keys[site] if key in holder and split[holder[key]] != name]
             if others:
                 because[site] = others[0]

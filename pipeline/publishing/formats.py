@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from pipeline.config.renamed import renamed
+from pipeline.config.strict_yaml import parse_yaml
 from pipeline.digest import digest_bytes
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.manifest import CARD, FORMAT, Manifest
@@ -26,7 +27,7 @@ def format_of(data: bytes, where: str) -> int | None:
     """
     try:
         content = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     said = content.get("format") if isinstance(content, dict) else None
     match = re.fullmatch(r"geoscribe-dataset-([1-9]\d{0,5})", said) if isinstance(said, str) else None
@@ -73,7 +74,7 @@ def name_shards_in_card_1(out: Store, revision: Manifest) -> None:
         files.setdefault(shard.split, []).append(shard.path)
     try:
         _, header, body = out.read(CARD).decode().split("---\n", 2)
-        content = yaml.safe_load(header)
+        content = parse_yaml(header)
         content["configs"][0]["data_files"] = [{"split": split, "path": paths} for split, paths in files.items()]
     except (FileNotFoundError, ValueError, LookupError, TypeError, yaml.YAMLError):
         return  # no card that a reader could go by

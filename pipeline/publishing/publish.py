@@ -34,7 +34,7 @@ from pipeline.storage import Store
 
 log = logging.getLogger(__name__)
 
-VERSION = 7
+VERSION = 10
 """Raised when the same tables would be published otherwise."""
 
 

@@ -16,7 +16,7 @@ from itertools import combinations
 
 import h3
 
-from pipeline.publishing.division import MOST_LOST, Asked, Division, Places, Shares, measure
+from pipeline.publishing.division import MOST_LOST, Asked, Division, Measure, Places, Shares
 from pipeline.publishing.embargo import PRECEDENCE
 from schemas.records import Split
 
@@ -55,37 +55,39 @@ def divide(
         none can, the one of the least cost that is found.
     """
     tried: list[Division] = []
-    asked = Asked(shares, frozenset(), embargo_m)
+    asked, measure = Asked(shares, frozenset()), Measure(places, embargo_m)
     cells, keys = Counter(places.cell.tolist()), _keys_of_cells(places)
+    shared = {key for of_cell in keys.values() for key in of_cell}  # a key of one cell alone is in one split
+    places = replace(places, keys=[[key for key in of_site if key in shared] for of_site in places.keys])
     for resolution in resolutions:
         here: list[Division] = []
         for order in range(_MOST_ORDERS):
             blocks = _Blocks.of(cells, keys, known, resolution, f"{seed}/{order}")
-            here += _approach(places, blocks, known, asked, resolution)
+            here += _approach(measure, blocks, known, asked, resolution)
             if not blocks.free or (order + 1 >= _ORDERS and not min(division.empty for division in here)):
                 break
         filled = [division for division in here if division.filled]
         if filled:
             return min(filled, key=lambda division: division.lost)
         tried += here
-    best = _best(tried, places, blocks, asked)
+    best = _best(tried, measure, blocks, asked)
     if best.lost <= MOST_LOST or not may_be_empty:
         return best
     fewer = replace(asked, may_be_empty=frozenset(may_be_empty))
-    again = [measure(places, division.split_of, fewer, division.resolution) for division in (best, *tried)]
-    return _best(again, places, blocks, fewer)
+    again = [measure(division.split_of, fewer, division.resolution) for division in (best, *tried)]
+    return _best(again, measure, blocks, fewer)
 
 
-def _best(tried: Iterable[Division], places: Places, blocks: "_Blocks", asked: Asked) -> Division:
+def _best(tried: Iterable[Division], measure: Measure, blocks: "_Blocks", asked: Asked) -> Division:
     """The division of the least cost that is found from the better ones of those tried."""
     starts: list[Division] = []
     for division in sorted(tried, key=lambda division: division.cost):
         if len(starts) < _STARTS and all(division.split_of != start.split_of for start in starts):
             starts.append(division)
-    return min((_bettered(start, places, blocks, asked) for start in starts), key=lambda division: division.cost)
+    return min((_bettered(start, measure, blocks, asked) for start in starts), key=lambda division: division.cost)
 
 
-def _bettered(division: Division, places: Places, blocks: "_Blocks", asked: Asked) -> Division:
+def _bettered(division: Division, measure: Measure, blocks: "_Blocks", asked: Asked) -> Division:
     """Change a division, each time in the way that saves most, until none saves anything.
 
     A change gives the free blocks of one neighbourhood, of any size, to one split, or exchanges two splits. Nothing is
@@ -110,7 +112,6 @@ def _bettered(division: Division, places: Places, blocks: "_Blocks", asked: Aske
             drawn.append({block: exchanged.get(split, split) for block, split in now.items()})
         tried = [
             measure(
-                places,
                 best.split_of | {cell: split for block, split in change.items() for cell in free[block]},
                 asked, finest,
             )
@@ -164,7 +165,7 @@ class _Blocks:
 
 
 def _approach(
-    places: Places,
+    measure: Measure,
     blocks: _Blocks,
     known: Mapping[str, Split],
     asked: Asked,
@@ -172,13 +173,13 @@ def _approach(
 ) -> list[Division]:
     """Divisions whose targets are corrected by what the embargo left of the one before."""
     found = []
-    targets = {split: asked.shares[split] * len(places) for split in asked.splits}
+    targets = {split: asked.shares[split] * len(measure.places) for split in asked.splits}
     for _ in range(_ROUNDS):
         drawn = _fill(blocks, targets) | blocks.fixed
         split_of: dict[str, Split] = {
             cell: known.get(cell, drawn[block]) for block, cells in blocks.units.items() for cell in cells
         }
-        found.append(measure(places, split_of, asked, resolution))
+        found.append(measure(split_of, asked, resolution))
         if found[-1].deviation <= _CLOSE or not blocks.free:
             break
         for split, share in found[-1].share_of.items():

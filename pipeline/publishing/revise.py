@@ -50,6 +50,7 @@ def revise(out: Store, takedown: Takedown, *, unmatched: bool = False) -> Revise
         OvertakenError: another process published to the bucket at the same time; a second try mends it.
     """
     with revisions.publishing_alone(out) as alone:
+        out.sweep(*((0.0,) if alone else ()))
         standing = revisions.look(out)
         before = standing.current  # the card may be that of a revision whose publisher was killed
         if before is None or standing.missing(before):

@@ -22,7 +22,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from pydantic import ValidationError
 
@@ -214,7 +214,8 @@ def tidy(out: Store, keep: int, *, alone: bool, superseded: bool = False) -> int
     Args:
         out: the dataset's place.
         keep: how many revisions are kept beside the one in force.
-        alone: whether nobody else can be publishing there; otherwise only what is older than a day is removed.
+        alone: whether nobody else can be publishing there; otherwise only what is older than a day is removed, by the
+            place's own clock.
         superseded: whether what another revision lists goes at once all the same.
     """
     standing = look(out)
@@ -222,14 +223,14 @@ def tidy(out: Store, keep: int, *, alone: bool, superseded: bool = False) -> int
         return 0
     kept = standing.kept(keep)
     listed = {path for revision in kept for path in (archive(revision.digest), *(f.path for f in revision.listed))}
-    before = datetime.now(UTC) - (timedelta(0) if alone else _GRACE)
+    before = None if alone else out.now() - _GRACE
     current = {revision.digest for revision in kept}
     others = [other for other in standing.archived.values() if superseded and other.digest not in current]
     known = {path for revision in others for path in (archive(revision.digest), *(f.path for f in revision.listed))}
     gone = [
         path
         for path, entry in standing.entries.items()
-        if path not in listed and is_own(path) and (alone or path in known or entry.modified < before)
+        if path not in listed and is_own(path) and (before is None or path in known or entry.modified < before)
     ]
     # A manifest goes before what it lists: at no time is one there that lists what is gone.
     for path in sorted(gone, key=lambda path: (re.fullmatch(_ARCHIVED, path) is None, path)):

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,8 +21,12 @@ from pipeline.publishing.exclusions import Excluded, Exclusion
 from pipeline.publishing.manifest import FINISHED
 from pipeline.publishing.splits import SPLITS, RegionSplit, Remembered, draw_splits
 from pipeline.publishing.units import CONTROLS, INDEX_SCHEMA, FinishedUnit
+from pipeline.quantity import quantity
 from pipeline.reliability import Reliability
 from schemas.records import Split
+
+_READERS = 8
+"""Threads that read the units' indexes: enough to hide a bucket's latency."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,8 @@ def read_sites(
     Raises:
         ValueError: two sites have one id.
     """
-    indexes = [unit.load_index().sort_by("site_id") for unit in ordered]
+    with ThreadPoolExecutor(_READERS, "index") as pool:
+        indexes = list(pool.map(lambda unit: unit.load_index().sort_by("site_id"), ordered))
     table = pa.concat_tables([INDEX_SCHEMA.empty_table(), *indexes])
     home = np.repeat(np.arange(len(ordered)), np.array([index.num_rows for index in indexes], dtype=np.int64))
     twice = sorted(site_id for site_id, count in Counter(table["site_id"].to_pylist()).items() if count > 1)
@@ -187,7 +193,7 @@ def _none_empty(build: Build, split: NDArray[np.str_], sites: Sites, regions: Ma
             Problem(
                 f"publish.splits.{name}",
                 f"a share of {getattr(settings.splits, name):g} and no site to fill it ({len(split)} finished sites in "
-                f"{units} units of {len(regions)} regions, {held} of them held out)",
+                f"{quantity(units, 'unit')} of {quantity(len(regions), 'region')}, {held} of them held out)",
                 "a share of 0, more or smaller units (sampling.unit_resolution), the split's name in "
                 "publish.allow_empty or, if the dataset was published with other splits, a place of its own",
             )

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,13 +29,15 @@ from pipeline.stopping import check_stop
 from pipeline.storage import Store
 from schemas.records import AnySplit
 
-VERSION = 5
+VERSION = 6
 """Raised when the same tables would make another shard."""
 SHARD_NAME = r"data/(?P<split>[a-z_]+)/(?P<name>[a-z0-9-]+)-(?P<recipe>[0-9a-f]{16})-(?P<content>[0-9a-f]{16})\.parquet"
 """Pattern of a shard's path. `content` begins the file's own SHA-256."""
 _CONTENT_KEY = b"geoscribe"
 """Footer key of a shard's `ShardContent`, as JSON."""
 _BLOCK = 8 * 2**20
+_GATHERED = 8 * 2**20
+"""Bytes of rows that are looked at at once, if no more: copied for it, so that a column is in one piece."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,8 @@ def make_shard(task: ShardTask, tables: Iterable[UnitTables], path: Path) -> Non
 
     Args:
         task: what to make.
-        tables: the layers of each of the task's units, in its order. No more than one unit and one row group are in
-            memory at a time.
+        tables: the layers of each of the task's units, in its order. No more than one unit, some small ones before it
+            and one row group are in memory at a time.
         path: where to; the file is whole when this returns.
     """
     parts = task.group.parts
@@ -112,7 +114,7 @@ def write_shard(
     units: set[tuple[str, str]] = set()
 
     def told() -> Iterator[pa.Table]:
-        for table in tables:
+        for table in _gathered(tables):
             check_stop()
             counts.add(table)
             content.add(table)
@@ -137,7 +139,25 @@ def write_shard(
         writer.add_key_value_metadata({_CONTENT_KEY: whole.model_dump_json()})
 
 
-def read_entry(file: BinaryIO, path: str, known: FileEntry | None = None) -> ShardEntry | None:
+def _gathered(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Tables, small ones joined: to look at hundreds of columns takes a while, however few the rows."""
+    pending: list[pa.Table] = []
+    size = 0
+    for table in tables:
+        pending.append(table)
+        size += table.nbytes
+        if size >= _GATHERED:
+            yield _joined(pending)
+            pending, size = [], 0
+    if pending:
+        yield _joined(pending)
+
+
+def _joined(tables: list[pa.Table]) -> pa.Table:
+    return tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks()
+
+
+def read_entry(file: BufferedIOBase, path: str, known: FileEntry | None = None) -> ShardEntry | None:
     """A shard's entry in the manifest, from the shard itself; None where its bytes are not those its name promises.
 
     Reads the whole file, unless `known` says its length and SHA-256.
@@ -159,13 +179,14 @@ def read_entry(file: BinaryIO, path: str, known: FileEntry | None = None) -> Sha
     )
 
 
-def file_entry(file: BinaryIO, path: str) -> FileEntry:
+def file_entry(file: BufferedIOBase, path: str) -> FileEntry:
     """Length and SHA-256 of a file, which is left at its start."""
     size, sha256 = 0, hashlib.sha256()
+    block = memoryview(bytearray(_BLOCK))  # one for all: the system clears a new one's pages each time
     file.seek(0)
-    while block := file.read(_BLOCK):
-        size += len(block)
-        sha256.update(block)
+    while count := file.readinto(block):
+        size += count
+        sha256.update(block[:count])
     file.seek(0)
     return FileEntry(path=path, bytes=size, sha256=sha256.hexdigest())
 

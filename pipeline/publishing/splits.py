@@ -22,10 +22,17 @@ from schemas.records import Continent, Split
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 ALIASES: dict[Split, tuple[str, ...]] = {"val": ("validation",)}
-"""Other names that a split can be read by."""
+"""Other names that a split can be read by, beside `test`: see `splits_called`."""
 NO_ROOM = 0.5
 """Regions that miss a share by more than this, relative to it, or lose more than `MOST_LOST`, are divided together with
 others like them."""
+
+
+def splits_called(name: str, there: Collection[str]) -> set[str]:
+    """Splits among those there that a name stands for: `validation` for `val`, `test` for all that are tested on."""
+    if name == "test":
+        return {split for split in there if split.startswith("test")} or {name}
+    return {split for split, others in ALIASES.items() if name in others} or {name}
 
 
 @dataclass(frozen=True)

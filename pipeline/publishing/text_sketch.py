@@ -3,11 +3,11 @@
 Broder, "On the resemblance and containment of documents" (1997).
 """
 
-import hashlib
 import re
 from collections.abc import Sequence
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
 Sketches = NDArray[np.uint32]
@@ -26,7 +26,7 @@ def sketch(text: str) -> bytes | None:
     shingles = {" ".join(words[i : i + _SHINGLE]) for i in range(len(words) - _SHINGLE + 1)}
     if not shingles:
         return None
-    hashes = np.array([_hash(shingle) for shingle in sorted(shingles)], dtype=np.uint64)
+    hashes = np.array([xxhash.xxh3_64_intdigest(shingle.encode()) for shingle in shingles], dtype=np.uint64)
     mixed = (hashes[:, None] * _FACTORS + _ADDED) >> np.uint64(32)  # multiply-shift hashing
     found: bytes = mixed.min(axis=0).astype("<u4").tobytes()
     return found
@@ -35,7 +35,3 @@ def sketch(text: str) -> bytes | None:
 def sketches(found: Sequence[bytes]) -> Sketches:
     """Sketches as an array, a row each."""
     return np.frombuffer(b"".join(found), dtype="<u4").reshape(-1, SIZE)
-
-
-def _hash(shingle: str) -> int:
-    return int.from_bytes(hashlib.blake2b(shingle.encode(), digest_size=8).digest(), "little")

@@ -74,8 +74,8 @@ def _expanded(region: Any, base: Path, where: str) -> Any:
         return region
     if isinstance(region.get("catalogue"), str):
         return _from_catalogue(region, where)
-    if isinstance(region.get("polygon"), str):
-        return region | {"polygon": read_outline(region["polygon"], base, f"{where}.polygon")}
+    if isinstance(region.get("polygon"), str | int | float):  # a file may be called 75001
+        return region | {"polygon": read_outline(str(region["polygon"]), base, f"{where}.polygon")}
     return region
 
 

@@ -64,7 +64,7 @@ class Drawn:
     weight: Floats
     """Inclusion weights (`pipeline.regions.samplers`)."""
     keys: list[str] = field(default_factory=list)
-    """What each site was drawn at (the id of a photo); a site without one is identified by its position."""
+    """Id of the photo that each site was drawn at; a site without one is identified by its position."""
 
 
 class NothingThereError(ConfigError):

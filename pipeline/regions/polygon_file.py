@@ -10,7 +10,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
 from pipeline.errors import ConfigError, Problem
-from pipeline.sources.geoparquet import is_wgs84
+from pipeline.sources.geojson import other_system
 
 _WANTED = (
     "a GeoJSON file (Polygon, MultiPolygon, or features of these), or WKT that starts with POLYGON or MULTIPOLYGON"
@@ -53,9 +53,9 @@ def read_outline(text: str, base: Path, where: str) -> str:
     kinds: list[str] = []
     systems: list[Any] = []
     geometries = list(_geometries(document, kinds, systems))
-    for name in (_name_of(system) for system in systems):
-        if not is_wgs84(name):
-            raise _fault(where, f"{path}: coordinates in {name or 'an unnamed system'}", "WGS 84, longitude first")
+    for other in map(other_system, systems):
+        if other is not None:
+            raise _fault(where, f"{path}: coordinates in {other}", "WGS 84, longitude first")
     others = sorted({kind for kind in kinds if kind not in ("Polygon", "MultiPolygon")})
     if others or not geometries:
         raise _fault(where, f"{path}, which holds {', '.join(others) or 'no geometry'}")
@@ -69,18 +69,11 @@ def read_outline(text: str, base: Path, where: str) -> str:
     return _checked(shapely.union_all(parts), f"{where} ({path.name})")
 
 
-def _name_of(system: Any) -> str | None:
-    """Name of a coordinate system as GeoJSON of 2008 gives it: `{"type": "name", "properties": {"name": ...}}`."""
-    properties = system.get("properties") if isinstance(system, dict) else None
-    name = properties.get("name") if isinstance(properties, dict) else None
-    return name[:200] if isinstance(name, str) else None
-
-
 def _geometries(document: Any, kinds: list[str], systems: list[Any]) -> list[Any]:
     """All geometries in a GeoJSON document; their types go into `kinds`, what systems are named into `systems`."""
     if not isinstance(document, dict):
         return []
-    if document.get("crs") is not None:  # RFC 7946 knows none but WGS 84
+    if document.get("crs") is not None:
         systems.append(document["crs"])
     kind = document.get("type")
     if kind == "FeatureCollection":
@@ -96,10 +89,10 @@ def _geometries(document: Any, kinds: list[str], systems: list[Any]) -> list[Any
 
 
 def _checked(geometry: BaseGeometry, where: str) -> str:
-    if geometry.geom_type not in ("Polygon", "MultiPolygon"):
-        raise _fault(where, f"a {geometry.geom_type}")
     if geometry.is_empty:
         raise _fault(where, "an empty outline", "a polygon with at least three corners")
+    if geometry.geom_type not in ("Polygon", "MultiPolygon"):
+        raise _fault(where, f"a {geometry.geom_type}")
     corners = shapely.get_coordinates(geometry)
     if not np.isfinite(corners).all():
         raise _fault(where, "coordinates that are no numbers", "degrees, longitude first")
@@ -115,9 +108,10 @@ def _checked(geometry: BaseGeometry, where: str) -> str:
     if not geometry.is_valid:
         found = f"an outline that crosses or touches itself ({explain_validity(geometry)})"
         raise _fault(where, found, "a polygon whose lines do not cross")
-    if not geometry.area:
-        raise _fault(where, "an outline without an area", "a polygon with at least three corners")
-    return str(shapely.to_wkt(geometry, rounding_precision=7))
+    wkt = str(shapely.to_wkt(geometry, rounding_precision=7, output_dimension=2))  # a centimetre, without heights
+    if not shapely.from_wkt(wkt).area:
+        raise _fault(where, "an outline without an area", "a polygon with at least three corners, centimetres apart")
+    return wkt
 
 
 def _fault(where: str, found: str, allowed: str = _WANTED) -> ConfigError:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pipeline.sources.listing import Listed, listing
 
 INSTEAD = "an extract drawn here (sources.map with type files, overture, overpass or pmtiles), or a server of your own"
-"""What to use instead of maps that may not be used."""
+"""Replacements for maps that may not be used."""
 _HOST = re.compile(r"(?:https?:/+)?(?:[^/@]*@)?([^/:?#]+)", re.IGNORECASE)
 
 

@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import shapely
+from numpy.typing import NDArray
 from pyproj import CRS
 from pyproj.exceptions import CRSError
 
@@ -23,6 +25,9 @@ from pipeline.sources.parquet_footer import Chunk, read_footer
 from pipeline.sources.unpacking import allowed_bytes, too_large
 
 _SOUND = "a whole Parquet file"
+_LON_LAT = "OGC:CRS84, longitude first"
+_SRIDS = frozenset({-1, 0, 4326, 4979})
+"""Of WGS 84, of nothing said (0), and of no geometry (-1)."""
 _FREE_VALUES = 2_000_000
 """Values that a table may always have, nulls included."""
 _VALUES_PER_BYTE = 20
@@ -36,7 +41,8 @@ _BYTES_AT_ONCE = 256_000_000
 def geometry_column(path: Path) -> str | None:
     """Name of a Parquet file's geometry column (WKB, longitude first); None if it has none.
 
-    Follows the GeoParquet 1.1 file metadata; a file without it may have a binary column `geometry`.
+    Follows the GeoParquet 1.1 file metadata; a file without it may have a binary column `geometry`, of which GeoArrow's
+    metadata may tell the coordinate system.
 
     Raises:
         ConfigError: it is no Parquet file, or its geometry is in another encoding or coordinate system.
@@ -46,15 +52,15 @@ def geometry_column(path: Path) -> str | None:
     try:
         meta = json.loads((schema.metadata or {}).get(b"geo", b"null"))
         name = "geometry" if meta is None else meta["primary_column"]
-        column: dict[str, Any] = {"encoding": "WKB"} if meta is None else dict(meta["columns"][name])
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        column = {"encoding": "WKB"} | _geoarrow(schema, name) if meta is None else dict(meta["columns"][name])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError([Problem(str(path), f"broken GeoParquet metadata ({error!r})", "GeoParquet 1.x")]) from error
     if meta is None and name not in schema.names:
         return None
     if column.get("encoding") != "WKB":
         raise ConfigError([Problem(str(path), f"geometry in encoding {column.get('encoding')}", "encoding WKB")])
     if not is_wgs84(column.get("crs", "OGC:CRS84")):
-        raise ConfigError([Problem(str(path), "coordinates in another system", "OGC:CRS84, longitude first")])
+        raise ConfigError([Problem(str(path), f"coordinates in {_named(column['crs'])}", _LON_LAT)])
     kind = schema.field(name).type if schema.names.count(name) == 1 else None
     if kind is None or not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
         raise ConfigError([Problem(str(path), f"a column {name} of type {kind}", "one binary column, with WKB")])
@@ -97,6 +103,17 @@ def read_rows(path: Path, boxes: Sequence[Box] | None = None) -> list[dict[str, 
         return rows
 
 
+def check_srids(path: Path, geometries: NDArray[np.object_]) -> None:
+    """Refuse WKB in the form of PostGIS that names another coordinate system than the file may have.
+
+    Raises:
+        ConfigError: naming the system.
+    """
+    others = sorted(set(shapely.get_srid(geometries).tolist()) - _SRIDS)
+    if others:
+        raise ConfigError([Problem(str(path), f"geometry with SRID {', '.join(map(str, others[:5]))}", _LON_LAT)])
+
+
 def is_wgs84(crs: Any) -> bool:
     """Whether a CRS (PROJJSON, authority code or null for unknown) is WGS84 in degrees."""
     if crs is None:
@@ -106,6 +123,21 @@ def is_wgs84(crs: Any) -> bool:
     except (CRSError, TypeError, ValueError, RecursionError):
         return False
     return any(known.equals(CRS(code), ignore_axis_order=True) for code in ("OGC:CRS84", "EPSG:4326", "EPSG:4979"))
+
+
+def _geoarrow(schema: pa.Schema, name: str) -> dict[str, Any]:
+    """The coordinate system of a column by GeoArrow's extension metadata, which Arrow keeps in the file; or nothing."""
+    told = (schema.field(name).metadata or {}) if schema.names.count(name) == 1 else {}
+    crs = json.loads(told.get(b"ARROW:extension:metadata") or b"{}").get("crs")
+    return {} if crs is None else {"crs": crs}
+
+
+def _named(crs: Any) -> str:
+    """A coordinate system, for a message: its name or code where it has one."""
+    known = crs if isinstance(crs, dict) else {}
+    identity = known.get("id")
+    name = known.get("name") or (identity.get("code") if isinstance(identity, dict) else None) or crs
+    return f"system {name}"[:200] if name else "an unnamed system"
 
 
 def _check_size(path: Path, groups: Sequence[Sequence[Chunk]]) -> None:
@@ -139,13 +171,13 @@ def _may_meet(group: Sequence[Chunk], boxes: Sequence[Box]) -> bool:
 
 
 def _meet(bounds: Any, boxes: Sequence[Box]) -> Any:
-    """Which rows meet one of the boxes."""
+    """Which rows meet one of the boxes, or have no bounds or none that are numbers: of those the geometry tells."""
     x0, y0, x1, y1 = (pc.struct_field(bounds, side) for side in ("xmin", "ymin", "xmax", "ymax"))
     found = pa.array(np.zeros(len(bounds), bool))
     for west, south, east, north in boxes:
-        across = pc.and_(pc.less_equal(x0, east), pc.greater_equal(x1, west))
-        along = pc.and_(pc.less_equal(y0, north), pc.greater_equal(y1, south))
-        found = pc.or_(found, pc.fill_null(pc.and_(across, along), fill_value=False))
+        across = pc.or_(pc.greater(x0, east), pc.less(x1, west))
+        beyond = pc.or_(across, pc.or_(pc.greater(y0, north), pc.less(y1, south)))
+        found = pc.or_(found, pc.invert(pc.fill_null(beyond, fill_value=False)))
     return found
 
 

@@ -14,7 +14,7 @@ FREE_BYTES = 20_000_000
 """A file may always unpack to so much."""
 MOST_RATIO = 50
 """Beyond that, to so many times its own size. Map data and JSON are packed to a 10th or 20th."""
-_CHUNK = 1 << 20
+_PIECE = 1 << 20
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open}
 _BROKEN = (OSError, EOFError, zlib.error, ValueError)
 
@@ -30,7 +30,27 @@ def read_unpacked(path: Path) -> bytes:
     Raises:
         ConfigError: it cannot be read, is damaged, or unpacks to more than `allowed_bytes`.
     """
-    return b"".join(_chunks(path))
+    return b"".join(unpacked(path))
+
+
+def unpacked(path: Path) -> Iterator[bytes]:
+    """The content of `read_unpacked` in pieces.
+
+    Raises:
+        ConfigError: as `read_unpacked`.
+    """
+    opener = _OPENERS.get(path.suffix.lower())
+    size = 0
+    try:
+        most = allowed_bytes(path)
+        with (opener or open)(path, "rb") as file:
+            while piece := file.read(_PIECE):
+                size += len(piece)
+                if opener and size > most:
+                    raise too_large(path, most)
+                yield piece
+    except _BROKEN as error:
+        raise ConfigError([Problem(str(path), f"a file that cannot be read ({error})", "a whole file")]) from error
 
 
 def check_unpacked(path: Path) -> None:
@@ -40,7 +60,7 @@ def check_unpacked(path: Path) -> None:
         ConfigError: as `read_unpacked`.
     """
     if path.suffix.lower() in _OPENERS:
-        for _ in _chunks(path):
+        for _ in unpacked(path):
             pass
     elif path.suffix.lower() == ".pbf":
         _check_pbf(path)
@@ -96,20 +116,3 @@ def _varint(file: BinaryIO) -> int:
         if byte[0] < 128:
             return value
     raise ValueError("a number that has no end")
-
-
-def _chunks(path: Path) -> Iterator[bytes]:
-    try:
-        opener = _OPENERS.get(path.suffix.lower())
-        if opener is None:
-            yield path.read_bytes()
-            return
-        most, size = allowed_bytes(path), 0
-        with opener(path, "rb") as file:
-            while chunk := file.read(_CHUNK):
-                size += len(chunk)
-                if size > most:
-                    raise too_large(path, most)
-                yield chunk
-    except _BROKEN as error:
-        raise ConfigError([Problem(str(path), f"a file that cannot be read ({error})", "a whole file")]) from error

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import from_json
 
+from pipeline.encoding import in_utf8
 from pipeline.errors import SiteError
 from schemas.reasons import Reason
 
@@ -21,9 +22,17 @@ _TEXT_LENGTH = 200
 
 
 class Wire(BaseModel):
-    """Base of what is read from an answer: unknown keys are ignored, NaN and Infinity refused."""
+    """Base of what is read from an answer: unknown keys and nulls are ignored, NaN and Infinity refused."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """Servers give null for what they do not know, and leave it out at other times."""
+        if not isinstance(value, dict) or None not in value.values():
+            return value
+        return {key: each for key, each in value.items() if each is not None}
 
 
 def _id(value: Any) -> Any:
@@ -41,7 +50,7 @@ def one_line(value: Any) -> str:
 
 
 def _blank(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
+    return None if isinstance(value, bool) or (isinstance(value, str) and not value.strip()) else value
 
 
 def _moment(value: Any) -> datetime | None:
@@ -66,10 +75,12 @@ def _moment(value: Any) -> datetime | None:
 
 Id = Annotated[str, BeforeValidator(_id), Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 """An id, given as a string or a whole number; safe to stand in an address."""
+OptionalId = Annotated[Id | None, BeforeValidator(_blank)]
+"""An id that may be missing; an empty string is none."""
 Text = Annotated[str, BeforeValidator(one_line)]
 """At most 200 characters, see `one_line`."""
 Number = Annotated[float | None, BeforeValidator(_blank)]
-"""A number, also where it is given as a string; an empty string is none."""
+"""A number, also where it is given as a string; an empty string is none, and neither is true or false."""
 Moment = Annotated[datetime | None, BeforeValidator(_moment)]
 
 M = TypeVar("M", bound=Wire)
@@ -82,7 +93,7 @@ def parse(body: bytes, model: type[M], source: str) -> M:
         SiteError: BAD_ANSWER, where it is no JSON or not of the documented shape.
     """
     try:
-        return model.model_validate(from_json(body, allow_inf_nan=True))
+        return model.model_validate(from_json(in_utf8(body), allow_inf_nan=True))
     except ValidationError as error:
         raise SiteError(Reason.BAD_ANSWER, f"{source}: {_fault(error)}") from None
     except ValueError as error:

@@ -10,7 +10,7 @@ from pipeline.registry.registry import Registry
 from schemas.records import LayerRow, Site
 
 OVERLOOKED = frozenset({"aerial_scales", "drone", "missing", "considered", "weight"})
-"""What neither the engines nor the captioners are shown: to add such a view makes no cue and no description again."""
+"""Fields hidden from engines and captioners: to add such a view makes no cue and no description again."""
 RowT = TypeVar("RowT", bound=LayerRow)
 
 
@@ -52,7 +52,7 @@ class Stage:
     version: int
     """To be raised when the same input gives other rows."""
     depends_on: Callable[[Build, Registry, Region], Mapping[str, Sequence[object]]]
-    """What its tables of a region depend on besides the tables that it reads: settings and fingerprints, for a digest;
+    """Inputs of its tables of a region besides the tables that it reads: settings and fingerprints, for a digest;
     by part of its rows."""
     run: Callable[[StageInput, Registry], Sequence[LayerRow]]
     """Gives one row for each site that is ok in the layers below.

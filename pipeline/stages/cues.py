@@ -12,9 +12,9 @@ from pipeline.config.region import Region
 from pipeline.errors import SiteError
 from pipeline.imaging.decode import decode
 from pipeline.perception.base import Segment, TextBox, View
+from pipeline.perception.clearness import is_clear
 from pipeline.perception.cues import fuse
 from pipeline.perception.lettering import with_looks
-from pipeline.perception.plausible import is_night
 from pipeline.perception.signatures import signatures
 from pipeline.registry.registry import Registry
 from pipeline.stages.base import OVERLOOKED, Stage, StageInput
@@ -126,7 +126,7 @@ def _row(one: _Opened, seen: _Seen | SiteError, registry: Registry) -> CueRow:
 def _fused(one: _Opened, seen: _Seen, registry: Registry) -> CueRow:
     ids = [view.view_id for view in one.views]
     texts = [
-        boxes if is_night(view.pixels, segments) else with_looks(boxes, view.pixels)
+        with_looks(boxes, view.pixels) if is_clear(view.pixels, segments) else boxes
         for view, boxes, segments in zip(one.views, seen.texts, seen.segments, strict=True)
     ]
     found = fuse(
@@ -152,4 +152,4 @@ def _run(given: StageInput, registry: Registry) -> list[CueRow]:
     return cues(given.rows(ImageryRow), registry)
 
 
-STAGE = Stage(CueRow, reads=(ImageryRow,), version=5, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)
+STAGE = Stage(CueRow, reads=(ImageryRow,), version=7, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)

@@ -10,8 +10,9 @@ A heading that a witness agrees with is confirmed. One that both speak against, 
 single witness speaks against is unreliable: then no side is told from the map. Where no witness speaks it stays as it
 was stated: silence proves nothing.
 
-A heading that the source itself guessed from the track is used only where the street agrees with it: the track is what
-it was made of, and a camera may look to any side of it. Where the street does not speak it stays marked as guessed, and
+A heading that the source itself guessed from the track is used only where both witnesses agree with it. The track alone
+is what it was made of. The street alone has two directions: a camera that looks back agrees with it as well, and only
+other photos of the sequence whose headings were measured tell the two apart. Otherwise it stays marked as guessed, and
 is relied on no more than an unreliable one.
 """
 
@@ -29,7 +30,7 @@ AGREES_DEG = 20.0
 """A compass in a phone or a dash camera is off by less than this nine times in ten."""
 CONFIRMED_ERROR_DEG, CORRECTED_ERROR_DEG, UNRELIABLE_ERROR_DEG = 12.0, 15.0, 180.0
 GUESSED_ERROR_DEG = AGREES_DEG
-"""Of a guess that the street agrees with: nothing measured it, so it may be off by all that counts as agreement."""
+"""Of a guess that both witnesses agree with: nothing measured it, so it may be off by all that counts as agreement."""
 _ROAD_M = 15.0
 """A road so near to the site may be the one that the photo looks along."""
 _AS_NEAR_M = 5.0
@@ -71,7 +72,7 @@ def settle(photo: Photo, others: Sequence[Photo], facts: Sequence[MapFact], line
     told = [heading for heading in (street, track) if heading is not None]
     if any(abs(apart(heading, stated)) > AGREES_DEG for heading in told):
         return _against(stated, street, track)
-    if street is None and (track is None or photo.heading_guessed):
+    if (street is None or track is None) if photo.heading_guessed else not told:
         return _unwitnessed(photo, stated, off_the_walls(stated, facts, lines))
     return Settled(stated, "confirmed", GUESSED_ERROR_DEG if photo.heading_guessed else CONFIRMED_ERROR_DEG)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.geo.point import Floats
-from pipeline.world.sprites import Sprite
+from pipeline.world.sprites import Sprite, lettering
 from pipeline.world.things import Colour
 
 Indices = NDArray[np.int32]
@@ -37,13 +37,19 @@ class Sign:
 
     corners: Floats
     """Top left, top right, bottom right, bottom left as seen from its front; 4 x 3."""
-    sprite: Sprite
+    colours: tuple[Colour, Colour]
+    """Of its letters, and of the board."""
     letters: Floats
     """The corners of the letters alone; 4 x 3."""
     text: str
     lasting: bool
     group: tuple[float, float]
     thing: int
+
+    @property
+    def sprite(self) -> Sprite:
+        """Its picture. No mesh holds it: those of all signs of a town would take hundreds of megabytes."""
+        return lettering(self.text, *self.colours).sprite
 
     @cached_property
     def normal(self) -> Floats:

@@ -139,7 +139,7 @@ def _shop_front(
     face = (picture.sprite, picture.box)
     whole, inner = sign_on(wall, (left + right) / 2, low, height, right - left - 0.1, 0.16, face)
     spot = (float(group[0]), float(group[1]))
-    builder.signs.append(Sign(whole, picture.sprite, inner, shop.name, True, spot, builder.current))
+    builder.signs.append(Sign(whole, (shop.letters, shop.board), inner, shop.name, True, spot, builder.current))
     if shop.awning:
         out = wall.rects(left, right, low - 0.75, low - 0.05, 0.1)
         out[:, 2:, :2] += wall.out * 1.1
@@ -158,7 +158,9 @@ def _blade(builder: MeshBuilder, shop: Shop, wall: Wall, x: float, low: float) -
     for plane in (Wall(foot, tip), Wall(tip, foot)):
         whole, inner = sign_on(plane, 0.95, low, 0.5, 1.9, 0.03, (picture.sprite, picture.box))
         builder.signs.append(
-            Sign(whole, picture.sprite, inner, word, True, (float(spot[0]), float(spot[1])), builder.current)
+            Sign(
+                whole, (shop.letters, shop.board), inner, word, True, (float(spot[0]), float(spot[1])), builder.current
+            )
         )
 
 

@@ -85,7 +85,7 @@ def _write(
     assert prop.text is not None
     picture = lettering(prop.text, letters, board)
     whole, inner = sign_on(wall, wall.length / 2, low, height, wall.length, out, (picture.sprite, picture.box))
-    builder.signs.append(Sign(whole, picture.sprite, inner, prop.text, lasting, (prop.x, prop.y), builder.current))
+    builder.signs.append(Sign(whole, (letters, board), inner, prop.text, lasting, (prop.x, prop.y), builder.current))
 
 
 def _wheels(builder: MeshBuilder, prop: Prop, spots: tuple[float, float], half_width: float, radius: float) -> None:

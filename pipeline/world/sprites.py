@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.geo.point import Floats
 from pipeline.imaging.font import ink, line_width
+from pipeline.memo import LruMemo
 from pipeline.world.chance import draws
 from pipeline.world.things import Colour, Species
 
@@ -39,6 +40,11 @@ class Sprite:
         """Width over height."""
         return float(self.levels[0].shape[1] / self.levels[0].shape[0])
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all sizes together."""
+        return sum(level.nbytes for level in self.levels)
+
     def at(self, height_px: float) -> Rgba:
         """The smallest level that is at least that high."""
         fit = [level for level in self.levels if level.shape[0] >= height_px]
@@ -64,9 +70,15 @@ class Lettering:
     """Left, top, right, bottom of the letters as shares of the picture."""
 
 
-@lru_cache(maxsize=1024)
+_letterings: LruMemo[tuple[str, Colour, Colour], Lettering] = LruMemo(96_000_000, lambda made: made.sprite.nbytes)
+
+
 def lettering(text: str, letters: Colour, board: Colour) -> Lettering:
     """Text on a board."""
+    return _letterings.get((text, letters, board), lambda: _drawn_lettering(text, letters, board))
+
+
+def _drawn_lettering(text: str, letters: Colour, board: Colour) -> Lettering:
     pad, weight = 22, 500 + 100 * (len(text) % 3)
     shape = (LETTER_PX + 2 * pad - 8, line_width(text, LETTER_PX, weight) + 2 * pad)
     letter_mask = ink(text, shape, (pad, pad + LETTER_PX - 14), LETTER_PX, weight)

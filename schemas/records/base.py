@@ -44,4 +44,4 @@ class LayerRow(Record):
     reason: Reason | None
     """Reason code of a failed site; null otherwise."""
     detail: str | None
-    """What was found, in words, if the site failed."""
+    """Details of the failure, in words, if the site failed."""

@@ -8,7 +8,7 @@ from schemas.records.cues import Position
 Variant = Literal["long", "short", "street"]
 """Kind of description: `long` and `short` are for a reader who looks from above, `street` tells of the street views."""
 Frame = Literal["heading", "compass"]
-"""What the directions of a text are relative to: the main view's axis (`on the left`), or north (`to the east`)."""
+"""Frame of the directions of a text: the main view's axis (`on the left`), or north (`to the east`)."""
 ClaimKind = Literal["thing", "look", "count", "side", "depth", "relation", "sign", "name", "road", "map"]
 Outcome = Literal["supported", "contradicted", "not_witnessed"]
 Answer = Literal["yes", "no", "cannot"]
@@ -65,7 +65,7 @@ class Claim(Record):
     """Who supports it: ids of cues, notes and map facts, `verifier`, and `annotator` for what a
     person wrote."""
     detail: str | None = None
-    """What a witness says otherwise, in words."""
+    """Contradictions by witnesses, in words."""
     verdict: Verdict | None = None
     """The verifier's answer; null if it was not asked."""
 
@@ -157,7 +157,7 @@ class CaptionRow(LayerRow):
     short: str | None
     """Short description: at most 77 CLIP tokens."""
     street: str | None = None
-    """What the street views alone show, at most 300 CLIP tokens; null if the captioner does not write it."""
+    """Description of the street views alone, at most 300 CLIP tokens; null if the captioner does not write it."""
     long_tokens: int
     """Length of the long description in CLIP tokens, start and end tokens included."""
     short_tokens: int
@@ -165,7 +165,7 @@ class CaptionRow(LayerRow):
     street_tokens: int = 0
     """Length of the street description in CLIP tokens, start and end tokens included."""
     long_frame: Frame | None = None
-    """What the directions of the long description are relative to: the main view's axis (`heading`) or north
+    """Frame of the directions of the long description: the main view's axis (`heading`) or north
     (`compass`). One text has one frame; null if it tells no direction."""
     short_frame: Frame | None = None
     """The same of the short description."""
@@ -176,7 +176,7 @@ class CaptionRow(LayerRow):
     dropped: list[Dropped] = []
     """Sentences that were written and are not published."""
     notes: list[Note] = []
-    """What a model noted on each photo."""
+    """Notes of a model on each photo."""
     controls: list[Control] = []
     """Statements put to the verifier to measure its reliability; empty without a verifier."""
     turns: list[Turn] = []

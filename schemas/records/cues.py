@@ -36,13 +36,14 @@ class Mask(Record):
 class Look(Record):
     """How a thing looks, by the pixels of its mask; see `pipeline.perception.looks`."""
 
-    kind: Literal["colour", "marking", "lettering", "background"]
-    """Colour of the whole, of a road's painted lines, of a text's letters, or of what is behind them."""
+    kind: Literal["colour", "part", "marking", "lettering", "background"]
+    """Colour of the whole, of a part of a building's front, of a road's painted lines, of a text's letters, or of what
+    is behind them."""
     value: str
     """Adjective (`white`, `brick-red`)."""
     confidence: Annotated[float, Field(ge=0, le=1)]
-    """Share of the pixels with this value; for the whole's colour among those with this or the next most frequent one.
-    0 to 1."""
+    """Share of the pixels with this value; for the whole's colour among those with this or the next most frequent one,
+    for a part its share of the building. 0 to 1."""
 
 
 class Cue(Record):

@@ -81,7 +81,7 @@ class MissingView(Record):
     reason: Reason
     """Reason code."""
     detail: str
-    """What was found."""
+    """Details of the reason, in words."""
 
 
 class ImageryRow(LayerRow):

@@ -94,7 +94,7 @@ class Sample(Record):
     description_short: str
     """The same in at most 77 CLIP tokens."""
     description_street: str | None
-    """What the street views alone show, at most 300 CLIP tokens; null if the captioner does not write it."""
+    """Description of the street views alone, at most 300 CLIP tokens; null if the captioner does not write it."""
     description_tokens: int
     """Length of `description` in CLIP tokens, start and end tokens included."""
     description_short_tokens: int
@@ -102,7 +102,7 @@ class Sample(Record):
     description_street_tokens: int
     """Length of `description_street` in CLIP tokens, start and end tokens included; 0 without it."""
     description_frame: Frame | None = None
-    """What the directions of `description` are relative to: the axis of `street` (`heading`) or north (`compass`). One
+    """Frame of the directions of `description`: the axis of `street` (`heading`) or north (`compass`). One
     text has one frame; null if it tells no direction."""
     description_short_frame: Frame | None = None
     """The same of `description_short`."""
@@ -115,7 +115,7 @@ class Sample(Record):
     cues: list[Cue]
     """Evidence: text read, objects seen, map features."""
     notes: list[Note] = []
-    """What a model noted on each photo; empty without a model."""
+    """Notes of a model on each photo; empty without a model."""
     street_signatures: Signatures
     """Signatures of `street`."""
     aerial_signatures: Signatures | None

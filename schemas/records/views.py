@@ -60,7 +60,7 @@ class StreetInfo(Credit):
     heading_source: Literal["stated", "guessed", "confirmed", "corrected", "unreliable"] | None = None
     """`stated` by the source and not checked; `guessed` by the source from the capture's track, where it lets that be
     known, and by nothing else, so that it is used no more than an unreliable one; `confirmed` by the picture's lines or
-    the capture's track (a guess: by the lines); `corrected` if both agree on another heading; `unreliable` if one of
+    the capture's track (a guess: by both); `corrected` if both agree on another heading; `unreliable` if one of
     them contradicts it. Null without a heading."""
     heading_error_deg: float | None = None
     """Uncertainty of the heading: two standard deviations, degrees; 180 if it is unreliable or merely guessed, null if
@@ -108,7 +108,7 @@ class ChipInfo(Credit):
     was enlarged. The coarsest one if the chip is a mosaic. Null for drawn chips (maps, the synthetic world)."""
     datum_accuracy_m: float | None = None
     """Accuracy of the transformation from the source's coordinate system to WGS 84, metres, as the EPSG registry states
-    it; 0 where it is WGS 84. Null where none is stated, and for drawn chips."""
+    it; 0 where it is WGS 84, 1 where it is CGCS2000. Null where none is stated, and for drawn chips."""
     width: int
     """Width, pixels."""
     height: int

@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.publishing.decisions import Decisions, Edit, Edited, Rejected, read_decisions, text_sha256
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
+from pipeline.quantity import quantity
 from pipeline.storage import open_store
 from schemas.records import Variant
 from tests.audit.conftest import ANN, BOB, LEA, REJECT, answer, planned
@@ -93,7 +94,7 @@ def test_decisions_become_the_next_revision(
     assert told["of_revision"] == before.manifest.digest
     assert (told["edited"], told["rejected"], told["stale"]) == (len(edited), len(rejected), 0)
     card = (folder / "README.md").read_text()
-    assert f"{len(edited)} samples have edited descriptions" in card
+    assert f"What became of it: {quantity(len(edited), 'edited description')}," in card
     assert "accepted as it is" in card
 
 

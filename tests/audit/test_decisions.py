@@ -66,6 +66,7 @@ def test_a_lease_keeps_others_away_until_it_ends(desk: Desk, library: Library, c
     assert state(desk, task.task_id) == "open"
 
 
+@on_both_databases
 def test_a_lease_that_ended_and_that_nobody_took_is_still_good(desk: Desk, library: Library, clock: Clock) -> None:
     planned(desk, library)
     task = next_task(desk, ANN)
@@ -75,13 +76,25 @@ def test_a_lease_that_ended_and_that_nobody_took_is_still_good(desk: Desk, libra
 
 
 @on_both_databases
+def test_a_clock_that_was_set_back_keeps_no_task_from_others(desk: Desk, library: Library, clock: Clock) -> None:
+    planned(desk, library, samples=1)
+    task = next_task(desk, ANN)
+    clock.now -= LEASE_S / 2
+    assert take(desk, BOB, count=1) == []
+    clock.now -= 86_400
+    assert next_task(desk, BOB).task_id == task.task_id
+    with pytest.raises(ConflictError, match="lease ended"):
+        decide(desk, ANN, task.task_id, answer(task))
+
+
+@on_both_databases
 def test_a_decision_about_another_text_is_refused(desk: Desk, library: Library) -> None:
     planned(desk, library)
     task = next_task(desk, ANN)
     with pytest.raises(ConflictError, match="text changed"):
         decide(desk, ANN, task.task_id, answer(task).model_copy(update={"text_sha256": "0" * 64}))
     set_aside(desk, "desk", [task.task_id], "stale", "a new revision")
-    with pytest.raises(ConflictError, match="stale"):
+    with pytest.raises(ConflictError, match="was revised"):
         decide(desk, ANN, task.task_id, answer(task))
     with pytest.raises(UnknownTaskError):
         decide(desk, ANN, "0" * 16, answer(task))
@@ -137,6 +150,24 @@ def test_two_judge_blind_and_a_lead_decides_where_they_differ(desk: Desk, librar
 
 
 @on_both_databases
+def test_of_two_leads_at_one_disagreement_one_decides(desk: Desk, library: Library, clock: Clock) -> None:
+    lou = Person("lou", "lead")
+    planned(desk, library, samples=1, double_share=1)
+    judge(desk, ANN)
+    judge(desk, BOB, **REJECT)
+    first = next_task(desk, LEA)
+    assert take(desk, lou, count=3) == []
+    clock.now += LEASE_S + 1
+    second = next_task(desk, lou)
+    with pytest.raises(ConflictError, match="lease ended"):
+        decide(desk, LEA, first.task_id, answer(first))
+    decide(desk, lou, second.task_id, answer(second))
+    with pytest.raises(ConflictError, match="decided already"):
+        decide(desk, LEA, first.task_id, answer(first))
+    assert count(desk, "decide") == 3
+
+
+@on_both_databases
 def test_disagreements_are_a_queue_of_their_own(desk: Desk, library: Library) -> None:
     planned(desk, library, samples=2, double_share=1)
     first = judge(desk, ANN)
@@ -153,6 +184,7 @@ def test_disagreements_are_a_queue_of_their_own(desk: Desk, library: Library) ->
     assert [found.plan for found in progress(desk, ANN)] == ["first"]
 
 
+@on_both_databases
 def test_two_who_agree_need_no_lead(desk: Desk, library: Library) -> None:
     planned(desk, library, samples=1, double_share=1)
     judge(desk, ANN)
@@ -161,6 +193,7 @@ def test_two_who_agree_need_no_lead(desk: Desk, library: Library) -> None:
     assert progress(desk, ANN)[0].decided == 1
 
 
+@on_both_databases
 def test_a_lead_who_judged_blind_does_not_adjudicate_their_own_disagreement(desk: Desk, library: Library) -> None:
     planned(desk, library, samples=1, double_share=1)
     judge(desk, LEA)
@@ -189,7 +222,7 @@ def test_what_somebody_decided_is_not_gone_through_for_each_open_task(desk: Desk
 
 @on_both_databases
 @pytest.mark.parametrize(
-    "note", ["\U0001f3e0 " * 2_500, "שלום עולם " * 500, "<script>alert(1)</script>" * 200, "a\u202eb\u0000c"[:3]]
+    "note", ["\U0001f3e0 " * 2_500, "שלום עולם " * 500, "<script>alert(1)</script>" * 200, "a\u202eb\u0000c"]
 )
 def test_notes_come_back_as_they_were(desk: Desk, library: Library, note: str) -> None:
     planned(desk, library)
@@ -249,6 +282,16 @@ def test_a_full_disk_loses_nothing_that_was_recorded(desk: Desk, library: Librar
         assert state(desk, task.task_id) == "open"
 
 
+def test_a_database_that_turned_read_only_is_told_and_still_read(desk: Desk, library: Library) -> None:
+    planned(desk, library)
+    task = next_task(desk, ANN)
+    event.listen(desk.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA query_only=ON"))
+    with pytest.raises(MachineError, match=r"readonly database.*nothing was recorded"):
+        decide(desk, ANN, task.task_id, answer(task))
+    assert state(desk, task.task_id) == "open"
+    assert progress(desk, ANN)[0].open == 24
+
+
 def test_the_database_is_where_it_was_said_to_be(tmp_path: Path, clock: Callable[[], float]) -> None:
     desk = open_desk(str(tmp_path / "new" / "a.sqlite"), clock=clock)
     with desk.engine.connect() as connection:
@@ -256,3 +299,17 @@ def test_the_database_is_where_it_was_said_to_be(tmp_path: Path, clock: Callable
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar_one() == 2
     desk.close()
     assert (tmp_path / "new" / "a.sqlite").is_file()
+
+
+@on_both_databases
+def test_a_lead_who_has_read_both_decisions_does_not_judge_the_sample_blind(desk: Desk, library: Library) -> None:
+    planned(desk, library, samples=1, double_share=1)
+    first = judge(desk, ANN)
+    judge(desk, BOB, **REJECT)
+    planned(desk, library, name="second", samples=24)
+    (task,) = take(desk, LEA, count=1, plan="disagreements")
+    assert task.sample_id == first.sample_id
+    skip(desk, LEA, task.task_id)
+    others = {task.sample_id for task in take(desk, LEA, count=30, plan="second")}
+    assert len(others) == 23
+    assert first.sample_id not in others

@@ -31,12 +31,17 @@ from tools.audit.exchange.items import Reply, items_of, new_folder, tasks_to_exp
 from tools.audit.figures import figures_of
 from tools.audit.library import Library
 from tools.audit.queue import set_aside, take
+from tools.audit.records import MOST_MS
 
 TOOLS: dict[str, ModuleType] = {"label-studio": label_studio, "argilla": argilla}
 CHECKED: dict[str, Any] = {"samples": 18, "attention_share": 0.2}
 """A queue of 18 judgements and 4 attention checks, on samples of their own."""
 LONGEST = b'[{"data": {"task_id": "x", "text_sha256": ""}, "annotations": [{"completed_by": 1, "lead_time": %s}]}]'
 """An export with a time that is none."""
+SAID = b'[{"data": {"task_id": "x", "text_sha256": ""}, "annotations": [{"completed_by": 1, "result": %s}]}]'
+"""An export of Label Studio with the results of one annotation."""
+RESPONDED = b'[{"id": "x", "metadata": {"text_sha256": ""}, "responses": {%s}}]'
+"""Records of Argilla with the responses to one."""
 PEOPLE = {"7": "bob", theirs.USER: "bob"}
 
 
@@ -336,6 +341,18 @@ def test_a_disagreement_with_an_imported_answer_goes_to_a_lead(desk: Desk, libra
         ("label-studio", b"[%s,]" % (LONGEST[1:-1] % b"1")),
         ("label-studio", LONGEST % b'1, "note": "\xff"'),
         ("argilla", b""),
+        ("label-studio", b'[["a", "b"]]'),
+        ("label-studio", b'["a", "b"]'),
+        ("label-studio", b"[null]"),
+        ("label-studio", SAID % b"null"),
+        ("label-studio", SAID % b'["accept", "fine"]'),
+        ("label-studio", SAID % b'[{"from_name": "verdict", "value": null}]'),
+        ("label-studio", SAID % b'[{"from_name": "note", "value": {"text": [null]}}]'),
+        ("label-studio", SAID % b'[{"from_name": "verdict", "value": {"choices": {"accept": 1}}}]'),
+        ("argilla", RESPONDED % b'"note": [{"value": ["a", "b"], "user_id": "7"}]'),
+        ("argilla", RESPONDED % b'"edited_long": [{"value": {"a": 1}, "user_id": "7"}]'),
+        ("argilla", RESPONDED % b'"reasons": [{"value": 3, "user_id": "7"}]'),
+        ("argilla", RESPONDED % b'"verdict": null'),
     ],
 )
 def test_files_that_are_no_exports_are_refused(tmp_path: Path, tool: str, data: bytes) -> None:
@@ -344,6 +361,25 @@ def test_files_that_are_no_exports_are_refused(tmp_path: Path, tool: str, data: 
         list(TOOLS[tool].read(tmp_path / "x.json"))
     with pytest.raises(ConfigError, match="No such file"):
         list(TOOLS[tool].read(tmp_path / "absent.json"))
+
+
+def test_a_control_that_was_left_empty_says_nothing(tmp_path: Path) -> None:
+    """Never the word `None` as a note, or as an edited text."""
+    empty = b'[{"from_name": "note", "value": {"text": null}}, {"from_name": "edited_long", "value": {"text": []}}]'
+    (tmp_path / "x.json").write_bytes(SAID % empty)
+    (label,) = label_studio.read(tmp_path / "x.json")
+    empty = b'"verdict": [{"value": "edit", "user_id": "7"}, {"value": null, "user_id": "8"}], '
+    empty += b'"note": [{"value": null, "user_id": "7"}]'
+    (tmp_path / "x.json").write_bytes(RESPONDED % empty)
+    (response,) = argilla.read(tmp_path / "x.json")  # 8 has not answered yet
+    for reply in (label, response):
+        assert (reply.note, reply.texts, reply.reasons, reply.false_claims) == ("", {}, [], [])
+    assert (label.verdict, response.verdict, response.person) == (None, "edit", "7")
+
+
+def test_who_left_a_task_open_for_days_has_taken_a_day_at_most(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_bytes(LONGEST % b"1e9")
+    assert [reply.ms for reply in label_studio.read(tmp_path / "x.json")] == [MOST_MS]
 
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_parsed(

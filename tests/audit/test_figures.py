@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from schemas.records import Sample
 from tests.audit.conftest import (
     ANN,
     BOB,
@@ -27,6 +29,7 @@ from tools.audit.decisions import decide
 from tools.audit.figures import figures_of
 from tools.audit.library import Library
 from tools.audit.queue import take
+from tools.audit.readings import Reading
 from tools.audit.records import Figure
 from tools.audit.report import as_csv, as_json, render, render_alone
 from tools.dataset import open_dataset
@@ -79,7 +82,7 @@ def test_agreement_and_adjudication(desk: Desk, library: Library) -> None:
     assert one(figures, "Agreement", "ann and bob", "Cohen's kappa").value == pytest.approx(0.0)
     everything = one(figures, "Pass rate", "all", "accepted as it is")
     assert everything.n == 8
-    assert "2 samples await adjudication" in everything.note
+    assert "without 2 samples on which people disagree" in everything.note
     judge(desk, LEA, **REJECT)
     judge(desk, LEA)
     everything = one(figures_of(desk, library), "Pass rate", "all", "accepted as it is")
@@ -212,3 +215,38 @@ def test_the_verifier_is_held_against_people(desk: Desk, tmp_path: Path, make_sa
     found = one(figures, section, "verifier", "recall: true claims that it bore out")
     assert found.n == claims
     assert found.value == pytest.approx(2 / claims)
+
+
+@on_both_databases
+def test_the_report_reads_no_pictures_and_no_decision_twice(
+    desk: Desk, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned(desk, library, samples=8, attention_share=0.5)
+    while took := take(desk, ANN, count=1):
+        decide(desk, ANN, took[0].task_id, answer(took[0], claims={"0.0": "false"}))
+    asked: list[set[str]] = []
+    light = Library.without_pictures
+
+    def counted(of: Library, sample_ids: dict[str, object]) -> Iterator[Sample]:
+        asked.append(set(sample_ids))
+        return light(of, sample_ids)
+
+    monkeypatch.setattr(Library, "sample", None)  # reads pictures
+    monkeypatch.setattr(Library, "without_pictures", counted)
+    kept: dict[int, Reading] = {}
+    first, second = (figures_of(desk, library, kept) for _ in range(2))
+    assert first == second
+    assert len(asked[0]) == 12
+    assert asked[1:] == [set()]
+
+
+def test_a_sample_without_its_pictures_is_the_same_otherwise(library: Library) -> None:
+    wanted = sorted(library.facts)[::3]
+    found = list(library.without_pictures(wanted))
+    assert [sample.sample_id for sample in found] == [i for i in library.facts if i in wanted]  # as they lie in shards
+    for sample in found:
+        whole = library.sample(sample.sample_id)
+        assert (sample.street.bytes, sample.aerial, sample.map) == (b"", None, None)
+        texts = {"sentences", "notes", "street_view", "description", "lat", "aerial_signatures"}
+        assert sample.model_dump(include=texts) == whole.model_dump(include=texts)
+        assert sample.cues == [cue.model_copy(update={"mask": None}) for cue in whole.cues]

@@ -12,11 +12,23 @@ from sqlalchemy import select
 
 from pipeline.errors import ConfigError
 from schemas.records import Verdict
-from tests.audit.conftest import ANN, BOB, REJECT, SAMPLES, MakeSample, judge, on_both_databases, planned, samples
+from tests.audit.conftest import (
+    ANN,
+    BOB,
+    REJECT,
+    SAMPLES,
+    MakeSample,
+    answer,
+    judge,
+    on_both_databases,
+    planned,
+    samples,
+)
 from tests.tools.conftest import publish
 from tools.audit.attention import noticed, plant, spoilt
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import tasks
+from tools.audit.decisions import decide
 from tools.audit.gallery import Gallery
 from tools.audit.library import Library
 from tools.audit.lots import Lot
@@ -77,7 +89,7 @@ def test_a_lot_smaller_than_n_is_judged_whole_and_that_is_said(desk: Desk, libra
     )
     assert drawn.tasks == {"judge": SAMPLES}
     assert drawn.notes == [
-        f"region {name} has 12 samples, fewer than n = 50: all are judged" for name in ("town", "village")
+        f"region {name} has 12 samples, fewer than n = 50: all of it is judged" for name in ("town", "village")
     ]
 
 
@@ -184,6 +196,25 @@ def test_four_aerial_views_are_of_one_split_and_do_not_overlap(desk: Desk, libra
         assert row.sample_id not in str(view)
     places = {row.shown.index(row.sample_id) for row in asked}
     assert len(places) > 2  # the right one is not always in the same place
+
+
+@on_both_databases
+def test_who_has_judged_a_sample_is_not_asked_to_find_it(desk: Desk, library: Library) -> None:
+    planned(desk, library, samples=12, which_share=1, alike_share=0.5)
+    seen: list[tuple[str, str]] = []
+    while took := take(desk, ANN, count=1):
+        seen.append((took[0].sample_id, took[0].question))
+        said = {} if took[0].question == "judge" else {"choice": 0}
+        decide(desk, ANN, took[0].task_id, answer(took[0], **said))
+    for sample_id in {sample_id for sample_id, _ in seen}:
+        questions = [question for one, question in seen if one == sample_id]
+        assert len(questions) > 1
+        assert questions.index("judge") == len(questions) - 1
+    planned(desk, library, name="again", samples=24, which_share=1)
+    found = {(task.sample_id, task.question) for task in take(desk, ANN, count=99, plan="again")}
+    assert {question for _, question in found} == {"judge", "which"}
+    assert {sample_id for sample_id, _ in found}.isdisjoint(sample_id for sample_id, _ in seen)
+    assert len(take(desk, BOB, count=99, plan="again")) == 48 - len(found)
 
 
 def test_without_aerial_views_none_is_chosen_from_and_that_is_said(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy import text
 
-from tests.audit.conftest import answer, planned
+from tests.audit.conftest import ANN, answer, planned
 from tools.audit import log
 from tools.audit.database.opening import Desk, open_desk
 from tools.audit.decisions import decide, undo
@@ -54,3 +54,23 @@ def test_people_at_once(new_database: Callable[[], str], library: Library) -> No
     with again.reading() as connection:
         assert any("event 20" in fault for fault in log.verify(connection))
     again.close()
+
+
+def test_a_database_server_that_was_restarted_is_used_again(new_database: Callable[[], str], library: Library) -> None:
+    where = new_database()
+    desk, other = open_desk(where), open_desk(where)
+    planned(desk, library)
+    enrol(desk, ANN.alias, "annotator", with_token=False)
+    for _ in range(2):
+        (task,) = take(desk, ANN, count=1)
+        with other.engine.begin() as connection:  # as a restart does: all connections are gone, within 30 s
+            connection.execute(
+                text("SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE datname = current_database() "
+                     "AND pid <> pg_backend_pid()")
+            )  # fmt: skip
+        decide(desk, ANN, task.task_id, answer(task))
+    with desk.reading() as connection:
+        assert log.verify(connection) == []
+        assert len(log.standing(log.read(connection))) == 2
+    desk.close()
+    other.close()

@@ -73,6 +73,35 @@ def above(kind: str, label: str) -> str | None:
     return "street_only" if kind == "text" else "aerial" if label in FROM_ABOVE else "map"
 
 
+def cue(cue_id: str, kind: str, label: str, **values: Any) -> Cue:
+    """A cue of which no more is known than is given."""
+    base: dict[str, Any] = {
+        "cue_id": cue_id,
+        "kind": kind,
+        "label": label,
+        "attribute": None,
+        "category": None,
+        "text": None,
+        "text_en": None,
+        "script": None,
+        "position": None,
+        "depth": None,
+        "bearing_deg": None,
+        "distance_m": None,
+        "confidence": 0.95,
+        "source": "made up",
+        "view_id": None,
+        "polygon": None,
+        "area_share": None,
+        "mask": None,
+        "lasting": True,
+        "confirmed": kind == "text",
+        "from_above": above(kind, label),
+        "in_sight": True,
+    }
+    return Cue.model_validate({**base, **values})
+
+
 class Cues:
     """A growing cue list."""
 
@@ -85,31 +114,14 @@ class Cues:
         """A cue with plausible values for what is not given."""
         position = values.pop("position", None) or self.random.choice(POSITIONS)
         on_map = kind == "map"
-        base: dict[str, Any] = {
-            "cue_id": f"{kind[0]}{len(self.cues) + 1}",
-            "kind": kind,
-            "label": label,
-            "attribute": None,
-            "category": None,
-            "text": None,
-            "text_en": None,
-            "script": None,
+        likely: dict[str, Any] = {
             "position": position if self.heading or not on_map else None,
             "depth": None if on_map else self.random.choice(["near", "far", None]),
             "bearing_deg": (BEARINGS[position] + self.random.uniform(-20, 20)) % 360,
-            "distance_m": None,
             "confidence": 1.0 if on_map else 0.9,
-            "source": "made up",
             "view_id": None if on_map else "0",
-            "polygon": None,
-            "area_share": None,
-            "mask": None,
-            "lasting": True,
-            "confirmed": kind == "text",
-            "from_above": above(kind, label),
-            "in_sight": True,
         }
-        self.cues.append(Cue(**{**base, **values}))
+        self.cues.append(cue(f"{kind[0]}{len(self.cues) + 1}", kind, label, **{**likely, **values}))
 
     def fact(self, label: str, category: str, distance: float, **values: Any) -> None:
         self.add("map", label, category=category, distance_m=distance, **values)
@@ -228,14 +240,14 @@ KINDS: dict[str, Callable[[Cues], None]] = {
 }
 
 
-def evidence(site_id: str, cues: list[Cue]) -> Evidence:
+def evidence(site_id: str, cues: list[Cue], region: str = "boulder-co") -> Evidence:
     """Cues as a captioner is given them."""
     site = ImageryRow(
         site_id=site_id,
         status="ok",
         reason=None,
         detail=None,
-        region="boulder-co",
+        region=region,
         unit="89268cdb597ffff",
         lat=40.0,
         lon=-105.0,

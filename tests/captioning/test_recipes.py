@@ -15,7 +15,7 @@ from pipeline.config import captioning as config
 from pipeline.config.build import Build
 from pipeline.config.perception import Superpixels
 from pipeline.engine.build_file import parse_build
-from pipeline.perception import looks, vocabulary
+from pipeline.perception import colour_names, vocabulary
 from pipeline.perception.ensemble import Ensemble
 from pipeline.perception.superpixels import SuperpixelSegmenter
 
@@ -115,5 +115,5 @@ def test_classes_are_in_the_recipe_of_cues_and_of_the_composer(monkeypatch: pyte
 def test_colours_are_in_the_recipe_of_cues(monkeypatch: pytest.MonkeyPatch) -> None:
     before = Ensemble([SuperpixelSegmenter(Superpixels())]).fingerprint()
     assert Ensemble([SuperpixelSegmenter(Superpixels())]).fingerprint() == before
-    monkeypatch.setattr("pipeline.perception.ensemble.colour_boxes", lambda: looks.colour_boxes()[1:])
+    monkeypatch.setattr("pipeline.perception.ensemble.colour_boxes", lambda of: colour_names.colour_boxes(of)[1:])
     assert Ensemble([SuperpixelSegmenter(Superpixels())]).fingerprint() != before

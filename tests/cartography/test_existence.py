@@ -19,6 +19,7 @@ from pipeline.cartography.existence import (
     GONE,
     HIDDEN,
     PLANNED,
+    UNKNOWN,
     Trust,
     absence,
     hidden,
@@ -59,6 +60,18 @@ TRUST = Trust(date(2026, 7, 20), 0.5)
         ({"shop": "books", "operating_status": "permanently_closed"}, CLOSED),
         ({"shop": "books", "operating_status": "temporarily_closed"}, CLOSED),
         ({"shop": "books", "operating_status": "open"}, None),
+        ({"shop": "books", "operating_status": "OPERATIONAL"}, None),
+        ({"shop": "books", "operating_status": "None"}, None),
+        ({"shop": "books", "operating_status": "Permanently Closed"}, CLOSED),
+        ({"shop": "books", "operating_status": "out of business"}, CLOSED),
+        ({"shop": "books", "operating_status": "moved to Springfield"}, UNKNOWN),
+        ({"amenity": "drinking_water", "operational_status": "needs_maintenance"}, None),
+        ({"amenity": "school", "ruined": "yes"}, CLOSED),
+        ({"building": "yes", "burnt_down:building": "yes"}, GONE),
+        ({"amenity": "pub", "no_longer:amenity": "pub"}, GONE),
+        ({"railway": "station", "cancelled": "yes"}, PLANNED),
+        ({"amenity": "cancelled_school"}, PLANNED),
+        ({"amenity": "lost_property_office"}, None),
         ({"shop": "books", "business_status": "CLOSED PERMANENTLY"}, CLOSED),
         ({"shop": "books", "opening_hours": "closed"}, CLOSED),
         ({"shop": "books", "confidence": "0.49"}, DOUBTED),
@@ -108,6 +121,7 @@ def test_what_tags_say_of_a_things_life(tags: Tags, why: str | None) -> None:
     [
         ("1987", True), ("1987-05", True), ("~1980", True), ("1980s", True), ("before 1950", True), ("C19", True),
         ("2010..2012", True), ("2026-07-20", True), ("2026-07-21", False), ("2027", False), ("2010..2030", False),
+        ("20190101", True), ("20270101", False), ("1990-2000", True), ("1990-2030", False), ("2019-13", True),
         ("unknown", False), ("", False), ("0000", True), ("2024-13-99", True), ("12345", False),
     ],
 )  # fmt: skip
@@ -115,10 +129,20 @@ def test_an_end_in_the_maps_past_is_believed(stated: str, gone: bool) -> None:
     assert absence({"man_made": "chimney", "end_date": stated}, TRUST) == (GONE if gone else None)
 
 
+@pytest.mark.parametrize(
+    ("said", "building"), [("True", True), ("YES", True), ("1", True), ("No", False), ("0", False)]
+)
+def test_a_yes_or_no_may_be_spelt_as_programs_do(said: str, building: bool) -> None:
+    house = Element("x", shapely.box(1.0, 1.0, 1.001, 1.001), {"building": said, "name": "Old Mill"})
+    found = [(feature.category, feature.name) for feature in features_of([house], EVERYWHERE, Counter(), TRUST)]
+    assert found == ([("building", "Old Mill")] if building else [])
+
+
 @pytest.mark.parametrize("key", ["opening_date", "start_date"])
 def test_what_opens_after_the_map_was_made_is_not_there_yet(key: str) -> None:
     school = {"amenity": "school"}
     assert absence(school | {key: "2027-01"}, TRUST) == PLANNED
+    assert absence(school | {key: "20270101"}, TRUST) == PLANNED
     assert absence(school | {key: "2026-07"}, TRUST) is None
     assert absence(school | {key: "2026-09"}, Trust(date(2026, 10, 1))) is None
 
@@ -126,7 +150,7 @@ def test_what_opens_after_the_map_was_made_is_not_there_yet(key: str) -> None:
 @given(st.dictionaries(st.text(max_size=12), st.text(max_size=12)), st.dates())
 def test_any_tags_are_judged(tags: Tags, day: date) -> None:
     trust = Trust(day, 0.5)
-    assert absence(tags, trust) in {None, CLOSED, GONE, PLANNED, DOUBTED, FERRY}
+    assert absence(tags, trust) in {None, CLOSED, GONE, PLANNED, DOUBTED, FERRY, UNKNOWN}
     assert hidden(tags, Class("poi", "shop")) in {True, False}
 
 

@@ -16,7 +16,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.cartography.existence import Trust
+from pipeline.cartography.existence import GONE, Trust
 from pipeline.cartography.features import clean_name, features_of
 from pipeline.config.region import Region
 from pipeline.errors import ConfigError
@@ -165,6 +165,60 @@ def test_unusable_geometry_is_skipped_and_counted(
     source = made(tmp_path, source_of, {"type": "FeatureCollection", "features": features}, "m.geojson")
     assert source.left_out == {reason: 1}
     assert len(source.around(ZURICH, 10)) == 1
+
+
+NODES = "".join(f'<node id="{i}" lat="47.3769" lon="{lon}"/>' for i, lon in enumerate((8.5417, 8.5418), 1))
+NODES += '<node id="3" lat="47.377" lon="8.5418"/>'
+DELETED = {
+    "point": '<node id="9" lat="47.3769" lon="8.5417" visible="false"><tag k="shop" v="bakery"/></node>',
+    "line": '<way id="9" visible="false"><nd ref="1"/><nd ref="2"/><tag k="highway" v="primary"/></way>',
+    "area": '<way id="9" visible="false"><nd ref="1"/><nd ref="2"/><nd ref="3"/><nd ref="1"/>'
+    '<tag k="shop" v="mall"/></way>',
+}
+
+
+@pytest.mark.parametrize("shape", DELETED)
+@pytest.mark.parametrize("name", ["town.osm", "TOWN.OSM"])
+def test_what_a_file_holds_as_deleted_is_gone(shape: str, name: str, tmp_path: Path, source_of: SourceOf) -> None:
+    for visible, left_out in (("true", {}), ("false", {GONE: 1})):
+        thing = DELETED[shape].replace("false", visible)
+        (tmp_path / name).write_text(f'<osm version="0.6">{NODES}{thing}</osm>')
+        assert source_of(tmp_path / name, middle=ZURICH).left_out == left_out
+    gone = elements(node(1, ZURICH.lat, ZURICH.lon, shop="bakery") | {"visible": False})
+    assert made(tmp_path, source_of, gone).left_out == {GONE: 1}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_json_may_begin_with_a_byte_order_mark(encoding: str, tmp_path: Path, source_of: SourceOf) -> None:
+    path = tmp_path / "m.json"
+    shop = elements(node(1, ZURICH.lat, ZURICH.lon, shop="bakery", name="Bäckerei"))
+    path.write_bytes(json.dumps(shop, ensure_ascii=False).encode(encoding))
+    assert [fact.name for fact in source_of(path, middle=ZURICH).around(ZURICH, 10.0)] == ["Bäckerei"]
+
+
+@pytest.mark.parametrize(
+    ("crs", "said"),
+    [
+        ("EPSG:4326", None),
+        ({"type": "name", "properties": {"name": "urn:ogc:def:crs:OGC::CRS84"}}, None),
+        ({"type": "EPSG", "properties": {"code": 4326}}, None),
+        ("EPSG:27700", "coordinates in EPSG:27700"),
+        ({"type": "EPSG", "properties": {"code": 27700}}, "coordinates in EPSG:27700"),
+        ({"type": "link", "properties": {"href": "http://example.org"}}, "coordinates in .*example"),
+        ({"type": "name", "properties": {"name": None}}, "coordinates in .*null"),
+        ([], r"coordinates in \[\]"),
+        (False, "coordinates in false"),
+    ],
+)
+def test_a_coordinate_system_is_known_in_any_form_and_told(
+    crs: Any, said: str | None, tmp_path: Path, source_of: SourceOf
+) -> None:
+    document = {"type": "FeatureCollection", "features": [], "crs": crs}
+    if said is None:
+        assert made(tmp_path, source_of, document).around(ZURICH, 10.0) == []
+    else:
+        with pytest.raises(ConfigError, match=said):
+            made(tmp_path, source_of, document)
 
 
 def test_parquet_coordinates_that_are_no_numbers_are_counted(

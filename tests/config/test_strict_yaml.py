@@ -45,6 +45,10 @@ from pipeline.publishing.takedown import read_takedown
         ('"\\uD83D\\uDE00"', "😀"),
         ("{x: &a [1, 2], y: *a}", {"x": [1, 2], "y": [1, 2]}),
         ("{x: &a {b: 1}, y: {<<: *a, c: 2}}", {"x": {"b": 1}, "y": {"b": 1, "c": 2}}),
+        (
+            "{w: &a {b: 1}, x: {n: &c {<<: *a, b: 2}}, y: {<<: *c}}",
+            {"w": {"b": 1}, "x": {"n": {"b": 2}}, "y": {"b": 2}},
+        ),
     ],
 )
 def test_what_is_sound_is_taken(text: str, value: Any) -> None:
@@ -70,7 +74,13 @@ def lines(first: str, following: str, separator: str) -> str:
         ('a: "\\uD800"', "surrogate"),
         ('"\\uDC00": 1', "surrogate"),
         ('a: "x\\0y"', "a NUL character"),
-        ("a: !!binary AAA=", "found bytes"),
+        ("a: !!binary AAA=", "found a value of type binary"),
+        ("a: !!set {x, y}", "found a value of type set"),
+        ("a: !!omap [x: 1]", "found a value of type omap"),
+        ("a: !!pairs [x: 1, x: 2]", "found a value of type pairs"),
+        ("a: !!map x", "expected a mapping node"),
+        ('a: "\\UFFFFFFFF"', "what cannot be read"),
+        ('a: "\\U00110000"', "what cannot be read"),
         ("a: !!int x", "int that cannot be read"),
         ("a: !!int ''", "int that cannot be read"),
         ("a: !!timestamp x", "timestamp that cannot be read"),
@@ -78,6 +88,12 @@ def lines(first: str, following: str, separator: str) -> str:
         ("a: " + "1" * 10_000, "int that cannot be read"),
         ("a: !!python/object/apply:os.system [x]", "could not determine a constructor"),
         ("a: 1\na: 2", "found a twice"),
+        ("1: a\n'1': b", "found 1 twice"),
+        ("~: 1\nnull: 2", "found None twice"),
+        ("true: 1\nTrue: 2", "found True twice"),
+        ("16: 1\n0x10: 2", "found 16 twice"),
+        ("- {a: 1, 'a': 2}", "found a twice"),
+        ("x: &x {a: 1}\ny: {<<: *x, <<: *x}", "found << twice"),
     ],
 )
 def test_what_is_not_is_refused_with_its_place(text: str, said: str) -> None:

@@ -37,6 +37,13 @@ def kill(process: Process) -> None:
 @contextmanager
 def job_server(folder: Path) -> Iterator[str]:
     """Beam's job server; yields its address."""
+    with job_server_process(folder) as (at, _):
+        yield at
+
+
+@contextmanager
+def job_server_process(folder: Path) -> Iterator[tuple[str, Process]]:
+    """Beam's job server; yields its address and its process."""
     port_file = folder / "port"
     process = _start(
         "apache_beam.runners.portability.local_job_service_main",
@@ -49,7 +56,7 @@ def job_server(folder: Path) -> Iterator[str]:
             assert process.poll() is None
             assert time.monotonic() < end
             time.sleep(0.1)
-        yield f"localhost:{port_file.read_text()}"
+        yield f"localhost:{port_file.read_text()}", process
     finally:
         kill(process)
 

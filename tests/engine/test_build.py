@@ -31,10 +31,12 @@ from pipeline.stopping import request_stop
 from pipeline.storage import open_store
 from prompts import loader
 from schemas.reasons import Reason
-from tests.drawn_once import draw_anew
+from tests.drawn_once import drawn_anew
+from tests.engine.disks import resize, small_disk
 from tests.publishing.folders import listed, seen_by_card, seen_by_manifest
 from tools.verify.verify import verify
 
+__all__ = ["small_disk"]
 NOTHING = {"imagery": 0, "cues": 0, "captions": 0, "publish": 0}
 
 
@@ -92,8 +94,8 @@ def test_the_same_build_elsewhere_gives_the_same_bytes(
     small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
 ) -> None:
     one, two = small_finished(tmp_path / "one"), small_build(tmp_path / "two", limits__workers=1)
-    draw_anew()
-    run_build(two)
+    with drawn_anew():
+        run_build(two)
     assert shards(one) == shards(two)
 
 
@@ -429,19 +431,6 @@ def test_a_fault_of_the_machine_stops_the_build_with_its_message(small_build: Ca
             run_build(small_build())
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 1 MB."""
-    where = tmp_path / "disk"
-    where.mkdir()
-    if subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", where], check=False, capture_output=True
-    ).returncode:
-        pytest.skip("mounting a small file system needs root")
-    yield where
-    subprocess.run(["umount", where], check=True)
-
-
 def test_a_full_disk_is_a_clear_message_and_nothing_half_written(
     small_build: Callable[..., Build], small_disk: Path, tmp_path: Path
 ) -> None:
@@ -456,6 +445,7 @@ def test_a_full_disk_is_a_clear_message_and_nothing_half_written(
     assert verify(open_store(roomy.dataset)) == []
 
 
+@pytest.mark.slow
 def test_a_dataset_on_a_full_disk_is_never_half_published(small_build: Callable[..., Build], small_disk: Path) -> None:
     build = small_build(dataset=str(small_disk / "dataset"), imagery__chips__size_px=512)
     with pytest.raises(MachineError, match="No space left on device"):
@@ -481,10 +471,6 @@ def test_a_revision_on_a_full_disk_leaves_the_dataset_as_it_was(
     run_build(revised)
     assert verify(store) == []
     assert not listed(place).keys() & before.keys()
-
-
-def resize(disk: Path, size: str) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
 
 
 def free_bytes(folder: Path) -> int:

@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
+from pipeline.config.base import Section
 from pipeline.config.build import Build
 from pipeline.config.region import Region
 from pipeline.config.renamed import renamed
@@ -87,8 +89,29 @@ def change(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
             "found a key that has another name now; allowed: credits.author",
         ),
         (change("publish", "shard_mb", to=float("nan")), "publish.shard_mb", "finite"),
+        (change("seed", to=True), "seed", "found True; allowed: a number"),
+        (change("regions", 0, "centre", to=[True, 12]), "regions.0.centre.0", "found True; allowed: a number"),
+        (change("assumptions", to={"prices": {"thousand_requests": {"x": False}}}), "requests.x", "found False"),
+        (change("sampling", "max_sites", to=True), "sampling.max_sites", "found True; allowed: a number"),
         (change("name", to="Not A Name"), "name", "match pattern"),
         (change("dataset", to="workspace"), "dataset", "a place of its own"),
+        (change("dataset", to="workspace/dataset"), "dataset", "found a place within the workspace"),
+        (change("workspace", to="dataset/work"), "workspace", "found a place within the dataset"),
+        *((change("dataset", to=place), "dataset", "written out") for place in ("~/data", "$HOME/data", "s3://${B}/a")),
+        *((change("dataset", to=place), "dataset", "without blanks") for place in (" ", "a ", "a\nb")),
+        *(
+            (change("dataset", to=place), "dataset", "s3://, gs:// or az:// and a bucket")
+            for place in (
+                "s3:/b/a",
+                "s3://",
+                "S3://b",
+                "https://b.example.org/a",
+                "file:///tmp/a",
+                "C:\\data",
+                "C:/data",
+            )
+        ),
+        (change("regions", 0, to={"name": "a", "bbox": [8.6, 47.3, 8.5, 47.4]}), "regions.0", "at most 180 degrees"),
         (change("sources", "street", to={}), "regions.0.street", "define one under sources.street"),
     ],
 )
@@ -272,6 +295,42 @@ def test_dates_may_stand_without_quotes_in_every_section_that_has_one(as_given: 
         found += [sources.map["osm"].extracted_on, sources.aerial["stac"].datetime]
         assert {str(text)[:10] for text in found} == {"2026-03-01"}
         check_sources(build, Registry(build))
+
+
+def test_no_section_takes_truth_for_a_number() -> None:
+    """pydantic would: each field of each section that takes 1 and not true among them."""
+
+    def sections(kind: type[Section]) -> set[type[Section]]:
+        return {kind}.union(*map(sections, kind.__subclasses__()))
+
+    numbers = [
+        (kind, name)
+        for kind in sections(Section)
+        for name, field in kind.model_fields.items()
+        if not _types(field.annotation).isdisjoint({int, float}) and bool not in _types(field.annotation)
+    ]
+    assert len(numbers) > 100
+    assert [(kind.__name__, name) for kind, name in numbers if not _refuses_truth(kind, name)] == []
+
+
+def _types(annotation: Any) -> set[Any]:
+    """The classes that an annotation names, at whatever depth."""
+    if isinstance(annotation, type):
+        return {annotation}
+    return set().union(*map(_types, get_args(annotation)))
+
+
+def _refuses_truth(kind: type[Section], name: str) -> bool:
+    """Whether a field is known to be no place for true, in whatever form it would take a number."""
+    for value in (True, [True], [True] * 2, [True] * 3, [True] * 4, [[True] * 4], {"x": True}):
+        with pytest.raises(ValidationError) as caught:  # of most sections other keys are missing, too
+            kind.model_validate({name: value, "no such key": 1})
+        faults = [fault for fault in caught.value.errors() if fault["loc"][0] == name]
+        if not faults:
+            return False
+        if any(fault["type"] == "number" for fault in faults):
+            return True
+    return False
 
 
 @pytest.mark.parametrize("text", ["a: " + "[" * 1_500 + "]" * 1_500, 'name: "\\uD800"', "name: !!int x"])

@@ -26,7 +26,7 @@ def test_a_real_place_is_built_and_verified(
     rows = pyarrow.dataset.dataset(tmp_path / "dataset" / "data").to_table(
         columns=["sample_id", "aerial", "description", "street_view", "sentences", "licence_class"]
     )
-    assert len(rows) >= sites - 8  # the embargo between splits leaves some out
+    assert len(rows) >= sites / 2  # near-duplicates, the embargo and places of which too little can be said take some
     for row in rows.to_pylist():
         assert row["aerial"] is None
         assert row["description"]

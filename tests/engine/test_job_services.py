@@ -14,7 +14,7 @@ import pytest
 from apache_beam.runners.portability.local_job_service import LocalJobServicer
 
 from pipeline.config.build import Build
-from pipeline.engine import job_service
+from pipeline.engine import job_service, runners
 from pipeline.engine.beam_options import check_options
 from pipeline.engine.build import run_build
 from pipeline.engine.presence import attend, serve_presence, telling
@@ -65,6 +65,19 @@ def test_a_job_endpoint_that_is_not_there_is_told_in_a_line_before_any_work(smal
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # and it does not listen
         address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(MachineError, match=f"no job service of Beam answers at {address}: ") as told:
+            run_build(build, runner="portable", job_endpoint=address, worker_pools=["localhost:1"])
+    assert "\n" not in str(told.value)
+    assert not Path(build.workspace).exists()
+
+
+def test_a_job_endpoint_that_accepts_and_hangs_is_told(
+    small_build: Callable[..., Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "_PATIENCE_S", 0.5)
+    build = small_build()
+    with socket.create_server(("127.0.0.1", 0)) as server:  # the system accepts, and nobody answers
+        address = f"127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(MachineError, match=f"no job service of Beam answers at {address}: ") as told:
             run_build(build, runner="portable", job_endpoint=address, worker_pools=["localhost:1"])
     assert "\n" not in str(told.value)

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -68,9 +69,33 @@ def test_a_table_of_many_bytes_is_read_back(store: Store, monkeypatch: pytest.Mo
     assert read_counts(store, cut) == read_counts(store, whole)
 
 
+@pytest.fixture(params=[2, layers.FORMAT])
+def named(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, store: Store) -> LayerFile:
+    """A table with a name of an earlier format, and of this one."""
+    with monkeypatch.context() as patch:
+        if request.param == 2:
+            as_format_2(patch)
+        return put(store)
+
+
+def as_format_2(patch: pytest.MonkeyPatch) -> None:
+    """Have tables written as format 2 was."""
+    patch.setattr(layers, "FORMAT", 2)
+    patch.setattr(layers, "_DIGITS", 16)
+
+
+def test_the_name_of_every_format_is_that_of_the_bytes(store: Store, named: LayerFile) -> None:
+    assert read_rows(store, named, CueRow) == ROWS
+    assert list(list_layers(store)) == [named]
+    other = replace(named, content=named.content[::-1])
+    (Path(store.url) / named.path).rename(Path(store.url) / other.path)
+    with pytest.raises(DamagedLayerError, match=other.path):
+        read_rows(store, other, CueRow)
+
+
 @pytest.mark.parametrize("at", [0, 4, 100, -200, -9, -5, -1])
-def test_a_flipped_byte_anywhere_is_noticed_and_named(store: Store, at: int) -> None:
-    file = put(store)
+def test_a_flipped_byte_anywhere_is_noticed_and_named(store: Store, named: LayerFile, at: int) -> None:
+    file = named
     path = Path(store.url) / file.path
     data = bytearray(path.read_bytes())
     data[at] ^= 0x10

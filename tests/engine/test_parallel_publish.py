@@ -8,7 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -210,6 +211,39 @@ def test_a_disk_that_fills_while_processes_publish_leaves_the_old_revision_whole
     assert not set(listed(Path(build.dataset))) & {path for path in was if path.startswith("data/")}
     assert verify(open_store(build.dataset)) == []
     assert receipts(build) == set()
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """A folder in which nobody may make or rename a file, root neither, until the end of the block."""
+    if subprocess.run(["chattr", "+i", folder], check=False, capture_output=True).returncode:
+        pytest.skip("making a folder read-only for root needs root and a file system that can")
+    try:
+        yield
+    finally:
+        subprocess.run(["chattr", "-i", folder], check=True)
+
+
+@pytest.mark.slow
+def test_a_folder_that_becomes_read_only_while_processes_publish_leaves_the_old_revision_whole(
+    small_finished: Callable[..., Build], small_config: Callable[..., Path], tmp_path: Path
+) -> None:
+    build = small_finished(tmp_path)
+    was = listed(Path(build.dataset))
+    small_config(publish__row_group_mb=0.02)  # every shard is another
+    process = start(build)
+    child_of(process)
+    with read_only(Path(build.dataset) / "data" / "train"):
+        _, said = process.communicate()
+    assert process.returncode == 3, said
+    assert f"stopped: cannot write to {build.dataset}: " in said
+    assert "Traceback" not in said
+    assert listed(Path(build.dataset)) == was
+    assert verify(open_store(build.dataset)) == []
+    process = start(build)
+    out, said = process.communicate()
+    assert process.returncode == 0, out + said
+    assert verify(open_store(build.dataset)) == []
 
 
 def child_of(process: "subprocess.Popen[str]") -> psutil.Process:

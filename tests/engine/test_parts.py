@@ -55,7 +55,7 @@ def start(config: Path, part: int, of: int) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
-def test_four_processes_on_a_bucket_two_of_them_killed_are_as_one(
+def test_processes_on_a_bucket_two_of_them_killed_and_one_there_twice_are_as_one(
     small_build: Callable[..., Build], small_config: Callable[..., Path], bucket: str, tmp_path: Path
 ) -> None:
     alone = small_build(tmp_path / "alone", **FEW)
@@ -63,6 +63,7 @@ def test_four_processes_on_a_bucket_two_of_them_killed_are_as_one(
     config = small_config(tmp_path / "s3", workspace=f"{bucket}/workspace", dataset=f"{bucket}/dataset", **FEW)
     store = open_store(f"{bucket}/workspace")
     running = {number: start(config, number, 4) for number in (1, 2, 3, 4)}
+    twin = start(config, 4, 4)
     for number in (2, 3):
         # Killed in the middle: when the first tables are there.
         deadline = time.monotonic() + 120
@@ -72,7 +73,7 @@ def test_four_processes_on_a_bucket_two_of_them_killed_are_as_one(
         running[number].communicate()
     for number in (2, 3):
         running[number] = start(config, number, 4)
-    for number, process in running.items():
+    for number, process in [*running.items(), (4, twin)]:
         _, said = process.communicate(timeout=300)
         assert process.returncode == 0, f"part {number}: {said}"
     assert not any(True for _ in open_store(f"{bucket}/dataset").entries("data"))

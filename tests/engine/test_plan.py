@@ -287,7 +287,7 @@ def test_the_whole_catalogue_is_planned_within_a_gigabyte() -> None:
     said, peak = done.stdout, re.search(r"VmHWM:\s+(\d+) kB", done.stderr)
     assert peak is not None
     assert int(peak[1]) / 1024 < 1_000
-    assert "1,035,000 sites in 225 region(s)" in said
+    assert "1,035,000 sites in 225 regions" in said
     for part in ("estimated", "street mapillary", "aerial open", "map overture", "GPU hours", "photo_bytes"):
         assert part in said
 

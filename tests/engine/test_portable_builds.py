@@ -1,10 +1,12 @@
 """Builds on Beam's own portable job server, with worker pools in processes of their own."""
 
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ import pytest
 from pipeline.config.build import Build
 from pipeline.engine.layers import list_layers
 from pipeline.storage import open_store
-from tests.engine.job_services import job_server, kill, worker_pool
+from tests.engine.job_services import job_server, job_server_process, kill, worker_pool
 from tests.publishing.folders import listed
 from tests.standin_builds.builds import free_port
 from tools.verify.verify import verify
@@ -20,8 +22,10 @@ from tools.verify.verify import verify
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
-def start(config: Path, job_endpoint: str, *options: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "tools.cli.main", "build", str(config)]
+def start(
+    config: Path, job_endpoint: str, *options: str, program: Sequence[str] = ("-m", "tools.cli.main")
+) -> "subprocess.Popen[str]":
+    command = [sys.executable, *program, "build", str(config)]
     return subprocess.Popen(
         [*command, "--runner", "portable", "--job-endpoint", job_endpoint, *options],
         stdout=subprocess.PIPE,
@@ -96,4 +100,22 @@ def test_a_killed_job_server_is_told_in_a_line(small_config: Callable[..., Path]
         _, said = process.communicate()
     assert process.returncode == 3, said
     assert f"stopped: the job service at {at} was lost" in said
+    assert "Traceback" not in said
+
+
+IMPATIENT = (
+    "from pipeline.engine import job_service; from tools.cli.main import main; job_service.ANSWER_S = 5.0; main()"
+)
+
+
+def test_a_frozen_job_server_is_told_in_a_line(small_config: Callable[..., Path], tmp_path: Path) -> None:
+    """Its connections stay open, and Beam would wait for its answer without end."""
+    config, port = small_config(tmp_path / "portable", sampling__max_sites=30, sampling__spacing_m=20), free_port()
+    with worker_pool(port), job_server_process(tmp_path) as (at, server):
+        process = start(config, at, f"--worker-pool=localhost:{port}", program=("-c", IMPATIENT))
+        wait_for_a_table(config, process)
+        os.killpg(server.pid, signal.SIGSTOP)
+        _, said = process.communicate(timeout=300)
+    assert process.returncode == 3, said
+    assert f"stopped: the job service at {at} has not answered for 5 s" in said
     assert "Traceback" not in said

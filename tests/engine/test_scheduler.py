@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from pipeline.config.build import Build
+from pipeline.engine import scheduler
 from pipeline.engine.build import prepare
 from pipeline.engine.layers import list_layers
 from pipeline.engine.scheduler import Batch, Room, Scheduler, StageQueue
 from pipeline.engine.units import UnitTask, with_todo
 from pipeline.engine.workspace import read_state
 from pipeline.errors import BuildStopped, MachineError
-from pipeline.stages import imagery
+from pipeline.stages import Stage, imagery
 from pipeline.stopping import check_stop, clear_stop
 
 WAIT_S = 60.0
@@ -101,6 +102,27 @@ def failing(error: BaseException) -> Callable[..., Any]:
 def _going_on() -> Any:
     yield
     clear_stop()
+
+
+def test_memory_is_given_back_after_the_last_stage_of_each_unit(
+    small_build: Callable[..., Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, tasks = units_of(small_build())
+    done: list[str] = []
+
+    def do(stage: Stage, task: UnitTask, *_: object) -> UnitTask:
+        done.append(stage.name)
+        return task
+
+    monkeypatch.setattr(scheduler, "do_stage", do)
+    monkeypatch.setattr(scheduler, "give_back", lambda: done.append("given back"))
+    batch = Batch(Scheduler(ready.registry, 1), ready.store, ready.registry, in_driver=True)
+    batch.start(tasks[0])
+    batch.wait()
+    assert done == ["imagery", "cues", "captions", "given back"]
+    batch.start(tasks[1])
+    batch.wait()
+    assert done.count("given back") == 2
 
 
 def test_in_the_drivers_process_a_fault_stops_what_is_queued_and_is_the_drivers_to_say(

@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,8 +18,10 @@ from pipeline.engine.workspace import garbage, read_state
 from pipeline.errors import ConfigError, MachineError
 from pipeline.publishing.owner import Publishing
 from pipeline.storage import open_store
+from tests.archives import unpack
 from tests.command import run_here
-from tests.publishing.folders import listed, manifest_of, tree
+from tests.engine.test_layers import as_format_2
+from tests.publishing.folders import files, listed, manifest_of, tree
 from tools.verify.verify import verify
 
 FORMATS = Path(__file__).parent / "formats"
@@ -28,8 +29,7 @@ FORMATS = Path(__file__).parent / "formats"
 
 
 def opened(number: int, tmp_path: Path) -> Path:
-    with tarfile.open(FORMATS / f"workspace-{number}.tar.xz") as archive:
-        archive.extractall(tmp_path, filter="data")
+    unpack(FORMATS / f"workspace-{number}.tar.xz", tmp_path)
     return tmp_path / "workspace"
 
 
@@ -51,6 +51,19 @@ def test_workspaces_of_every_format_are_read_and_built_on(
     assert (outcome.sites, outcome.failed) == (2, {})
     assert verify(open_store(str(tmp_path / "dataset"))) == []
     assert json.loads((workspace / "build.json").read_text())["format"] == f"geoscribe-workspace-{FORMAT}"
+
+
+def test_what_an_earlier_version_made_is_not_made_again(
+    small_build: Callable[..., Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build, stages = small_build(sampling__max_sites=2), ("sites", "imagery", "cues")
+    with monkeypatch.context() as patch:
+        as_format_2(patch)
+        made = run_build(build, stages=stages).made
+    before = {path for path in files(Path(build.workspace)) if path.endswith(".parquet")}
+    assert made["imagery"] > 0
+    assert not any(run_build(build, stages=stages).made.values())
+    assert {path for path in files(Path(build.workspace)) if path.endswith(".parquet")} == before
 
 
 @pytest.mark.parametrize("said", ["geoscribe-workspace-99", "something else"])
@@ -169,6 +182,25 @@ def test_gc_says_what_it_would_remove(
     assert f"{len(stale)} superseded tables removed" in done
     assert "1 receipts of a publish that was killed removed" in done
     assert not receipt.exists()
+
+
+def test_a_mistaken_path_is_told_and_not_made(tmp_path: Path) -> None:
+    takedown = tmp_path / "list.yaml"
+    takedown.write_text("authors: [nobody]\n")
+    for command in (["gc"], ["status"], ["verify"], ["publish", "--revise", takedown], ["retry", "--reason", "gone"]):
+        said = run_here(*command, tmp_path / "nowhere", environment={})
+        assert said.returncode == 2
+        assert "nowhere, which is no folder" in said.stderr.replace("\n", "")
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, '{"name": ' * 100_000])
+def test_a_record_or_manifest_nested_without_end_is_refused_in_a_line(content: str, tmp_path: Path) -> None:
+    for name, command in (("build.json", "status"), ("manifest.json", "verify")):
+        (tmp_path / name).write_text(content)
+        said = run_here(command, tmp_path, environment={})
+        assert said.returncode in {1, 2}
+        assert "recursion" in said.stdout + said.stderr
 
 
 def test_parts_of_two_build_files_do_not_share_a_workspace(small_build: Callable[..., Build], tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from pipeline.errors import BuildStopped, ConfigError, MachineError, SiteError
-from tests.fuzz.readers import Reader, readers
+from tests.fuzz.reader import Reader
+from tests.fuzz.readers import readers
 
 MOST_CPU_S = 2.0
 MOST_BYTES = 500_000_000

@@ -9,7 +9,7 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.geo.wkb import _is_too_deep, read_wkb
+from pipeline.geo.wkb import _is_beyond, read_wkb
 
 POINT = shapely.Point(8.5, 47.25)
 SOUND = [
@@ -45,6 +45,12 @@ def test_collections_in_each_other_without_end_are_left_out(kind: int, order: st
     assert list(read_wkb([deep, shapely.to_wkb(POINT)])) == [None, POINT]
 
 
+@pytest.mark.parametrize("kind", [8, 9, 10, 11, 12, 1008, 0x8000000A])
+def test_a_geometry_with_arcs_spoils_none_beside_it(kind: int) -> None:
+    curved = struct.pack("<BII6d", 1, kind, 3, 0, 0, 1, 1, 2, 0)
+    assert list(read_wkb([curved, shapely.to_wkb(POINT), nested(1, 7, before=curved)])) == [None, POINT, None]
+
+
 @pytest.mark.parametrize(
     "before",
     [
@@ -56,7 +62,7 @@ def test_collections_in_each_other_without_end_are_left_out(kind: int, order: st
     ],
 )
 def test_levels_cannot_be_hidden(before: bytes) -> None:
-    assert _is_too_deep(nested(1_000, 7, ">" if before[0] == 7 else "<", before))
+    assert _is_beyond(nested(1_000, 7, ">" if before[0] == 7 else "<", before))
 
 
 def test_some_levels_are_read() -> None:

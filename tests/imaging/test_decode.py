@@ -77,6 +77,31 @@ def test_cut_pictures_are_refused(kind: str, share: float) -> None:
     assert reason_of(data[: int(len(data) * share)]) == Reason.IMAGE_TRUNCATED
 
 
+@pytest.mark.parametrize("scaled", [None, 64])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_cut_jpeg_that_was_closed_is_refused_and_a_grey_one_is_not(mode: str, scaled: int | None) -> None:
+    """libjpeg makes up what is missing, in grey."""
+    data = encoded(noise(mode=mode), "JPEG")
+    for share in (0.1, 0.5, 0.8):
+        with pytest.raises(SiteError, match=r"image_truncated.*its end is missing"):
+            decode(data[: int(len(data) * share)] + b"\xff\xd9", LIMITS, long_side_px=scaled)
+    padded = noise(mode=mode)
+    padded.paste(128 if mode == "L" else (128, 128, 128), (0, 100, 256, 256))
+    for picture in (padded, Image.new(mode, (256, 256), 128 if mode == "L" else (128, 128, 128))):
+        for more in ({}, {"progressive": True}, {"restart_marker_rows": 1}):
+            assert decode(encoded(picture, "JPEG", **more), LIMITS, long_side_px=scaled)[-1].tolist()[0] == [128] * 3
+
+
+@pytest.mark.parametrize("exif", [b"junk", b"", b"II*\0\xff\xff\xff\xff", b"II*\0\x08\0\0\0\xff\xff"])
+def test_tags_that_are_damaged_leave_a_png_as_it_is(exif: bytes) -> None:
+    data = encoded(noise())
+    place = data.index(b"IDAT") - 4
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Pillow
+        pixels = decode(data[:place] + png_chunk(b"eXIf", exif) + data[place:], LIMITS)
+    np.testing.assert_array_equal(pixels, np.asarray(noise()))
+
+
 def test_progressive_jpeg_cut_between_scans_is_refused() -> None:
     data = encoded(noise(), "JPEG", progressive=True)
     last_scan = data.rfind(b"\xff\xda")

@@ -154,8 +154,25 @@ def test_a_picture_says_which_part_of_a_sphere_it_is() -> None:
         ("CroppedAreaTopPixels", -5),
         ("FullPanoHeightPixels", 4096),
         ("FullPanoWidthPixels", "1" * 30),
+        ("FullPanoWidthPixels", "4,096"),
+        ("CroppedAreaLeftPixels", "left"),
+        ("CroppedAreaLeftPixels", "NaN"),
+        ("CroppedAreaImageWidthPixels", "1e999"),
     ],
 )
 def test_tags_that_cannot_be_are_a_fault_of_the_picture(name: str, value: object) -> None:
     with pytest.raises(SiteError, match=r"wrong_aspect: GPano tags"):
         stated_crop(tagged(**TAGS | {name: value}))
+
+
+@pytest.mark.parametrize("name", ["CroppedAreaLeftPixels", "CroppedAreaTopPixels", "CroppedAreaImageHeightPixels"])
+def test_a_part_of_a_sphere_that_does_not_say_where_it_lies_is_none(name: str) -> None:
+    tags = {key: value for key, value in TAGS.items() if key != name}
+    with pytest.raises(SiteError, match=f"wrong_aspect: GPano tags: a part of a sphere without {name}"):
+        stated_crop(tagged(**tags))
+    assert stated_crop(tagged(FullPanoWidthPixels=4096, FullPanoHeightPixels=2048)) is None
+
+
+def test_numbers_of_tags_may_be_written_in_any_way() -> None:
+    spelt = {"FullPanoWidthPixels": "4.096e3", "CroppedAreaLeftPixels": " 1024.0 "}
+    assert stated_crop(tagged(**TAGS | spelt)) == stated_crop(tagged(**TAGS))

@@ -66,8 +66,9 @@ def test_directions_are_a_pinholes(camera: Camera) -> None:
 def test_every_pixel_looks_where_the_camera_does(camera: Camera, pano_heading: float) -> None:
     said = cut(sphere(pano_heading), pano_heading, camera).astype(float) / 127.5 - 1
     off = np.degrees(np.linalg.norm(said - rays(camera), axis=2))
-    # Colour is exact to half a level of 1/127.5, in three channels and twice rounded: 0.55 degrees at worst.
-    assert off.max() < 0.8
+    # Colour is exact to half a level of 1/127.5 in three channels, 0.39 degrees, rounded twice; one pixel of the
+    # panorama is 0.18 degrees.
+    assert off.max() < 2 * 0.39 + 0.18
     # Rounding cancels over many pixels; what is left is a shift. One panorama pixel is 0.18 degrees.
     assert np.degrees(np.abs((said - rays(camera)).mean(axis=(0, 1)))).max() < 0.06
 

@@ -1,5 +1,6 @@
 """The event loop's thread: starts late, ends by itself."""
 
+import asyncio
 import gc
 import socket
 import subprocess
@@ -11,10 +12,12 @@ from collections.abc import Callable
 import pytest
 
 from pipeline.config.network import Network
-from pipeline.errors import ConfigError, SiteError
+from pipeline.errors import BuildStopped, ConfigError, MachineError, SiteError
 from pipeline.net.base import Provider, Request
 from pipeline.net.client import HttpClient
+from pipeline.net.loop_thread import LoopThread
 from pipeline.net.status import OK
+from pipeline.stopping import clear_stop, request_stop
 from schemas.reasons import Reason
 from tests.net.rawserver import MakeSession, RawServer, said, silent
 
@@ -156,3 +159,35 @@ def test_threads_share_a_client(server: RawServer, make_session: MakeSession) ->
     for thread in threads:
         thread.join()
     assert bodies == [b"fine"] * 80
+
+
+def test_a_call_that_is_stopped_and_fails_is_not_logged_later(caplog: pytest.LogCaptureFixture) -> None:
+    """Else a traceback is written by whatever collects the task, in the midst of what that does."""
+    begun = threading.Event()
+
+    async def full() -> None:
+        begun.set()
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            raise MachineError("the disk is full")
+
+    async def closing() -> None:
+        pass
+
+    def stop() -> None:
+        begun.wait()
+        request_stop()
+
+    loop = LoopThread("test", closing)
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(BuildStopped):
+            loop.run(full())
+    finally:
+        stopper.join()
+        clear_stop()
+    loop.close()
+    gc.collect()
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []

@@ -151,7 +151,14 @@ class ScriptedHost:
             except SiteError as fault:
                 return fault
 
-        return list(await asyncio.gather(*(one(url) for url in urls)))
+        tasks = [asyncio.ensure_future(one(url)) for url in urls]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            # A fault that nobody asked for is logged with its traceback when the task is collected: at any moment.
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def ask_in_virtual_time(

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pipeline.perception import rle
@@ -87,12 +87,14 @@ def test_turning_the_whole_site_turns_bearings_and_leaves_positions(first: float
         assert abs((b.bearing_deg - a.bearing_deg - turn + 180) % 360 - 180) < 1e-5
 
 
-@given(st.floats(0, WIDTH), headings)
+@given(st.floats(0, WIDTH), headings.map(lambda heading: round(heading, 2) % 360))
 def test_a_mirrored_view_swaps_left_and_right(x: float, heading: float) -> None:
     row = site(view("0", 0.0), view("1", heading))
     mirrored = site(view("0", 0.0), view("1", -heading % 360 % 360))
     cue, other = only(row, {"1": [text("CAFE", x)]}), only(mirrored, {"1": [text("CAFE", WIDTH - x)]})
     assert cue.position is not None
+    around = {only(row, {"1": [text("CAFE", x + off)]}).position for off in (-0.01, 0.01)}
+    assume(around == {cue.position})  # where the word changes rounding decides
     assert other.position == MIRRORED[cue.position]
 
 
@@ -122,6 +124,21 @@ def test_without_a_heading_the_first_view_still_has_a_left_and_a_right() -> None
     assert (mapped.position, mapped.bearing_deg) == (None, 0.0)
     edge = only(site(view("0", 10.0, None)), {"0": [text("CAFE", WIDTH)]})
     assert edge.bearing_deg is None  # how far a pixel is from the axis, nobody knows
+
+
+@pytest.mark.parametrize(
+    ("columns", "position"),
+    [
+        (slice(75, 110), "ahead-left"), (slice(146, 181), "ahead-right"),
+        (slice(100, 127), "ahead"), (slice(90, 200), "ahead"), (slice(50, 126), "ahead-left"),
+    ],
+    ids=["left of it", "right of it", "all but on it", "across it", "houses that end where the road does"],
+)  # fmt: skip
+def test_what_lies_beside_the_axis_is_not_straight_ahead(columns: slice, position: str) -> None:
+    """The middles of all are within 20 degrees."""
+    seen = {"0": [thing("bench", slice(60, 90), columns)]}
+    (found,) = fuse(site(view()), {}, seen, "ocr", "segmenter")
+    assert found.position == position
 
 
 def test_a_sign_in_two_views_is_one_cue_and_two_signs_in_one_view_are_two() -> None:

@@ -1,5 +1,7 @@
 """Low masks without openings are walls, low trees are vegetation, and only those."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
-from pipeline.perception.fronts import LOW, far_end, is_low, settled
+from pipeline.perception.fronts import LOW, doubted, far_end, is_low, settled
 from pipeline.perception.masks import Bools
 from pipeline.perception.vocabulary import vocabulary
 from tests.examples import examples
@@ -109,3 +111,19 @@ def test_without_ground_or_a_word_for_walls_nothing_changes() -> None:
     assert settled(alone, STONE, WORDS) == alone
     seen = [*alone, segment("road", ground)]
     assert settled(seen, STONE, {label: term for label, term in WORDS.items() if label != "wall"}) == seen
+
+
+def test_a_high_building_without_openings_is_less_sure() -> None:
+    side, ground = street(4.5)
+    blind, road = settled([segment("building", side), segment("road", ground)], STONE, WORDS)
+    assert blind.label == "building"
+    assert blind.confidence == segment("building", side).confidence  # against what other engines see
+    assert doubted(blind).confidence == pytest.approx(0.8 * blind.confidence)
+    assert doubted(road) == road == segment("road", ground)
+
+
+def test_a_building_without_openings_that_two_engines_saw_is_as_sure_as_any() -> None:
+    side, ground = street(4.5)
+    blind = settled([segment("building", side), segment("road", ground)], STONE, WORDS)[0]
+    seen = replace(blind, seen_by=("one", "two"))
+    assert doubted(seen) == seen

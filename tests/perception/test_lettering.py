@@ -1,5 +1,7 @@
 """The colours of letters and of what is behind them: true under other light, and none where pixels are not sure."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -45,6 +47,12 @@ def test_letters_and_background(letters: Colour, behind: Colour, told: tuple[str
 def test_little_contrast_and_small_letters_tell_nothing() -> None:
     assert looks(*sign((120, 120, 120), (100, 100, 100))) == {}
     assert "lettering" not in looks(*sign(WHITE, RED, size=0.25))
+
+
+def test_of_a_number_in_a_disc_no_colour_is_told() -> None:
+    """The edge of its box lies on the disc's rim."""
+    pixels, box = sign(BLACK, WHITE)
+    assert looks(pixels, replace(box, text="50")) == {}
 
 
 def test_a_motley_background_is_not_told() -> None:

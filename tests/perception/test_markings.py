@@ -60,6 +60,19 @@ def test_a_strip_of_sun_between_houses_is_no_line() -> None:
     assert found(dark) == []
 
 
+def test_a_white_line_on_a_road_that_the_sky_makes_blue_is_not_yellow() -> None:
+    shade = street()
+    shade[90:] = (48, 60, 84)
+    line(shade, (60, 185), (120, 100), (124, 122, 116))
+    assert found(shade) == []
+
+
+def test_sand_as_dark_as_the_road_is_no_line() -> None:
+    strip = street()
+    line(strip, (60, 185), (120, 100), (130, 108, 72))
+    assert found(strip) == []
+
+
 def test_no_road_has_no_lines() -> None:
     nothing = np.zeros((4, 4), np.float32)
     assert markings(np.zeros((4, 4), bool), nothing, nothing, nothing) == []

@@ -130,8 +130,9 @@ def test_a_model_that_is_not_there_says_what_to_fetch_from_where_and_where_to_pu
 
 
 def test_a_name_that_is_not_listed_or_is_for_another_engine_is_a_fault_of_the_configuration() -> None:
+    known = "deeplab-ade20k, deeplab-cityscapes, segformer-b0-ade20k"
     for name in ("nothing", "sam-vit-b"):
-        with pytest.raises(ConfigError, match=r"x\.model.*deeplab-ade20k, segformer-b0-ade20k; or a path"):
+        with pytest.raises(ConfigError, match=rf"x\.model.*{known}; or a path"):
             resolve(name, ("semantic",), "x.model")
     with pytest.raises(ConfigError, match="no file"):
         resolve(Path("nowhere.onnx"), ("semantic",), "x.model")

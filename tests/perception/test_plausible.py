@@ -1,16 +1,19 @@
 """What a semantic model says that cannot be is left out, and what can be stays."""
 
+import cv2
 import numpy as np
 import pytest
 
 from pipeline.imaging.types import Pixels
 from pipeline.perception.base import Segment
-from pipeline.perception.plausible import is_night, plausible
+from pipeline.perception.clearness import is_blurred, is_night
+from pipeline.perception.plausible import plausible
 from pipeline.perception.vocabulary import parse, vocabulary
 
 HEIGHT, WIDTH = 120, 160
 WORDS = vocabulary()
 DAY: Pixels = np.full((HEIGHT, WIDTH, 3), 150, np.uint8)
+GREEN = (70, 110, 50)
 
 
 def seen(label: str, rows: slice, columns: slice, confidence: float = 0.9) -> Segment:
@@ -32,7 +35,16 @@ def scene(*more: Segment) -> list[Segment]:
 
 
 def labels(*more: Segment) -> list[str]:
-    return sorted({s.label for s in plausible(scene(*more), DAY, WORDS)} - {"sky", "road"})
+    return sorted({s.label for s in plausible(scene(*more), day(*more), WORDS)} - {"sky", "road"})
+
+
+def day(*more: Segment) -> Pixels:
+    """A grey view, green where something grows."""
+    pixels = DAY.copy()
+    for segment in more:
+        if WORDS[segment.label].group == "plant":
+            pixels[segment.mask] = GREEN
+    return pixels
 
 
 ODD = {
@@ -87,7 +99,7 @@ def grounds(*shares: tuple[str, int, float]) -> list[tuple[str, float]]:
     for label, columns, confidence in shares:
         made.append(seen(label, slice(80, HEIGHT), slice(left, left + columns), confidence))
         left += columns
-    return [(s.label, s.confidence) for s in plausible(made, DAY, WORDS)]
+    return [(s.label, s.confidence) for s in plausible(made, day(*made), WORDS)]
 
 
 def test_where_the_model_wavers_the_ground_is_paved() -> None:
@@ -136,7 +148,33 @@ def test_a_lit_window_makes_no_day() -> None:
     assert is_night(pixels, [])
 
 
-def test_at_night_only_what_is_sure_counts() -> None:
+def test_at_night_only_what_is_sure_counts_and_hardly_a_wall() -> None:
     pixels = np.full((HEIGHT, WIDTH, 3), 50, np.uint8)
-    found = [seen("building", slice(0, 80), slice(0, 80), 0.75), seen("wall", slice(0, 80), slice(80, WIDTH), 0.85)]
-    assert [segment.label for segment in plausible(found, pixels, WORDS)] == ["wall"]
+    found = [seen("building", slice(0, 80), slice(0, 80), 0.75), seen("house", slice(0, 80), slice(80, WIDTH), 0.85)]
+    wall = seen("wall", slice(80, HEIGHT), slice(0, WIDTH), 0.85)
+    assert [segment.label for segment in plausible([*found, wall], pixels, WORDS)] == ["house"], (
+        "a wall is a lit window"
+    )
+
+
+def test_greenery_is_green_and_a_tree_may_be_bare() -> None:
+    for label, paint, told in (
+        ("vegetation", (120, 80, 70), False), ("hedge", (90, 90, 90), False), ("vegetation", GREEN, True),
+        ("grass", (150, 165, 120), True), ("tree", (90, 80, 75), True),
+    ):  # fmt: skip
+        plant = seen(label, slice(30, 85), slice(30, 60))
+        pixels = DAY.copy()
+        pixels[plant.mask] = paint
+        assert (label in {s.label for s in plausible(scene(plant), pixels, WORDS)}) == told, (label, paint)
+
+
+def test_a_blurred_view_is_one_that_a_further_blur_changes_little() -> None:
+    rng = np.random.default_rng(0)
+    sharp = np.repeat(np.repeat(rng.integers(0, 256, (30, 40, 3), np.uint8), 12, axis=0), 12, axis=1)
+    moved = cv2.blur(sharp, (31, 1))
+    views = (sharp, moved, cv2.blur(sharp, (25, 25)), DAY)
+    blurred = [is_blurred(np.asarray(pixels, np.uint8)) for pixels in views]
+    assert blurred == [False, True, True, False]
+    assert not is_blurred(sharp // 8), "a faint picture is not a blurred one"
+    unsure = seen("building", slice(40, 80), slice(0, WIDTH), 0.75)
+    assert plausible([unsure], np.ascontiguousarray(moved[:HEIGHT, :WIDTH]), WORDS) == []

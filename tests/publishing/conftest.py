@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,7 @@ def cues(views: Sequence[StreetView], sign_text: str) -> list[Cue]:
     return [Cue.model_validate(nothing | sign), Cue.model_validate(nothing | road)]
 
 
+@cache
 def site_rows(region: str, unit: str, number: int) -> tuple[ImageryRow, CueRow, CaptionRow]:
     """One site. Number 1 of a unit has a panorama and two more views, number 2 lacks the aerial chip."""
     site_id = f"{region}-{unit}-{number:03d}"

@@ -78,7 +78,7 @@ def seen_by_manifest(store: Store) -> tuple[Rows, Rows]:
 
 def seen_by_card(store: Store) -> tuple[Rows, Rows]:
     """What a reader finds who trusts the card's YAML header alone, as `datasets` does; see `seen_by_manifest`."""
-    header = yaml.safe_load(store.read("README.md").decode().split("---\n")[1])
+    header = yaml.load(store.read("README.md").decode().split("---\n")[1], yaml.CSafeLoader)
     configs = {config["config_name"]: config["data_files"] for config in header["configs"]}
     (index,) = configs["samples"]
     named = {files["split"]: files["path"] for files in configs["default"]}

@@ -4,10 +4,12 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import NoneType
 
 import datasets
 import h3
 import numpy as np
+import PIL.Image
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,6 +17,7 @@ import pytest
 from pipeline.config.build import Build
 from pipeline.errors import ConfigError, MachineError
 from pipeline.geo.overlaps import Chips, find_overlaps
+from pipeline.publishing.distractor_files import filled_columns
 from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.embargo import embargoed
 from pipeline.publishing.revise import revise
@@ -121,6 +124,23 @@ def test_they_are_credited_and_told_from_samples(folder: Path, tmp_path: Path) -
     pq.write_table(pa.Table.from_pylist([row for row in rows if row != left], schema=pq.read_schema(path)), path)
     said = f"does not credit the pictures of distractor {left['sample_id']!r} as its row does"
     assert said in {fault.what for fault in verify(open_store(str(tmp_path)))}
+
+
+def test_mlcroissant_reads_them(folder: Path) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    rows = {row["sample_id"]: row for row in distractors(folder)}
+    told = pq.read_schema(folder / next(file.path for file in manifest_of(folder).files if split_of_file(file.path)))
+    untold = set(told.names) - set(filled_columns().names)
+    assert not [name for row in rows.values() for name in untold if row[name] not in (None, 0, [])]
+    for row in mlcroissant.Dataset(jsonld=str(folder / "croissant.json")).records("distractors"):
+        there = rows.pop(row["distractors/sample_id"].decode())
+        assert (row["distractors/lat"], row["distractors/lon"]) == (there["lat"], there["lon"])
+        assert row["distractors/split"].decode() == there["split"]
+        for view in ("aerial", "map"):
+            assert isinstance(row[f"distractors/{view}"], PIL.Image.Image if there[view] else NoneType)
+            author = row[f"distractors/{view}_chip"][f"distractors/{view}_chip/author"]
+            assert (author and author.decode()) == (there[view] and there[f"{view}_chip"]["author"])
+    assert not rows
 
 
 def test_they_are_near_to_no_sample_and_to_no_other_split(build: Build, folder: Path) -> None:
@@ -251,12 +271,22 @@ def test_one_that_was_taken_down_and_is_there_is_found(folder: Path, tmp_path: P
     ]
 
 
+def test_the_card_counts_them_by_split(folder: Path) -> None:
+    counts, card = manifest_of(folder).counts, (folder / "README.md").read_text()
+    header = next(line for line in card.splitlines() if line.startswith("| region |"))
+    assert header == "| region | train | val | test\\_seen |"
+    row = " | ".join(str(counts.distractors[split]) for split in ("train", "val", "test_seen"))
+    assert f"\n| distractors | {row} |\n\n" in card
+    assert f" {counts.distractors['left_out']} were left out: too near" in card
+
+
 def test_the_library_datasets_opens_them_by_split(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     found = datasets.load_dataset(str(folder), "distractors", cache_dir=str(tmp_path))
     counts = manifest_of(folder).counts.distractors
+    assert len(found.pop("validation")) == counts["val"]
     assert {split: len(rows) for split, rows in found.items()} == {s: n for s, n in counts.items() if s != "left_out"}
     row = next(row for row in found["train"] if row["aerial"] is not None)
     assert row["aerial"].size == (64, 64)

@@ -159,7 +159,7 @@ def test_an_empty_split_is_refused_before_anything_is_written_or_allowed_by_name
     with pytest.raises(ConfigError) as error:
         put(make_build(allow_empty=["val"]), [unit], tmp_path)
     assert [problem.where for problem in error.value.problems] == ["publish.splits.test_seen"]
-    assert "4 finished sites in 1 units" in str(error.value)
+    assert "4 finished sites in 1 unit" in str(error.value)
     assert "publish.allow_empty" in str(error.value)
     assert files(tmp_path) == set()
     assert put(make_build(allow_empty=["val", "test_seen"]), [unit], tmp_path).counts.splits == {"train": 4}

@@ -18,7 +18,7 @@ from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
 from schemas.records import ImageryRow, Sample
 from tests.command import run_here
-from tests.publishing.folders import SMALL, manifest_of, put, samples, seen_by_card, seen_by_manifest
+from tests.publishing.folders import SMALL, manifest_of, put, samples, seen_by_card, seen_by_manifest, tree
 from tests.publishing.test_distractors import chips_alone, distractors
 from tools.dataset import open_dataset
 from tools.merging.merge import Merged, merge
@@ -213,6 +213,7 @@ def test_what_cannot_be_merged_is_refused_in_a_line(
     for folders, said in (
         ((a,), "two datasets or more"),
         ((a, copy), "2 datasets of the build 'a'"),
+        ((a, a), "2 datasets of the build 'a'"),
         ((a, renamed), "2 samples of c that a has too"),
         ((a, moved), "'north' of a and of d, which are different areas"),
         ((a, old), "geoscribe-dataset-2"),
@@ -226,7 +227,10 @@ def test_what_cannot_be_merged_is_refused_in_a_line(
         assert not (tmp_path / "out" / "manifest.json").exists()
     b = publish("b", "south", [make_unit("south", other)])
     assert "--name" in run_here("merge", tmp_path / "out", a, b, "--name", "A b", environment={}).stderr
-    assert "which holds files" in run_here("merge", copy, a, b, environment={}).stderr
+    for there in (copy, a):
+        before = tree(there)
+        assert "which holds files" in run_here("merge", there, a, b, environment={}).stderr
+        assert tree(there) == before
     made = run_here("merge", tmp_path / "out", a, b, environment={})
     assert made.returncode == 0, made.stderr
     assert "a: 2 samples" in made.stdout

@@ -55,6 +55,8 @@ def test_a_drive_through_the_town_is_made_up_for() -> None:
     found = divide(town(5_000, 2_000, 2, keys=keys), {}, SHARES, 0, EMBARGO_M, range(3, 10))
     assert found.filled
     assert 0.05 < found.lost < 0.3
+    own = [[*shared, f"photo {number}"] for number, shared in enumerate(keys)]  # which part nothing
+    assert divide(town(5_000, 2_000, 2, keys=own), {}, SHARES, 0, EMBARGO_M, range(3, 10)) == found
 
 
 @given(st.integers(1, 12), st.integers(0, 99))

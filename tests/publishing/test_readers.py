@@ -1,10 +1,12 @@
 """One published folder, opened with every reader that the card promises and some more."""
 
+import ast
 import os
 import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import datasets
 import duckdb
@@ -17,11 +19,18 @@ from pipeline.config.build import Build
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
 from pipeline.storage import open_store
+from tests.docs.recipes import DOCS, ROOT, blocks
 from tests.publishing import reading
 from tests.publishing.folders import manifest_of
 from tests.publishing.reading import check
 
 TRAIN = 32
+EXAMPLES = [
+    pytest.param(block.text, id=f"{page.stem}-{number}")
+    for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
+    for number, block in enumerate(blocks(page))
+    if block.language == "python"
+]
 
 
 @pytest.fixture(scope="module")
@@ -140,3 +149,33 @@ def test_the_card_s_examples(folder: Path, cache: str, monkeypatch: pytest.Monke
         exec(block, found)
     assert found["sample"]["street"].size == (96, 72)  # type: ignore[index]  # whatever the example made
     assert found["table"].num_rows == 40  # type: ignore[attr-defined]  # likewise
+
+
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_the_pages_examples_run_as_printed_and_find_rows(
+    code: str, folder: Path, tmp_path: Path, cache: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if "torch" in code:
+        pytest.importorskip("torch")
+    names = set(re.findall(r'"(out/[\w-]+/dataset)"', code))
+    assert names
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).symlink_to(folder)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", Path(cache))
+    assert all(shown(code))
+
+
+def shown(code: str) -> list[Any]:
+    """Run an example; returns what its bare expressions show where they are typed in, a query as its rows."""
+    names: dict[str, Any] = {}
+    values = []
+    for statement in ast.parse(code).body:
+        text = ast.unparse(statement)
+        if not isinstance(statement, ast.Expr):
+            exec(text, names)
+            continue
+        value = eval(text, names)
+        values.append(value.fetchall() if isinstance(value, duckdb.DuckDBPyRelation) else value)
+    return values

@@ -11,6 +11,7 @@ from pipeline.config.sources import XyzSource
 from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.publish import publish
 from pipeline.publishing.units import FinishedUnit
+from pipeline.quantity import quantity
 from pipeline.storage import open_store
 from schemas.records import ImageryRow
 from tools.verify.verify import verify
@@ -41,6 +42,6 @@ def test_what_may_not_be_passed_on_is_told_everywhere(
     assert flagged == expected
     assert Manifest.model_validate_json((tmp_path / "manifest.json").read_bytes()).counts.not_redistributable == flagged
     card = (tmp_path / "README.md").read_text()
-    assert f"Not to be passed on.** {flagged} samples" in card
+    assert f"Not to be passed on.** Pictures whose source forbids it are in {quantity(flagged, 'sample')} (" in card
     assert "ortho: used under a separate agreement: contract 4711" in card
     assert verify(store) == []

@@ -12,14 +12,14 @@ import pytest
 from datasets import Features
 from pydantic import BaseModel
 
-from pipeline.publishing import joining
+from pipeline.publishing import joining, shards
 from pipeline.publishing.grouping import Group
 from pipeline.publishing.layout import card_features, columns, leaves, published_row, shard_schema, writer_options
 from pipeline.publishing.row_groups import row_bytes, row_groups
 from pipeline.publishing.shards import ShardTask, make_shard, read_entry
 from pipeline.publishing.units import FinishedUnit, UnitPart
 from schemas.arrow import fitted
-from tools.verify.content import content_hash, row_digest
+from tools.verify.content import ShardHash, content_hash, row_digest
 
 
 def test_footer_features_are_what_datasets_makes_of_the_schema() -> None:
@@ -152,6 +152,7 @@ def test_settings_stand_in_the_file(units: list[FinishedUnit], tmp_path: Path) -
     leaf = {group.column(i).path_in_schema: group.column(i) for i in range(group.num_columns)}
     assert leaf["street.bytes"].compression == "UNCOMPRESSED"
     assert leaf["description"].compression == "ZSTD"
+    assert leaf["lat"].compression == "SNAPPY"
     assert not leaf["street.bytes"].is_stats_set
     assert not leaf["description"].is_stats_set
     assert leaf["bbox.xmin"].is_stats_set
@@ -181,3 +182,31 @@ def test_the_older_hash_depends_on_content_alone() -> None:
     digests = {"a": row_digest(first), "b": row_digest(second)}
     assert content_hash(digests) == content_hash(dict(reversed(digests.items())))
     assert content_hash(digests) != content_hash({"a": digests["b"], "b": digests["a"]})
+
+
+def test_rows_are_hashed_as_the_version_did_that_wrote_the_shard() -> None:
+    table = pa.table(
+        {
+            "a": pa.array(["ab", None, "c"]),
+            "b": pa.array([[1.5], [], [2.0, 3.0]]),
+            "c": pa.array([{"x": b"12"}, None, {"x": b""}]),
+        }
+    )
+    said = "columns-1:0718beb192fbf410827b1fab96749c889fecd582b30e74a9f346885e7435dc1e"
+    for wanted in (said, said.replace("columns-1", "columns-2")):
+        found = ShardHash(wanted)
+        found.add(table, table.to_pylist())
+        assert (found.hexdigest() == wanted) == (wanted == said)
+
+
+def test_rows_counts_and_hash_are_the_same_however_many_units_are_looked_at_at_once(
+    units: list[FinishedUnit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = (task_of(unit) for unit in units[1:3])
+    task = replace(one, group=replace(one.group, parts=(*one.group.parts, *other.group.parts)))
+    for name, least in (("one", 1), ("all", 2**30)):
+        monkeypatch.setattr(shards, "_GATHERED", least)
+        make_shard(task, [unit.load() for unit in units[1:3]], tmp_path / name)
+    by_one, together = (pq.ParquetFile(tmp_path / name) for name in ("one", "all"))
+    assert by_one.read().to_pylist() == together.read().to_pylist()
+    assert by_one.metadata.metadata[b"geoscribe"] == together.metadata.metadata[b"geoscribe"]

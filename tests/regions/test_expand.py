@@ -84,6 +84,8 @@ def test_what_is_no_list_of_regions_is_refused(regions: Any, load: Load) -> None
         feature(polygon(SQUARE)),
         {"type": "FeatureCollection", "features": [feature(polygon(SQUARE))]},
         {"type": "MultiPolygon", "coordinates": [[SQUARE]]},
+        {"type": "FeatureCollection", "features": [feature(polygon(SQUARE)), feature(None)]},
+        polygon([[*corner, 35.0] for corner in SQUARE]),
     ],
 )
 def test_a_polygon_file_becomes_an_outline(outline: Any, load: Load) -> None:
@@ -103,7 +105,9 @@ def test_a_file_may_say_that_it_is_in_wgs84(name: str, load: Load) -> None:
     assert region.bounds() == (2.3, 48.8, 2.4, 48.9)
 
 
-@pytest.mark.parametrize("crs", [named("EPSG:4277"), named("urn:ogc:def:crs:EPSG::2154"), named(7), {"type": "link"}])
+@pytest.mark.parametrize(
+    "crs", [named("EPSG:4277"), named("urn:ogc:def:crs:EPSG::2154"), named(7), {"type": "link"}, "EPSG:2154", 5]
+)
 @pytest.mark.parametrize("level", ["collection", "feature", "geometry"])
 def test_a_file_in_another_coordinate_system_is_refused(crs: Any, level: str, load: Load) -> None:
     """EPSG:4277 is in degrees, too: nothing but the name tells that it is off by a hundred metres."""
@@ -141,6 +145,8 @@ def test_several_features_are_one_region_and_holes_are_left_out(load: Load) -> N
         (polygon([[179, -18], [181, -18], [181, -16], [179, -16], [179, -18]]), "antimeridian"),
         (polygon([[179, -18], [-179, -18], [-179, -16], [179, -16], [179, -18]]), "antimeridian"),
         (polygon([[2.3, 48.8], [2.4, 48.8], [2.3, 48.8], [2.3, 48.8]]), "found"),
+        (polygon([[2, 48], [2 + 1e-8, 48], [2 + 1e-8, 48 + 1e-8], [2, 48]]), "an outline without an area"),
+        ({"type": "MultiPolygon", "coordinates": []}, "an empty outline"),
         ({"type": "Polygon", "coordinates": "x"}, "coordinates that cannot be read"),
         ({"type": "Polygon", "coordinates": [[["a", "b"]]]}, "coordinates that cannot be read"),
     ],
@@ -159,6 +165,11 @@ def test_wkt_is_checked_too(wkt: str, load: Load) -> None:
 def test_a_polygon_file_that_is_not_there_is_told(load: Load) -> None:
     with pytest.raises(ConfigError, match=r"regions\.0\.polygon: found .*no\.geojson, which cannot be read"):
         load([{"name": "x", "polygon": "no.geojson"}])
+
+
+def test_a_polygon_file_may_be_called_by_a_number(load: Load) -> None:
+    with pytest.raises(ConfigError, match=r"regions\.0\.polygon: found .*75001, which cannot be read"):
+        load([{"name": "x", "polygon": 75001}])
 
 
 def test_the_schema_allows_what_can_be_written() -> None:

@@ -77,6 +77,7 @@ def test_words_are_put_together_from_their_tokens() -> None:
     assert [token for word in words for token in word.tokens] == list(range(1, int(ids.argmax())))
 
 
+@pytest.mark.slow  # by its teaching
 def test_step_by_step_attention_is_the_module_s_own(taught: Trained) -> None:
     _, texts, pixels = scenes(1, 5)
     with torch.no_grad():
@@ -92,6 +93,7 @@ def test_step_by_step_attention_is_the_module_s_own(taught: Trained) -> None:
     assert "forward" not in vars(taught.model.clip.transformer.resblocks[0].attn)
 
 
+@pytest.mark.slow  # by its teaching
 def test_the_colour_s_word_and_its_place_carry_the_similarity(taught: Trained) -> None:
     patches, texts, pixels = scenes(24, 7)
     words, places = [], []
@@ -124,6 +126,7 @@ def judged(taught: Trained, count: int, turned: bool = False) -> list[Explained]
     return found
 
 
+@pytest.mark.slow  # by its teaching
 def test_the_judge_tells_a_relevance_from_random_and_from_its_opposite(taught: Trained) -> None:
     for estimate in gains(judged(taught, 8)):
         assert estimate is not None
@@ -146,6 +149,7 @@ def test_deletion_and_insertion_are_areas_under_their_curves() -> None:
     assert found.gain > 0
 
 
+@pytest.mark.slow  # by its teaching
 def test_a_page_shows_words_and_heat(taught: Trained, tmp_path: Path) -> None:
     explained = judged(taught, 2)
     write_page(tmp_path / "page.html", explained, *gains(explained))

@@ -86,6 +86,7 @@ def test_overlaps_that_the_dataset_states_make_the_mask(fields_dataset: str) -> 
     assert Negatives(stated, ("aerial",), 0.5).among(rows)[0, 2]
 
 
+@pytest.mark.slow  # two processes that load torch
 def test_two_processes_are_as_one(tmp_path: Path) -> None:
     """Loss terms, gradients of every parameter: the same as of one process with the whole batch."""
     port = free_port()

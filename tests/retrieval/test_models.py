@@ -313,8 +313,10 @@ def test_centred_signatures_differ_in_what_is_not_common() -> None:
     assert float((centred(common)[0] * centred(common)[1]).sum()) == pytest.approx(-1, abs=1e-5)
 
 
-def test_a_text_tower_without_blocks_is_the_mean_of_its_words() -> None:
-    config = CrossText2Loc(family="crosstext2loc", clip=SHAPE.model_copy(update={"text_layers": 0}), context=24)
+@pytest.mark.parametrize("pooling", ["mean", "max"])
+def test_a_text_tower_without_blocks_joins_its_words_in_any_order(pooling: str) -> None:
+    shape = SHAPE.model_copy(update={"text_layers": 0, "text_pooling": pooling})
+    config = CrossText2Loc(family="crosstext2loc", clip=shape, context=24)
     model, _ = build_model(config, 1)
     tokens = ClipTokens(24)
     with torch.no_grad():
@@ -322,13 +324,17 @@ def test_a_text_tower_without_blocks_is_the_mean_of_its_words() -> None:
             torch.from_numpy(tokens(["a red house", "house red a", "a red house a red house", "a red church"]))
         )
         table = model.clip.token_embedding.weight[torch.from_numpy(tokens(["a red house"])[0, 1:5])]
-        wanted = model.clip.ln_final(table.mean(dim=0)) @ model.clip.text_projection
+        joined = table.mean(dim=0) if pooling == "mean" else table.amax(dim=0)
+        wanted = model.clip.ln_final(joined) @ model.clip.text_projection
     assert torch.allclose(red, wanted / wanted.norm(), atol=1e-6)
     assert torch.allclose(red, mixed, atol=1e-6)
-    assert not torch.allclose(red, twice, atol=1e-3)  # the end mark counts once
+    assert torch.allclose(red, twice, atol=1e-3) == (pooling == "max")  # in a mean the end mark counts once
     assert not torch.allclose(red, other, atol=1e-3)
+
+
+def test_queries_need_a_text_tower_with_blocks() -> None:
     with pytest.raises(ValidationError, match="text_layers of 1 or more"):
-        Planet(family="planet", clip=config.clip)
+        Planet(family="planet", clip=SHAPE.model_copy(update={"text_layers": 0}))
 
 
 def test_random_weights_follow_from_the_seed() -> None:

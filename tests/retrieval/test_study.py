@@ -54,6 +54,13 @@ def test_a_study_makes_a_table_and_curves(fields_dataset: str, tmp_path: Path) -
             assert (one.chance, five.chance, ten.chance) == (1 / 40, 5 / 40, 10 / 40)
             assert 0 <= one.value <= five.value <= ten.value <= 1
             assert row.spread[reference][0] <= ten.value <= row.spread[reference][1]
+            if row is not rows[0]:
+                gained = row.beyond[reference]
+                assert gained.value == pytest.approx(ten.value - rows[0].figures[reference][2].value)
+                assert gained.low is not None
+                assert gained.high is not None
+                assert gained.low <= gained.value <= gained.high
+    assert rows[0].beyond == {}
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"{row}-{seed}" for row in ("full", "short-text", "untrained") for seed in (1, 2)
     }
@@ -106,8 +113,12 @@ def test_a_study_that_cannot_be_is_refused(
         load_study(tmp_path / "absent.yaml")
 
 
-def test_the_demo_s_study_is_sound() -> None:
-    study = load_study(Path(__file__).parents[2] / "configs" / "retrieval" / "train-demo.yaml")
-    assert {"full", "short", "from above only", "no names", "no OCR", "bag of tags", "shuffled", "untrained"} == set(
-        study.rows
-    )
+def test_the_demo_s_studies_are_sound() -> None:
+    folder = Path(__file__).parents[2] / "configs" / "retrieval"
+    study, means = (load_study(folder / name) for name in ("train-demo.yaml", "train-demo-mean.yaml"))
+    assert {*study.rows} == {
+        "full", "bag of its nouns", "bag of tags", "short", "from above only", "no names", "no OCR", "shuffled",
+        "untrained",
+    }  # fmt: skip
+    by_mean = study.base["model"] | {"clip": study.base["model"]["clip"] | {"text_pooling": "mean"}}
+    assert means.base == study.base | {"model": by_mean}

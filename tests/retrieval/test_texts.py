@@ -14,6 +14,7 @@ def cue(cue_id: str, kind: str, label: str, text: str | None = None, **more: Any
 ROW: dict[str, Any] = {
     "description": 'On Mill Lane, a sign reads "Bakery". Behind me is Bakery Row, and a hedge.',
     "description_street": None,
+    "language": "en",
     "sentences": [
         {"variant": "long", "text": 'On Mill Lane, a sign reads "Bakery".', "cue_ids": ["m1", "t1"]},
         {"variant": "long", "text": "Behind me is Bakery Row, and a hedge.", "cue_ids": ["m2", "o1"]},
@@ -38,6 +39,27 @@ def test_each_choice_says_its_part() -> None:
     assert text_of("no_names", ROW) == 'On, a sign reads "Bakery". Behind me is, and a hedge.'
     assert text_of("no_read", ROW) == 'On Mill Lane, a sign reads " ". Behind me is Row, and a hedge.'
     assert text_of("tags", ROW) == "hedge ice cream residential sign square"
+    assert text_of("nouns", ROW) == "hedge"
+
+
+def test_nouns_are_those_in_the_text_whatever_their_form() -> None:
+    row = ROW | {
+        "description": "I stand on a main road. Behind me are two hedges, a park and a café.",
+        "sentences": [{"variant": "long", "text": "", "cue_ids": ["m1", "m2", "m3", "o1", "o2", "t1"]}],
+        "cues": [
+            cue("m1", "map", "road", category="secondary"),
+            cue("m2", "map", "road", "Mill Lane", category="primary"),
+            cue("m3", "map", "poi", "Mill", category="cafe"),
+            cue("m4", "map", "green", "The Meadow", category="park"),
+            cue("o1", "object", "hedge"),
+            cue("o2", "object", "pavement"),
+            cue("t1", "text", "sign", "Bakery"),
+        ],
+    }
+    assert text_of("nouns", row) == "café hedge main road"
+    assert text_of("tags", row) == "cafe hedge pavement primary secondary sign"
+    german = row | {"language": "de", "description": "Hinter mir sind zwei Hecken an einer Hauptstraße."}
+    assert text_of("nouns", german) == "Hauptstraße Hecke"
 
 
 def test_what_the_writer_says_of_a_sentence_counts() -> None:

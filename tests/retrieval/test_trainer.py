@@ -114,6 +114,7 @@ def test_a_killed_training_goes_on_from_its_last_checkpoint(whole: Path, fields_
     same(run(raw), whole)
 
 
+@pytest.mark.slow
 def test_it_learns_to_find_places_it_has_not_seen(fields_dataset: str, tmp_path: Path) -> None:
     resnet = SHAPE | {"image_px": 32, "vision_layers": [1, 1, 1, 1], "vision_width": 16}
     found = {}

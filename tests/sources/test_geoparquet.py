@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
+from pyproj import CRS
 
 from pipeline.errors import ConfigError
+from pipeline.geo.window import Window
 from pipeline.sources.geoparquet import geometry_column, read_rows
+from pipeline.sources.maps.read_geo import read_geoparquet
 
 GEO = {"version": "1.1.0", "primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB"}}}
 
@@ -41,6 +44,29 @@ def test_rows_of_boxes_are_those_that_meet_them(tmp_path: Path) -> None:
     assert "bbox" not in everything[0]
     found = read_rows(path, [(1.005, 0.0, 1.055, 20.0), (7.0, 9.0, 7.0, 11.0), (0.0, 50.0, 9.0, 60.0)])
     assert [row["id"] for row in found] == ["p101", "p102", "p103", "p104", "p105", "p700"]
+
+
+def test_rows_without_sound_bounds_are_read_for_their_geometry_to_tell(tmp_path: Path) -> None:
+    columns = points(4)
+    columns["bbox"][1:3] = [None, dict.fromkeys(("xmin", "xmax", "ymin", "ymax"), float("nan"))]
+    path = write(tmp_path / "a.parquet", columns)
+    assert [row["id"] for row in read_rows(path, [(0.03, 0.0, 1.0, 20.0)])] == ["p1", "p2", "p3"]
+
+
+@pytest.mark.parametrize(("srid", "sound"), [(0, True), (4326, True), (27700, False), (4277, False)])
+def test_geometry_may_name_no_other_system_than_the_file(srid: int, sound: bool, tmp_path: Path) -> None:
+    shapes = shapely.set_srid(shapely.points([[8.5, 47.4], [8.6, 47.4]]), srid)
+    columns = {
+        "id": ["a", "b"],
+        "category": ["museum"] * 2,
+        "geometry": list(shapely.to_wkb(shapes, include_srid=True)),
+    }
+    path = write(tmp_path / "a.parquet", columns)
+    if sound:
+        assert len(list(read_geoparquet(path, Window(((-180.0, -90.0, 180.0, 90.0),))).elements)) == 2
+    else:
+        with pytest.raises(ConfigError, match=f"geometry with SRID {srid}"):
+            read_geoparquet(path, Window(((-180.0, -90.0, 180.0, 90.0),)))
 
 
 def test_row_groups_elsewhere_are_not_read(tmp_path: Path) -> None:
@@ -103,7 +129,18 @@ def test_wide_tables_of_nulls_as_map_extracts_are_read(tmp_path: Path) -> None:
         ({"primary_column": ["geometry"], "columns": {}}, "broken GeoParquet metadata"),
         ({"primary_column": "geometry", "columns": {"geometry": 5}}, "broken GeoParquet metadata"),
         ({"primary_column": "geometry", "columns": {"geometry": {"encoding": "point"}}}, "encoding point"),
-        ({"primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB", "crs": [1]}}}, "another system"),
+        ({"primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB", "crs": [1]}}}, r"in system \[1\]"),
+        (
+            {
+                "primary_column": "geometry",
+                "columns": {"geometry": {"encoding": "WKB", "crs": CRS(27700).to_json_dict()}},
+            },
+            "in system OSGB36 / British National Grid",
+        ),
+        (
+            {"primary_column": "geometry", "columns": {"geometry": {"encoding": "WKB", "crs": None}}},
+            "an unnamed system",
+        ),
         ({"primary_column": "gone", "columns": {"gone": {"encoding": "WKB"}}}, "a column gone of type None"),
     ],
 )

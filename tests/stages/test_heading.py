@@ -61,7 +61,7 @@ def guessed(photos: list[Photo], *which: int) -> list[Photo]:
     return [replace(photo, heading_guessed=i in which) for i, photo in enumerate(photos)]
 
 
-def test_a_heading_that_the_server_guessed_is_used_only_where_the_street_agrees() -> None:
+def test_a_heading_that_the_server_guessed_is_used_only_where_street_and_track_agree() -> None:
     along = drive(65, 65.0, 65.0, 65.0, 65.0, 65.0)
     assert settled(along, [], None) == ("confirmed", 65.0)
     assert settled(guessed(along, 0, 1, 2, 3, 4), [], None) == ("guessed", 65.0)
@@ -70,12 +70,15 @@ def test_a_heading_that_the_server_guessed_is_used_only_where_the_street_agrees(
     for facts, lines, source, error in (
         ([], None, "guessed", 180.0),
         ([road(65.0)], None, "guessed", 180.0),
-        ([road(65.0)], AHEAD, "confirmed", GUESSED_ERROR_DEG),
+        ([road(65.0)], AHEAD, "guessed", 180.0),  # it may as well look back
         ([road(155.0)], AHEAD, "unreliable", 180.0),  # it looks across the road that it drives along
     ):
         photos = guessed(along, *range(5))
         got = settle(photos[2], photos, facts, lines)
         assert (got.heading_deg, got.source, got.error_deg) == (65.0, source, error)
+    mounted = guessed(along, 2)
+    got = settle(mounted[2], mounted, [road(65.0)], AHEAD)
+    assert (got.source, got.error_deg) == ("confirmed", GUESSED_ERROR_DEG), "the others say that it looks ahead"
     assert GUESSED_ERROR_DEG > CONFIRMED_ERROR_DEG
     measured = settle(along[2], along, [road(65.0)], AHEAD)
     assert measured.error_deg == CONFIRMED_ERROR_DEG

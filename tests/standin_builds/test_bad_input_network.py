@@ -335,7 +335,7 @@ def test_two_providers_with_one_id(
         file = config(
             sources__street=street,
             regions=regions,
-            sampling={"spacing_m": 15, "max_sites": 20},
+            sampling={"spacing_m": 15, "max_sites": 8},
             limits__allowed_failed_share=1.0,
         )
         built = geoscribe("build", file, "--stages", "imagery")

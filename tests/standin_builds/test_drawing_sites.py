@@ -122,7 +122,12 @@ def test_regions_whose_source_is_out_of_order_are_told_and_hold_nobody_back(tmp_
         street = {"street": panoramax(server), "other": panoramax(sound)}
         of = {"a": "street", "b": "other", "c": "street"}
         regions = [HERE | {"name": name, "street": source} for name, source in of.items()]
-        changes = {"sources__street": street, "sources__map": DRAWN, "sampling": FEW, "network__tries": 2}
+        changes = {
+            "sources__street": street,
+            "sources__map": DRAWN,
+            "sampling": FEW | {"max_sites": 2},
+            "network__tries": 2,
+        }
         file = write_build(tmp_path, server, regions=regions, limits__allowed_failed_share=0.5, **changes)
         said = geoscribe_here("build", file, "--stages", "imagery")
         assert said.returncode == 1, said.stderr

@@ -23,8 +23,8 @@ from tools.cli.console import table_console
 
 __all__ = ["drawn_once"]
 WIDE = {"COLUMNS": "200"}
-IMAGERY = {"max_views": 2, "long_side_px": 480, "anonymiser": "none", "chips": {"gsd_m": 0.6, "size_px": 128}}
-TOO_BLURRED = IMAGERY | {"quality": {"min_sharpness": 1e9}}
+IMAGERY = {"max_views": 2, "long_side_px": 320, "anonymiser": "none", "chips": {"gsd_m": 0.6, "size_px": 128}}
+TOO_BLURRED = IMAGERY | {"search_radius_m": 5, "quality": {"min_sharpness": 1e9}}
 
 
 def geoscribe(*args: str | Path) -> subprocess.CompletedProcess[str]:
@@ -53,6 +53,7 @@ def write(folder: Path, **changes: Any) -> Path:
     raw = yaml.safe_load((ROOT / "configs" / "demo.yaml").read_text())
     raw |= {"name": "cli", "workspace": "workspace", "dataset": "dataset"}
     raw["perception"] = {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]}
+    raw["regions"] = [region | {"radius_m": 260} for region in raw["regions"]]
     raw["sampling"] = {"spacing_m": 60, "max_sites": 5, "unit_resolution": 10}
     raw["imagery"] = IMAGERY
     raw = {**copy.deepcopy(raw), **changes}
@@ -125,7 +126,7 @@ def test_a_second_build_says_that_nothing_was_to_do(built: Path) -> None:
 
 def test_plan_status_and_verify(built: Path) -> None:
     plan = geoscribe("plan", built / "build.yaml", "--workers", "7")
-    assert "2 region(s)" in plan.stdout
+    assert "2 regions" in plan.stdout
     assert "10 sites" in plan.stdout
     status = geoscribe("status", built / "workspace")
     assert "all units are finished" in status.stdout
@@ -294,7 +295,7 @@ def test_a_take_down_is_applied_and_kept_by_the_next_build(built: Path, tmp_path
     result = geoscribe("publish", folder / "dataset", "--revise", down, "--log-file", tmp_path / "log.jsonl")
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "log.jsonl").exists()
-    assert "1 samples taken down, 9 left" in result.stdout
+    assert "1 sample taken down, 9 left" in result.stdout
     assert row["sample_id"] in result.stdout
     assert geoscribe("verify", folder / "dataset").returncode == 0
     result = geoscribe("build", folder / "build.yaml")

@@ -8,7 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.errors import ConfigError, MachineError
-from schemas.records import Sample
+from schemas.records import AnySplit, Sample
+from tests.tools.conftest import publish
 from tools.dataset import open_dataset
 
 
@@ -24,6 +25,15 @@ def test_rows_hold_the_columns_asked_for_of_one_split_or_all(small_dataset: str)
     rows = list(dataset.rows(["sample_id", "street_view.licence"], split="val"))
     assert [row["sample_id"] for row in rows] == ["town-000006", "village-000007"]
     assert rows[0]["street_view"] == {"licence": "CC-BY-4.0"}
+    assert [row["sample_id"] for row in dataset.rows(["sample_id"], split="test")] == ["town-000008", "village-000009"]
+
+
+def test_test_stands_for_all_splits_that_are_tested_on(make_sample: Callable[..., Sample], tmp_path: Path) -> None:
+    splits: tuple[AnySplit, ...] = ("train", "val", "test_seen", "test_unseen")
+    samples = [make_sample(i, split=split, sample_id=f"town-{i}") for i, split in enumerate(splits)]
+    dataset = open_dataset(publish(tmp_path, samples, sites=4, failed={}))
+    assert [sample.sample_id for sample in dataset.stream("test")] == ["town-2", "town-3"]
+    assert [sample.sample_id for sample in dataset.stream("validation")] == ["town-1"]
 
 
 def test_an_unknown_id_is_answered_with_the_nearest_ones(small_dataset: str) -> None:

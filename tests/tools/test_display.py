@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from pipeline.engine.counts import Counts
 from pipeline.engine.progress import Progress, StageProgress
@@ -33,10 +33,10 @@ def world(minute: int) -> Progress:
 
 def shown(table: LiveTable, minutes: int, width: int = 80, height: int = 24) -> list[str]:
     asked = {f"provider-{i}": {"requests": 0, "bytes": 0} for i in range(9)}
-    out = io.StringIO()
+    out, size = io.StringIO(), ConsoleDimensions(width, height)
     for minute in range(minutes + 1):
         asked["provider-3"] = {"requests": 1_200 * minute, "bytes": 60_000_000 * minute}
-        made = table.render(world(minute), asked, {"tiles.example.org": "503 of " + "x" * 200}, height, minute * 60.0)
+        made = table.render(world(minute), asked, {"tiles.example.org": "503 of " + "x" * 200}, size, minute * 60.0)
         if minute == minutes:
             Console(file=out, width=width, height=height, color_system=None).print(made)
     return out.getvalue().splitlines()
@@ -60,11 +60,29 @@ def test_the_table_is_never_higher_than_the_terminal_if_that_has_room_for_the_to
     assert len(shown(LiveTable(), 1, height=height)) <= max(height, 15)
 
 
+def test_a_long_name_is_cut_off_before_any_number_is_and_long_totals_have_two_lines() -> None:
+    name = "a-region-whose-name-is-as-long-as-a-name-may-be-which-is-63-lett"[:63]
+    progress: Progress = {(name, "sites"): StageProgress(1, 1, Counts(123_456, {}))}
+    for stage in STAGES:
+        progress[name, stage] = StageProgress(1_597, 1_234, Counts(98_765, {"too_dark": 12_345}))
+    size, out = ConsoleDimensions(80, 24), io.StringIO()
+    table = LiveTable()
+    table.render({}, {}, {}, size, 0.0)
+    Console(file=out, width=80, color_system=None).print(table.render(progress, {}, {}, size, 60.0))
+    header, region, *totals = out.getvalue().splitlines()
+    assert re.match(r"region +sites +imagery +cues +captions +failed +sites/min", header)
+    assert re.match(r"a-region-.*…  123,456  1,234/1,597  1,234/1,597  1,234/1,597  37,035 +\d+$", region)
+    assert max(len(line) for line in (header, region, *totals)) <= 80
+    assert len(totals) == 7
+    assert "cues: 1,234 of 1,597 units, 12,345 sites failed, 111110 sites/min, about 18 s left" in " ".join(totals)
+    assert all(line.endswith("left") for line in totals[2::2])
+
+
 def test_rates_are_those_of_the_last_minutes() -> None:
     table = LiveTable()
     for minute in range(10):
-        table.render(world(minute), {}, {}, 24, minute * 60.0)
-    slow = [table.render(world(9), {}, {}, 24, 540.0 + minute * 60.0) for minute in range(1, 7)]
+        table.render(world(minute), {}, {}, ConsoleDimensions(80, 24), minute * 60.0)
+    slow = [table.render(world(9), {}, {}, ConsoleDimensions(80, 24), 540.0 + minute * 60.0) for minute in range(1, 7)]
     out = io.StringIO()
     Console(file=out, width=100, color_system=None).print(slow[-1])
     assert "0 sites/min, time left unknown" in out.getvalue(), "nothing was finished for longer than the window"

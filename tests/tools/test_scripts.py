@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,10 +15,11 @@ import pytest
 from pipeline.config.build import Build
 from pipeline.config.running import Prices
 from tests.command import ROOT, run_here
+from tests.drawn_once import drawn_once
 from tests.engine.conftest import finished, small_build, small_config, small_finished
 from tools.cli.run_record import RunRecord, cost_of
 
-__all__ = ["finished", "small_build", "small_config", "small_finished"]
+__all__ = ["drawn_once", "finished", "small_build", "small_config", "small_finished"]
 
 
 def geoscribe(*args: str | Path) -> "subprocess.CompletedProcess[str]":
@@ -81,11 +83,46 @@ def test_every_run_leaves_a_record(small_config: Callable[..., Path], tmp_path: 
     most = busy["stages"][busy["busiest"]]["seconds"]
     assert most == max(stage["seconds"] for stage in busy["stages"].values())
     assert busy["seconds_over_busiest"] == pytest.approx(busy["seconds"] / most, rel=0.01)
-    assert "times the busiest stage, " + busy["busiest"] in built.stdout
+    last_words = f"times the busiest stage, {busy['busiest']}"
+    assert last_words in built.stdout
+    last = json.loads(geoscribe("status", tmp_path / "workspace", "--json").stdout)["last_run"]
+    assert {key: last[key] for key in ("started_at", "seconds", "ended")} == {
+        key: record[key] for key in ("started_at", "seconds", "ended")
+    }
+    assert last["busy"]["busiest"] == busy["busiest"]
+    for stage, at_work in busy["stages"].items():
+        assert last["busy"]["stages"][stage] == pytest.approx(at_work, abs=2e-3)  # of figures that were rounded
+    status = geoscribe("status", tmp_path / "workspace").stdout
+    assert last_words in status
+    assert re.search(r"imagery +\d+\.\d .*%\ncues .*%\ncaptions .*%\n", status)
     assert geoscribe("build", config).returncode == 0
     assert json.loads((tmp_path / "workspace" / "run.json").read_text())["outcome"]["busy"] is None  # nothing to do
     assert record["cost"] == {"currency": "USD", "by_provider": {}, "total": 0}
     assert record["command"] == f"geoscribe build {config} --allow-shrink --runner local"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("", "content: Invalid JSON"),
+        ('{"seconds": -1}', "started_at: Field required"),
+        ('{"started_at": "2026-11-02T10:00:00", "seconds": 1, "ended": "finished"}', "started_at: "),
+    ],
+)
+def test_status_says_that_the_record_of_a_run_cannot_be_read(
+    small_finished: Callable[..., object], tmp_path: Path, content: str, fault: str
+) -> None:
+    small_finished()
+    file = tmp_path / "workspace" / "run.json"
+    file.write_text(content)
+    status = geoscribe("status", tmp_path / "workspace")
+    assert status.returncode == 0
+    assert f"run.json cannot be read: {fault}" in status.stderr
+    assert "all units are finished" in status.stdout
+    file.unlink()
+    status = geoscribe("status", tmp_path / "workspace")
+    assert "run" not in status.stderr
+    assert "last run" not in status.stdout
 
 
 def test_what_a_run_cost_is_told_by_provider() -> None:

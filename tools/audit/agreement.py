@@ -11,44 +11,42 @@ import numpy as np
 
 from tools.metrics.intervals import Estimate, Floats, between, draws
 
-Statistic = Callable[[Floats, Floats], float]
-"""A statistic of a table (items x categories) and a weight for each item; NaN where it is not defined."""
+Statistic = Callable[[Floats, Floats], Floats]
+"""A statistic of a table (items x categories) and a weight for each item; NaN where it is not defined.
+
+The weights of many resamples (resamples x items) give the statistic of each.
+"""
 
 
-def raw(counts: Floats, weights: Floats) -> float:
+def raw(counts: Floats, weights: Floats) -> Floats:
     """Share of the pairs of judgements of an item that agree, averaged over the items with two or more."""
     people = counts.sum(axis=1)
     twice = people > 1
-    if not (weights * twice).sum():
-        return float("nan")
     agree = (counts * (counts - 1)).sum(axis=1)[twice] / (people * (people - 1))[twice]
-    return float(np.average(agree, weights=weights[twice]))
+    weights = weights[..., twice]
+    return _over(weights @ agree, weights.sum(axis=-1))
 
 
-def alpha(counts: Floats, weights: Floats) -> float:
+def alpha(counts: Floats, weights: Floats) -> Floats:
     """Krippendorff's alpha for nominal categories; not defined where only one category is used."""
     people = counts.sum(axis=1)
     twice = people > 1
-    table, people, weights = counts[twice], people[twice], weights[twice]
+    table, people, weights = counts[twice], people[twice], weights[..., twice]
     used = weights @ table
-    total = used.sum()
-    expected = (used * (total - used)).sum()
-    if not expected:
-        return float("nan")
+    total = used.sum(axis=-1)
+    expected = (used * (total[..., None] - used)).sum(axis=-1)
     observed = weights @ ((table * (people[:, None] - table)).sum(axis=1) / (people - 1))
-    return float(1 - (total - 1) * observed / expected)
+    return 1 - _over((total - 1) * observed, expected)
 
 
-def ac1(counts: Floats, weights: Floats) -> float:
+def ac1(counts: Floats, weights: Floats) -> Floats:
     """Gwet's AC1: stands where nearly everything is accepted, and kappa and alpha fall though people agree."""
     people = counts.sum(axis=1)
     some = people > 0
-    chance = np.average(counts[some] / people[some, None], axis=0, weights=weights[some]) if some.any() else None
-    observed = raw(counts, weights)
-    if chance is None or np.isnan(observed):
-        return float("nan")
-    by_chance = float((chance * (1 - chance)).sum() / (counts.shape[1] - 1))
-    return (observed - by_chance) / (1 - by_chance)
+    of_some = weights[..., some]
+    chance = _over(of_some @ (counts[some] / people[some, None]), of_some.sum(axis=-1)[..., None])
+    by_chance = (chance * (1 - chance)).sum(axis=-1) / (counts.shape[1] - 1)
+    return _over(raw(counts, weights) - by_chance, 1 - by_chance)
 
 
 def kappa(first: Sequence[int], second: Sequence[int], categories: int) -> Estimate | None:
@@ -62,11 +60,11 @@ def kappa(first: Sequence[int], second: Sequence[int], categories: int) -> Estim
     pairs = np.zeros((len(first), categories, categories))
     pairs[np.arange(len(first)), list(first), list(second)] = 1
 
-    def of(weights: Floats) -> float:
+    def of(weights: Floats) -> Floats:
         table = np.tensordot(weights, pairs, axes=1)
-        total = table.sum()
-        by_chance = float((table.sum(axis=0) * table.sum(axis=1)).sum() / total**2)
-        return float((np.trace(table) / total - by_chance) / (1 - by_chance)) if by_chance < 1 else float("nan")
+        total = table.sum(axis=(-2, -1))
+        by_chance = _over((table.sum(axis=-2) * table.sum(axis=-1)).sum(axis=-1), total**2)
+        return _over(_over(np.trace(table, axis1=-2, axis2=-1), total) - by_chance, 1 - by_chance)
 
     return _estimate(of, len(first))
 
@@ -77,12 +75,19 @@ def estimate(statistic: Statistic, counts: Floats) -> Estimate | None:
     return _estimate(lambda weights: statistic(judged, weights), len(judged))
 
 
-def _estimate(of: Callable[[Floats], float], n: int) -> Estimate | None:
-    value = of(np.ones(n)) if n else float("nan")
+def _estimate(of: Callable[[Floats], Floats], n: int) -> Estimate | None:
+    value = float(of(np.ones(n))) if n else float("nan")
     if np.isnan(value):
         return None
-    drawn = np.array([of(weights) for weights in draws(n)])
+    drawn = of(draws(n))
     return between(value, drawn[~np.isnan(drawn)], n)
+
+
+def _over(part: Floats, whole: Floats) -> Floats:
+    """A quotient; NaN where nothing is divided by."""
+    part, whole = np.broadcast_arrays(part, whole)
+    found: Floats = np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole != 0)
+    return found
 
 
 def table_of(judged: Sequence[Sequence[str]], categories: Sequence[str]) -> Floats:

@@ -1,13 +1,12 @@
 """The figures of each annotator: time, planted faults found, false alarms, drift."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 
-from schemas.records import Claim, ClaimKind
-from tools.audit.attention import spoilt
-from tools.audit.judged import Judged, has_noticed
-from tools.audit.library import Library
+from schemas.records import ClaimKind
+from tools.audit.judged import Judged
+from tools.audit.readings import Reading
 from tools.audit.records import Figure
 from tools.metrics.intervals import rate, share
 
@@ -21,7 +20,7 @@ def _rate(alias: str, name: str, part: int, whole: int) -> Figure:
     return Figure.of(_SECTION, alias, name, rate(part, whole), whole)
 
 
-def people_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
+def people_figures(found: Sequence[Judged], readings: Mapping[str, Reading]) -> Iterator[Figure]:
     """Figures of each person."""
     by: dict[str, list[Judged]] = defaultdict(list)
     for one in found:
@@ -32,8 +31,8 @@ def people_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure
             yield Figure("Annotators", alias, "median seconds a sample", median(times), None, None, len(times))
             fast = sum(t * 1000 < _FAST_MS for t in times)
             yield _rate(alias, "decided in less than 1.5 s", fast, len(times))
-        yield from _attention(alias, ones, library)
-        yield from _false_alarms(alias, ones, library)
+        yield from _attention(alias, ones, readings)
+        yield from _false_alarms(alias, ones, readings)
         good = [one for one in ones if one.gold == "accept"]
         bad = [one for one in ones if one.gold in ("edit", "reject")]
         if good:
@@ -43,10 +42,10 @@ def people_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure
         yield from _drift(alias, [one for one in ones if one.honest])
 
 
-def _attention(alias: str, ones: Sequence[Judged], library: Library) -> Iterator[Figure]:
+def _attention(alias: str, ones: Sequence[Judged], readings: Mapping[str, Reading]) -> Iterator[Figure]:
     kinds: dict[str, list[bool]] = defaultdict(list)
     for one in ones:
-        hit = has_noticed(one, library)
+        hit = readings[one.task_id].noticed if one.task_id in readings else None
         if hit is not None and one.planted is not None:
             kinds[one.planted.kind].append(hit)
     if kinds:
@@ -56,36 +55,19 @@ def _attention(alias: str, ones: Sequence[Judged], library: Library) -> Iterator
             yield _rate(alias, f"planted faults found: {kind}", sum(hits), len(hits))
 
 
-def _false_alarms(alias: str, ones: Sequence[Judged], library: Library) -> Iterator[Figure]:
+def _false_alarms(alias: str, ones: Sequence[Judged], readings: Mapping[str, Reading]) -> Iterator[Figure]:
     """True claims that a person called false, by kind."""
     alarms: dict[ClaimKind, list[tuple[int, int]]] = defaultdict(list)
     for one in ones:
-        known = _known_true(one, library)
-        false = {key for key, said in one.payload.get("claims", {}).items() if said == "false"}
-        for kind in {claim.kind for claim in known.values()}:
-            of_kind = {key for key, claim in known.items() if claim.kind == kind}
-            alarms[kind].append((len(of_kind & false), len(of_kind)))
-    for kind, counts in sorted(alarms.items()):
-        found = share([a for a, _ in counts], [n for _, n in counts])
+        if one.task_id in readings:
+            for kind, counts in readings[one.task_id].alarms.items():
+                alarms[kind].append(counts)
+    for kind, each in sorted(alarms.items()):
+        found = share([a for a, _ in each], [n for _, n in each])
         yield Figure.of(
-            _SECTION, alias, f"true claims called false: {kind}", found, sum(n for _, n in counts),
+            _SECTION, alias, f"true claims called false: {kind}", found, sum(n for _, n in each),
             "claims of good gold, and witnessed ones of attention checks that were left as they are",
         )  # fmt: skip
-
-
-def _known_true(one: Judged, library: Library) -> dict[str, Claim]:
-    """Claims that are known to be true, under `SENTENCE.CLAIM`."""
-    if one.sample_id not in library.facts or (one.planted is None and one.gold != "accept"):
-        return {}
-    sample = library.sample(one.sample_id)
-    sample = spoilt(sample, one.planted) if one.planted else sample
-    planted = set(one.planted.claims) if one.planted else set()
-    return {
-        f"{s}.{c}": claim
-        for s, sentence in enumerate(sample.sentences)
-        for c, claim in enumerate(sentence.claims)
-        if claim.text not in planted and (one.planted is None or claim.outcome == "supported")
-    }
 
 
 def _drift(alias: str, ones: Sequence[Judged]) -> Iterator[Figure]:

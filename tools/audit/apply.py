@@ -1,6 +1,7 @@
 """From decisions to the file that publishing takes: edited descriptions and rejected samples, of honest tasks only."""
 
 from collections.abc import Sequence
+from itertools import chain
 
 from pipeline.captioning.tokens import count_clip_tokens
 from pipeline.publishing.decisions import Decisions, Edit, Edited, Rejected, text_sha256
@@ -31,9 +32,11 @@ def decisions_file(desk: Desk, library: Library, earlier: Decisions | None = Non
     """
     entries, notes = dict[str, Edited | Rejected](), []
     before = entries_of(earlier)
-    for sample_id, held in sorted(settled(judged_of(desk, library)).items()):
-        one, standing = held.deciding, before.get(sample_id)
-        sample = library.sample(sample_id) if sample_id in library.facts else None
+    judged = settled(judged_of(desk, library))
+    published = ((sample.sample_id, sample) for sample in library.without_pictures(judged))
+    gone = ((sample_id, None) for sample_id in judged.keys() - library.facts.keys())
+    for sample_id, sample in chain[tuple[str, Sample | None]](published, gone):
+        one, standing = judged[sample_id].deciding, before.get(sample_id)
         if one is not None and one.fresh and sample is not None and one.verdict != "accept":
             made = _edited(one, sample) if one.verdict == "edit" else _rejected(one, sample)
             entries[sample_id] = based_on(made, standing, sample)
@@ -43,18 +46,18 @@ def decisions_file(desk: Desk, library: Library, earlier: Decisions | None = Non
             notes.append(f"{sample_id}: left out, the dataset has other texts by now; see --earlier")
         if one is None:
             notes.append(f"{sample_id}: a disagreement waits for a lead")
-    gone = sorted(before.keys() - entries.keys())
-    notes += [f"{sample_id}: the earlier decision is in force no more" for sample_id in gone]
+    left_out = before.keys() - entries.keys()
+    notes += [f"{sample_id}: the earlier decision is in force no more" for sample_id in left_out]
     manifest = library.dataset.manifest
     figures = {f"{f.section}: {f.group}, {f.name}": _words(f) for f in figures_of(desk, library) if _for_the_card(f)}
-    made_of = entries.values()
+    made_of = [entry for _, entry in sorted(entries.items())]
     return Decisions(
         dataset=manifest.name,
         revision=manifest.digest,
         edited=[entry for entry in made_of if isinstance(entry, Edited)],
         rejected=[entry for entry in made_of if isinstance(entry, Rejected)],
         figures=figures,
-    ), notes
+    ), sorted(notes)
 
 
 def _edited(one: Judged, sample: Sample) -> Edited:

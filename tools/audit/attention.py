@@ -59,6 +59,11 @@ def spoilt(sample: Sample, planted: Planted) -> Sample:
     return sample.model_copy(update={"sentences": sentences, "description": description})
 
 
+def is_there(sample: Sample, planted: Planted) -> bool:
+    """Whether the sample still has the sentence that was made untrue."""
+    return not planted.before or planted.before in {sentence.text for sentence in sample.sentences}
+
+
 def _evidence(sample: Sample) -> list[str]:
     cues = [" ".join(filter(None, (cue.attribute, cue.label, cue.category, cue.text))) for cue in sample.cues]
     notes = [" ".join(filter(None, (note.what, note.looks, note.text))) for note in sample.notes]

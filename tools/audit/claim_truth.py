@@ -8,30 +8,25 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.captioning.grounding.claims import judge_claim
-from schemas.records import Claim, Sample
-from tools.audit.attention import spoilt
-from tools.audit.checks import check_text, known_of
 from tools.audit.judged import Judged, Settled, settled
-from tools.audit.library import Library
+from tools.audit.readings import ClaimFacts, Reading
 from tools.audit.records import Figure
 from tools.metrics.intervals import rate, share
 
-_WITNESSES = {"t": "OCR", "o": "detector", "m": "map", "n": "notes", "w": "notes"}
 _SECTION = "Build's verdicts against people's"
 
 
-def kind_figures(samples: Mapping[str, Settled], library: Library) -> Iterator[Figure]:
+def kind_figures(samples: Mapping[str, Settled], readings: Mapping[str, Reading]) -> Iterator[Figure]:
     """Pass rate by kind of claim: samples of which no claim of that kind was called false."""
     passed: dict[str, list[bool]] = defaultdict(list)
-    for sample_id, held in samples.items():
+    for held in samples.values():
         one = held.deciding
-        if one is None or not one.fresh:
+        if one is None or one.task_id not in readings:
             continue
         verdicts: dict[str, set[str]] = defaultdict(set)
-        for s, sentence in enumerate(library.sample(sample_id).sentences):
-            for c, claim in enumerate(sentence.claims):
-                verdicts[claim.kind].add(_verdict(one, f"{s}.{c}"))
+        reading = readings[one.task_id]
+        for claim, verdict in zip(reading.claims, reading.verdicts, strict=True):
+            verdicts[claim.kind].add(verdict)
         for kind, said in verdicts.items():
             if "cannot" not in said or "false" in said:
                 passed[kind].append("false" not in said)
@@ -42,15 +37,10 @@ def kind_figures(samples: Mapping[str, Settled], library: Library) -> Iterator[F
         )  # fmt: skip
 
 
-def _verdict(one: Judged, key: str) -> str:
-    """A decision's judgement of a claim; one that it does not name is true if the sample was accepted."""
-    return str(one.payload.get("claims", {}).get(key, "true" if one.verdict == "accept" else "cannot"))
-
-
-def claim_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
+def claim_figures(found: Sequence[Judged], readings: Mapping[str, Reading]) -> Iterator[Figure]:
     """How right the build's verdicts, witnesses and checks are, by what people say."""
     honest = [one for one in found if one.honest and one.fresh]
-    truth = list(_claims(honest, library))
+    truth = list(_claims(honest, readings))
     for group, said in _grouped(truth):
         by_sample: dict[str, list[bool]] = defaultdict(list)
         for one in said:
@@ -66,42 +56,36 @@ def claim_figures(found: Sequence[Judged], library: Library) -> Iterator[Figure]
             "among published claims: what the build dropped is not seen here",
         )  # fmt: skip
     yield from _verifier(truth)
-    yield from _checks(honest, library)
-    yield from _planted(found, library)
+    yield from _checks(honest, readings)
+    yield from _planted(readings)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class _Said:
     """The judgement of a claim that people agree on."""
 
     sample_id: str
-    claim: Claim
+    claim: ClaimFacts
     true: bool
 
 
-def _claims(honest: Sequence[Judged], library: Library) -> Iterator[_Said]:
-    said: dict[tuple[str, str], set[bool]] = defaultdict(set)
-    samples: dict[str, Sample] = {}
+def _claims(honest: Sequence[Judged], readings: Mapping[str, Reading]) -> Iterator[_Said]:
+    by_sample: dict[str, list[Reading]] = defaultdict(list)
     for one in honest:
-        sample = samples.setdefault(one.sample_id, library.sample(one.sample_id))
-        for s, sentence in enumerate(sample.sentences):
-            for c in range(len(sentence.claims)):
-                verdict = _verdict(one, f"{s}.{c}")
-                if verdict != "cannot":
-                    said[one.sample_id, f"{s}.{c}"].add(verdict == "true")
-    for (sample_id, key), verdicts_of in sorted(said.items()):
-        if len(verdicts_of) == 1:
-            s, c = map(int, key.split("."))
-            yield _Said(sample_id, samples[sample_id].sentences[s].claims[c], verdicts_of.pop())
+        by_sample[one.sample_id].append(readings[one.task_id])
+    for sample_id, ones in sorted(by_sample.items()):
+        for claim, *said in zip(ones[0].claims, *(reading.verdicts for reading in ones), strict=True):
+            true = {verdict == "true" for verdict in said if verdict != "cannot"}
+            if len(true) == 1:
+                yield _Said(sample_id, claim, true.pop())
 
 
 def _grouped(truth: Sequence[_Said]) -> list[tuple[str, list[_Said]]]:
     groups: dict[str, list[_Said]] = defaultdict(list)
     for one in truth:
         claim = one.claim
-        witnesses = {_WITNESSES.get(w[:1], "map") if w != "verifier" else w for w in claim.witnesses}
-        names = ["all claims", f"verdict {claim.outcome}", f"kind {claim.kind}", *(f"witness {w}" for w in witnesses)]
-        for name in names:
+        witnesses = (f"witness {name}" for name in claim.witnesses)
+        for name in ("all claims", f"verdict {claim.outcome}", f"kind {claim.kind}", *witnesses):
             groups[name].append(one)
     return sorted(groups.items())
 
@@ -125,13 +109,12 @@ def _verifier(truth: Sequence[_Said]) -> Iterator[Figure]:
         yield Figure.of(_SECTION, "verifier", name, found, sum(n for _, n in counts.values()))
 
 
-def _checks(honest: Sequence[Judged], library: Library) -> Iterator[Figure]:
+def _checks(honest: Sequence[Judged], readings: Mapping[str, Reading]) -> Iterator[Figure]:
     """The checks on whole descriptions against people: does a finding mean a bad sample, and are bad ones found."""
     decided = [held.deciding for held in settled(list(honest)).values() if held.deciding is not None]
     flagged = bad = both = 0
     for one in decided:
-        sample = library.sample(one.sample_id)
-        found, wrong = bool(check_text(sample, "long", sample.description, all_of_it=True)), one.verdict != "accept"
+        found, wrong = readings[one.task_id].flagged, one.verdict != "accept"
         flagged, bad, both = flagged + found, bad + wrong, both + (found and wrong)
     yield Figure.of(
         _SECTION, "checks", "precision: flagged samples that people did not accept", rate(both, flagged), flagged
@@ -139,20 +122,10 @@ def _checks(honest: Sequence[Judged], library: Library) -> Iterator[Figure]:
     yield Figure.of(_SECTION, "checks", "recall: samples not accepted that are flagged", rate(both, bad), bad)
 
 
-def _planted(found: Sequence[Judged], library: Library) -> Iterator[Figure]:
+def _planted(readings: Mapping[str, Reading]) -> Iterator[Figure]:
     """The checks on the very falsehoods that measure people."""
-    tried = caught = 0
-    for one in {one.task_id: one for one in found if one.planted is not None}.values():
-        if one.planted is None or one.sample_id not in library.facts:
-            continue
-        sample = spoilt(library.sample(one.sample_id), one.planted)
-        known = known_of(sample)
-        if known is not None:
-            tried += 1
-            claims = [c for s in sample.sentences for c in s.claims if c.text in one.planted.claims]
-            bare = [c.model_copy(update={"outcome": "not_witnessed", "witnesses": []}) for c in claims]
-            caught += any(judge_claim(claim, known).outcome != "supported" for claim in bare)
+    tried = [reading.caught for reading in readings.values() if reading.caught is not None]
     yield Figure.of(
-        _SECTION, "checks", "planted faults that code would not let pass as witnessed", rate(caught, tried), tried,
-        "the same falsehoods that the annotators were shown",
+        _SECTION, "checks", "planted faults that code would not let pass as witnessed",
+        rate(sum(tried), len(tried)), len(tried), "the same falsehoods that the annotators were shown",
     )  # fmt: skip

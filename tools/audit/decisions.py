@@ -11,6 +11,14 @@ from tools.audit.people import Person
 from tools.audit.queue import LEASE_S
 from tools.audit.records import Decision, canonical, says
 
+_NOT_OPEN: dict[str, str] = {
+    "decided": "it was decided already, perhaps in another tab",
+    "stale": "the dataset was revised, and the sample is not as you saw it",
+    "broken": "the sample cannot be read any more",
+    "withdrawn": "one of the two took their decision back, so that there is nothing to decide between",
+}
+"""Why a task that is not open cannot be decided, by its state."""
+
 
 class ConflictError(Exception):
     """The sample has changed since the person saw it; nothing was recorded. The message says why."""
@@ -77,9 +85,7 @@ def record(
 
 def _check(task: Row[Any], person: Person, decision: Decision) -> None:
     if task.state != "open":
-        raise ConflictError(
-            "it was decided already, perhaps in another tab" if task.state == "decided" else f"the task is {task.state}"
-        )
+        raise ConflictError(_NOT_OPEN[task.state])
     if task.lease_by != person.alias:
         raise ConflictError("the lease ended and somebody else has the task, or it was never yours")
     if task.version != decision.version:

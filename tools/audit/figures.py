@@ -1,10 +1,11 @@
 """The figures of an audit, each with its interval: a flat list, so that page, CSV and JSON say the same."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from itertools import combinations
 from typing import get_args
 
+from pipeline.quantity import quantity
 from tools.audit import agreement
 from tools.audit.annotators import people_figures
 from tools.audit.claim_truth import claim_figures, kind_figures
@@ -14,23 +15,33 @@ from tools.audit.judged import Judged, Settled, judged_of, settled
 from tools.audit.library import Library
 from tools.audit.lots import lots_of
 from tools.audit.plans import all_plans
+from tools.audit.readings import Reading, readings_of
 from tools.audit.records import REASON_WORDS, Figure, ReasonCode, Verdict
 from tools.metrics.intervals import rate
 
 
-def figures_of(desk: Desk, library: Library) -> list[Figure]:
-    """All figures of the audit as it stands."""
+def figures_of(desk: Desk, library: Library, kept: MutableMapping[int, Reading] | None = None) -> list[Figure]:
+    """All figures of the audit as it stands.
+
+    Args:
+        desk: the database.
+        library: the dataset.
+        kept: what was read for an earlier report of the same library (`readings_of`).
+
+    Raises:
+        MachineError: a shard is missing or damaged.
+    """
     found = judged_of(desk, library)
-    samples = settled(found)
+    samples, readings = settled(found), readings_of(found, library, kept)
     return [
         *_pass_rates(samples),
-        *kind_figures(samples, library),
+        *kind_figures(samples, readings),
         *_lots(desk),
         *_reasons(samples),
         *_agreement(samples),
-        *people_figures(found, library),
+        *people_figures(found, readings),
         *_choices(found),
-        *claim_figures(found, library),
+        *claim_figures(found, readings),
     ]
 
 
@@ -41,7 +52,8 @@ def _share(section: str, group: str, name: str, part: int, whole: int, note: str
 def _pass_rates(samples: dict[str, Settled]) -> Iterator[Figure]:
     decided = [one.deciding for one in samples.values() if one.deciding is not None]
     waiting = len(samples) - len(decided)
-    yield from _passing("all", decided, f"{waiting} samples await adjudication and are left out" if waiting else "")
+    left_out = f"without {quantity(waiting, 'sample')} on which people disagree and no lead has decided yet"
+    yield from _passing("all", decided, left_out if waiting else "")
     groups: tuple[tuple[str, Callable[[Judged], str]], ...] = (
         ("queue", lambda one: one.plan),
         ("region", lambda one: one.region),

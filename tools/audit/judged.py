@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import select
 
 from tools.audit import log
-from tools.audit.attention import noticed, spoilt
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import tasks
 from tools.audit.library import Library
@@ -112,22 +111,3 @@ def _deciding(ones: list[Judged]) -> Judged | None:
     if by_lead:
         return by_lead[-1]
     return ones[-1] if len({one.verdict for one in ones}) == 1 else None
-
-
-def has_noticed(one: Judged, library: Library) -> bool | None:
-    """Whether an attention check was passed; None where the decision is about none, or the sample is gone."""
-    if one.planted is None or one.sample_id not in library.facts:
-        return None
-    called_false = [key for key, said in one.payload.get("claims", {}).items() if said == "false"]
-    texts = _claim_texts(one, library) if called_false else {}
-    false = [texts[key] for key in called_false if key in texts]
-    return noticed(one.planted, one.verdict or "accept", one.payload.get("edits", {}).get("long"), false)
-
-
-def _claim_texts(one: Judged, library: Library) -> dict[str, str]:
-    """Texts of the claims as the person saw them, under `SENTENCE.CLAIM`."""
-    sample = library.sample(one.sample_id)
-    sample = spoilt(sample, one.planted) if one.planted else sample
-    return {
-        f"{s}.{c}": claim.text for s, sentence in enumerate(sample.sentences) for c, claim in enumerate(sentence.claims)
-    }

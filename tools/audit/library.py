@@ -1,12 +1,13 @@
 """The samples of the audited dataset: light facts of all, whole samples by id."""
 
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from pipeline.errors import MachineError
@@ -18,6 +19,7 @@ from tools.dataset import Dataset, open_dataset
 
 _KEPT = 128
 """Whole samples in memory, some 0.5 to 2 MB each."""
+_CHIPS = ("panorama", "aerial", "drone", "map")
 _COLUMNS = (
     *("sample_id", "region", "split", "lat", "lon", "captioner", "prompt_set", "model"),
     *("description", "description_short", "description_street"),
@@ -98,10 +100,47 @@ class Library:
                 self._kept.popitem(last=False)
             return sample
 
+    def without_pictures(self, sample_ids: Container[str]) -> Iterator[Sample]:
+        """Samples without the bytes of their pictures and without masks, in the order of the shards.
+
+        One row group is in memory at a time; those without a wanted sample are not read.
+
+        Raises:
+            MachineError: a shard is missing or damaged.
+        """
+        wanted: dict[tuple[str, int], list[Facts]] = defaultdict(list)
+        for facts in self.facts.values():
+            if facts.sample_id in sample_ids:
+                wanted[facts.shard.path, facts.group].append(facts)
+        for shard in self.dataset.manifest.shards:
+            groups = [group for path, group in wanted if path == shard.path]
+            if groups:
+                with self.dataset.shard(shard) as file:
+                    for group in sorted(groups):
+                        table = file.read_row_group(group, columns=_light(file))
+                        rows = table.take([facts.row for facts in wanted[shard.path, group]]).to_pylist()
+                        yield from (_bare(row, shard) for row in rows)
+
     def revised(self) -> "Library | None":
         """The dataset's newer revision, if there is one."""
         newer = open_dataset(self.dataset.store.url)
         return Library(newer) if newer.manifest.digest != self.revision else None
+
+
+def _light(file: pq.ParquetFile) -> list[str]:
+    """The columns of a shard but for the bytes of pictures, and masks."""
+    paths = (file.schema.column(i).path for i in range(len(file.schema)))
+    return [path for path in paths if not path.endswith(".bytes") and ".mask." not in path]
+
+
+def _bare(row: dict[str, Any], shard: ShardEntry) -> Sample:
+    for picture in (row["street"], *(part["image"] for part in (*row["aerial_scales"], *row["other_views"]))):
+        picture["bytes"] = b""
+    cues = [cue | {"mask": None} for cue in row["cues"]]
+    try:
+        return Sample.model_validate(row | dict.fromkeys(_CHIPS) | {"cues": cues})
+    except ValidationError as error:
+        raise MachineError(f"{shard.path}: {row['sample_id']} is no sample: {error}") from error
 
 
 def writer_of(captioner: str, prompt_set: str, model: str | None) -> str:

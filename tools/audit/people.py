@@ -4,8 +4,9 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Row, insert, select, update
 
 from pipeline.errors import ConfigError, Problem
 from tools.audit import log
@@ -13,6 +14,7 @@ from tools.audit.database.opening import Desk
 from tools.audit.database.tables import people
 from tools.audit.records import Role
 
+_MARK = 12
 ALIAS = r"[a-z0-9][a-z0-9_.-]{0,31}"
 
 
@@ -22,6 +24,8 @@ class Person:
 
     alias: str
     role: Role
+    token_mark: str = ""
+    """Start of the token's digest: sessions end when somebody gets a new token. Empty without one."""
 
 
 def enrol(desk: Desk, alias: str, role: Role, *, with_token: bool) -> str:
@@ -61,15 +65,15 @@ def checked_alias(alias: str) -> str:
 def find(desk: Desk, alias: str) -> Person | None:
     """The person of an alias."""
     with desk.reading() as connection:
-        role = connection.execute(select(people.c.role).where(people.c.alias == alias)).scalar()
-    return Person(alias, role) if role is not None else None
+        row = connection.execute(select(people).where(people.c.alias == alias)).first()
+    return _person(row) if row is not None else None
 
 
 def by_token(desk: Desk, token: str) -> Person | None:
     """The person of a token."""
     with desk.reading() as connection:
         row = connection.execute(select(people).where(people.c.token_sha256 == _digest(token))).first()
-    return Person(row.alias, row.role) if row is not None else None
+    return _person(row) if row is not None else None
 
 
 def any_token(desk: Desk) -> bool:
@@ -77,6 +81,10 @@ def any_token(desk: Desk) -> bool:
     with desk.reading() as connection:
         query = select(people.c.alias).where(people.c.token_sha256.is_not(None)).limit(1)
         return connection.execute(query).first() is not None
+
+
+def _person(row: Row[Any]) -> Person:
+    return Person(row.alias, row.role, (row.token_sha256 or "")[:_MARK])
 
 
 def _digest(token: str) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
+from pipeline.quantity import quantity
 from tools.audit import attention, log
 from tools.audit.attention import plant
 from tools.audit.database.opening import Desk
@@ -48,7 +49,7 @@ def make_plan(desk: Desk, library: Library, plan: Plan, alias: str) -> Drawn:
     chosen, notes = _chosen(plan, passing, draw)
     made = [*_judged(plan, chosen, draw), *_attention(plan, library, passing, chosen, draw, notes)]
     made += _other_questions(plan, library, chosen, draw, notes)
-    draw.shuffle(made)
+    made = _in_order(made, draw)
     counts: dict[str, int] = defaultdict(int)
     for task in made:
         counts[task.pop("kind")] += 1
@@ -98,13 +99,16 @@ def _chosen(plan: Plan, passing: list[Facts], draw: random.Random) -> tuple[list
         found, notes = [], []
         for region, lot in _grouped(passing, lambda facts: facts.region):
             if len(lot) < plan.lot_size:
-                notes.append(f"region {region} has {len(lot)} samples, fewer than n = {plan.lot_size}: all are judged")
+                there = quantity(len(lot), "sample")
+                notes.append(f"region {region} has {there}, fewer than n = {plan.lot_size}: all of it is judged")
             found += draw.sample(lot, min(len(lot), plan.lot_size))
         return found, notes
     wanted = min(plan.samples or len(passing), len(passing))
     notes = []
     if plan.samples is not None and wanted < plan.samples:
-        notes.append(f"{len(passing)} samples pass the filters, fewer than the {plan.samples} asked for")
+        notes.append(
+            f"the filters let {quantity(len(passing), 'sample')} through, fewer than the {plan.samples} asked for"
+        )
     if plan.method == "random":
         return draw.sample(passing, wanted), notes
     groups = [group for _, group in _grouped(passing, lambda f: (f.region, f.split, f.writer))]
@@ -152,6 +156,18 @@ def _task(plan: Plan, facts: Facts, kind: str, question: Question, **values: Any
     }
 
 
+def _in_order(made: Sequence[dict[str, Any]], draw: random.Random) -> list[dict[str, Any]]:
+    """Tasks in an order that is drawn, but of one sample the choices come first: who has judged it knows the answer."""
+    ordered = draw.sample(made, len(made))
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, task in enumerate(ordered):
+        places[task["sample_id"]].append(i)
+    for at in places.values():
+        for i, task in zip(at, sorted((ordered[i] for i in at), key=lambda t: t["question"] == "judge"), strict=True):
+            ordered[i] = task
+    return ordered
+
+
 def _judged(plan: Plan, chosen: list[Facts], draw: random.Random) -> Iterator[dict[str, Any]]:
     gold = set(plan.gold)
     twice = set(draw.sample(range(len(chosen)), round(plan.double_share * len(chosen))))
@@ -184,7 +200,7 @@ def _attention(
             shown = text_digest(attention.spoilt(sample, planted))
             yield _task(plan, facts, "attention", "judge", planted=planted.model_dump_json(), text_sha256=shown)
     if reused:
-        notes.append(f"{reused} attention checks use samples that are judged as well: nobody gets both")
+        notes.append(f"of samples that are judged as well, by somebody else: {quantity(reused, 'attention check')}")
     if made < wanted:
         notes.append(f"{made} of {wanted:.0f} attention checks: nothing could be made untrue in more samples")
 
@@ -205,4 +221,4 @@ def _other_questions(
             else:
                 few += 1
     if few:
-        notes.append(f"{few} questions left out: the split has too few places that do not overlap")
+        notes.append(f"{quantity(few, 'question')} left out: the split has too few places that do not overlap")

@@ -31,6 +31,8 @@ _ADJUDICATED = {"adjudicate": "judge"}
 """Who adjudicates judges: nobody does both to a sample."""
 LEASE_S = 600.0
 """How long a task is kept for the person who got it."""
+FURTHEST_S = 2 * LEASE_S
+"""A lease that seems to end later than so long from now was given before the clock was set back: it is over."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class Progress:
     lots: list[Lot]
 
 
-def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> list[Row[Any]]:
+def take(
+    desk: Desk, person: Person, *, count: int, plan: str | None = None, without: Sequence[str] = ()
+) -> list[Row[Any]]:
     """The next tasks for a person, leased to them: those first that they hold already, to go on where they left.
 
     Args:
@@ -55,10 +59,11 @@ def take(desk: Desk, person: Person, *, count: int, plan: str | None = None) -> 
         person: for whom.
         count: how many at most: the one to show and those to load ahead.
         plan: only of this queue: a plan's name, or `DISAGREEMENTS`.
+        without: none of these task ids.
     """
     with desk.writing() as connection:
         now = desk.clock()
-        free = and_(_free(person, now, lots_by_plan(connection)), _in_queue(plan))
+        free = and_(_free(person, now, lots_by_plan(connection)), _in_queue(plan), tasks.c.task_id.not_in(without))
         query = select(tasks).where(free).order_by(tasks.c.plan, tasks.c.position, tasks.c.task_id)
         held = tasks.c.lease_by == person.alias
         found: list[Row[Any]] = []
@@ -95,14 +100,24 @@ def _in_queue(plan: str | None) -> ColumnElement[bool]:
 def _free(person: Person, now: float, lots: Mapping[str, Sequence[Lot]]) -> ColumnElement[bool]:
     """Tasks that the person may be given: none of a lot that is decided.
 
-    Nobody judges a sample twice, neither blind nor beside its spoilt twin; of two who disagree none adjudicates. Each
-    is looked up by an index for each task: `NOT IN` pairs of columns makes SQLite read all that is excluded each time.
+    Nobody judges a sample twice, neither blind nor beside its spoilt twin; of two who disagree none adjudicates. Who
+    has judged a sample has seen where it is, and is not asked to find it. Each is looked up by an index for each task:
+    `NOT IN` pairs of columns makes SQLite read all that is excluded each time.
     """
     other = tasks.alias()
     same = and_(other.c.sample_id == tasks.c.sample_id, _judging(other) == _judging(tasks))
     decided = exists().where(same, other.c.decided_by == person.alias, other.c.state == "decided")
-    held = exists().where(same, other.c.lease_by == person.alias, other.c.lease_until >= now)
+    held = exists().where(same, other.c.lease_by == person.alias, _runs(other, now))
+    judged = exists().where(
+        other.c.sample_id == tasks.c.sample_id,
+        _judging(other) == "judge",
+        other.c.decided_by == person.alias,
+        other.c.state == "decided",
+    )
     skipped = exists().where(skips.c.task_id == tasks.c.task_id, skips.c.alias == person.alias)
+    # Who passed a disagreement on has read what both say of the sample, and does not judge it blind in another queue.
+    passed_on = and_(skips.c.task_id == other.c.task_id, skips.c.alias == person.alias)
+    told = exists().where(same, tasks.c.question == "judge", other.c.question == "adjudicate", passed_on)
     closed = {name: [lot.name for lot in found if lot.outcome != "open"] for name, found in lots.items()}
     in_closed = [
         and_(tasks.c.plan == name, tasks.c.region.in_(regions), tasks.c.question == "judge")
@@ -110,15 +125,21 @@ def _free(person: Person, now: float, lots: Mapping[str, Sequence[Lot]]) -> Colu
         if regions
     ]
     mine = tasks.c.lease_by == person.alias
-    left = or_(tasks.c.lease_by.is_(None), tasks.c.lease_until < now)
+    left = or_(tasks.c.lease_by.is_(None), ~_runs(tasks, now))
     return and_(
         tasks.c.state == "open",
         or_(mine, and_(left, ~held)),
-        *([] if person.role == "lead" else [tasks.c.question != "adjudicate"]),
+        ~told if person.role == "lead" else tasks.c.question != "adjudicate",
         ~decided,
+        or_(_judging(tasks) == "judge", ~judged),
         ~skipped,
         *(~lot for lot in in_closed),
     )
+
+
+def _runs(table: FromClause, now: float) -> ColumnElement[bool]:
+    """Whether the lease of a task has not ended."""
+    return table.c.lease_until.between(now, now + FURTHEST_S)
 
 
 def _judging(table: FromClause) -> ColumnElement[str]:

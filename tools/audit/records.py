@@ -25,6 +25,8 @@ NONE_OF_THEM = -1
 """Choice of the questions `which` and `alike`: can't tell, or none is alike."""
 NOTE_LENGTH = 5_000
 """Characters that a note may have."""
+MOST_MS = 86_400_000
+"""Milliseconds that a task may have taken: a day. Who left the page open for longer was not at work."""
 TOKEN_LIMITS: dict[Variant, int] = {"long": 300, "short": 77, "street": 300}
 """CLIP tokens that an edited text may have, start and end marks included."""
 COLUMNS: dict[Variant, str] = {
@@ -109,7 +111,7 @@ class Decision(_Value):
     """Verdicts by claim, under `SENTENCE.CLAIM` (indexes)."""
     reasons: list[ReasonCode] = []
     note: Annotated[str, StringConstraints(max_length=NOTE_LENGTH)] = ""
-    ms: Annotated[int, Field(ge=0, le=86_400_000)] = 0
+    ms: Annotated[int, Field(ge=0, le=MOST_MS)] = 0
     """Time on the task, milliseconds."""
 
     @model_validator(mode="after")

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from schemas.records import Sample
-from tools.audit.attention import spoilt
+from tools.audit.attention import is_there, spoilt
 from tools.audit.library import Library
 from tools.audit.records import Planted, text_digest
 
@@ -39,7 +39,7 @@ def is_current(task: Row[Any], library: Library) -> bool:
     if not task.planted:
         return bool(library.facts[task.sample_id].text_sha256 == task.text_sha256)
     sample, planted = library.sample(task.sample_id), Planted.model_validate_json(task.planted)
-    if planted.before and planted.before not in {sentence.text for sentence in sample.sentences}:
-        return False  # the sentence that was made untrue is there no more
+    if not is_there(sample, planted):
+        return False
     shown: str = text_digest(spoilt(sample, planted))
     return shown == str(task.text_sha256)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from pipeline.quantity import quantity
+
 
 class _OpensByDefault(TyperGroup):
     """`geoscribe audit DATASET` is short for `geoscribe audit open DATASET`."""
@@ -162,7 +164,7 @@ def apply(
         out.write_text(made.model_dump_json(indent=1) + "\n", encoding="utf-8")
     for note in notes:
         print(note)
-    print(f"decisions: {out} ({len(made.edited)} samples edited, {len(made.rejected)} rejected)")
+    print(f"decisions: {out} ({quantity(len(made.edited), 'sample')} edited, {len(made.rejected)} rejected)")
 
 
 @audit_app.command()
@@ -194,7 +196,7 @@ def export(
     with writing(out):
         count = write(items_of(rows, library), out, pictures)
     left_out = "".join(f"; {number} left out: {why}" for why, number in sorted(others.items()))
-    print(f"{tool.value}: {out} ({count} tasks{left_out})")
+    print(f"{tool.value}: {out} ({quantity(count, 'task')}{left_out})")
 
 
 @audit_app.command("import")
@@ -243,7 +245,7 @@ def verify_log(where: Where, database: Database = None) -> None:
         faults, head = log.verify(connection), log.head(connection)
     for fault in faults:
         print(fault)
-    print(f"{len(faults)} faults" if faults else f"sound; the last hash is {head}")
+    print(quantity(len(faults), "fault") if faults else f"sound; the last hash is {head}")
     if faults:
         raise typer.Exit(1)
 

@@ -4,8 +4,10 @@ import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from textwrap import wrap
 
-from rich.console import Group
+from rich.cells import cell_len, set_cell_size
+from rich.console import ConsoleDimensions, Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -14,6 +16,7 @@ from pipeline.engine.counts import Counts
 from pipeline.engine.progress import SITES, Progress, StageProgress
 from pipeline.net import traffic
 from pipeline.net.outages import paused
+from pipeline.quantity import quantity
 from pipeline.stages import STAGES
 from tools.cli.console import plain_console
 from tools.cli.rates import Rates
@@ -22,6 +25,8 @@ PLAIN_EVERY_S = 60.0
 _NAMES = (SITES, *(stage.name for stage in STAGES))
 _PROVIDERS = 5
 """Providers that are shown, the busiest ones."""
+_BETWEEN = 2
+"""Blanks between two columns of the regions."""
 
 Traffic = Mapping[str, Mapping[str, int]]
 
@@ -40,7 +45,7 @@ def progress_display() -> Iterator[Callable[[Progress], None]]:
     table = LiveTable()
     with Live(console=console, refresh_per_second=4, transient=True) as live:
         yield lambda progress: live.update(
-            table.render(progress, traffic.counted(), paused(), console.height, time.monotonic())
+            table.render(progress, traffic.counted(), paused(), console.size, time.monotonic())
         )
 
 
@@ -80,47 +85,51 @@ class PlainProgress:
 
 
 class LiveTable:
-    """Regions that are worked on, totals, and providers; never higher than the terminal."""
+    """Regions that are worked on, totals, and providers; never larger than the terminal."""
 
     def __init__(self) -> None:
         self._rates = Rates()
 
-    def render(self, progress: Progress, asked: Traffic, held: Mapping[str, str], height: int, now: float) -> Group:
+    def render(
+        self, progress: Progress, asked: Traffic, held: Mapping[str, str], size: ConsoleDimensions, now: float
+    ) -> Group:
         """The renderable to show.
 
         Args:
             progress: of the build.
             asked: requests and bytes by provider.
             held: why hosts are paused.
-            height: rows of the terminal.
+            size: of the terminal.
             now: monotonic seconds.
         """
         counts = _sites(progress)
         for name, of in asked.items():
             counts["requests", name], counts["bytes", name] = of.get("requests", 0), of.get("bytes", 0)
         self._rates.note(now, counts)
-        totals = [Text(_stage_words(name, one, self._rates)) for name, one in _totals(progress).items()]
+        words = [_stage_words(name, one, self._rates) for name, one in _totals(progress).items()]
+        totals = [Text(line) for said in words for line in wrap(said, size.width)]
         pauses = [
             Text(f"paused: {host}: {why}", style="bold yellow", no_wrap=True, overflow="ellipsis")
             for host, why in sorted(held.items())[:_PROVIDERS]
         ]
         below: list[Table | Text] = [*totals, *([self._providers(asked)] if asked else []), *pauses]
         taken = len(totals) + (min(len(asked), _PROVIDERS) + 1 if asked else 0) + len(pauses)
-        return Group(self._regions(progress, max(1, height - taken - 3)), *below)
+        return Group(self._regions(progress, max(1, size.height - taken - 3), size.width), *below)
 
-    def _regions(self, progress: Progress, rows: int) -> Table:
+    def _regions(self, progress: Progress, rows: int, width: int) -> Table:
         """The regions on which most is being done, then those that are not finished."""
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        table.add_column("region", no_wrap=True)
-        for column in (*_NAMES, "failed", "sites/min"):
-            table.add_column(column, justify="right", no_wrap=True)
         regions = dict.fromkeys(region for region, _ in progress)
         rate = {r: max(self._rates.per_s(("sites", r, name)) for name in _NAMES[1:]) for r in regions}
         order = sorted(regions, key=lambda region: (_finished(progress, region), -rate[region]))
-        for region in order[:rows]:
-            cells = [_cell(name, progress.get((region, name))) for name in _NAMES]
-            failed = sum(sum(progress[region, n].counts.failed.values()) for n in _NAMES if (region, n) in progress)
-            table.add_row(region, *cells, f"{failed:,}" if failed else "-", f"{rate[region] * 60:.0f}")
+        lines = [(region, *_region_cells(progress, region, rate[region])) for region in order[:rows]]
+        header = ("region", *_NAMES, "failed", "sites/min")
+        numbers = sum(max(map(cell_len, column)) + _BETWEEN for column in list(zip(header, *lines, strict=True))[1:])
+        room = max(len(header[0]), width - numbers)  # a long name is cut off before any number is
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for column in header:
+            table.add_column(column, justify="left" if column == header[0] else "right", no_wrap=True)
+        for name, *cells in lines:
+            table.add_row(name if cell_len(name) <= room else set_cell_size(name, room - 1) + "…", *cells)
         rest = order[rows:]
         if rest:
             done = sum(_finished(progress, region) for region in rest)
@@ -164,7 +173,7 @@ def _stage_words(name: str, stage: StageProgress, rates: Rates) -> str:
     words = f"{name}: {stage.units_done:,} of {stage.units:,} {what}"
     failed = sum(stage.counts.failed.values())
     if failed:
-        words += f", {failed:,} sites failed"
+        words += f", {quantity(failed, 'site')} failed"
     if stage.units_done >= stage.units:
         return words + ", done"
     per_min = rates.per_s(("sites", name)) * 60
@@ -179,6 +188,12 @@ def _left(stage: StageProgress, units_per_s: float) -> str:
         if seconds > 1.5 * size:
             return f"about {seconds / size:.0f} {name} left"
     return f"about {seconds:.0f} s left"
+
+
+def _region_cells(progress: Progress, region: str, per_s: float) -> list[str]:
+    failed = sum(sum(progress[region, n].counts.failed.values()) for n in _NAMES if (region, n) in progress)
+    cells = [_cell(name, progress.get((region, name))) for name in _NAMES]
+    return [*cells, f"{failed:,}" if failed else "-", f"{per_s * 60:.0f}"]
 
 
 def _finished(progress: Progress, region: str) -> bool:

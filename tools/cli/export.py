@@ -7,6 +7,7 @@ import typer
 import yaml
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.quantity import quantity
 from tools.export.formats import FORMATS
 
 
@@ -25,13 +26,14 @@ def export(
     from tools.export.settings import format_of
 
     target = write(open_dataset(dataset), out, format_of(form, _given(settings or [])))
-    print(f"{target.taken} samples exported to {out}")
+    print(f"{quantity(target.taken, 'sample')} exported to {out}")
     for reason, count in sorted(target.reasons.items()):
         print(f"{count} left out: {reason}")
     forbidden = target.manifest.counts.not_redistributable
     if forbidden:
         print(
-            f"{forbidden} samples of the dataset have pictures that may not be passed on: keep the export to yourself"
+            f"the dataset has {quantity(forbidden, 'sample')} with pictures that may not be passed on: keep the "
+            "export to yourself"
         )
 
 

@@ -19,6 +19,7 @@ import typer
 from pipeline.boundary import last_line
 from pipeline.errors import BuildStopped, ConfigError, MachineError, one_line
 from pipeline.net import redact
+from pipeline.quantity import quantity
 from tools.cli.as_json import JsonOption, print_json
 from tools.cli.audit import audit_app
 from tools.cli.building import ConfigArgument, build, plan, publish, retry
@@ -101,7 +102,7 @@ def verify(
         raise typer.Exit(wrong)
     for fault in faults:
         print(fault)
-    print(f"{dataset}: {len(faults)} faults" if faults else f"{dataset}: sound")
+    print(f"{dataset}: {quantity(len(faults), 'fault')}" if faults else f"{dataset}: sound")
     if faults:
         print("to replace damaged files of a build of yours, remove them and build again: only what is missing is made")
     if leaks is not None:
@@ -215,7 +216,7 @@ def main() -> None:
         app(prog_name="geoscribe")  # also as `python -m tools.cli.main`: shells complete it by this name
     except ConfigError as error:
         count = len(error.problems)
-        print(f"configuration error ({count} problem{'s' if count > 1 else ''}):", file=sys.stderr)
+        print(f"configuration error ({quantity(count, 'problem')}):", file=sys.stderr)
         for problem in error.problems:
             print(f"  {problem}", file=sys.stderr)
         sys.exit(BAD_INPUT)

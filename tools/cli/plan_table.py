@@ -4,6 +4,7 @@ from pipeline.config.build import Build, sampling_of
 from pipeline.engine.measuring import Measured
 from pipeline.engine.plans import Plan
 from pipeline.publishing.division import MOST_LOST
+from pipeline.quantity import quantity
 from tools.cli.console import plain_table, print_table, size_words, table_console
 
 
@@ -70,13 +71,13 @@ def _totals(build: Build, plan: Plan, measured: Measured | None, cores: int) -> 
     at_photos = all(sampling_of(build, region).method == "imagery" for region in build.regions)
     described = sum(region.described for region in plan.regions)
     return [
-        f"{build.name}: {plan.sites:,} sites in {len(plan.regions):,} region(s)",
+        f"{build.name}: {quantity(plan.sites, 'site')} in {quantity(len(plan.regions), 'region')}",
         f"requests:     {network:,} at most, {plan.days:.2f} days until the slowest provider is done",
         f"to download:  {size_words(sum(source.bytes for source in plan.sources))}",
         f"workspace:    {size_words(plan.workspace_bytes)}",
         f"to publish:   {size_words(plan.dataset_bytes)}",
         *_cpu(plan, measured, cores),
-        f"OCR:          {plan.views:,} views, {plan.ocr_gpu_hours:,.1f} GPU hours on a GPU",
+        f"OCR:          {quantity(plan.views, 'view')}, {plan.ocr_gpu_hours:,.1f} GPU hours on a GPU",
         f"model calls:  {calls}",
         *_money(build, plan),
         "assumptions (change them under `assumptions`):",
@@ -98,7 +99,7 @@ def _cpu(plan: Plan, measured: Measured | None, cores: int) -> list[str]:
         return ["CPU:          not measured on this machine (`geoscribe plan CONFIG --measure` runs five sites)"]
     total = sum(plan.cpu_hours.values())
     return [
-        f"CPU:          {total:,.1f} hours of a core, by {measured.sites} sites on {measured.machine}",
+        f"CPU:          {total:,.1f} hours of a core, by {quantity(measured.sites, 'site')} on {measured.machine}",
         *(f"  {stage:12}{h:,.1f} hours, {measured.cpu_s[stage]:.2f} s a site" for stage, h in plan.cpu_hours.items()),
         f"days:         {plan.days_at(cores):.2f} with {cores} cores",
     ]

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.quantity import quantity
+
 DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="Folder or URL of a published dataset.")]
 
 
@@ -16,12 +18,13 @@ def take_down_from(dataset: str, revise: Path, *, unmatched: bool) -> None:
     from pipeline.storage import open_store
 
     listed = read_takedown(revise)
+    open_store(dataset, where="DATASET", read_only=True)  # a mistaken path is not made
     done = take_down(open_store(dataset, where="DATASET"), listed, unmatched=unmatched)
     print(f"revision {done.manifest.revision} ({done.manifest.digest}) of {dataset} is in force")
-    print(f"{len(done.removed)} samples taken down, {done.manifest.counts.published} left")
+    print(f"{quantity(len(done.removed), 'sample')} taken down, {done.manifest.counts.published} left")
     for sample_id in done.removed:
         print(f"  {sample_id}")
-    print(f"{done.files_removed} files of older revisions removed")
+    print(f"{quantity(done.files_removed, 'file')} of older revisions removed")
     print("before the next `geoscribe build`, name the list under publish.takedown in the build file")
 
 
@@ -65,7 +68,7 @@ def subset(
         ]
         raise ConfigError(problems) from error
     done = write(open_dataset(dataset), open_store(out, where="OUT"), selection)
-    print(f"{done.manifest.counts.published} samples written to {out}, {done.left_out} left out")
+    print(f"{quantity(done.manifest.counts.published, 'sample')} written to {out}, {done.left_out} left out")
 
 
 class Splits(StrEnum):
@@ -94,8 +97,8 @@ def merge(
     joined = name or "-".join(one.manifest.name for one in opened)[:63].rstrip("-")
     done = write(opened, open_store(out, where="OUT"), joined, keep_splits=splits is Splits.KEEP)
     for one in opened:
-        print(f"{one.manifest.name}: {one.manifest.counts.published} samples")
+        print(f"{one.manifest.name}: {quantity(one.manifest.counts.published, 'sample')}")
     for reason, count in sorted(done.left_out.items()):
         print(f"left out: {count} {reason}")
-    shards = f"{done.copied} shards copied, {len(done.manifest.shards) - done.copied} written anew"
-    print(f"{done.manifest.counts.published} samples written to {out} ({shards})")
+    shards = f"{quantity(done.copied, 'shard')} copied, {len(done.manifest.shards) - done.copied} written anew"
+    print(f"{quantity(done.manifest.counts.published, 'sample')} written to {out} ({shards})")

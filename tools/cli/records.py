@@ -11,6 +11,7 @@ from pipeline.engine.plans import Plan
 from pipeline.engine.workspace import State
 from pipeline.stages import STAGES
 from schemas.reasons import ABOUT, Reason
+from tools.cli.last_run import LastRun
 
 
 def plan_record(build: Build, plan: Plan, measured: Measured | None, cores: int) -> dict[str, Any]:
@@ -67,8 +68,8 @@ def plan_record(build: Build, plan: Plan, measured: Measured | None, cores: int)
     }
 
 
-def state_record(state: State) -> dict[str, Any]:
-    """The state of a workspace, by region and stage."""
+def state_record(state: State, run: LastRun | None) -> dict[str, Any]:
+    """The state of a workspace, by region and stage, and how the last run on it went."""
     last = [s for s in state.stages if s.stage == STAGES[-1].name]
     return {
         "name": state.definition.build.name,
@@ -81,6 +82,14 @@ def state_record(state: State) -> dict[str, Any]:
         "damaged": [file.path for file in state.damaged],
         "regions_without_sites": [note.said for note in state.notes if note.empty],
         "regions_not_drawn": [note.said for note in state.notes if not note.empty],
+        "last_run": {
+            "started_at": run.started_at.isoformat(),
+            "seconds": run.seconds,
+            "ended": run.ended,
+            "busy": busy_record(run.busy) if run.busy is not None else None,
+        }
+        if run is not None
+        else None,
     }
 
 

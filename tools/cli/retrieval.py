@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.quantity import quantity
 from tools.output import writing
 
 if TYPE_CHECKING:
@@ -201,7 +202,8 @@ def explain(
             print(f"{name}: no relevance, its tower has no attention to parts")
         else:
             print(
-                f"{name}: {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) over random orders, {gain.of} samples"
+                f"{name}: {gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f}) over random orders, "
+                f"{quantity(gain.of, 'sample')}"
             )
     write_page(out, found, words, picture)
     print(f"page: {out}")

@@ -17,6 +17,7 @@ from pipeline.errors import ConfigError, MachineError
 from pipeline.net import traffic
 from pipeline.publishing.manifest import package_versions, shareable
 from pipeline.storage import open_store
+from tools.cli.last_run import RUN
 from tools.cli.records import outcome_record
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ class RunRecord:
     @property
     def path(self) -> str:
         """Its path in the workspace: parts that run at once have one each."""
-        return f"run.part-{self.part.number}-of-{self.part.of}.json" if self.part else "run.json"
+        return f"run.part-{self.part.number}-of-{self.part.of}.json" if self.part else RUN
 
     def write(self, ended: str, outcome: Outcome | None = None) -> None:
         """Write the record. A run that was refused wrote nothing, and has none."""

@@ -1,5 +1,7 @@
 """Tables and summaries of plans, states and outcomes."""
 
+from datetime import UTC
+
 from rich.console import Console
 from rich.table import Table
 
@@ -9,9 +11,11 @@ from pipeline.engine.counts import REFERENCES, Counts, ViewCounts
 from pipeline.engine.details import Details
 from pipeline.engine.outcome import Busy
 from pipeline.engine.workspace import State
+from pipeline.quantity import quantity
 from pipeline.stages import PUBLISH, STAGES
 from schemas.reasons import ABOUT, Reason
 from tools.cli.console import plain_table, print_table, table_console
+from tools.cli.last_run import LastRun
 
 
 def print_state(state: State) -> None:
@@ -25,17 +29,27 @@ def print_state(state: State) -> None:
     _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
     _print_views(console, state)
     open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
-    console.print(f"{open_units} units are not finished" if open_units else "all units are finished")
+    console.print(f"{quantity(open_units, 'unit')} not finished" if open_units else "all units are finished")
     undrawn = sum(not note.empty for note in state.notes)
     if undrawn:
-        console.print(f"{undrawn} regions have no units yet, as they could not be drawn")
+        console.print(f"no units yet, as it could not be drawn: {quantity(undrawn, 'region')}")
     if state.stale:
-        console.print(f"{len(state.stale)} tables are superseded (`geoscribe gc` removes them)")
+        console.print(f"{quantity(len(state.stale), 'table')} superseded (`geoscribe gc` removes them)")
     for note in state.notes:
         how = "without sites" if note.empty else "not drawn"
         console.print(f"region {how}: {note.said} (the next build draws it again)", soft_wrap=True, markup=False)
     for file in state.damaged:
         console.print(f"damaged: {file.path} (the next build recreates it)", soft_wrap=True)
+
+
+def print_last_run(run: LastRun) -> None:
+    """Print when the last run began, how it ended, and how busy its stages were."""
+    console = table_console()
+    console.print()
+    began = run.started_at.astimezone(UTC)
+    console.print(f"last run: began {began:%Y-%m-%d %H:%M:%SZ}, {run.seconds:.1f} s, {run.ended}", soft_wrap=True)
+    if run.busy is not None:
+        _print_busy(console, run.busy)
 
 
 def _print_views(console: Console, state: State) -> None:
@@ -74,7 +88,9 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     console.print(f"tables made: {made or 'none, all were up to date'}", soft_wrap=True)
     for stage, counts in outcome.counts.items():
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
-        console.print(f"{stage}: {counts.ok} sites ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True)
+        console.print(
+            f"{stage}: {quantity(counts.ok, 'site')} ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True
+        )
     _explain(console, outcome.total)
     if outcome.busy is not None:
         _print_busy(console, outcome.busy)
@@ -90,7 +106,7 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     for view, seen in outcome.total.views.items():
         if seen.missing:
             why = ", ".join(f"{n} {reason}" for reason, n in sorted(seen.missing.items()))
-            console.print(f"{view} missing at {sum(seen.missing.values())} sites: {why}", soft_wrap=True)
+            console.print(f"{view} missing at {quantity(sum(seen.missing.values()), 'site')}: {why}", soft_wrap=True)
     if outcome.shrinkage is not None:
         console.print(
             f"not published, as the dataset would shrink; {outcome.shrinkage}. {build.dataset} is as it was. Build "

@@ -17,11 +17,12 @@ def status(
         bool, typer.Option("--watch", help="Show progress until all is finished, or until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Show what is done, what failed and why, which views are missing, and what is out of date."""
+    """Show what is done, what failed and why, missing views, what is out of date, and how busy the last run was."""
     from pipeline.engine.workspace import read_state
     from pipeline.storage import open_store
+    from tools.cli.last_run import last_run
     from tools.cli.records import state_record
-    from tools.cli.tables import print_state
+    from tools.cli.tables import print_last_run, print_state
     from tools.cli.watching import watch_state
 
     store = open_store(workspace, where="WORKSPACE", read_only=True)
@@ -29,11 +30,13 @@ def status(
         if as_json:
             raise ConfigError([Problem("--watch", "--json beside it", "one of the two")])
         watch_state(store)
-    state = read_state(store)
+    state, run = read_state(store), last_run(store)
     if as_json:
-        print_json(state_record(state))
-    else:
-        print_state(state)
+        print_json(state_record(state, run))
+        return
+    print_state(state)
+    if run is not None:
+        print_last_run(run)
 
 
 def gc(
@@ -52,7 +55,7 @@ def gc(
     from pipeline.engine.workspace import collect_garbage, discard_replies, garbage, stored_replies
     from pipeline.storage import open_store
 
-    store = open_store(workspace, where="WORKSPACE", read_only=dry_run)
+    store = open_store(workspace, where="WORKSPACE", read_only=True)  # a mistaken path is not made
     if dry_run:
         found = garbage(store)
         for file, size in found:

@@ -106,7 +106,7 @@ class Export(Section, ABC):
     """The pictures that it takes."""
 
     split: AnySplit | None = None
-    """Only samples of this split."""
+    """Only samples of this split; `test` stands for `test_seen` and `test_unseen`."""
 
     def check(self, dataset: Dataset, out: Path) -> None:
         """Refuse what cannot work before anything is written.
@@ -142,7 +142,8 @@ def export(dataset: Dataset, out: Path, form: Export) -> Target:
             if not target.reasons:
                 (folder / LEFT_OUT).unlink()
             if not target.taken:
-                why = ", ".join(f"{count} {reason}" for reason, count in target.reasons.items()) or "it has none"
+                none = f"the split {form.split} has none" if form.split else "the dataset has none"
+                why = ", ".join(f"{count} {reason}" for reason, count in target.reasons.items()) or none
                 raise ConfigError([Problem("export", f"no sample to export ({why})", "a dataset with such samples")])
             folder.replace(out)
     except OSError as error:

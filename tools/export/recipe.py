@@ -14,7 +14,7 @@ from tools.export.base import Export, Table, Target, without_pictures
 
 _PIXELS = {"street", "panorama", "aerial", "drone", "map", "geometry"}
 _FROM_PIXELS = {"street_signatures", "aerial_signatures", "cues", "notes"}
-"""What was measured in pictures: masks, boxes, signatures."""
+"""Measurements of pictures: masks, boxes, signatures."""
 
 
 class Recipe(Export):

@@ -40,7 +40,7 @@ class Claims:
     leaked: tuple[str, ...]
     """Names that give the place away and that nobody can read there."""
     faults: tuple[str, ...]
-    """What is wrong with it, a line each."""
+    """Its faults, a line each."""
 
     @property
     def groundedness(self) -> float | None:

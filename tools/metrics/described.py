@@ -17,7 +17,7 @@ COLUMNS = (
     *(f"other_views.list.element.{name}" for name in (*StreetInfo.model_fields, "truth")),
     *(f"cues.list.element.{name}" for name in Cue.model_fields if name != "mask"),
 )
-"""What `described` reads: everything but pictures and masks."""
+"""Columns that `described` reads: everything but pictures and masks."""
 
 
 @dataclass(frozen=True)

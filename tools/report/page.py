@@ -15,6 +15,7 @@ from PIL import Image
 
 from pipeline.publishing.embargo import PRECEDENCE
 from pipeline.publishing.samples import pictures
+from pipeline.quantity import quantity
 from schemas.reasons import EXPLANATIONS
 from schemas.records import Credit, Sample, Sentence
 from tools.dataset import Dataset
@@ -83,6 +84,7 @@ def render_report(dataset: Dataset) -> str:
     )
     environment.filters |= {"shown": printable, "web_link": web_link, "number": lambda value: f"{value:,}"}
     environment.filters |= {"percent": lambda share: f"{share:.1%}", "ground": _ground, "figure": figure}
+    environment.filters["quantity"] = quantity
     environment.filters["interval"] = lambda e, measure: f"{number(e.low, measure)} to {number(e.high, measure)}"
     anonymiser = dataset.manifest.provenance.get("anonymiser")
     return environment.get_template(_TEMPLATE).render(

@@ -24,7 +24,7 @@ class Trained:
     device: str
     wanted: Input
     config: Retrieval
-    """What it was trained with; datasets and run folder are not known."""
+    """Settings of its training; datasets and run folder are not known."""
 
 
 def load_trained(path: Path, device: Device = "auto") -> Trained:

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import yaml
+from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from pipeline.config.base import Name, Section
@@ -20,7 +21,7 @@ from pipeline.config.strict_yaml import parse_yaml
 from pipeline.errors import ConfigError, Problem
 from tools.retrieval.data.index import Index
 from tools.retrieval.data.select import Reference, Selection
-from tools.retrieval.evaluate.figures import RECALL_AT, Figure, figures, share_figure
+from tools.retrieval.evaluate.figures import RECALL_AT, Figure, figures, mean_figure, share_figure
 from tools.retrieval.evaluate.protocol import LEAST_OVERLAP
 from tools.retrieval.train.config import parse_retrieval
 
@@ -35,7 +36,7 @@ class Study(Section):
     at_once: Annotated[int, Field(ge=1, le=64)] = 1
     """Trainings at a time, each with one thread."""
     references: Annotated[tuple[Reference, ...], Field(min_length=1)] = ("aerial",)
-    """What is searched in the test."""
+    """View that is searched in the test."""
     test: Selection
     blocks: Annotated[int, Field(ge=4, le=12)] = 7
     """H3 resolution of the blocks that intervals are resampled over."""
@@ -49,6 +50,7 @@ class Study(Section):
 class Tested:
     """One training's ranks of the test queries, by reference, and its R@10 on val by epoch."""
 
+    queries: dict[Reference, list[str]]
     ranks: dict[Reference, list[float]]
     chance: dict[Reference, dict[str, float]]
     gallery: dict[Reference, int]
@@ -65,6 +67,8 @@ class Row:
     """R@1, R@5, R@10; a query counts with the mean of its hits over the seeds."""
     spread: dict[Reference, tuple[float, float]]
     """Least and largest R@10 of a single seed."""
+    beyond: dict[Reference, Figure]
+    """R@10 less that of the first row, query by query. Empty for the first row, and where rows have other queries."""
     gallery: dict[Reference, int]
     queries: dict[Reference, int]
     curve: list[tuple[int, float]]
@@ -108,7 +112,9 @@ def run_study(study: Study, base: Path) -> list[Row]:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(study.at_once, mp_context=context) as pool:
         waiting = {name: [pool.submit(_one, study, name, seed, base) for seed in study.seeds] for name in study.rows}
-        return [_row(name, [future.result() for future in futures]) for name, futures in waiting.items()]
+        tested = {name: [future.result() for future in futures] for name, futures in waiting.items()}
+    first = next(iter(tested.values()))
+    return [_row(name, them, first) for name, them in tested.items()]
 
 
 def _raw(study: Study, name: str, seed: int) -> dict[str, Any]:
@@ -150,7 +156,7 @@ def _one(study: Study, name: str, seed: int, base: Path) -> Tested:
     trained = load_trained(config.run / BEST, "cpu")
     text, pictures = model_encoders(trained.model, trained.device, study.references)
     vectors = encode(index, trained.wanted, text, pictures)
-    found: dict[str, dict[Reference, Any]] = {key: {} for key in ("ranks", "chance", "gallery", "blocks")}
+    found: dict[str, dict[Reference, Any]] = {key: {} for key in ("queries", "ranks", "chance", "gallery", "blocks")}
     for reference in study.references:
         gallery = gallery_of(index, reference, block_resolution=study.blocks)
         near = gallery.overlaps if gallery.overlaps is not None else find_overlaps(gallery.chips)
@@ -160,6 +166,7 @@ def _one(study: Study, name: str, seed: int, base: Path) -> Tested:
         shown = vectors[reference].rows_of(gallery.ids, "chips")
         ranks = rank(asked, shown, own, gallery.chips, near.above(LEAST_OVERLAP))
         measured = figures("test", "all", ranks, "ignored", own, gallery.chips, gallery.blocks)
+        found["queries"][reference] = list(gallery.queries)
         found["ranks"][reference] = ranks.ignored.tolist()
         found["chance"][reference] = {figure.name: figure.chance for figure in measured.figures}
         found["gallery"][reference] = measured.gallery
@@ -178,19 +185,25 @@ def _unseen(tested: list[str], seen: Iterable[Index]) -> None:
         raise ConfigError([Problem("test", found, "rows of another split or region")])
 
 
-def _row(name: str, tested: list[Tested]) -> Row:
-    first = tested[0]
-    found, spread = {}, {}
-    for reference in first.ranks:
-        ranks = np.array([one.ranks[reference] for one in tested])
-        blocks = np.array(first.blocks[reference], dtype=np.int64)
-        chance = first.chance[reference]
+def _row(name: str, tested: list[Tested], first: list[Tested]) -> Row:
+    one = tested[0]
+    found, spread, beyond = {}, {}, {}
+    for reference in one.ranks:
+        ranks, blocks = _ranks(tested, reference), np.array(one.blocks[reference], dtype=np.int64)
+        chance = one.chance[reference]
         found[reference] = [
             share_figure(f"R@{k}", (ranks <= k).mean(axis=0), blocks, chance[f"R@{k}"]) for k in RECALL_AT
         ]
         each = (ranks <= RECALL_AT[-1]).mean(axis=1)
         spread[reference] = (float(each.min()), float(each.max()))
-    epochs = [epoch for epoch, _ in first.curve]
-    heights = np.array([[value for _, value in one.curve] for one in tested]).mean(axis=0).tolist()
-    queries = {reference: len(ranks) for reference, ranks in first.ranks.items()}
-    return Row(name, found, spread, first.gallery, queries, list(zip(epochs, heights, strict=True)))
+        if tested is not first and one.queries[reference] == first[0].queries[reference]:
+            gained = (ranks <= RECALL_AT[-1]).mean(axis=0) - (_ranks(first, reference) <= RECALL_AT[-1]).mean(axis=0)
+            beyond[reference] = mean_figure(f"R@{RECALL_AT[-1]}", gained, blocks, 0.0)
+    epochs = [epoch for epoch, _ in one.curve]
+    heights = np.array([[value for _, value in run.curve] for run in tested]).mean(axis=0).tolist()
+    queries = {reference: len(ids) for reference, ids in one.queries.items()}
+    return Row(name, found, spread, beyond, one.gallery, queries, list(zip(epochs, heights, strict=True)))
+
+
+def _ranks(tested: list[Tested], reference: Reference) -> NDArray[np.float64]:
+    return np.array([one.ranks[reference] for one in tested])

@@ -1,9 +1,10 @@
 """Write a study's table as Markdown and its curves as SVG, small enough for the documentation."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tools.output import writing
+from tools.retrieval.data.select import Reference
 from tools.retrieval.evaluate.figures import Figure
 from tools.retrieval.study import Row, Study
 from tools.retrieval.train.curves import chart, drawn
@@ -29,7 +30,8 @@ def as_markdown(study: Study, rows: Sequence[Row], command: str) -> str:
     method = (
         f"Made by `{command}`: {len(study.seeds)} seeds, chosen on val, tested on {told}. Chips that overlap the right "
         "one by over 25 % are left out of its ranking. Intervals (95 %) are resampled over blocks of the test; a query "
-        "counts with the mean of its hits over the seeds."
+        f"counts with the mean of its hits over the seeds. `less {rows[0].name}`: R@10 less that of this row, query by "
+        "query, in points, with its interval."
     )
     lines = [f"# {study.name}", "", method, "", f"![R@10 on val by epoch]({study.name}.svg)"]
     for reference in study.references:
@@ -41,17 +43,23 @@ def as_markdown(study: Study, rows: Sequence[Row], command: str) -> str:
             "",
             f"Text to {reference}: {size}; chance {chances}.",
             "",
-            "| text | R@10 | 95 % | single seeds | times chance | R@5 | R@1 |",
-            "|---|---|---|---|---|---|---|",
-            *(_line(row.name, row.figures[reference], row.spread[reference]) for row in rows),
+            f"| text | R@10 | 95 % | single seeds | times chance | less {first.name} | R@5 | R@1 |",
+            "|---|---|---|---|---|---|---|---|",
+            *(_line(row, reference) for row in rows),
         ]
     return "\n".join(lines) + "\n"
 
 
-def _line(name: str, recall: Sequence[Figure], spread: tuple[float, float]) -> str:
-    one, five, ten = recall
-    interval = "one block" if ten.low is None or ten.high is None else f"{ten.low:.1%} to {ten.high:.1%}"
+def _line(row: Row, reference: Reference) -> str:
+    one, five, ten = row.figures[reference]
+    low, high = row.spread[reference]
+    beyond = row.beyond.get(reference)
+    gained = "" if beyond is None else f"{100 * beyond.value:+.1f}: {_interval(beyond, lambda x: f'{100 * x:+.1f}')}"
     return (
-        f"| {name} | {ten.value:.1%} | {interval} | {spread[0]:.1%} to {spread[1]:.1%} | {ten.value / ten.chance:.1f} "
-        f"| {five.value:.1%} | {one.value:.1%} |"
+        f"| {row.name} | {ten.value:.1%} | {_interval(ten, lambda x: f'{x:.1%}')} | {low:.1%} to {high:.1%} "
+        f"| {ten.value / ten.chance:.1f} | {gained} | {five.value:.1%} | {one.value:.1%} |"
     )
+
+
+def _interval(figure: Figure, told: Callable[[float], str]) -> str:
+    return "one block" if figure.low is None or figure.high is None else f"{told(figure.low)} to {told(figure.high)}"

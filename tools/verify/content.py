@@ -7,15 +7,16 @@ from typing import Any
 
 import pyarrow as pa
 
-from pipeline.publishing.content import SCHEME, ContentHash
+from pipeline.publishing.content import SCHEME, SCHEMES, ContentHash
 
 
 class ShardHash:
     """The hash of rows that are read one row group after the other; `said` is what it should be."""
 
     def __init__(self, said: str) -> None:
-        self._by_row: dict[str, bytes] | None = None if said.startswith(SCHEME) else {}
-        self._by_column = ContentHash()
+        scheme = next((scheme for scheme in SCHEMES if said.startswith(scheme)), None)
+        self._by_row: dict[str, bytes] | None = {} if scheme is None else None
+        self._by_column = ContentHash(scheme or SCHEME)
 
     def add(self, table: pa.Table, rows: list[dict[str, Any]]) -> None:
         """Add a row group, given as a table and as rows."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from pipeline.config.strict_yaml import parse_yaml
 from pipeline.publishing import manifest
 from pipeline.publishing.assemble import JSON_SCHEMA
 from pipeline.publishing.citation import CITATION
@@ -153,7 +154,7 @@ def card_faults(store: Store, whole: Manifest, standing: Standing) -> Iterator[F
             yield Fault(manifest.CARD, None, None, f"has SHA-256 {standing.card}, should have {whole.card_sha256}")
     text = store.read(manifest.CARD).decode(errors="replace")
     try:
-        header = yaml.safe_load(text.split("---\n")[1])
+        header = parse_yaml(text.split("---\n")[1])
         said = {split["name"]: split["num_examples"] for split in header["dataset_info"]["splits"]}
     except (yaml.YAMLError, LookupError, TypeError) as error:
         yield Fault(manifest.CARD, None, None, f"its YAML header cannot be read: {error!r}")

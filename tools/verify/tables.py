@@ -18,6 +18,7 @@ from pipeline.publishing.manifest import Manifest
 from pipeline.publishing.rewrite import distractor_rows
 from pipeline.publishing.split_file import SPLIT_FILE, SplitFile
 from pipeline.publishing.tables import ATTRIBUTION, EXCLUDED, SAMPLES
+from pipeline.quantity import quantity
 from pipeline.storage import Store
 from tools.verify.files import Fault
 
@@ -71,7 +72,10 @@ def _distractors_of(
             rows = [r for g in range(opened.num_row_groups) for r in opened.read_row_group(g, list(_SEEN)).to_pylist()]
         if len(rows) != whole.counts.distractors.get(split):
             yield Fault(
-                path, None, None, f"{len(rows)} rows; the manifest counts {whole.counts.distractors.get(split)}"
+                path,
+                None,
+                None,
+                f"{quantity(len(rows), 'row')}; the manifest counts {whole.counts.distractors.get(split)}",
             )
         known, gone = {one.sample_id for one in placed}, set(whole.removed)
         for number, row in enumerate(rows):
@@ -114,12 +118,16 @@ def _attribution_faults(store: Store, whole: Manifest, path: str) -> Iterator[Fa
         opened = pq.ParquetFile(file, page_checksum_verification=True)
         if "distractor" not in opened.schema_arrow.names:  # earlier revisions credit samples alone
             if opened.metadata.num_rows != pictures:
-                yield Fault(path, None, None, f"has {opened.metadata.num_rows} rows, should have {pictures}")
+                yield Fault(
+                    path, None, None, f"has {quantity(opened.metadata.num_rows, 'row')}, should have {pictures}"
+                )
             return
         rows = opened.read(columns=[*_CREDITED, "distractor"]).to_pylist()
     samples = sum(not row["distractor"] for row in rows)
     if samples != pictures:
-        yield Fault(path, None, None, f"has {samples} rows of samples, should have {pictures}, one a picture")
+        yield Fault(
+            path, None, None, f"has {quantity(samples, 'row')} of samples, should have {pictures}, one a picture"
+        )
     told = Counter(tuple(row[name] for name in _CREDITED) for row in rows if row["distractor"])
     try:
         chips = [row for _, row in distractor_rows(store, whole, CREDITED_COLUMNS)]

@@ -17,6 +17,7 @@ from pipeline.publishing.formats import read_manifest
 from pipeline.publishing.layout import columns, leaves, shard_schema
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.publishing.samples import pictures
+from pipeline.quantity import quantity
 from pipeline.storage import Store
 from schemas.records import Sample, StreetInfo
 from tools.verify.content import ShardHash
@@ -105,7 +106,7 @@ def _shard_faults(
         if schema_faults:
             return
         if (file.metadata.num_rows, file.num_row_groups) != (shard.rows, shard.row_groups):
-            found = f"{file.metadata.num_rows} rows in {file.num_row_groups} row groups"
+            found = f"{quantity(file.metadata.num_rows, 'row')} in {quantity(file.num_row_groups, 'row group')}"
             yield Fault(shard.path, None, None, f"{found}, should be {shard.rows} in {shard.row_groups}")
         content, ids = ShardHash(shard.content), set[str]()
         damaged = False

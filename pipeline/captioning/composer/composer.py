@@ -10,7 +10,7 @@ from functools import cached_property
 from pipeline.captioning.base import Description, Evidence, prompt_set_of
 from pipeline.captioning.composer.document_planning import PLANS, Plan, select
 from pipeline.captioning.composer.fusion import facts_of
-from pipeline.captioning.composer.legibility import cut_off, notices
+from pipeline.captioning.composer.legibility import cut_off, hidden, notices
 from pipeline.captioning.composer.readings import Readings
 from pipeline.captioning.composer.realisation import Told, tell, tell_short
 from pipeline.captioning.composer.sight import in_sight, names_around, with_sure_directions
@@ -42,7 +42,7 @@ _LEAST_WORDS = config.Grounding().min_words
 class Composer:
     """Writes descriptions by rule, each with choices keyed by the seed and the site."""
 
-    name = "composer 4"
+    name = "composer 6"
     model: str | None = None
     room: int | None = None
 
@@ -88,7 +88,7 @@ class Composer:
         idle = notices(site.cues)
         facts = facts_of(
             [cue for cue in with_sure_directions(site) if cue.cue_id not in idle],
-            Readings(names_around(site), cut_off(site.cues, site.site.views)),
+            Readings(names_around(site), cut_off(site.cues, site.site.views) | hidden(site.cues)),
             site.site.region,
             self._words.nouns,
             self._settings.min_confidence,

@@ -5,26 +5,17 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import cast, get_args
 
+from pipeline.captioning.composer.objects import told_as
 from pipeline.captioning.composer.readings import Readings
 from pipeline.captioning.composer.text_match import Spelling, similarity, spelling
 from pipeline.captioning.language.facts import Fact, Where
 from pipeline.captioning.language.nouns import Noun, Nouns
-from pipeline.captioning.looks import is_sure, own_looks
+from pipeline.captioning.looks import own_looks
 from pipeline.perception.text import publishable
 from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Cue, FactKind, Position
 
 _QUOTED_CHARACTERS = 48
-_HARDER = {"wall": 0.2, "awning": 0.22, "tower": 0.22, "grass": 0.1, "house": 0.1, "building": 0.05}
-"""By how much surer an engine must be of some labels: shop fronts are taken for walls, parasols for awnings, masts for
-towers, shrubs for grass."""
-_COLOURED_WALL = 0.05
-"""The same of a wall with a sure colour, which is no shop front."""
-_MORE_GENERAL = {"grass": "vegetation", "house": "building"}
-"""What else is told, if the engine is sure enough of that: it is true of either."""
-_WITH_LOOK = 0.1
-"""By how much less of what has a sure look but a plain one, which few wrong masks have."""
-_PLAIN = frozenset({"grey", "pale"})
 _Kind = tuple[Noun, tuple[str, ...], Position | None]
 _MARKUP = re.compile(r"[<>{}\[\]|\\`#*_^~=]")
 _RETAIL = re.compile(r"(?!coffee|ice_cream|beverage|barber)(?P<wares>\w+)_(?:store|shop)")
@@ -136,7 +127,7 @@ def things(cues: Iterable[Cue], nouns: Nouns, min_confidence: float) -> list[Fac
     """
     alike: dict[_Kind, list[Cue]] = defaultdict(list)
     for seen in cues:
-        cue = _as_sure(seen, min_confidence)
+        cue = told_as(seen, min_confidence)
         noun = nouns.of(cue) if cue is not None else None
         if cue is not None and noun is not None:
             alike[noun, _looks(cue, nouns), cue.position].append(cue)
@@ -165,16 +156,6 @@ def things(cues: Iterable[Cue], nouns: Nouns, min_confidence: float) -> list[Fac
     return found
 
 
-def _as_sure(cue: Cue, min_confidence: float) -> Cue | None:
-    """An object by its label, by a more general one where the engine is too unsure of that, or None."""
-    harder = {**_HARDER, "wall": _COLOURED_WALL} if _tell_much(cue) else _HARDER
-    plain = -_WITH_LOOK if _tell_much(cue) else 0.0
-    for label in (cue.label, _MORE_GENERAL.get(cue.label)):
-        if label is not None and cue.confidence >= min_confidence + harder.get(label, plain):
-            return cue.model_copy(update={"label": label})
-    return None
-
-
 def _is_building(cue: Cue) -> bool:
     term = vocabulary().get(cue.label)
     return term is not None and term.group == "building"
@@ -199,15 +180,11 @@ def _once(alike: Mapping[_Kind, list[Cue]]) -> dict[_Kind, list[Cue]]:
 
 
 def _looks(cue: Cue, nouns: Nouns) -> tuple[str, ...]:
-    """Words for how an object looks: its colour or the engine's own word, and the colour of lines on it."""
+    """Words for how an object looks: its colour or the engine's own word, and the colours of lines and parts of it."""
     words = [nouns.look(word) for word in own_looks(cue)]
     words += [nouns.part(look) for look in cue.looks if look.kind == "marking"]
+    words.append(nouns.parts([look for look in cue.looks if look.kind == "part"]))
     return tuple(dict.fromkeys(word for word in words if word))
-
-
-def _tell_much(cue: Cue) -> bool:
-    """Whether it has a look that few wrong masks have."""
-    return any(is_sure(look) and look.value not in _PLAIN for look in cue.looks)
 
 
 def _lettering(cue: Cue, kind: str, nouns: Nouns) -> str | None:

@@ -121,14 +121,12 @@ def _may_bear(place: Fact, sign: Fact) -> bool:
 
 
 def _joined(place: Fact, sign: Fact) -> Fact:
-    """A sign with the place that it names; as far off as the place's point on the map, unless its letters are large."""
-    nearer = sign.where.depth == "near" and place.where.depth == "far"
+    """A sign with the place that it names; without a distance, as the place's point lies anywhere in its building."""
     return replace(
         sign,
         cue_ids=(*sign.cue_ids, *place.cue_ids),
         kind="street_sign" if place.kind == "road" else place.kind,
         noun=None if place.kind == "road" else place.noun,
-        where=replace(sign.where, distance_m=None if place.kind == "road" or nearer else place.where.distance_m),
         gloss=sign.gloss or (place.gloss if sign.quote and not sign.quote.isascii() else None),
     )
 

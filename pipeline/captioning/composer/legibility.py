@@ -1,13 +1,22 @@
-"""Which of the texts that were read are no whole signs: words that the border of a view cuts, and lines of a notice."""
+"""Which of the texts that were read are no whole signs: words cut by a border or by a thing before them, notices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.perception import rle
+from pipeline.perception.vocabulary import vocabulary
 from schemas.records import Cue, StreetView
 
 EDGE_SHARE, EDGE_LETTERS = 0.008, 0.5
 """A text nearer to a border than this share of the view's width, or than this many heights of its letters, may go on
 beyond it."""
+HIDING = frozenset({"person", "vehicle", "cycle", "plant"})
+HIDDEN_WIDTH, HIDDEN_SHARE = 0.8, 0.3
+"""Groups of things that stand before signs, and the share of what is beside a text, within so many heights of its
+letters, that one covers where it may hide the rest of the word."""
 NOTICE_LINES = 3
 """So many texts under one another, of up to three lines each, are a notice, a menu or an advertisement: to be read, not
 to be found by."""
@@ -45,6 +54,35 @@ def cut_off(cues: Sequence[Cue], views: Sequence[StreetView]) -> frozenset[str]:
         if min(ends) < margin or min(sides) < EDGE_SHARE * width:
             found.add(cue.cue_id)
     return frozenset(found)
+
+
+def hidden(cues: Sequence[Cue]) -> frozenset[str]:
+    """Ids of the texts at whose end something stands before the rest."""
+    terms, texts = vocabulary(), _texts(cues)
+    read = {cue.view_id for cue, _ in texts}
+    before = [
+        (cue.view_id, rle.decode(cue.mask))
+        for cue in cues
+        if cue.mask is not None and cue.view_id in read and cue.label in terms and terms[cue.label].group in HIDING
+    ]
+    return frozenset(
+        cue.cue_id
+        for cue, box in texts
+        if any(view_id == cue.view_id and _covers_an_end(mask, box) for view_id, mask in before)
+    )
+
+
+def _covers_an_end(mask: NDArray[np.bool_], box: _Box) -> bool:
+    reach = HIDDEN_WIDTH * box.letters
+    if box.right - box.left >= box.bottom - box.top:
+        ends = [(box.left - reach, box.top, box.left, box.bottom), (box.right, box.top, box.right + reach, box.bottom)]
+    else:
+        ends = [(box.left, box.top - reach, box.right, box.top), (box.left, box.bottom, box.right, box.bottom + reach)]
+    for left, top, right, bottom in ends:
+        strip = mask[max(0, round(top)) : max(0, round(bottom)), max(0, round(left)) : max(0, round(right))]
+        if strip.size and strip.mean() >= HIDDEN_SHARE:
+            return True
+    return False
 
 
 def notices(cues: Sequence[Cue]) -> frozenset[str]:

@@ -40,6 +40,8 @@ class Readings:
         words = [word.casefold().replace("\u2019", "'").removesuffix("'s") for word in _LETTERS.findall(text)]
         if not words:  # a house number, a route: no word tells whether it was read well; Hangul is misread as numbers
             return not self._scripts and cue.confirmed and cue.confidence >= _NEARLY_CERTAIN
+        if any(map(str.isdigit, text)) and not (cue.confirmed and cue.confidence >= _NEARLY_CERTAIN):
+            return False  # letters are read by their words, digits by nothing but a second reading
         read = "".join(spelling(text, {}).words)
         if read in self._names:
             return True

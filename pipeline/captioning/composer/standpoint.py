@@ -36,10 +36,13 @@ class Standpoint:
 def standpoint_of(facts: Sequence[Fact], nouns: Nouns) -> tuple[Standpoint | None, list[Fact]]:
     """The standpoint, if the map tells it, and the facts that are left to be said of the surroundings.
 
-    The road that the photos show underfoot is part of the standpoint, unless its looks are to be told.
+    The road that the photos show underfoot is part of the standpoint, unless its looks are to be told. In a park, away
+    from the roads of the map, what engines call one is a walk or a lawn, and is left out.
     """
     standpoint = _standpoint([fact for fact in facts if fact.quote is None and fact.name is None], nouns)
     used = list(standpoint.parts.values()) if standpoint else []
+    if standpoint and "area" in standpoint.parts and not any(_is_driven(fact, nouns) for fact in used):
+        facts = [fact for fact in facts if fact.kind != "object" or fact.noun != nouns.called("object", "road")]
     roads = {fact.noun for fact in used if fact.kind == "road"}
     underfoot = [fact for fact in facts if roads and _is_underfoot(fact, nouns)]
     rest = [
@@ -76,7 +79,7 @@ def _is_around(fact: Fact) -> bool:
 def _standpoint(facts: Sequence[Fact], nouns: Nouns) -> Standpoint | None:
     near = sorted((fact for fact in facts if fact.where.distance_m is not None), key=lambda f: (_metres(f), f.cue_ids))
     walked = [fact for fact in near if fact.kind == "road" and _noun(fact) in nouns.paths]
-    driven = [fact for fact in near if fact.kind == "road" and _noun(fact) not in nouns.paths]
+    driven = [fact for fact in near if _is_driven(fact, nouns)]
     roads = [fact for fact in driven if _metres(fact) <= _ON_ROAD_M]
     path = next((fact for fact in walked if _metres(fact) <= _ON_PATH_M), None)
     spot = next((fact for fact in near if _metres(fact) <= _AT_SPOT_M.get(fact.kind, -1.0) and fact.count == 1), None)
@@ -103,6 +106,10 @@ def _standpoint(facts: Sequence[Fact], nouns: Nouns) -> Standpoint | None:
         if len(found) == len(wanted):
             return Standpoint(shape, found)
     return None
+
+
+def _is_driven(fact: Fact, nouns: Nouns) -> bool:
+    return fact.kind == "road" and _noun(fact) not in nouns.paths
 
 
 def _first(facts: Sequence[Fact]) -> Fact | None:

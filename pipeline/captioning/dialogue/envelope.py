@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipeline.encoding import encoding_of
+
 Ending = Literal["whole", "cut", "declined", "failed", "other"]
 
 DECLINED = "refusal"
@@ -21,7 +23,8 @@ NO_END = "none"
 
 _WHOLE = frozenset(
     {"stop", "stopped", "stop_sequence", "stop_token", "eos", "eos_token", "eos_found", "end_turn", "end_of_turn",
-     "complete", "completed", "finished", "done", NO_END}
+     "complete", "completed", "finished", "done", "s", "im_end", "eot", "eot_id", "end_of_text", "endoftext", "null",
+     NO_END}
 )  # fmt: skip
 _CUT = frozenset(
     {"length", "max_tokens", "max_new_tokens", "max_output_tokens", "max_length", "max_context_length", "model_length",
@@ -40,6 +43,9 @@ _REASONING = ("reasoning_content", "reasoning")
 """Where a message's thoughts stand, by server and version."""
 _MOST_TOKENS = 2**31 - 1
 _DONE = re.compile(r"(?:\s*data:\s*\[DONE\])+")
+_SOLID = re.compile(r"\S")
+_DEEP = 4
+"""Lists and objects within each other in which a text may stand."""
 _LONGEST = 40
 """Characters of a finish reason that are kept."""
 
@@ -63,7 +69,7 @@ class Envelope:
 
 def ending(finish_reason: str) -> Ending:
     """How a reply ended, by the server's word for it, in any of the spellings that servers have."""
-    said = finish_reason.rpartition(".")[2].strip().casefold().replace("-", "_").replace(" ", "_")
+    said = finish_reason.rpartition(".")[2].strip(" <|/>").casefold().replace("-", "_").replace(" ", "_")
     said = said.removeprefix("finish_reason_")
     if said in _WHOLE:
         return "whole"
@@ -80,7 +86,7 @@ def parse(body: bytes) -> Any:
     Raises:
         NoEnvelopeError: there is none, or more than one value.
     """
-    text = body.decode("utf-8-sig", "replace").strip(" \t\r\n\0")
+    text = in_characters(body).strip(" \t\r\n\0")
     if text.startswith(("data:", "event:", ":")):
         return _joined(_events(text))
     value, end = _decoded(text)
@@ -90,6 +96,11 @@ def parse(body: bytes) -> Any:
     return value
 
 
+def in_characters(body: bytes) -> str:
+    """The text of an answer, in whichever encoding of JSON it is, without a byte order mark."""
+    return body.decode(encoding_of(body), "replace").lstrip("\ufeff")
+
+
 def read_envelope(raw: Any) -> Envelope:
     """The first choice of a chat completion.
 
@@ -97,13 +108,13 @@ def read_envelope(raw: Any) -> Envelope:
         NoEnvelopeError: it is none.
     """
     try:
-        choice = raw["choices"][0]
+        choice = min(raw["choices"], key=_index)
         message = choice.get("message") or choice["delta"]  # the form of a stream, which some send in one piece
         text = _text(message.get("content"))
         refusal = message.get("refusal") or _refusal(message.get("content"))
         usage = raw.get("usage")
         said = choice.get("finish_reason")
-    except (LookupError, TypeError, AttributeError) as error:
+    except (LookupError, TypeError, AttributeError, ValueError) as error:
         raise NoEnvelopeError("no choices with a message") from error
     counts = usage if isinstance(usage, dict) else {}
     finish_reason = said.strip()[:_LONGEST] if isinstance(said, str) and said.strip() else NO_END
@@ -125,18 +136,21 @@ def whole_characters(text: str) -> str:
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-def _decoded(text: str) -> tuple[Any, int]:
+def _decoded(text: str, start: int = 0) -> tuple[Any, int]:
     try:
-        return json.JSONDecoder(strict=False).raw_decode(text)
+        return json.JSONDecoder(strict=False).raw_decode(text, start)
     except (ValueError, RecursionError) as error:
         raise NoEnvelopeError(f"no JSON: {error}") from error
 
 
 def _events(text: str) -> Iterator[dict[str, Any]]:
     for block in re.split(r"\r?\n\s*\r?\n", text):
-        data = "\n".join(line[5:].strip() for line in block.splitlines() if line.startswith("data:"))
-        if data and data != "[DONE]":
-            value, _ = _decoded(data)
+        lines = [line[5:].strip() for line in block.splitlines() if line.startswith("data:")]
+        data = "\n".join(line for line in lines if line != "[DONE]")
+        found = _SOLID.search(data)
+        while found:  # one event, or several that no empty line parts
+            value, end = _decoded(data, found.start())
+            found = _SOLID.search(data, end)
             if isinstance(value, dict):
                 yield value
 
@@ -148,17 +162,17 @@ def _joined(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
     usage = None
     for event in events:
         found = event.get("choices")
-        first = found[0] if isinstance(found, list) and found else None
+        first = min(found, key=_index) if isinstance(found, list) and found else None
         if event.get("error") or (isinstance(first, dict) and "message" in first):
             return event
         usage = event.get("usage") or usage
-        if isinstance(first, dict):
+        if isinstance(first, dict) and _index(first) <= 0:
             choices.append(first)
     for choice in choices:
         delta = choice.get("delta")
         for key, piece in delta.items() if isinstance(delta, dict) else ():
-            if isinstance(piece, str):
-                pieces[key].append(piece)
+            if isinstance(piece, str) or key == "content":
+                pieces[key].append(_part(piece, _DEEP))
     ends = [choice.get("finish_reason") for choice in choices]
     last = next((end for end in reversed(ends) if end), None)
     message = {key: "".join(parts) for key, parts in pieces.items()}
@@ -167,20 +181,23 @@ def _joined(events: Iterable[dict[str, Any]]) -> dict[str, Any]:
 
 def _text(content: Any) -> str:
     """A message's text: given as such, or as a list of parts, of which those of thoughts are left out."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, dict) and isinstance(content.get("text"), str):
-        content = [content]
-    if not isinstance(content, list):
-        raise TypeError("content is neither text nor a list")
-    texts = [
-        part if isinstance(part, str) else part.get("text")
-        for part in content
-        if isinstance(part, str) or part.get("type", "text") in ("text", "output_text")
-    ]
-    return "".join(text for text in texts if isinstance(text, str))
+    if content is None or isinstance(content, str):
+        return content or ""
+    known = [part for part in content if isinstance(part, str | list | dict)] if isinstance(content, list) else []
+    if (content and not known) if isinstance(content, list) else not (isinstance(content, dict) and "text" in content):
+        raise TypeError("content is neither text nor a list of parts")
+    return _part(content, _DEEP)
+
+
+def _part(part: Any, deep: int) -> str:
+    """The text of a part; of a list of them, or of one whose text is an object in turn, as some have them."""
+    if isinstance(part, str):
+        return part
+    if isinstance(part, list) and deep:
+        return "".join(_part(each, deep - 1) for each in part)
+    if isinstance(part, dict) and deep and part.get("type", "text") in ("text", "output_text"):
+        return _part(part.get("text", part.get("value")), deep - 1)
+    return ""
 
 
 def _refusal(content: Any) -> str | None:
@@ -190,8 +207,16 @@ def _refusal(content: Any) -> str | None:
     return "".join(text for text in said if isinstance(text, str)) or None
 
 
+def _index(choice: Any) -> int:
+    """Number of a choice; there may be several, and in any order. Those that do not say count as the first."""
+    index = choice.get("index") if isinstance(choice, dict) else None
+    return index if type(index) is int else 0
+
+
 def _count(value: Any) -> int:
-    """A number of tokens; servers give null, fractions and nonsense as well."""
+    """A number of tokens; servers give null, fractions, texts and nonsense as well."""
+    if isinstance(value, str) and value.strip().isdecimal() and len(value) < 20:
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MOST_TOKENS:
         return 0  # NaN compares as false
     return math.ceil(value)

@@ -65,12 +65,14 @@ class ModelClient:
         """The model's reply.
 
         503 and 429 mean a full queue and are waited out, for as long as a reply may take; other faults of the server
-        and broken connections count against `tries`.
+        and broken connections count against `tries`. A server that turns all requests away for so long, or asks for a
+        pause that is longer than an outage may be, is left.
 
         Raises:
             TooLongError, RefusedError: the server will not have this request.
             SiteError: MODEL_UNREACHABLE, at every try.
-            MachineError: no server is up or fit any more.
+            OutageError: no server takes requests.
+            MachineError: no server is fit any more.
         """
         tries, pauses = 0, _pauses(request)
         busy_since: float | None = None
@@ -87,11 +89,17 @@ class ModelClient:
                     server.limit = "max_completion_tokens"
                     continue
                 except BusyError as error:
-                    now = time.monotonic()
+                    now, asked_s = time.monotonic(), error.after_s or 0.0
                     busy_since = busy_since or now
-                    if now - busy_since > self._settings.reply_timeout_s:
+                    if asked_s > self._servers.patience_s:
+                        self._servers.leave(server, f"asks to wait {asked_s:.0f} s ({error})")
+                    elif now - busy_since <= self._settings.reply_timeout_s:
+                        await asyncio.sleep(max(next(pauses), asked_s))  # in its slot: a full queue wants fewer
+                    elif server.replied_at > busy_since:
                         raise SiteError(Reason.MODEL_UNREACHABLE, f"{server.url}: {error}, all the time") from error
-                    await asyncio.sleep(next(pauses))  # in its slot: a full queue wants fewer requests
+                    else:
+                        self._servers.leave(server, f"turns all requests away ({error})")
+                        busy_since = None
                     continue
                 except aiohttp.ClientConnectorError as error:
                     self._servers.down(server, str(error))  # no try: it never got there, and another server may be up
@@ -124,6 +132,7 @@ class ModelClient:
             if isinstance(error, MissedError):
                 raise BrokenError(str(error)) from error
             raise
+        server.replied_at = time.monotonic()
         used = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.completion_tokens}
         traffic.note(server.url, requests=1, **used)
         if home.server is server:

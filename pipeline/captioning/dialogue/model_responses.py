@@ -35,6 +35,9 @@ class LimitNameError(Exception):
 class BusyError(Exception):
     """The server has too much to do."""
 
+    after_s: float | None = None
+    """The seconds that it asks to wait (Retry-After)."""
+
 
 class BrokenError(Exception):
     """The server failed at this request; it may not the next time."""

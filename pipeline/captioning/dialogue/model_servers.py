@@ -38,6 +38,8 @@ class Server:
         self.limit: LimitName = "max_tokens"
         self.falls = 0
         """How often it was down: what it kept before is gone."""
+        self.replied_at = float("-inf")
+        """When its last reply came, by the monotonic clock."""
         self.watcher: asyncio.Task[None] | None = None
 
 
@@ -65,7 +67,7 @@ class Servers:
 
     def __init__(self, settings: Dialogue, session: aiohttp.ClientSession, outage_wait_s: float | None = None) -> None:
         self._settings = settings
-        self._patience_s = settings.reply_timeout_s if outage_wait_s is None else outage_wait_s
+        self.patience_s = settings.reply_timeout_s if outage_wait_s is None else outage_wait_s
         self._session = session
         self._all = [Server(url, settings.at_once) for url in dict.fromkeys(settings.endpoints)]
         self._turn = 0
@@ -102,13 +104,13 @@ class Servers:
             MachineError: none came back within the time that a reply may take, or one came back as another model's.
         """
         try:
-            async with asyncio.timeout(self._patience_s):
+            async with asyncio.timeout(self.patience_s):
                 while self._fault is None and not any(server.up for server in self._all):
                     await self._back.wait()
         except TimeoutError:
             urls = ", ".join(server.url for server in self._all)
             raise OutageError(
-                f"no model server has answered for {self._patience_s:g} s: {urls}. Start them and the "
+                f"no model server has answered for {self.patience_s:g} s: {urls}. Start them and the "
                 "build again; it goes on from here, with all replies that it has"
             ) from None
         if self._fault is not None:
@@ -126,6 +128,18 @@ class Servers:
             server.falls += 1
             self._back.clear()
             server.watcher = asyncio.create_task(self._watch(server))
+
+    def leave(self, server: Server, why: str) -> None:
+        """Leave a server that takes no requests, nor will soon, to the others.
+
+        Raises:
+            OutageError: there is no other.
+        """
+        if not any(other.up for other in self._all if other is not server):
+            raise OutageError(
+                f"{server.url} {why}. Finished work is kept; start the build again when the server takes requests"
+            )
+        self.down(server, why)
 
     async def close(self) -> None:
         """Stop looking."""

@@ -5,9 +5,10 @@ import time
 
 import aiohttp
 
-from pipeline.captioning.dialogue.model_responses import BrokenError, SetUpError, read_answer
+from pipeline.captioning.dialogue.model_responses import BrokenError, BusyError, SetUpError, read_answer
 from pipeline.captioning.dialogue.objections import said
 from pipeline.captioning.dialogue.requests import LimitName, Reply, Request
+from pipeline.net.status import retry_after
 
 MOST_BYTES = 8 * 2**20
 """Limit for a response. A reply of 8,192 tokens is far below."""
@@ -44,7 +45,11 @@ async def send(
         raise SetUpError(
             f"{url} sends elsewhere (HTTP {answer.status}, to {to}): give endpoints in the build file that address"
         )
-    return read_answer(answer.status, body, latency_s, url, request.name, limit=limit)
+    try:
+        return read_answer(answer.status, body, latency_s, url, request.name, limit=limit)
+    except BusyError as error:
+        error.after_s = retry_after({name.lower(): value for name, value in answer.headers.items()})
+        raise
 
 
 async def read_capped(answer: aiohttp.ClientResponse) -> bytes:

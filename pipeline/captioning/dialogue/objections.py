@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.captioning.dialogue.envelope import NoEnvelopeError, parse
+from pipeline.captioning.dialogue.envelope import NoEnvelopeError, in_characters, parse
 from pipeline.net import redact
 
 _SAID = 300
@@ -40,7 +40,7 @@ class Objection:
 
 def read_objection(status: int, body: bytes) -> Objection:
     """Read the objection in an answer."""
-    start = body[: 4 * _WEIGHED].decode("utf-8-sig", "replace").strip()
+    start = in_characters(body[: 4 * _WEIGHED]).strip()
     if start.startswith("<"):
         return Objection(_status(status, None), clean_words(_TAG.sub(" ", start[:_WEIGHED])), "", "", page=True)
     try:

@@ -86,6 +86,7 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
         data |= {"letters": _look(cue, "lettering"), "background": _look(cue, "background")}
     elif cue.kind == "object":
         data |= {"is": "thing", "what": quoted(" ".join((*own_looks(cue), cue.label))), "lines": _look(cue, "marking")}
+        data["parts"] = [quoted(look.value) for look in cue.looks if look.kind == "part"]
     else:
         data |= {"is": "on the map", "what": _mapped(cue.label, quoted(cue.category or "").replace("_", " "))}
         if cue.label not in _NAMELESS:
@@ -98,7 +99,7 @@ def _cue_data(cue: Cue, numbers: Mapping[str, int], heading_deg: float | None) -
     data["metres"] = None if cue.distance_m is None or around else max(1, round(cue.distance_m))
     data["picture"] = numbers.get(cue.view_id) if cue.view_id else None
     data["hidden"] = True if cue.kind == "map" and cue.in_sight is False else None
-    return {key: value for key, value in data.items() if value not in (None, "")}
+    return {key: value for key, value in data.items() if value not in (None, "", [])}
 
 
 def _look(cue: Cue, kind: str) -> str | None:

@@ -67,6 +67,8 @@ def read_as(kind: type[KindT], turn: str, reply: Reply) -> KindT:
         raise BadReplyError(Reason.MODEL_REFUSED, f"turn {turn}: the model declined: {server_words(reply.text)}")
     if end != "whole":
         raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: ended by {reply.finish_reason!r}")
+    if not reply.text.strip():
+        raise BadReplyError(Reason.BAD_REPLY, f"turn {turn}: an empty reply")
     try:
         raw = answer_in(reply.text)
         if _HALF.search(json.dumps(raw, ensure_ascii=False)):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from pipeline.captioning.language.base import Language
 from pipeline.captioning.language.names import verbatim
-from pipeline.captioning.language.quotes import quotations
+from pipeline.captioning.language.quotes import masked_quotations, quotations
 from pipeline.captioning.language.rules import Layout
 from pipeline.captioning.likeness import covered, folded, likeness, same_lettering
 from pipeline.captioning.witnesses import Testimony, ids
@@ -30,6 +30,8 @@ _SAME_SIGN_DEG = 5.0
 """Two readings of one sign lie no further apart than this."""
 _SPOKEN_OF = 0.75
 """Share of a claim's words that one witness must have for its own, to be one for the claim."""
+_LEAST_CAPITALS = 4
+"""Characters of a sign's words that are known for them by their capitals alone."""
 _OF_THE_MAP = frozenset({"map", "name", "road"})
 """Kinds of claim that do not say that a thing is in sight."""
 _LAYOUT_M = 60.0
@@ -87,7 +89,43 @@ def _lettering(claim: Claim, known: Witnesses) -> Claim | None:
         if not alike:
             return None
         by += alike
-    return _found(claim, "supported", by)
+    return _found(claim, "supported", by) if _says_no_more(claim, by, known) else None
+
+
+def _says_no_more(claim: Claim, by: Sequence[Testimony], known: Witnesses) -> bool:
+    """Whether what else is claimed is borne out: the sign's looks and how far off it is; or all that is said of it."""
+    rest = masked_quotations(claim.text)
+    if claim.kind not in ("sign", "name"):
+        return any(_tells(item, rest, claim, known) for item in known.heard)
+    told = known.language.looks(" ".join(item.words for item in by))
+    cited = known.language.looks(" ".join(item.words for item in known.heard if item.id in claim.cites))
+    return all(_may_be_off(item, claim, known) for item in by) and (
+        not told or known.language.looks(rest) <= told | cited
+    )
+
+
+def _tells(item: Testimony, text: str, claim: Claim, known: Witnesses) -> bool:
+    """Whether a witness's own words say most of a claim's text: all its numbers and looks, and where that fits."""
+    language = known.language
+    if not item.lasting or (item.hidden and claim.kind not in _OF_THE_MAP):  # nobody there saw it
+        return False
+    wanted = language.stems(text)
+    words = " ".join((item.words, *item.texts))
+    said = language.stems(words)
+    return (
+        bool(wanted)
+        and len(wanted & said) >= _SPOKEN_OF * len(wanted)
+        and language.looks(text) <= said
+        and language.numbers(text) <= language.numbers(words)
+        and _may_be_off(item, claim, known)
+        and all(map(item.may_be, language.sides(text)))
+    )
+
+
+def _may_be_off(item: Testimony, claim: Claim, known: Witnesses) -> bool:
+    """Whether a thing may be as near or far off as is claimed."""
+    depths = known.language.depths(claim.text)
+    return not depths or item.depth is None or item.depth in depths
 
 
 def _read_otherwise(words: str, signs: Sequence[Testimony], alike: Sequence[Testimony]) -> Testimony | None:
@@ -130,6 +168,8 @@ def _beside(item: Testimony, others: Sequence[Testimony]) -> bool:
 
 def _side(claim: Claim, known: Witnesses) -> Claim | None:
     """A side that is told, against the measured directions of what the claim speaks of."""
+    if claim.kind == "relation":  # the side may be that of one thing from another
+        return None
     sides = known.language.sides(claim.text)
     if not sides or {"left", "right"} <= sides or {"ahead", "behind"} <= sides:
         return None
@@ -142,18 +182,32 @@ def _side(claim: Claim, known: Witnesses) -> Claim | None:
 
 
 def _meant(claim: Claim, known: Witnesses) -> list[Testimony]:
-    """The cues that a claim surely speaks of: those it calls by name, else those it quotes, else those it cites."""
-    names = [item for item in known.heard if item.witness == "map" and verbatim(claim.text, item.texts)[0]]
-    if names:
-        return names
-    quoted = quotations(claim.text)
+    """The cues that a claim surely speaks of: those it calls by name, else those it quotes, else those it cites.
+
+    None where it names or quotes something only to say where another thing is.
+    """
+    mapped = [item for item in known.heard if item.witness == "map"]
+    names = {item.id: verbatim(claim.text, item.texts)[0] for item in mapped}
+    quoted = _quoted(claim, known)
+    mentioned = [*quoted, *(name for found in names.values() for name in found)]
+    if not mentioned:
+        return [item for item in (known.by_id.get(i) for i in claim.cites) if item]
+    if any(known.language.is_landmark(claim.text, words) for words in mentioned):
+        return []
+    return [item for item in mapped if names[item.id]] or [item for signs in quoted.values() for item in signs]
+
+
+def _quoted(claim: Claim, known: Witnesses) -> dict[str, list[Testimony]]:
+    """The signs that a claim quotes, by the words as it has them: in quotation marks, or in the sign's own capitals."""
+    signs = [item for item in known.heard if item.lettering]
+    capitals = [text for item in signs for text in item.texts if text.isupper() and len(text) >= _LEAST_CAPITALS]
+    plain, _ = verbatim(masked_quotations(claim.text), capitals)
     least = known.policy.text_likeness
-    signs = [
-        item
-        for item in known.heard
-        if item.lettering and any(same_lettering(words, text, least) for words in quoted for text in item.texts)
-    ]
-    return signs or [item for item in (known.by_id.get(i) for i in claim.cites) if item]
+    found = {
+        words: [item for item in signs if any(same_lettering(words, text, least) for text in item.texts)]
+        for words in (*quotations(claim.text), *plain)
+    }
+    return {words: items for words, items in found.items() if items}
 
 
 def _layout(claim: Claim, known: Witnesses) -> Claim | None:
@@ -181,17 +235,5 @@ def _spoken_of(claim: Claim, known: Witnesses) -> Claim | None:
         return None
     if quotations(claim.text):  # words on a sign are borne out by who read them, all of them
         return None
-    wanted = known.language.stems(claim.text)
-    numbers = known.language.numbers(claim.text)
-    if not wanted:
-        return None
-    sides = known.language.sides(claim.text)
-    found = []
-    for item in known.heard:
-        if not item.lasting or (item.hidden and claim.kind not in _OF_THE_MAP):  # nobody there saw it
-            continue
-        said = " ".join((item.words, *item.texts))
-        share = len(wanted & known.language.stems(said)) / len(wanted)
-        if share >= _SPOKEN_OF and numbers <= known.language.numbers(said) and all(map(item.may_be, sides)):
-            found.append(item)
+    found = [item for item in known.heard if _tells(item, claim.text, claim, known)]
     return _found(claim, "supported", found) if found else None

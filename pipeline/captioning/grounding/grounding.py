@@ -17,7 +17,7 @@ from pipeline.config.captioning import Grounding
 from schemas.reasons import Reason
 from schemas.records import Claim, Dropped, Note, Sentence, Variant
 
-VERSION = 8
+VERSION = 9
 VARIANTS: tuple[Variant, ...] = ("long", "short", "street")
 _EXACT = frozenset({"sign", "name", "count", "map"})
 """Kinds of claim that `strict` wants a second witness for."""

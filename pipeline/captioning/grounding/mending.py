@@ -61,8 +61,10 @@ def _cut(sentence: Sentence, faults: Sequence[Fault], language: Language) -> Sen
     failed = [fault.claim.text for fault in faults if fault.claim is not None]
     if len(failed) < len(faults):
         return None
-    sound = [claim for claim in sentence.claims if claim.text not in failed]
-    text = language.without(sentence.text, failed, [claim.text for claim in sound]) if sound else None
+    parts = [claim for claim in sentence.claims if claim.text != sentence.text]  # the whole is no clause of its own
+    wrong = [claim.text for claim in parts if claim.text in failed]
+    sound = [claim for claim in parts if claim.text not in failed]
+    text = language.without(sentence.text, wrong, [claim.text for claim in sound]) if sound else None
     if text is None:
         return None
     cited = list(dict.fromkeys(i for claim in sound for i in claim.cites))

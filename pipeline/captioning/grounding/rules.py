@@ -69,16 +69,18 @@ def _region_words(region: str) -> set[str]:
 
 
 def unclaimed(sentence: str, claims: Sequence[Claim], known: Witnesses) -> list[str]:
-    """Quotations, numbers, names and sides of a sentence that are in none of its claims."""
+    """Quotations, numbers, names, sides and relations of things that a sentence has and none of its claims."""
     language = known.language
     said = " ".join(claim.text for claim in claims)
     plain = folded(said)
     names = [text for item in known.heard if item.witness == "map" for text in item.texts]
     claimed = language.numbers(re.sub(r'["\u201c\u201d\u201e]', " ", said))
-    sides = frozenset[str]().union(*(language.sides(claim.text) for claim in claims))
+    sides = frozenset[str]().union(*(language.side_words(claim.text) for claim in claims))
+    relations = frozenset[str]().union(*(language.relations(claim.text) for claim in claims))
     return [
         *(f'"{words}"' for words in quotations(sentence) if folded(words) not in plain),
         *(str(number) for number in sorted(language.numbers(sentence) - claimed)),
         *(name for name in language.names(sentence, names) if folded(name) not in plain),
-        *sorted(language.sides(sentence) - sides),
+        *sorted(language.side_words(sentence) - sides),
+        *sorted(language.relations(sentence) - relations),
     ]

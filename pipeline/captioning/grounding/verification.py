@@ -3,8 +3,9 @@
 The verifier is given plain statements in an order drawn for the site, each for itself: not the text that they are of,
 nor who wrote it. Some are controls: false ones, made from the claims themselves by changing one word (a side, a colour,
 a number, the letters of a sign) or telling of a thing that nothing speaks of; and true ones, on which two sorts of
-witnesses agree: claims, and a few further statements. A false control that a witness bears out is not put; and it
-counts only if the claim that it was made from was confirmed, or its own falsehood would be in doubt.
+witnesses agree: claims, and a few further statements. A false control that a witness bears out is not put, nor is one
+of another side where something like it is known; and it counts only if the claim that it was made from was confirmed,
+or its own falsehood would be in doubt.
 """
 
 import random
@@ -20,6 +21,10 @@ _TRUE_SHARE = 3
 """False controls to each true one."""
 _TO_BE_JUDGED = 2
 """Controls that a site must have for its verifier to be disbelieved by them."""
+_LIKE = 0.5
+"""Share of a statement's words from which a witness speaks of such a thing."""
+_RUN_ON = frozenset({"road", "map"})
+"""Kinds of claim about what leads, as a rule, to the other side as well."""
 _AGREED = 2
 """Sorts of witnesses that make a claim a true control itself."""
 
@@ -58,8 +63,9 @@ def _false(claims: Sequence[Claim], known: Witnesses, draw: random.Random) -> li
     by_kind: dict[ClaimKind, list[Statement]] = {}
     for claim in claims:
         for kind, text in known.language.spoilt(claim.text, draw):
-            # There may be such a thing on the other side as well.
-            if not _witnesses(claim.model_copy(update={"text": text, "cites": []}), known):
+            other = claim.model_copy(update={"text": text, "cites": []})
+            doubtful = kind == "side" and (claim.kind in _RUN_ON or _something_like(other, known))
+            if not doubtful and not _witnesses(other, known):
                 by_kind.setdefault(kind, []).append(Statement(text, kind, False, claim.text))
     evidence = [f"{item.words} {' '.join(item.texts)}" for item in known.heard]
     evidence += [claim.text for claim in claims]
@@ -76,6 +82,16 @@ def _false(claims: Sequence[Claim], known: Witnesses, draw: random.Random) -> li
             if by_kind[kind] and len(chosen) < known.policy.controls:
                 chosen.append(by_kind[kind].pop())
     return chosen
+
+
+def _something_like(claim: Claim, known: Witnesses) -> bool:
+    """Whether a witness tells, in half the claim's words, of something that may lie on its side."""
+    wanted, sides = known.language.stems(claim.text), known.language.sides(claim.text)
+    return any(
+        _LIKE * len(wanted) <= len(wanted & known.language.stems(" ".join((item.words, *item.texts))))
+        and all(map(item.may_be, sides))
+        for item in known.heard
+    )
 
 
 def _witnesses(claim: Claim, known: Witnesses) -> int:

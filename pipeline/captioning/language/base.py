@@ -11,7 +11,7 @@ import random
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
@@ -23,8 +23,8 @@ from pipeline.captioning.language.controls import Swaps
 from pipeline.captioning.language.grammar import Grammar
 from pipeline.captioning.language.names import GAZETTEER, Names, verbatim
 from pipeline.captioning.language.nouns import Nouns
-from pipeline.captioning.language.quotes import masked_quotations
-from pipeline.captioning.language.rules import Check, Layout, Rules, Side
+from pipeline.captioning.language.quotes import MASK, masked_quotations
+from pipeline.captioning.language.rules import Check, Depth, Layout, Rules, Side
 from pipeline.captioning.language.stemming import Stemmer
 from pipeline.digest import digest, digest_file
 from pipeline.perception.instructions import is_instruction
@@ -36,6 +36,7 @@ _FILES = (".py", ".txt", ".yaml")
 
 _WORD = re.compile(r"[^\W\d_][\w'\u2019-]*")
 _ENDS = re.compile(r"[.!?\u2026][\"'\u201d\u201c\u2019)\u00bb\u00ab\u00a7]*(?=\s+\S)")
+_OPENING = ' "\u201c\u201e\u00ab\u00bb\u300c\u300e'
 _MOST_DIGITS = 8
 """Maximum number of digits of a number that counts things."""
 
@@ -58,9 +59,14 @@ class Language:
         self._folder = folder
         self._names = Names(self.rules, folder / "places.txt")
         self._sides = {side: _any_of(patterns) for side, patterns in self.rules.sides.items()}
+        self._relative = _any_of(self.rules.relative)
         self._compass = _any_of(self.rules.compass)
         self._swaps = Swaps(self.rules.swaps, self._sides.values())
         self._layout = {kind: _any_of(patterns) for kind, patterns in self.rules.layout.items()}
+        self._depths = {depth: _any_of(patterns) for depth, patterns in self.rules.depths.items()}
+        self._landmark = re.compile(self.rules.landmark, re.IGNORECASE)
+        self._single = re.compile(self.rules.single, re.IGNORECASE)
+        self._relations = {what: _any_of(patterns) for what, patterns in self.rules.relations.items()}
         words = "|".join(map(re.escape, sorted(self.rules.numbers, key=len, reverse=True)))
         after = "|".join(self.rules.number_endings)
         inflected = rf"(?:(?:{after})\w{{0,2}})?" if after else ""
@@ -70,6 +76,8 @@ class Language:
         self._uncut = re.compile(self.rules.uncut, re.IGNORECASE) if self.rules.uncut else None
         self._rules = [(rule.check, re.compile(rule.pattern, re.IGNORECASE)) for rule in self.rules.rules]
         self._stemmer = Stemmer(self.rules.stems)
+        looks = (word for swap in self.rules.swaps if swap.kind == "look" for group in swap.words for word in group)
+        self._looks = frozenset(stem for word in looks for stem in self._stemmer.stems(word.casefold()))
 
     @cached_property
     def grammar(self) -> Grammar:
@@ -97,13 +105,28 @@ class Language:
         return [part for a, b in pairwise(cuts) if (part := text[a:b].strip())]
 
     def numbers(self, text: str) -> frozenset[int]:
-        """Numbers from two up that a text names outside its quotations, in words or figures."""
-        found = (m[1].casefold() for m in self._numbers.finditer(masked_quotations(text)))
+        """Numbers that a text names outside its quotations, in words or figures; one only where it counts."""
+        plain = masked_quotations(text)
+        found = (m[1].casefold() for m in self._numbers.finditer(plain))
         values = (self.rules.numbers.get(word) or (int(word) if len(word) <= _MOST_DIGITS else 0) for word in found)
-        return frozenset(value for value in values if value > 1)
+        single = {1} if self._single.search(plain) else set[int]()
+        return frozenset({value for value in values if value > 1} | single)
+
+    def looks(self, text: str) -> frozenset[str]:
+        """The stems of the colours, materials and shapes that a text tells outside its quotations."""
+        return self.stems(masked_quotations(text)) & self._looks
+
+    def depths(self, text: str) -> frozenset[Depth]:
+        """Whether something is told to be near the standpoint, or far off."""
+        plain = masked_quotations(text)
+        return frozenset(depth for depth, pattern in self._depths.items() if pattern.search(plain))
 
     def sides(self, text: str) -> frozenset[Side]:
         """Directions from the standpoint that a text speaks of, outside its quotations."""
+        return self.side_words(self._relative.sub(lambda m: MASK * len(m.group()), masked_quotations(text)))
+
+    def side_words(self, text: str) -> frozenset[Side]:
+        """Words of direction in a text outside its quotations, those of turns and of parts of things included."""
         plain = masked_quotations(text)
         return frozenset(side for side, pattern in self._sides.items() if pattern.search(plain))
 
@@ -133,11 +156,14 @@ class Language:
         _, plain = verbatim(masked_quotations(text), names)
         return frozenset(kind for kind, pattern in self._layout.items() if pattern.search(plain))
 
+    def relations(self, text: str) -> frozenset[str]:
+        """How things stand to each other in a text, outside its quotations: `between`, `above`."""
+        plain = masked_quotations(text)
+        return frozenset(what for what, pattern in self._relations.items() if pattern.search(plain))
+
     def stems(self, text: str) -> frozenset[str]:
         """The stems of a text's words, those left out that tell of no thing: articles, prepositions, sides."""
-        words = (word.casefold() for word in re.findall(r"\w+", text))
-        told = (word for word in words if word not in self.rules.function_words)
-        return frozenset(stem for word in told for stem in self._stemmer.stems(word))
+        return _stems(text, self.rules.function_words, self._stemmer)
 
     def names(self, sentence: str, known: Sequence[str]) -> list[str]:
         """Proper names outside quotations: those known, as spelled there, and what has the form of one."""
@@ -150,6 +176,11 @@ class Language:
     def is_place(self, name: str) -> bool:
         """Whether any run of a name's words is a city, a state or a country."""
         return self._names.is_place(name)
+
+    def is_landmark(self, text: str, mention: str) -> bool:
+        """Whether a text mentions something only to say where another thing is: `next to "CAFE"`."""
+        before = [text[: m.start()].rstrip(f"'{_OPENING}") for m in re.finditer(re.escape(mention), text)]
+        return bool(before) and all(self._landmark.search(words) for words in before)
 
     def refers_back(self, sentence: str) -> bool:
         """Whether a sentence speaks of something that one before it named, so that it cannot stand without it."""
@@ -183,8 +214,7 @@ class Language:
             raw: the class.
             look: what an engine says of its looks.
         """
-        noun = self.nouns.called(label, raw)
-        return self.grammar.one(noun, self.nouns.look(look)) if noun else ""
+        return _called(self, label, raw, look)
 
     # ---- What no text may say.
 
@@ -242,3 +272,17 @@ class Language:
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{pattern})" for pattern in patterns), re.IGNORECASE)
+
+
+@lru_cache(maxsize=4_096)
+def _called(language: Language, label: str, raw: str, look: str | None) -> str:
+    """`Language.called`: programs have few classes, and each is looked up for every cue."""
+    noun = language.nouns.called(label, raw)
+    return language.grammar.one(noun, language.nouns.look(look)) if noun else ""
+
+
+@lru_cache(maxsize=4_096)
+def _stems(text: str, without: frozenset[str], stemmer: Stemmer) -> frozenset[str]:
+    """`Language.stems`: each claim of a sample is held against the same words of its witnesses."""
+    words = (word.casefold() for word in re.findall(r"\w+", text))
+    return frozenset(stem for word in words if word not in without for stem in stemmer.stems(word))

@@ -15,7 +15,7 @@ class Swaps:
 
     def __init__(self, swaps: Iterable[Swap], sides: Iterable[re.Pattern[str]]) -> None:
         """Compiles the swaps; `sides` are the patterns of directions from the standpoint."""
-        self._swaps = [(swap.kind, *_compiled(swap)) for swap in swaps]
+        self._swaps = [(swap.kind, re.compile(swap.where, re.IGNORECASE), *_compiled(swap)) for swap in swaps]
         self._sides = list(sides)
 
     def spoilt(self, statement: str, draw: random.Random) -> Iterator[tuple[ClaimKind, str]]:
@@ -23,7 +23,9 @@ class Swaps:
         masked = masked_quotations(statement)
         plain = masked.casefold()  # a word that the statement has already may well be true in another place of it
         sides = [m.span() for pattern in self._sides for m in pattern.finditer(masked)]
-        for kind, pattern, others in self._swaps:
+        for kind, where, pattern, others in self._swaps:
+            if not where.search(masked):
+                continue
             free = {
                 m: [word for word in others[m["word"].casefold()] if word.casefold() not in plain]
                 for m in pattern.finditer(masked)
@@ -46,7 +48,8 @@ def _compiled(swap: Swap) -> tuple[re.Pattern[str], Mapping[str, list[str]]]:
     words = "|".join(re.escape(word) for word in sorted(others, key=len, reverse=True))
     endings = "|".join(map(re.escape, swap.endings))
     unless = f"(?!{swap.unless})" if swap.unless else ""
-    return re.compile(rf"(?<![\w-]){unless}(?P<word>{words})(?:{endings})(?![\w-])", re.IGNORECASE), others
+    after = f"(?:{swap.after})" if swap.after else ""
+    return re.compile(rf"(?<![\w-]){after}{unless}(?P<word>{words})(?:{endings})(?![\w-])", re.IGNORECASE), others
 
 
 def _swappable(kind: ClaimKind, word: tuple[int, int], sides: Sequence[tuple[int, int]]) -> bool:

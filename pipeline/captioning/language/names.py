@@ -83,14 +83,13 @@ class Names:
         end = -1
         for token in _TOKEN.finditer(sentence):
             word = token.group()
-            opens = not sentence[: token.start()].strip(" \"'(" + MASK)
             adjoins = bool(runs) and sentence[end : token.start()] in (" ", " & ", "-")
             if adjoins and (named[-1] or len(runs[-1]) > 1) and word.casefold() in self._rules.connectors:
                 held.append(word)
             elif adjoins and (self._is_capital(word) or word.isdigit()):
                 runs[-1] += [*held, word]
                 held = []
-            elif self._is_capital(word) and (not opens or self._gives_away(word)):
+            elif self._is_capital(word) and (not _opens(sentence, token) or self._gives_away(word)):
                 runs.append([word])
                 named.append(self._is_name(word, sentence[: token.start()]))
                 held = []
@@ -115,9 +114,14 @@ class Names:
         if _is_foreign(word):
             return True
         plain = word.rstrip(".")
-        if plain in self._rules.plain_capitals or re.split("['\u2019]", plain)[0] in self._rules.plain_capitals:
+        if not word[0].isupper() or plain in self._rules.plain_capitals:
             return False
-        return word[0].isupper()
+        return re.split("['\u2019]", plain)[0] not in self._rules.plain_capitals
+
+
+def _opens(sentence: str, token: re.Match[str]) -> bool:
+    """Whether a word is the first of a sentence."""
+    return not sentence[: token.start()].strip(" \"'(" + MASK)
 
 
 def _is_foreign(word: str) -> bool:
@@ -128,7 +132,7 @@ def verbatim(text: str, known: Sequence[str]) -> tuple[list[str], str]:
     """Known names as they stand in a text, the longest first, and the text without them."""
     found = []
     for name in sorted(set(known), key=lambda n: (-len(n), n)):
-        if len(name) < 3 and name.isascii():
+        if name not in text or (len(name) < 3 and name.isascii()):
             continue
         edge = r"(?!\w)" if name[-1:].isascii() else ""
         start = r"(?<!\w)" if name[:1].isascii() else ""

@@ -1,7 +1,7 @@
 """Nouns for classes and map features: the format of a language's `nouns.yaml`."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -39,6 +39,10 @@ class Nouns(Part):
     """By label, for classes that are not listed."""
     looks: dict[str, str] = Field(default_factory=dict)
     """Words for what engines say of looks: an adjective, or `yellow marking` for a road's painted lines."""
+    of_parts: tuple[str, ...] = ()
+    """How colours of a thing's parts are told: one, two and so on."""
+    part_ending: str = ""
+    """Of adjectives there, in place of a `+`."""
     speaks_classes: bool = False
     """Whether a class or an adjective that is not listed is spoken as it is written, if it reads like one: they are
     English."""
@@ -81,6 +85,11 @@ class Nouns(Part):
     def part(self, look: Look) -> str | None:
         """The colour of a part of a thing in the language; None where there are no words for it."""
         return self.looks.get(f"{look.value} {look.kind}")
+
+    def parts(self, looks: Sequence[Look]) -> str | None:
+        """The colours of a thing's parts in the language; None where there are none, or no words for them."""
+        said = [word.replace("+", self.part_ending) for look in looks if (word := self.look(look.value))]
+        return self.of_parts[len(said) - 1].format(*said) if 0 < len(said) <= len(self.of_parts) else None
 
     def speakable(self, plain: str) -> bool:
         """Whether a class or an adjective reads like one: those of a map are whatever its mappers typed."""

@@ -9,6 +9,7 @@ from schemas.records import ClaimKind
 Side = Literal["left", "right", "ahead", "behind"]
 Check = Literal["view", "style", "instruction", "place", "personal", "language", "length"]
 Layout = Literal["roundabout", "rail", "water"]
+Depth = Literal["near", "far"]
 
 
 class Part(BaseModel):
@@ -45,6 +46,10 @@ class Swap(Part):
     """Places in its group beyond which another word makes a statement untrue at first glance."""
     unless: str | None = None
     """Pattern; a word stays where this matches from its beginning."""
+    after: str = ""
+    """Pattern; a word stays unless this stands before it: no pine tree has a `pine chimney` for its like."""
+    where: str = ""
+    """Pattern; a statement that does not match it stays: a street that has lamps on the left has them on the right."""
 
 
 class Stems(Part):
@@ -60,6 +65,8 @@ class Stems(Part):
     """Nouns that a compound is one of where it ends with them: a `Gartenmauer` is a `Mauer`."""
     materials: list[str] = []
     """Words that say of a compound's head what it is of: a `Backsteinmauer` is of `Backstein`."""
+    same: list[list[str]] = []
+    """Groups of words, plurals included, for one thing in the language's several spellings and countries."""
 
 
 class Rules(Part):
@@ -67,10 +74,21 @@ class Rules(Part):
 
     code: str
     sides: dict[Side, list[str]]
+    relative: list[str]
+    """Words like those of `sides` that tell no direction from the standpoint: of a part of a thing (`the left window`),
+    of where something turns or points, of what stands behind another thing."""
     compass: list[str]
     """Directions by the points of the compass."""
     layout: dict[Layout, list[str]]
+    relations: dict[str, list[str]]
+    """How two things stand to each other: patterns by what they say."""
     numbers: dict[str, int]
+    depths: dict[Depth, list[str]]
+    """How near or far off from the standpoint something is, where that is beyond doubt."""
+    landmark: str
+    """What ends before a thing that is mentioned to say where another is: `next to`."""
+    single: str
+    """That there is one of what is counted: `single-storey`. A bare `one` says nothing."""
     number_endings: list[str] = []
     """Word endings that may follow a number: `dreistöckig` tells of three storeys."""
     stems: Stems

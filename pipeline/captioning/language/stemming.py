@@ -16,6 +16,7 @@ class Stemmer:
         self._stems = stems
         self._fold = str.maketrans(stems.fold)
         self._endings = sorted(stems.endings, key=len, reverse=True)
+        self._same = {word: group[0] for group in stems.same for word in group}
         self._materials = {self._bare(self._folded(word)): word for word in stems.materials}
 
     def stems(self, word: str) -> list[str]:
@@ -23,7 +24,7 @@ class Stemmer:
 
         Of a compound its own and its head's; where the rest is what the head is of, the stems of both instead.
         """
-        folded = self._folded(word)
+        folded = self._folded(self._same.get(word, word))
         if self._compound is None or (match := self._compound.match(folded)) is None:
             return [self._bare(folded)]
         head, rest = self._bare(match["head"]), self._bare(match["rest"])

@@ -14,23 +14,24 @@ class DatumLimit(Section):
 
     max_datum_error_m: Annotated[float, Field(ge=0, le=1_000)] | None = 1.0
     """Maximum stated error of the transformation from a GeoTIFF's coordinate system to WGS 84, in metres. Files with a
-    larger one are refused, and files that bring a transformation of their own. `null` accepts any. NAD83 needs 4,
-    NAD83(2011) 2, GDA94 and GDA2020 3."""
+    larger one are refused, and files whose transformation is of unknown accuracy: their own, or none. `null` accepts
+    any. NAD83 needs 4, NAD83(2011) 2, GDA94 and GDA2020 3."""
 
 
 class RasterLook(DatumLimit):
     """How the values of GeoTIFFs become a picture, and what they must be."""
 
     bands: tuple[int, int, int] | None = None
-    """Which bands are red, green and blue (from 1); if left out 1,2,3, or 1,1,1 for a single band."""
+    """Which bands are red, green and blue (from 1). If left out, those that the file calls so, or else 1,2,3, or 1,1,1
+    for a single band."""
     scale: tuple[float, float] | None = None
     """16-bit and float data: the values that become black and white; required for them."""
     nodata: float | None = None
     """The value that stands for no data, where all the bands read have it and the file does not say so."""
     mask: Literal["auto", "file"] | Annotated[int, Field(ge=1, strict=True)] = "auto"
-    """What tells where there is data. `auto`: what the file says, and if it says nothing a last band that holds only 0
-    and its largest value; beyond that, black and white collars count as no data. `file`: what the file says. A number:
-    this band, 0 where there is none."""
+    """Source of the mask of data. `auto`: what the file says, and if it says nothing a last band that holds only 0
+    and its largest value; beyond that, black and white collars and blocks that a sparse file leaves out count as no
+    data. `file`: what the file says. A number: this band, 0 where there is none."""
 
 
 class RasterSource(RasterLook, SourceSection):

@@ -149,7 +149,7 @@ def _read_lock(folder: Path) -> dict[str, str]:
         return {}
     try:
         lock = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise MachineError(f"{path} is damaged ({error}): remove it, if you trust the files beside it") from error
     if not isinstance(lock, dict) or not all(isinstance(value, str) for value in lock.values()):
         raise MachineError(f"{path} is no lock file: remove it, if you trust the files beside it")

@@ -23,7 +23,7 @@ T = TypeVar("T")
 _MAX_BYTES = 20_000_000
 """Limit for a document; those of national services with a thousand layers are some 5 MB."""
 _ODD = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, NotImplementedError, StopIteration)
-"""What OWSLib and its users raise on documents that lack what the standard requires, found by reading and fuzzing."""
+"""Exceptions of OWSLib and its users on documents without what the standard requires, found by reading and fuzzing."""
 FORMATS = ("image/jpeg", "image/jpg", "image/webp", "image/png")
 """Formats of pictures, the preferred first."""
 _DECODED = re.compile(r"image/(x-|vnd\.)?(pjpeg|webp|jpe?g|(jpe?g-?)?png(8|24|32)?)")

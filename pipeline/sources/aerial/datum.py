@@ -20,6 +20,11 @@ from pyproj.transformer import AreaOfInterest, TransformerGroup
 from pipeline.geo.frame import LocalFrame
 
 _WGS84 = frozenset({"World Geodetic System 1984", "World Geodetic System 1984 ensemble"})
+_ACCURACY_M = {"China 2000": 1.0}
+"""Distance from WGS 84 of datums to which PROJ's tables have no operation, metres.
+
+CGCS2000 (China 2000, EPSG:1043) is ITRF97 at epoch 2000.0. It stays with the continent, which moves 3 to 4 cm a year.
+"""
 _GO_ON = ("Popular Visualisation Pseudo Mercator", "Mercator (variant", "Equidistant Cylindrical")
 """How the names of methods begin whose x goes on evenly around the earth."""
 
@@ -46,8 +51,8 @@ class _System:
 
     @property
     def ellipsoid(self) -> tuple[float, float]:
-        """Semi-major axis in metres and inverse flattening, to the digits in which GRS 80 and WGS 84 agree."""
-        return round(self.base.ellipsoid.semi_major_metre, 1), round(self.base.ellipsoid.inverse_flattening, 3)
+        """Semi-major axis in metres and inverse flattening, to the digits that tell WGS 84 from GRS 80."""
+        return round(self.base.ellipsoid.semi_major_metre, 1), round(self.base.ellipsoid.inverse_flattening, 6)
 
     def in_base(self, x: float, y: float) -> tuple[float, float]:
         """Longitude from the own prime meridian, and latitude, on the own datum, degrees."""
@@ -83,13 +88,15 @@ def from_degrees(crs: str) -> Transformer:
 def datum_accuracy_m(crs: str, lon: float, lat: float) -> float | None:
     """Accuracy of the operation that `from_degrees` uses at a place, metres, as the EPSG registry states it.
 
-    None where nobody states one: the file brings an operation of its own, or PROJ takes the datum for WGS 84.
+    None where nobody states one: the file brings an operation of its own, or PROJ knows none and shifts nothing.
 
     Raises:
         CRSError, ProjError: the system cannot be related to WGS 84 at all.
     """
-    accuracy = float(_used(from_degrees(crs), lon, lat).accuracy)
-    return None if accuracy < 0 or _system(crs).whole.is_bound else accuracy
+    system, accuracy = _system(crs), float(_used(from_degrees(crs), lon, lat).accuracy)
+    if accuracy >= 0 and not system.whole.is_bound:
+        return accuracy
+    return None if system.shifts else _ACCURACY_M.get(system.base.datum.name)
 
 
 @lru_cache(maxsize=4096)
@@ -97,7 +104,9 @@ def datum_fault(crs: str, lon: float, lat: float, limit_m: float | None) -> tupl
     """Why imagery in a coordinate system may not be used at a place: what was found, and what is allowed.
 
     Systems that move with a continent (NAD83, GDA2020) are within some decimetres to 2 m of WGS 84, and no grid brings
-    them within 1 m by their stated accuracy: whoever uses them says so.
+    them within 1 m by their stated accuracy: whoever uses them says so. The same holds for a datum on GRS 80 that is
+    unnamed, or to which PROJ knows no operation: it may be any of those. An unnamed one on the ellipsoid of WGS 84 is
+    WGS 84.
 
     Args:
         crs: WKT or authority code.
@@ -110,10 +119,10 @@ def datum_fault(crs: str, lon: float, lat: float, limit_m: float | None) -> tupl
     """
     system, accuracy = _system(crs), datum_accuracy_m(crs, lon, lat)
     name = f"coordinate system {system.own.name}"
-    like_wgs84 = system.ellipsoid == _system("OGC:CRS84").ellipsoid
-    if accuracy is None and like_wgs84 and not system.shifts:
+    if accuracy is None and system.ellipsoid == _system("OGC:CRS84").ellipsoid and not system.shifts:
         return None
-    if accuracy is None and not system.whole.is_bound:
+    on_grs80 = system.ellipsoid == _system("EPSG:4258").ellipsoid
+    if accuracy is None and not system.whole.is_bound and not on_grs80:
         return f"{name}, whose datum is unknown", "one that leads to WGS 84"
     if limit_m is None or (accuracy is not None and accuracy <= limit_m):
         return None

@@ -25,6 +25,7 @@ from rasterio.errors import RasterioIOError
 from rasterio.io import MemoryFile
 
 from pipeline.errors import SiteError
+from pipeline.sources.aerial.gdal_warnings import refuse_made_up_pixels
 from pipeline.sources.aerial.raster_limits import RASTER_FAULTS
 from pipeline.sources.range_file import RangeFile
 from schemas.reasons import Reason
@@ -179,7 +180,8 @@ def _open(path: str, action: Callable[[Any], T]) -> T:
     with rasterio.Env(**_GDAL), rasterio.open(path, driver="GTiff", sharing=False) as raster:
         if raster.tags(ns="OVERVIEWS"):  # GDAL opens what is named here, an address too
             raise RasterioIOError("its metadata names overviews in another file")
-        return action(raster)
+        with refuse_made_up_pixels():
+            return action(raster)
 
 
 @cache

@@ -22,6 +22,11 @@ GLANCE_PX = 1024
 """Longer side at which a file is looked at as a whole."""
 _TWO_VALUES = 0.995
 """An unflagged band is alpha if at least this share of its pixels is 0 or the maximum; the others are soft edges."""
+_RED_GREEN_BLUE = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
+_OTHER_MODELS = frozenset(
+    {ColorInterp.hue, ColorInterp.saturation, ColorInterp.lightness, ColorInterp.cyan, ColorInterp.magenta,
+     ColorInterp.yellow, ColorInterp.black, ColorInterp.Y, ColorInterp.Cb, ColorInterp.Cr}
+)  # fmt: skip
 _WORTH_A_GLANCE = 0.001
 """Minimum share of a window's pixels that may be a collar; fewer are left alone."""
 
@@ -36,16 +41,21 @@ class Whole:
     """Collar of the whole file, at most `GLANCE_PX` pixels across; None also where it would take too long to look."""
 
 
-def colours(look: RasterLook, count: int) -> list[int]:
-    """The bands of red, green and blue, from 1."""
-    return list(look.bands or ((1, 2, 3) if count >= 3 else (1, 1, 1)))
+def colours(raster: Any, look: RasterLook) -> list[int]:
+    """The bands of red, green and blue, from 1: as stated, as the file calls them, or the first."""
+    if look.bands is not None:
+        return list(look.bands)
+    called = [[i for i, name in enumerate(raster.colorinterp, 1) if name == colour] for colour in _RED_GREEN_BLUE]
+    if all(len(bands) == 1 for bands in called):
+        return [band for (band,) in called]
+    return [1, 2, 3] if raster.count >= 3 else [1, 1, 1]
 
 
 def glance(raster: Any, look: RasterLook) -> Whole:
     """Look at all of an open raster, coarsely."""
     step = max(1.0, max(raster.height, raster.width) / GLANCE_PX)
     shape = math.ceil(raster.height / step), math.ceil(raster.width / step)
-    bands = colours(look, raster.count)
+    bands = colours(raster, look)
     values = raster.read(bands, out_shape=(3, *shape), resampling=Resampling.nearest)
     values, valid = _stated(raster, look, values, Window(0, 0, raster.width, raster.height), shape)
     band = _spare(raster, bands)
@@ -68,11 +78,12 @@ def read_rgba(
         shape: Height and width of what comes.
         whole: What `glance` tells of the file; asked for only where the window leaves it open.
     """
-    bands = colours(look, raster.count)
+    bands = colours(raster, look)
     values = raster.read(bands, window=window, out_shape=(3, *shape), resampling=Resampling.average)
     values, valid = _stated(raster, look, values, window, shape)
     levels = _levels(values, look)
     if look.mask == "auto":
+        valid &= ~_unwritten(raster, bands[0], values, window)
         valid &= _of_spare_band(raster, bands, window, shape, whole)
         valid &= ~_collar(raster, values, levels, valid, window, whole)
     return np.concatenate([levels, np.where(valid, 255, 0)[None].astype(np.uint8)])
@@ -82,7 +93,7 @@ def _stated(
     raster: Any, look: RasterLook, values: NDArray[Any], window: Window, shape: tuple[int, int]
 ) -> tuple[NDArray[Any], Bools]:
     """Values without those that are no numbers, and where there is data by what the file and the settings say."""
-    bands = colours(look, raster.count)
+    bands = colours(raster, look)
     if isinstance(look.mask, int):
         valid = raster.read(look.mask, window=window, out_shape=shape, resampling=Resampling.nearest) > 0
     else:
@@ -99,6 +110,31 @@ def _stated(
             void = cv2.dilate(void.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
         valid &= ~void
     return values, valid
+
+
+def _unwritten(raster: Any, band: int, values: NDArray[Any], window: Window) -> Bools:
+    """Pixels of blocks that a sparse file leaves out: GDAL gives 0 for them, where the file names no value."""
+    nought = (values == 0).all(axis=0)
+    if np.count_nonzero(nought) <= _WORTH_A_GLANCE * nought.size:
+        return np.zeros(nought.shape, bool)
+    rows, columns = (
+        ((first + (places + 0.5) * length / n) // block).astype(int)
+        for places, first, length, n, block in zip(
+            np.nonzero(nought),
+            (window.row_off, window.col_off),
+            (window.height, window.width),
+            nought.shape,
+            raster.block_shapes[band - 1],
+            strict=True,
+        )
+    )
+    blocks, each = np.unique(np.stack([columns, rows]), axis=1, return_inverse=True)
+    absent = [raster.get_tag_item(f"BLOCK_OFFSET_{x}_{y}", "TIFF", bidx=band) is None for x, y in blocks.T]
+    found = np.zeros(nought.shape, bool)
+    found[nought] = np.array(absent, bool)[each.ravel()]
+    if nought.shape != (window.height, window.width):  # beside it, black is mixed into averages
+        found = cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+    return found
 
 
 def _levels(values: NDArray[Any], look: RasterLook) -> NDArray[np.uint8]:
@@ -181,7 +217,7 @@ def raster_faults(raster: Any, look: RasterLook) -> list[tuple[str, str]]:
         faults.append(("no coordinate system", "a georeferenced raster"))
     elif not faults:
         faults += _place_faults(raster, look.max_datum_error_m)
-    bands = colours(look, raster.count)
+    bands = colours(raster, look)
     wanted = {*bands, look.mask} if isinstance(look.mask, int) else set(bands)
     missing = sorted(band for band in wanted if not 1 <= band <= raster.count)
     if missing:
@@ -192,6 +228,20 @@ def raster_faults(raster: Any, look: RasterLook) -> list[tuple[str, str]]:
         faults.append((f"pixels of type {', '.join(sorted(kinds))}", "integers or floats"))
     elif kinds != {"uint8"} and look.scale is None:
         faults.append((f"{', '.join(sorted(kinds))} pixels and no scale", "scale: [value of black, value of white]"))
+    if raster.tags(ns="IMAGE_STRUCTURE").get("MINISWHITE") == "YES" and look.scale is None:  # GDAL gives a negative
+        faults.append(
+            ("values that fall where it is lighter (MINISWHITE)", "scale: [255, 0], or what black and white are")
+        )
+    short = {bits for band in bands if (bits := int(raster.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", 8))) < 8}
+    if short and kinds == {"uint8"} and look.scale is None:
+        faults.append(
+            (f"values of {min(short)} bits", f"scale: [0, {2 ** min(short) - 1}], or what black and white are")
+        )
+    others = sorted(
+        {raster.colorinterp[band - 1].name for band in bands if raster.colorinterp[band - 1] in _OTHER_MODELS}
+    )
+    if others:
+        faults.append((f"bands of {', '.join(others)}", "red, green and blue bands"))
     if any(raster.colorinterp[band - 1] == ColorInterp.palette for band in bands):
         faults.append(("palette colours", "red, green and blue bands (gdal_translate -expand rgb)"))
     return faults

@@ -12,6 +12,7 @@ from rasterio.windows import Window
 from pipeline.config.sources import RasterSource
 from pipeline.errors import Problem, SiteError
 from pipeline.memo import LruMemo
+from pipeline.sources.aerial.gdal_warnings import refuse_made_up_pixels
 from pipeline.sources.aerial.geotiff import Whole, glance, grid_of, raster_faults, read_rgba
 from pipeline.sources.aerial.layouts import RGBA, Grid
 from pipeline.sources.aerial.raster_limits import RASTER_FAULTS, check_window, limit_faults
@@ -19,8 +20,9 @@ from schemas.reasons import Reason
 
 _SUFFIXES = (".tif", ".tiff")
 _ALLOWED = f"GeoTIFF files ({', '.join(_SUFFIXES)})"
-_GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO"}
-"""Nothing beside the file is read: not .ovr, which may be of any format, such as one that names URLs; not .aux.xml."""
+_GDAL = {"GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR", "GDAL_PAM_ENABLED": "NO", "GDAL_NUM_THREADS": "1"}
+"""Nothing beside the file is read: not .ovr, which may be of any format, such as one that names URLs; not .aux.xml.
+And by the threads that ask only, which hear GDAL's warnings."""
 _KEPT = 64
 """Glances at files: at most 1 MB each."""
 
@@ -76,7 +78,8 @@ class RasterFiles:
 
                 rgba = read_rgba(raster, self._settings, window, shape, whole)
         except RASTER_FAULTS as error:
-            raise SiteError(Reason.READ_FAILED, f"{grid.name}: {error}") from error
+            said = str(error.__cause__ or error).replace(str(self._root / grid.name), grid.name)[:200]
+            raise SiteError(Reason.READ_FAILED, f"{grid.name}: {said}") from error
         return rgba, [grid.name]
 
     def files(self) -> Iterator[tuple[str, Path]]:
@@ -91,4 +94,5 @@ def _open(path: Path) -> Iterator[Any]:
     with rasterio.Env(**_GDAL), rasterio.open(path, driver="GTiff", sharing=False) as raster:
         if raster.tags(ns="OVERVIEWS"):  # GDAL opens what is named here, a URL too
             raise RasterioIOError("its metadata names overviews in another file")
-        yield raster
+        with refuse_made_up_pixels():
+            yield raster

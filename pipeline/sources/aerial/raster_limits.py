@@ -11,7 +11,7 @@ from pipeline.errors import SiteError
 from schemas.reasons import Reason
 
 RASTER_FAULTS = (RasterioError, CPLE_BaseError, OSError, ValueError)
-"""What rasterio raises on damaged files, found by fuzzing; not all of it is a `RasterioError`."""
+"""Exceptions of rasterio on damaged files, found by fuzzing; not all of it is a `RasterioError`."""
 _MOST_BLOCK = 4096 * 4096
 """Pixels. GDAL unpacks a block (a tile or strip) as a whole."""
 MOST_WINDOW = 64 * 2**20

@@ -25,7 +25,7 @@ from pipeline.sources.listing import Box
 from schemas.reasons import Reason
 
 LIMITS = ImageLimits(max_bytes=8_000_000, max_pixels=1024 * 1024, min_side_px=64)
-"""What a tile may be; a tile of 512 px as lossless PNG is below 1 MB."""
+"""Limits of a tile; one of 512 px as lossless PNG is below 1 MB."""
 MEDIA = ("image/",)
 _PROBE_GSD_M = 0.6
 

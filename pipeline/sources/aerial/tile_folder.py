@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 _SUFFIXES = (".jpg", ".png")
 _LIMITS = ImageLimits(max_bytes=20_000_000, max_pixels=2048 * 2048, min_side_px=64)
-_NUMBER = re.compile(r"[0-9]{1,8}")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,7}")
+"""Without zeros before it: the paths are made of the numbers again."""
 _MOST_ZOOM = 24
 """A folder called by a larger number, such as a year, holds something else."""
 _NOT_FOR_TILES = ("bands", "scale", "nodata")

@@ -31,7 +31,7 @@ EDGE_M = mercantile.CE / 2
 """Half the side of that square, in its own metres."""
 _RADIUS_M = mercantile.CE / (2 * math.pi)
 _MARGIN = 1 / 8
-"""What a chip is read beyond its own edge, in half sides (see `pipeline.sources.aerial.warp`), and pixels for the
+"""Margin of a chip beyond its own edge, in half sides (see `pipeline.sources.aerial.warp`), and pixels for the
 kernel."""
 _MARGIN_PX = 6
 _ELLIPSOID = 1.0067

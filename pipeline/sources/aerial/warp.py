@@ -74,7 +74,7 @@ class _Part:
     whole: bool
     """Whether nothing of the chip lies outside of it."""
     turn: float
-    """What is to be taken off the grid's x: it may count on beyond 180 degrees, or from 0 to 360."""
+    """Offset to be taken off the grid's x, which may count on beyond 180 degrees, or from 0 to 360."""
 
 
 def warp_chip(layout: Layout, point: Point, size_px: int, gsd_m: float) -> Warped:

@@ -30,7 +30,7 @@ from schemas.records import FactKind, MapFact
 
 log = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 """Raised whenever the same features would give other facts or another picture."""
 
 MapSection = MapFiles | Overture | Overpass | PmtilesMap
@@ -93,7 +93,7 @@ class FeatureMap(ABC):
         """
         self.name = name
         self.left_out: Counter[str] = Counter()
-        """What was read so far and not used, by why. What lies in several cells that were read counts in each."""
+        """Features that were read and not used, by why. One in several cells that were read counts in each."""
         self._section = section
         self._extracted_at = extracted_at
         self._counting = threading.Lock()

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import shapely
 from pydantic_core import from_json
 
@@ -17,6 +18,7 @@ from pipeline.cartography.features import Extract, Feature, features_of
 from pipeline.cartography.sight import in_frame
 from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles, with_flat_credits
+from pipeline.encoding import in_utf8
 from pipeline.errors import ConfigError, Problem, SiteError
 from pipeline.geo import window
 from pipeline.geo.frame import LocalFrame
@@ -66,11 +68,14 @@ class MapFilesSource(FeatureMap):
         dates: list[datetime] = []
         problems: list[Problem] = []
         digests: list[str] = []
+        places: list[Any] = []
         for path in config.files:
             try:
                 with reading(path, "a whole map file"):
                     extract = _read(path, wanted)
-                    features = features_of(extract.elements, wanted, left_out, self._trust(extract.extracted_at))
+                    elements = list(extract.elements)
+                    features = features_of(elements, wanted, left_out, self._trust(extract.extracted_at))
+                    places += [] if found or features else [element.geometry for element in elements]
                     charted |= extract.charted | of_osm(features)
                     for feature in features:  # files may overlap: what has the same id is the same thing
                         found.setdefault(feature.feature_id, feature)
@@ -80,6 +85,8 @@ class MapFilesSource(FeatureMap):
             else:
                 dates += [extract.extracted_at] if extract.extracted_at else []
         problems += stated.problems
+        if not found:
+            problems += _elsewhere(places, regions, f"sources.map.{name}.files")
         if problems:
             raise ConfigError(problems)
         self._note(left_out)
@@ -123,6 +130,20 @@ class MapFilesSource(FeatureMap):
         return SiteError(Reason.NO_OVERLAP, f"{self.name}: no feature within {MARGIN_M:.0f} m of the site")
 
 
+def _elsewhere(geometries: Sequence[Any], regions: Sequence[Region], where: str) -> list[Problem]:
+    """The problem of map data that lies near none of the regions that use it; none where there is no data at all."""
+    places = [geometry for geometry in geometries if geometry is not None and not geometry.is_empty]
+    if not places or not regions:
+        return []
+    bounds = shapely.total_bounds(places)
+    near = window.Window.of((region.bounds() for region in regions), MARGIN_M)
+    if not np.isfinite(bounds).all() or near.meets(bounds[None])[0]:
+        return []
+    shown = ", ".join(f"{edge:.4f}" for edge in bounds)
+    names = ", ".join(region.name for region in regions)
+    return [Problem(where, f"map data within {shown} (west, south, east, north)", f"data near its regions ({names})")]
+
+
 def _read(path: Path, wanted: window.Window) -> Extract:
     refused = refusal(str(path))
     if refused:
@@ -137,14 +158,17 @@ def _read(path: Path, wanted: window.Window) -> Extract:
         allowed = ", ".join(chain(_OSM, _JSON, _PARQUET))
         raise ConfigError([Problem(str(path), f"an unknown format ({''.join(path.suffixes) or 'no suffix'})", allowed)])
     document = _json(path)
-    return (
-        read_geojson(path, document) if document.get("type") == "FeatureCollection" else read_overpass(path, document)
-    )
+    kind = document.get("type")  # Overpass JSON has none
+    if kind == "Feature":
+        document = {"features": [document]}
+    elif isinstance(kind, str) and kind != "FeatureCollection":
+        raise ConfigError([Problem(str(path), f"JSON of type {kind[:80]!r}", "Overpass JSON or a FeatureCollection")])
+    return read_geojson(path, document) if kind else read_overpass(path, document)
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        document = from_json(read_unpacked(path))
+        document = from_json(in_utf8(read_unpacked(path)))
     except ValueError as error:
         raise ConfigError([Problem(str(path), f"broken JSON ({error})", "Overpass JSON or GeoJSON")]) from error
     if not isinstance(document, dict):

@@ -40,7 +40,7 @@ _ZOOM = 14
 """Cells of some 4 km2 in the middle latitudes: few requests, answers of some megabytes."""
 _TIMEOUT_S = 90
 _MAXSIZE = 256 * 2**20
-"""What the server may use for a query: seconds and bytes. More than it needs makes it wait for a free place."""
+"""Limits of a query on the server: seconds and bytes. More than it needs makes it wait for a free place."""
 _MOST_BYTES = 100_000_000
 _FORM = "application/x-www-form-urlencoded"
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import shapely
 from shapely.geometry.base import BaseGeometry
 
 from pipeline.cartography.features import Element, Feature, features_of
@@ -34,12 +35,14 @@ from pipeline.sources.origins import origin
 from schemas.reasons import Reason
 from schemas.records import FactKind
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the same release would give other features."""
 MARGIN_M = 1_100.0
 """Things this far outside a region are read: beyond the largest `map_radius_m`."""
 _ZOOM = 15
-_SIDES = frozenset({"xmin", "ymin", "xmax", "ymax"})
+NOWHERE = "without a place: neither a sound bbox nor a geometry"
+_ORDER = ("xmin", "ymin", "xmax", "ymax")
+_SIDES = frozenset(_ORDER)
 _HELD_BYTES = 2_000_000_000
 """Maximum size of compact rows in one process."""
 
@@ -126,7 +129,7 @@ class OvertureSource(CellMap):
 
     def _features(self, table: pa.Table, kind: str, window: Window) -> list[Feature]:
         """The features of a table that meet a window, in the table's order."""
-        bounds = np.column_stack([table[side].to_numpy() for side in ("xmin", "ymin", "xmax", "ymax")])
+        bounds = np.column_stack([table[side].to_numpy() for side in _ORDER])
         rows = table.take(np.flatnonzero(window.meets(bounds.astype(np.float64)))).to_pylist()
         geometries = read_wkb([row.pop("geometry") for row in rows])
         elements = [e for row, shape in zip(rows, geometries, strict=True) for e in _elements(row, kind, shape)]
@@ -144,7 +147,22 @@ class OvertureSource(CellMap):
     def _read_table(self, key: tuple[str, str]) -> pa.Table:
         area, kind = key
         window = Window.of([self._regions[area].bounds()], MARGIN_M)
-        return self._release.read(kind, window.boxes)
+        table, nowhere = _bounded(self._release.read(kind, window.boxes), window)
+        self._note(Counter({NOWHERE: nowhere} if nowhere else {}))
+        return table
+
+
+def _bounded(table: pa.Table, window: Window) -> tuple[pa.Table, int]:
+    """Rows that meet a window, bounded by their geometry where their `bbox` is unsound; and how many have neither."""
+    bounds = np.column_stack([table[side].to_numpy().astype(np.float64) for side in _ORDER])
+    west, south, east, north = bounds.T
+    unsound = np.flatnonzero(~((west <= east) & (south <= north)))  # NaN, and so null, is neither
+    if not unsound.size:
+        return table, 0
+    bounds[unsound] = shapely.bounds(read_wkb(table["geometry"].take(unsound).to_pylist()))
+    for side, values in zip(_ORDER, bounds.T, strict=True):
+        table = table.set_column(table.schema.get_field_index(side), side, pa.array(values))
+    return table.take(np.flatnonzero(window.meets(bounds))), int(np.isnan(bounds).any(axis=1).sum())
 
 
 def _elements(row: dict[str, Any], kind: str, geometry: BaseGeometry | None) -> list[Element]:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import mercantile
+import numpy as np
 import shapely
 from pmtiles.tile import TileType
 
@@ -60,13 +61,12 @@ class PmtilesMapSource(CellMap):
         Args:
             name: of the source in the configuration.
             config: its section.
-            regions: not looked at: cells are read where they are asked for.
+            regions: a local archive that reaches none of them is refused.
             client: for an archive at an address.
 
         Raises:
             ConfigError: naming every setting that cannot be used.
         """
-        del regions
         stated = Stated.of(name, config)
         problems = [*stated.problems, *_problems(name, config)]
         if problems:
@@ -82,6 +82,12 @@ class PmtilesMapSource(CellMap):
                 raise ConfigError(
                     [Problem(f"sources.map.{name}.archive", error.detail, "PMTiles of vector tiles")]
                 ) from error
+            west, south, east, north = self._archive.header.bounds
+            wanted = Window.of((region.bounds() for region in regions), 0.0)
+            if regions and not wanted.meets(np.array(unwrapped(west, south, east, north))).any():
+                found = f"tiles within {west:.4f}, {south:.4f}, {east:.4f}, {north:.4f} (west, south, east, north)"
+                allowed = f"tiles that reach one of its regions ({', '.join(region.name for region in regions)})"
+                raise ConfigError([Problem(f"sources.map.{name}.archive", found, allowed)])
 
     def fingerprint(self) -> str:
         """Digest of the archive's name and the settings; see `pipeline.sources.base.Source`."""
@@ -97,9 +103,7 @@ class PmtilesMapSource(CellMap):
 
     def charted(self) -> frozenset[FactKind]:
         """By the layers that the archive's metadata lists; see `pipeline.sources.base.MapSource`."""
-        layers = self._archive.metadata.get("vector_layers")
-        listed = [layer.get("id") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
-        return of_layers(PROTOMAPS, (name for name in listed if isinstance(name, str)))
+        return of_layers(PROTOMAPS, self._layers())
 
     def provider(self) -> Provider:
         """The archive's host; see `pipeline.sources.base.Networked`. No request goes to a local file."""
@@ -130,7 +134,19 @@ class PmtilesMapSource(CellMap):
             raise SiteError(
                 Reason.READ_FAILED, f"{self._archive.name} holds {found}; vector tiles to zoom {_LEAST_ZOOM} are needed"
             )
+        layers = self._layers()
+        if layers and not {"roads", "earth"} & set(layers):  # which OpenMapTiles, Shortbread and others have not
+            found = (
+                f"{self._archive.name} has layers of another schema than Protomaps' basemap: {', '.join(layers[:20])}"
+            )
+            raise SiteError(Reason.READ_FAILED, found)
         return header.max_zoom
+
+    def _layers(self) -> list[str]:
+        """The layers that the archive's metadata lists; none where it is silent."""
+        layers = self._archive.metadata.get("vector_layers")
+        listed = [layer.get("id") for layer in layers if isinstance(layer, dict)] if isinstance(layers, list) else []
+        return [name for name in listed if isinstance(name, str)]
 
     def _read(self, cell: Cell) -> FeatureStore:
         zoom = self._check()

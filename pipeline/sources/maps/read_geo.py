@@ -6,10 +6,13 @@ Overture's columns are described at https://docs.overturemaps.org/schema/.
 import json
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import shapely
+from pydantic_core import from_json
 
 from pipeline.cartography.classes import LINKS, Tags
 from pipeline.cartography.existence import tells_of_life
@@ -17,9 +20,11 @@ from pipeline.cartography.features import Element, Extract, digest_id
 from pipeline.errors import ConfigError, Problem
 from pipeline.geo.window import Window
 from pipeline.geo.wkb import read_wkb
-from pipeline.sources.geoparquet import geometry_column, is_wgs84, read_rows
+from pipeline.sources.geojson import other_system
+from pipeline.sources.geoparquet import check_srids, geometry_column, read_rows
 from pipeline.sources.maps.charted import OVERTURE, of_layers
 from pipeline.sources.maps.segments import pieces
+from pipeline.sources.missing import NO_VALUES
 
 _OSM_ID = re.compile(r"(node|way|relation)/([0-9]{1,18})")
 _GERS_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")  # Overture's stable ids
@@ -34,6 +39,12 @@ _SIGNS = {
     "water": frozenset({"is_salt", "is_intermittent"}),
 }
 """Columns that one of Overture's types has and no other: tables downloaded one by one have no theme and type."""
+_NESTED = frozenset(
+    {"names", "categories", "taxonomy", "tags", "source_tags", "road_flags", "rail_flags", "level_rules"}
+)
+"""Properties whose values are lists or objects; programs without such types write them as JSON texts."""
+_SHORT = 255
+"""Bytes of a text; a column of more is another geometry, or a picture."""
 _BUILDING_SIGNS = ("height", "height_m", "num_floors", "roof_shape")
 _BUILDING_SUBTYPES = ("agricultural", "civic", "commercial", "education", "entertainment", "industrial", "medical",
                       "military", "outbuilding", "religious", "residential", "service", "transportation")  # fmt: skip
@@ -48,12 +59,10 @@ def read_geojson(path: Path, document: dict[str, Any]) -> Extract:
     features = document.get("features")
     if not isinstance(features, list):
         raise ConfigError([Problem(str(path), "GeoJSON without a list `features`", "a FeatureCollection")])
-    crs = document.get("crs")  # of the GeoJSON of 2008; RFC 7946 has WGS84 only
-    if crs is not None:
-        properties = crs.get("properties") if isinstance(crs, dict) else None
-        name = properties.get("name") if isinstance(properties, dict) else None
-        if not is_wgs84(name):
-            raise ConfigError([Problem(str(path), f"coordinates in {name}", "OGC:CRS84, longitude first")])
+    crs = document.get("crs")
+    other = None if crs is None else other_system(crs)
+    if other is not None:
+        raise ConfigError([Problem(str(path), f"coordinates in {other}", "OGC:CRS84, longitude first")])
     known = [feature if isinstance(feature, dict) else {} for feature in features]
     geometries = shapely.from_geojson([json.dumps(feature.get("geometry")) for feature in known], on_invalid="ignore")
     rows = [(feature.get("properties"), feature.get("id")) for feature in known]
@@ -71,6 +80,7 @@ def read_geoparquet(path: Path, window: Window) -> Extract:
         raise ConfigError([Problem(str(path), "a Parquet file without geometry", "GeoParquet with WKB geometry")])
     rows = read_rows(path, window.boxes)
     geometries = read_wkb([row.pop(column) for row in rows])
+    check_srids(path, geometries)
     return _extract([(row, None) for row in rows], geometries)
 
 
@@ -87,10 +97,21 @@ def _extract(rows: Sequence[tuple[Any, Any]], geometries: Iterable[Any]) -> Extr
 
 def elements_of(properties: Any, geometry: Any, feature_id: Any) -> list[Element]:
     """The elements of properties (of GeoJSON, or a row of GeoParquet): one thing, or the pieces of a segment."""
-    known = properties if isinstance(properties, dict) else {}
+    given = properties if isinstance(properties, dict) else {}
+    known = {key: _nested(value) if key in _NESTED else value for key, value in given.items()}
     shape = "" if geometry is None else geometry.geom_type
     own_id, tags = _id(known, geometry, feature_id), tags_of(known, shape)
     return [Element(f"{own_id}{suffix}", part, tags | more) for suffix, part, more in pieces(known, geometry)]
+
+
+def _nested(value: Any) -> Any:
+    """A list or an object, also where it is given as a JSON text."""
+    if not isinstance(value, str) or not value.startswith(("[", "{")):
+        return value
+    try:
+        return from_json(value)
+    except ValueError:
+        return value
 
 
 def table_of(properties: dict[str, Any]) -> str | None:
@@ -122,7 +143,9 @@ def tags_of(properties: dict[str, Any], shape: str = "") -> Tags:
         shape: type of its geometry: a polygon with a height is a building, a line over water a ferry's.
     """
     tags = _pairs(properties.get("tags"))
-    tags |= {key: str(value) for key, value in properties.items() if isinstance(value, str | int | float)}
+    tags |= {key: text for key, value in properties.items() if (text := _text(value)) is not None}
+    if isinstance(properties.get("name"), bool):  # a flag is no name
+        del tags["name"]
     tags |= {key: text for key, text in _pairs(properties.get("source_tags")).items() if tells_of_life(key)}
     tags |= _names(properties.get("names"))
     if "name_en" in tags:
@@ -168,6 +191,20 @@ def _names(names: Any) -> Tags:
     if isinstance(names.get("primary"), str):
         found["name"] = names["primary"]
     return found
+
+
+def _text(value: Any) -> str | None:
+    """A value as the text of a tag; None for no value, objects, lists of several, and bytes that are no short text."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace") if len(value) <= _SHORT else None
+    if isinstance(value, date):  # a datetime is one
+        return value.isoformat()
+    if isinstance(value, list) and len(value) == 1:
+        return _text(value[0])
+    if isinstance(value, float) and value.is_integer():  # a whole number from a column with nulls
+        value = int(value)
+    text = str(value) if isinstance(value, str | int | float | Decimal) else None
+    return None if text in NO_VALUES else text
 
 
 def _pairs(value: Any) -> Tags:

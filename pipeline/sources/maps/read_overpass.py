@@ -16,7 +16,7 @@ import shapely
 
 from pipeline.cartography.features import Element, Extract, as_utc
 from pipeline.errors import ConfigError, Problem
-from pipeline.sources.maps.read_osm import read_osm
+from pipeline.sources.maps.read_osm import GONE, read_osm
 
 _TEXT = 255  # characters of a key or value, OSM's own limit
 _FIRST_INVENTED = 2**50  # far above OSM's node ids
@@ -75,6 +75,7 @@ def _collect(elements: list[Any]) -> _Objects:
         tags = element.get("tags")
         if isinstance(tags, dict) and tags:
             objects.tags[ref] = {key: text for key, value in tags.items() if (text := _text(value)) is not None}
+            objects.tags[ref] |= GONE if element.get("visible") is False else {}
         if "center" in element:
             place = _place(element["center"])
             point = shapely.Point(place) if place else None
@@ -128,7 +129,7 @@ def _place(value: Any) -> tuple[float, float] | None:
     if not isinstance(value, dict):
         return None
     lon, lat = value.get("lon"), value.get("lat")
-    if not isinstance(lon, int | float) or not isinstance(lat, int | float):
+    if not isinstance(lon, int | float) or not isinstance(lat, int | float) or bool in {type(lon), type(lat)}:
         return None
     return (float(lon), float(lat)) if abs(lon) <= 180 and abs(lat) <= 90 else None  # not of NaN either
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -85,6 +87,8 @@ class Release:
     def read(self, kind: str, boxes: Sequence[Box]) -> pa.Table:
         """The rows of a type that meet one of the boxes, with the columns that are used; `names` without its rules.
 
+        Rows beside them that have no sound `bbox` come, too: of those the geometry tells.
+
         Raises:
             SiteError: the bucket cannot be reached, a file is broken, or there is more than any region holds.
             MachineError: it may not be read.
@@ -92,19 +96,21 @@ class Release:
         with _explained(self.shown):
             data = ds.dataset(self._folder(kind), filesystem=self._system, format="parquet")
             _check_columns(data.schema, f"{self.shown}, {kind}")
+            data = data.replace_schema(_all_columns(data))
             columns = {name: pc.field(name) for name in (*_COMMON, *TYPES[kind][1]) if name in data.schema.names}
             columns |= {side: pc.field("bbox", side) for side in ("xmin", "ymin", "xmax", "ymax")}
             del columns["bbox"]
             if columns.pop("names", None) is not None:
                 columns |= {"name": pc.field("names", "primary"), "common": pc.field("names", "common")}
-            wanted = _meets(boxes)
+            meets, unset, unsound = _meets(boxes), _unset(), _unsound()
             with ThreadPoolExecutor(_FILES_AT_ONCE, "release") as threads:
-                files = list(threads.map(lambda file: file.subset(wanted, data.schema), data.get_fragments()))
+                files = list(threads.map(lambda file: file.subset(meets | unset, data.schema), data.get_fragments()))
                 rows = sum(group.num_rows for file in files for group in file.row_groups)
                 if rows > _MOST_ROWS:
                     found = f"{self.shown}: {rows:,} rows of {kind} around one region; at most {_MOST_ROWS:,} are read"
                     raise SiteError(Reason.ANSWER_TOO_LARGE, found)
                 near = [file for file in files if file.row_groups]
+                wanted = meets | unset | unsound
                 tables = list(threads.map(lambda file: _rows(file, data.schema, columns, wanted), near))
             empty = data.scanner(columns=columns).projected_schema.empty_table()
             return pa.concat_tables([empty, *tables])
@@ -117,6 +123,15 @@ class Release:
         return sorted(info.base_name for info in infos)[-12:]
 
 
+def _all_columns(data: ds.Dataset) -> pa.Schema:
+    """The columns of all files: Arrow takes those of the first, so that a status in a later one would be lost."""
+    fields = {field.name: field for field in data.schema}
+    with ThreadPoolExecutor(_FILES_AT_ONCE, "release") as threads:
+        for schema in threads.map(lambda file: file.physical_schema, data.get_fragments()):
+            fields = {field.name: field for field in schema} | fields
+    return pa.schema(list(fields.values()))
+
+
 def _meets(boxes: Sequence[Box]) -> pc.Expression:
     x0, y0, x1, y1 = (pc.field("bbox", side) for side in ("xmin", "ymin", "xmax", "ymax"))
     found = None
@@ -124,6 +139,17 @@ def _meets(boxes: Sequence[Box]) -> pc.Expression:
         meets = (x0 <= east) & (x1 >= west) & (y0 <= north) & (y1 >= south)
         found = meets if found is None else found | meets
     return found
+
+
+def _unset() -> pc.Expression:
+    """Whether a side is null. Statistics say how many are, so this makes no row group worth a look that has none."""
+    return reduce(or_, (pc.field("bbox", side).is_null() for side in ("xmin", "ymin", "xmax", "ymax")))
+
+
+def _unsound() -> pc.Expression:
+    """Whether sides are NaN, or the wrong way round. Statistics tell neither."""
+    x0, y0, x1, y1 = (pc.field("bbox", side) for side in ("xmin", "ymin", "xmax", "ymax"))
+    return ~((x0 <= x1) & (y0 <= y1))
 
 
 def _check_columns(schema: pa.Schema, where: str) -> None:

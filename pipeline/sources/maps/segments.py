@@ -65,18 +65,23 @@ def _rules(properties: dict[str, Any]) -> list[_Rule]:
     found = []
     for column in ("road_flags", "rail_flags"):
         for rule in _dicts(properties.get(column)):
-            values = rule.get("values")
-            flags = [flag for flag in values if isinstance(flag, str)] if isinstance(values, list) else []
+            flags = [flag.lower() for flag in _list(rule.get("values")) if isinstance(flag, str)]
             found += [_Rule(_TAGS[flag], "yes", _between(rule)) for flag in flags if flag in _TAGS]
     for rule in _dicts(properties.get("level_rules")):
         value = rule.get("value", 0)
-        if type(value) is int:
-            found.append(_Rule("layer", str(value), _between(rule)))
+        if type(value) in {int, float} and float(value).is_integer():
+            found.append(_Rule("layer", str(int(value)), _between(rule)))
     return [rule for rule in found if rule.between[0] < rule.between[1]]
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def _dicts(rules: Any) -> list[dict[str, Any]]:
-    return [rule for rule in rules if isinstance(rule, dict)] if isinstance(rules, list) else []
+    """Rules; a flag without one (releases before 2024) holds for the whole segment."""
+    given = [{"values": rule} if isinstance(rule, str) else rule for rule in _list(rules)]
+    return [rule for rule in given if isinstance(rule, dict)]
 
 
 def _between(rule: dict[str, Any]) -> tuple[float, float]:
@@ -84,7 +89,8 @@ def _between(rule: dict[str, Any]) -> tuple[float, float]:
     given = rule.get("between")
     known = given if isinstance(given, list) and len(given) == 2 else []
     numbers = [float(share) for share in known if type(share) in {int, float} and math.isfinite(share)]
-    return (max(numbers[0], 0.0), min(numbers[1], 1.0)) if len(numbers) == 2 else _WHOLE
+    readable = len(numbers) == 2 and numbers[0] <= numbers[1]
+    return (max(numbers[0], 0.0), min(numbers[1], 1.0)) if readable else _WHOLE
 
 
 def _tags(rules: list[_Rule], start: float, end: float) -> Tags:

@@ -18,10 +18,10 @@ _MOST_FEATURES = 40_000
 _MOST_NUMBERS = 800_000
 """Several times what the largest honest tiles hold, which makers keep below half a megabyte compressed."""
 _MOST_REPAIR = 20_000
-"""What repairing a tile's areas may cost, in places where their outlines meet (see `pipeline.geo.crossings`). On its
+"""Maximum cost of repairing a tile's areas, in places where their outlines meet (see `pipeline.geo.crossings`). On its
 grid of pixels an honest outline may touch itself here and there."""
 _LEAST_REPAIR = 10
-"""What the repair of one area costs at least, in the same measure."""
+"""Minimum cost of the repair of one area, in the same measure."""
 _LARGE = 2_000
 """Vertices of an area whose repair is reckoned before it is looked at."""
 _AREAS = frozenset({"Polygon", "MultiPolygon"})

@@ -6,12 +6,14 @@ _ONE_DEGREE = math.radians(1.0)
 _STEPS = 60
 """Of the iteration, which converges wherever the model means anything."""
 UNKNOWN_HEADING = -1.0
-"""What cameras and programs write where they know none."""
+"""Values that cameras and programs write where they know none."""
+_MOST_TURNS_DEG = 1_080.0
+"""Beyond, a number is no direction, but something else in its place."""
 
 
 def heading(value: float | None) -> float | None:
     """A direction as degrees in [0, 360); None where it is unknown."""
-    if value is None or value == UNKNOWN_HEADING:
+    if value is None or value == UNKNOWN_HEADING or not abs(value) <= _MOST_TURNS_DEG:  # not of NaN either
         return None
     return value % 360.0 % 360.0  # -1e-17 % 360 is 360.0, hence twice
 

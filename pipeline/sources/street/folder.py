@@ -19,8 +19,9 @@ UTF-8, one row a photo:
 | `licence` | SPDX identifier or `LicenseRef-...`; `proprietary`, `unknown` and the like are refused | required |
 | `link` | http(s) page of the photo | required |
 
-Empty cells and nulls count as missing. Unknown columns, NaN, the position 0, 0, ids that come twice and files that are
-not there are refused when the source is made, all at once, with the row's number.
+Empty cells and nulls count as missing. So does what programs write for them (`nan`, `None`, ...) in `id`, `sequence`
+and `captured_at`. Unknown columns, NaN, the position 0, 0, ids that come twice and files that are not there are
+refused when the source is made, all at once, with the row's number.
 """
 
 import hashlib

@@ -24,7 +24,7 @@ from pipeline.sources.listing import listing
 from pipeline.sources.origins import origin
 from pipeline.sources.street import responses
 from pipeline.sources.street.places import near_first, position
-from pipeline.sources.wire import Id, Moment, Text, Wire, parse
+from pipeline.sources.wire import Moment, OptionalId, Text, Wire, parse
 from schemas.reasons import Reason
 
 VERSION = 1
@@ -44,7 +44,7 @@ class _Panorama(Wire):
     """Metadata; `NOT_FOUND` and `ZERO_RESULTS` come with a status alone."""
 
     status: str
-    pano_id: Id | None = None
+    pano_id: OptionalId = None
     location: _Location | None = None
     date: Moment = None
     copyright_: Text = Field("", alias="copyright")

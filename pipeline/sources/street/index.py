@@ -16,12 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipeline.config.region import Region
 from pipeline.errors import ConfigError, Problem
+from pipeline.sources.missing import NO_VALUES
 from pipeline.sources.street.camera import UNKNOWN_HEADING
 from pipeline.sources.street.index_rows import READERS
+from pipeline.sources.wire import Text
 
 Degrees = NDArray[np.float64]
 MOST_PROBLEMS = 50
 _NO_LICENCES = frozenset({"proprietary", "unknown", "none", "noassertion", "other", "na", "unlicensed", "various"})
+_TEXTS = frozenset({"id", "sequence", "captured_at"})
+"""Columns that may be empty, and whose texts are any."""
 _SPDX = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]*")  # SPDX specification 2.3, annex D: idstring, and LicenseRef-
 
 
@@ -40,7 +44,7 @@ class IndexRow(BaseModel):
     camera_parameters: tuple[float, ...] | None = None
     sequence: str | None = None
     captured_at: datetime | None = None
-    author: Annotated[str, Field(min_length=1)]
+    author: Annotated[Text, Field(min_length=1)]
     licence: str
     link: Annotated[str, Field(pattern=r"^https?://[^\s<>\"]+$")]
 
@@ -49,6 +53,12 @@ class IndexRow(BaseModel):
     def _defaults(cls, row: dict[str, Any]) -> dict[str, Any]:
         """Empty cells are missing ones, a heading of -1 too; the id is the path; a panorama flag is a projection."""
         known = {key: value for key, value in row.items() if value is not None and value != ""}
+        for key in _TEXTS & known.keys():
+            if str(known[key]) in NO_VALUES:  # photos of the sequence "nan" would be taken for neighbours
+                del known[key]
+        for key, value in known.items():
+            if isinstance(value, bool) and key != "panorama":  # where it would pass for a number
+                raise ValueError(f"{key} is {str(value).lower()}")
         known.setdefault("id", known.get("path", ""))
         if _is_unknown(known.get("heading")):
             del known["heading"]
@@ -72,7 +82,10 @@ class IndexRow(BaseModel):
     @classmethod
     def _iso(cls, value: Any) -> Any:
         """ISO 8601 only (no bare numbers); without a zone it is UTC."""
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        try:
+            moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        except ValueError as error:
+            raise ValueError(f"must be ISO 8601, such as 2026-04-02T04:00:06Z ({error})") from error
         if type(moment) is date:  # a column of dates
             moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
         if not isinstance(moment, datetime):
@@ -197,7 +210,8 @@ def _swapped(places: Sequence[str], files: Sequence[IndexedFile], regions: Seque
 
 def _problems(where: str, error: ValidationError) -> list[Problem]:
     problems = []
-    for fault in error.errors(include_url=False):
+    faults = error.errors(include_url=False)
+    for fault in sorted(faults, key=lambda fault: fault["type"] != "extra_forbidden"):  # it may explain the others
         column = ".".join(str(part) for part in fault["loc"])
         found = "nothing" if fault["type"] == "missing" else repr(fault["input"])
         allowed = fault["msg"].removeprefix("Value error, ")

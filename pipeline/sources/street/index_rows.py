@@ -11,7 +11,7 @@ from pydantic_core import from_json
 from pipeline.boundary import reading
 from pipeline.errors import Problem
 from pipeline.geo.wkb import read_wkb
-from pipeline.sources.geoparquet import geometry_column, read_rows
+from pipeline.sources.geoparquet import check_srids, geometry_column, read_rows
 
 Rows = Iterator[tuple[str, dict[str, Any] | Problem]]
 """Where each row stands in the file, and its fields or what is wrong with it."""
@@ -33,6 +33,11 @@ def _jsonl(index: Path) -> Rows:
 def _csv(index: Path) -> Rows:
     reader = csv.DictReader(io.StringIO(_text(index), newline=""), strict=True)
     try:
+        columns = reader.fieldnames or []
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        if twice:
+            yield index.name, Problem(f"{index.name}:1", f"{', '.join(twice)} twice", "each column once")
+            return
         for row in reader:
             where = f"{index.name}:{reader.line_num}"
             if None in row or None in row.values():
@@ -52,7 +57,9 @@ def _parquet(index: Path) -> Rows:
             yield where, row
             continue
         with reading(index, "a whole Parquet file"):
-            point = read_wkb([row.pop(column)])[0]
+            geometries = read_wkb([row.pop(column)])
+            check_srids(index, geometries)
+            point = geometries[0]
         if point is None or point.geom_type != "Point" or point.is_empty:
             yield where, Problem(f"{where} {column}", "no point", "a WKB point")
         elif "lat" in row or "lon" in row:

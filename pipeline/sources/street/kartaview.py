@@ -30,7 +30,7 @@ from pipeline.sources.origins import host_origins, origin
 from pipeline.sources.street import boxes, pictures, responses
 from pipeline.sources.street.camera import heading
 from pipeline.sources.street.places import near_first, of_region, position
-from pipeline.sources.wire import Id, Moment, Number, Text, Wire, each, parse
+from pipeline.sources.wire import Id, Moment, Number, OptionalId, Text, Wire, each, parse
 from schemas.reasons import Reason
 
 log = logging.getLogger(__name__)
@@ -48,8 +48,8 @@ class _Item(Wire):
     """All numbers come as strings."""
 
     id: Id
-    sequence_id: Id | None = None
-    sequence_index: Id | None = None
+    sequence_id: OptionalId = None
+    sequence_index: OptionalId = None
     lat: float
     lng: float
     heading: Number = None

@@ -196,7 +196,7 @@ class MapillarySource:
             link=_link(image.id),
             sequence=image.sequence,
             quality=image.quality_score if known else None,
-            picture=getattr(image, self._thumb),
+            picture=getattr(image, self._thumb) or None,
             unusable=fault,
         )
 

@@ -5,7 +5,7 @@ from urllib.parse import parse_qs
 
 from pydantic import Field, model_validator
 
-from pipeline.sources.wire import Id, Moment, Number, Text, Wire
+from pipeline.sources.wire import Id, Moment, Number, OptionalId, Text, Wire
 
 
 class _Geometry(Wire):
@@ -30,7 +30,7 @@ class Image(Wire):
     geometry: _Geometry | None = None
     computed_geometry: _Geometry | None = None
     creator: _Creator = _Creator()
-    sequence: Id | None = None
+    sequence: OptionalId = None
     quality_score: Number = None
     width: Number = None
     height: Number = None
@@ -61,7 +61,7 @@ class Spot(Wire):
     lon: float
     captured_at: Moment = None
     compass_angle: Number = None
-    sequence_id: Id | None = None
+    sequence_id: OptionalId = None
     is_pano: bool = False
 
 

@@ -12,7 +12,6 @@ import math
 import re
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import mercantile
 
@@ -23,14 +22,13 @@ from pipeline.digest import digest
 from pipeline.errors import SiteError
 from pipeline.geo.point import Floats, Point
 from pipeline.geo.window import around
-from pipeline.imaging.lens import Crop
 from pipeline.net.base import Client, Provider, Request
 from pipeline.sources.base import Photo
 from pipeline.sources.listing import listing
 from pipeline.sources.origins import origin
 from pipeline.sources.street import boxes, pictures, responses, tiles
 from pipeline.sources.street.camera import heading
-from pipeline.sources.street.panoramax_wire import Found, Instance, Instances, Item, Orientation, Spot
+from pipeline.sources.street.panoramax_wire import Found, Instance, Instances, Item, Spot, crop_of
 from pipeline.sources.street.places import Fault, near_first, of_region, position
 from pipeline.sources.wire import each, one_by_one, one_line, parse
 from schemas.licences import licence_class
@@ -163,7 +161,7 @@ class PanoramaxSource:
         place, misplaced = position(item.geometry.coordinates[1], item.geometry.coordinates[0])
         licence, forbidden = _licence(item)
         view = item.properties.orientation.field_of_view
-        crop, strange = _crop(item.properties.orientation)
+        crop, strange = crop_of(item.properties.orientation)
         # A part of a sphere may state the field of view of the part.
         panorama = (view is not None and view >= 360) or crop is not None
         if strange is not None and not panorama:  # a flat photo, cut in a way that its field of view does not say
@@ -183,7 +181,7 @@ class PanoramaxSource:
             sequence=item.collection,
             lens=crop,
             hfov_along_long_side=True,
-            position_error_m=item.properties.accuracy,
+            position_error_m=_error_m(item.properties.accuracy),
             picture=asset.href if asset else None,
             unusable=misplaced or forbidden or strange,
         )
@@ -242,6 +240,10 @@ class PanoramaxSource:
                 log.warning("%s: an instance is left out: %s", self.name, error)
 
 
+def _error_m(accuracy: float | None) -> float | None:
+    return accuracy if accuracy is not None and accuracy > 0 else None  # 0 and -1 stand for unknown
+
+
 def _author(item: Item) -> str:
     producers = [party.name for party in item.providers if "producer" in party.roles and party.name]
     if producers:
@@ -277,21 +279,3 @@ def _spelt(licence: str) -> str:
     if licence.lower().startswith("cc"):
         return licence.upper()
     return licence.lower() if licence.lower().startswith("etalab") else licence
-
-
-def _crop(orientation: Orientation) -> tuple[Crop | None, Fault | None]:
-    """The part of a sphere that a photo shows, if it says so; or why what it says cannot be."""
-    size, missing = _numbers(orientation.sensor_array_dimensions, 2), _numbers(orientation.visible_area, 4)
-    if size is None or missing is None or not any(missing):
-        return None, None
-    (width, height), (left, top, right, bottom) = size, missing
-    crop = Crop(width, height, left, top, width - left - right, height - top - bottom)
-    fault = crop.fault()
-    return (None, (Reason.WRONG_ASPECT, f"visible_area: {fault}")) if fault else (crop, None)
-
-
-def _numbers(value: Any, count: int) -> list[float] | None:
-    if not isinstance(value, list) or len(value) != count:
-        return None
-    plain = all(isinstance(part, int | float) and not isinstance(part, bool) and math.isfinite(part) for part in value)
-    return [float(part) for part in value] if plain else None

@@ -1,11 +1,15 @@
 """Responses of Panoramax: its search, its coverage tiles, its list of instances."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import Field
 
-from pipeline.sources.wire import Id, Moment, Number, Text, Wire
+from pipeline.imaging.lens import Crop
+from pipeline.sources.street.places import Fault
+from pipeline.sources.wire import Id, Moment, Number, OptionalId, Text, Wire
+from schemas.reasons import Reason
 
 _DIRECTIONS = ("Exif.GPSInfo.GPSImgDirection", "Xmp.GPano.PoseHeadingDegrees", "Xmp.Camera.Yaw", "MAPCompassHeading")
 """Tags of a photo that may have its heading."""
@@ -31,7 +35,7 @@ class Orientation(Wire):
     sensor_array_dimensions: Any = None
     """Width and height of the whole picture, pixels."""
     visible_area: Any = None
-    """What a part of a sphere lacks on the left, above, on the right and below, pixels."""
+    """Margins that a part of a sphere lacks on the left, above, on the right and below, pixels."""
 
 
 class _Properties(Wire):
@@ -76,7 +80,7 @@ class Item(Wire):
 
     id: Id
     geometry: _Geometry
-    collection: Id | None = None
+    collection: OptionalId = None
     providers: tuple[_Party, ...] = ()
     properties: _Properties
     assets: Mapping[str, _Asset] = Field(default_factory=dict)
@@ -99,7 +103,7 @@ class Spot(Wire):
     heading: Number = None
     type: str = "flat"
     account_id: Text = ""
-    first_sequence: Id | None = None
+    first_sequence: OptionalId = None
 
 
 class Instance(Wire):
@@ -112,3 +116,28 @@ class Instances(Wire):
     """The list of instances."""
 
     instances: list[Any]
+
+
+def crop_of(orientation: Orientation) -> tuple[Crop | None, Fault | None]:
+    """The part of a sphere that a photo shows, if it says so; or why what it says cannot be, or cannot be read."""
+    size, missing = _numbers(orientation.sensor_array_dimensions, 2), _numbers(orientation.visible_area, 4)
+    if not orientation.visible_area or (missing is not None and not any(missing)):
+        return None, None
+    if size is None or missing is None:
+        said = f"{orientation.visible_area!r} of {orientation.sensor_array_dimensions!r}"[:200]
+        return None, (Reason.WRONG_ASPECT, f"visible_area: {said} cannot be read")
+    (width, height), (left, top, right, bottom) = size, missing
+    crop = Crop(width, height, left, top, width - left - right, height - top - bottom)
+    fault = crop.fault()
+    return (None, (Reason.WRONG_ASPECT, f"visible_area: {fault}")) if fault else (crop, None)
+
+
+def _numbers(value: Any, count: int) -> list[float] | None:
+    """Numbers, also where they are given as texts."""
+    if not isinstance(value, list) or len(value) != count or any(isinstance(part, bool) for part in value):
+        return None
+    try:
+        found = [float(part) for part in value]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if all(map(math.isfinite, found)) else None

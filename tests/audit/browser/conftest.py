@@ -228,10 +228,17 @@ def at_work(watched: Watched) -> Page:
     """The page, once it shows a task."""
     page = watched.page
     page.click("a.button")
-    page.wait_for_selector(".large img, .options img, blockquote")
+    page.wait_for_selector("main[data-ready]")
     return page
 
 
+def press(page: Page, key: str) -> None:
+    """Press a key that judges, once the sample is on the screen: before that it does nothing."""
+    page.wait_for_selector("main[data-ready]")
+    page.keyboard.press(key)
+
+
 def settled(page: Page) -> None:
-    """Wait until the server has every decision."""
+    """Wait until the server has every decision, and the next sample is on the screen."""
     expect(page.locator(".status")).not_to_contain_text("saving", timeout=30_000)
+    page.wait_for_selector("main[data-ready]")

@@ -11,7 +11,7 @@ from pipeline.captioning.language import LANGUAGES
 from pipeline.captioning.language.quotes import quotations
 from pipeline.config import captioning as config
 from schemas.records import Cue
-from tests.captioning.composer.test_composer import COMPOSERS, cue, describe, site
+from tests.captioning.composer.made import COMPOSERS, cue, describe, site
 from tests.captioning.language.cases import cases
 
 PHOTO_FIRST = {code: Composer(config.Composer(prompt_set=f"composer-{code}-1"), seed=0) for code in LANGUAGES}

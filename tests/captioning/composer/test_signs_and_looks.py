@@ -2,11 +2,13 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from pipeline.captioning.base import Evidence
+from pipeline.perception import rle
 from schemas.records import Cue, Look
-from tests.captioning.composer.test_composer import COMPOSERS, cue, describe, site
+from tests.captioning.composer.made import COMPOSERS, cue, describe, site
 from tests.captioning.places import view
 
 
@@ -34,6 +36,34 @@ def test_a_word_that_the_border_may_cut_is_told_if_the_map_has_it(polygon: list[
     assert ("Bäckerei" in describe(place).long) == told
     named = cue("m1", "map", "poi", category="bakery", text="Bäckerei", distance_m=10.0, position="left")
     assert "Bäckerei" in describe(Evidence(place.site, [*cues, named])).long
+
+
+@pytest.mark.parametrize(
+    ("label", "columns", "told"),
+    [("car", slice(500, 560), False), ("tree", slice(200, 298), False), ("tree", slice(100, 200), True),
+     ("lamp", slice(500, 560), True)],
+    ids=["a car at its end", "a tree before its start", "a tree further off", "its own lamp"],
+)  # fmt: skip
+def test_a_word_that_something_before_it_may_hide_in_part_is_not_told(label: str, columns: slice, told: bool) -> None:
+    mask = np.zeros((480, 640), bool)
+    mask[250:400, columns] = True
+    before = cue("o2", "object", label, position="ahead", view_id="0", mask=rle.encode(mask), lasting=label != "car")
+    cues = [on_view(box(300, 300, 500, 340), "Bäckerei"), before, cue("o1", "object", "tree", position="ahead")]
+    assert ("Bäckerei" in describe(site(cues)).long) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "confidence", "confirmed", "told"),
+    [
+        ("Pearl St Mall 1900", 0.91, True, False), ("Pearl St Mall 1900", 0.99, False, False),
+        ("Pearl St Mall 1300", 0.99, True, True), ("Pearl St Mall", 0.91, True, True),
+    ],
+)  # fmt: skip
+def test_digits_are_told_that_were_surely_read_the_same_twice(
+    text: str, confidence: float, confirmed: bool, told: bool
+) -> None:
+    sign = cue("t1", "text", "sign", text=text, position="left", confidence=confidence, confirmed=confirmed)
+    assert (text in describe(site([sign, cue("o1", "object", "tree", position="ahead")])).long) == told
 
 
 def test_the_lines_of_a_notice_are_not_told() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.captioning.dialogue.envelope import Envelope, NoEnvelopeError, ending, parse, read_envelope
 from pipeline.captioning.dialogue.model_responses import BrokenError, read_answer
+from pipeline.captioning.dialogue.objections import read_objection
 from pipeline.captioning.dialogue.reply_text import answer_in
 from pipeline.captioning.dialogue.requests import Reply
 
@@ -48,6 +49,9 @@ def reply(body: bytes) -> Reply:
         {"content": [{"type": "reasoning", "text": "{"}, {"text": TEXT}]},
         {"content": [TEXT]},
         {"content": {"type": "text", "text": TEXT}},
+        {"content": [[{"type": "text", "text": TEXT}]]},
+        {"content": [{"type": "text", "text": {"value": TEXT, "annotations": []}}]},
+        {"content": [None, 5, {"type": "text", "text": TEXT}, {"type": "image_url", "image_url": {"url": "data:"}}]},
     ],
 )
 def test_the_text_is_found_wherever_a_server_puts_it(message: Any) -> None:
@@ -64,6 +68,7 @@ def test_the_text_is_found_wherever_a_server_puts_it(message: Any) -> None:
         ("FINISH_REASON_SAFETY", "declined"), ("FINISH_REASON_STOP", "whole"), ("COMPLETE", "whole"),
         ("guardrail_intervened", "declined"), ("repetition_truncation", "cut"), ("max-tokens", "cut"),
         ("insufficient_system_resource", "failed"), ("network_error", "failed"),
+        ("</s>", "whole"), ("<|im_end|>", "whole"), ("<|eot_id|>", "whole"), ("null", "whole"), ("None", "whole"),
         ("error", "failed"), ("abort", "failed"), (7, "whole"), ({"type": "stop"}, "whole"),
     ],
 )  # fmt: skip
@@ -83,7 +88,8 @@ def test_a_reply_may_say_nothing_of_how_it_ended() -> None:
         ({"prompt_tokens": 7, "completion_tokens": 3}, (7, 3)),
         ({"prompt_tokens": None, "completion_tokens": None}, (0, 0)),
         ({"prompt_tokens": 7.25, "completion_tokens": 3.0}, (8, 3)),
-        ({"prompt_tokens": "7", "completion_tokens": [3]}, (0, 0)),
+        ({"prompt_tokens": "7", "completion_tokens": [3]}, (7, 0)),
+        ({"prompt_tokens": "seven", "completion_tokens": "9" * 5_000}, (0, 0)),
         ({"prompt_tokens": -1, "completion_tokens": True}, (0, 0)),
         ({"prompt_tokens": float("nan"), "completion_tokens": float("inf")}, (0, 0)),
         ({"prompt_tokens": 10**30, "completion_tokens": 1e300}, (0, 0)),
@@ -103,6 +109,28 @@ def test_counts_are_whole_numbers_or_none(usage: Any, counts: tuple[int, int]) -
 def test_what_stands_around_the_json_does_no_harm(around: str) -> None:
     body = around.replace("{}", json.dumps(completion({"content": TEXT}))).encode()
     assert json.loads(reply(body).text) == ANSWER
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_an_answer_may_be_in_another_encoding_by_its_mark(encoding: str) -> None:
+    assert json.loads(reply(json.dumps(completion({"content": TEXT})).encode(encoding)).text) == ANSWER
+    error = read_objection(400, json.dumps({"error": {"message": "no room"}}).encode(encoding))
+    assert error.message == "no room"
+
+
+def test_of_several_choices_the_first_by_number_is_the_reply() -> None:
+    first, second = ({"index": i, "message": {"content": text}} for i, text in enumerate((TEXT, "{}")))
+    assert read({"choices": [second, first]}).text == TEXT
+    chunks = [{"index": i % 2, "delta": {"content": text}} for i, text in enumerate((TEXT[:5], "{", TEXT[5:], "}"))]
+    body = "\n\n".join(f"data: {json.dumps({'choices': [chunk]})}" for chunk in chunks)
+    assert reply(body.encode()).text == TEXT
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\n\n"])
+def test_events_of_a_stream_are_told_apart(between: str) -> None:
+    deltas: list[Any] = [{"content": TEXT[:5]}, {"content": [{"type": "text", "text": TEXT[5:]}]}]
+    lines = [f"data: {json.dumps({'choices': [{'delta': delta}]})}" for delta in deltas]
+    assert reply(between.join([*lines, "data: [DONE]"]).encode()).text == TEXT
 
 
 def test_a_server_that_answers_in_the_form_of_a_stream_is_read() -> None:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,10 +75,63 @@ def test_a_full_queue_does_not_count_as_a_try(model: StandIn) -> None:
     ask(settings(model.url, tries=1))
 
 
-def test_a_queue_that_stays_full_is_given_up(model: StandIn) -> None:
+def test_a_server_that_turns_all_away_stops_the_build_and_fails_no_site(model: StandIn) -> None:
     model.fault = lambda *_: refusal("queue full", None, 503)
+    with pytest.raises(OutageError, match=r"turns all requests away \(HTTP 503: queue full\)"):
+        ask(settings(model.url, reply_timeout_s=0.4))
+
+
+def test_a_request_that_others_are_preferred_to_is_given_up(model: StandIn) -> None:
+    turned_away = replace(REQUEST, name="verify")
+    model.fault = lambda _, seen: refusal("queue full", None, 503) if seen.turn == "verify" else None
+
+    async def go() -> None:
+        client = ModelClient(settings(model.url, reply_timeout_s=0.4))
+
+        async def others() -> None:
+            while True:
+                await client.ask(REQUEST, Home())
+                await asyncio.sleep(0.01)
+
+        beside = asyncio.create_task(others())
+        try:
+            await client.ask(turned_away, Home())
+        finally:
+            beside.cancel()
+            await client.close()
+
     with pytest.raises(SiteError, match=r"model_unreachable.*503: queue full, all the time"):
-        ask(settings(model.url, reply_timeout_s=1))
+        asyncio.run(go())
+
+
+def paused_until(after: str, status: int = 429) -> web.Response:
+    answer = refusal("quota used up", None, status)
+    answer.headers["Retry-After"] = after
+    return answer
+
+
+@pytest.mark.parametrize("after", ["31536000", "Sat, 21 Nov 2099 12:00:00 GMT"])
+def test_a_pause_longer_than_an_outage_may_be_stops_the_build(model: StandIn, after: str) -> None:
+    model.fault = lambda *_: paused_until(after)
+    with pytest.raises(OutageError, match=r"asks to wait \d{8,10} s \(HTTP 429: quota used up\)"):
+        ask(settings(model.url))
+    assert len(model.seen) == 1
+
+
+def test_another_server_does_what_one_wants_no_more_of(model: StandIn) -> None:
+    with serving(write_well) as other:
+        model.fault = lambda *_: paused_until("31536000")
+        assert len(ask(settings(model.url, other.url), times=4)) == 4
+        assert (len(model.seen), len(other.seen)) == (1, 4)
+
+
+@pytest.mark.parametrize(("after", "least_s"), [("1", 1.0), ("Sat, 21 Nov 2020 12:00:00 GMT", 0.0), ("soon", 0.0)])
+def test_a_pause_that_is_asked_for_is_made(model: StandIn, after: str, least_s: float) -> None:
+    model.fault = first(1, lambda: paused_until(after))
+    started = time.monotonic()
+    ask(settings(model.url))
+    assert time.monotonic() - started >= least_s
+    assert len(model.seen) == 2
 
 
 def test_faults_are_final_after_so_many_tries(model: StandIn) -> None:

@@ -169,6 +169,121 @@ def test_a_side_is_held_against_the_pixels_that_the_thing_has(code: str, where: 
     assert judge_claim(claim(told, kind="sign"), seen).outcome == outcome
 
 
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("en", 'The right-hand window of the shop reads "ISLAND FARM".'),
+        ("en", 'A sign with an arrow pointing to the right reads "ISLAND FARM".'),
+        ("en", 'The shop "ISLAND FARM" has a tower behind.'),
+        ("en", 'Next to "ISLAND FARM", on the right, stands a bank.'),
+        ("en", "A bank stands on the right, next to ISLAND FARM."),
+        ("de", 'Ein Schild mit einem Pfeil nach rechts trägt "ISLAND FARM".'),
+        ("de", 'Rechts neben "ISLAND FARM" steht eine Bank, rechts steht ein Baum.'),
+    ],
+)
+def test_a_side_of_something_else_contradicts_nothing(code: str, text: str) -> None:
+    assert judge_claim(claim(text), known(sign("t1", "ISLAND FARM"), code=code)).outcome != "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("en", 'Behind lies "ISLAND FARM".'),
+        ("en", 'On the right, next to the bank, is "ISLAND FARM".'),
+        ("en", 'A sign by the door on the right reads "ISLAND FARM".'),
+        ("de", 'Rechts, neben der Bank, liegt "ISLAND FARM".'),
+    ],
+)
+def test_what_is_told_to_be_somewhere_is_no_landmark(code: str, text: str) -> None:
+    assert judge_claim(claim(text), known(sign("t1", "ISLAND FARM"), code=code)).outcome == "contradicted"
+
+
+def test_a_side_in_a_relation_may_be_that_of_one_thing_from_another() -> None:
+    told = claim('The bank adjoins "ISLAND FARM" on the right.', kind="relation")
+    assert judge_claim(told, known(sign("t1", "ISLAND FARM"))).outcome == "not_witnessed"
+
+
+def test_a_sign_is_known_by_its_capitals_without_quotation_marks() -> None:
+    seen = known(sign("t1", "ISLAND FARM"))
+    assert judge_claim(claim("The ISLAND FARM shop is on the right."), seen).outcome == "contradicted"
+    assert judge_claim(claim("The Island Farm shop is on the right."), seen).outcome == "not_witnessed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "outcome"),
+    [
+        ("sign", 'A board reads "ISLAND FARM".', "supported"),
+        ("sign", 'A green board reads "ISLAND FARM".', "supported"),
+        ("sign", 'A red board reads "ISLAND FARM".', "not_witnessed"),
+        ("look", 'The green board "ISLAND FARM" is there.', "supported"),
+        ("look", 'The board "ISLAND FARM" is striped.', "not_witnessed"),
+        ("thing", 'A clock hangs over the board "ISLAND FARM".', "not_witnessed"),
+        ("count", 'There are five boards reading "ISLAND FARM".', "not_witnessed"),
+        ("thing", 'The shop "ISLAND FARM" has a striped awning.', "supported"),  # the notes say so
+    ],
+)
+def test_who_read_a_sign_bears_out_its_words_and_no_more(kind: str, text: str, outcome: str) -> None:
+    board = note("w1", "green board", text="ISLAND FARM")
+    seen = known(sign("t1", "ISLAND FARM"), notes=(board, note("n1", "shop awning", "striped cloth")))
+    assert judge_claim(claim(text, kind=kind), seen).outcome == outcome
+
+
+def test_another_colour_beside_a_sign_may_be_that_of_a_thing_that_is_cited() -> None:
+    seen = known(cue("o1", label="building", attribute="brick"), notes=(note("w1", "red sign", text="CAFE ONE"),))
+    told = 'A brick building has a red sign reading "CAFE ONE".'
+    assert judge_claim(claim(told, "o1", "w1", kind="sign"), seen).outcome == "supported"
+    assert judge_claim(claim(told, "w1", kind="sign"), seen).outcome == "not_witnessed"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "outcome"),
+    [
+        ("en", "A tree trunk stands near on the left.", "supported"),
+        ("en", "A tree trunk stands far off.", "not_witnessed"),
+        ("de", "In der Nähe steht ein Baumstamm.", "supported"),
+        ("de", "Ein Baumstamm steht in weiter Ferne.", "not_witnessed"),
+    ],
+)
+def test_what_was_noted_near_is_not_borne_out_as_far_off(code: str, text: str, outcome: str) -> None:
+    what = {"en": "tree trunk", "de": "Baumstamm"}[code]
+    assert judge_claim(claim(text), known(notes=(note("n1", what),), code=code)).outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("en", 'Far off hangs a sign reading "ISLAND FARM".'),
+        ("de", 'In weiter Ferne hängt ein Schild mit "ISLAND FARM".'),
+    ],
+)
+def test_a_sign_that_is_near_is_not_borne_out_as_far_off(code: str, text: str) -> None:
+    near, far = (known(sign("t1", "ISLAND FARM", depth=depth), code=code) for depth in ("near", "far"))
+    assert judge_claim(claim(text, kind="sign"), near).outcome == "not_witnessed"
+    assert judge_claim(claim(text, kind="sign"), far).outcome == "supported"
+
+
+def test_of_two_places_with_one_name_either_may_be_meant() -> None:
+    left = cue("m1", category="cafe", text="Spruce", position=Position.LEFT, bearing_deg=270.0, distance_m=30.0)
+    right = cue("m2", category="cafe", text="Spruce", position=Position.RIGHT, bearing_deg=90.0, distance_m=30.0)
+    told = claim("The cafe Spruce is on the right.", kind="name")
+    assert judge_claim(told, known(left, heading_error_deg=5.0)).outcome == "contradicted"
+    assert judge_claim(told, known(right, left, heading_error_deg=5.0)).outcome != "contradicted"
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("The street sign on the mast arm is blue.", "supported"),
+        ("The street sign on the mast arm is green.", "not_witnessed"),
+        ("A two-story brick house is there.", "supported"),
+        ("A single-storey brick house is there.", "not_witnessed"),
+    ],
+)
+def test_a_look_and_a_number_are_borne_out_by_who_has_that_very_one(text: str, outcome: str) -> None:
+    notes = (note("n1", "street sign on a mast arm", "blue"), note("n2", "brick house", "two storeys"))
+    assert judge_claim(claim(text, kind="look"), known(notes=notes)).outcome == outcome
+
+
 @languages
 @pytest.mark.parametrize(("where", "outcome"), [("left", "supported"), ("right", "contradicted")])
 def test_of_two_things_in_a_sentence_each_has_its_own_side(code: str, where: str, outcome: str) -> None:

@@ -7,8 +7,9 @@ import pytest
 from pipeline.captioning.base import Evidence
 from pipeline.captioning.grounding.claims import Witnesses
 from pipeline.captioning.grounding.grounding import Grounded, ground, text_of, to_verify, witnesses_of
+from pipeline.captioning.grounding.parting import parted
 from pipeline.captioning.grounding.verification import Heard
-from pipeline.captioning.language import LANGUAGES
+from pipeline.captioning.language import LANGUAGES, language_of
 from pipeline.config.captioning import Grounding
 from schemas.reasons import Reason
 from schemas.records import Answer, Claim, Cue, Sentence, Variant
@@ -94,8 +95,15 @@ def test_strict_wants_a_second_witness_for_what_must_be_exact() -> None:
         assert (text in long_of(found)) is stands
 
 
-def test_what_a_sentence_says_and_no_claim_does_is_put_to_the_verifier_as_it_stands() -> None:
-    text = "Two stone lions sit on the left."
+def test_a_claim_that_cannot_be_understood_by_itself_is_put_as_its_sentence() -> None:
+    text = "Waterloo, on the left, is a white brick building with a round red sign."
+    sentence = said(text, "A brick building is on the left.", "Its sign is red.", "There is a sign beside it.")
+    (found,) = parted([sentence], language_of("en"))
+    assert [claim.text for claim in found.claims] == ["A brick building is on the left.", text]
+
+
+@pytest.mark.parametrize("text", ["Two stone lions sit on the left.", "Stone lions sit between the door and the road."])
+def test_what_a_sentence_says_and_no_claim_does_is_put_to_the_verifier_as_it_stands(text: str) -> None:
     sentence = said(text, "Stone lions are there.")
     seen = known()
     assert [c.text for c in to_verify([sentence], seen)] == ["Stone lions are there.", text]

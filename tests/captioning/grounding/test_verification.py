@@ -81,13 +81,16 @@ def told(text: str, *notes: Note) -> set[str]:
     [
         ("The road is straight ahead.", "sharply bent ahead"),
         ("A zebra crossing lies on the left.", "level crossing"),
-        ("Steps lead down on the far bank on the left.", "car wash"),
+        ("A stair leads down on the far bank on the left.", "car wash"),
         ("The street is paved with dark brick.", "unpaved with"),
         ("A glass tower stands behind the wall.", "straight ahead the"),
         ("Red and blue awnings hang ahead.", "Blue and blue"),
-        ("A thick tree trunk stands on the left.", "chimney trunk"),
+        ("A red tree trunk stands ahead.", "chimney trunk"),
         ("The building has two storeys.", "nine"),
         ('A sign reads "CAFE".', "EFAC"),
+        ("A leaning pine tree rises in front of the roofs.", "pine chimney"),
+        ("The blue building has three to four storeys.", "three to two"),
+        ("A row of white triangles lies at the near edge.", "far off edge"),
     ],
 )
 def test_a_false_control_reads_like_a_claim(text: str, never: str) -> None:
@@ -101,16 +104,41 @@ def test_half_a_word_is_not_swapped() -> None:
 
 
 def test_a_control_that_turns_out_true_is_not_put() -> None:
-    def tree(number: int, side: Any, position: Position) -> Note:
+    def kiosk(number: int, side: Any, position: Position) -> Note:
         return Note(
-            note_id=f"n{number}", kind="thing", view_id="1", what="tree", looks="", text=None, side=side,
+            note_id=f"n{number}", kind="thing", view_id="1", what="kiosk", looks="", text=None, side=side,
             position=position, bearing_deg=None, depth="near",
         )  # fmt: skip
 
-    left, right = tree(1, "left", Position.LEFT), tree(2, "right", Position.RIGHT)
-    text = "A tree stands on the left."
-    assert "A tree stands on the right." in told(text, left)
-    assert "A tree stands on the right." not in told(text, left, right)
+    left, right = kiosk(1, "left", Position.LEFT), kiosk(2, "right", Position.RIGHT)
+    text = "A kiosk stands on the left."
+    assert "A kiosk stands on the right." in told(text, left)
+    assert "A kiosk stands on the right." not in told(text, left, right)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Shrubs grow along the front on the left.",
+        "Another roof is on the left.",
+        "A row of shops lines the left side.",
+        "A tall grey street lamp stands on the left.",
+    ],
+)
+def test_what_may_well_be_on_both_sides_is_not_told_of_the_other(text: str) -> None:
+    assert not any("right" in one for one in told(text))
+
+
+def test_something_like_it_on_the_other_side_is_enough_not_to_tell_it_there() -> None:
+    text = "A brick wall stands along the far side of the road to the left."
+    bushes = Note(
+        note_id="n1", kind="thing", view_id="1", what="bushes behind a wall on the far side of the road", looks="",
+        text=None, side="right", position=Position.RIGHT, bearing_deg=None, depth="near",
+    )  # fmt: skip
+    other = "A brick wall stands along the far side of the road to the right."
+    assert other in told(text)
+    assert other not in told(text, bushes)
+    assert other in told(text, bushes.model_copy(update={"position": Position.LEFT}))
 
 
 def answers(found: list[Statement], claims: Answer, false: Answer, true: Answer) -> dict[str, Answer]:

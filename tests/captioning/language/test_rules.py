@@ -86,6 +86,12 @@ def test_what_a_complete_map_would_have(code: str, case: tuple[str, set[str]]) -
     assert language_of(code).layout(text) == layout
 
 
+@each(lambda c: c.relations.items())
+def test_relations_are_those_of_two_things_that_are_named(code: str, case: tuple[str, set[str]]) -> None:
+    text, relations = case
+    assert language_of(code).relations(text) == relations
+
+
 @languages
 @pytest.mark.parametrize("part", ["a", "weiher", "left ", "links "])
 def test_a_model_that_goes_on_with_one_word_takes_no_time_to_read(code: str, part: str) -> None:
@@ -93,6 +99,8 @@ def test_a_model_that_goes_on_with_one_word_takes_no_time_to_read(code: str, par
     language = language_of(code)
     text = part * (20_000 // len(part)) + "x."
     assert language.layout(text) == frozenset()
+    assert language.relations(text) == frozenset()
+    assert not language.refers_back(text)
     assert language.numbers(text) == set()
     assert language.sides(text) <= {"left"}
 
@@ -100,6 +108,12 @@ def test_a_model_that_goes_on_with_one_word_takes_no_time_to_read(code: str, par
 def test_quotations_in_any_marks() -> None:
     text = 'Signs read "CAFE", \u201cBar\u201d, \u201eApotheke\u201c, \u00abPain\u00bb and \u300c\u9152\u5c4b\u300d.'
     assert quotations(text) == ["CAFE", "Bar", "Apotheke", "Pain", "\u9152\u5c4b"]
+    assert quotations("The shop's sign reads 'LINDSAY'S DELI', the door's \u2018OPEN\u2019.") == [
+        "LINDSAY'S DELI",
+        "OPEN",
+    ]
+    assert quotations("The dogs' run and the cats' house, 6' wide, are of the '70s.") == []
+    assert quotations("Schilder mit \u201aBrot\u2018 h\u00e4ngen dort.") == ["Brot"]
     assert quotations("Schilder mit \u00bbBrot\u00ab und \u00bbMilch\u00ab.") == ["Brot", "Milch"]
 
 

@@ -179,6 +179,18 @@ def test_a_cut_file_is_a_failure_and_not_a_black_chip(served: Served, tmp_path: 
     assert caught.value.reason is Reason.READ_FAILED
 
 
+def test_a_jpeg_that_is_cut_within_a_remote_file_is_no_picture(served: Served, tmp_path: Path) -> None:
+    path = write_cog(tmp_path / "a.tif", speckle(512), compress="jpeg", blocksize=512, overviews="none")
+    with rasterio.open(path) as file:
+        first, length = (int(file.get_tag_item(f"BLOCK_{what}_0_0", "TIFF", bidx=1)) for what in ("OFFSET", "SIZE"))
+    data = bytearray(path.read_bytes())
+    assert cog(tmp_path, served.add("/files/whole.tif", bytes(data))).chip(HERE, 400, 1.0).covered == 1
+    data[first + length // 2 : first + length] = b"\xff" * (length - length // 2)
+    with pytest.raises(SiteError, match="damaged pixels") as caught:
+        cog(tmp_path, served.add("/files/cut.tif", bytes(data))).chip(HERE, 400, 1.0)
+    assert caught.value.reason is Reason.READ_FAILED
+
+
 def test_a_connection_that_breaks_while_gdal_reads_is_the_networks_fault(served: Served, tmp_path: Path) -> None:
     url = served.add("/files/a.tif", write_cog(tmp_path / "a.tif", speckle(1500)))
     served.spoil = lambda first, last, body: ranged(body[first:last], first, len(body)) if first else None

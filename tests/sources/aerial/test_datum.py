@@ -12,7 +12,7 @@ import pytest
 import rasterio
 from affine import Affine
 from numpy.typing import NDArray
-from pyproj import Transformer
+from pyproj import CRS, Transformer
 from rasterio.transform import from_origin
 
 from pipeline.config import sources as config
@@ -38,9 +38,12 @@ OSTN15 = "uk_os_OSTN15_NTv2_OSGBtoETRS.tif"
         ("EPSG:28992", 5.0, 52.0, 1.0),
         ("EPSG:6677", 139.7, 35.7, 1.0),
         ("EPSG:2961", -63.0, 44.0, 1.0),  # NAD83(CSRS)
-        ("EPSG:4490", 116.4, 39.9, None),  # CGCS2000
-        ("+proj=lcc +lat_1=40 +lat_2=50 +lat_0=0 +lon_0=3 +ellps=GRS80", 3.0, 45.0, None),
-        ("+proj=utm +zone=31 +ellps=GRS80 +towgs84=0,0,0", 3.0, 45.0, None),
+        ("EPSG:4490", 116.4, 39.9, 1.0),  # CGCS2000
+        ("EPSG:4549", 120.2, 30.3, 1.0),
+        ("EPSG:4479", 116.4, 39.9, 1.0),
+        (CRS.from_epsg(4549).to_wkt("WKT1_ESRI"), 120.2, 30.3, 1.0),
+        ("+proj=utm +zone=31 +ellps=WGS84", 3.0, 45.0, None),
+        ("+proj=utm +zone=31 +ellps=WGS84 +towgs84=0,0,0", 3.0, 45.0, None),
     ],
 )
 def test_systems_that_may_be_used(crs: str, lon: float, lat: float, accuracy: float | None) -> None:
@@ -63,6 +66,10 @@ COARSE = [
         "+proj=tmerc +lon_0=-2 +ellps=airy +towgs84=446.4,-125.2,542.1,0.15,0.247,0.842,-20.49",
         *(-2.0, 52.0, None, "within 1 m: "),
     ),
+    ("+proj=lcc +lat_1=40 +lat_2=50 +lat_0=0 +lon_0=3 +ellps=GRS80", 3.0, 45.0, None, "within 1 m: "),
+    ("EPSG:4019", 3.0, 45.0, None, "within 1 m: "),  # unnamed, on GRS 80
+    ("+proj=utm +zone=31 +ellps=GRS80 +towgs84=0,0,0", 3.0, 45.0, None, "within 1 m: "),
+    ("EPSG:6783", -105.2, 40.0, None, "within 1 m: "),  # NAD83(CORS96)
 ]
 
 
@@ -165,6 +172,25 @@ def test_nad83_is_refused_until_its_accuracy_is_accepted_and_then_noted(tmp_path
     lon, lat = Transformer.from_crs("EPSG:26910", "OGC:CRS84", always_xy=True).transform(632_000.0, 4_173_000.0)
     assert source(path, max_datum_error_m=4).chip(Point(lat, lon), 64, 0.25).datum_accuracy_m == 4.0
     assert offset_m(path, Point(lat, lon), max_datum_error_m=4) < 0.05
+
+
+def test_cgcs2000_is_where_wgs84_is_and_a_stricter_limit_refuses_it(tmp_path: Path) -> None:
+    path = marked(tmp_path / "hangzhou.tif", "EPSG:4549", 520_000.0, 3_350_000.0)
+    as_wgs84 = "+proj=tmerc +lon_0=120 +x_0=500000 +ellps=GRS80 +towgs84=0,0,0"
+    lon, lat = Transformer.from_crs(as_wgs84, "OGC:CRS84", always_xy=True).transform(520_000.0, 3_350_000.0)
+    assert source(path).chip(Point(lat, lon), 64, 0.25).datum_accuracy_m == 1.0
+    assert offset_m(path, Point(lat, lon)) < 0.05
+    with pytest.raises(ConfigError, match=r"within 1 m only.*`max_datum_error_m: 1` accepts it"):
+        source(path, max_datum_error_m=0.5)
+
+
+def test_an_unnamed_datum_is_refused_until_it_is_accepted(tmp_path: Path) -> None:
+    path = marked(tmp_path / "plain.tif", "+proj=utm +zone=31 +ellps=GRS80", 500_000.0, 5_000_000.0)
+    with pytest.raises(ConfigError, match=r"unknown accuracy.*`max_datum_error_m: null` accepts it"):
+        source(path)
+    lon, lat = Transformer.from_crs("EPSG:32631", "OGC:CRS84", always_xy=True).transform(500_000.0, 5_000_000.0)
+    assert source(path, max_datum_error_m=None).chip(Point(lat, lon), 64, 0.25).datum_accuracy_m is None
+    assert offset_m(path, Point(lat, lon), max_datum_error_m=None) < 0.05
 
 
 def test_accepting_a_datum_changes_no_chip_and_so_no_recipe(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_chip_pixels_lie_where_pyproj_says(
     rotation = Affine.rotation(turn) @ Affine.scale(step, step if flip else -step)
     transform = Affine.translation(x, y) @ rotation @ Affine.translation(-side_px / 2, -side_px / 2)
     path = write(tmp_path / "ramp.tif", ramp(point, crs, transform, side_px), transform, crs)
-    chip = source(path, scale=(-RAMP_M, RAMP_M)).chip(point, SIZE_PX, GSD_M)
+    chip = source(path, scale=(-RAMP_M, RAMP_M), max_datum_error_m=None).chip(point, SIZE_PX, GSD_M)
     assert chip.covered == 1.0
     if system != "geographic":  # whose pixels are not square on the ground
         assert chip.native_gsd_m == pytest.approx(pixel_m, rel=0.02)
@@ -283,7 +283,7 @@ def test_damaged_pixels_fail_the_site_and_name_the_file(tmp_path: Path) -> None:
     path = grey(tmp_path / "cut.tif", 50, side_px=600)
     raster = source(path)
     path.write_bytes(path.read_bytes()[:200_000])
-    with pytest.raises(SiteError, match=r"cut\.tif") as caught:
+    with pytest.raises(SiteError, match=r": cut\.tif: cut\.tif, band 1: IReadBlock failed") as caught:
         raster.chip(HERE, SIZE_PX, GSD_M)
     assert caught.value.reason == Reason.READ_FAILED
 
@@ -327,6 +327,16 @@ def test_impossible_settings_are_listed_at_once(tmp_path: Path) -> None:
     assert [problem.where.rsplit(".", 1)[1] for problem in caught.value.problems] == ["bands", "path"]
     with pytest.raises(ConfigError, match="no raster"):
         source(tmp_path / "tiles")
+
+
+def test_a_negative_is_refused_until_its_scale_is_given(tmp_path: Path) -> None:
+    with rasterio.open(grey(tmp_path / "rgb.tif", 1)) as file:
+        transform = file.transform
+    values = np.full((1, 100, 100), 40, np.uint8)
+    path = write(tmp_path / "negative.tif", values, transform, "EPSG:32632", photometric="miniswhite")
+    with pytest.raises(ConfigError, match="MINISWHITE"):
+        source(path)
+    assert (source(path, scale=(255, 0)).chip(HERE, 16, 1.0).pixels == 215).all()
 
 
 def test_palette_raster_is_refused(tmp_path: Path) -> None:

@@ -139,6 +139,17 @@ def tiles(folder: Path, point: Point, zoom: int, *, tms: bool, colour: int = 90)
     return folder
 
 
+def test_folders_whose_numbers_begin_with_zeros_are_no_tiles(tmp_path: Path) -> None:
+    point = Point(48.1, 11.5)
+    (column, *_) = (tiles(tmp_path / "t", point, 15, tms=False) / "15").iterdir()
+    column.rename(column.with_name(f"0{column.name}"))
+    source(tmp_path / "t", around(48.1, 11.5), layout="xyz")
+    for column in (tmp_path / "t" / "15").iterdir():
+        column.rename(column.with_name(f"0{column.name}"))
+    with pytest.raises(ConfigError, match=r"found no tile .*/15/x/y\.jpg"):
+        source(tmp_path / "t", around(48.1, 11.5), layout="xyz")
+
+
 def centre(point: Point, zoom: int) -> Point:
     bounds = mercantile.bounds(mercantile.tile(point.lon, point.lat, zoom))
     return Point((bounds.south + bounds.north) / 2, (bounds.west + bounds.east) / 2)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
@@ -144,6 +145,42 @@ def test_roads_are_those_to_sample_along(tmp_path: Path, write_type: WriteType, 
         (f"overture:{gers(7)}", "residential"),
     ]
     assert roads[0].lon.tolist() == [x for x, _ in shapely.get_coordinates(STREETS[0]["geometry"])]
+
+
+def test_rows_without_a_sound_bbox_are_placed_by_their_geometry_or_counted(
+    tmp_path: Path, write_type: WriteType, client: HttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    nan = float("nan")
+    here = {"xmin": HERE.lon, "xmax": HERE.lon, "ymin": HERE.lat, "ymax": HERE.lat}
+    boxes = {
+        "Sound": here,
+        "Null": None,
+        "Side": here | {"xmax": None},
+        "NaN": dict.fromkeys(here, nan),
+        "Half": here | {"ymin": nan},
+        "Round": here | {"xmin": 9.0, "xmax": 8.0},
+        "Lost": None,
+        "Empty": dict.fromkeys(here, nan),
+    }
+    rows = [
+        {"id": gers(i), "geometry": shapely.Point(HERE.lon, HERE.lat), "names": name, "categories": {"primary": "cafe"}}
+        for i, name in enumerate([*boxes, "Away"])
+    ]
+    path = write_type(tmp_path, "place", rows)
+    table = pq.read_table(path)
+    shapes = [shapely.to_wkb(row["geometry"]) for row in rows]
+    shapes[-3:] = [None, shapely.to_wkb(shapely.Point()), shapely.to_wkb(shapely.Point(0, 0))]
+    changed = {"geometry": pa.array(shapes), "bbox": pa.array([*boxes.values(), None], table.schema.field("bbox").type)}
+    for column, values in changed.items():
+        table = table.set_column(table.schema.get_field_index(column), column, values)
+    for group in (len(rows), 4):
+        pq.write_table(table, path, row_group_size=group)
+        caplog.clear()
+        source = overture(tmp_path, client, TOWN)
+        told = {fact.name for fact in source.around(HERE, 100.0)}
+        assert told == {"Sound", "Null", "Side", "NaN", "Half", "Round"}
+        assert source.left_out == {"without a place: neither a sound bbox nor a geometry": 2}
+        assert "left out 2 (without a place" in caplog.text
 
 
 def test_a_region_across_the_antimeridian_has_both_sides(

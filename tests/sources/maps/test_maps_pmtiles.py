@@ -252,10 +252,19 @@ def test_beyond_the_archive_there_is_no_map(tmp_path: Path, client: HttpClient) 
         assert error.value.reason is reason
 
 
+def test_an_archive_that_reaches_no_region_is_refused_with_its_bounds(tmp_path: Path, client: HttpClient) -> None:
+    archive = PmtilesMap(type="pmtiles", archive=str(write_archive(tmp_path / "town.pmtiles")))
+    far = Region(name="far", centre=(EDGE.lon, EDGE.lat), radius_m=300)
+    PmtilesMapSource("p", archive, [far, TOWN_REGION], client)
+    with pytest.raises(ConfigError, match=r"tiles within 8\.5\d+, 47\.3\d+, .*that reach one of its regions \(far\)"):
+        PmtilesMapSource("p", archive, [far], client)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda path: path.write_bytes(b"no archive at all"), "no PMTiles archive"),
+        (lambda path: write_archive(path, [("transportation", 0, {}, [(0, 0)])]), r"another schema.*: transportation"),
         (lambda path: write_archive(path, kind=TileType.PNG), "PNG tiles"),
         (lambda path: write_archive(path, zoom=13), "zoom 13"),
         (lambda _: None, "which is no file"),

@@ -1,6 +1,8 @@
 """Overture's status, confidence and rules are heeded, in a release and in tables that were saved one by one."""
 
 from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 import shapely
 
-from pipeline.cartography.existence import CLOSED, DOUBTED, FERRY, HIDDEN, PLANNED
+from pipeline.cartography.existence import CLOSED, DOUBTED, FERRY, GONE, HIDDEN, PLANNED, Trust, absence
 from pipeline.config.region import Region
 from pipeline.config.sources import MapFiles, Overture
 from pipeline.geo.point import Point
 from pipeline.net.client import HttpClient
 from pipeline.sources.maps.files import MapFilesSource
 from pipeline.sources.maps.overture import OvertureSource
+from pipeline.sources.maps.read_geo import elements_of
 from pipeline.sources.maps.segments import pieces
 
 WriteType = Callable[..., Path]
@@ -55,6 +58,19 @@ SEGMENTS = [
     line(6, "Harbour Ferry", subtype="water", **{"class": None}),
     line(7, "Deep Street", flags=[{"values": ["is_tunnel"], "between": None}]),
 ]
+
+
+def test_a_column_that_only_a_later_file_has_is_heeded(
+    tmp_path: Path, write_type: WriteType, client: HttpClient
+) -> None:
+    """Arrow takes the columns of the first file for those of all."""
+    write_type(tmp_path, "place", [place(1, "Plain", "cafe")], name="part-0.parquet")
+    write_type(tmp_path, "place", [place(2, "Doubtful", "museum", confidence=0.03)], name="part-1.parquet")
+    gone = place(3, "Gone", "bakery", operating_status="permanently_closed")
+    write_type(tmp_path, "place", [gone], name="part-2.parquet")
+    source = OvertureSource("o", Overture(type="overture", release=str(tmp_path)), [TOWN], client)
+    assert [fact.name for fact in source.around(HERE, 100.0)] == ["Plain"]
+    assert source.left_out == {DOUBTED: 1, CLOSED: 1}
 
 
 def sources(tmp_path: Path, client: HttpClient, paths: list[Path], **settings: Any) -> list[Any]:
@@ -141,6 +157,41 @@ def test_buildings_saved_without_theme_and_type_are_all_kept(
 def test_rules_that_make_no_sense_cut_nothing(rules: Any, shape: Any) -> None:
     found = pieces({"road_flags": rules, "level_rules": rules}, shape)
     assert [(suffix, part) for suffix, part, _ in found] == [("", shape)]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["is_abandoned"], "is_abandoned", {"values": ["is_abandoned"]}, [{"values": "is_abandoned"}],
+        [{"values": ["IS_ABANDONED"], "between": [0.9, 0.1]}], '[{"values": ["is_abandoned"], "between": null}]',
+    ],
+)  # fmt: skip
+def test_a_flag_is_heeded_in_whatever_form_a_program_left_it(flags: Any) -> None:
+    """Tables that went through programs without lists and objects; releases that had no rules yet."""
+    names = '{"primary": "Old Road", "common": null}'
+    row = {"subtype": "road", "class": "residential", "names": names, "road_flags": flags}
+    (element,) = elements_of(row, shapely.LineString([(0, 0), (1, 1)]), None)
+    assert element.tags["abandoned"] == "yes"
+    assert element.tags["name"] == "Old Road"
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "why"),
+    [
+        ("end_date", date(2019, 1, 1), GONE),
+        ("end_date", datetime(2019, 1, 1, tzinfo=UTC), GONE),
+        ("end_date", 20190101, GONE),
+        ("opening_date", date(2199, 1, 1), PLANNED),
+        ("operating_status", b"permanently_closed", CLOSED),
+        ("operating_status", ["permanently_closed"], CLOSED),
+        ("confidence", Decimal("0.01"), DOUBTED),
+        ("confidence", "0.01", DOUBTED),
+        ("disused", True, CLOSED),
+    ],
+)
+def test_a_column_of_any_type_tells_of_life(column: str, value: Any, why: str) -> None:
+    (element,) = elements_of({"category": "museum", column: value}, shapely.Point(1, 1), None)
+    assert absence(element.tags, Trust(date(2026, 7, 20), 0.5)) == why
 
 
 def test_pieces_make_up_the_whole(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def test_a_part_of_a_sphere_by_what_panoramax_says(
     camera = {
         "field_of_view": view,
         "sensor_array_dimensions": list(FULL),
-        "visible_area": [left, top, FULL[0] - left - width, FULL[1] - top - height],
+        "visible_area": [left, str(top), FULL[0] - left - width, FULL[1] - top - height],  # a text, as some write
     }
     photo = told(camera, httpserver, client, serve)
     got = azimuths(photo, Picture(sphere()[top : top + height, left : left + width]), registry, row)
@@ -210,6 +210,11 @@ def told(camera: dict[str, Any], httpserver: HTTPServer, client: HttpClient, ser
         {"visible_area": [900, 0, 900, 0]},  # more than there is
         {"visible_area": [-5, 0, 0, 0]},
         {"sensor_array_dimensions": [4000, 3000], "visible_area": [10, 0, 10, 0]},  # no sphere
+        {"sensor_array_dimensions": None, "visible_area": [10, 0, 10, 0]},
+        {"visible_area": [10, 0, 10]},
+        {"visible_area": ["left", 0, 10, 0]},
+        {"visible_area": [math.inf, 0, 10, 0]},
+        {"visible_area": {"left": 10}},
     ],
 )
 def test_a_part_that_cannot_be_is_refused_or_gives_no_bearing(

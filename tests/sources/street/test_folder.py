@@ -127,6 +127,9 @@ def test_a_heading_of_minus_one_is_unknown(tmp_path: Path, suffix: str, heading:
         ({"lon": 181.0}, "lon", "less than or equal to 180"),
         ({"lat": None}, "lat", "nothing"),
         ({"lat": 0.0, "lon": 0.0}, "", "no position"),
+        ({"lat": True}, "", "lat is true"),
+        ({"heading": False}, "", "heading is false"),
+        ({"author": " \u202e\0"}, "author", "at least 1"),
         ({"heading": 361.0}, "heading", "360"),
         ({"heading": -2.0}, "heading", "0"),
         ({"heading": float("nan")}, "heading", "finite"),
@@ -153,6 +156,15 @@ def test_a_bad_row_is_named_with_its_column(tmp_path: Path, change: dict[str, An
     about = [problem for problem in found if problem.startswith(f"index.jsonl:2 {column}".rstrip())]
     assert any(said in problem for problem in about), found
     assert not any("index.jsonl:1 " in problem for problem in found)
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+@pytest.mark.parametrize("said", ["nan", "None", "NULL", "NaT", "<NA>"])
+def test_what_programs_write_for_no_value_is_none(tmp_path: Path, said: str, suffix: str) -> None:
+    """Photos of a sequence called nan would be taken for those of one drive."""
+    unsaid = GOOD | {"id": said, "sequence": said, "captured_at": said}
+    (photo,) = source(tmp_path, [unsaid], suffix).candidates(BOULDER)
+    assert (photo.source_id, photo.sequence, photo.captured_at) == ("a.jpg", None, None)
 
 
 def test_swapped_coordinates_within_range_are_noticed_by_the_regions(tmp_path: Path) -> None:
@@ -204,6 +216,9 @@ def test_many_problems_are_cut_short(tmp_path: Path) -> None:
         ("i.jsonl", b"", "no rows"),
         ("i.csv", b"path,lat\na.jpg\n", "cells"),
         ("i.csv", b'path,lat\n"a.jpg,1\n', "CSV"),
+        ("i.csv", b"path,lat,path\na.jpg,1,b.jpg\n", "path twice"),
+        ("i.csv", b"path;lat\na.jpg;1\n", "^i.csv:2 path;lat: found an unknown column"),
+        ("i.csv", b"PATH,LAT\na.jpg,1\n", "^i.csv:2 PATH: found an unknown column"),
         ("i.parquet", b"PAR1 no", "Parquet"),
         ("i.xlsx", b"", "suffix"),
     ],

@@ -46,6 +46,28 @@ def test_bad_items_lose_no_good_ones_and_are_told_of(caplog: pytest.LogCaptureFi
     assert "4 of 5 items" in caplog.text
 
 
+class Inner(answers.Wire):
+    name: answers.Text = "nobody"
+
+
+class Outer(answers.Wire):
+    id: answers.Id
+    round: bool = False
+    numbers: tuple[float, ...] = ()
+    inner: Inner = Inner()
+    sequence: answers.OptionalId = None
+    angle: answers.Number = None
+
+
+def test_what_is_not_known_may_be_left_out_null_or_empty() -> None:
+    told = {"id": 1, "round": None, "numbers": None, "inner": None, "sequence": "", "angle": " "}
+    assert Outer.model_validate(told) == Outer.model_validate({"id": 1})
+    assert Outer.model_validate({"id": 1, "inner": {"name": None}}) == Outer.model_validate({"id": 1})
+    assert Outer.model_validate({"id": 1, "angle": True}).angle is None
+    with pytest.raises(ValueError, match="id"):
+        Outer.model_validate({"id": None})
+
+
 def test_items_that_are_all_bad_are_an_error_and_not_an_empty_place() -> None:
     with pytest.raises(SiteError) as caught:
         answers.each([{"key": 1}], Thing, "source")
@@ -101,6 +123,11 @@ def test_headings_are_within_the_circle(degrees: float) -> None:
     assert found is not None
     assert 0 <= found < 360
     assert math.cos(math.radians(found)) == pytest.approx(math.cos(math.radians(degrees)), abs=1e-9)
+
+
+@pytest.mark.parametrize("degrees", [1e9, -1e9, math.nan, math.inf, -1])
+def test_what_is_no_direction_is_none(degrees: float) -> None:
+    assert camera.heading(degrees) is None
 
 
 def test_field_of_view_of_a_focal_length() -> None:

@@ -12,7 +12,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, select
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from pipeline.errors import ConfigError, MachineError, Problem
 from tools.audit.database.tables import settings
@@ -33,13 +33,13 @@ class Desk:
         """One transaction that changes something. Writers wait for each other, so the log has one order.
 
         Raises:
-            MachineError: the disk is full, or the database cannot be written; nothing was recorded.
+            MachineError: the disk is full, the database cannot be written or its server is gone; nothing was recorded.
         """
         try:
             with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
                 connection.execute(select(settings.c.value).where(settings.c.key == "head").with_for_update())
                 yield connection
-        except OperationalError as error:
+        except DBAPIError as error:
             raise MachineError(
                 f"the audit database could not be written ({_said(error)}); nothing was recorded"
             ) from error
@@ -54,7 +54,7 @@ class Desk:
         try:
             with self.engine.connect() as connection:
                 yield connection
-        except OperationalError as error:
+        except DBAPIError as error:
             raise MachineError(f"the audit database could not be read ({_said(error)})") from error
 
     def close(self) -> None:
@@ -78,7 +78,9 @@ def open_desk(where: str, *, clock: Callable[[], float] = time.time, create: boo
     if url.startswith("sqlite") and not create and not Path(where).is_file():
         raise ConfigError([Problem("--database", f"{where}, which is not there", "a database of `geoscribe audit`")])
     try:
-        engine = create_engine(url, **({"pool_size": 20} if not url.startswith("sqlite") else {}))
+        # A server that was restarted has dropped the connections of the pool: each is tried before it is used.
+        pool = {} if url.startswith("sqlite") else {"pool_size": 20, "pool_pre_ping": True}
+        engine = create_engine(url, **pool)
     except ArgumentError as error:
         raise ConfigError([Problem("--database", where, "a path, or postgresql://USER@HOST/NAME")]) from error
     if url.startswith("sqlite"):

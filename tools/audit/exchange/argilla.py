@@ -7,7 +7,7 @@ import base64
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
@@ -16,6 +16,7 @@ from tools.audit.exchange.items import Item, Picture, Reply
 from tools.audit.exchange.reading import read_records
 from tools.audit.records import COLUMNS, REASON_WORDS
 
+T = TypeVar("T")
 RECORDS, SETTINGS, DATASET = "records.json", ".argilla/settings.json", ".argilla/dataset.json"
 """Files of the folder."""
 _TITLES: dict[Variant, str] = {"long": "Description", "short": "Short", "street": "From the street alone"}
@@ -117,9 +118,21 @@ def _uri(picture: Picture) -> str:
     return f"data:{_MIME[Path(picture.name).suffix]};base64,{base64.b64encode(picture.data).decode()}"
 
 
-class _Response(BaseModel):
-    value: Any
+class _Response(BaseModel, Generic[T]):
+    value: T | None
     user_id: str
+
+
+class _Responses(BaseModel):
+    """The responses to each question of `settings`."""
+
+    verdict: list[_Response[str]] = []
+    reasons: list[_Response[list[str]]] = []
+    false_claims: list[_Response[str]] = []
+    edited_long: list[_Response[str]] = []
+    edited_short: list[_Response[str]] = []
+    edited_street: list[_Response[str]] = []
+    note: list[_Response[str]] = []
 
 
 class _Metadata(BaseModel):
@@ -129,7 +142,7 @@ class _Metadata(BaseModel):
 class _Record(BaseModel):
     id: str
     metadata: _Metadata
-    responses: dict[str, list[_Response]] = {}
+    responses: _Responses = _Responses()
 
 
 def read(file: Path) -> Iterator[Reply]:
@@ -141,23 +154,22 @@ def read(file: Path) -> Iterator[Reply]:
     file = file / RECORDS if file.is_dir() else file
     allowed = "records of Argilla's to_disk, of a dataset that `geoscribe audit export` made"
     for record in read_records(_Record, file, "a folder of Argilla's to_disk", allowed):
-        people = dict.fromkeys(said.user_id for answers in record.responses.values() for said in answers)
-        for person in people:
-            if any(said.user_id == person for said in record.responses.get("verdict", [])):
-                yield _reply(record, person)
+        for person in dict.fromkeys(said.user_id for said in record.responses.verdict if said.value is not None):
+            yield _reply(record, person)
 
 
 def _reply(record: _Record, person: str) -> Reply:
-    said = {name: r.value for name, found in record.responses.items() for r in found if r.user_id == person}
-    reasons = said.get("reasons") or []
+    said: dict[str, Any] = {
+        name: one.value for name, found in record.responses for one in found if one.user_id == person
+    }
     return Reply(
         task_id=record.id,
         text_sha256=record.metadata.text_sha256,
         person=person,
         verdict=said.get("verdict"),
-        reasons=[str(reason) for reason in reasons] if isinstance(reasons, list) else [str(reasons)],
-        texts={variant: str(text) for variant in COLUMNS if (text := said.get(_EDITED + variant))},
-        false_claims=str(said.get("false_claims") or "").replace(",", " ").split(),
-        note=str(said.get("note") or ""),
+        reasons=said.get("reasons") or [],
+        texts={variant: text for variant in COLUMNS if (text := said.get(_EDITED + variant))},
+        false_claims=(said.get("false_claims") or "").replace(",", " ").split(),
+        note=said.get("note") or "",
         ms=0,
     )

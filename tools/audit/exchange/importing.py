@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Row, select
 
 from pipeline.digest import digest
 from pipeline.errors import ConfigError, Problem
+from pipeline.quantity import quantity
 from tools.audit.checks import refusals
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import events, tasks
@@ -154,7 +155,7 @@ def _unknown(found: Sequence[Reply], known: Container[str]) -> list[Problem]:
             problems.append(Problem("FILE", f"task {task_id!r}", "tasks of this audit"))
         elif count > 1:
             allowed = "one: let one person judge a task; second judgements are tasks of their own"
-            problems.append(Problem("FILE", f"task {task_id}: {count} answers", allowed))
+            problems.append(Problem("FILE", f"task {task_id}: {quantity(count, 'answer')}", allowed))
     return problems
 
 

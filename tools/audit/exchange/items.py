@@ -13,7 +13,7 @@ from schemas.records import Variant
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import plans, tasks
 from tools.audit.library import Library
-from tools.audit.queue import lots_by_plan
+from tools.audit.queue import FURTHEST_S, lots_by_plan
 from tools.audit.shown import is_current, shown_sample
 from tools.audit.view import picture_of, task_view
 
@@ -120,7 +120,7 @@ def _why_not(row: Row[Any], library: Library, now: float, decided_lots: Containe
         return "of a sample that has changed or is gone"
     if row.state == "decided":
         return "decided"
-    if row.lease_by is not None and row.lease_until >= now:
+    if row.lease_by is not None and now <= row.lease_until <= now + FURTHEST_S:
         return "held by somebody"
     return "of a lot that is decided" if row.region in decided_lots else None
 

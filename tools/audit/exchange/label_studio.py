@@ -7,7 +7,7 @@ https://labelstud.io/guide/export (the form `JSON`; `JSON_MIN` leaves out what i
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
 from pydantic import BaseModel, FiniteFloat
@@ -15,7 +15,7 @@ from pydantic import BaseModel, FiniteFloat
 from schemas.records import Variant
 from tools.audit.exchange.items import Item, Reply
 from tools.audit.exchange.reading import read_records
-from tools.audit.records import COLUMNS, REASON_WORDS
+from tools.audit.records import COLUMNS, MOST_MS, REASON_WORDS
 
 CONFIG, TASKS, PICTURES = "config.xml", "tasks.json", "pictures"
 """Files of the folder."""
@@ -86,9 +86,16 @@ def _data(item: Item, at: str) -> dict[str, Any]:
     }
 
 
+class _Value(BaseModel):
+    """What a control holds: Label Studio writes a list, and a lone text as such."""
+
+    choices: list[str] | str | None = None
+    text: list[str] | str | None = None
+
+
 class _Result(BaseModel):
     from_name: str = ""
-    value: dict[str, Any] = {}
+    value: _Value = _Value()
 
 
 class _User(BaseModel):
@@ -138,11 +145,10 @@ def _reply(data: _Data, annotation: _Annotation) -> Reply:
         texts={variant: " ".join(texts) for variant in COLUMNS if (texts := _words(found, _EDITED + variant, "text"))},
         false_claims=_words(found, "false_claims", "choices"),
         note="\n".join(_words(found, "note", "text")),
-        ms=round(1000 * (annotation.lead_time or 0)),
+        ms=min(round(1000 * (annotation.lead_time or 0)), MOST_MS),
     )
 
 
-def _words(found: dict[str, dict[str, Any]], name: str, field: str) -> list[str]:
-    """The texts of a control: Label Studio writes a list, and a lone text as such."""
-    held = found.get(name, {}).get(field, [])
-    return [str(part) for part in (held if isinstance(held, list) else [held])]
+def _words(found: dict[str, _Value], name: str, field: Literal["choices", "text"]) -> list[str]:
+    held: list[str] | str | None = getattr(found[name], field) if name in found else None
+    return [held] if isinstance(held, str) else held or []

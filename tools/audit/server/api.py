@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from sqlalchemy import Row
 
 from pipeline.captioning.tokens import count_clip_tokens
-from pipeline.errors import MachineError
+from pipeline.errors import MachineError, OutageError
 from schemas.records import Variant
+from tools.audit.adjudication import both_decisions
 from tools.audit.checks import check_text, refusals
 from tools.audit.decisions import decide, skip, task_of, undo
 from tools.audit.people import Person
@@ -60,18 +61,7 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
     @router.post("/next")
     def next_tasks(wanted: Wanted, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
         room.follow_revision(person.alias)
-        for _ in range(_MOST_BROKEN):
-            rows = take(room.desk, person, count=wanted.count, plan=wanted.plan)
-            views, broken = [], False
-            for row in rows:
-                try:
-                    views.append(task_view(row, room.library))
-                except (KeyError, MachineError) as error:  # this sample, and not the queue
-                    log.warning("sample %s is left out: %s", row.sample_id, error)
-                    set_aside(room.desk, person.alias, [row.task_id], "broken", str(error))
-                    broken = True
-            if views or not broken:
-                break
+        views = _readable(room, wanted, person)
         return {"tasks": views, "progress": [_progress(p) for p in progress(room.desk, person)]}
 
     @router.post("/tasks/{task_id}/decision")
@@ -92,7 +82,7 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
     @router.post("/undo")
     def undone(person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
         task_id = undo(room.desk, person)
-        return {"task": task_view(_task(room, task_id, person), room.library) if task_id else None}
+        return {"task": _view(room, _task(room, task_id, person), person) if task_id else None}
 
     @router.post("/tasks/{task_id}/check")
     def checked(task_id: str, draft: Draft, person: Annotated[Person, Depends(changing)]) -> dict[str, Any]:
@@ -133,6 +123,46 @@ def api(room: Room, person_of: Callable[[Request], Person], changing: Callable[[
         return {reason.value: words for reason, words in REASON_WORDS.items()}
 
     return router
+
+
+def _readable(room: Room, wanted: Wanted, person: Person) -> list[dict[str, Any]]:
+    """The next tasks that can be read, leased to the person.
+
+    One that a passing fault hides stays in the queue: the next request tries it again. A broken one is set aside.
+
+    Raises:
+        OutageError: none can be read now.
+        MachineError: the dataset is not where it was.
+    """
+    outage, unread = None, list[str]()
+    for _ in range(_MOST_BROKEN):
+        views, missed = [], False
+        for row in take(room.desk, person, count=wanted.count, plan=wanted.plan, without=unread):
+            library = room.library
+            try:
+                views.append(_view(room, row, person))
+                continue
+            except OutageError as error:
+                room.check_dataset()
+                log.warning("sample %s cannot be read now: %s", row.sample_id, error)
+                outage = error
+                unread.append(row.task_id)
+            except (KeyError, MachineError) as error:  # this sample, and not the queue
+                room.check_dataset()
+                room.follow_revision(person.alias, at_once=True)
+                if room.library is library:
+                    log.warning("sample %s is left out: %s", row.sample_id, error)
+                    set_aside(room.desk, person.alias, [row.task_id], "broken", str(error))
+            missed = True
+        if views or not missed:
+            break
+    if outage is not None and not views:
+        raise outage
+    return views
+
+
+def _view(room: Room, task: Row[Any], person: Person) -> dict[str, Any]:
+    return task_view(task, room.library) | {"decisions": both_decisions(room.desk, task, person)}
 
 
 def _task(room: Room, task_id: str, person: Person) -> Row[Any]:

@@ -18,14 +18,15 @@ class Doors:
 
     def is_session(self, cookie: str | None) -> bool:
         """Whether a cookie is one that was given out here, and not over."""
-        return self.sessions.alias(cookie, self.room.desk.clock()) is not None
+        return self.sessions.owner(cookie, self.room.desk.clock()) is not None
 
     def session(self, request: Request) -> Person | None:
         """The person of a request; None for a stranger."""
-        alias = self.sessions.alias(request.cookies.get(COOKIE), self.room.desk.clock())
-        if alias is None or (self.alone is not None and alias != self.alone.alias):
+        owner = self.sessions.owner(request.cookies.get(COOKIE), self.room.desk.clock())
+        if owner is None or (self.alone is not None and owner[0] != self.alone.alias):
             return None
-        return people.find(self.room.desk, alias)
+        found = people.find(self.room.desk, owner[0])
+        return found if found is not None and (self.alone is not None or found.token_mark == owner[1]) else None
 
     def person(self, request: Request) -> Person:
         """The person of a request.

@@ -9,12 +9,12 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from pipeline.quantity import quantity
 from tools.audit import people
-from tools.audit.figures import figures_of
 from tools.audit.people import Person
 from tools.audit.plans import all_plans
 from tools.audit.queue import progress
-from tools.audit.records import DISAGREEMENTS, NOTE_LENGTH, REASON_WORDS
+from tools.audit.records import DISAGREEMENTS, MOST_MS, NOTE_LENGTH, REASON_WORDS
 from tools.audit.report import render
 from tools.audit.server.doors import Doors
 from tools.audit.server.security import COOKIE, SESSION_S
@@ -40,7 +40,7 @@ def pages(doors: Doors, *, secure: bool) -> APIRouter:
 
     def signed_in(person: Person, to: str) -> Response:
         answer = RedirectResponse(to, 303)
-        cookie = doors.sessions.cookie(person.alias, doors.room.desk.clock())
+        cookie = doors.sessions.cookie(person, doors.room.desk.clock())
         answer.set_cookie(COOKIE, cookie, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
         return answer
 
@@ -56,7 +56,7 @@ def pages(doors: Doors, *, secure: bool) -> APIRouter:
             person=person,
             plans=progress(doors.room.desk, person),
             dataset=doors.room.library.dataset,
-            samples=len(doors.room.library.facts),
+            samples=quantity(len(doors.room.library.facts), "sample"),
             csrf=doors.sessions.csrf(request.cookies[COOKIE]),
         )
 
@@ -99,6 +99,7 @@ def pages(doors: Doors, *, secure: bool) -> APIRouter:
             "csrf": doors.sessions.csrf(request.cookies[COOKIE]),
             "reasons": {reason.value: words for reason, words in REASON_WORDS.items()},
             "noteLength": NOTE_LENGTH,
+            "mostMs": MOST_MS,
         }
         return page("desk.html.jinja", settings=json.dumps(settings))
 
@@ -117,6 +118,6 @@ def pages(doors: Doors, *, secure: bool) -> APIRouter:
                 title="Refused",
                 why="Only a lead sees the report: it tells how far annotators can be trusted.",
             )
-        return HTMLResponse(render(figures_of(doors.room.desk, doors.room.library)))
+        return HTMLResponse(render(doors.room.figures()))
 
     return router

@@ -8,9 +8,13 @@ from sqlalchemy import insert, select, update
 from pipeline.errors import ConfigError, MachineError
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import settings, tasks
+from tools.audit.figures import figures_of
 from tools.audit.library import Library
 from tools.audit.queue import set_aside
+from tools.audit.readings import Reading
+from tools.audit.records import Figure
 from tools.audit.shown import is_current
+from tools.dataset import open_dataset
 
 log = logging.getLogger(__name__)
 _LOOK_S = 10.0
@@ -24,15 +28,42 @@ class Room:
         """Sets tasks aside whose samples are not as they were when the tasks were drawn."""
         self.desk, self.library = desk, library
         self._lock, self._looked = threading.Lock(), desk.clock()
+        self._reporting, self._readings = threading.Lock(), (library, dict[int, Reading]())
         with desk.reading() as connection:
             known = connection.execute(select(settings.c.value).where(settings.c.key == "revision")).scalar()
         if known != library.revision:
             self._compare("desk", library)
 
-    def follow_revision(self, alias: str) -> None:
-        """Open the dataset's newer revision, if there is one, and set aside the tasks whose texts it changed."""
+    def figures(self) -> list[Figure]:
+        """The figures of the audit as it stands. They are computed once at a time; what was read is kept for the next.
+
+        Raises:
+            MachineError: a shard is missing or damaged.
+        """
+        with self._reporting:
+            library, kept = self.library, self._readings
+            if kept[0] is not library:
+                kept = self._readings = (library, {})
+            return figures_of(self.desk, library, kept[1])
+
+    def check_dataset(self) -> None:
+        """Refuse to go on while the dataset is not there: its samples are not broken.
+
+        Raises:
+            MachineError: it cannot be opened.
+        """
+        try:
+            open_dataset(self.library.dataset.store.url)
+        except ConfigError as error:
+            raise MachineError(f"the dataset is not where it was: {self.library.dataset.store.url}") from error
+
+    def follow_revision(self, alias: str, *, at_once: bool = False) -> None:
+        """Open the dataset's newer revision, if there is one, and set aside the tasks whose texts it changed.
+
+        Unless `at_once` is set, it is looked for every few seconds only.
+        """
         with self._lock:
-            if self.desk.clock() < self._looked + _LOOK_S:
+            if not at_once and 0 <= self.desk.clock() - self._looked < _LOOK_S:  # less than 0: the clock was set back
                 return
             self._looked = self.desk.clock()
             try:

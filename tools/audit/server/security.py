@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tools.audit.database.opening import Desk
 from tools.audit.database.tables import settings
+from tools.audit.people import Person
 
 COOKIE = "geoscribe_audit"
 CSRF_HEADER = "x-csrf-token"
@@ -46,18 +47,18 @@ class Sessions:
 
     key: bytes
 
-    def cookie(self, alias: str, now: float) -> str:
+    def cookie(self, person: Person, now: float) -> str:
         """A new session of a person."""
-        body = f"{alias}|{int(now) + SESSION_S}|{secrets.token_urlsafe(9)}"
+        body = f"{person.alias}|{int(now) + SESSION_S}|{person.token_mark}|{secrets.token_urlsafe(9)}"
         return f"{body}|{self._sign('session', body)}"
 
-    def alias(self, cookie: str | None, now: float) -> str | None:
-        """The alias of a session's person; None if there is no such session, or it is over."""
+    def owner(self, cookie: str | None, now: float) -> tuple[str, str] | None:
+        """Alias and token mark of a session's person; None if there is no such session, or it is over."""
         body, _, signature = (cookie or "").rpartition("|")
         parts = body.split("|")
-        if len(parts) != 3 or not hmac.compare_digest(signature.encode(), self._sign("session", body).encode()):
+        if len(parts) != 4 or not hmac.compare_digest(signature.encode(), self._sign("session", body).encode()):
             return None
-        return parts[0] if int(parts[1]) > now else None
+        return (parts[0], parts[2]) if int(parts[1]) > now else None
 
     def csrf(self, cookie: str) -> str:
         """The token that changes of this session must carry."""

@@ -3,6 +3,7 @@
     python -m tools.dev.bench.audit dataset FOLDER [SAMPLES]          # 10,000; the others need it
     python -m tools.dev.bench.audit keys FOLDER [PRESSES]             # Chromium: from a key to the next sample
     python -m tools.dev.bench.audit load FOLDER [MINUTES] [sqlite|postgresql]
+    python -m tools.dev.bench.audit report FOLDER                     # the report of some 10,000 decisions
     python -m tools.dev.bench.audit recall [ANNOTATORS]               # skill of simulated annotators, found again
 
 One region is one lot of acceptance sampling, so that what is counted for a lot is in each figure.
@@ -18,6 +19,7 @@ from tools.dev.bench.audit_desk import make_dataset, server
 from tools.dev.bench.audit_keys import keys
 from tools.dev.bench.audit_load import ANNOTATORS, load
 from tools.dev.bench.audit_recall import recall
+from tools.dev.bench.audit_report import report
 from tools.dev.postgresql import running as postgresql
 
 
@@ -36,6 +38,9 @@ def main() -> None:
                 (Path(home) / "server").mkdir()
                 database = f"{stack.enter_context(postgresql(Path(home) / 'server'))}/postgres"
             load(stack.enter_context(server(Path(rest[0]), database, 8792, ANNOTATORS)), minutes, kind)
+    elif what == "report":
+        with tempfile.TemporaryDirectory() as home, server(Path(rest[0]), f"{home}/audit.sqlite", 8793, 1) as running:
+            report(running)
     elif what == "recall":
         recall(int(rest[0]) if rest else 40)
     else:

@@ -49,7 +49,7 @@ def _bytes(page: Page) -> int:
 def _pressed(page: Page, presses: int, pace_s: float, what: str) -> None:
     page.evaluate("performance.clearMeasures()")
     for n in range(presses):
-        page.wait_for_selector(".large img")
+        page.wait_for_selector("main[data-ready]")
         page.keyboard.press("a")
         while page.evaluate("performance.getEntriesByName('next-sample').length") <= n:
             page.wait_for_timeout(2)

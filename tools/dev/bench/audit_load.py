@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tools.audit import log
+from tools.audit.people import find
 from tools.audit.server.security import COOKIE, sessions_of
 from tools.dev.bench.audit_desk import Server
 
@@ -48,7 +49,9 @@ class Annotator(threading.Thread):
     def sign_in(self) -> None:
         """With a session of the desk's own: so many signing in at once from one address would be held up."""
         sessions = sessions_of(self.server.desk)
-        cookie = sessions.cookie(self.alias, time.time())
+        person = find(self.server.desk, self.alias)
+        assert person is not None
+        cookie = sessions.cookie(person, time.time())
         self.cookie, self.csrf = f"{COOKIE}={cookie}", sessions.csrf(cookie)
 
     def run(self) -> None:

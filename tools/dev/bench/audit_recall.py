@@ -5,10 +5,9 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from tools.audit.annotators import people_figures
 from tools.audit.database.opening import open_desk
 from tools.audit.decisions import decide
-from tools.audit.judged import judged_of
+from tools.audit.figures import figures_of
 from tools.audit.library import Library
 from tools.audit.people import Person, enrol
 from tools.audit.plan_file import Plan
@@ -42,7 +41,7 @@ def recall(annotators: int) -> None:
             verdict = {"verdict": "reject", "reasons": ["generic"]} if rejects else {"verdict": "accept"}
             decision = {"decision_id": str(uuid.uuid4()), "version": task.version, "text_sha256": task.text_sha256}
             decide(desk, person, task.task_id, Decision.model_validate(decision | verdict))
-        figures = [f for f in people_figures(judged_of(desk, library), library) if f.name == "planted faults found"]
+        figures = [f for f in figures_of(desk, library) if f.name == "planted faults found"]
         held, widths, checks = 0, 0.0, 0
         for figure in figures:
             if figure.low is None or figure.high is None:

@@ -3,28 +3,33 @@
 The stand-in plays Panoramax, 200 ms away: a proxy passes each answer on after that time. Its town is put to as many
 places as there are regions, eight tiles apart, so that each region asks for tiles of its own; regions are of several
 sizes. It prints the wall time of drawing all regions by the graph, that of the largest region alone, and that of all
-regions one after the other. Neither starting up nor the cache counts (there is none).
+regions one after the other. Neither starting up nor the cache counts (there is none). A region asks for all its tiles
+together, so the answers alone would take one such time for each round of regions that are drawn at once.
 """
 
 import asyncio
 import logging
+import math
 import multiprocessing
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import mercantile
+import psutil
 from aiohttp import web
 
 from pipeline.config.build import Build
 from pipeline.engine.build import run_build
 from pipeline.engine.build_file import parse_build
+from pipeline.net import traffic
 from tools.dev.standin import Running, running
 
 REGIONS, DELAY_S, APART = 225, 0.2, 8
@@ -38,27 +43,57 @@ def main(regions: int) -> None:
     logging.disable(logging.WARNING)
     with running() as server, far_away(server) as address, tempfile.TemporaryDirectory() as folder:
 
-        def drawn(name: str, at_once: int, which: range) -> tuple[float, float, int]:
+        def drawn(name: str, at_once: int, which: range) -> Drawn:
             build = _build(Path(folder) / name, address, at_once, which)
-            started, cpu = time.perf_counter(), time.process_time()
+            started, cpu, theirs = time.perf_counter(), time.process_time(), _cpu_of_children()
             outcome = run_build(build, stages=("sites",))
             assert outcome.not_drawn == outcome.empty == []
-            return time.perf_counter() - started, time.process_time() - cpu, outcome.sites
+            return Drawn(
+                wall_s=time.perf_counter() - started,
+                cpu_s=time.process_time() - cpu,
+                servers_cpu_s=_cpu_of_children() - theirs,
+                answers_s=math.ceil(len(which) / at_once) * DELAY_S,
+                requests=traffic.counted()["panoramax"]["requests"],
+                sites=outcome.sites,
+            )
 
         drawn("warm", 1, range(1))
         largest = len(RADII_M) - 1
-        *alone, _ = drawn("alone", 1, range(largest, largest + 1))
-        *together, sites = drawn("together", 32, range(regions))
-        *many, _ = drawn("many", 256, range(regions))
-        *apart, _ = drawn("apart", 1, range(regions))
-    print(f"{regions} regions, {sites:,} sites, {DELAY_S * 1000:.0f} ms an answer")
-    for name, (wall, cpu) in (
+        alone = drawn("alone", 1, range(largest, largest + 1))
+        together = drawn("together", 32, range(regions))
+        many = drawn("many", 256, range(regions))
+        apart = drawn("apart", 1, range(regions))
+    asked = f"{together.requests:,} requests, {DELAY_S * 1000:.0f} ms an answer"
+    print(f"{regions} regions, {together.sites:,} sites, {asked}")
+    for name, found in (
         ("the largest region alone", alone),
         ("all, 32 at once (default)", together),
         ("all, 256 at once", many),
         ("all, one after the other", apart),
     ):
-        print(f"{name:<28}{wall:>7.1f} s{wall / alone[0]:>8.1f} times the largest{cpu:>8.1f} s CPU")
+        print(
+            f"{name:<28}{found.wall_s:>7.1f} s, {found.wall_s / alone.wall_s:.1f} times the largest; "
+            f"CPU {found.cpu_s:.1f} s, of the servers {found.servers_cpu_s:.1f} s; answers {found.answers_s:.1f} s"
+        )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What drawing took."""
+
+    wall_s: float
+    cpu_s: float
+    servers_cpu_s: float
+    """CPU of the stand-in and the proxy, which share the machine."""
+    answers_s: float
+    """What waiting for answers takes at least."""
+    requests: int
+    sites: int
+
+
+def _cpu_of_children() -> float:
+    times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
+    return sum(of.user + of.system for of in times)
 
 
 def _build(folder: Path, address: str, at_once: int, which: range) -> Build:

@@ -4,25 +4,35 @@
     python -m tools.dev.bench.publishing real [ROWS] [WORKERS]    # a build's pictures: 100,000 rows, 2 workers
     python -m tools.dev.bench.publishing cpu [ROWS]               # the same in one process, by CPU seconds: 512 rows
 
-The units are copies of one that is built from the synthetic world, with ids and places of their own. The copy reads the
-tables of a shard's units with pyarrow and writes them into files, and does nothing else. All are on one disk.
+For `cpu`, set MIMALLOC_PURGE_DELAY=-1, as for the processes that make shards (`pipeline.engine.processes`).
+
+The units are copies of one that is built from the synthetic world, with ids, places and photos of their own, some
+4,600 sites to a region. The copy reads the tables of 16 units with pyarrow and writes them into files that are then on
+the disk, as shards are, and does nothing else. The driver's memory is looked at every half second.
 """
 
 import hashlib
+import os
 import resource
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import h3
 import numpy as np
+import psutil
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import xxhash
 
 from pipeline.config.build import Build
 from pipeline.engine import shard_jobs
@@ -38,8 +48,10 @@ from schemas.arrow import from_table, to_table
 from schemas.records import ImageryRow
 from tools.dev.bench.revisions import CENTRE, bench_build, finished, make_layers
 
-SITES = 64
-"""Of a unit."""
+SITES, UNITS = 64, 72
+"""Of a unit, and of a region."""
+LENIENT = {"max_text_likeness": 1.0, "max_footprint_share": 1.0}
+"""Settings of `publish` under which copies of one unit are published. The others are as they are in the product."""
 _PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63606060000000040001f61738550000"
     "000049454e44ae426082"
@@ -49,20 +61,33 @@ _PIXEL = bytes.fromhex(
 def bench(kind: str, rows: int, workers: int) -> None:
     shard_jobs.WORTH_BYTES = 0.0  # shards go to processes, however few they are
     with tempfile.TemporaryDirectory() as folder:
-        publish_keys = {"shard_mb": 100, "row_group_mb": 16, "max_text_likeness": 1.0, "max_footprint_share": 1.0}
-        build = bench_build(Path(folder), 1_280, **publish_keys)
+        build, units = copied_build(Path(folder), rows, light=kind == "light")
         build = build.model_copy(update={"limits": build.limits.model_copy(update={"workers": workers})})
         store, out = open_store(build.workspace), open_store(build.dataset)
-        units = list(copies(build, store, -(-rows // SITES), light=kind == "light"))
         total = sum(entry.size for stage in STAGES for entry in store.entries(stage.name))
         print(f"{len(units) * SITES:,} rows, {total / 1e6:,.0f} MB of tables, {workers} workers", flush=True)
         plain = copied(Path(build.workspace), units, total, workers)
         timed(build, units, store, out, total, plain)
 
 
-def copies(build: Build, store: Store, units: int, *, light: bool) -> Iterator[list[LayerFile]]:
-    """Tables of so many units: the same rows with ids and places of their own."""
+def copied_build(folder: Path, rows: int, *, light: bool) -> tuple[Build, list[list[LayerFile]]]:
+    """A build with so many rows, and its tables by unit."""
+    build = bench_build(folder, 1_280, **LENIENT)
     [model] = make_layers(build, 1, SITES)
+    units = -(-rows // SITES)
+    [town] = build.regions
+    regions = [
+        town.model_copy(update={"name": f"town-{n}", "centre": (CENTRE[0], -170.0 + 1.5 * n)})
+        for n in range(-(-units // UNITS))
+    ]
+    build = build.model_copy(update={"regions": regions})
+    return build, list(copies(build, open_store(build.workspace), model, units, light=light))
+
+
+def copies(
+    build: Build, store: Store, model: Sequence[LayerFile], units: int, *, light: bool
+) -> Iterator[list[LayerFile]]:
+    """Tables of so many units: the same rows with ids, places and photos of their own."""
     tables = [read(store, file) for file in model]
     if light:
         rows = [ImageryRow.model_validate(_light(row.model_dump())) for row in from_table(ImageryRow, tables[0])]
@@ -70,21 +95,35 @@ def copies(build: Build, store: Store, units: int, *, light: bool) -> Iterator[l
     for file in list_layers(store):
         if file.layer != "sites":
             store.delete(file.path)
-    disk = sorted(h3.grid_disk(h3.latlng_to_cell(*CENTRE, 9), int((units / 3) ** 0.5) + 1))[:units]
-    for unit in disk:
+    for number in range(units):
+        region = build.regions[number // UNITS]
+        assert region.centre is not None
+        unit = sorted(h3.grid_disk(h3.latlng_to_cell(*region.centre, 9), 5))[number % UNITS]
         lat, lon = h3.cell_to_latlng(unit)
         ids = pa.array([f"town-{unit}-{n:03}" for n in range(SITES)])
         place = np.arange(SITES)
         own: dict[str, Any] = {
             "site_id": ids,
+            "region": pa.repeat(region.name, SITES),
             "unit": pa.repeat(unit, SITES),
             "lat": pa.array(lat + place % 8 * 1e-5),
             "lon": pa.array(lon + place // 8 * 1e-5),
         }
+        own["views"] = _photos_of(tables[0]["views"].combine_chunks(), unit)
         yield [
-            commit_table(store, stage.name, "town", unit, "abc", _with(table, own), dict(table.schema.metadata))
+            commit_table(store, stage.name, region.name, unit, "abc", _with(table, own), dict(table.schema.metadata))
             for stage, table in zip(STAGES, tables, strict=True)
         ]
+
+
+def _photos_of(views: pa.ListArray, unit: str) -> pa.ListArray:
+    """Views with photos and sequences that no other unit has."""
+    values = views.values
+    fields = {field.name: values.field(field.name) for field in values.type}
+    for name in ("source_id", "sequence"):
+        fields[name] = pc.binary_join_element_wise(unit, fields[name], "-")
+    own = pa.StructArray.from_arrays(list(fields.values()), fields=list(values.type))
+    return pa.ListArray.from_arrays(views.offsets, own, type=views.type)
 
 
 def _light(value: Any) -> Any:
@@ -116,30 +155,32 @@ def copied(workspace: Path, units: Sequence[list[LayerFile]], total: int, worker
 
 
 def by_cpu(rows: int) -> None:
-    """CPU seconds of shards and of a copy of the same tables in this process, and of hashing as often as shards are."""
+    """CPU seconds of shards and of a copy of the same tables in this process, and of hashing as often as shards are.
+
+    Each is done twice, and the second time counts: code is read by then.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        keys = {"shard_mb": 100, "row_group_mb": 16, "max_text_likeness": 1.0, "max_footprint_share": 1.0}
-        build = bench_build(Path(folder), 1_280, **keys)
-        store, out = open_store(build.workspace), open_store(build.dataset)
-        files = list(copies(build, store, -(-rows // SITES), light=False))
+        build, files = copied_build(Path(folder), rows, light=False)
+        store = open_store(build.workspace)
         units = [finished(store, of) for of in files]
         total = sum(entry.size for stage in STAGES for entry in store.entries(stage.name)) / 1e6
         loads = {(unit.region, unit.unit): unit.load for unit in units}
         plan = make_plan(build, units, {"town", "above", "plan"})
-        began = time.process_time()
-        for task in plan.shards:
-            place_shard(task, lambda part: loads[part.region, part.unit](), out)
-        shards = time.process_time() - began
-        copy = _copy(Path(build.workspace), files, 0)
-        began = time.process_time()
-        for file in (file for of in files for file in of):
-            data = store.read(file.path)
-            for make in (hashlib.blake2b, hashlib.sha256, hashlib.sha256):  # as read, by content, as written
-                make(data).digest()
-        hashing = time.process_time() - began
+        for out in (open_store(f"{build.dataset}-{n}") for n in range(2)):
+            began = time.process_time()
+            for task in plan.shards:
+                place_shard(task, lambda part: loads[part.region, part.unit](), out)
+            shards = time.process_time() - began
+            copy = _copy(Path(build.workspace), files, 0)
+            began = time.process_time()
+            for file in (file for of in files for file in of):
+                data = store.read(file.path)
+                for make in (xxhash.xxh3_128, hashlib.sha256):  # as read, as written
+                    make(data).digest()
+            hashing = time.process_time() - began
         print(
             f"{len(units) * SITES:,} rows, {total:,.0f} MB of tables: shards {total / shards:.0f} MB a CPU second, "
-            f"{copy / shards:.2f} of the plain copy's {total / copy:.0f}; to hash the bytes three times, as shards "
+            f"{copy / shards:.2f} of the plain copy's {total / copy:.0f}; to hash the bytes twice, as shards "
             f"need, takes {hashing / shards:.0%} of the shards' time and {hashing / copy:.1f} times the copy's"
         )
 
@@ -156,15 +197,45 @@ def _copy(workspace: Path, units: list[list[LayerFile]], number: int) -> float:
         with pq.ParquetWriter(target, pq.read_schema(workspace / units[0][at].path), compression="zstd") as writer:
             for files in units:
                 writer.write_table(pq.read_table(workspace / files[at].path))
+        with target.open("rb") as written:
+            os.fsync(written.fileno())
         target.unlink()
     return time.process_time() - began
+
+
+class Resident(threading.Thread):
+    """Looks at this process's resident memory until it is stopped."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self._seen: list[float] = []
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        """Look every half second."""
+        process = psutil.Process()
+        while not self._stopped.wait(0.5):
+            self._seen.append(process.memory_info().rss / 1e6)
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopped.set()
+        self.join()
+
+    def by_fifths(self) -> str:
+        """Median of each fifth of the time, and the most."""
+        if not self._seen:
+            return "(too short)"
+        edges = [len(self._seen) * n // 5 for n in range(6)]
+        parts = [self._seen[a:b] or self._seen[a : a + 1] for a, b in pairwise(edges)]
+        return " ".join(f"{median(part):.0f}" for part in parts) + f" (most {max(self._seen):.0f}) MB"
 
 
 def timed(build: Build, units: list[list[LayerFile]], store: Store, out: Store, total: int, plain: float) -> None:
     """Publish, then change a unit and publish again."""
     all_units = [finished(store, files) for files in units]
-    files = {("town", one.unit): tuple(of) for one, of in zip(all_units, units, strict=True)}
-    sizes = {("town", one.unit): one.size for one in all_units}
+    files = {(one.region, one.unit): tuple(of) for one, of in zip(all_units, units, strict=True)}
+    sizes = {(one.region, one.unit): one.size for one in all_units}
     making = [0.0]
 
     def make(tasks: Sequence[ShardTask]) -> Any:
@@ -177,16 +248,19 @@ def timed(build: Build, units: list[list[LayerFile]], store: Store, out: Store, 
         run_local(jobs, [], build)
 
     def put(what: str) -> None:
+        seen = Resident()
+        seen.start()
         started = time.perf_counter()
         of = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         done = publish(build, all_units, out, synthetic={"town", "above", "plan"}, provenance={}, make=make)
         wall = time.perf_counter() - started
+        seen.stop()
         now = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
         own, others = (b.ru_utime + b.ru_stime - a.ru_utime - a.ru_stime for a, b in zip(of, now, strict=True))
         print(
             f"{what}: {wall:.1f} s, of these {making[0]:.1f} s for {done.made} of {len(done.shards)} shards; "
             f"CPU: driver {own:.1f} s, processes {others:.1f} s; "
-            f"peak memory: driver {now[0].ru_maxrss / 1024:.0f} MB, largest process {now[1].ru_maxrss / 1024:.0f} MB",
+            f"memory: driver by fifths of the run {seen.by_fifths()}, largest process {now[1].ru_maxrss / 1024:.0f} MB",
             flush=True,
         )
         if done.made == len(done.shards):
@@ -197,8 +271,8 @@ def timed(build: Build, units: list[list[LayerFile]], store: Store, out: Store, 
     of = units[len(units) // 2]
     table = read(store, of[0])
     heavier = table.set_column(table.column_names.index("weight"), table.schema.field("weight"), pa.repeat(2.0, SITES))
-    again = commit_table(store, of[0].layer, "town", of[0].unit, "abc", heavier, dict(table.schema.metadata))
-    files["town", of[0].unit] = (again, *of[1:])
+    again = commit_table(store, of[0].layer, of[0].region, of[0].unit, "abc", heavier, dict(table.schema.metadata))
+    files[of[0].region, of[0].unit] = (again, *of[1:])
     all_units[len(units) // 2] = finished(store, [again, *of[1:]])
     put("revision that changes one unit")
 

@@ -114,7 +114,7 @@ def finished(store: Store, files: list[LayerFile]) -> FinishedUnit:
     size = (Path(store.url) / files[0].path).stat().st_size
     rows = read_columns(store, files[0], ["site_id"]).num_rows
     content = digest([f.content for f in files])
-    return FinishedUnit("town", files[0].unit, content, size, rows, load, load_index, load_credits)
+    return FinishedUnit(files[0].region, files[0].unit, content, size, rows, load, load_index, load_credits)
 
 
 def put(build: Build, units: Sequence[FinishedUnit]) -> str:
@@ -216,7 +216,8 @@ def kills(count: int = 100) -> None:
         in_force, moments, found, killed = 0, random.Random(5), Counter[str](), 0
         while killed < count:
             process = _publisher(Path(folder), sides[1 - in_force])
-            time.sleep(moments.uniform(0, whole))
+            moment = moments.uniform(0, whole)
+            time.sleep(moment)
             process.kill()
             killed += process.wait() != 0
             card, manifest = by_card(root), by_manifest(root)
@@ -224,7 +225,9 @@ def kills(count: int = 100) -> None:
             names = {views[in_force]: "old", views[1 - in_force]: "new"}
             state = f"{names.get(card, 'BROKEN')} by the card, {names.get(manifest, 'BROKEN')} by the manifest"
             if process.returncode:
-                found[f"{state}, verify: {len(faults)} faults"] += 1
+                state = f"{state}, verify: {len(faults)} faults"
+                found[state] += 1
+                print(f"kill {killed} after {moment:.2f} s of {whole:.2f}: {state}", flush=True)
             if manifest == views[1 - in_force]:
                 in_force = 1 - in_force
         watching.done.set()

@@ -35,7 +35,11 @@ from pipeline.perception.superpixels import SuperpixelSegmenter
 from schemas.records import Cue, Image, ImageryRow, Quality, StreetView
 from tools.dev.bench.signs import view
 
-FILES = {"deeplab-ade20k": "ade20k_mnv2_513.tflite", "yolox-nano": "yolox_nano_416.onnx"}
+FILES = {
+    "deeplab-ade20k": "ade20k_mnv2_513.tflite",
+    "deeplab-cityscapes": "cityscapes_edgetpu_slim_513.onnx",
+    "yolox-nano": "yolox_nano_416.onnx",
+}
 ENOUGH = 3
 
 Judgements = dict[tuple[str, str], list[dict[str, Any]]]
@@ -59,9 +63,10 @@ def models(corpus: Path) -> Ensemble:
         spec = listing()[name].spec
         return {"engine": engine, "model": corpus / "weights" / FILES[name], "spec": spec and spec.model_dump()}
 
-    semantic = SemanticSegments.model_validate(settings("semantic", "deeplab-ade20k"))
+    semantic = SemanticSegments.model_validate(settings("semantic", "deeplab-ade20k") | {"second_look": True})
+    witness = SemanticSegments.model_validate(settings("semantic", "deeplab-cityscapes"))
     detector = DetectorSegments.model_validate(settings("detector", "yolox-nano"))
-    return Ensemble([SemanticSegmenter(semantic), DetectorSegmenter(detector)])
+    return Ensemble([SemanticSegmenter(semantic), SemanticSegmenter(witness), DetectorSegmenter(detector)])
 
 
 def site(shown: View) -> ImageryRow:

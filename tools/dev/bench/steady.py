@@ -1,8 +1,8 @@
 """Seconds a site and memory over time of a long build: `python -m tools.dev.bench.steady [SITES]`.
 
 The build is of the synthetic world with oracle engines (no model), so what is measured is all the rest: drawing,
-encoding, tables, the engine. It runs in a process of its own, whose resident memory is looked at every two seconds.
-SITES is 8,000 if left out. Ctrl-C ends it with the figures until then.
+encoding, tables, the engine. It runs in a process of its own, whose memory and CPU time are looked at every two
+seconds. SITES is 8,000 if left out. Ctrl-C ends it with the figures until then.
 """
 
 import subprocess
@@ -52,23 +52,36 @@ def main(sites: int) -> None:
         config.write_text(yaml.safe_dump(build.model_dump(mode="json")))
         stages = "sites,imagery,cues,captions"
         command = [sys.executable, "-m", "tools.cli.main", "build", str(config), "--stages", stages]
-        started = time.perf_counter()
+        started, started_at = time.perf_counter(), time.time()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         seen = watched(process, started)
         if process.returncode not in (0, _STOPPED):
             sys.exit(f"the build ended with {process.returncode}")
         store = open_store(build.workspace)
         counts = [read_counts(store, file) for file in list_layers(store, "imagery")]
-        done = sum(found.ok + sum(found.failed.values()) for found in counts)
+        done = sum(found.total for found in counts)
         if not done:
             sys.exit("no site was done")
         wall, cpu = seen[-1][0], seen[-1][2]
         print(f"{done:,} of {sites:,} sites: {wall:.0f} s, {cpu:.0f} s CPU, {cpu / done:.3f} s CPU a site")
         edges = [wall * n / SLICES for n in range(SLICES + 1)]
         means = [median(rss for at, rss, _ in seen if low <= at <= high) for low, high in pairwise(edges)]
+        print("s CPU a site by fifths of the sites: " + " ".join(f"{s:.3f}" for s in costs(build, seen, started_at)))
         print("memory by tenths of the run, MB: " + " ".join(f"{rss / 1e6:.0f}" for rss in means))
         first, last = means[SLICES // 5 : SLICES // 2], means[SLICES // 2 :]
         print(f"the second half's median over that of the third to fifth tenth: {median(last) / median(first):.3f}")
+
+
+def costs(build: Build, seen: list[tuple[float, int, float]], started_at: float, parts: int = 5) -> list[float]:
+    """CPU seconds a site by parts of the units, in the order in which their captions were committed."""
+    store = open_store(build.workspace)
+    files = list_layers(store, "captions")
+    ends = {file: (Path(build.workspace) / file.path).stat().st_mtime - started_at for file in files}
+    order = sorted(ends, key=lambda file: ends[file])
+    edges = [len(order) * n // parts for n in range(parts + 1)]
+    at = [0.0] + [next((cpu for s, _, cpu in seen if s >= ends[order[n - 1]]), seen[-1][2]) for n in edges[1:]]
+    sites = [sum(read_counts(store, file).total for file in order[low:high]) for low, high in pairwise(edges)]
+    return [(after - before) / of for (before, after), of in zip(pairwise(at), sites, strict=True) if of]
 
 
 def watched(process: "subprocess.Popen[bytes]", started: float) -> list[tuple[float, int, float]]:

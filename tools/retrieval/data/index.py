@@ -1,7 +1,7 @@
 """In-memory index of the rows of one or several datasets: ids, positions, chip sizes, storage location."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from pipeline.imaging.turn import drawn_bearing
 from pipeline.perception.directions import UNRELIABLE_DEG
 from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.manifest import FileEntry
-from pipeline.publishing.splits import ALIASES
+from pipeline.publishing.splits import splits_called
 from tools.dataset import open_dataset
 from tools.retrieval.data.columns import require
 from tools.retrieval.data.select import REFERENCES, Reference, Selection, View
@@ -143,7 +143,7 @@ def read_index(
     datasets = tuple(open_dataset(url) for url in where)
     same_chips(datasets)
     there = {shard.split for dataset in datasets for shard in dataset.manifest.shards}
-    splits = {name for split in selection.splits for name in _named(split, there)}
+    splits = {name for split in selection.splits for name in splits_called(split, there)}
     columns = [*SMALL, *text_columns(text)]
     groups: list[Group] = []
     tables: list[pa.Table] = []
@@ -180,13 +180,6 @@ def read_index(
     if told is not None:
         index = replace(index, overlaps=told.overlaps, thin=told.thin)
     return _usable(index, selection, views, heading_up, None if textless else text)
-
-
-def _named(split: str, there: Set[str]) -> Set[str]:
-    """The splits that a name stands for: `validation` for `val`, `test` for all that are tested on."""
-    if split == "test":
-        return {name for name in there if name.startswith("test")} or {split}
-    return {name for name, others in ALIASES.items() if split in others} or {split}
 
 
 def _tops(names: Iterable[str]) -> list[str]:

@@ -8,11 +8,14 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline.captioning.language import language_of
+
 TextChoice = Literal[
-    "description", "description_short", "description_street", "from_above", "no_names", "no_read", "tags"
+    "description", "description_short", "description_street", "from_above", "no_names", "no_read", "nouns", "tags"
 ]
 """`from_above`: the sentences that rest on something that shows from above. `no_names`, `no_read`: the description
-without names of the map, or without words read off photos. `tags`: the bare kinds of the things that it tells of."""
+without names of the map, or without words read off photos. `nouns`: its nouns alone, each once. `tags`: the kinds of
+the cues that it rests on, of which some have no word in it, and some share one."""
 
 PUBLISHED = ("description", "description_short", "description_street")
 """Texts that are columns of their own."""
@@ -37,6 +40,8 @@ def text_columns(choice: TextChoice) -> tuple[str, ...]:
         return (choice,)
     if choice in ("from_above", "tags"):
         return (*_SENTENCES, *_CUES)
+    if choice == "nouns":
+        return ("description", "language", *_SENTENCES, *_CUES)
     return ("description", *_CUES)
 
 
@@ -47,7 +52,9 @@ def text_of(choice: TextChoice, row: Mapping[str, Any]) -> str:
     if choice == "from_above":
         return " ".join(s["text"] for s in _long(row["sentences"]) if from_above(s, row["cues"]))
     if choice == "tags":
-        return _tags(row["sentences"], row["cues"])
+        return _tags(row)
+    if choice == "nouns":
+        return _nouns(row)
     kind = "map" if choice == "no_names" else "text"
     words = [words for cue in row["cues"] if cue["kind"] == kind for words in (cue["text"], cue["text_en"]) if words]
     return _without(row["description"], words)
@@ -78,11 +85,26 @@ def _long(sentences: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     return [sentence for sentence in sentences if sentence["variant"] == "long"]
 
 
-def _tags(sentences: Iterable[Mapping[str, Any]], cues: Iterable[Mapping[str, Any]]) -> str:
+def _told(row: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Cues that the description rests on."""
+    told = {cue_id for sentence in _long(row["sentences"]) for cue_id in sentence["cue_ids"]}
+    return [cue for cue in row["cues"] if cue["cue_id"] in told]
+
+
+def _tags(row: Mapping[str, Any]) -> str:
     """Kinds of the cues that the description rests on, each once, in alphabetical order."""
-    told = {cue_id for sentence in _long(sentences) for cue_id in sentence["cue_ids"]}
-    kinds = {(cue["category"] or cue["label"]).replace("_", " ") for cue in cues if cue["cue_id"] in told}
-    return " ".join(sorted(kinds))
+    return " ".join(sorted({(cue["category"] or cue["label"]).replace("_", " ") for cue in _told(row)}))
+
+
+def _nouns(row: Mapping[str, Any]) -> str:
+    """Nouns for the cues that the description rests on, if it has their words; each once, in alphabetical order."""
+    language = language_of(row["language"])
+    said = language.stems(row["description"] or "")
+    classes = {
+        ("object", c["label"]) if c["kind"] == "object" else (c["label"], c["category"] or "") for c in _told(row)
+    }
+    nouns = {noun.singular for label, raw in classes if (noun := language.nouns.called(label, raw))}
+    return " ".join(sorted(noun for noun in nouns if language.stems(noun) <= said))
 
 
 def _without(text: str, words: Sequence[str]) -> str:

@@ -13,7 +13,7 @@ from tools.retrieval.evaluate import chance
 from tools.retrieval.evaluate.ranking import Floats, Ints, Ranks
 
 Counting = Literal["wrong", "ignored", "right"]
-"""What chips count for that overlap a query's own one."""
+"""Treatments of chips that overlap a query's own one."""
 COUNTINGS: tuple[Counting, ...] = ("wrong", "ignored", "right")
 RECALL_AT = (1, 5, 10)
 
@@ -79,13 +79,13 @@ def figures(
             share_figure(f"R@{k}", (rank <= k).astype(float), block, chance_at)
             for k, chance_at in zip(RECALL_AT, expected.recall, strict=True)
         ),
-        _means("MRR", 1 / rank, block, expected.reciprocal),
+        mean_figure("MRR", 1 / rank, block, expected.reciprocal),
         _medians("median rank", rank, block, expected.median),
         *(
             share_figure(f"L@{metres}", inside[pick], block, float(chance.within(own[pick], chips, metres).mean()))
             for metres, inside in ranks.within.items()
         ),
-        _means("mean deviation", ranks.deviation_km[pick], block, chance.deviation_km(own[pick], chips)),
+        mean_figure("mean deviation", ranks.deviation_km[pick], block, chance.deviation_km(own[pick], chips)),
     ]
     return Measured(protocol, stratum, int(pick.sum()), len(chips), count, tuple(found))
 
@@ -124,7 +124,8 @@ def share_figure(name: str, hits: Floats, block: Ints, expected: float) -> Figur
     return _figure(name, float(hits.mean()), len(whole), lambda: share(part.tolist(), whole.tolist()), expected)
 
 
-def _means(name: str, values: Floats, block: Ints, expected: float) -> Figure:
+def mean_figure(name: str, values: Floats, block: Ints, expected: float) -> Figure:
+    """Compute a mean over queries with its interval, from per-query values and block numbers."""
     part, whole = _sums(values, block)
     return _figure(name, float(values.mean()), len(whole), lambda: ratio(part, whole, len(values)), expected)
 

@@ -46,8 +46,10 @@ def _of_shape(shape: Shape, context: int) -> Any:
         "context_length": context, "vocab_size": VOCABULARY, "width": shape.text_width, "heads": shape.text_heads,
         "layers": max(1, shape.text_layers),
     }  # fmt: skip
-    kind = open_clip.CLIP if shape.text_layers else BagOfWords
-    return kind(shape.embed, vision, text, quick_gelu=shape.activation == "quick_gelu")
+    quick = shape.activation == "quick_gelu"
+    if shape.text_layers:
+        return open_clip.CLIP(shape.embed, vision, text, quick_gelu=quick)
+    return BagOfWords(shape.embed, vision, text, quick_gelu=quick, pooling=shape.text_pooling)
 
 
 def image_px(clip: Any) -> int:

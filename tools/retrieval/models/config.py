@@ -22,7 +22,10 @@ class Shape(Section):
     vision_width: Annotated[int, Field(ge=8, le=4_096)]
     patch_px: Annotated[int, Field(ge=2, le=64)] = 16
     text_layers: Annotated[int, Field(ge=0, le=64)]
-    """Blocks of the text tower. 0: the mean of the words' vectors, whatever their order (`models.bag`)."""
+    """Blocks of the text tower. 0: the words' vectors in any order, joined as `text_pooling` says (`models.bag`)."""
+    text_pooling: Literal["mean", "max"] = "mean"
+    """For a text tower without blocks. `max`: of each feature the largest value among the words, which further words
+    do not thin out."""
     text_width: Annotated[int, Field(ge=8, le=4_096)]
     text_heads: Annotated[int, Field(ge=1, le=64)]
     activation: Activation = "quick_gelu"

@@ -16,6 +16,7 @@ class Cases:
     sides: dict[str, set[str]]
     numbers: dict[str, set[int]]
     layout: dict[str, set[str]]
+    relations: dict[str, set[str]]
     known: list[str]
     """Names that the map has."""
     names: dict[str, list[str]]

@@ -28,10 +28,17 @@ CASES = Cases(
         "Auf einem Schild steht „LINKS HALTEN“.": set(),
         "Links und rechts stehen Bäume.": {"left", "right"},
         "Geradeaus, links hinter der Haltestelle, steht ein Kiosk.": {"ahead"},
+        # A part of a thing, a turn, an arrow, and what stands behind something else.
+        "Das Fenster oben rechts ist rund.": set(),
+        "Die Gasse biegt scharf nach rechts ab.": set(),
+        "Ein Pfeil zeigt nach links.": set(),
+        "Nach links zweigt eine Gasse ab.": {"left"},
+        "Links steht ein Haus mit einem dunklen Turm hinten.": {"left"},
     },
     numbers={
         "Zwei Ampeln hängen vor einem dreistöckigen Haus.": {2, 3},
         "Eine der Markisen ist rot.": set(),
+        "Ein einstöckiges Haus steht neben einem mit einem Geschoss.": {1},
         "Auf einem Schild steht „58“.": set(),
         "Ein Dutzend Laternen steht neben 12 Pollern.": {12},
         "Eine vierspurige Straße führt an einem fünfgeschossigen Block vorbei.": {4, 5},
@@ -44,6 +51,12 @@ CASES = Cases(
         "Eine Bahnstrecke quert den Kanal.": {"rail", "water"},
         "Ein Mühlbach fließt am Weg entlang.": {"water"},
         "Ein Geländer säumt den Gehweg.": set(),
+    },
+    relations={
+        "Eine Laterne steht zwischen den Türen, über einer Stufe.": {"between", "above"},
+        "Bäume wachsen hinter der Mauer, neben einem Kiosk.": {"behind", "beside"},
+        "Hinten verläuft eine Straße, daneben liegt eine Tür.": set(),
+        "Auf einem Schild steht „UNTER DER EICHE“.": set(),
     },
     known=["Athleta", "Marktplatz"],
     names={
@@ -90,6 +103,12 @@ CASES = Cases(
             None,
         ),
         ("Eine rote und blaue Markise hängt dort.", ["Sie ist blau."], ["Eine Markise ist rot."], None),
+        (  # `zwischen` needs both
+            "Eine Laterne steht zwischen der Terrasse und der Straße.",
+            ["Die Laterne steht an der Straße."],
+            ["Dort steht eine Laterne.", "Es gibt eine Terrasse."],
+            None,
+        ),
     ],
     refers_back=[
         "Es ist einer von zwei Blöcken.",
@@ -99,9 +118,12 @@ CASES = Cases(
         "Links davon steht ein Baum.",
         "Dieses Haus hat drei Stockwerke.",
         "Ihre Türen sind aus Glas.",
+        "Ein schwarzes Tor schließt die Lücke zwischen ihm und einem grauen Haus.",
     ],
     stands_alone=["Eine weiße Tür liegt neben der Mauer.", "Straßenbäume stehen vor der ganzen Reihe."],
     alike=[
+        ("Gehweg", "Bürgersteig"),
+        ("Etagen", "Stockwerk"),
         ("Haus", "Häusern"),
         ("Baum", "Bäume"),
         ("rotem", "rote"),

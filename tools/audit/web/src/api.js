@@ -18,6 +18,8 @@ export async function post(path, body = {}) {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-CSRF-Token": csrf },
     body: JSON.stringify(body),
+  }).catch(() => {
+    throw new Error("the server does not answer"); // what a browser says of it is in no plain words
   });
   const found = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Refused(answer.status, found.detail || `the server answered ${answer.status}`);
@@ -32,7 +34,7 @@ export async function sendUntilSaved(path, body, onTrouble) {
     } catch (error) {
       const passing = !(error instanceof Refused) || error.status === 429 || error.status >= 500;
       if (!passing) throw error;
-      onTrouble(error instanceof Refused ? error.message : "the server does not answer");
+      onTrouble(error.message);
       await new Promise((done) => setTimeout(done, wait));
     }
   }
@@ -46,4 +48,10 @@ export function preload(task) {
     picture.src = url;
     return picture;
   });
+}
+
+// Resolves when a picture of the page can be seen, or cannot be loaded. Decoding is not waited for without an end.
+export async function drawn(picture) {
+  if (!picture.complete) await new Promise((done) => ["load", "error"].forEach((how) => picture.addEventListener(how, done, { once: true })));
+  await Promise.race([picture.decode().catch(() => undefined), new Promise((done) => setTimeout(done, 500))]);
 }
