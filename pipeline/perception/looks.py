@@ -23,6 +23,7 @@ from pipeline.perception.fronts import WALL, is_front
 from pipeline.perception.ground_colours import GROUND_SHARE, ground_colour
 from pipeline.perception.markings import markings
 from pipeline.perception.masks import Bools, area
+from pipeline.perception.plausible import MADE
 from pipeline.perception.vocabulary import Term
 from schemas.records import Look
 
@@ -57,6 +58,8 @@ BEFORE_NEXT = 2.0
 """The name's share is at least so many times that of the next."""
 TINT = 16.0
 """Chroma of the median of what else is seen, but for the sky: above, it is the light that has the colour."""
+GREENISH = -5.0
+"""Median a* of made ground from which the camera gives it a cast towards green: paving is grey or reddish."""
 NEUTRAL_SHARE, NEUTRAL_LIGHTNESS, NEUTRAL_CHROMA = 0.05, 35.0, 9.0
 """Share of a view, but for its sky, from which it has grey and white things, so that the light has no colour: what is
 seen besides is of one, as paving of brick is. Their least lightness and most chroma."""
@@ -78,6 +81,8 @@ _CLOTH = frozenset({"red", "orange", "yellow", "green", "blue", "purple", "pink"
 """Colours that a mask of buildings without openings has not of itself: an awning, a parasol or a hoarding is in it."""
 LARGE_CLOTH = 0.15
 """Share of such a mask from which a part of one of these colours is told."""
+_CAST = frozenset({"green", "blue"})
+"""Colours that a cast towards green gives to what has none: to white paint in the shade, to glass, to roofs."""
 _LAMPLIGHT = frozenset({"yellow", "orange", "beige"})
 """Colours that lamps give to a white wall at dusk."""
 _PALE = frozenset({"white", "beige"})
@@ -110,6 +115,8 @@ class ViewColours:
         self._no_wall = blue & (lightness >= MIRRORED_LIGHTNESS) & (chroma >= MIRRORED_CHROMA)
         self._no_wall |= green & (hue < PLANT_HUE)
         """Pixels whose colour is not that of the building they lie on."""
+        self._doubtful = _CAST if self._greenish() else frozenset()
+        self.named[np.isin(self.named, [self.names.index(name) for name in self._doubtful])] = -1
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
         neutral = ~self._sky & (lightness >= NEUTRAL_LIGHTNESS) & (chroma <= NEUTRAL_CHROMA)
@@ -196,7 +203,8 @@ class ViewColours:
         inner = self._inner(segment.mask)
         found = front_colours(inner, ~self._no_wall, self._lightness, self._a, self._b, segment.attribute)
         least = dict.fromkeys(_CLOTH, LARGE_CLOTH) if segment.without_openings else {}
-        return _with(segment, *(look for look in found if look.confidence >= least.get(look.value, 0.0)))
+        sure = (look for look in found if look.value not in self._doubtful)
+        return _with(segment, *(look for look in sure if look.confidence >= least.get(look.value, 0.0)))
 
     def _goes_up(self, colour: int, stretch: Bools, left: int) -> bool:
         """Whether a stretch of a building has a colour in its middle third as well.
@@ -240,6 +248,12 @@ class ViewColours:
             beside = np.ones_like(beside)
         chroma = float(np.hypot(np.median(self._a[beside]), np.median(self._b[beside])))
         return chroma >= TINT and self._neutral < NEUTRAL_SHARE
+
+    def _greenish(self) -> bool:
+        """Whether made ground, which is no green of itself, says that the camera makes all greener than it is."""
+        ground = [self._small(segment.mask) for segment in self._segments if segment.label in MADE]
+        made = np.logical_or.reduce(ground) if ground else np.zeros(self._a.shape, bool)
+        return area(made) >= LEAST_SHARE * made.size and float(np.median(self._a[made])) <= GREENISH
 
     def _small(self, mask: Bools) -> Bools:
         """A mask at the scale of the names."""

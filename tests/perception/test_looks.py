@@ -280,3 +280,25 @@ def test_opencv_s_lab_is_the_one_that_the_boxes_are_in() -> None:
     """CIE L* 0 to 100, a* and b* of red in sRGB are 53.2, 80.1, 67.2 (D65)."""
     red = cv2.cvtColor(np.array([[[1, 0, 0]]], np.float32), cv2.COLOR_RGB2LAB)[0, 0]
     np.testing.assert_allclose(red, (53.2, 80.1, 67.2), atol=0.2)
+
+
+GREEN, TEAL_ROAD = (40, 130, 115), (84, 104, 100)
+
+
+@pytest.mark.parametrize("colour", ["green", "blue"])
+def test_a_cast_of_the_camera_that_makes_the_road_greenish_gives_no_front_its_colour(colour: str) -> None:
+    paint = {"green": GREEN, "blue": (45, 75, 140)}[colour]
+    road = seen("road", slice(150, HEIGHT), slice(0, WIDTH))
+
+    def told(pixels: Pixels) -> list[tuple[str, str]]:
+        found = ViewColours(pixels, [SKY_SEEN, road], WORDS).coloured(HOUSES)
+        return [(look.kind, look.value) for part in found for look in part.looks]
+
+    whole = view(paint)
+    assert ("colour", colour) in told(whole)
+    whole[150:] = TEAL_ROAD
+    assert told(whole) == []
+    in_part = view(PAINTS["brick-red"], (35, 38, 42), paint)
+    assert colour in {value for _, value in told(in_part)}
+    in_part[150:] = TEAL_ROAD
+    assert {value for _, value in told(in_part)} == {"brick-red"}
