@@ -17,7 +17,7 @@ AHEAD_DEG, AHEAD_SIDE_DEG, SIDE_DEG = 20.0, 60.0, 120.0
 """Up to these angles from the primary axis a thing is ahead, ahead-left or -right, left or right; then behind."""
 
 BESIDE_DEG = 5.0
-"""What lies by more than this beside the primary view's axis is not straight ahead."""
+"""What lies on one side of the primary view's axis, its middle by more than this, is not straight ahead."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,7 @@ class Frame:
         turn = ((self.turn_deg or 0.0) + 180.0) % 360.0 - 180.0
         if abs(turn) > 1e-3 or position is not Position.AHEAD or left <= middle <= right:
             return position
-        gap = min(abs(left - middle), abs(right - middle))
-        if gap < self.focal_px * math.tan(math.radians(BESIDE_DEG)):
+        if abs((left + right) / 2 - middle) < self.focal_px * math.tan(math.radians(BESIDE_DEG)):
             return position
         return Position.AHEAD_LEFT if right < middle else Position.AHEAD_RIGHT
 

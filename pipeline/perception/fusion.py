@@ -67,13 +67,14 @@ def _with_masks(known: list[Segment], new: Sequence[Segment], words: Words) -> l
         return list(new)
     known, before = list(known), len(known)
     covered = np.logical_or.reduce([segment.mask for segment in known])
+    borne_out = [_borne_out(segment, new, words) for segment in known]
     for segment in new:
         size = area(segment.mask)
         meets = [area(other.mask & segment.mask) for other in known]
         kin = [i for i, other in enumerate(known) if meets[i] and _kin(other, segment, words)]
         if sum(meets[i] for i in kin) >= SAME_MASK * size:
             for i in kin:
-                if meets[i] >= SAME_MASK * min(size, area(known[i].mask)):
+                if borne_out[i] and meets[i] >= SAME_MASK * min(size, area(known[i].mask)):
                     known[i] = _agreement(known[i], segment)
             continue
         rival = _rival(segment, known, meets, words)
@@ -85,6 +86,12 @@ def _with_masks(known: list[Segment], new: Sequence[Segment], words: Words) -> l
         if area(rest) >= max(SAME_MASK * size, LEAST_SHARE * rest.size):
             known.append(replace(segment, mask=rest))
     return [*(_contradicted(segment, new, words) for segment in known[:before]), *known[before:]]
+
+
+def _borne_out(segment: Segment, new: Sequence[Segment], words: Words) -> bool:
+    """Whether a further engine sees as much of a thing as makes it the same: its door is not yet the house."""
+    seen = [other.mask & segment.mask for other in new if _kin(segment, other, words)]
+    return bool(seen) and area(np.logical_or.reduce(seen)) >= SAME_MASK * area(segment.mask)
 
 
 def _contradicted(segment: Segment, new: Sequence[Segment], words: Words) -> Segment:

@@ -22,7 +22,7 @@ from pipeline.perception.front_colours import front_colours
 from pipeline.perception.fronts import WALL, is_front
 from pipeline.perception.ground_colours import GROUND_SHARE, ground_colour
 from pipeline.perception.markings import markings
-from pipeline.perception.masks import Bools, area
+from pipeline.perception.masks import SIDE_SHARE, Bools, area
 from pipeline.perception.plausible import MADE
 from pipeline.perception.vocabulary import Term
 from schemas.records import Look
@@ -171,7 +171,7 @@ class ViewColours:
                 if (
                     large
                     and not (colour in _CLOTH and segment.without_openings)
-                    and not (colour in _MASONRY and _is_piece(inner, left, right))
+                    and not (colour in _MASONRY and self._is_piece(segment, inner, left, right))
                     and self._goes_up(i, inner[:, left:right], left)
                 ):
                     found.append((left, right, colour, float(confidence[left:right][name[left:right] == i].mean())))
@@ -185,16 +185,40 @@ class ViewColours:
             mask[:, columns] = rest[:, columns]
             rest[:, columns] = False
             made = replace(segment, mask=mask)
-            if colour in _MASONRY and WALL in self._words:
-                uncut = left > 0 and right < width
-                if not (uncut and is_front(mask, self._lightness, self._segments)):
-                    made = replace(made, label=WALL)
+            if colour in _MASONRY and WALL in self._words and not self._is_house(mask, left, right):
+                made = replace(made, label=WALL)
             parts.append(_with(made, _colour(colour, sure)))
         if area(rest) >= REST * area(segment.mask):
-            return [*parts, replace(segment, mask=rest)]
+            return [*parts, *(replace(segment, mask=side) for side in self._beside(rest, sorted(found), scale))]
         largest = max(range(len(parts)), key=lambda i: area(parts[i].mask))
         parts[largest] = replace(parts[largest], mask=parts[largest].mask | rest)
         return parts
+
+    def _is_house(self, stretch: Bools, left: int, right: int) -> bool:
+        """Whether a stretch of brick, given at the view's scale, is seen whole and shows openings."""
+        uncut = left > 0 and right < self._size[0]
+        return uncut and is_front(stretch, self._lightness, self._segments)
+
+    def _is_piece(self, segment: Segment, inner: Bools, left: int, right: int) -> bool:
+        """Whether a stretch of brick is a door, a pier or a pot: within something wider, and much higher than wide or
+        without openings; or cut by the border, and so high."""
+        narrow, within = _is_narrow(inner, left, right), _goes_on(inner, left, right)
+        if narrow or not within:
+            return narrow
+        stretch = np.zeros_like(segment.mask)
+        scale = segment.mask.shape[1] / inner.shape[1]
+        columns = slice(round(left * scale), round(right * scale))
+        stretch[:, columns] = segment.mask[:, columns]
+        return not self._is_house(stretch, left, right)
+
+    def _beside(self, rest: Bools, found: Sequence[tuple[int, int, str, float]], scale: float) -> list[Bools]:
+        """What is left of a mask on either side of a facade: another house on each; all in one if one is small."""
+        middle = max(found, key=lambda stretch: stretch[1] - stretch[0])
+        column = round((middle[0] + middle[1]) / 2 * scale)
+        left, right = rest.copy(), rest.copy()
+        left[:, column:], right[:, :column] = False, False
+        least = max(FACADE_AREA * rest.size, SIDE_SHARE * area(rest))
+        return [left, right] if min(area(left), area(right)) >= least else [rest]
 
     def _with_parts(self, segment: Segment) -> Segment:
         """A building with the colours of parts of its front."""
@@ -280,11 +304,15 @@ class ViewColours:
         return np.where(sure, shares.argmax(axis=0), -1), np.asarray(confidence, float)
 
 
-def _is_piece(mask: Bools, left: int, right: int) -> bool:
-    """Whether a stretch of a mask is narrow, and the mask goes on at both of its sides."""
+def _is_narrow(mask: Bools, left: int, right: int) -> bool:
+    """Whether a stretch of a mask is a door, a pier or a pot rather than a wall: much higher than wide."""
+    return area(mask[:, left:right]) > NARROW * (right - left) ** 2
+
+
+def _goes_on(mask: Bools, left: int, right: int) -> bool:
+    """Whether a mask goes on at both sides of a stretch."""
     rim = round(BLURRED * mask.shape[1]) + 1
-    before, after = mask[:, max(0, left - rim)], mask[:, min(mask.shape[1] - 1, right + rim)]
-    return bool(before.any() and after.any()) and area(mask[:, left:right]) > NARROW * (right - left) ** 2
+    return bool(mask[:, : max(0, left - rim)].any() and mask[:, right + rim :].any())
 
 
 def _runs(true: Bools, gap: int) -> list[tuple[int, int]]:
