@@ -19,6 +19,8 @@ SAME_MASK = 0.5
 """Share of a mask that lies on masks of its group from another engine: then they see the same thing."""
 SAME_BOX = 0.35
 """The same for a box, of which the thing fills a part."""
+BORNE_OUT = 0.4
+"""Share of a mask that another engine must see as its group, too, to be a witness of it."""
 SAME_BOXES = 0.5
 """Intersection over union of two engines' boxes of one thing."""
 CONTRADICTED = 0.6
@@ -89,9 +91,12 @@ def _with_masks(known: list[Segment], new: Sequence[Segment], words: Words) -> l
 
 
 def _borne_out(segment: Segment, new: Sequence[Segment], words: Words) -> bool:
-    """Whether a further engine sees as much of a thing as makes it the same: its door is not yet the house."""
+    """Whether a further engine sees so much of a thing that it is a witness of it: of a wall with a gate the gate alone
+    may be a building's. Of ground any part is one: it is a stretch."""
+    if words[segment.label].group == "ground":
+        return True
     seen = [other.mask & segment.mask for other in new if _kin(segment, other, words)]
-    return bool(seen) and area(np.logical_or.reduce(seen)) >= SAME_MASK * area(segment.mask)
+    return bool(seen) and area(np.logical_or.reduce(seen)) >= BORNE_OUT * area(segment.mask)
 
 
 def _contradicted(segment: Segment, new: Sequence[Segment], words: Words) -> Segment:

@@ -43,7 +43,7 @@ _LEAST_WORDS = config.Grounding().min_words
 class Composer:
     """Writes descriptions by rule, each with choices keyed by the seed and the site."""
 
-    name = "composer 6"
+    name = "composer 7"
     model: str | None = None
     room: int | None = None
 
