@@ -19,8 +19,9 @@ SAME_MASK = 0.5
 """Share of a mask that lies on masks of its group from another engine: then they see the same thing."""
 SAME_BOX = 0.35
 """The same for a box, of which the thing fills a part."""
-BORNE_OUT = 0.4
-"""Share of a mask that another engine must see as its group, too, to be a witness of it."""
+BORNE_OUT, WITH_GROUND = 0.4, 0.25
+"""Share of a mask that another engine must see as its group, too, to be a witness of it; and the share from which it is
+none if it sees ground there."""
 SAME_BOXES = 0.5
 """Intersection over union of two engines' boxes of one thing."""
 CONTRADICTED = 0.6
@@ -91,12 +92,19 @@ def _with_masks(known: list[Segment], new: Sequence[Segment], words: Words) -> l
 
 
 def _borne_out(segment: Segment, new: Sequence[Segment], words: Words) -> bool:
-    """Whether a further engine sees so much of a thing that it is a witness of it: of a wall with a gate the gate alone
-    may be a building's. Of ground any part is one: it is a stretch."""
+    """Whether a further engine is a witness of a thing: sees so much of it, and no ground in it.
+
+    Of a wall with a gate the gate alone may be a building's. Of ground any part is a witness: it is a stretch.
+    """
     if words[segment.label].group == "ground":
         return True
-    seen = [other.mask & segment.mask for other in new if _kin(segment, other, words)]
-    return bool(seen) and area(np.logical_or.reduce(seen)) >= BORNE_OUT * area(segment.mask)
+
+    def share(others: Iterable[Segment]) -> float:
+        masks = [other.mask & segment.mask for other in others]
+        return area(np.logical_or.reduce(masks)) / area(segment.mask) if masks else 0.0
+
+    ground = share(other for other in new if words[other.label].group == "ground")
+    return ground < WITH_GROUND and share(other for other in new if _kin(segment, other, words)) >= BORNE_OUT
 
 
 def _contradicted(segment: Segment, new: Sequence[Segment], words: Words) -> Segment:

@@ -35,8 +35,6 @@ WAVERING = 0.7
 """The largest of these covers less than this share of them: the model wavers."""
 MINOR, MINOR_CONFIDENCE = 0.1, 0.8
 """Otherwise one that covers less than this share of them counts only where the model is as sure as this."""
-WITH_GROUND = 0.8
-"""A building that the view's lower border cuts along so much of its width has the ground in it, and is unlike its mask."""
 _RING_PX = 3
 _STANDS = frozenset({"building", "height", "barrier"})
 _LIES = frozenset({"ground", "water"})
@@ -93,8 +91,6 @@ def _misplaced(mask: Bools, group: str, where: Mapping[str, Bools | None]) -> bo
     if group in _LIES:
         middle = float(np.count_nonzero(mask, axis=1) @ np.arange(height)) / area(mask)
         return middle < HIGH * height or _within(mask, where["sky"])
-    if group == "building" and area(mask[-1]) >= WITH_GROUND * area(mask.any(axis=0)):
-        return True
     if group in _STANDS:
         return bool(rows[0] > LOW * height) or _within(mask, where["ground"]) or _floats(mask, where["sky"])
     if group in _HANGS:

@@ -20,7 +20,7 @@ from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.plausible import plausible
 from pipeline.perception.second_look import Floats, Shares, seen_twice
 
-VERSION = 5
+VERSION = 4
 MOST_SCORES = 12_000_000
 """Every second row and column of a larger map of scores is used: models give it enlarged four or eight times."""
 
