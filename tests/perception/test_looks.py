@@ -168,6 +168,28 @@ def test_a_door_or_a_pier_of_brick_is_no_wall() -> None:
     pixels = view((220, 215, 205))
     pixels[60:150, 120:142] = (150, 80, 60)
     assert "wall" not in {part.label for part in ViewColours(pixels, [SKY_SEEN], WORDS).coloured(HOUSES)}
+    pixels = view((220, 215, 205))
+    pixels[60:150, :26] = (150, 80, 60)  # a pot that the border cuts
+    assert "wall" not in {part.label for part in ViewColours(pixels, [SKY_SEEN], WORDS).coloured(HOUSES)}
+
+
+def test_brick_without_openings_within_something_wider_is_a_gate_or_a_panel_of_it() -> None:
+    pixels = view((220, 215, 205))
+    pixels[60:150, 80:160] = (150, 80, 60)
+    assert {part.label for part in ViewColours(pixels, [SKY_SEEN], WORDS).coloured(HOUSES)} == {"building"}
+    pixels[60:150, :160] = (150, 80, 60)
+    found = ViewColours(pixels, [SKY_SEEN], WORDS).coloured(HOUSES)
+    assert ("wall", "brick-red") in {(part.label, part.attribute) for part in found}
+
+
+def test_what_is_on_either_side_of_a_house_with_a_colour_is_a_house_of_its_own() -> None:
+    yellow = view((110, 85, 60), (235, 200, 90), (110, 85, 60))
+    left, middle, right = sorted(
+        ViewColours(yellow, [SKY_SEEN], WORDS).coloured(HOUSES), key=lambda part: int(part.mask.any(axis=0).argmax())
+    )
+    assert [part.attribute for part in (left, middle, right)] == [None, "yellow", None]
+    assert not left.mask[:, WIDTH // 2 :].any()
+    assert not right.mask[:, : WIDTH // 2].any()
 
 
 def test_white_walls_in_the_shade_are_not_grey() -> None:
