@@ -45,7 +45,8 @@ DARK, LIT = 26.0, 0.4
 FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
 """Minimum shares of the view: a narrower or smaller stretch of one colour is no facade."""
 NARROW = 2.7
-"""A stretch of brick that is so many times as high as wide, and a piece of something wider, is a door or a pier."""
+"""A stretch of brick that is so many times as high as wide, and a piece of something wider, is a door or a pier; without
+openings it is one wherever it is, and so is any piece."""
 BLURRED, GAP = 0.05, 0.03
 """Shares of the view's width: columns are averaged over the first, and a gap of the second does not split a facade."""
 MIRRORED_LIGHTNESS, MIRRORED_CHROMA = 48.0, 28.0
@@ -200,16 +201,14 @@ class ViewColours:
         return uncut and is_front(stretch, self._lightness, self._segments)
 
     def _is_piece(self, segment: Segment, inner: Bools, left: int, right: int) -> bool:
-        """Whether a stretch of brick is a door, a pier or a pot: within something wider, and much higher than wide or
-        without openings; or cut by the border, and so high."""
-        narrow, within = _is_narrow(inner, left, right), _goes_on(inner, left, right)
-        if narrow or not within:
-            return narrow
+        """Whether a stretch of brick is a door, a pier, a gate or a pot, and neither a house nor a wall."""
         stretch = np.zeros_like(segment.mask)
         scale = segment.mask.shape[1] / inner.shape[1]
         columns = slice(round(left * scale), round(right * scale))
         stretch[:, columns] = segment.mask[:, columns]
-        return not self._is_house(stretch, left, right)
+        narrow = area(inner[:, left:right]) > NARROW * (right - left) ** 2
+        within = _goes_on(inner, left, right)
+        return (within and narrow) if self._is_house(stretch, left, right) else (within or narrow)
 
     def _beside(self, rest: Bools, found: Sequence[tuple[int, int, str, float]], scale: float) -> list[Bools]:
         """What is left of a mask on either side of a facade: another house on each; all in one if one is small."""
@@ -302,11 +301,6 @@ class ViewColours:
         sure = (first >= least) & (first >= BEFORE_NEXT * second)
         confidence = first / np.maximum(first + second, 1e-9)
         return np.where(sure, shares.argmax(axis=0), -1), np.asarray(confidence, float)
-
-
-def _is_narrow(mask: Bools, left: int, right: int) -> bool:
-    """Whether a stretch of a mask is a door, a pier or a pot rather than a wall: much higher than wide."""
-    return area(mask[:, left:right]) > NARROW * (right - left) ** 2
 
 
 def _goes_on(mask: Bools, left: int, right: int) -> bool:
