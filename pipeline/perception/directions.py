@@ -17,8 +17,8 @@ AHEAD_DEG, AHEAD_SIDE_DEG, SIDE_DEG = 20.0, 60.0, 120.0
 """Up to these angles from the primary axis a thing is ahead, ahead-left or -right, left or right; then behind."""
 
 BESIDE_DEG, MIDDLE_BESIDE_DEG = 5.0, 10.0
-"""What lies on one side of the primary view's axis is not straight ahead if it begins by the first beside it, or has its
-middle by the second beside it."""
+"""What lies on one side of the primary view's axis is not straight ahead if it begins by the first beside it, or its
+middle is by the second beside it."""
 
 
 @dataclass(frozen=True)

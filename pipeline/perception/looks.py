@@ -45,8 +45,8 @@ DARK, LIT = 26.0, 0.4
 FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
 """Minimum shares of the view: a narrower or smaller stretch of one colour is no facade."""
 NARROW = 2.7
-"""A stretch of brick that is so many times as high as wide, and a piece of something wider, is a door or a pier; without
-openings it is one wherever it is, and so is any piece."""
+"""A stretch of brick that is so many times as high as wide, and a piece of something wider, is a door or a pier.
+Without openings each such stretch is one, and each piece."""
 BLURRED, GAP = 0.05, 0.03
 """Shares of the view's width: columns are averaged over the first, and a gap of the second does not split a facade."""
 MIRRORED_LIGHTNESS, MIRRORED_CHROMA = 48.0, 28.0
