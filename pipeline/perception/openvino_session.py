@@ -1,6 +1,7 @@
 """A model of RapidOCR run by OpenVINO, several threads at once, in float32 or bfloat16."""
 
 import threading
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,19 @@ from numpy.typing import NDArray
 from pipeline.errors import MachineError
 
 MEND = "pip install 'geoscribe[openvino]'"
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO's `Core`: one for the process, and kept to its end.
+
+    Each has a CPU plugin, which puts a signal stack of its own in the thread's place for it and unmaps it when it goes.
+    After two that went in the order in which they came, the thread's signal stack is no memory: the next signal that
+    Python handles, a child's end or Ctrl-C, is the kernel's SIGSEGV.
+    """
+    from openvino import Core
+
+    return Core()
 
 
 class OpenVinoSession:
@@ -29,10 +43,9 @@ class OpenVinoSession:
                 would compute in float32 without a word, with other results.
         """
         try:
-            from openvino import Core
+            core = _core()
         except ImportError as error:
             raise MachineError(f"OpenVINO cannot be loaded ({error}): {MEND}, or `runtime: onnxruntime`") from error
-        core = Core()
         if precision == "bf16" and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
             raise MachineError("this processor does not compute in bfloat16: set `precision: f32` for rapidocr")
         self.name = f"openvino {version('openvino')} {precision}"

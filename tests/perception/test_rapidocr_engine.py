@@ -1,5 +1,6 @@
 """RapidOCR on real photos, and the rules that keep its noise out."""
 
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from pipeline.config.perception import RapidOcr
 from pipeline.errors import MachineError
-from pipeline.perception import noise
+from pipeline.perception import noise, openvino_session
 from pipeline.perception.base import View
 from pipeline.perception.noise import required_confidence
 from pipeline.perception.rapidocr import RapidOcrEngine
@@ -131,8 +132,28 @@ def test_bfloat16_is_refused_where_it_would_be_float32_in_silence(monkeypatch: p
 
 def test_a_runtime_that_is_not_installed_is_named_with_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.setattr(openvino_session, "_core", openvino_session._core.__wrapped__)
     with pytest.raises(MachineError, match=r"pip install 'geoscribe\[openvino\]'"):
         RapidOcrEngine(RapidOcr(runtime="openvino"))
+
+
+ENGINES_THAT_WENT = """
+import faulthandler, os, signal
+from pipeline.config.perception import RapidOcr
+from pipeline.perception.rapidocr import RapidOcrEngine
+
+faulthandler.enable()
+for _ in range(2):
+    RapidOcrEngine(RapidOcr(runtime="openvino"))
+signal.signal(signal.SIGCHLD, lambda *_: print("handled"))
+os.kill(os.getpid(), signal.SIGCHLD)
+"""
+
+
+def test_a_signal_is_handled_after_engines_that_went() -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    done = subprocess.run([sys.executable, "-c", ENGINES_THAT_WENT], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
 
 
 def test_odd_shapes_and_empty_pictures_are_read_as_nothing(
