@@ -16,8 +16,9 @@ ASSUMED_HFOV_DEG = 65.0
 AHEAD_DEG, AHEAD_SIDE_DEG, SIDE_DEG = 20.0, 60.0, 120.0
 """Up to these angles from the primary axis a thing is ahead, ahead-left or -right, left or right; then behind."""
 
-BESIDE_DEG = 5.0
-"""What lies by more than this beside the primary view's axis is not straight ahead."""
+BESIDE_DEG, MIDDLE_BESIDE_DEG = 5.0, 10.0
+"""What lies on one side of the primary view's axis is not straight ahead if it begins by the first beside it, or its
+middle is by the second beside it."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ class Frame:
         turn = ((self.turn_deg or 0.0) + 180.0) % 360.0 - 180.0
         if abs(turn) > 1e-3 or position is not Position.AHEAD or left <= middle <= right:
             return position
-        gap = min(abs(left - middle), abs(right - middle))
-        if gap < self.focal_px * math.tan(math.radians(BESIDE_DEG)):
+        gap, off = min(abs(left - middle), abs(right - middle)), abs((left + right) / 2 - middle)
+        begins, lies = (self.focal_px * math.tan(math.radians(angle)) for angle in (BESIDE_DEG, MIDDLE_BESIDE_DEG))
+        if gap < begins and off < lies:
             return position
         return Position.AHEAD_LEFT if right < middle else Position.AHEAD_RIGHT
 

@@ -14,7 +14,7 @@ from pipeline.perception.masks import area
 from pipeline.perception.models.store import ModelInUse
 from pipeline.perception.vocabulary import Term, vocabulary
 
-VERSION = 6
+VERSION = 7
 
 
 class Ensemble:

@@ -19,6 +19,9 @@ SAME_MASK = 0.5
 """Share of a mask that lies on masks of its group from another engine: then they see the same thing."""
 SAME_BOX = 0.35
 """The same for a box, of which the thing fills a part."""
+BORNE_OUT, WITH_GROUND = 0.4, 0.25
+"""Share of a mask that another engine must see as its group, too, to be a witness of it; and the share from which it is
+none if it sees ground there."""
 SAME_BOXES = 0.5
 """Intersection over union of two engines' boxes of one thing."""
 CONTRADICTED = 0.6
@@ -67,13 +70,14 @@ def _with_masks(known: list[Segment], new: Sequence[Segment], words: Words) -> l
         return list(new)
     known, before = list(known), len(known)
     covered = np.logical_or.reduce([segment.mask for segment in known])
+    borne_out = [_borne_out(segment, new, words) for segment in known]
     for segment in new:
         size = area(segment.mask)
         meets = [area(other.mask & segment.mask) for other in known]
         kin = [i for i, other in enumerate(known) if meets[i] and _kin(other, segment, words)]
         if sum(meets[i] for i in kin) >= SAME_MASK * size:
             for i in kin:
-                if meets[i] >= SAME_MASK * min(size, area(known[i].mask)):
+                if borne_out[i] and meets[i] >= SAME_MASK * min(size, area(known[i].mask)):
                     known[i] = _agreement(known[i], segment)
             continue
         rival = _rival(segment, known, meets, words)
@@ -85,6 +89,22 @@ def _with_masks(known: list[Segment], new: Sequence[Segment], words: Words) -> l
         if area(rest) >= max(SAME_MASK * size, LEAST_SHARE * rest.size):
             known.append(replace(segment, mask=rest))
     return [*(_contradicted(segment, new, words) for segment in known[:before]), *known[before:]]
+
+
+def _borne_out(segment: Segment, new: Sequence[Segment], words: Words) -> bool:
+    """Whether a further engine is a witness of a thing: sees so much of it, and no ground in it.
+
+    Of a wall with a gate the gate alone may be a building's. Of ground any part is a witness: it is a stretch.
+    """
+    if words[segment.label].group == "ground":
+        return True
+
+    def share(others: Iterable[Segment]) -> float:
+        masks = [other.mask & segment.mask for other in others]
+        return area(np.logical_or.reduce(masks)) / area(segment.mask) if masks else 0.0
+
+    ground = share(other for other in new if words[other.label].group == "ground")
+    return ground < WITH_GROUND and share(other for other in new if _kin(segment, other, words)) >= BORNE_OUT
 
 
 def _contradicted(segment: Segment, new: Sequence[Segment], words: Words) -> Segment:

@@ -22,7 +22,8 @@ from pipeline.perception.front_colours import front_colours
 from pipeline.perception.fronts import WALL, is_front
 from pipeline.perception.ground_colours import GROUND_SHARE, ground_colour
 from pipeline.perception.markings import markings
-from pipeline.perception.masks import Bools, area
+from pipeline.perception.masks import SIDE_SHARE, Bools, area
+from pipeline.perception.plausible import MADE
 from pipeline.perception.vocabulary import Term
 from schemas.records import Look
 
@@ -44,7 +45,8 @@ DARK, LIT = 26.0, 0.4
 FACADE_WIDTH, FACADE_AREA = 0.08, 0.015
 """Minimum shares of the view: a narrower or smaller stretch of one colour is no facade."""
 NARROW = 2.7
-"""A stretch of brick that is so many times as high as wide, and a piece of something wider, is a door or a pier."""
+"""A stretch of brick that is so many times as high as wide, and a piece of something wider, is a door or a pier.
+Without openings each such stretch is one, and each piece."""
 BLURRED, GAP = 0.05, 0.03
 """Shares of the view's width: columns are averaged over the first, and a gap of the second does not split a facade."""
 MIRRORED_LIGHTNESS, MIRRORED_CHROMA = 48.0, 28.0
@@ -57,6 +59,8 @@ BEFORE_NEXT = 2.0
 """The name's share is at least so many times that of the next."""
 TINT = 16.0
 """Chroma of the median of what else is seen, but for the sky: above, it is the light that has the colour."""
+GREENISH = -5.0
+"""Median a* of made ground from which the camera gives it a cast towards green: paving is grey or reddish."""
 NEUTRAL_SHARE, NEUTRAL_LIGHTNESS, NEUTRAL_CHROMA = 0.05, 35.0, 9.0
 """Share of a view, but for its sky, from which it has grey and white things, so that the light has no colour: what is
 seen besides is of one, as paving of brick is. Their least lightness and most chroma."""
@@ -78,6 +82,8 @@ _CLOTH = frozenset({"red", "orange", "yellow", "green", "blue", "purple", "pink"
 """Colours that a mask of buildings without openings has not of itself: an awning, a parasol or a hoarding is in it."""
 LARGE_CLOTH = 0.15
 """Share of such a mask from which a part of one of these colours is told."""
+_CAST = frozenset({"green", "blue"})
+"""Colours that a cast towards green gives to what has none: to white paint in the shade, to glass, to roofs."""
 _LAMPLIGHT = frozenset({"yellow", "orange", "beige"})
 """Colours that lamps give to a white wall at dusk."""
 _PALE = frozenset({"white", "beige"})
@@ -110,6 +116,8 @@ class ViewColours:
         self._no_wall = blue & (lightness >= MIRRORED_LIGHTNESS) & (chroma >= MIRRORED_CHROMA)
         self._no_wall |= green & (hue < PLANT_HUE)
         """Pixels whose colour is not that of the building they lie on."""
+        self._doubtful = _CAST if self._greenish() else frozenset()
+        self.named[np.isin(self.named, [self.names.index(name) for name in self._doubtful])] = -1
         skies = [self._small(segment.mask) for segment in segments if segment.label == "sky"]
         self._sky = np.logical_or.reduce(skies) if skies else np.zeros(a.shape, bool)
         neutral = ~self._sky & (lightness >= NEUTRAL_LIGHTNESS) & (chroma <= NEUTRAL_CHROMA)
@@ -164,7 +172,7 @@ class ViewColours:
                 if (
                     large
                     and not (colour in _CLOTH and segment.without_openings)
-                    and not (colour in _MASONRY and _is_piece(inner, left, right))
+                    and not (colour in _MASONRY and self._is_piece(segment, inner, left, right))
                     and self._goes_up(i, inner[:, left:right], left)
                 ):
                     found.append((left, right, colour, float(confidence[left:right][name[left:right] == i].mean())))
@@ -178,16 +186,38 @@ class ViewColours:
             mask[:, columns] = rest[:, columns]
             rest[:, columns] = False
             made = replace(segment, mask=mask)
-            if colour in _MASONRY and WALL in self._words:
-                uncut = left > 0 and right < width
-                if not (uncut and is_front(mask, self._lightness, self._segments)):
-                    made = replace(made, label=WALL)
+            if colour in _MASONRY and WALL in self._words and not self._is_house(mask, left, right):
+                made = replace(made, label=WALL)
             parts.append(_with(made, _colour(colour, sure)))
         if area(rest) >= REST * area(segment.mask):
-            return [*parts, replace(segment, mask=rest)]
+            return [*parts, *(replace(segment, mask=side) for side in self._beside(rest, sorted(found), scale))]
         largest = max(range(len(parts)), key=lambda i: area(parts[i].mask))
         parts[largest] = replace(parts[largest], mask=parts[largest].mask | rest)
         return parts
+
+    def _is_house(self, stretch: Bools, left: int, right: int) -> bool:
+        """Whether a stretch of brick, given at the view's scale, is seen whole and shows openings."""
+        uncut = left > 0 and right < self._size[0]
+        return uncut and is_front(stretch, self._lightness, self._segments)
+
+    def _is_piece(self, segment: Segment, inner: Bools, left: int, right: int) -> bool:
+        """Whether a stretch of brick is a door, a pier, a gate or a pot, and neither a house nor a wall."""
+        stretch = np.zeros_like(segment.mask)
+        scale = segment.mask.shape[1] / inner.shape[1]
+        columns = slice(round(left * scale), round(right * scale))
+        stretch[:, columns] = segment.mask[:, columns]
+        narrow = area(inner[:, left:right]) > NARROW * (right - left) ** 2
+        within = _goes_on(inner, left, right)
+        return (within and narrow) if self._is_house(stretch, left, right) else (within or narrow)
+
+    def _beside(self, rest: Bools, found: Sequence[tuple[int, int, str, float]], scale: float) -> list[Bools]:
+        """What is left of a mask on either side of a facade: another house on each; all in one if one is small."""
+        middle = max(found, key=lambda stretch: stretch[1] - stretch[0])
+        column = round((middle[0] + middle[1]) / 2 * scale)
+        left, right = rest.copy(), rest.copy()
+        left[:, column:], right[:, :column] = False, False
+        least = max(FACADE_AREA * rest.size, SIDE_SHARE * area(rest))
+        return [left, right] if min(area(left), area(right)) >= least else [rest]
 
     def _with_parts(self, segment: Segment) -> Segment:
         """A building with the colours of parts of its front."""
@@ -196,7 +226,8 @@ class ViewColours:
         inner = self._inner(segment.mask)
         found = front_colours(inner, ~self._no_wall, self._lightness, self._a, self._b, segment.attribute)
         least = dict.fromkeys(_CLOTH, LARGE_CLOTH) if segment.without_openings else {}
-        return _with(segment, *(look for look in found if look.confidence >= least.get(look.value, 0.0)))
+        sure = (look for look in found if look.value not in self._doubtful)
+        return _with(segment, *(look for look in sure if look.confidence >= least.get(look.value, 0.0)))
 
     def _goes_up(self, colour: int, stretch: Bools, left: int) -> bool:
         """Whether a stretch of a building has a colour in its middle third as well.
@@ -241,6 +272,12 @@ class ViewColours:
         chroma = float(np.hypot(np.median(self._a[beside]), np.median(self._b[beside])))
         return chroma >= TINT and self._neutral < NEUTRAL_SHARE
 
+    def _greenish(self) -> bool:
+        """Whether made ground, which is no green of itself, says that the camera makes all greener than it is."""
+        ground = [self._small(segment.mask) for segment in self._segments if segment.label in MADE]
+        made = np.logical_or.reduce(ground) if ground else np.zeros(self._a.shape, bool)
+        return area(made) >= LEAST_SHARE * made.size and float(np.median(self._a[made])) <= GREENISH
+
     def _small(self, mask: Bools) -> Bools:
         """A mask at the scale of the names."""
         return np.asarray(cv2.resize(mask.astype(np.uint8), self._size, interpolation=cv2.INTER_NEAREST), bool)
@@ -266,11 +303,10 @@ class ViewColours:
         return np.where(sure, shares.argmax(axis=0), -1), np.asarray(confidence, float)
 
 
-def _is_piece(mask: Bools, left: int, right: int) -> bool:
-    """Whether a stretch of a mask is narrow, and the mask goes on at both of its sides."""
+def _goes_on(mask: Bools, left: int, right: int) -> bool:
+    """Whether a mask goes on at both sides of a stretch."""
     rim = round(BLURRED * mask.shape[1]) + 1
-    before, after = mask[:, max(0, left - rim)], mask[:, min(mask.shape[1] - 1, right + rim)]
-    return bool(before.any() and after.any()) and area(mask[:, left:right]) > NARROW * (right - left) ** 2
+    return bool(mask[:, : max(0, left - rim)].any() and mask[:, right + rim :].any())
 
 
 def _runs(true: Bools, gap: int) -> list[tuple[int, int]]:

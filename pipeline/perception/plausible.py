@@ -40,7 +40,8 @@ _STANDS = frozenset({"building", "height", "barrier"})
 _LIES = frozenset({"ground", "water"})
 _TREES = frozenset({"tree", "palm tree"})
 _HANGS = frozenset({"sign", "awning", "window"})
-_MADE = frozenset({"road", "pavement", "paved ground", "square", "parking area", "cycle path"})
+MADE = frozenset({"road", "pavement", "paved ground", "square", "parking area", "cycle path"})
+"""Made ground, whose colours are grey, pale or reddish."""
 
 Words = Mapping[str, Term]
 
@@ -124,10 +125,10 @@ def _floats(mask: Bools, sky: Bools | None) -> bool:
 
 def _settled(segments: Sequence[Segment], words: Words) -> list[Segment]:
     """One made ground where the model wavers; otherwise the one that prevails, and those that it is sure of."""
-    made = [segment for segment in segments if segment.label in _MADE]
+    made = [segment for segment in segments if segment.label in MADE]
     if len(made) < 2:
         return list(segments)
-    others = [segment for segment in segments if segment.label not in _MADE]
+    others = [segment for segment in segments if segment.label not in MADE]
     areas = np.array([area(segment.mask) for segment in made], float)
     shares = areas / areas.sum()
     if shares.max() >= WAVERING:

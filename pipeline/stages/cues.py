@@ -152,4 +152,4 @@ def _run(given: StageInput, registry: Registry) -> list[CueRow]:
     return cues(given.rows(ImageryRow), registry)
 
 
-STAGE = Stage(CueRow, reads=(ImageryRow,), version=7, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)
+STAGE = Stage(CueRow, reads=(ImageryRow,), version=8, depends_on=_depends_on, run=_run, overlooks=OVERLOOKED)

@@ -131,8 +131,10 @@ def test_without_a_heading_the_first_view_still_has_a_left_and_a_right() -> None
     [
         (slice(75, 110), "ahead-left"), (slice(146, 181), "ahead-right"),
         (slice(100, 127), "ahead"), (slice(90, 200), "ahead"), (slice(50, 126), "ahead-left"),
+        (slice(50, 130), "ahead-left"), (slice(100, 132), "ahead"),
     ],
-    ids=["left of it", "right of it", "all but on it", "across it", "houses that end where the road does"],
+    ids=["left of it", "right of it", "all but on it", "across it", "houses that end where the road does",
+         "a house that reaches it", "something narrow that reaches it"],
 )  # fmt: skip
 def test_what_lies_beside_the_axis_is_not_straight_ahead(columns: slice, position: str) -> None:
     """The middles of all are within 20 degrees."""

@@ -67,6 +67,24 @@ def test_what_one_engine_alone_saw_stays_as_sure_as_it_was() -> None:
     ]  # fmt: skip
 
 
+def test_who_sees_a_small_part_of_a_thing_is_no_witness_of_it() -> None:
+    """Of a compound's wall that one engine calls a building another may see the gate alone as one."""
+    wall = seen("building", slice(20, 80), slice(0, 100), 0.9)
+    for columns, witnesses in ((slice(0, 30), ("one",)), (slice(0, 50), ("one", "two"))):
+        part = seen("building", slice(20, 80), columns, 0.6)
+        assert only(fused([("one", [wall]), ("two", [part])], WORDS), "building").seen_by == witnesses
+    ground, part = seen("pavement", slice(60, 100), slice(0, 100), 0.9), seen("road", slice(60, 100), slice(0, 30), 0.6)
+    assert only(fused([("one", [ground]), ("two", [part])], WORDS), "pavement").seen_by == ("one", "two")
+
+
+def test_who_sees_ground_in_a_thing_is_no_witness_of_it() -> None:
+    """A mask of a building that runs down over the ground is unlike the building."""
+    building, other = seen("building", slice(0, 100), slice(0, 100), 0.9), seen("building", slice(0, 70), slice(0, 100))
+    for top, witnesses in ((70, ("one",)), (85, ("one", "two"))):
+        found = fused([("one", [building]), ("two", [other, seen("road", slice(top, 100), slice(0, 100))])], WORDS)
+        assert max(found, key=lambda s: s.mask.sum()).seen_by == witnesses
+
+
 def test_a_box_with_a_mask_of_its_kind_in_it_is_that_mask_within_the_box() -> None:
     row = seen("car", slice(60, 80), slice(0, 90), 0.9)  # three cars in a row, one mask
     box = seen("truck", slice(55, 85), slice(0, 30), 0.6, box=True)

@@ -168,6 +168,28 @@ def test_a_door_or_a_pier_of_brick_is_no_wall() -> None:
     pixels = view((220, 215, 205))
     pixels[60:150, 120:142] = (150, 80, 60)
     assert "wall" not in {part.label for part in ViewColours(pixels, [SKY_SEEN], WORDS).coloured(HOUSES)}
+    pixels = view((220, 215, 205))
+    pixels[60:150, :26] = (150, 80, 60)  # a pot that the border cuts
+    assert "wall" not in {part.label for part in ViewColours(pixels, [SKY_SEEN], WORDS).coloured(HOUSES)}
+
+
+def test_brick_without_openings_within_something_wider_is_a_gate_or_a_panel_of_it() -> None:
+    pixels = view((220, 215, 205))
+    pixels[60:150, 80:160] = (150, 80, 60)
+    assert {part.label for part in ViewColours(pixels, [SKY_SEEN], WORDS).coloured(HOUSES)} == {"building"}
+    pixels[60:150, :160] = (150, 80, 60)
+    found = ViewColours(pixels, [SKY_SEEN], WORDS).coloured(HOUSES)
+    assert ("wall", "brick-red") in {(part.label, part.attribute) for part in found}
+
+
+def test_what_is_on_either_side_of_a_house_with_a_colour_is_a_house_of_its_own() -> None:
+    yellow = view((110, 85, 60), (235, 200, 90), (110, 85, 60))
+    left, middle, right = sorted(
+        ViewColours(yellow, [SKY_SEEN], WORDS).coloured(HOUSES), key=lambda part: int(part.mask.any(axis=0).argmax())
+    )
+    assert [part.attribute for part in (left, middle, right)] == [None, "yellow", None]
+    assert not left.mask[:, WIDTH // 2 :].any()
+    assert not right.mask[:, : WIDTH // 2].any()
 
 
 def test_white_walls_in_the_shade_are_not_grey() -> None:
@@ -280,3 +302,25 @@ def test_opencv_s_lab_is_the_one_that_the_boxes_are_in() -> None:
     """CIE L* 0 to 100, a* and b* of red in sRGB are 53.2, 80.1, 67.2 (D65)."""
     red = cv2.cvtColor(np.array([[[1, 0, 0]]], np.float32), cv2.COLOR_RGB2LAB)[0, 0]
     np.testing.assert_allclose(red, (53.2, 80.1, 67.2), atol=0.2)
+
+
+GREEN, TEAL_ROAD = (40, 130, 115), (84, 104, 100)
+
+
+@pytest.mark.parametrize("colour", ["green", "blue"])
+def test_a_cast_of_the_camera_that_makes_the_road_greenish_gives_no_front_its_colour(colour: str) -> None:
+    paint = {"green": GREEN, "blue": (45, 75, 140)}[colour]
+    road = seen("road", slice(150, HEIGHT), slice(0, WIDTH))
+
+    def told(pixels: Pixels) -> list[tuple[str, str]]:
+        found = ViewColours(pixels, [SKY_SEEN, road], WORDS).coloured(HOUSES)
+        return [(look.kind, look.value) for part in found for look in part.looks]
+
+    whole = view(paint)
+    assert ("colour", colour) in told(whole)
+    whole[150:] = TEAL_ROAD
+    assert told(whole) == []
+    in_part = view(PAINTS["brick-red"], (35, 38, 42), paint)
+    assert colour in {value for _, value in told(in_part)}
+    in_part[150:] = TEAL_ROAD
+    assert {value for _, value in told(in_part)} == {"brick-red"}

@@ -13,6 +13,7 @@ from pipeline.captioning.composer.fusion import facts_of
 from pipeline.captioning.composer.legibility import cut_off, hidden, notices
 from pipeline.captioning.composer.readings import Readings
 from pipeline.captioning.composer.realisation import Told, tell, tell_short
+from pipeline.captioning.composer.roads import with_driven_roads
 from pipeline.captioning.composer.sight import in_sight, names_around, with_sure_directions
 from pipeline.captioning.composer.standpoint import Standpoint, standpoint_of
 from pipeline.captioning.language import language_of
@@ -42,7 +43,7 @@ _LEAST_WORDS = config.Grounding().min_words
 class Composer:
     """Writes descriptions by rule, each with choices keyed by the seed and the site."""
 
-    name = "composer 6"
+    name = "composer 7"
     model: str | None = None
     room: int | None = None
 
@@ -87,7 +88,7 @@ class Composer:
         site_id = site.site.site_id
         idle = notices(site.cues)
         facts = facts_of(
-            [cue for cue in with_sure_directions(site) if cue.cue_id not in idle],
+            with_driven_roads([cue for cue in with_sure_directions(site) if cue.cue_id not in idle]),
             Readings(names_around(site), cut_off(site.cues, site.site.views) | hidden(site.cues)),
             site.site.region,
             self._words.nouns,

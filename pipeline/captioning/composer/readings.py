@@ -75,8 +75,13 @@ def is_misread(word: str) -> bool:
     """Whether a word that is none is one with a wrong or missing letter (`moseum`), or the rest of one (`wiches`)."""
     if len(word) <= _LEAST_LETTERS or word in _rests():
         return True
-    near = process.extractOne(word, known_words(), scorer=Levenshtein.distance, score_cutoff=1)
-    return near is not None and len(near[0]) > _LEAST_LETTERS + 1
+    return process.extractOne(word, _long_words(), scorer=Levenshtein.distance, score_cutoff=1) is not None
+
+
+@cache
+def _long_words() -> tuple[str, ...]:
+    """Words that one letter does not make into many others."""
+    return tuple(word for word in known_words() if len(word) > _LEAST_LETTERS + 1)
 
 
 def _is_nearly(read: str, name: str) -> bool:

@@ -37,12 +37,13 @@ def standpoint_of(facts: Sequence[Fact], nouns: Nouns) -> tuple[Standpoint | Non
     """The standpoint, if the map tells it, and the facts that are left to be said of the surroundings.
 
     The road that the photos show underfoot is part of the standpoint, unless its looks are to be told. In a park, away
-    from the roads of the map, what engines call one is a walk or a lawn, and is left out.
+    from the roads of the map, what engines call one, or paved, may be a walk, sand or a lawn, and is left out.
     """
     standpoint = _standpoint([fact for fact in facts if fact.quote is None and fact.name is None], nouns)
     used = list(standpoint.parts.values()) if standpoint else []
     if standpoint and "area" in standpoint.parts and not any(_is_driven(fact, nouns) for fact in used):
-        facts = [fact for fact in facts if fact.kind != "object" or fact.noun != nouns.called("object", "road")]
+        walked = {nouns.called("object", label) for label in ("road", "paved ground")}
+        facts = [fact for fact in facts if fact.kind != "object" or fact.noun not in walked]
     roads = {fact.noun for fact in used if fact.kind == "road"}
     underfoot = [fact for fact in facts if roads and _is_underfoot(fact, nouns)]
     rest = [

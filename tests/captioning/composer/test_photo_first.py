@@ -82,6 +82,7 @@ def test_directions_of_one_text_are_all_from_the_standpoint_or_all_by_the_compas
         ({"text": "HSTORIC MOSEUM", "confidence": 0.99, "confirmed": True}, False),
         ({"text": "wiches", "confidence": 1.0, "confirmed": True}, False),
         ({"text": "DENT", "confidence": 1.0, "confirmed": True}, False),
+        ({"text": "SOREL", "confidence": 1.0, "confirmed": True}, False),  # one letter from both `sore` and `morel`
         ({"text": "BREWERY", "confidence": 0.98, "confirmed": False}, True),
         ({"text": "NORRONA", "confidence": 1.0, "confirmed": True}, True),
         ({"text": "NORRONA", "confidence": 1.0, "confirmed": False}, False),
@@ -180,11 +181,12 @@ def test_a_road_underfoot_that_is_all_that_the_photos_show_is_told_by_itself(sha
     assert refused.reason is Reason.TOO_LITTLE_TO_SAY
 
 
-def test_in_a_park_a_walk_that_an_engine_takes_for_a_road_is_not_told() -> None:
+@pytest.mark.parametrize("ground", ["road", "paved ground"])
+def test_in_a_park_a_walk_or_a_lawn_that_an_engine_takes_for_a_road_is_not_told(ground: str) -> None:
     park = cue("m1", "map", "green", category="park", distance_m=0.0)
     street = cue("m2", "map", "road", category="residential", distance_m=8.0, bearing_deg=10.0)
     seen = [
-        cue("o1", "object", "road", position="ahead", view_id="0"),
+        cue("o1", "object", ground, position="ahead", view_id="0"),
         cue("o2", "object", "building", position="left", view_id="0"),
         cue("o3", "object", "tree", position="right", view_id="0"),
     ]
