@@ -14,6 +14,9 @@ CVGTEXT_REPOSITORY ?= https://github.com/yejy53/CVG-Text
 CVGTEXT_COMMIT := 43c2cb74d6c61ba6adb2da56d661244cce1e0b74
 READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 
+# Where this is set, each of the many processes that tests start compiles the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-cvgtext test-vllm test-browser audit-page audit-page-check lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
@@ -32,7 +35,7 @@ train-demo: $(VENV)/.retrieval  ## Train on twelve towns of the synthetic world 
 	@echo "curves: out/train-demo/train-demo.svg"
 
 test: dev  ## The fast suite
-	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not cvgtext and not vllm and not browser" -n 2
+	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not cvgtext and not vllm and not browser and not models" -n 2
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
 	$(BIN)/pytest -m "slow and not seldom" -n 2
@@ -45,16 +48,16 @@ test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real ser
 	  if [ $$(id -u) = 0 ]; then apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3 || { apt-get update -qq && \
 	      apt-get install -qq -y --no-install-recommends postgresql-15-postgis-3; }; \
 	  else echo "PostgreSQL with PostGIS is needed: sudo apt-get install postgresql-15-postgis-3" >&2; exit 1; fi; }
-	GEOSCRIBE_SERVERS=$(SERVERS) $(BIN)/pytest -m servers
+	GEOSCRIBE_SERVERS=$(SERVERS) $(BIN)/pytest tests/servers tests/audit -m servers
 
 test-readers: dev $(READER_VERSIONS:%=$(READERS)/%/.ready) $(READERS)/annotation/.ready  ## Datasets opened by older versions of the library `datasets`; queues for Label Studio and Argilla read by theirs
-	GEOSCRIBE_READERS=$(READERS) $(BIN)/pytest -m readers
+	GEOSCRIBE_READERS=$(READERS) $(BIN)/pytest tests/audit/test_exchange.py tests/publishing/test_readers.py -m readers
 
 test-cvgtext: extras $(CVGTEXT)/$(CVGTEXT_COMMIT)  ## An export under CVG-Text's own code, as it is
-	GEOSCRIBE_CVGTEXT=$(CVGTEXT)/$(CVGTEXT_COMMIT) $(BIN)/pytest -m cvgtext
+	GEOSCRIBE_CVGTEXT=$(CVGTEXT)/$(CVGTEXT_COMMIT) $(BIN)/pytest tests/tools/export -m cvgtext
 
 test-vllm: dev $(VLLM)/.ready  ## The dialogue against the real vLLM, on CPU, with tiny models of random weights
-	GEOSCRIBE_VLLM=$(VLLM) $(BIN)/pytest -m vllm
+	GEOSCRIBE_VLLM=$(VLLM) $(BIN)/pytest tests/vllm -m vllm
 
 FUZZ_SEED ?= $(shell date +%j)
 fuzz: dev  ## For the night: 20,000 spoilt inputs for each reader of bytes from outside, others each day
@@ -81,7 +84,7 @@ test-browser: dev  ## The audit desk in a real browser: Debian's Chromium
 	  if [ $$(id -u) = 0 ]; then apt-get install -qq -y --no-install-recommends chromium || { apt-get update -qq && \
 	      apt-get install -qq -y --no-install-recommends chromium; }; \
 	  else echo "Chromium is needed: sudo apt-get install chromium" >&2; exit 1; fi; }
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest tests/audit/browser -m browser
 
 audit-page:  ## Build the desk's page from tools/audit/web into tools/audit/static: needs Node 20, npm and its registry
 	cd tools/audit/web && npm ci --no-audit --no-fund && npx vite build
@@ -89,10 +92,10 @@ audit-page:  ## Build the desk's page from tools/audit/web into tools/audit/stat
 audit-page-check: audit-page  ## Fails where the page that is kept is not the one that its sources make
 	git diff --exit-code --stat -- tools/audit/static
 
-test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, torch as a reader
+test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, training, torch as a reader
 	$(BIN)/pip check
-	$(BIN)/pytest tests/perception tests/captioning/dialogue/test_dialogue_pictures.py tests/publishing/test_readers.py \
-	  tests/retrieval -n 2
+	$(BIN)/pytest tests/perception tests/publishing/test_readers.py tests/retrieval tests/captioning/dialogue \
+	  -m "models and not seldom" -n 2
 
 base: $(VENV)/.base
 dev: $(VENV)/.dev

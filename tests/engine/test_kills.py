@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config.build import Build
 from pipeline.engine.layers import LAYERS, list_layers
 from pipeline.engine.workspace import read_state
 from pipeline.storage import TEMPORARY, open_store
@@ -35,8 +34,9 @@ def finish(config: Path, *options: str) -> None:
 
 
 @pytest.mark.timeout(1500)
-def test_killed_twenty_times_and_finished_is_as_if_undisturbed(
-    small_config: Callable[..., Path], small_build: Callable[..., Build], tmp_path: Path
+@pytest.mark.parametrize("times", [5, pytest.param(20, marks=pytest.mark.seldom)])
+def test_killed_again_and_again_and_finished_is_as_if_undisturbed(
+    times: int, small_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     undisturbed = small_config(tmp_path / "undisturbed")
     started = time.monotonic()
@@ -45,7 +45,7 @@ def test_killed_twenty_times_and_finished_is_as_if_undisturbed(
     config = small_config(tmp_path / "killed")
     moments = random.Random(11)
     kills, seen = 0, 0
-    while kills < 20:
+    while kills < times:
         process = subprocess.Popen([*BUILD, str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             process.wait(timeout=moments.uniform(0.3 * whole, whole))
@@ -85,9 +85,9 @@ run_build(load_build(Path(sys.argv[1])))
 """
 
 
-def crashes(config: Path, prepare: Callable[[], None]) -> Iterator[int]:
-    """Kill builds at one change after the other, each after preparing; one that comes through is the last."""
-    for step in range(1, 1_000):
+def crashes(config: Path, prepare: Callable[[], None], every: int) -> Iterator[int]:
+    """Kill builds at every n-th change, each after preparing; one that comes through is the last."""
+    for step in range(1, 1_000, every):
         prepare()
         command = [sys.executable, "-c", CRASH_AT, str(config), str(step)]
         result = subprocess.run(command, capture_output=True, check=False)
@@ -97,19 +97,21 @@ def crashes(config: Path, prepare: Callable[[], None]) -> Iterator[int]:
         yield step
 
 
+EVERY = pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.seldom)])
 ONE_REGION = [{"name": "one", "centre": [10.0, 20.0], "radius_m": 200}]
 
 
+@EVERY
 @pytest.mark.timeout(900)
 def test_a_crash_at_each_step_of_a_first_publish_is_made_good(
-    small_config: Callable[..., Path], tmp_path: Path
+    every: int, small_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = small_config(tmp_path / "crashed", regions=ONE_REGION)
     finish(config)
     dataset = config.parent / "dataset"
     expected = shards(str(dataset))
     last = 0
-    for step in crashes(config, lambda: shutil.rmtree(dataset)):
+    for step in crashes(config, lambda: shutil.rmtree(dataset), every):
         assert not (dataset / "manifest.json").exists() or verify(open_store(str(dataset))) == []
         if step % 4 == 0:
             finish(config)
@@ -119,9 +121,10 @@ def test_a_crash_at_each_step_of_a_first_publish_is_made_good(
     assert last > 8
 
 
+@EVERY
 @pytest.mark.timeout(1500)
 def test_a_crash_at_each_step_of_a_revision_leaves_one_whole_dataset(
-    small_config: Callable[..., Path], tmp_path: Path
+    every: int, small_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     """Rows are put otherwise into row groups, so every shard is another."""
     folder, kept = tmp_path / "crashed", tmp_path / "kept"
@@ -139,7 +142,7 @@ def test_a_crash_at_each_step_of_a_revision_leaves_one_whole_dataset(
         shutil.copytree(kept, dataset)
 
     seen = []
-    for step in crashes(config, from_the_old):
+    for step in crashes(config, from_the_old, every):
         assert shards(str(dataset)) in (old, new)
         by_card, by_manifest = seen_by_card(store), seen_by_manifest(store)
         assert by_card == by_manifest  # the same samples in either

@@ -14,6 +14,8 @@ from pipeline.errors import MachineError
 from pipeline.perception import devices
 from pipeline.perception.devices import GROW_AFTER, BatchSize, chosen, load_torch
 
+pytestmark = pytest.mark.models
+
 pytest.importorskip("torch", reason="the extra perception is not installed: make test-models")
 torch = load_torch()
 

@@ -13,6 +13,8 @@ from pipeline.perception.base import View
 from pipeline.perception.devices import load_library
 from pipeline.perception.easyocr import EasyOcrEngine
 
+pytestmark = pytest.mark.models
+
 pytest.importorskip("easyocr_en_models", reason="EasyOCR and its English weights are not installed: make test-models")
 
 

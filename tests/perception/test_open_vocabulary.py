@@ -19,6 +19,8 @@ from pipeline.perception.open_vocabulary import Box, GroundedSegmenter, named
 from tests.perception.models import TINY, grounding_dino, owlv2, register, sam_checkpoint
 from tests.perception.test_cues import HEIGHT, WIDTH, site, text, view
 
+pytestmark = pytest.mark.models
+
 WORDS = "lasting: [{one: tower, many: towers}, {one: sky}]\npassing: [{one: car, many: cars}]"
 ONE_WORD = "lasting: [{one: building, many: buildings}]\npassing: []"  # random weights see all words everywhere
 

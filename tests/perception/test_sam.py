@@ -23,6 +23,8 @@ from pipeline.perception.vocabulary import Term, vocabulary
 from tests.perception.models import TINY, clip, clip_checkpoint, register, sam_checkpoint, siglip, torch
 from tests.perception.test_cues import HEIGHT, WIDTH, site, text, view
 
+pytestmark = pytest.mark.models
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from pipeline.perception.devices import load_library, load_torch
 from pipeline.perception.torchvision_cpu import install, suppressed
 
+pytestmark = pytest.mark.models
+
 pytest.importorskip("torch", reason="the extra perception is not installed: make test-models")
 torch = load_torch()
 

@@ -26,7 +26,7 @@ from tests.publishing.reading import check
 
 TRAIN = 32
 EXAMPLES = [
-    pytest.param(block.text, id=f"{page.stem}-{number}")
+    pytest.param(block.text, id=f"{page.stem}-{number}", marks=[pytest.mark.models] if "torch" in block.text else [])
     for page in [ROOT / "README.md", *sorted(DOCS.glob("*.md"))]
     for number, block in enumerate(blocks(page))
     if block.language == "python"
@@ -78,6 +78,7 @@ def test_datasets_streaming_goes_on_where_it_was(folder: Path, cache: str) -> No
     assert [row["sample_id"] for row in resumed] == ids[9:]
 
 
+@pytest.mark.models
 def test_whole_rows_become_tensors(folder: Path, cache: str) -> None:
     torch = pytest.importorskip("torch")
     rows = datasets.load_dataset(str(folder), split="train", cache_dir=cache).with_format("torch")
@@ -92,6 +93,7 @@ def test_whole_rows_become_tensors(folder: Path, cache: str) -> None:
     assert sum(isinstance(row["street"], torch.Tensor) for row in stream) == TRAIN
 
 
+@pytest.mark.models
 def test_torch_data_loader(folder: Path, cache: str) -> None:
     """The columns that the default collate function takes as they are: those that no sample lacks."""
     data = pytest.importorskip("torch.utils.data")

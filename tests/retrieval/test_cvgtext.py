@@ -23,6 +23,8 @@ from tools.retrieval.models.config import CrossText2Loc  # noqa: E402
 from tools.retrieval.models.tokens import ClipTokens  # noqa: E402
 from tools.retrieval.train.config import parse_retrieval  # noqa: E402
 
+pytestmark = pytest.mark.models
+
 WANTED = Input("description", ("aerial",), 32, heading_up=True, signatures=False, tokens=ClipTokens(77))
 
 

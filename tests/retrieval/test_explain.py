@@ -22,6 +22,8 @@ from tools.retrieval.models.config import CrossText2Loc, Shape  # noqa: E402
 from tools.retrieval.models.tokens import ClipTokens  # noqa: E402
 from tools.retrieval.train.config import parse_retrieval  # noqa: E402
 
+pytestmark = pytest.mark.models
+
 COLOURS = {
     "red": (220, 30, 30), "green": (30, 200, 30), "blue": (40, 40, 230), "yellow": (230, 220, 30),
     "purple": (160, 30, 180),

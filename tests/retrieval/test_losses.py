@@ -18,6 +18,8 @@ from tools.retrieval.data.index import Index, read_index  # noqa: E402
 from tools.retrieval.data.select import Selection  # noqa: E402
 from tools.retrieval.losses import Negatives, info_nce  # noqa: E402
 
+pytestmark = pytest.mark.models
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -24,6 +24,8 @@ from tools.retrieval.models.config import CrossText2Loc, GeoBridge, Planet, Shap
 from tools.retrieval.models.planet import centred  # noqa: E402
 from tools.retrieval.models.tokens import ClipTokens  # noqa: E402
 
+pytestmark = pytest.mark.models
+
 SHAPE = Shape(
     embed=32, image_px=32, vision_layers=2, vision_width=64, patch_px=8, text_layers=2, text_width=64, text_heads=1
 )

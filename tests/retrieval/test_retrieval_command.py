@@ -84,6 +84,7 @@ def training_file(folder: Path, dataset: str, shape: dict[str, Any]) -> Path:
     return folder / "train.yaml"
 
 
+@pytest.mark.models
 def test_train_embed_evaluate_explain_rerank(fields_dataset: str, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
     from tests.retrieval.test_trainer import SHAPE
@@ -129,6 +130,7 @@ def test_train_embed_evaluate_explain_rerank(fields_dataset: str, tmp_path: Path
     assert [candidate["rank_before"] for candidate in lines[0]["candidates"]] == [1, 2, 3]
 
 
+@pytest.mark.models
 def test_a_checkpoint_that_is_none_of_ours_is_refused(fields_dataset: str, tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="the extra retrieval is not installed: make test-models")
     torch.save({"weight": torch.zeros(2)}, tmp_path / "bare.pth")

@@ -27,6 +27,8 @@ from tools.retrieval.data.pictures import Pixels, picture  # noqa: E402
 from tools.retrieval.data.select import Selection  # noqa: E402
 from tools.retrieval.data.stream import Loader, Plan, Position  # noqa: E402
 
+pytestmark = pytest.mark.models
+
 
 def letters(texts: list[str]) -> np.ndarray:
     """Stands for a tokenizer: the first 16 characters."""

@@ -15,6 +15,8 @@ from tests.retrieval.test_trainer import SHAPE  # noqa: E402
 from tools.retrieval.study import load_study, run_study  # noqa: E402
 from tools.retrieval.study_page import write_study  # noqa: E402
 
+pytestmark = pytest.mark.models
+
 
 def content(dataset: str, out: Path) -> dict[str, Any]:
     return {

@@ -25,6 +25,8 @@ from tools.retrieval.train.config import load_retrieval, parse_retrieval  # noqa
 from tools.retrieval.train.log import read_log  # noqa: E402
 from tools.retrieval.train.trainer import train  # noqa: E402
 
+pytestmark = pytest.mark.models
+
 SHAPE = {
     "embed": 32, "image_px": 24, "vision_layers": 1, "vision_width": 32, "patch_px": 8, "text_layers": 1,
     "text_width": 32, "text_heads": 1,

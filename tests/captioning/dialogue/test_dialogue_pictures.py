@@ -42,6 +42,7 @@ def theirs() -> Callable[..., tuple[int, int]]:
     return function
 
 
+@pytest.mark.models
 @given(
     width=st.integers(16, 8_000),
     height=st.integers(16, 8_000),
