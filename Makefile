@@ -17,7 +17,7 @@ READER_VERSIONS := 2.19.0 3.6.0 4.0.0
 # Where this is set, each of the many processes that tests start compiles the project anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-cvgtext test-vllm test-browser audit-page audit-page-check lint types docs test-models base dev extras bench constraints clean
+.PHONY: demo train-demo test test-slow check-all fuzz fuzz-quick test-servers test-readers test-cvgtext test-vllm test-browser environments audit-page audit-page-check lint types docs test-models base dev extras bench constraints clean
 
 demo: base  ## Build the demo dataset from the synthetic world: no key, no network beyond PyPI
 	$(BIN)/geoscribe build configs/demo.yaml
@@ -35,10 +35,10 @@ train-demo: $(VENV)/.retrieval  ## Train on twelve towns of the synthetic world 
 	@echo "curves: out/train-demo/train-demo.svg"
 
 test: dev  ## The fast suite
-	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not cvgtext and not vllm and not browser and not models" -n 2
+	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not cvgtext and not vllm and not browser and not models" -n logical --maxprocesses 8
 
 test-slow: dev  ## What takes minutes: builds killed again and again, a Dask cluster that loses a worker
-	$(BIN)/pytest -m "slow and not seldom" -n 2
+	$(BIN)/pytest -m "slow and not seldom" -n logical --maxprocesses 8
 
 check-all: extras  ## What is slow and seldom broken, and property tests with many new examples. Notes its run in docs/contributing/check-all.md
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check-all
@@ -52,6 +52,9 @@ test-servers: dev $(SERVERS)/.panoramax $(SERVERS)/.titiler  ## Against real ser
 
 test-readers: dev $(READER_VERSIONS:%=$(READERS)/%/.ready) $(READERS)/annotation/.ready  ## Datasets opened by older versions of the library `datasets`; queues for Label Studio and Argilla read by theirs
 	GEOSCRIBE_READERS=$(READERS) $(BIN)/pytest tests/audit/test_exchange.py tests/publishing/test_readers.py -m readers
+
+# CI makes these beside the fast suite.
+environments: $(SERVERS)/.panoramax $(SERVERS)/.titiler $(READER_VERSIONS:%=$(READERS)/%/.ready) $(READERS)/annotation/.ready $(VLLM)/.ready  ## Install what test-servers, test-readers and test-vllm need
 
 test-cvgtext: extras $(CVGTEXT)/$(CVGTEXT_COMMIT)  ## An export under CVG-Text's own code, as it is
 	GEOSCRIBE_CVGTEXT=$(CVGTEXT)/$(CVGTEXT_COMMIT) $(BIN)/pytest tests/tools/export -m cvgtext
@@ -95,7 +98,7 @@ audit-page-check: audit-page  ## Fails where the page that is kept is not the on
 test-models: extras  ## What needs torch: all extras but vlm beside each other, engines with small models, training, torch as a reader
 	$(BIN)/pip check
 	$(BIN)/pytest tests/perception tests/publishing/test_readers.py tests/retrieval tests/captioning/dialogue \
-	  -m "models and not seldom" -n 2
+	  -m "models and not seldom" -n logical --maxprocesses 8
 
 base: $(VENV)/.base
 dev: $(VENV)/.dev
