@@ -12,8 +12,8 @@ For `cpu`, set MIMALLOC_PURGE_DELAY=-1, as for the processes that make shards (`
 
 The units are copies of one that is built from the synthetic world, with ids, places and photos of their own, some
 4,600 sites to a region. The copy reads the tables of 16 units with pyarrow and writes them into files that are then on
-the disk, as shards are, and does nothing else. The driver's memory is looked at every half second, and
-told once a minute, with the shards that are there by then.
+the disk, as shards are, and does nothing else. The driver's memory is looked at every half second, and told once a
+minute, with the shards that are there by then.
 """
 
 import hashlib
