@@ -22,6 +22,7 @@ from pipeline.errors import ConfigError, MachineError, Problem, SiteError
 from pipeline.geo.shape import box_area_m2
 from pipeline.net.base import Provider
 from pipeline.publishing.division import Places
+from pipeline.publishing.keys import NO_KEYS
 from pipeline.publishing.room import left_out
 from pipeline.regions.ground import Drawn, Floats, Ground
 from pipeline.regions.samplers.uniform import AREA_DRAWS, draw_points, points
@@ -103,7 +104,7 @@ def _with_left_out(
 ) -> list[RegionPlan]:
     sites = {
         one.region: Places(
-            np.array(cells[one.region], np.object_), at.lat, at.lon, [[]] * len(at.lat), np.zeros(len(at.lat), np.bool_)
+            np.array(cells[one.region], np.object_), at.lat, at.lon, NO_KEYS, np.zeros(len(at.lat), np.bool_)
         )
         for one, at in zip(regions, drawn, strict=True)
     }

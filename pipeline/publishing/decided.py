@@ -15,7 +15,7 @@ from pipeline.publishing.units import TEXTS
 class Decided:
     """A selection after people's decisions."""
 
-    split: NDArray[np.str_]
+    split: NDArray[np.object_]
     """Split of each site; empty where it is left out."""
     excluded: list[Excluded]
     """The sites that are left out, in the order of their ids."""
@@ -34,12 +34,13 @@ def decide(sites: Sites, chosen: Selection, decisions: Decisions | None) -> Deci
     if decisions is None:
         return Decided(chosen.split, chosen.excluded, {}, {})
     split, excluded = chosen.split.copy(), list(chosen.excluded)
-    where = {sample_id: i for i, sample_id in enumerate(sites.ids.tolist()) if split[i] != ""}
+    about = decisions.samples
+    where = {sample_id: i for i, sample_id in enumerate(sites.ids) if sample_id in about and split[i] != ""}
     edited: dict[str, Edited] = {}
     counts = {"edited": 0, "rejected": 0, "stale": 0}
     for rejected in decisions.rejected:
         at = where.get(rejected.sample_id)
-        if at is None or not still_rejected(rejected, dict(zip(TEXTS, sites.texts[at], strict=True))):
+        if at is None or not still_rejected(rejected, dict(zip(TEXTS, sites.texts[rejected.sample_id], strict=True))):
             counts["stale"] += 1
             continue
         counts["rejected"] += 1
@@ -58,7 +59,7 @@ def decide(sites: Sites, chosen: Selection, decisions: Decisions | None) -> Deci
         split[at] = ""
     for one in decisions.edited:
         at = where.get(one.sample_id)
-        fitting = edits_of(one, dict(zip(TEXTS, sites.texts[at], strict=True))) if at is not None else ()
+        fitting = edits_of(one, dict(zip(TEXTS, sites.texts[one.sample_id], strict=True))) if at is not None else ()
         counts["edited" if fitting else "stale"] += 1
         if fitting:
             edited[one.sample_id] = one.model_copy(update={"edits": list(fitting)})

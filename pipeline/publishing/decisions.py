@@ -67,6 +67,11 @@ class Decisions(_Entry):
     figures: dict[str, str] = {}
     """Figures of the audit, in words, for the card."""
 
+    @property
+    def samples(self) -> set[str]:
+        """Ids of the samples that they are about."""
+        return {one.sample_id for one in self.edited} | {one.sample_id for one in self.rejected}
+
 
 def text_sha256(text: str | None) -> str:
     """SHA-256 of a description; of the empty text where there is none."""

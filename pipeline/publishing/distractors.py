@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from pipeline.digest import digest
 from pipeline.geo.earth import earth_centred
 from pipeline.geo.overlaps import Chips, find_overlaps, thinned
-from pipeline.publishing.embargo import embargoed
+from pipeline.publishing.embargo import Names, embargoed
 from pipeline.publishing.gallery import MOST_OVERLAP
 from pipeline.publishing.units import FinishedUnit
 from schemas.records import Split
@@ -52,12 +52,12 @@ class Samples:
     region: NDArray[np.object_]
     lat: NDArray[np.float64]
     lon: NDArray[np.float64]
-    split: NDArray[np.str_]
+    split: Names
 
 
 def place(
     them: Candidates, samples: Samples, split_of: Mapping[str, Split], side_m: float, embargo_m: float
-) -> NDArray[np.str_]:
+) -> NDArray[np.object_]:
     """The split of each distractor; empty where it is left out.
 
     A distractor is in the split of its unit, or else in that of the nearest sample of its region. It gives way to all
@@ -71,7 +71,7 @@ def place(
         side_m: side of a chip on the ground.
         embargo_m: places of two splits are at least so far apart.
     """
-    split = np.array([split_of.get(cell, "") for cell in them.cell.tolist()], dtype="U16")
+    split = np.array([split_of.get(cell, "") for cell in them.cell.tolist()], dtype=np.object_)
     if not len(split):
         return split
     here, there = earth_centred(them.lat, them.lon), earth_centred(samples.lat, samples.lon)
@@ -108,7 +108,10 @@ class Chosen:
 
 
 def choose(
-    them: Candidates, split: NDArray[np.str_], ordered: Sequence[FinishedUnit], synthetic: Mapping[str, tuple[str, ...]]
+    them: Candidates,
+    split: NDArray[np.object_],
+    ordered: Sequence[FinishedUnit],
+    synthetic: Mapping[str, tuple[str, ...]],
 ) -> list[Chosen]:
     """The distractors that are published, unit by unit. `synthetic` is by region."""
     sites: dict[tuple[int, Split], list[str]] = {}

@@ -1,13 +1,14 @@
 """Divisions of sites among splits: how well one fills the shares, and how many sites it loses."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.publishing.embargo import PRECEDENCE, embargoed, straddling
+from pipeline.publishing.keys import Keys
 from schemas.records import Split
 
 Shares = Mapping[Split, float]
@@ -26,7 +27,7 @@ class Places:
     lat: NDArray[np.float64]
     """WGS84 degrees."""
     lon: NDArray[np.float64]
-    keys: Sequence[Sequence[str]]
+    keys: Keys
     """What no two splits may share: capture sequences and photos."""
     old: NDArray[np.bool_]
     """Whether it is published already."""
@@ -36,8 +37,7 @@ class Places:
 
     def take(self, rows: NDArray[np.int64]) -> "Places":
         """Some of the sites."""
-        keys = [self.keys[row] for row in rows.tolist()]
-        return Places(self.cell[rows], self.lat[rows], self.lon[rows], keys, self.old[rows])
+        return Places(self.cell[rows], self.lat[rows], self.lon[rows], self.keys.take(rows), self.old[rows])
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+import pyarrow as pa
+import xxhash
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
@@ -16,6 +18,8 @@ Indices = NDArray[np.int64]
 _NO_PAIRS = np.empty((0, 2), dtype=np.int64)
 _BANDS = 16
 """Bands of four numbers each: two texts with a likeness of 0.8 agree in one of them with a probability of 0.9998."""
+_AT_ONCE = 2**14
+"""Pairs of sketches that are copied to be compared: a few MB."""
 
 
 @dataclass(frozen=True)
@@ -31,35 +35,37 @@ class Likeness:
 def by_picture(phash: Sequence[str | None], min_distance: int) -> Likeness:
     """Pictures whose 64-bit hashes (hexadecimal; None: no picture) differ in fewer bits; 0: none are alike."""
     which = np.full(len(phash), -1, dtype=np.int64)
-    there = np.array([row for row, text in enumerate(phash) if text is not None], dtype=np.int64)
-    hashes = np.array([int(text, 16) for text in phash if text is not None], dtype=np.uint64)
+    there = np.fromiter((row for row, text in enumerate(phash) if text is not None), np.int64)
+    hashes = np.fromiter((int(text, 16) for text in phash if text is not None), np.uint64)
     if min_distance == 0:
         return Likeness(which, _NO_PAIRS)
     hashes, which[there] = np.unique(hashes, return_inverse=True)
     return Likeness(which, near_pairs(hashes, min_distance))
 
 
-def by_text(found: Sequence[bytes | None], most: float) -> Likeness:
-    """Texts more alike than `most`, by their sketches (None: no text); 1: none are alike.
+def by_text(found: pa.ChunkedArray, most: float) -> Likeness:
+    """Texts more alike than `most`, by a column of their sketches (null: no text); 1: none are alike.
 
     Of texts far less alike than 0.8 some may be missed.
     """
     which = np.full(len(found), -1, dtype=np.int64)
-    there = np.array([row for row, text in enumerate(found) if text is not None], dtype=np.int64)
-    if most >= 1 or not len(there):
+    there = found.is_valid().to_numpy(zero_copy_only=False)
+    if most >= 1 or not there.any():
         return Likeness(which, _NO_PAIRS)
-    different, numbers = np.unique(sketches([text for text in found if text is not None]), axis=0, return_inverse=True)
-    which[there] = numbers.reshape(-1)
-    return Likeness(which, alike_pairs(different, most))
+    found = found.drop_null()
+    digests = [xxhash.xxh3_128_digest(row) for chunk in found.chunks for row in sketches(chunk)]
+    _, first, which[there] = np.unique(np.array(digests, "S16"), return_index=True, return_inverse=True)
+    return Likeness(which, alike_pairs(sketches(found.take(first).combine_chunks()), most))
 
 
-def by_footprint(chips: Chips, most: float) -> Likeness:
-    """Chips of one size that share more of their area than `most`; 1: none are alike."""
+def by_footprint(chips: Chips, most: float, unit: Indices) -> Likeness:
+    """Chips of one size, of different units, that share more of their area than `most`; 1: none are alike."""
     which = np.arange(len(chips))
     if most >= 1 or not len(chips):
         return Likeness(which, _NO_PAIRS)
     reach = float(chips.side_m.max()) * (1 - most) * 2**0.5
-    pairs = cKDTree(chips.earth_centred()).query_pairs(reach, output_type="ndarray").astype(np.int64)
+    pairs = cKDTree(chips.earth_centred()).query_pairs(reach, output_type="ndarray").astype(np.int64, copy=False)
+    pairs = pairs[unit[pairs[:, 0]] != unit[pairs[:, 1]]]  # by far the fewest, where sites are dense
     return Likeness(which, pairs[shares_between(chips[pairs[:, 0]], chips[pairs[:, 1]]) > most])
 
 
@@ -129,12 +135,18 @@ def alike_pairs(of: Sketches, most: float) -> Indices:
     Datasets", chapter 3).
     """
     found = [_NO_PAIRS]
-    for band in np.split(of.astype(np.uint64), _BANDS, axis=1):
+    for band in np.split(of, _BANDS, axis=1):
         mixed = np.zeros(len(of), np.uint64)
         for column in band.T:
             mixed = (mixed ^ column) * np.uint64(0x9E3779B97F4A7C15)  # two bands that are mixed to one are compared too
-        found += _pairs_in_runs(mixed, lambda a, b: np.count_nonzero(of[a] == of[b], axis=1) > most * SIZE)
+        found += _pairs_in_runs(mixed, lambda a, b: _equal(of, a, b) > most * SIZE)
     return np.unique(np.concatenate(found), axis=0)
+
+
+def _equal(of: Sketches, a: Indices, b: Indices) -> Indices:
+    """How many numbers each pair has in common."""
+    some = [slice(start, start + _AT_ONCE) for start in range(0, max(len(a), 1), _AT_ONCE)]
+    return np.concatenate([np.count_nonzero(of[a[rows]] == of[b[rows]], axis=1) for rows in some])
 
 
 def _pairs_in_runs(band: Hashes, near: Callable[[Indices, Indices], NDArray[np.bool_]]) -> list[Indices]:

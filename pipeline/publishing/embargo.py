@@ -4,16 +4,18 @@ Splits that are tested on take precedence: `train` gives way to `val`, `val` to 
 Sites that the revision before has published take precedence over new ones, so that a build that grows keeps them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pipeline.geo.earth import earth_centred
+from pipeline.publishing.keys import Keys
 from schemas.records import AnySplit
 
 Indices = NDArray[np.int64]
+Names = NDArray[np.str_] | NDArray[np.object_]
 PRECEDENCE: tuple[AnySplit, ...] = ("train", "val", "test", "test_seen", "test_unseen")
 """From the split that gives way to all others to the one that gives way to none."""
 
@@ -21,7 +23,7 @@ PRECEDENCE: tuple[AnySplit, ...] = ("train", "val", "test", "test_seen", "test_u
 def embargoed(
     lat: NDArray[np.float64],
     lon: NDArray[np.float64],
-    split: NDArray[np.str_],
+    split: Names,
     distance_m: float,
     old: NDArray[np.bool_] | None = None,
 ) -> Indices:
@@ -52,25 +54,27 @@ def embargoed(
     return because
 
 
-def straddling(keys: Sequence[Sequence[str]], split: NDArray[np.str_], old: NDArray[np.bool_] | None = None) -> Indices:
+def straddling(keys: Keys, split: Names, old: NDArray[np.bool_] | None = None) -> Indices:
     """Which sites to leave out so that no key (a capture sequence, a photo) is in two splits.
 
-    `keys` has a list for each site; the other arguments and what is returned are as in `embargoed`.
+    The other arguments and what is returned are as in `embargoed`.
     """
     because = np.full(len(split), -1, dtype=np.int64)
-    holder: dict[str, int] = {}
+    holder = np.full(keys.key.max(initial=-1) + 1, -1, dtype=np.int64)
     for name, mine in _in_turn(split, old):
-        for site in (site for site in mine.tolist() if keys[site]):
-            others = [holder[key] for key in keys[site] if key in holder and split[holder[key]] != name]
-            if others:
-                because[site] = others[0]
-            else:
-                for key in keys[site]:
-                    holder.setdefault(key, site)
+        in_turn = np.zeros(len(split), np.bool_)
+        in_turn[mine] = True
+        pairs = in_turn[keys.site]
+        site, key = keys.site[pairs][::-1], keys.key[pairs][::-1]  # backwards: where several are assigned, the first is
+        held = holder[key]
+        others = (held >= 0) & (split[held] != name)
+        because[site[others]] = held[others]
+        holds = (held < 0) & (because[site] < 0)
+        holder[key[holds]] = site[holds]
     return because
 
 
-def _in_turn(split: NDArray[np.str_], old: NDArray[np.bool_] | None) -> Iterator[tuple[str, Indices]]:
+def _in_turn(split: Names, old: NDArray[np.bool_] | None) -> Iterator[tuple[str, Indices]]:
     """Sites by split, those first that the others give way to."""
     published = np.zeros(len(split), np.bool_) if old is None else old
     for which in (published, ~published):

@@ -96,7 +96,7 @@ def make_plan(
         ValueError: two sites have one id.
     """
     ordered = sorted(units, key=lambda unit: (unit.region, unit.unit))
-    sites, candidates, outcomes, verifier = read_sites(ordered)
+    sites, candidates, outcomes, verifier = read_sites(ordered, decisions.samples if decisions else set())
     chips = build.imagery.chips
     side_m = chips.size_px * chips.gsd_m
     chosen = select(build, sites, before, samples or {}, side_m, chip_diagonal_m(chips))

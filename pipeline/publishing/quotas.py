@@ -15,9 +15,11 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import h3
+import numpy as np
 
 from pipeline.publishing.division import MOST_LOST, Asked, Division, Measure, Places, Shares
 from pipeline.publishing.embargo import PRECEDENCE
+from pipeline.publishing.keys import Keys
 from schemas.records import Split
 
 _CLOSE = 0.1
@@ -55,10 +57,9 @@ def divide(
         none can, the one of the least cost that is found.
     """
     tried: list[Division] = []
+    places = replace(places, keys=_in_several_cells(places))
     asked, measure = Asked(shares, frozenset()), Measure(places, embargo_m)
     cells, keys = Counter(places.cell.tolist()), _keys_of_cells(places)
-    shared = {key for of_cell in keys.values() for key in of_cell}  # a key of one cell alone is in one split
-    places = replace(places, keys=[[key for key in of_site if key in shared] for of_site in places.keys])
     for resolution in resolutions:
         here: list[Division] = []
         for order in range(_MOST_ORDERS):
@@ -134,13 +135,13 @@ class _Blocks:
     """Sites of the other blocks, in the order of the draw."""
     have: Counter[Split]
     """Sites that have their split."""
-    keys: dict[str, Counter[str]]
+    keys: dict[str, Counter[int]]
     """Sites of each block by key."""
 
     @staticmethod
     def of(
         cells: Mapping[str, int],
-        keys: Mapping[str, Counter[str]],
+        keys: Mapping[str, Counter[int]],
         known: Mapping[str, Split],
         resolution: int,
         draw: str,
@@ -213,20 +214,24 @@ def _fill(blocks: _Blocks, targets: Mapping[Split, float]) -> dict[str, Split]:
     return filled | dict.fromkeys(left, most)
 
 
-def _linked(keys: Mapping[str, int], held: Set[str]) -> int:
+def _linked(keys: Mapping[int, int], held: Set[int]) -> int:
     """Sites of a block with keys that are held (sites with several of them count as often)."""
     return sum(keys[key] for key in keys.keys() & held)
 
 
-def _keys_of_cells(places: Places) -> dict[str, Counter[str]]:
-    """Sites of each cell by key, of keys that are in several cells."""
-    cells_of: dict[str, set[str]] = defaultdict(set)
-    for cell, keys in zip(places.cell.tolist(), places.keys, strict=True):
-        for key in keys:
-            cells_of[key].add(cell)
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for cell, keys in zip(places.cell.tolist(), places.keys, strict=True):
-        found[cell].update(key for key in keys if len(cells_of[key]) > 1)
+def _in_several_cells(places: Places) -> Keys:
+    """The keys that are in several cells: one of a single cell is in one split, whatever the division."""
+    keys = places.keys
+    _, cell = np.unique(places.cell, return_inverse=True)
+    pairs = np.unique(np.column_stack([keys.key, cell[keys.site]]), axis=0)
+    return keys.only(np.bincount(pairs[:, 0])[keys.key] > 1)
+
+
+def _keys_of_cells(places: Places) -> dict[str, Counter[int]]:
+    """Sites of each cell by key."""
+    found: dict[str, Counter[int]] = defaultdict(Counter)
+    for cell, key in zip(places.cell[places.keys.site].tolist(), places.keys.key.tolist(), strict=True):
+        found[cell][key] += 1
     return found
 
 

@@ -8,6 +8,7 @@ from pipeline.config.build import Build
 from pipeline.geo.earth import earth_centred
 from pipeline.publishing.division import Places
 from pipeline.publishing.embargo import embargoed
+from pipeline.publishing.keys import NO_KEYS
 from pipeline.publishing.packing import chip_diagonal_m
 from pipeline.publishing.splits import NOTHING, draw_splits
 
@@ -34,7 +35,7 @@ def left_out(build: Build, sites: Mapping[str, Places]) -> dict[str, float]:
         cell=np.concatenate([places.cell for places in narrow.values()]),
         lat=np.concatenate([places.lat for places in narrow.values()]),
         lon=np.concatenate([places.lon for places in narrow.values()]),
-        keys=[keys for places in narrow.values() for keys in places.keys],
+        keys=NO_KEYS,
         old=np.concatenate([places.old for places in narrow.values()]),
     )
     split_of, _ = draw_splits(build, every, region, NOTHING, embargo_m)

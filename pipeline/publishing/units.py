@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pyarrow as pa
 
 from pipeline.publishing.decisions import Edited, text_sha256
-from pipeline.publishing.text_sketch import sketch
+from pipeline.publishing.text_sketch import SKETCH, sketch
 from schemas.reasons import Reason
 from schemas.records import CaptionRow, ClaimKind, CueRow, ImageryRow, Variant
 
@@ -53,7 +53,7 @@ INDEX_SCHEMA = pa.schema(
         pa.field("aerial_phash", pa.string()),
         pa.field("sequences", pa.list_(pa.string()), nullable=False),
         pa.field("photos", pa.list_(pa.string()), nullable=False),
-        pa.field("text", pa.binary()),
+        pa.field("text", SKETCH),
         pa.field("texts", pa.list_(pa.string()), nullable=False),
         pa.field("controls", pa.list_(pa.int8()), nullable=False),
     ]

@@ -1,7 +1,9 @@
 import itertools
+from collections.abc import Sequence
 from random import Random
 
 import numpy as np
+import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +17,7 @@ from pipeline.publishing.duplicates import (
     left_out,
     near_pairs,
 )
-from pipeline.publishing.text_sketch import sketch, sketches
+from pipeline.publishing.text_sketch import SKETCH, sketch, sketches
 
 # Few base hashes with a few bits flipped: many near pairs at all distances.
 HASHES = st.builds(
@@ -74,7 +76,7 @@ def test_a_hundred_thousand_hashes_take_no_time_and_the_planted_ones_are_found()
 def test_what_is_alike_in_any_respect_is_left_out_for_one_that_stays() -> None:
     """0 and 1 share a picture, 1 and 2 a text: 1 goes, so 2 stays; 3 shares the text with 2."""
     pictures = by_picture(["0" * 16, "0" * 16, "f" * 16, None], 4)
-    texts = by_text([None, sketch(TEXT), sketch(TEXT), sketch(TEXT)], 0.9)
+    texts = by_text(column([None, sketch(TEXT), sketch(TEXT), sketch(TEXT)]), 0.9)
     survivor, kind = left_out([pictures, texts], np.arange(4), np.arange(4))
     assert survivor.tolist() == [-1, 0, -1, 2]
     assert kind.tolist() == [-1, 0, -1, 1]
@@ -84,6 +86,10 @@ TEXT = (
     "I am at a crossing of two small streets. Behind me is a church with a red roof, and on my left a pharmacy with a "
     "green sign. Straight ahead the street leads to a square with four trees, past a bakery and a bicycle stand."
 )
+
+
+def column(found: Sequence[bytes | None]) -> pa.ChunkedArray:
+    return pa.chunked_array([found[:2], found[2:]], SKETCH)
 
 
 def jaccard(a: str, b: str) -> float:
@@ -98,14 +104,14 @@ def test_likeness_of_texts_is_that_of_their_trigrams(changes: int, seed: int) ->
     second = list(first)
     for at in rng.integers(0, 100, changes):
         second[at] = f"x{at}"
-    a, b = sketches([sketch(" ".join(words)) or b"" for words in (first, second)])
+    a, b = sketches(pa.array([sketch(" ".join(words)) for words in (first, second)], SKETCH))
     assert abs(np.mean(a == b) - jaccard(" ".join(first), " ".join(second))) < 0.3
 
 
 def test_texts_are_compared_by_words_alone() -> None:
     assert sketch(TEXT) == sketch(TEXT.upper().replace(".", "!"))
     assert sketch("Two words") is None
-    texts = [sketch(TEXT), sketch("Something else is here, and it is long enough."), sketch(TEXT), None, None]
+    texts = column([sketch(TEXT), sketch("Something else is here, and it is long enough."), sketch(TEXT), None, None])
     assert left_out([by_text(texts, 0.9)], np.arange(5), np.arange(5))[0].tolist() == [-1, -1, 0, -1, -1]
     assert left_out([by_text(texts, 1)], np.arange(5), np.arange(5))[0].tolist() == [-1] * 5
 
@@ -114,7 +120,7 @@ def test_texts_are_compared_by_words_alone() -> None:
 def test_pairs_of_texts_are_those_of_brute_force(changed: list[int], most: float) -> None:
     words = TEXT.split()
     texts = sorted({" ".join([*words[:n], f"x{n}", f"y{n}", *words[n:]]) for n in changed})
-    of = sketches([sketch(text) or b"" for text in texts])
+    of = sketches(pa.array([sketch(text) for text in texts], SKETCH))
     pairs = itertools.combinations(range(len(texts)), 2)
     expected = [[a, b] for a, b in pairs if np.mean(of[a] == of[b]) > most]
     found = alike_pairs(of, most).tolist()
@@ -125,6 +131,8 @@ def test_pairs_of_texts_are_those_of_brute_force(changed: list[int], most: float
 def test_footprints_are_alike_where_chips_share_nearly_all() -> None:
     lat, lon = np.array([60.0, 60.0, 60.0]), np.array([10.0, 10.0 + 4 / 55_800, 10.0 + 30 / 55_800])
     chips = Chips(lat, lon, np.full(3, 150.0))
-    assert left_out([by_footprint(chips, 0.9)], np.arange(3), np.arange(3))[0].tolist() == [-1, 0, -1]
-    assert left_out([by_footprint(chips, 0.9)], np.zeros(3, np.int64), np.arange(3))[0].tolist() == [-1, -1, -1]
-    assert left_out([by_footprint(chips, 1)], np.arange(3), np.arange(3))[0].tolist() == [-1, -1, -1]
+    assert left_out([by_footprint(chips, 0.9, np.arange(3))], np.arange(3), np.arange(3))[0].tolist() == [-1, 0, -1]
+    assert left_out([by_footprint(chips, 0.9, np.zeros(3, np.int64))], np.zeros(3, np.int64), np.arange(3))[
+        0
+    ].tolist() == [-1, -1, -1]
+    assert left_out([by_footprint(chips, 1, np.arange(3))], np.arange(3), np.arange(3))[0].tolist() == [-1, -1, -1]

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 import h3
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.publishing.division import TOLERANCE, Places, Shares
+from pipeline.publishing.keys import NO_KEYS, keys_of
 from pipeline.publishing.quotas import block_of, divide
 from schemas.records import Split
 
@@ -25,7 +27,8 @@ def town(radius_m: float, sites: int, seed: int, *, keys: Sequence[Sequence[str]
     lat = CENTRE[0] + distance * np.cos(turn) / 111_000
     lon = CENTRE[1] + distance * np.sin(turn) / 111_000 / np.cos(np.radians(CENTRE[0]))
     cells = np.array([h3.latlng_to_cell(*at, 9) for at in zip(lat, lon, strict=True)], dtype=np.object_)
-    return Places(cells, lat, lon, keys or [[] for _ in range(sites)], np.zeros(sites, np.bool_))
+    (its,) = keys_of(pa.array(keys, pa.list_(pa.string()))) if keys else (NO_KEYS,)
+    return Places(cells, lat, lon, its, np.zeros(sites, np.bool_))
 
 
 def split_units(places: Places, split_of: dict[str, Split]) -> Counter[str]:
@@ -63,7 +66,7 @@ def test_a_drive_through_the_town_is_made_up_for() -> None:
 def test_small_regions_have_as_many_splits_as_blocks(count: int, seed: int) -> None:
     cells = [h3.latlng_to_cell(48 + 0.3 * i, 16.0, 9) for i in range(count) for _ in range(1 + i * seed % 7)]
     lat, lon = np.array([h3.cell_to_latlng(cell) for cell in cells]).T
-    places = Places(np.array(cells, np.object_), lat, lon, [[] for _ in cells], np.zeros(len(cells), np.bool_))
+    places = Places(np.array(cells, np.object_), lat, lon, NO_KEYS, np.zeros(len(cells), np.bool_))
     found = divide(places, {}, SHARES, seed, EMBARGO_M, [9])
     assert len(set(found.split_of.values())) == min(3, count)
     assert "train" in found.split_of.values()
@@ -93,7 +96,7 @@ def street(gaps_m: Sequence[float], *, per_stop: int = 5) -> Places:
     lon = CENTRE[1] + along / 111_195 / np.cos(np.radians(CENTRE[0]))
     lat = np.full(len(lon), CENTRE[0])
     stops = [h3.latlng_to_cell(CENTRE[0], lon[i - i % per_stop], 10) for i in range(len(lon))]
-    return Places(np.array(stops, np.object_), lat, lon, [[] for _ in lon], np.zeros(len(lon), np.bool_))
+    return Places(np.array(stops, np.object_), lat, lon, NO_KEYS, np.zeros(len(lon), np.bool_))
 
 
 @pytest.mark.parametrize("seed", range(5))

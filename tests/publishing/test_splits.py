@@ -12,6 +12,7 @@ from pipeline.config.build import Build
 from pipeline.engine.build_file import load_build, parse_build
 from pipeline.errors import ConfigError
 from pipeline.publishing.division import Places
+from pipeline.publishing.keys import NO_KEYS
 from pipeline.publishing.splits import NOTHING, RegionSplit, Remembered, draw_splits, held_out
 
 CATALOGUE = Path(__file__).parents[2] / "configs" / "world-225.yaml"
@@ -72,7 +73,7 @@ def test_a_continent_is_that_of_the_nearest_catalogue_region() -> None:
 def places_of(cells: list[str], sites: int = 5) -> Places:
     every = [cell for cell in cells for _ in range(sites)]
     lat, lon = np.array([h3.cell_to_latlng(cell) for cell in every]).T
-    return Places(np.array(every, np.object_), lat, lon, [[] for _ in every], np.zeros(len(every), np.bool_))
+    return Places(np.array(every, np.object_), lat, lon, NO_KEYS, np.zeros(len(every), np.bool_))
 
 
 NORTH = [h3.latlng_to_cell(52.2 + 0.03 * (i // 10), 13.2 + 0.03 * (i % 10), 9) for i in range(60)]

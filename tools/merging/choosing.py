@@ -6,14 +6,16 @@ from typing import Any
 
 import h3
 import numpy as np
+import pyarrow as pa
 
 from pipeline.config.build import Build
 from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.exclusions import Excluded, Exclusion
+from pipeline.publishing.keys import keys_of
 from pipeline.publishing.packing import chip_diagonal_m
 from pipeline.publishing.selection import Selection, Sites, select
 from pipeline.publishing.splits import NOTHING, SPLITS, RegionSplit, Remembered
-from pipeline.publishing.text_sketch import sketch
+from pipeline.publishing.text_sketch import SKETCH, sketch
 from schemas.records import Split
 from tools.dataset import Dataset
 
@@ -107,6 +109,8 @@ def _sites(rows: Sequence[tuple[int, dict[str, Any]]]) -> Sites:
         )
         found["photos"].append(sorted({f"{view['source']} {view['source_id']}" for view in views}))
         found["text"].append(sketch(row["description"]))
+    lists = pa.list_(pa.string())
+    sequences, photos = keys_of(pa.array(found["sequences"], lists), pa.array(found["photos"], lists))
     return Sites(
         ids=np.array([row["sample_id"] for _, row in rows], dtype=np.object_),
         region=np.array([row["region"] for _, row in rows], dtype=np.object_),
@@ -114,10 +118,10 @@ def _sites(rows: Sequence[tuple[int, dict[str, Any]]]) -> Sites:
         home=np.array(found["home"], dtype=np.int64),
         lat=np.array([row["lat"] for _, row in rows], dtype=np.float64),
         lon=np.array([row["lon"] for _, row in rows], dtype=np.float64),
-        phash=found["phash"],
-        aerial_phash=found["aerial"],
-        sequences=found["sequences"],
-        photos=found["photos"],
-        text=found["text"],
-        texts=[[] for _ in rows],
+        phash=pa.chunked_array([found["phash"]], pa.string()),
+        aerial_phash=pa.chunked_array([found["aerial"]], pa.string()),
+        sequences=sequences,
+        photos=photos,
+        text=pa.chunked_array([found["text"]], SKETCH),
+        texts={},
     )

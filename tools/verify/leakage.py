@@ -25,7 +25,7 @@ from pipeline.imaging.phash import distance, phash
 from pipeline.publishing.distractors import split_of_file
 from pipeline.publishing.duplicates import Likeness, by_picture, by_text
 from pipeline.publishing.manifest import Manifest
-from pipeline.publishing.text_sketch import sketch
+from pipeline.publishing.text_sketch import SKETCH, sketch
 from pipeline.storage import Store
 from tools.verify.rows import LIMITS
 
@@ -142,7 +142,7 @@ def find_leaks(store: Store, whole: Manifest) -> Leakage:
         *_shared(found, "photo", found.photos),
         *_alike(found, "street picture", by_picture(found.street, min_distance), alike_pictures),
         *_alike(found, "aerial picture", by_picture(found.aerial, min_distance), alike_pictures),
-        *_alike(found, "description", by_text(found.text, likeness), alike_texts),
+        *_alike(found, "description", by_text(pa.chunked_array([found.text], SKETCH), likeness), alike_texts),
     ]
     return Leakage(Counter(found.split), sorted(set(leaks)), found.unread)
 

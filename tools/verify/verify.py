@@ -14,6 +14,7 @@ from pipeline.publishing import manifest, revisions
 from pipeline.publishing.duplicates import by_picture, left_out
 from pipeline.publishing.embargo import embargoed, straddling
 from pipeline.publishing.formats import read_manifest
+from pipeline.publishing.keys import keys_of
 from pipeline.publishing.layout import columns, leaves, shard_schema
 from pipeline.publishing.manifest import Manifest, ShardEntry
 from pipeline.publishing.samples import pictures
@@ -198,7 +199,8 @@ def _content_faults(shard: ShardEntry, content: str, ids: set[str]) -> Iterator[
 def _neighbour_faults(whole: Manifest, census: _Census) -> Iterator[Fault]:
     """Samples that publishing should have left out: too near to another split, or near-duplicates."""
     near = embargoed(np.array(census.lat), np.array(census.lon), np.array(census.split), whole.embargo_m)
-    followed = straddling(census.sequences, np.array(census.split))
+    (sequences,) = keys_of(pa.array(census.sequences, pa.list_(pa.string())))
+    followed = straddling(sequences, np.array(census.split))
     by_hash = by_picture(census.phash, whole.min_duplicate_distance)
     alike, _ = left_out([by_hash], np.array(census.unit, dtype=np.int64), np.arange(len(census.places)))
     for because, column, what in (

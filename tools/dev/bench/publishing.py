@@ -3,32 +3,36 @@
     python -m tools.dev.bench.publishing light [ROWS] [WORKERS]   # one-pixel pictures: 1,000,000 rows, 2 workers
     python -m tools.dev.bench.publishing real [ROWS] [WORKERS]    # a build's pictures: 100,000 rows, 2 workers
     python -m tools.dev.bench.publishing cpu [ROWS]               # the same in one process, by CPU seconds: 512 rows
+    python -m tools.dev.bench.publishing plan [ROWS]              # memory of the plan alone, light: 20,032 rows
+
+With `--keep FOLDER` at the end, `light`, `real` and `plan` leave the tables in a folder, or take those that an earlier
+run of as many rows left there: a million light ones take 20 minutes to make.
 
 For `cpu`, set MIMALLOC_PURGE_DELAY=-1, as for the processes that make shards (`pipeline.engine.processes`).
 
 The units are copies of one that is built from the synthetic world, with ids, places and photos of their own, some
 4,600 sites to a region. The copy reads the tables of 16 units with pyarrow and writes them into files that are then on
-the disk, as shards are, and does nothing else. The driver's memory is looked at every half second.
+the disk, as shards are, and does nothing else. The driver's memory is looked at every half second, and told once a
+minute, with the shards that are there by then.
 """
 
 import hashlib
 import os
+import pickle
 import resource
+import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from itertools import pairwise
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import h3
 import numpy as np
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -46,10 +50,13 @@ from pipeline.stages import STAGES
 from pipeline.storage import Store, open_store
 from schemas.arrow import from_table, to_table
 from schemas.records import ImageryRow
+from tools.dev.bench.resident import Resident, forget_peak, peak_mb, resident_mb
 from tools.dev.bench.revisions import CENTRE, bench_build, finished, make_layers
 
 SITES, UNITS = 64, 72
 """Of a unit, and of a region."""
+SYNTHETIC = {"town", "above", "plan"}
+"""The sources, all drawn."""
 LENIENT = {"max_text_likeness": 1.0, "max_footprint_share": 1.0}
 """Settings of `publish` under which copies of one unit are published. The others are as they are in the product."""
 _PIXEL = bytes.fromhex(
@@ -58,16 +65,47 @@ _PIXEL = bytes.fromhex(
 )
 
 
-def bench(kind: str, rows: int, workers: int) -> None:
+def bench(kind: str, rows: int, workers: int, keep: Path | None) -> None:
     shard_jobs.WORTH_BYTES = 0.0  # shards go to processes, however few they are
-    with tempfile.TemporaryDirectory() as folder:
-        build, units = copied_build(Path(folder), rows, light=kind == "light")
-        build = build.model_copy(update={"limits": build.limits.model_copy(update={"workers": workers})})
+    with tables_of(kind, rows, keep) as (settings, units):
+        build = settings.model_copy(update={"limits": settings.limits.model_copy(update={"workers": workers})})
         store, out = open_store(build.workspace), open_store(build.dataset)
         total = sum(entry.size for stage in STAGES for entry in store.entries(stage.name))
         print(f"{len(units) * SITES:,} rows, {total / 1e6:,.0f} MB of tables, {workers} workers", flush=True)
         plain = copied(Path(build.workspace), units, total, workers)
         timed(build, units, store, out, total, plain)
+
+
+@contextmanager
+def tables_of(kind: str, rows: int, keep: Path | None) -> Iterator[tuple[Build, list[list[LayerFile]]]]:
+    """A build of which nothing is published, and its tables by unit: those that are kept, or new ones."""
+    with tempfile.TemporaryDirectory() as passing:
+        folder = (keep or Path(passing)).resolve() / f"{kind}-{rows}"
+        made = folder / "tables.pickle"
+        if made.exists():
+            build, units = pickle.loads(made.read_bytes())
+            shutil.rmtree(build.dataset, ignore_errors=True)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            build, units = copied_build(folder, rows, light=kind == "light")
+            made.write_bytes(pickle.dumps((build, units)))
+        yield build, units
+
+
+def plan_memory(rows: int, keep: Path | None) -> None:
+    """Resident memory before `make_plan` and after it, and the most of it meanwhile."""
+    with tables_of("light", rows, keep) as (build, files):
+        store = open_store(build.workspace)
+        units = [finished(store, of) for of in files]
+        make_plan(build, units[:8], SYNTHETIC)  # code is read by then
+        before = resident_mb()
+        forget_peak()
+        plan = make_plan(build, units, SYNTHETIC)
+        print(
+            f"{len(units) * SITES:,} rows, {len(plan.shards)} shards: {before:.1f} MB before, most {peak_mb():.1f}, "
+            f"{resident_mb():.1f} with the plan alone"
+        )
 
 
 def copied_build(folder: Path, rows: int, *, light: bool) -> tuple[Build, list[list[LayerFile]]]:
@@ -165,7 +203,7 @@ def by_cpu(rows: int) -> None:
         units = [finished(store, of) for of in files]
         total = sum(entry.size for stage in STAGES for entry in store.entries(stage.name)) / 1e6
         loads = {(unit.region, unit.unit): unit.load for unit in units}
-        plan = make_plan(build, units, {"town", "above", "plan"})
+        plan = make_plan(build, units, SYNTHETIC)
         for out in (open_store(f"{build.dataset}-{n}") for n in range(2)):
             began = time.process_time()
             for task in plan.shards:
@@ -203,56 +241,32 @@ def _copy(workspace: Path, units: list[list[LayerFile]], number: int) -> float:
     return time.process_time() - began
 
 
-class Resident(threading.Thread):
-    """Looks at this process's resident memory until it is stopped."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self._seen: list[float] = []
-        self._stopped = threading.Event()
-
-    def run(self) -> None:
-        """Look every half second."""
-        process = psutil.Process()
-        while not self._stopped.wait(0.5):
-            self._seen.append(process.memory_info().rss / 1e6)
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopped.set()
-        self.join()
-
-    def by_fifths(self) -> str:
-        """Median of each fifth of the time, and the most."""
-        if not self._seen:
-            return "(too short)"
-        edges = [len(self._seen) * n // 5 for n in range(6)]
-        parts = [self._seen[a:b] or self._seen[a : a + 1] for a, b in pairwise(edges)]
-        return " ".join(f"{median(part):.0f}" for part in parts) + f" (most {max(self._seen):.0f}) MB"
-
-
 def timed(build: Build, units: list[list[LayerFile]], store: Store, out: Store, total: int, plain: float) -> None:
     """Publish, then change a unit and publish again."""
     all_units = [finished(store, files) for files in units]
     files = {(one.region, one.unit): tuple(of) for one, of in zip(all_units, units, strict=True)}
     sizes = {(one.region, one.unit): one.size for one in all_units}
-    making = [0.0]
+    making, step = [0.0], ["plan"]
 
     def make(tasks: Sequence[ShardTask]) -> Any:
-        started = time.perf_counter()
+        started, step[0] = time.perf_counter(), f"{len(tasks)} shards to make"
         made = make_shards(tasks, files, sizes, advance, store, out)
-        making[0] = time.perf_counter() - started
+        making[0], step[0] = time.perf_counter() - started, "tables"
         return made
+
+    def told() -> str:
+        return f"{step[0]}, {sum(1 for _ in out.entries('data'))} shards are there"
 
     def advance(jobs: Sequence[ShardJob]) -> None:
         run_local(jobs, [], build)
 
     def put(what: str) -> None:
-        seen = Resident()
+        step[0] = "plan"
+        seen = Resident(what, told)
         seen.start()
         started = time.perf_counter()
         of = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-        done = publish(build, all_units, out, synthetic={"town", "above", "plan"}, provenance={}, make=make)
+        done = publish(build, all_units, out, synthetic=SYNTHETIC, provenance={}, make=make)
         wall = time.perf_counter() - started
         seen.stop()
         now = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
@@ -275,13 +289,21 @@ def timed(build: Build, units: list[list[LayerFile]], store: Store, out: Store, 
     files[of[0].region, of[0].unit] = (again, *of[1:])
     all_units[len(units) // 2] = finished(store, [again, *of[1:]])
     put("revision that changes one unit")
+    store.delete(again.path)  # kept tables stay as they were
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
+        case [*arguments, "--keep", folder]:
+            keep: Path | None = Path(folder)
+        case arguments:
+            keep = None
+    match arguments:
         case [("light" | "real") as which, *numbers]:
             rows, workers = [*map(int, numbers), *([1_000_000 if which == "light" else 100_000, 2][len(numbers) :])][:2]
-            bench(which, rows, workers)
+            bench(which, rows, workers, keep)
+        case ["plan", *numbers]:
+            plan_memory(int(numbers[0]) if numbers else 20_032, keep)
         case ["cpu", *numbers]:
             by_cpu(*(map(int, numbers) if numbers else [512]))
         case _:

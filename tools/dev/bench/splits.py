@@ -19,6 +19,7 @@ from pipeline.engine.build_file import load_build
 from pipeline.engine.units import ground_of
 from pipeline.publishing.division import TOLERANCE, Places
 from pipeline.publishing.embargo import embargoed
+from pipeline.publishing.keys import NO_KEYS
 from pipeline.publishing.packing import chip_diagonal_m
 from pipeline.publishing.splits import NOTHING, SPLITS, draw_splits, seen_shares
 from pipeline.regions.samplers.uniform import draw_points
@@ -42,7 +43,7 @@ def main(config: Path, out: Path | None) -> None:
         lats.append(drawn.lat)
         lons.append(drawn.lon)
     lat, lon, home = np.concatenate(lats), np.concatenate(lons), np.array(names, np.object_)
-    places = Places(np.array(cells, np.object_), lat, lon, [[] for _ in names], np.zeros(len(names), np.bool_))
+    places = Places(np.array(cells, np.object_), lat, lon, NO_KEYS, np.zeros(len(names), np.bool_))
     embargo_m = chip_diagonal_m(build.imagery.chips)
 
     started = time.process_time()
