@@ -157,6 +157,7 @@ def keyed_tiles(server: Any) -> dict[str, Any]:
     return tiles(server, "tiles/world/{z}/{x}/{y}.jpg?apikey={key}") | {"key_env": KEY_ENV}
 
 
+@pytest.mark.seldom
 def test_with_every_fault_on_no_key_is_left_anywhere(tmp_path: Path) -> None:
     with running(EVERY_FAULT, key=CANARY) as server:
         file = write_build(

@@ -23,7 +23,7 @@ from tests.standin_builds.truth import (
 )
 from tools.dev.standin import Entry, Fault, Match, Part, Plan, Rule, fastest_rate, repeats, running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.seldom, pytest.mark.timeout(1200)]
 
 SITES, TRIES = 300, 6
 LONG = list(range(1, TRIES + 1))

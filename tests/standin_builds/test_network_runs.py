@@ -100,6 +100,7 @@ def assert_within_limits(log: list[Entry]) -> None:
             assert fastest_rate(asked, host, 1.0) <= rate["per_s"] + rate["at_once"]
 
 
+@pytest.mark.seldom
 def test_two_dask_workers_share_the_limits_and_give_the_same_shards(undisturbed: Undisturbed, tmp_path: Path) -> None:
     with running(port=undisturbed.port) as server:
         done = geoscribe("build", write(tmp_path, server), "--runner", "dask")
@@ -126,6 +127,7 @@ def killed_after(requests: int, file: Path, server: Running) -> int:
     return len(server.log()) - before
 
 
+@pytest.mark.seldom
 def test_killed_twice_and_finished_is_as_if_undisturbed(
     undisturbed: Undisturbed, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
