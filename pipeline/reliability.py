@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from scipy.stats import binomtest
-
 from pipeline.config.captioning import VerifierFloor
 from pipeline.errors import MachineError
 from schemas.records import Control
@@ -95,5 +93,7 @@ class Reliability:
 def _rate(wrong: int, of: int) -> Rate:
     if not of:
         return Rate(0, 0, 0.0, 1.0)
+    from scipy.stats import binomtest  # here, as it takes a good part of the time in which a process starts
+
     interval = binomtest(wrong, of).proportion_ci(method="wilson")
     return Rate(wrong, of, float(interval.low), float(interval.high))

@@ -446,6 +446,7 @@ def test_a_full_disk_is_a_clear_message_and_nothing_half_written(
 
 
 @pytest.mark.slow
+@pytest.mark.seldom
 def test_a_dataset_on_a_full_disk_is_never_half_published(small_build: Callable[..., Build], small_disk: Path) -> None:
     build = small_build(dataset=str(small_disk / "dataset"), imagery__chips__size_px=512)
     with pytest.raises(MachineError, match="No space left on device"):

@@ -34,7 +34,7 @@ def finish(config: Path, *options: str) -> None:
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("times", [5, pytest.param(20, marks=pytest.mark.seldom)])
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.seldom)])
 def test_killed_again_and_again_and_finished_is_as_if_undisturbed(
     times: int, small_config: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -97,21 +97,20 @@ def crashes(config: Path, prepare: Callable[[], None], every: int) -> Iterator[i
         yield step
 
 
-EVERY = pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.seldom)])
 ONE_REGION = [{"name": "one", "centre": [10.0, 20.0], "radius_m": 200}]
 
 
-@EVERY
+@pytest.mark.seldom  # as a revision
 @pytest.mark.timeout(900)
 def test_a_crash_at_each_step_of_a_first_publish_is_made_good(
-    every: int, small_config: Callable[..., Path], tmp_path: Path
+    small_config: Callable[..., Path], tmp_path: Path
 ) -> None:
     config = small_config(tmp_path / "crashed", regions=ONE_REGION)
     finish(config)
     dataset = config.parent / "dataset"
     expected = shards(str(dataset))
     last = 0
-    for step in crashes(config, lambda: shutil.rmtree(dataset), every):
+    for step in crashes(config, lambda: shutil.rmtree(dataset), 1):
         assert not (dataset / "manifest.json").exists() or verify(open_store(str(dataset))) == []
         if step % 4 == 0:
             finish(config)
@@ -121,7 +120,7 @@ def test_a_crash_at_each_step_of_a_first_publish_is_made_good(
     assert last > 8
 
 
-@EVERY
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.seldom)])
 @pytest.mark.timeout(1500)
 def test_a_crash_at_each_step_of_a_revision_leaves_one_whole_dataset(
     every: int, small_config: Callable[..., Path], tmp_path: Path

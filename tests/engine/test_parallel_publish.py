@@ -225,6 +225,7 @@ def read_only(folder: Path) -> Iterator[None]:
 
 
 @pytest.mark.slow
+@pytest.mark.seldom
 def test_a_folder_that_becomes_read_only_while_processes_publish_leaves_the_old_revision_whole(
     small_finished: Callable[..., Build], small_config: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -282,7 +283,7 @@ def test_processes_that_make_shards_are_killed_and_end_with_a_killed_driver(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("runner", ["dask", "portable"])
+@pytest.mark.parametrize("runner", ["dask", pytest.param("portable", marks=pytest.mark.seldom)])
 def test_shards_are_made_on_the_build_s_runner(
     runner: str, small_finished: Callable[..., Build], tmp_path: Path
 ) -> None:

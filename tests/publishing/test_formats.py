@@ -80,7 +80,7 @@ def by_old_card(folder: Path) -> list[str]:
     return sorted(found)
 
 
-@pytest.mark.parametrize("every", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [4, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.seldom])])
 def test_format_1_is_replaced_as_any_revision_is(
     every: int, old: Path, units: list[FinishedUnit], make_build: Callable[..., Build], tmp_path: Path
 ) -> None:

@@ -154,7 +154,7 @@ def disk_full() -> None:
     ("fail", "error", "after", "every"),
     [
         (kill, Killed, True, 3),
-        pytest.param(kill, Killed, True, 1, marks=pytest.mark.slow),
+        pytest.param(kill, Killed, True, 1, marks=[pytest.mark.slow, pytest.mark.seldom]),
         pytest.param(disk_full, MachineError, False, 1, marks=pytest.mark.slow),
     ],
 )

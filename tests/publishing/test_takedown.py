@@ -197,7 +197,7 @@ def test_the_next_build_may_not_bring_it_back(
     assert manifest_of(tmp_path).removed == [published[1].sample_id]
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.seldom])])
 def test_killed_anywhere_readers_see_one_whole_dataset_and_a_second_try_ends_it(
     every: int, make_build: Callable[..., Build], units: list[FinishedUnit], tmp_path: Path
 ) -> None:

@@ -238,7 +238,7 @@ def test_a_server_that_repeats_the_key_does_not_get_it_written_down(tmp_path: Pa
     assert leaks(tmp_path, CANARY) == []
 
 
-@pytest.mark.parametrize("runner", ["local", "dask"])
+@pytest.mark.parametrize("runner", ["local", pytest.param("dask", marks=pytest.mark.seldom)])
 def test_a_refused_key_stops_the_build_and_is_not_told(tmp_path: Path, runner: str) -> None:
     def refuse(asked: Asked, _: Callable[[], Given]) -> Given:
         error = {"message": f"Error validating access token {asked.headers.get('authorization')}", "code": 190}

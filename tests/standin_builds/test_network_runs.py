@@ -171,6 +171,7 @@ def test_what_passes_is_mended_within_the_build_or_by_a_retry(undisturbed: Undis
     assert shards(tmp_path) == undisturbed.shards
 
 
+@pytest.mark.seldom
 def test_a_second_build_asks_for_little_with_the_cache_and_for_all_without(
     undisturbed: Undisturbed, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
