@@ -25,7 +25,7 @@ def with_neighbours(
 ) -> Iterator[pa.Table]:
     """The rows of the index, shard by shard, with the columns `ADDED`.
 
-    All rows are read before the first one is given: meanwhile they are compressed, to a tenth or less.
+    All rows are read before the first one is given: meanwhile they are compressed, to a quarter.
 
     Args:
         tables: all rows of the index without these columns, a table for each shard.

@@ -110,13 +110,14 @@ def published_before(out: Store, before: Manifest | None) -> pa.Table:
 def _samples(out: Store, path: str) -> pa.Table | None:
     """The samples in a file; None if it cannot be read."""
     try:
-        with out.reader(path) as file:
-            table = pq.ParquetFile(file, page_checksum_verification=True).read(columns=_SAMPLES.names)
+        with out.reader(path) as data, pq.ParquetFile(data, page_checksum_verification=True) as file:
+            groups = [file.read_row_group(n, columns=_SAMPLES.names) for n in range(file.num_row_groups)]
     except (OSError, pa.ArrowException) as error:
         log.warning("%s of the earlier revision cannot be read (%s); its sites may get another split", path, error)
         return None
+    table = pa.concat_tables([_SAMPLES.empty_table(), *(group.cast(_SAMPLES) for group in groups)])
     split = pc.if_else(pc.equal(table["split"], "test"), "test_seen", table["split"])
-    return pa.table([table["sample_id"], table["unit"], split], schema=_SAMPLES)
+    return table.set_column(table.column_names.index("split"), "split", split)
 
 
 def remembered(told: SplitFile | None, samples: pa.Table, before: Manifest | None) -> Remembered:
