@@ -20,14 +20,12 @@ from pipeline.publishing.distractors import Chosen, Samples, choose, place
 from pipeline.publishing.exclusions import Excluded, counted
 from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
-from pipeline.publishing.selection import Sites, read_sites, select
+from pipeline.publishing.selection import NO_SAMPLES, Sites, read_sites, select
 from pipeline.publishing.shards import ShardTask
 from pipeline.publishing.splits import NOTHING, RegionSplit, Remembered
 from pipeline.publishing.units import FinishedUnit, UnitPart
 from pipeline.reliability import Reliability
 from schemas.records import Split
-
-_NO_SAMPLES = pa.chunked_array([], pa.string())
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def make_plan(
     units: Sequence[FinishedUnit],
     synthetic: set[str],
     before: Remembered = NOTHING,
-    samples: pa.ChunkedArray = _NO_SAMPLES,
+    samples: pa.ChunkedArray = NO_SAMPLES,
     decisions: Decisions | None = None,
 ) -> Plan:
     """Decide which sites are published, in which split and shard. The order of `units` does not matter.

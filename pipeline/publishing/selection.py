@@ -27,6 +27,7 @@ from pipeline.quantity import quantity
 from pipeline.reliability import Reliability
 from schemas.records import Split
 
+NO_SAMPLES = pa.chunked_array([], pa.string())
 _READERS = 8
 """Threads that read the units' indexes: enough to hide a bucket's latency."""
 _JOINED = 64
