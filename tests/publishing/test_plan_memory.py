@@ -4,6 +4,7 @@ import gc
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import h3
 import numpy as np
@@ -66,7 +67,8 @@ def test_a_sample_of_the_revision_before_takes_few_bytes(tmp_path: Path) -> None
     with pq.ParquetWriter(tmp_path / "samples.parquet", next(shards(1)).schema) as writer:
         for table in shards(UNITS):
             writer.write_table(table)
-    before = Manifest.model_construct(files=[FileEntry(path="./samples.parquet", bytes=1, sha256="")], shards=[])
+    listed: dict[str, Any] = {"files": [FileEntry(path="./samples.parquet", bytes=1, sha256="")], "shards": []}
+    before = Manifest.model_construct(**listed)
     out = open_store(str(tmp_path))
     remembered(None, published_before(out, before), None)  # code is read by then
     of_arrow = pa.total_allocated_bytes()
