@@ -4,7 +4,7 @@ Chips are squares, north up, centred on their sites. The share is of the smaller
 other one, and for chips of one size the same from either side.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from pipeline.geo.earth import earth_centred
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_AT_ONCE = 4_096
+_AT_ONCE = 512
 """Chips whose neighbours are sought together: bounds memory in dense galleries."""
 
 
@@ -90,27 +90,35 @@ def from_lists(lists: list[tuple[Ints, Floats]]) -> Overlaps:
 
 def find_overlaps(chips: Chips, least: float = 0.0) -> Overlaps:
     """Find all pairs of chips that overlap by more than a share; memory grows with the pairs alone."""
-    return _collect([pair for block in overlap_blocks(chips, least) for pair in block])
+    return next(overlaps_of([np.arange(len(chips))], chips, least))
 
 
-def overlap_blocks(chips: Chips, least: float = 0.0) -> Iterator[list[tuple[Ints, Floats]]]:
-    """Find overlaps as `find_overlaps` does, some thousands of chips at a time.
+def overlaps_of(groups: Iterable[Ints], chips: Chips, least: float = 0.0) -> Iterator[Overlaps]:
+    """Find overlaps as `find_overlaps` does, of one group of chips after the other with all chips.
 
-    Yields, for each chip in order, the rows of the others that overlap it by more than a share, and the shares.
+    Args:
+        groups: rows of the chips of each group.
+        chips: all of them.
+        least: share that an overlap exceeds.
+
+    Yields:
+        Overlaps of each group's chips in their order, with the rows of the others among all chips.
     """
     centred = chips.earth_centred()
     tree = cKDTree(centred)
     reach = float(chips.side_m.max()) * np.sqrt(2) if len(chips) else 0.0
-    for first in range(0, len(chips), _AT_ONCE):
-        rows = np.arange(first, min(first + _AT_ONCE, len(chips)))
-        near = tree.query_ball_point(centred[rows], reach)
-        counts = np.array([len(found) for found in near])
-        i, j = np.repeat(rows, counts), np.concatenate([np.sort(found) for found in near]).astype(np.int64)
-        share = _shares(chips[i], centred[i], chips[j], centred[j])
-        keep = (share > least) & (i != j)
-        edges = np.searchsorted(i[keep], [*rows, rows[-1] + 1])
-        others, shares = np.split(j[keep], edges[1:-1]), np.split(share[keep], edges[1:-1])
-        yield list(zip(others, shares, strict=True))
+    for group in groups:
+        counts, others, shares = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0)]
+        for rows in (group[first : first + _AT_ONCE] for first in range(0, len(group), _AT_ONCE)):
+            near = tree.query_ball_point(centred[rows], reach)
+            at = np.repeat(np.arange(len(rows)), [len(found) for found in near])
+            i, j = rows[at], np.concatenate([np.sort(found) for found in near]).astype(np.int64)
+            share = _shares(chips[i], centred[i], chips[j], centred[j])
+            keep = (share > least) & (i != j)
+            counts.append(np.bincount(at[keep], minlength=len(rows)))
+            others.append(j[keep])
+            shares.append(share[keep])
+        yield Overlaps(_starts(np.concatenate(counts)), np.concatenate(others), np.concatenate(shares))
 
 
 def _collect(lists: list[tuple[Ints, Floats]]) -> Overlaps:
@@ -131,4 +139,14 @@ def thinned(overlaps: Overlaps, order: Ints, most: float) -> NDArray[np.bool_]:
     close = overlaps.above(most)
     for row in order.tolist():
         kept[row] = not kept[close.of(row)].any()
+    return kept
+
+
+def thinned_chips(chips: Chips, order: Ints, most: float) -> NDArray[np.bool_]:
+    """Choose among all of the chips as `thinned` does, without all of their overlaps in memory."""
+    kept = np.zeros(len(chips), dtype=np.bool_)
+    groups = [order[first : first + _AT_ONCE] for first in range(0, len(order), _AT_ONCE)]
+    for rows, close in zip(groups, overlaps_of(groups, chips, most), strict=True):
+        for at, row in enumerate(rows.tolist()):
+            kept[row] = not kept[close.of(at)].any()
     return kept

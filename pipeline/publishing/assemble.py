@@ -150,7 +150,7 @@ def assemble(
 def _neighbours(build: Build) -> Complete:
     """The neighbours of each sample by the index table."""
     chips, continents = build.imagery.chips, {region.name: region.continent for region in build.regions}
-    return lambda tables: with_neighbours(list(tables), chips.size_px * chips.gsd_m, continents)
+    return lambda tables: with_neighbours(tables, chips.size_px * chips.gsd_m, continents)
 
 
 def _map(index: Path, found: Counts) -> str:

@@ -20,6 +20,8 @@ _BANDS = 16
 """Bands of four numbers each: two texts with a likeness of 0.8 agree in one of them with a probability of 0.9998."""
 _AT_ONCE = 2**14
 """Pairs of sketches that are copied to be compared: a few MB."""
+_CHIPS_AT_ONCE = 2**11
+"""Chips whose neighbours are sought together: all pairs of neighbours may be a hundred times as many as the chips."""
 
 
 @dataclass(frozen=True)
@@ -64,9 +66,16 @@ def by_footprint(chips: Chips, most: float, unit: Indices) -> Likeness:
     if most >= 1 or not len(chips):
         return Likeness(which, _NO_PAIRS)
     reach = float(chips.side_m.max()) * (1 - most) * 2**0.5
-    pairs = cKDTree(chips.earth_centred()).query_pairs(reach, output_type="ndarray").astype(np.int64, copy=False)
-    pairs = pairs[unit[pairs[:, 0]] != unit[pairs[:, 1]]]  # by far the fewest, where sites are dense
-    return Likeness(which, pairs[shares_between(chips[pairs[:, 0]], chips[pairs[:, 1]]) > most])
+    places = chips.earth_centred()
+    every, found = cKDTree(places), [_NO_PAIRS]
+    for first in range(0, len(chips), _CHIPS_AT_ONCE):
+        some = cKDTree(places[first : first + _CHIPS_AT_ONCE])
+        near = some.sparse_distance_matrix(every, reach, output_type="ndarray")
+        a, b = near["i"] + first, near["j"]
+        other = (a < b) & (unit[a] != unit[b])  # by far the fewest, where sites are dense
+        a, b = a[other], b[other]
+        found.append(np.column_stack([a, b])[shares_between(chips[a], chips[b]) > most])
+    return Likeness(which, np.concatenate(found))
 
 
 def left_out(kinds: Sequence[Likeness], unit: Indices, order: Indices) -> tuple[Indices, Indices]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.config.build import Build, source_name
@@ -19,7 +20,7 @@ from pipeline.publishing.distractors import Chosen, Samples, choose, place
 from pipeline.publishing.exclusions import Excluded, counted
 from pipeline.publishing.grouping import Load, group
 from pipeline.publishing.manifest import FINISHED
-from pipeline.publishing.selection import Sites, read_sites, select
+from pipeline.publishing.selection import NO_SAMPLES, Sites, read_sites, select
 from pipeline.publishing.shards import ShardTask
 from pipeline.publishing.splits import NOTHING, RegionSplit, Remembered
 from pipeline.publishing.units import FinishedUnit, UnitPart
@@ -78,7 +79,7 @@ def make_plan(
     units: Sequence[FinishedUnit],
     synthetic: set[str],
     before: Remembered = NOTHING,
-    samples: Mapping[str, object] | None = None,
+    samples: pa.ChunkedArray = NO_SAMPLES,
     decisions: Decisions | None = None,
 ) -> Plan:
     """Decide which sites are published, in which split and shard. The order of `units` does not matter.
@@ -88,7 +89,7 @@ def make_plan(
         units: what may be published.
         synthetic: names of the sources whose pictures are drawn and not taken.
         before: what keeps its split.
-        samples: by id, the samples that are published already.
+        samples: ids of the samples that are published already.
         decisions: what people decided about an earlier revision.
 
     Raises:
@@ -99,7 +100,7 @@ def make_plan(
     sites, candidates, outcomes, verifier = read_sites(ordered, decisions.samples if decisions else set())
     chips = build.imagery.chips
     side_m = chips.size_px * chips.gsd_m
-    chosen = select(build, sites, before, samples or {}, side_m, chip_diagonal_m(chips))
+    chosen = select(build, sites, before, samples, side_m, chip_diagonal_m(chips))
     decided = decide(sites, chosen, decisions)
     split = decided.split
     if not (split != "").any():

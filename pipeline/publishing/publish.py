@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import JsonValue
 
 from pipeline.config.build import Build
@@ -93,7 +95,8 @@ def publish(
         revisions.check_owner(out, standing, build.name, None if takes_over else workspace or "")
         _check_still_down(out, standing.current, matcher)
         told, samples = read_split_file(out, standing.current), published_before(out, standing.current)
-        plan = make_plan(build, units, synthetic, remembered(told, samples, standing.current), samples, decisions)
+        before = remembered(told, samples, standing.current)
+        plan = make_plan(build, units, synthetic, before, samples["sample_id"], decisions)
         plan.verifier.check(build.grounding.verifier_floor)
         _warn_of_small_regions(plan)
         if decisions is not None:
@@ -102,7 +105,8 @@ def publish(
             provenance = provenance | {"audit": audit}
         withdrawn = matcher.taken() | {row.sample_id for row in plan.left_out if row.reason == Exclusion.AUDIT_REJECTED}
         region_of = {unit.unit: unit.region for unit in units}
-        meant = Counter(region_of.get(samples[one][0], "") for one in withdrawn & samples.keys())
+        gone = samples.filter(pc.is_in(samples["sample_id"], pa.array(sorted(withdrawn), pa.string())))
+        meant = Counter(region_of.get(unit, "") for unit in gone["unit"].to_pylist())
         lost = shrinkage(standing.current, Counter(rows_planned(plan)) + meant)
         if lost is not None and publishing is not None and not publishing.allow_shrink:
             raise WouldShrinkError(lost)

@@ -27,6 +27,7 @@ from pipeline.quantity import quantity
 from pipeline.reliability import Reliability
 from schemas.records import Split
 
+NO_SAMPLES = pa.chunked_array([], pa.string())
 _READERS = 8
 """Threads that read the units' indexes: enough to hide a bucket's latency."""
 _JOINED = 64
@@ -175,7 +176,7 @@ def _places(ordered: Sequence[FinishedUnit], table: pa.Table, home: NDArray[np.i
 
 
 def select(
-    build: Build, sites: Sites, before: Remembered, samples: Mapping[str, object], side_m: float, embargo_m: float
+    build: Build, sites: Sites, before: Remembered, samples: pa.ChunkedArray, side_m: float, embargo_m: float
 ) -> Selection:
     """Decide what is published.
 
@@ -191,7 +192,7 @@ def select(
         ConfigError: a split with a share stays empty, and `publish.allow_empty` does not name it.
     """
     settings = build.publish
-    old = np.array([site_id in samples for site_id in sites.ids.tolist()], dtype=np.bool_)
+    old = pc.is_in(pa.array(sites.ids, pa.string()), samples).to_numpy(zero_copy_only=False)
     respects = {
         Exclusion.NEAR_DUPLICATE: by_picture(sites.phash.to_pylist(), settings.min_duplicate_distance),
         Exclusion.AERIAL_DUPLICATE: by_picture(sites.aerial_phash.to_pylist(), settings.min_duplicate_distance),

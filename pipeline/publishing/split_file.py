@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -21,7 +22,7 @@ from schemas.records import Continent, Split
 log = logging.getLogger(__name__)
 
 SPLIT_FILE = "splits.json"
-_COLUMNS = ("sample_id", "unit", "split")
+_SAMPLES = pa.schema([(name, pa.string()) for name in ("sample_id", "unit", "split")])
 
 
 class _Entry(BaseModel):
@@ -91,35 +92,35 @@ def read_split_file(out: Store, before: Manifest | None) -> SplitFile | None:
         return None
 
 
-def published_before(out: Store, before: Manifest | None) -> dict[str, tuple[str, Split]]:
-    """Unit and split of each sample of a revision, by id, as far as its files can be read; what cannot is logged.
+def published_before(out: Store, before: Manifest | None) -> pa.Table:
+    """Columns `sample_id`, `unit` and `split` of a revision, as far as its files can be read; what cannot is logged.
 
     `test` of older formats is `test_seen`.
     """
-    found: dict[str, tuple[str, Split]] = {}
     if before is None:
-        return found
+        return _SAMPLES.empty_table()
     index = [file.path for file in before.files if file.path.endswith("/samples.parquet")]
-    if index and _add_samples(out, index[0], found):
+    found = _samples(out, index[0]) if index else None
+    if found is not None:
         return found
-    for shard in before.shards:
-        _add_samples(out, shard.path, found)
-    return found
+    tables = (_samples(out, shard.path) for shard in before.shards)
+    return pa.concat_tables([_SAMPLES.empty_table(), *(table for table in tables if table is not None)])
 
 
-def _add_samples(out: Store, path: str, found: dict[str, tuple[str, Split]]) -> bool:
+def _samples(out: Store, path: str) -> pa.Table | None:
+    """The samples in a file; None if it cannot be read."""
     try:
-        with out.reader(path) as file:
-            table = pq.ParquetFile(file, page_checksum_verification=True).read(columns=list(_COLUMNS))
+        with out.reader(path) as data, pq.ParquetFile(data, page_checksum_verification=True) as file:
+            groups = [file.read_row_group(n, columns=_SAMPLES.names) for n in range(file.num_row_groups)]
     except (OSError, pa.ArrowException) as error:
         log.warning("%s of the earlier revision cannot be read (%s); its sites may get another split", path, error)
-        return False
-    for sample_id, unit, split in zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True):
-        found[sample_id] = unit, "test_seen" if split == "test" else split
-    return True
+        return None
+    table = pa.concat_tables([_SAMPLES.empty_table(), *(group.cast(_SAMPLES) for group in groups)])
+    split = pc.if_else(pc.equal(table["split"], "test"), "test_seen", table["split"])
+    return table.set_column(table.column_names.index("split"), "split", split)
 
 
-def remembered(told: SplitFile | None, samples: Mapping[str, tuple[str, Split]], before: Manifest | None) -> Remembered:
+def remembered(told: SplitFile | None, samples: pa.Table, before: Manifest | None) -> Remembered:
     """The splits to keep. Regions of a revision that has no split file were all trained on."""
     units: dict[str, Split] = {}
     regions: dict[str, RegionSplit] = {}
@@ -129,5 +130,6 @@ def remembered(told: SplitFile | None, samples: Mapping[str, tuple[str, Split]],
             regions[name] = RegionSplit(entry.held_out, entry.block_resolution)
     elif before is not None:
         regions |= {name: RegionSplit(False, None) for name in before.counts.regions}
-    units |= dict(samples.values())
+    known = samples.group_by("unit", use_threads=False).aggregate([("split", "last")])
+    units |= dict(zip(known["unit"].to_pylist(), known["split_last"].to_pylist(), strict=True))
     return Remembered(units, regions)

@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.publishing.exclusions import Excluded, Exclusion
 from pipeline.publishing.keys import keys_of
 from pipeline.publishing.packing import chip_diagonal_m
-from pipeline.publishing.selection import Selection, Sites, select
+from pipeline.publishing.selection import NO_SAMPLES, Selection, Sites, select
 from pipeline.publishing.splits import NOTHING, SPLITS, RegionSplit, Remembered
 from pipeline.publishing.text_sketch import SKETCH, sketch
 from schemas.records import Split
@@ -65,7 +65,7 @@ def choose(build: Build, datasets: Sequence[Dataset], *, keep: bool) -> Chosen:
     allow = build.publish.model_copy(update={"allow_empty": list(SPLITS)})
     settings = build.model_copy(update={"publish": allow}) if keep else build
     sites = _sites(staying)
-    found_ = select(settings, sites, before, {}, chips.size_px * chips.gsd_m, chip_diagonal_m(chips))
+    found_ = select(settings, sites, before, NO_SAMPLES, chips.size_px * chips.gsd_m, chip_diagonal_m(chips))
     return _chosen(sites, found_, list(away.values()))
 
 
