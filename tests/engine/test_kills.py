@@ -34,7 +34,7 @@ def finish(config: Path, *options: str) -> None:
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.seldom)])
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.seldom)])
 def test_killed_again_and_again_and_finished_is_as_if_undisturbed(
     times: int, small_config: Callable[..., Path], tmp_path: Path
 ) -> None:
@@ -174,6 +174,7 @@ def test_ctrl_c_stops_and_says_how_to_go_on(small_config: Callable[..., Path]) -
     assert list((config.parent / "workspace" / TEMPORARY).iterdir()) == []
 
 
+@pytest.mark.seldom
 def test_two_builds_at_once_end_in_one_sound_dataset(small_config: Callable[..., Path], tmp_path: Path) -> None:
     alone, shared = small_config(tmp_path / "alone"), small_config(tmp_path / "shared")
     finish(alone)
@@ -194,6 +195,7 @@ def test_dask_publishes_the_same_bytes_as_the_local_runner(small_config: Callabl
     assert verify(open_store(str(dask.parent / "dataset"))) == []
 
 
+@pytest.mark.seldom
 def test_a_fault_on_a_dask_worker_stops_the_build_with_its_message(small_config: Callable[..., Path]) -> None:
     config = small_config()
     subprocess.run([*BUILD, str(config), "--stages", "imagery"], check=True, capture_output=True)

@@ -58,6 +58,7 @@ def test_two_pools_one_of_them_killed_publish_what_the_local_runner_does(
     assert verify(open_store(str(config.parent / "dataset"))) == []
 
 
+@pytest.mark.seldom
 def test_lost_workers_and_their_faults_are_told_in_a_line_and_the_build_goes_on_from_there(
     small_config: Callable[..., Path], small_finished: Callable[..., Build], tmp_path: Path
 ) -> None:

@@ -122,7 +122,7 @@ def test_on_a_full_disk_the_old_dataset_stays_until_there_is_room(
     assert nothing_left_over(dataset) == kept
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [pytest.param("build", marks=pytest.mark.seldom), "take-down"])
 def test_killed_there_it_is_one_whole_dataset_and_a_second_try_ends_it(
     kind: str,
     commands: Callable[[str, Path], list[str]],

@@ -177,6 +177,7 @@ def test_the_less_a_text_says_the_surer_the_engine_must_be(text: str, needed: fl
 
 
 @pytest.mark.slow
+@pytest.mark.seldom
 def test_a_picture_with_400_words_and_one_upside_down(engine: RapidOcrEngine, corpus: Path) -> None:
     page = Image.new("RGB", (1024, 1024), (70, 60, 50))
     draw = ImageDraw.Draw(page)

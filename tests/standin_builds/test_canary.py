@@ -212,6 +212,7 @@ def echo(asked: Asked, forward: Callable[[], Given]) -> Given:
     return answers[kind]
 
 
+@pytest.mark.seldom
 def test_a_server_that_repeats_the_key_does_not_get_it_written_down(tmp_path: Path) -> None:
     with running(key=CANARY) as server, front_of(server.api, echo) as front:
         street = mapillary(server) | {"endpoint": f"{front.url}/mapillary/graph"}
