@@ -111,11 +111,11 @@ def _samples(out: Store, path: str) -> pa.Table | None:
     """The samples in a file; None if it cannot be read."""
     try:
         with out.reader(path) as data, pq.ParquetFile(data, page_checksum_verification=True) as file:
-            groups = [file.read_row_group(n, columns=_SAMPLES.names) for n in range(file.num_row_groups)]
+            groups = (file.read_row_group(n, columns=_SAMPLES.names) for n in range(file.num_row_groups))
+            table = pa.concat_tables([_SAMPLES.empty_table(), *(group.cast(_SAMPLES) for group in groups)])
     except (OSError, pa.ArrowException) as error:
         log.warning("%s of the earlier revision cannot be read (%s); its sites may get another split", path, error)
         return None
-    table = pa.concat_tables([_SAMPLES.empty_table(), *(group.cast(_SAMPLES) for group in groups)])
     split = pc.if_else(pc.equal(table["split"], "test"), "test_seen", table["split"])
     return table.set_column(table.column_names.index("split"), "split", split)
 
