@@ -10,10 +10,13 @@ run of as many rows left there: a million light ones take 20 minutes to make.
 
 For `cpu`, set MIMALLOC_PURGE_DELAY=-1, as for the processes that make shards (`pipeline.engine.processes`).
 
-The units are copies of one that is built from the synthetic world, with ids, places and photos of their own, some
-4,600 sites to a region. The copy reads the tables of 16 units with pyarrow and writes them into files that are then on
-the disk, as shards are, and does nothing else. The driver's memory is looked at every half second, and told once a
-minute, with the shards that are there by then.
+The units are copies of one that is built from the synthetic world, with ids, places, photos and (but for `light` and
+`plan`) picture files of their own, some 4,600 sites to a region. The copy reads the tables of 16 units with pyarrow and
+writes them into files that are then on the disk, as shards are, and does nothing else. The driver's memory is looked at
+every half second, and told once a minute, with the shards that are there by then.
+
+There are two copies: as pyarrow writes by itself (Snappy and dictionaries for every column), and without either, which
+no copy of pictures can do with less.
 """
 
 import hashlib
@@ -57,6 +60,11 @@ SITES, UNITS = 64, 72
 """Of a unit, and of a region."""
 SYNTHETIC = {"town", "above", "plan"}
 """The sources, all drawn."""
+COPIES: dict[str, dict[str, Any]] = {
+    "plain copy": {},
+    "bare copy": {"compression": "none", "use_dictionary": False},
+}
+"""Arguments of `pyarrow.parquet.ParquetWriter` by the copy's name."""
 LENIENT = {"max_text_likeness": 1.0, "max_footprint_share": 1.0}
 """Settings of `publish` under which copies of one unit are published. The others are as they are in the product."""
 _PIXEL = bytes.fromhex(
@@ -72,7 +80,7 @@ def bench(kind: str, rows: int, workers: int, keep: Path | None) -> None:
         store, out = open_store(build.workspace), open_store(build.dataset)
         total = sum(entry.size for stage in STAGES for entry in store.entries(stage.name))
         print(f"{len(units) * SITES:,} rows, {total / 1e6:,.0f} MB of tables, {workers} workers", flush=True)
-        plain = copied(Path(build.workspace), units, total, workers)
+        plain = {name: copied(Path(build.workspace), units, total, workers, name) for name in COPIES}
         timed(build, units, store, out, total, plain)
 
 
@@ -148,6 +156,8 @@ def copies(
             "lon": pa.array(lon + place // 8 * 1e-5),
         }
         own["views"] = _photos_of(tables[0]["views"].combine_chunks(), unit)
+        if not light:
+            own |= {name: _own_pictures(own.get(name, tables[0][name]), unit) for name in ("views", "aerial", "map")}
         yield [
             commit_table(store, stage.name, region.name, unit, "abc", _with(table, own), dict(table.schema.metadata))
             for stage, table in zip(STAGES, tables, strict=True)
@@ -164,6 +174,23 @@ def _photos_of(views: pa.ListArray, unit: str) -> pa.ListArray:
     return pa.ListArray.from_arrays(views.offsets, own, type=views.type)
 
 
+def _own_pictures(column: pa.Array | pa.ChunkedArray, unit: str) -> pa.Array:
+    """A column with pictures that no other row has, by some bytes at the end of each.
+
+    Otherwise the copy would be spared most of its work: Parquet writes what repeats in a column once.
+    """
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if pa.types.is_list(array.type):
+        return pa.ListArray.from_arrays(array.offsets, _own_pictures(array.values, unit), type=array.type)
+    if not pa.types.is_struct(array.type):
+        return array
+    parts = {field.name: _own_pictures(array.field(field.name), unit) for field in array.type}
+    if "bytes" in parts:
+        marks = pa.array([f"{unit}-{n}".encode() for n in range(len(array))])
+        parts["bytes"] = pc.binary_join_element_wise(parts["bytes"], marks, b"")
+    return pa.StructArray.from_arrays(list(parts.values()), fields=list(array.type), mask=array.is_null())
+
+
 def _light(value: Any) -> Any:
     """A row's fields with a picture of one pixel in place of each."""
     if isinstance(value, dict):
@@ -178,17 +205,15 @@ def _with(table: pa.Table, columns: dict[str, Any]) -> pa.Table:
     return table
 
 
-def copied(workspace: Path, units: Sequence[list[LayerFile]], total: int, workers: int) -> float:
+def copied(workspace: Path, units: Sequence[list[LayerFile]], total: int, workers: int, name: str) -> float:
     """Copy all tables; returns MB/s."""
     shares = [units[start : start + 16] for start in range(0, len(units), 16)]
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         list(pool.map(_ready, range(workers)))
         started = time.perf_counter()
-        cpu = sum(pool.map(_copy, [workspace] * len(shares), shares, range(len(shares))))
+        cpu = sum(pool.map(_copy, [workspace] * len(shares), shares, range(len(shares)), [name] * len(shares)))
         wall = time.perf_counter() - started
-    print(
-        f"plain copy: {wall:.1f} s, {total / 1e6 / wall:.0f} MB/s; {total / 1e6 / cpu:.0f} MB a CPU second", flush=True
-    )
+    print(f"{name}: {wall:.1f} s, {total / 1e6 / wall:.0f} MB/s; {total / 1e6 / cpu:.0f} MB a CPU second", flush=True)
     return total / 1e6 / wall
 
 
@@ -209,17 +234,17 @@ def by_cpu(rows: int) -> None:
             for task in plan.shards:
                 place_shard(task, lambda part: loads[part.region, part.unit](), out)
             shards = time.process_time() - began
-            copy = _copy(Path(build.workspace), files, 0)
+            copies_s = {name: _copy(Path(build.workspace), files, 0, name) for name in COPIES}
             began = time.process_time()
             for file in (file for of in files for file in of):
                 data = store.read(file.path)
                 for make in (xxhash.xxh3_128, hashlib.sha256):  # as read, as written
                     make(data).digest()
             hashing = time.process_time() - began
+        beside = ", ".join(f"{cpu / shards:.2f} of the {name}'s {total / cpu:.0f}" for name, cpu in copies_s.items())
         print(
             f"{len(units) * SITES:,} rows, {total:,.0f} MB of tables: shards {total / shards:.0f} MB a CPU second, "
-            f"{copy / shards:.2f} of the plain copy's {total / copy:.0f}; to hash the bytes twice, as shards "
-            f"need, takes {hashing / shards:.0%} of the shards' time and {hashing / copy:.1f} times the copy's"
+            f"{beside}; to hash the bytes twice, as shards need, takes {hashing / shards:.0%} of the shards' time"
         )
 
 
@@ -227,12 +252,12 @@ def _ready(_: int) -> None:
     time.sleep(0.5)  # so that every process has one
 
 
-def _copy(workspace: Path, units: list[list[LayerFile]], number: int) -> float:
+def _copy(workspace: Path, units: list[list[LayerFile]], number: int, name: str) -> float:
     """Copy the tables of some units into a file a layer; returns CPU seconds."""
     began = time.process_time()
     for at in range(len(STAGES)):
         target = workspace / f"copy-{number}-{at}.parquet"
-        with pq.ParquetWriter(target, pq.read_schema(workspace / units[0][at].path), compression="zstd") as writer:
+        with pq.ParquetWriter(target, pq.read_schema(workspace / units[0][at].path), **COPIES[name]) as writer:
             for files in units:
                 writer.write_table(pq.read_table(workspace / files[at].path))
         with target.open("rb") as written:
@@ -241,7 +266,9 @@ def _copy(workspace: Path, units: list[list[LayerFile]], number: int) -> float:
     return time.process_time() - began
 
 
-def timed(build: Build, units: list[list[LayerFile]], store: Store, out: Store, total: int, plain: float) -> None:
+def timed(
+    build: Build, units: list[list[LayerFile]], store: Store, out: Store, total: int, plain: dict[str, float]
+) -> None:
     """Publish, then change a unit and publish again."""
     all_units = [finished(store, files) for files in units]
     files = {(one.region, one.unit): tuple(of) for one, of in zip(all_units, units, strict=True)}
@@ -279,7 +306,8 @@ def timed(build: Build, units: list[list[LayerFile]], store: Store, out: Store, 
         )
         if done.made == len(done.shards):
             rate = total / 1e6 / making[0]
-            print(f"shards: {rate:.0f} MB/s, {rate / plain:.2f} of the plain copy's", flush=True)
+            beside = ", ".join(f"{rate / copy:.2f} of the {name}'s" for name, copy in plain.items())
+            print(f"shards: {rate:.0f} MB/s, {beside}", flush=True)
 
     put("first publish")
     of = units[len(units) // 2]
