@@ -87,7 +87,7 @@ test-browser: dev  ## The audit desk in a real browser: Debian's Chromium
 	  if [ $$(id -u) = 0 ]; then apt-get install -qq -y --no-install-recommends chromium || { apt-get update -qq && \
 	      apt-get install -qq -y --no-install-recommends chromium; }; \
 	  else echo "Chromium is needed: sudo apt-get install chromium" >&2; exit 1; fi; }
-	$(BIN)/pytest tests/audit/browser -m "browser and not seldom"
+	$(BIN)/pytest tests/audit/browser -m "browser and not seldom" -n logical --maxprocesses 8
 
 audit-page:  ## Build the desk's page from tools/audit/web into tools/audit/static: needs Node 20, npm and its registry
 	cd tools/audit/web && npm ci --no-audit --no-fund && npx vite build
