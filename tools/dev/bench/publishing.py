@@ -15,8 +15,8 @@ The units are copies of one that is built from the synthetic world, with ids, pl
 writes them into files that are then on the disk, as shards are, and does nothing else. The driver's memory is looked at
 every half second, and told once a minute, with the shards that are there by then.
 
-There are two copies: as pyarrow writes by itself (Snappy and dictionaries for every column), and without either, which
-no copy of pictures can do with less.
+There are two copies: as pyarrow writes by itself (Snappy and dictionaries for every column), and without either, as
+neither makes pictures smaller.
 """
 
 import hashlib
