@@ -6,6 +6,7 @@ The result of a step is in the workspace; a step that runs twice finds its work 
 
 import gc
 import logging
+import re
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -218,5 +219,11 @@ def own_error(error: BaseException) -> Exception:
         if isinstance(seen, MachineError | BuildStopped):
             return seen
         seen = seen.__cause__ or seen.__context__
-    last = (str(error).strip() or repr(error)).splitlines()[-1]
-    return MachineError(f"a stage failed unexpectedly: {last}")
+    return MachineError(f"a stage failed unexpectedly: {last_said(error)}")
+
+
+def last_said(error: BaseException) -> str:
+    """The line of an exception's text that says the most: the last one, or the details of an error of gRPC in it."""
+    said = str(error).strip() or repr(error)
+    details: list[str] = re.findall(r'^\s*details = "(.+)"$', said, re.MULTILINE)
+    return details[-1] if details else said.splitlines()[-1]

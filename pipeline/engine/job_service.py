@@ -17,7 +17,7 @@ from apache_beam.runners.runner import PipelineState
 
 from pipeline.config.build import Build
 from pipeline.engine.drawing import RegionTask
-from pipeline.engine.graph import DriverAt, Element, Work, own_error, submit
+from pipeline.engine.graph import DriverAt, Element, Work, last_said, own_error, submit
 from pipeline.engine.presence import Presence, serve_presence
 from pipeline.engine.runners import Machinery, in_driver, near_workers, parallelism, pools, watched
 from pipeline.engine.sharing import dealt, with_shared_room
@@ -39,8 +39,12 @@ GONE_S = 20.0
 """A job that has had no worker for this time has lost it. Beam's own job server would wait for it forever."""
 
 
+_UNREACHED = "StatusCode.UNAVAILABLE"
+"""Stands in what a job service says of a job whose worker pool does not answer it."""
+
+
 class _LostError(Exception):
-    """The workers of a job are gone."""
+    """The workers of a job are gone, or were never there."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,11 @@ class _Jobs:
         except (MachineError, BuildStopped, _LostError):
             raise
         except Exception as error:
-            raise self.presence.fault(name) or own_error(error) from error
+            fault = self.presence.fault(name)
+            if fault is None and pool is not None and _UNREACHED in str(error):
+                log.warning("the job service does not reach worker pool %s: %s", pool, last_said(error))
+                raise _LostError from error
+            raise fault or own_error(error) from error
 
     def _wait(self, name: str, result: Any) -> None:
         while not PipelineState.is_terminal(self._state(result)):

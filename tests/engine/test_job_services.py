@@ -249,6 +249,35 @@ def test_workers_of_another_version_are_told() -> None:
         assert "another version of geoscribe" in str(presence.fault("1"))
 
 
+def test_a_pool_that_the_job_service_does_not_reach_leaves_its_share_to_the_others(
+    small_build: Callable[..., Build], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Done:
+        state = "DONE"
+
+        def wait_until_finish(self) -> None:
+            """Nothing went wrong."""
+
+    taken: list[list[Any]] = []
+
+    def give(elements: Any, build: Build, runner: Any, options: list[str], *rest: Any, **more: Any) -> Done:
+        if "--environment_config=localhost:2" in options:
+            said = 'status = StatusCode.UNAVAILABLE\n\tdetails = "Connection refused"\n\tdebug = ""\n>'
+            raise RuntimeError(f"Pipeline job-1 failed in state FAILED: <_InactiveRpcError of RPC:\n\t{said}")
+        taken.append(list(elements))
+        return Done()
+
+    monkeypatch.setattr(job_service, "submit", give)
+    how = Machinery("portable", job_endpoint="localhost:1", worker_pools=("localhost:2", "localhost:3"))
+    units: Any = list(range(4))
+    job_service.run_jobs(units, [], small_build(), how)
+    assert sorted(taken) == [[0, 2], [1, 3]]
+    assert "the job service does not reach worker pool localhost:2: Connection refused" in caplog.messages
+    only = Machinery("portable", job_endpoint="localhost:1", worker_pools=("localhost:2",))
+    with pytest.raises(MachineError, match="all workers were lost"):
+        job_service.run_jobs(units, [], small_build(), only)
+
+
 def test_what_no_pool_takes_is_an_error(small_build: Callable[..., Build], monkeypatch: pytest.MonkeyPatch) -> None:
     """Each pool that is lost leaves its share to those that are left; the last one has nobody."""
     taken: list[tuple[str | None, int]] = []
