@@ -14,6 +14,7 @@ from pipeline.errors import SiteError
 from pipeline.net.special_addresses import is_special
 from schemas.reasons import Reason
 
+_PORTS = {"http": 80, "https": 443}
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 _HOST = re.compile(r"(?=.{1,253}$)([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]")
@@ -32,6 +33,11 @@ class Origin:
     host: str
     port: int
     subdomains: bool = False
+
+    @property
+    def name(self) -> str:
+        """The host for messages, with the port unless it is the scheme's own: one machine may have several servers."""
+        return self.host if self.port == _PORTS[self.scheme] else f"{self.host}:{self.port}"
 
     @property
     def loopback(self) -> bool:

@@ -216,7 +216,7 @@ class RetryingClient:
         if origin not in self._hosts:
             network = self._network
             self._hosts[origin] = CircuitBreaker(
-                origin.host, network.max_wait_s, network.retry_share, self._clock, self._outage
+                origin.name, network.max_wait_s, network.retry_share, self._clock, self._outage
             )
         return self._hosts[origin]
 

@@ -8,10 +8,11 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
 from pipeline.config.network import Network
 from pipeline.errors import ConfigError, SiteError
-from pipeline.net.addresses import PublicResolver, check, is_public, parse_origin, parse_url
+from pipeline.net.addresses import PublicResolver, check, is_public, origin_of, parse_origin, parse_url
 from pipeline.net.base import Provider, Request
 from pipeline.net.client import HttpClient
 from schemas.reasons import Reason
@@ -142,6 +143,13 @@ def test_a_signed_address_is_sent_as_it_stands() -> None:
 def test_origins_are_checked_too(text: str) -> None:
     with pytest.raises(SiteError):
         parse_origin(text, allow_loopback=True)
+
+
+def test_an_origin_is_told_with_its_port_unless_that_is_the_scheme_s() -> None:
+    told = [
+        origin_of(URL(url)).name for url in ("https://example.org/a", "http://example.org", "http://127.0.0.1:8765/")
+    ]
+    assert told == ["example.org", "example.org", "127.0.0.1:8765"]
 
 
 def test_loopback_needs_the_setting() -> None:
