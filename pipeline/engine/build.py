@@ -118,8 +118,10 @@ def run_build(
                 remake=lambda *unit: _remake(ready, how, *unit),
                 advance=lambda jobs: _run(ready.build, jobs, [], machinery),
             )
-    made = Counter(file.layer for file in set(after) - set(before))
-    tasks = ready.survey(after)
+    # Other parts may be at work on the same workspace.
+    tasks = [task for task in ready.survey(after) if part is None or part.has(*task.key)]
+    new = set(after) - set(before)
+    made = Counter(file.layer for file in new if part is None or part.has(file.region, file.unit))
     return Outcome(
         sites=sum(task.size for task in tasks),
         counts=_counts(ready, tasks),

@@ -36,7 +36,10 @@ Progress = dict[tuple[str, str], StageProgress]
 
 
 class Watcher:
-    """Lists the workspace at intervals and reports what was committed since the build began."""
+    """Lists the workspace at intervals and reports what was committed of these tasks since the build began.
+
+    Other parts of the build may be at work on the same workspace: their tables do not count.
+    """
 
     def __init__(
         self,
@@ -53,7 +56,9 @@ class Watcher:
         self._undrawn = {task.region: task for task in regions}
         for region in self._undrawn:
             self._progress[region, SITES] = StageProgress(1)
-        self._expect((task.region, stage) for task in tasks for stage in task.todo)
+        self._units: set[tuple[str, str]] = set()
+        self._expected: set[tuple[str, str, str]] = set()
+        self._expect(tasks)
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="progress", daemon=True)
 
@@ -88,8 +93,11 @@ class Watcher:
             self._count(file)
         self._report(self._progress)
 
-    def _expect(self, keys: Iterable[tuple[str, str]]) -> None:
-        for key, units in Counter(keys).items():
+    def _expect(self, tasks: Iterable[UnitTask]) -> None:
+        tasks = list(tasks)
+        self._units |= {task.key for task in tasks}
+        self._expected |= {(*task.key, stage) for task in tasks for stage in task.todo}
+        for key, units in Counter((task.region, stage) for task in tasks for stage in task.todo).items():
             self._progress[key] = StageProgress(units)
 
     def _arrived(self, task: RegionTask, file: LayerFile) -> None:
@@ -102,19 +110,23 @@ class Watcher:
         self._progress[task.region, SITES] = StageProgress(1, 1, Counts(sites, {}))
         about = {"region": task.region, "stage": SITES, "sites": sites}
         log.info("%s: %d sites in %d units", task.region, sites, len(units), extra=about)
-        self._expect((task.region, stage) for unit in units for stage in with_todo(unit, task.stages).todo)
+        of_part = [unit for unit in units if task.part is None or task.part.has(*unit.key)]
+        self._expect(with_todo(unit, task.stages) for unit in of_part)
 
     def _count(self, file: LayerFile) -> None:
-        entry = self._progress.get((file.region, file.layer))
-        if entry is None:
+        if (file.region, file.unit) not in self._units:
             return
         try:
             counts = read_counts(self._store, file)
         except (DamagedLayerError, FileNotFoundError):
             return  # superseded meanwhile
-        entry.units_done += 1
-        entry.counts += counts
         _log(file, counts)
+        key = file.region, file.unit, file.layer
+        if key in self._expected:
+            self._expected.remove(key)
+            entry = self._progress[file.region, file.layer]
+            entry.units_done += 1
+            entry.counts += counts
 
 
 def _log(file: LayerFile, counts: Counts) -> None:

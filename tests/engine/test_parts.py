@@ -14,9 +14,13 @@ import pytest
 
 from pipeline.config.build import Build
 from pipeline.engine.build import run_build
+from pipeline.engine.layers import ALL, LayerFile, commit
 from pipeline.engine.parts import Part, parse_part
+from pipeline.engine.progress import Progress, Watcher
+from pipeline.engine.units import UnitTask
 from pipeline.errors import ConfigError
 from pipeline.storage import open_store
+from schemas.records import ImageryRow
 from tests.command import ROOT, run_here
 from tests.engine.buckets import bucket
 from tests.publishing.folders import listed
@@ -45,6 +49,30 @@ def test_every_unit_is_in_one_part() -> None:
         assert sum(shares) == len(units)
         assert all(sum(part.has(*unit) for part in parts) == 1 for unit in units)
         assert min(shares) > 0.6 * len(units) / of
+
+
+def test_the_progress_of_a_part_counts_no_table_of_another_part(tmp_path: Path) -> None:
+    store = open_store(str(tmp_path))
+    sites = LayerFile("sites", "north", ALL, "a" * 12, "b" * 32)
+    told: list[Progress] = []
+    task = UnitTask("north", "unit1", sites, 1, "mark", {}, {}, (), todo=("imagery", "cues"))
+    with Watcher(store, [task], [], told.append):
+        for unit in ("unit1", "unit2"):
+            commit(store, "imagery", "north", unit, "c" * 12, ImageryRow, [])
+    progress = {stage: (one.units_done, one.units) for (_, stage), one in told[-1].items()}
+    assert progress == {"imagery": (1, 1), "cues": (0, 1)}
+
+
+def test_a_part_is_not_asked_to_publish(small_config: Callable[..., Path]) -> None:
+    said = run_here("build", small_config(), "--part=1/2", "--stages=captions,publish", environment={"COLUMNS": "300"})
+    assert said.returncode == 2
+    assert "--stages: found publish with --part; allowed: `geoscribe publish CONFIG`" in said.stderr
+
+
+def test_drawing_sites_alone_is_told(small_config: Callable[..., Path]) -> None:
+    said = run_here("build", small_config(**FEW), "--stages=sites", environment={})
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.splitlines()[:2] == ["sites: 12 in 2 regions", "tables made: none"]
 
 
 def start(config: Path, part: int, of: int) -> "subprocess.Popen[str]":
@@ -95,6 +123,8 @@ def test_parts_one_after_the_other_are_as_one_build(
     build = small_build(tmp_path / "parts")
     made = [run_build(build, part=Part(number, 3)) for number in (3, 1, 2)]
     assert [outcome.published for outcome in made] == [None, None, None]
+    assert sum(outcome.sites for outcome in made) == 12
+    assert sum(outcome.counts["captions"].total for outcome in made) == 12
     assert not any(outcome.none_left for outcome in made)
     assert all(outcome.made["imagery"] > 0 for outcome in made)
     assert run_build(build, stages=("publish",)).made == {"imagery": 0, "cues": 0, "captions": 0, "publish": 1}

@@ -99,7 +99,7 @@ def build(
             scheduler=scheduler,
             job_endpoint=job_endpoint,
             worker_pools=worker_pool or (),
-            stages=_stages(stages),
+            stages=_stages(stages, part),
             limit_units=limit_units,
             part=parse_part(part) if part is not None else None,
             publishing=Publishing(allow_shrink, take_over),
@@ -257,8 +257,9 @@ def _known(option: str, given: "list[str] | None", known: "list[str] | tuple[str
         raise ConfigError([Problem(option, ", ".join(unknown), f"one of {', '.join(known)}")])
 
 
-def _stages(given: str | None) -> tuple[str, ...]:
+def _stages(given: str | None, part: str | None) -> tuple[str, ...]:
     from pipeline.engine.build import ALL_STAGES, SITES
+    from pipeline.stages import PUBLISH
 
     if given is None:
         return ALL_STAGES
@@ -266,6 +267,9 @@ def _stages(given: str | None) -> tuple[str, ...]:
     unknown = [stage for stage in stages if stage not in (SITES, *ALL_STAGES)]
     if unknown:
         raise ConfigError([Problem("--stages", ", ".join(unknown), ", ".join((SITES, *ALL_STAGES)))])
+    if part is not None and PUBLISH in stages:
+        allowed = "`geoscribe publish CONFIG`, once all parts are finished: no part publishes"
+        raise ConfigError([Problem("--stages", f"{PUBLISH} with --part", allowed)])
     return stages
 
 

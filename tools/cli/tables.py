@@ -37,7 +37,7 @@ def print_state(state: State) -> None:
         console.print(f"{quantity(len(state.stale), 'table')} superseded (`geoscribe gc` removes them)")
     for note in state.notes:
         how = "without sites" if note.empty else "not drawn"
-        console.print(f"region {how}: {note.said} (the next build draws it again)", soft_wrap=True, markup=False)
+        console.print(f"region {how}: {note.said}", soft_wrap=True, markup=False)
     for file in state.damaged:
         console.print(f"damaged: {file.path} (the next build recreates it)", soft_wrap=True)
 
@@ -84,8 +84,11 @@ def _seen(view: ViewCounts) -> str:
 def print_outcome(build: Build, outcome: Outcome) -> None:
     """Print the outcome of a build, and where the dataset is."""
     console = table_console()
+    drawn = outcome.regions - len(outcome.empty) - len(outcome.not_drawn)
+    console.print(f"sites: {outcome.sites} in {quantity(drawn, 'region')}", soft_wrap=True)
     made = ", ".join(f"{n} {stage}" for stage, n in outcome.made.items() if n and stage != PUBLISH)
-    console.print(f"tables made: {made or 'none, all were up to date'}", soft_wrap=True)
+    none = "none, all were up to date" if outcome.total.total else "none"
+    console.print(f"tables made: {made or none}", soft_wrap=True)
     for stage, counts in outcome.counts.items():
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
         console.print(
