@@ -39,6 +39,7 @@ def run_dask(
         raise MachineError("the Dask runner needs the extra `dask`: pip install 'geoscribe[dask]'") from error
     logging.getLogger("distributed").setLevel(logging.WARNING)
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # tracebacks of what `_wait` says in a line
+    logging.getLogger("distributed.nanny").setLevel(logging.ERROR)  # ends slow workers at the end, and says so
     counts, workers = cache_folder(build.network), build.limits.workers
     elements: list[Element] = [*work, *filter(None, dealt(regions, workers))]
 

@@ -125,10 +125,8 @@ def sample_region(build: Build, registry: Registry, region: Region) -> list[Site
         with registry.boundary(f"sampling of {region.name}", Reason.BAD_ANSWER).guard():
             return sampling.sample(ground_of(build, registry, region))
     except (SiteError, OutageError) as error:
-        raise NotDrawnError(
-            f"the sites of region {region.name} cannot be drawn: {error}. Units of other regions stay as they are; run "
-            f"the same command again when the source answers, or take {region.name} out of the build file"
-        ) from error
+        later = "" if isinstance(error, OutageError) else ". Start the build again when the source answers"
+        raise NotDrawnError(f"the sites of region {region.name} cannot be drawn: {error}{later}") from error
 
 
 def sound_sites(store: Store, listing: Listing, region: Region, recipe: str) -> LayerFile | None:
