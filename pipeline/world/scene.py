@@ -231,7 +231,7 @@ def _boards(eye: Eye, mesh: Mesh, start: int) -> list[Flat]:
             continue
         corners = eye.pixels(space)
         if not _outside(eye, corners):
-            found.append(Flat(board.sprite, corners, board.thing + start, float(distances[n]), None, None))
+            found.append(Flat(board.draw(), corners, board.thing + start, float(distances[n]), None, None))
     return found
 
 

@@ -27,6 +27,7 @@ _NEEDLES: tuple[Colour, ...] = ((44, 74, 50), (52, 84, 62), (60, 84, 54))
 _BLOSSOM: Colour = (206, 156, 168)
 LETTER_PX = 60
 """Height of the capital letters on a sign's picture is about 0.7 of this."""
+_PAD = 22  # pixels around them
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,20 +79,32 @@ def lettering(text: str, letters: Colour, board: Colour) -> Lettering:
     return _letterings.get((text, letters, board), lambda: _drawn_lettering(text, letters, board))
 
 
+def lettering_aspect(text: str) -> float:
+    """Width over height of the picture of a text, which for this need not be drawn."""
+    height, width = _board_shape(text)
+    return width / height
+
+
+def _weight(text: str) -> int:
+    return 500 + 100 * (len(text) % 3)
+
+
+def _board_shape(text: str) -> tuple[int, int]:
+    return LETTER_PX + 2 * _PAD - 8, line_width(text, LETTER_PX, _weight(text)) + 2 * _PAD
+
+
 def _drawn_lettering(text: str, letters: Colour, board: Colour) -> Lettering:
-    pad, weight = 22, 500 + 100 * (len(text) % 3)
-    shape = (LETTER_PX + 2 * pad - 8, line_width(text, LETTER_PX, weight) + 2 * pad)
-    letter_mask = ink(text, shape, (pad, pad + LETTER_PX - 14), LETTER_PX, weight)
+    height, width = shape = _board_shape(text)
+    letter_mask = ink(text, shape, (_PAD, _PAD + LETTER_PX - 14), LETTER_PX, _weight(text))
     rows, columns = np.flatnonzero(letter_mask.any(axis=1)), np.flatnonzero(letter_mask.any(axis=0))
-    share = (letter_mask / 255.0)[..., None]
-    picture = np.rint(np.array(board) * (1 - share) + np.array(letters) * share).astype(np.uint8)
+    share = (np.arange(256) / 255.0)[:, None]
+    mixed = np.rint(np.array([*board, 255]) * (1 - share) + np.array([*letters, 255]) * share).astype(np.uint8)
+    picture = np.take(mixed, letter_mask, axis=0)
     edge = tuple(int(0.8 * c) for c in board)
-    cv2.rectangle(picture, (0, 0), (picture.shape[1] - 1, picture.shape[0] - 1), edge, 3)
-    opaque = np.full((*shape, 1), 255, np.uint8)
-    height, width = shape
+    cv2.rectangle(picture, (0, 0), (width - 1, height - 1), (*edge, 255), 3)
     left, right = float(columns[0] / width), float((columns[-1] + 1) / width)
     top, bottom = float(rows[0] / height), float((rows[-1] + 1) / height)
-    return Lettering(_sprite(np.concatenate([picture, opaque], axis=2)), (left, top, right, bottom))
+    return Lettering(_sprite(picture), (left, top, right, bottom))
 
 
 def _stain(picture: Rgba, centres: Floats, radii: Floats, colours: Floats) -> None:
