@@ -160,6 +160,12 @@ class Mesh:
     boards: tuple[Board, ...]
     things: tuple[Thing, ...]
 
+    @cached_property
+    def board_frames(self) -> Floats:
+        """East, north, width, base and top of the boards; n x 5."""
+        frames = [(board.x, board.y, board.width, board.base, board.base + board.height) for board in self.boards]
+        return np.array(frames).reshape(-1, 5)
+
 
 class MeshBuilder:
     """Collects faces and makes a mesh of them."""

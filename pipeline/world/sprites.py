@@ -1,5 +1,6 @@
 """Small pictures with transparency: lettering for signs, trees, people. Premultiplied RGBA, drawn once and kept."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -108,8 +109,9 @@ def _drawn_lettering(text: str, letters: Colour, board: Colour) -> Lettering:
 
 
 def _stain(picture: Rgba, centres: Floats, radii: Floats, colours: Floats) -> None:
-    for (x, y), radius, colour in zip(centres.tolist(), radii.tolist(), colours.tolist(), strict=True):
-        cv2.circle(picture, (int(x * 16), int(y * 16)), int(radius * 16), (*colour, 255), -1, cv2.LINE_8, 4)
+    spots, sizes = (centres * 16).astype(int).tolist(), (radii * 16).astype(int).tolist()
+    for spot, size, colour in zip(spots, sizes, colours.tolist(), strict=True):
+        cv2.circle(picture, spot, size, (*colour, 255), -1, cv2.LINE_8, 4)
 
 
 def _tint(species: Species, g: np.random.Generator) -> Floats:
@@ -234,16 +236,16 @@ def stamp_label(labels: NDArray[np.int32], sprite: Sprite, corners: Floats, labe
 
 def _fit(shape: tuple[int, ...], sprite: Sprite, corners: Floats) -> tuple[tuple[int, int, int, int], Rgba] | None:
     """The sprite bent to its corners, and where in the image that lies; None outside of it or below a pixel."""
-    low = np.floor(corners.min(axis=0)).astype(int)
-    high = np.ceil(corners.max(axis=0)).astype(int)
-    left, top = max(int(low[0]), 0), max(int(low[1]), 0)
-    right, bottom = min(int(high[0]), shape[1]), min(int(high[1]), shape[0])
+    points = corners.tolist()
+    across, down = zip(*points, strict=True)
+    left, top = max(math.floor(min(across)), 0), max(math.floor(min(down)), 0)
+    right, bottom = min(math.ceil(max(across)), shape[1]), min(math.ceil(max(down)), shape[0])
     if right - left < 1 or bottom - top < 1:
         return None
-    picture = sprite.at(float(np.hypot(*(corners[3] - corners[0]))))
-    height, width = picture.shape[:2]
-    source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) - 0.5
-    target = (corners - (left, top) - 0.5).astype(np.float32)
+    picture = sprite.at(float(np.hypot(points[3][0] - points[0][0], points[3][1] - points[0][1])))
+    x, y = picture.shape[1] - 0.5, picture.shape[0] - 0.5
+    source = np.array([(-0.5, -0.5), (x, -0.5), (x, y), (-0.5, y)], np.float32)
+    target = np.array([(u - left - 0.5, v - top - 0.5) for u, v in points], np.float32)
     matrix = cv2.getPerspectiveTransform(source, target)
     warped = cv2.warpPerspective(picture, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
     return (left, top, right, bottom), np.asarray(warped, np.uint8)
