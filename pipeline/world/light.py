@@ -98,7 +98,7 @@ def _grain(coarse: int) -> Pixels:
     if coarse:
         for size, strength in ((256, 6.0), (64, 4.0)):
             field += cv2.resize(g.normal(0, strength, (size, size)), (2048, 2048), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(cv2.merge([np.clip(field, 0, 255).astype(np.uint8)] * 3), np.uint8)
+    return np.asarray(cv2.merge([np.clip(field, 0, 255, out=field).astype(np.uint8)] * 3), np.uint8)
 
 
 def plain(height: int, width: int, colour: Colour) -> Pixels:

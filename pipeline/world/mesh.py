@@ -175,15 +175,13 @@ class MeshBuilder:
         self.signs: list[Sign] = []
         self.boards: list[Board] = []
         self.things: list[Thing] = []
+        self.current = -1
+        """Number of the thing that is being built."""
 
     def start(self, thing: Thing) -> None:
         """Begin a thing: faces added from now on belong to it."""
+        self.current = len(self.things)
         self.things.append(thing)
-
-    @property
-    def current(self) -> int:
-        """Number of the thing that is being built."""
-        return len(self.things) - 1
 
     def add(
         self,
