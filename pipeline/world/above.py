@@ -1,5 +1,6 @@
 """The town from above: the ground with shadows, roofs, trees and cars on it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,6 +23,7 @@ from pipeline.world.town import Town, cells_near
 
 FLIGHT = Light("flight", 165, 50, 0.42, 0.64, (220, 226, 232), (120, 150, 200), 9e9, 0.0)
 """The light of all aerial pictures."""
+_SUN = FLIGHT.sun()
 _SHADOW = 0.58
 _SIZES = {
     "car": (4.3, 1.8), "van": (5.2, 2.0), "bench": (0.5, 1.7), "kiosk": (4.0, 4.0), "statue": (1.8, 1.8),
@@ -50,7 +52,7 @@ def _tops(town: Town, i: int, j: int) -> _Tops:
     along = [furniture(town, stretch(town, family, i, j)) for family in (ALONG_EAST, ALONG_NORTH)]
     trees = [*here.trees, *along[0].trees, *along[1].trees]
     props = [*here.props, *along[0].props, *along[1].props]
-    throw = -FLIGHT.sun()[:2] / FLIGHT.sun()[2]
+    throw = -_SUN[:2] / _SUN[2]
     shadows: list[Floats] = []
     painted: list[tuple[Floats, tuple[float, float, float]]] = []
     for prop in sorted(props, key=lambda prop: prop.kind == "canopy"):
@@ -89,14 +91,14 @@ def _prop(prop: Prop) -> list[tuple[Floats, tuple[float, float, float]]]:
 
 def _lit(colour: Colour, normal: Floats) -> tuple[float, float, float]:
     unit = normal / max(float(np.linalg.norm(normal)), 1e-9)
-    return shaded(colour, FLIGHT.ambient + FLIGHT.direct * max(float(unit @ FLIGHT.sun()), 0.0) * 1.2)
+    return shaded(colour, FLIGHT.ambient + FLIGHT.direct * max(float(unit @ _SUN), 0.0) * 1.2)
 
 
 def _roof(building: Building) -> list[tuple[Floats, tuple[float, float, float]]]:
     slopes, _ = roof_faces(building)
     parts = []
-    for face in slopes:
-        normal = -np.cross(face[2] - face[0], face[3] - face[1])
+    normals = -np.cross(slopes[:, 2] - slopes[:, 0], slopes[:, 3] - slopes[:, 1])
+    for face, normal in zip(slopes, normals, strict=True):
         parts.append((face[:, :2], _lit(building.roof_colour, normal)))
     base, middle = building.footprint, building.footprint.mean(axis=0)
     if building.roof == "flat":
@@ -126,25 +128,30 @@ def paint_above(town: Town, window: ground.Window) -> Pixels:
         pixels = points @ matrix[:, :2].T + matrix[:, 2] - 0.5
         return np.rint(pixels * (1 << _SHIFT)).astype(np.int32)
 
-    def near(quads: Floats) -> NDArray[np.bool_]:
-        return np.asarray((np.abs(quads[:, 0] - (window.x, window.y)) < reach + 30).all(axis=1))
+    def quads(faces: Floats) -> Iterator[tuple[int, NDArray[np.int32]]]:
+        """Those that may reach into the picture, with their numbers."""
+        pixels = drawn(faces)
+        margin, size = 3 << _SHIFT, window.size_px << _SHIFT  # an edge is smoothed over the pixels next to it
+        near = np.abs(faces[:, 0] - (window.x, window.y)) < reach + 30
+        inside = near & (pixels.max(axis=1) >= -margin) & (pixels.min(axis=1) <= size + margin)
+        for n in np.flatnonzero(inside.all(axis=1)).tolist():
+            yield n, pixels[n]
 
     trees = [
         tree for top in tops for tree in top.trees if max(abs(tree.x - window.x), abs(tree.y - window.y)) < reach + 12
     ]
     mask = np.zeros(image.shape[:2], np.uint8)
     for top in tops:
-        for quad in drawn(top.shadows[near(top.shadows)]):
+        for _, quad in quads(top.shadows):
             cv2.fillConvexPoly(mask, quad, 255, cv2.LINE_8, _SHIFT)
-    throw = -FLIGHT.sun()[:2] / FLIGHT.sun()[2]
+    throw = -_SUN[:2] / _SUN[2]
     for tree in trees:
         x, y = drawn(np.array([tree.x, tree.y]) + throw * tree.height * 0.5).tolist()
         cv2.circle(mask, (x, y), int(tree.width * 0.5 * scale * (1 << _SHIFT)), 255, -1, cv2.LINE_8, _SHIFT)
     lit = np.rint(255 - cv2.blur(mask, (3, 3)) * (1 - _SHADOW)).astype(np.uint8)
     image[:] = cv2.multiply(image, cv2.merge([lit] * 3), scale=1 / 255.0)
     for top in tops:
-        index = np.flatnonzero(near(top.faces))
-        for n, quad in zip(index.tolist(), drawn(top.faces[index]), strict=True):
+        for n, quad in quads(top.faces):
             cv2.fillConvexPoly(image, quad, top.colours[n], cv2.LINE_AA, _SHIFT)
     for tree in trees:
         corners = np.array([tree.x, tree.y]) + tree.width * 0.56 * _SQUARE

@@ -9,7 +9,7 @@ import shapely
 from pipeline.geo.axis import axis_deg
 from pipeline.world.blocks import block
 from pipeline.world.furniture import crossings, furniture
-from pipeline.world.mesh import Wall
+from pipeline.world.mesh import wall_between
 from pipeline.world.streets import ALONG_EAST, ALONG_NORTH, Stretch, junction, stretch
 from pipeline.world.things import Building
 from pipeline.world.town import Pose, Town, cells_near
@@ -82,7 +82,8 @@ def _building(building: Building) -> list[Known]:
         )
     if building.label in ("school", "shop"):
         return found
-    front = Wall(building.footprint[0], building.footprint[1])
+    a, b = building.footprint[:2].tolist()
+    front = wall_between(a, b)
     for number, shop in enumerate(building.shops):
         if shop is not None:
             spot = shapely.Point(front.spot(sum(building.shop_span(number)) / 2))

@@ -60,14 +60,20 @@ def _cloud_noise() -> Floats:
     return np.asarray((total - total.min()) / np.ptp(total))
 
 
-@lru_cache(maxsize=32)
-def sky(light: Light, turn: int) -> Pixels:
-    """The sky from below, the haze at its rim; `turn` (0 to 3) gives the clouds another place."""
+@lru_cache(maxsize=1)
+def _sky_height() -> Floats:
+    """How far up each pixel of the sky's picture is, from 0 at its rim to 1 in the zenith."""
     axis = (np.arange(_SKY_PX) + 0.5) / _SKY_PX * 2 - 1
     out = np.hypot(*np.meshgrid(axis, axis)) * SKY_REACH
     elevation = np.arctan2(1.0, np.maximum(out, 1e-6)) / (np.pi / 2)
     floor = np.arctan(1.0 / SKY_REACH) / (np.pi / 2)
-    height = np.clip((elevation - floor) / (1 - floor), 0, 1)[..., None] ** 0.55
+    return np.asarray(np.clip((elevation - floor) / (1 - floor), 0, 1)[..., None] ** 0.55)
+
+
+@lru_cache(maxsize=32)
+def sky(light: Light, turn: int) -> Pixels:
+    """The sky from below, the haze at its rim; `turn` (0 to 3) gives the clouds another place."""
+    height = _sky_height()
     blue = np.array(light.haze) * (1 - height) + np.array(light.zenith) * height
     noise = np.rot90(_cloud_noise(), turn)
     cover = np.clip((noise - (0.72 - 0.45 * light.clouds)) * 4.0, 0, 1)[..., None] * np.clip(height * 4.0, 0, 1)
@@ -92,7 +98,7 @@ def _grain(coarse: int) -> Pixels:
     if coarse:
         for size, strength in ((256, 6.0), (64, 4.0)):
             field += cv2.resize(g.normal(0, strength, (size, size)), (2048, 2048), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(cv2.merge([np.clip(field, 0, 255).astype(np.uint8)] * 3), np.uint8)
+    return np.asarray(cv2.merge([np.clip(field, 0, 255, out=field).astype(np.uint8)] * 3), np.uint8)
 
 
 def plain(height: int, width: int, colour: Colour) -> Pixels:

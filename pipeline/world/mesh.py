@@ -5,17 +5,24 @@ from the farthest to the nearest. A group is a strip of wall a few metres wide, 
 """
 
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.geo.point import Floats
-from pipeline.world.sprites import Sprite, lettering
+from pipeline.world.sprites import Sprite, lettering, lettering_aspect
 from pipeline.world.things import Colour
 
 Indices = NDArray[np.int32]
+Spot = tuple[float, float]
+"""A position on the ground, or a vector along it."""
+Corner = tuple[float, float, float]
+Face = tuple[Corner, Corner, Corner, Corner]
+"""Top left, top right, bottom right, bottom left, as seen from the front."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,56 @@ class Thing:
     y: float
 
 
+class Wall(NamedTuple):
+    """A vertical plane from a to b; its front is to the right of that direction. `wall_between` makes it."""
+
+    a: Spot
+    b: Spot
+    length: float
+    """From a to b."""
+    along: Spot
+    """Unit vector from a to b."""
+
+    @property
+    def out(self) -> Spot:
+        """Unit vector to the front."""
+        return self.along[1], -self.along[0]
+
+    def rect(self, left: float, right: float, low: float, high: float, out: float = 0.0) -> Face:
+        """A rectangle on the wall: top left, top right, bottom right, bottom left as seen from the front."""
+        dx, dy = self.along
+        x, y = self.a[0] + out * dy, self.a[1] + out * -dx
+        x0, y0, x1, y1 = x + left * dx, y + left * dy, x + right * dx, y + right * dy
+        return (x0, y0, high), (x1, y1, high), (x1, y1, low), (x0, y0, low)
+
+    def rects(
+        self, left: Floats, right: Floats, low: Floats | float, high: Floats | float, out: Floats | float = 0.0
+    ) -> Floats:
+        """Several of them, ... x 4 x 3; all that is given is broadcast."""
+        faces = np.empty((*np.broadcast(left, low).shape, 4, 3))
+        dx, dy = self.along
+        x, y = self.a[0] + out * dy, self.a[1] + out * -dx
+        faces[..., 0, 0] = faces[..., 3, 0] = x + left * dx
+        faces[..., 1, 0] = faces[..., 2, 0] = x + right * dx
+        faces[..., 0, 1] = faces[..., 3, 1] = y + left * dy
+        faces[..., 1, 1] = faces[..., 2, 1] = y + right * dy
+        faces[..., 0, 2] = faces[..., 1, 2] = high
+        faces[..., 2, 2] = faces[..., 3, 2] = low
+        return faces
+
+    def spot(self, x: float) -> Spot:
+        """Position so far from a."""
+        return self.a[0] + self.along[0] * x, self.a[1] + self.along[1] * x
+
+
+def wall_between(a: Spot, b: Spot) -> Wall:
+    """The wall from a to b."""
+    x, y = b[0] - a[0], b[1] - a[1]
+    length = math.hypot(x, y)
+    unit = max(length, 1e-6)
+    return Wall(a, b, length, (x / unit, y / unit))
+
+
 @dataclass(frozen=True, eq=False)
 class Sign:
     """A flat picture with letters."""
@@ -39,17 +96,28 @@ class Sign:
     """Top left, top right, bottom right, bottom left as seen from its front; 4 x 3."""
     colours: tuple[Colour, Colour]
     """Of its letters, and of the board."""
-    letters: Floats
-    """The corners of the letters alone; 4 x 3."""
     text: str
     lasting: bool
-    group: tuple[float, float]
+    group: Spot
     thing: int
+    _wall: Wall
+    _place: tuple[float, float, float, float, float]
+    """Left end, width, low edge and height on the wall, and how far it stands out."""
 
     @property
     def sprite(self) -> Sprite:
         """Its picture. No mesh holds it: those of all signs of a town would take hundreds of megabytes."""
         return lettering(self.text, *self.colours).sprite
+
+    @property
+    def letters(self) -> Floats:
+        """The corners of the letters alone; 4 x 3. They are known only once they are drawn."""
+        left, top, right, bottom = lettering(self.text, *self.colours).box
+        start, width, low, height, out = self._place
+        inner = self._wall.rect(
+            start + left * width, start + right * width, low + (1 - bottom) * height, low + (1 - top) * height, out
+        )
+        return np.array(inner)
 
     @cached_property
     def normal(self) -> Floats:
@@ -66,7 +134,8 @@ class Board:
     y: float
     width: float
     height: float
-    sprite: Sprite
+    draw: Callable[[], Sprite]
+    """Draws its picture, which it need not do where the board is in no view."""
     thing: int
     base: float = 0.0
     """Height of its foot above the ground."""
@@ -91,27 +160,37 @@ class Mesh:
     boards: tuple[Board, ...]
     things: tuple[Thing, ...]
 
+    @cached_property
+    def board_frames(self) -> Floats:
+        """East, north, width, base and top of the boards; n x 5."""
+        frames = [(board.x, board.y, board.width, board.base, board.base + board.height) for board in self.boards]
+        return np.array(frames).reshape(-1, 5)
+
 
 class MeshBuilder:
     """Collects faces and makes a mesh of them."""
 
     def __init__(self) -> None:
-        self._parts: list[tuple[Floats, ArrayLike, ArrayLike, bool, bool, int]] = []
+        self._parts: list[tuple[Floats | Sequence[Face], ArrayLike, ArrayLike, bool, bool, int]] = []
         self.signs: list[Sign] = []
         self.boards: list[Board] = []
         self.things: list[Thing] = []
+        self.current = -1
+        """Number of the thing that is being built."""
 
     def start(self, thing: Thing) -> None:
         """Begin a thing: faces added from now on belong to it."""
+        self.current = len(self.things)
         self.things.append(thing)
 
-    @property
-    def current(self) -> int:
-        """Number of the thing that is being built."""
-        return len(self.things) - 1
-
     def add(
-        self, corners: Floats, colour: ArrayLike, group: ArrayLike, *, fine: bool = False, both: bool = False
+        self,
+        corners: Floats | Sequence[Face],
+        colour: ArrayLike,
+        group: ArrayLike,
+        *,
+        fine: bool = False,
+        both: bool = False,
     ) -> None:
         """Faces, n x 4 x 3, with one colour and group for all or one for each.
 
@@ -123,6 +202,30 @@ class MeshBuilder:
             both: Seen from both sides.
         """
         self._parts.append((corners, colour, group, fine, both, self.current))
+
+    def write(
+        self,
+        text: str,
+        colours: tuple[Colour, Colour],
+        wall: Wall,
+        middle: float,
+        low: float,
+        height: float,
+        widest: float,
+        out: float,
+        group: Spot,
+        *,
+        lasting: bool = True,
+    ) -> None:
+        """Put a sign on a wall, no wider than `widest`. Colours are those of the letters and of the board."""
+        aspect = lettering_aspect(text)
+        width = height * aspect
+        if width > widest:
+            width, height = widest, widest / aspect
+        start = middle - width / 2
+        corners = np.array(wall.rect(start, start + width, low, low + height, out))
+        place = (start, width, low, height, out)
+        self.signs.append(Sign(corners, colours, text, lasting, group, self.current, wall, place))
 
     def build(self) -> Mesh:
         """The mesh."""
@@ -155,87 +258,33 @@ class MeshBuilder:
         )
 
 
-@dataclass(frozen=True)
-class Wall:
-    """A vertical plane from a to b; its front is to the right of that direction."""
-
-    a: Floats
-    b: Floats
-
-    @cached_property
-    def length(self) -> float:
-        """From a to b."""
-        return math.hypot(self.b[0] - self.a[0], self.b[1] - self.a[1])
-
-    @cached_property
-    def along(self) -> Floats:
-        """Unit vector from a to b."""
-        return np.asarray((self.b - self.a) / max(self.length, 1e-6))
-
-    @cached_property
-    def out(self) -> Floats:
-        """Unit vector to the front."""
-        return np.array([self.along[1], -self.along[0]])
-
-    def rects(self, left: ArrayLike, right: ArrayLike, low: ArrayLike, high: ArrayLike, out: ArrayLike = 0.0) -> Floats:
-        """Rectangles on the wall, n x 4 x 3: top left, top right, bottom right, bottom left as seen from the front."""
-        faces = np.empty((max(map(np.size, (left, right, low, high, out))), 4, 3))
-        x = np.empty(faces.shape[:2])
-        x[:, 0] = x[:, 3] = left
-        x[:, 1] = x[:, 2] = right
-        foot = self.a + np.asarray(out, float)[..., None, None] * self.out
-        faces[..., :2] = foot + x[..., None] * self.along
-        faces[:, 0, 2] = faces[:, 1, 2] = high
-        faces[:, 2, 2] = faces[:, 3, 2] = low
-        return faces
-
-    def spot(self, x: float) -> Floats:
-        """Position so far from a."""
-        return np.asarray(self.a + self.along * x)
+def ahead_of(heading: float) -> Spot:
+    """Unit vector along a heading in degrees, clockwise from the frame's north."""
+    h = np.radians(heading)
+    return float(np.sin(h)), float(np.cos(h))
 
 
-_PLAN = np.array([[1, -1], [1, 1], [-1, 1], [-1, -1]]) / 2  # shares of length and width: front left, front right, ...
-_FACES = np.array([[1, 0], [2, 1], [3, 2], [0, 3]])  # left and right corner of each side as seen from its front
+_PLAN = ((0.5, -0.5), (0.5, 0.5), (-0.5, 0.5), (-0.5, -0.5))  # shares of length and width: front left, front right, ...
+_SIDES = ((1, 0), (2, 1), (3, 2), (0, 3))  # left and right corner of each side as seen from its front
+
+
+def _ring(x: float, y: float, heading: float, length: float, width: float) -> list[Spot]:
+    sin, cos = ahead_of(heading)
+    shares = [(ahead * length, right * width) for ahead, right in _PLAN]
+    return [(x + ahead * sin + right * cos, y + ahead * cos - right * sin) for ahead, right in shares]
 
 
 def plan(x: float, y: float, heading: float, length: float, width: float) -> Floats:
     """A rectangle on the ground whose length runs along its heading: front left, front right, back right, back left."""
-    h = np.radians(heading)
-    sin, cos = np.sin(h), np.cos(h)
-    ahead, right = _PLAN[:, 0] * length, _PLAN[:, 1] * width
-    return np.stack([x + ahead * sin + right * cos, y + ahead * cos - right * sin], axis=1)
+    return np.array(_ring(x, y, heading, length, width))
 
 
-def box(x: float, y: float, heading: float, length: float, width: float, low: float, high: float) -> Floats:
-    """The front, right side, back, left side and top of a block whose length runs along its heading; 5 x 4 x 3."""
-    ring = plan(x, y, heading, length, width)
-    faces = np.empty((5, 4, 3))
-    faces[:4, :, :2] = ring[_FACES[:, [0, 1, 1, 0]]]
-    faces[:4, :, 2] = (high, high, low, low)
-    faces[4, :, :2], faces[4, :, 2] = ring, high
-    return faces
-
-
-def sign_on(
-    wall: Wall,
-    middle: float,
-    low: float,
-    height: float,
-    widest: float,
-    out: float,
-    letters: tuple[Sprite, tuple[float, float, float, float]],
-) -> tuple[Floats, Floats]:
-    """Corners of a sign on a wall, and of its letters; no wider than `widest`."""
-    sprite, (left, top, right, bottom) = letters
-    width = height * sprite.aspect
-    if width > widest:
-        width, height = widest, widest / sprite.aspect
-    start = middle - width / 2
-    whole = wall.rects(start, start + width, low, low + height, out)[0]
-    inner = wall.rects(
-        start + left * width, start + right * width, low + (1 - bottom) * height, low + (1 - top) * height, out
-    )[0]
-    return whole, inner
+def box(x: float, y: float, heading: float, length: float, width: float, low: float, high: float) -> list[Face]:
+    """The front, right side, back, left side and top of a block whose length runs along its heading."""
+    ring = _ring(x, y, heading, length, width)
+    top, foot = [(*spot, high) for spot in ring], [(*spot, low) for spot in ring]
+    sides: list[Face] = [(top[left], top[right], foot[right], foot[left]) for left, right in _SIDES]
+    return [*sides, (top[0], top[1], top[2], top[3])]
 
 
 def shaded(colour: Colour, factor: float) -> tuple[float, float, float]:

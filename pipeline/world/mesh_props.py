@@ -1,11 +1,23 @@
 """Cars, lamps, benches, bus stops and other small things."""
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import ArrayLike
 
-from pipeline.geo.point import Floats
-from pipeline.world.mesh import Board, MeshBuilder, Sign, Thing, Wall, box, shaded, sign_on
-from pipeline.world.sprites import lettering, person, tree
+from pipeline.world.mesh import (
+    Board,
+    Corner,
+    MeshBuilder,
+    Spot,
+    Thing,
+    Wall,
+    ahead_of,
+    box,
+    shaded,
+    wall_between,
+)
+from pipeline.world.sprites import person, tree
 from pipeline.world.things import Colour, Prop, Tree
 
 _WHITE: Colour = (246, 246, 244)
@@ -20,8 +32,8 @@ def add_tree(builder: MeshBuilder, grown: Tree) -> None:
     """A tree or bush."""
     label = "shrub" if grown.species == "bush" else "tree"
     builder.start(Thing(f"tree.{grown.x:.2f}.{grown.y:.2f}", label, None, True, grown.x, grown.y))
-    picture = tree(grown.species, grown.look)
-    builder.boards.append(Board(grown.x, grown.y, grown.width, grown.height, picture, builder.current))
+    draw = partial(tree, grown.species, grown.look)
+    builder.boards.append(Board(grown.x, grown.y, grown.width, grown.height, draw, builder.current))
 
 
 def add_prop(builder: MeshBuilder, prop: Prop) -> None:
@@ -37,9 +49,9 @@ def add_prop(builder: MeshBuilder, prop: Prop) -> None:
     shapes[prop.kind](builder, prop)
 
 
-def _offset(prop: Prop, ahead: float, right: float) -> Floats:
-    h = np.radians(prop.heading)
-    return np.array([prop.x + ahead * np.sin(h) + right * np.cos(h), prop.y + ahead * np.cos(h) - right * np.sin(h)])
+def _offset(prop: Prop, ahead: float, right: float) -> Spot:
+    sin, cos = ahead_of(prop.heading)
+    return prop.x + ahead * sin + right * cos, prop.y + ahead * cos - right * sin
 
 
 def _block(
@@ -64,10 +76,10 @@ def _pole(builder: MeshBuilder, prop: Prop, ahead: float, right: float, height: 
 
 def _side(prop: Prop, ahead: float, right: float, length: float, facing: float) -> Wall:
     """A vertical plane of some length through a point of the prop; its front looks `facing` degrees off the heading."""
-    middle = _offset(prop, ahead, right)
-    h = np.radians(prop.heading + facing)
-    left_to_right = np.array([-np.cos(h), np.sin(h)]) * length / 2
-    return Wall(middle - left_to_right, middle + left_to_right)
+    x, y = _offset(prop, ahead, right)
+    sin, cos = ahead_of(prop.heading + facing)
+    dx, dy = -cos * length / 2, sin * length / 2
+    return wall_between((x - dx, y - dy), (x + dx, y + dy))
 
 
 def _write(
@@ -83,31 +95,33 @@ def _write(
     out: float = 0.03,
 ) -> None:
     assert prop.text is not None
-    picture = lettering(prop.text, letters, board)
-    whole, inner = sign_on(wall, wall.length / 2, low, height, wall.length, out, (picture.sprite, picture.box))
-    builder.signs.append(Sign(whole, (letters, board), inner, prop.text, lasting, (prop.x, prop.y), builder.current))
+    spot = (prop.x, prop.y)
+    builder.write(
+        prop.text, (letters, board), wall, wall.length / 2, low, height, wall.length, out, spot, lasting=lasting
+    )
 
 
 def _wheels(builder: MeshBuilder, prop: Prop, spots: tuple[float, float], half_width: float, radius: float) -> None:
+    r = radius
     for side in (-1, 1):
         for at in spots:
             wall = _side(prop, at, side * half_width, 2 * radius, 90.0 * side)
-            r = radius
-            for inset in (0.0, 0.29 * r):
-                face = wall.rects(inset, 2 * r - inset, 0.29 * r - inset, 2 * r - 0.29 * r + inset, 0.01)
-                builder.add(face, _TYRE, (prop.x, prop.y))
-            builder.add(
-                wall.rects(r * 0.65, r * 1.35, r * 0.65, r * 1.35, 0.02), (150, 152, 156), (prop.x, prop.y), fine=True
-            )
+            tyre = [
+                wall.rect(inset, 2 * r - inset, 0.29 * r - inset, 2 * r - 0.29 * r + inset, 0.01)
+                for inset in (0.0, 0.29 * r)
+            ]
+            builder.add(tyre, _TYRE, (prop.x, prop.y))
+            hub = wall.rect(r * 0.65, r * 1.35, r * 0.65, r * 1.35, 0.02)
+            builder.add([hub], (150, 152, 156), (prop.x, prop.y), fine=True)
 
 
 def _lights(builder: MeshBuilder, prop: Prop, length: float, width: float, height: float) -> None:
     for ahead, facing, colour in ((length / 2, 0.0, (236, 232, 210)), (-length / 2, 180.0, (176, 28, 26))):
         wall = _side(prop, ahead, 0.0, width, facing)
         for x in (0.1, width - 0.45):
-            builder.add(wall.rects(x, x + 0.35, height, height + 0.16, 0.01), colour, (prop.x, prop.y), fine=True)
-        plate = wall.rects(width / 2 - 0.26, width / 2 + 0.26, height - 0.25, height - 0.12, 0.01)
-        builder.add(plate, (228, 228, 222), (prop.x, prop.y), fine=True)
+            builder.add([wall.rect(x, x + 0.35, height, height + 0.16, 0.01)], colour, (prop.x, prop.y), fine=True)
+        plate = wall.rect(width / 2 - 0.26, width / 2 + 0.26, height - 0.25, height - 0.12, 0.01)
+        builder.add([plate], (228, 228, 222), (prop.x, prop.y), fine=True)
 
 
 def _car(builder: MeshBuilder, prop: Prop) -> None:
@@ -115,20 +129,16 @@ def _car(builder: MeshBuilder, prop: Prop) -> None:
     _wheels(builder, prop, (-1.3, 1.35), 0.88, 0.32)
     _lights(builder, prop, 4.3, 1.76, 0.62)
     x, y = _offset(prop, -0.2, 0.0)
-    glass = box(x, y, prop.heading, 2.6, 1.62, 0.92, 1.46)
-    glass[:, :2] = _lean(glass[:, :2], prop, -0.2)
-    roof = glass[4]
-    roof[:] = [glass[0][1], glass[0][0], glass[2][1], glass[2][0]]
-    builder.add(glass[:4], _GLASS, (prop.x, prop.y))
-    builder.add(glass[4:], shaded(prop.colour, 1.08), (prop.x, prop.y))
 
+    def lean(corner: Corner) -> Corner:
+        """Draws an upper corner of the windows in."""
+        return x + (corner[0] - x) * 0.74, y + (corner[1] - y) * 0.74, corner[2]
 
-def _lean(top: Floats, prop: Prop, ahead: float) -> Floats:
-    """Draws the upper corners of a car's windows in."""
-    middle = _offset(prop, ahead, 0.0)
-    leaned = top.copy()
-    leaned[..., :2] = middle + (top[..., :2] - middle) * 0.74
-    return leaned
+    sides = box(x, y, prop.heading, 2.6, 1.62, 0.92, 1.46)[:4]
+    glass = [(lean(a), lean(b), c, d) for a, b, c, d in sides]
+    builder.add(glass, _GLASS, (prop.x, prop.y))
+    roof = (glass[0][1], glass[0][0], glass[2][1], glass[2][0])
+    builder.add([roof], shaded(prop.colour, 1.08), (prop.x, prop.y))
 
 
 def _van(builder: MeshBuilder, prop: Prop) -> None:
@@ -136,10 +146,10 @@ def _van(builder: MeshBuilder, prop: Prop) -> None:
     _wheels(builder, prop, (-1.6, 1.6), 0.98, 0.36)
     _lights(builder, prop, 5.2, 1.95, 0.75)
     wall = _side(prop, 2.6, 0.0, 1.7, 0.0)
-    builder.add(wall.rects(0.0, 1.7, 1.25, 2.05, 0.01), _GLASS, (prop.x, prop.y))
+    builder.add([wall.rect(0.0, 1.7, 1.25, 2.05, 0.01)], _GLASS, (prop.x, prop.y))
     for side in (-1, 1):
         window = _side(prop, 1.75, side * 0.98, 1.0, 90.0 * side)
-        builder.add(window.rects(0.0, 1.0, 1.3, 1.95, 0.01), _GLASS, (prop.x, prop.y))
+        builder.add([window.rect(0.0, 1.0, 1.3, 1.95, 0.01)], _GLASS, (prop.x, prop.y))
     if prop.text:
         ink = (24, 28, 36) if sum(prop.colour) > 330 else _WHITE
         for side in (-1, 1):
@@ -161,16 +171,17 @@ def _bus(builder: MeshBuilder, prop: Prop) -> None:
     _lights(builder, prop, 11.0, 2.5, 0.8)
     for side in (-1, 1):
         wall = _side(prop, 0.0, side * 1.25, 10.4, 90.0 * side)
-        left = np.arange(7) * 1.49
+        left = np.arange(7.0) * 1.49
         builder.add(wall.rects(left, left + 1.38, 1.35, 2.55, 0.01), _GLASS, (prop.x, prop.y))
     for ahead, facing in ((5.5, 0.0), (-5.5, 180.0)):
         wall = _side(prop, ahead, 0.0, 2.3, facing)
-        builder.add(wall.rects(0.0, 2.3, 1.2, 2.6, 0.01), _GLASS, (prop.x, prop.y))
+        builder.add([wall.rect(0.0, 2.3, 1.2, 2.6, 0.01)], _GLASS, (prop.x, prop.y))
 
 
 def _person(builder: MeshBuilder, prop: Prop) -> None:
     look = int(abs(prop.x * 7 + prop.y * 13)) % 8
-    builder.boards.append(Board(prop.x, prop.y, 0.7, 1.6 + 0.03 * look, person(prop.colour, look), builder.current))
+    draw = partial(person, prop.colour, look)
+    builder.boards.append(Board(prop.x, prop.y, 0.7, 1.6 + 0.03 * look, draw, builder.current))
 
 
 def _lamp(builder: MeshBuilder, prop: Prop) -> None:
@@ -188,7 +199,7 @@ def _bench(builder: MeshBuilder, prop: Prop) -> None:
 
 def _bus_stop(builder: MeshBuilder, prop: Prop) -> None:
     back = _side(prop, -0.6, 0.0, 3.6, 0.0)
-    builder.add(back.rects(0.0, 3.6, 0.1, 2.3), (150, 172, 180), (prop.x, prop.y), both=True)
+    builder.add([back.rect(0.0, 3.6, 0.1, 2.3)], (150, 172, 180), (prop.x, prop.y), both=True)
     for side in (-1.78, 1.78):
         _block(builder, prop, -0.6, side, 0.08, 0.08, 0.0, 2.4, _METAL)
         _block(builder, prop, 0.6, side, 0.08, 0.08, 0.0, 2.4, _METAL)
@@ -202,7 +213,7 @@ def _traffic_light(builder: MeshBuilder, prop: Prop) -> None:
     _block(builder, prop, 0.0, 0.0, 0.28, 0.34, 2.4, 3.4, (30, 32, 32))
     wall = _side(prop, 0.14, 0.0, 0.34, 0.0)
     for z, colour in ((3.12, (210, 40, 36)), (2.8, (92, 74, 30)), (2.48, (24, 72, 44))):
-        builder.add(wall.rects(0.07, 0.27, z, z + 0.2, 0.01), colour, (prop.x, prop.y))
+        builder.add([wall.rect(0.07, 0.27, z, z + 0.2, 0.01)], colour, (prop.x, prop.y))
 
 
 def _name_plate(builder: MeshBuilder, prop: Prop) -> None:
@@ -219,7 +230,7 @@ def _hedge(builder: MeshBuilder, prop: Prop) -> None:
 def _fence(builder: MeshBuilder, prop: Prop) -> None:
     wall = _side(prop, 0.0, 0.0, prop.length, 0.0)
     for z in (0.25, 0.75):
-        builder.add(wall.rects(0.0, prop.length, z, z + 0.1), shaded(prop.colour, 0.85), (prop.x, prop.y), both=True)
+        builder.add([wall.rect(0.0, prop.length, z, z + 0.1)], shaded(prop.colour, 0.85), (prop.x, prop.y), both=True)
     left = np.arange(0.0, prop.length, 0.22)
     builder.add(wall.rects(left, left + 0.12, 0.05, 1.0), prop.colour, (prop.x, prop.y), both=True)
 
@@ -232,7 +243,8 @@ def _parapet(builder: MeshBuilder, prop: Prop) -> None:
 def _statue(builder: MeshBuilder, prop: Prop) -> None:
     _block(builder, prop, 0.0, 0.0, 1.8, 1.8, 0.0, 0.5, (150, 146, 138))
     _block(builder, prop, 0.0, 0.0, 1.1, 1.1, 0.5, 2.0, (166, 162, 152))
-    builder.boards.append(Board(prop.x, prop.y, 1.1, 2.8, person((70, 84, 72), 3), builder.current, 2.0))
+    draw = partial(person, (70, 84, 72), 3)
+    builder.boards.append(Board(prop.x, prop.y, 1.1, 2.8, draw, builder.current, 2.0))
 
 
 def _fountain(builder: MeshBuilder, prop: Prop) -> None:
@@ -258,5 +270,5 @@ def _kiosk(builder: MeshBuilder, prop: Prop) -> None:
     for facing in (0.0, 90.0, 180.0, 270.0):
         h = np.radians(facing)
         wall = _side(prop, 1.5 * float(np.cos(h)), 1.5 * float(np.sin(h)), 2.4, facing)
-        builder.add(wall.rects(0.3, 2.1, 1.0, 2.1, 0.02), _GLASS, (prop.x, prop.y))
+        builder.add([wall.rect(0.3, 2.1, 1.0, 2.1, 0.02)], _GLASS, (prop.x, prop.y))
     _block(builder, prop, 0.0, 0.0, 4.0, 4.0, 2.6, 2.85, shaded(prop.colour, 0.6))

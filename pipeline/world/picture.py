@@ -152,11 +152,14 @@ def _panorama_maps() -> list[tuple[slice, slice, NDArray[np.float32], NDArray[np
     lon = ((np.arange(width) + 0.5) / width - 0.5) * 2 * np.pi
     lat = (0.5 - (np.arange(height) + 0.5) / height) * np.pi
     focal = _FACE_PX / 2 / np.tan(np.radians(_FACE_HALF_DEG))
-    lon, lat = np.meshgrid(lon, lat)
-    ray = np.stack([np.sin(lon) * np.cos(lat), np.cos(lon) * np.cos(lat), np.sin(lat)], axis=-1)
-    best = np.argmax(
-        np.stack([ray[..., 1], ray[..., 0], -ray[..., 1], -ray[..., 0], ray[..., 2], -ray[..., 2]]), axis=0
-    )
+    flat = np.cos(lat)[:, None]
+    ray = np.empty((height, width, 3))
+    ray[..., 0], ray[..., 1], ray[..., 2] = np.sin(lon) * flat, np.cos(lon) * flat, np.sin(lat)[:, None]
+    best, most = np.zeros((height, width), np.uint8), ray[..., 1].copy()
+    for face, (axis, sign) in enumerate(((0, 1), (1, -1), (0, -1), (2, 1), (2, -1)), start=1):
+        share = ray[..., axis] * sign
+        best[share > most] = face
+        np.maximum(most, share, out=most)
     found = []
     for face, (heading, pitch) in enumerate(FACES):
         mine = best == face

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -33,10 +34,11 @@ class Place:
         return self.family, self.i, self.j, self.k
 
 
-def places_on(town: Town, line: Stretch) -> list[Place]:
+@lru_cache(maxsize=512)
+def places_on(town: Town, line: Stretch) -> tuple[Place, ...]:
     """Every 20 m along a road, in the lane that the car drives in; none within a roundabout."""
     if line.kind not in ROADS:
-        return []
+        return ()
     clear = []
     for start in (True, False):
         island = junction(town, *end_of(line, start=start)).kind == "roundabout"
@@ -55,7 +57,7 @@ def places_on(town: Town, line: Stretch) -> list[Place]:
         if k in (first, last):  # turning at the junction
             heading += (u[2] - 0.5) * 50.0
         found.append(Place(line.family, line.i, line.j, k, float(x), float(y), float(heading % 360.0)))
-    return found
+    return tuple(found)
 
 
 def place_at(town: Town, family: int, i: int, j: int, k: int) -> Place | None:

@@ -87,8 +87,10 @@ class Plot:
         shape = shapely.Polygon(footprint)
         if not shape.is_valid or not self._land.contains(shape):
             return False
-        others = [shapely.Polygon(other.footprint) for other in self.buildings]
-        return not others or float(np.max(shapely.area(shapely.intersection(others, shape)))) < 0.5
+        if not self.buildings:
+            return True
+        others = shapely.polygons([other.footprint for other in self.buildings])
+        return float(np.max(shapely.area(shapely.intersection(others, shape)))) < 0.5
 
     def build_along(
         self, kind: str, widths: tuple[float, float], setback: tuple[float, float], gap: float, depth: float

@@ -16,7 +16,7 @@ from pipeline.geo.point import Floats
 from pipeline.world.blocks import block
 from pipeline.world.furniture import furniture
 from pipeline.world.light import Light
-from pipeline.world.mesh import Board, Mesh, MeshBuilder, Sign, Thing
+from pipeline.world.mesh import Mesh, MeshBuilder, Sign, Thing
 from pipeline.world.mesh_buildings import add_building
 from pipeline.world.mesh_props import add_prop, add_tree
 from pipeline.world.sprites import Sprite, stamp, stamp_label
@@ -157,14 +157,21 @@ def look(town: Town, eye: Eye, extra: Mesh) -> Scene:
     )
 
 
+@lru_cache(maxsize=1024)
+def _middle(town: Town, i: int, j: int) -> tuple[float, float]:
+    """Middle of a cell's four corners."""
+    x, y = np.mean([node(town, i + a, j + b) for a in (0, 1) for b in (0, 1)], axis=0).tolist()
+    return x, y
+
+
 def cells_in_view(town: Town, eye: Eye, reach_m: float = RANGE_M) -> list[tuple[int, int]]:
     """Grid cells of which something may stand in the picture."""
     half = np.arctan(eye.width / 2 / eye.focal)
     h = np.radians(eye.heading)
     found = []
     for i, j in cells_near(town, eye.x, eye.y, reach_m):
-        centre = np.mean([node(town, i + a, j + b) for a in (0, 1) for b in (0, 1)], axis=0)
-        dx, dy = centre[0] - eye.x, centre[1] - eye.y
+        x, y = _middle(town, i, j)
+        dx, dy = x - eye.x, y - eye.y
         distance = float(np.hypot(dx, dy))
         off = abs((np.arctan2(dx, dy) - h + np.pi) % (2 * np.pi) - np.pi)
         if distance < 110 or (off - half < np.arcsin(min(1.0, 95 / distance)) and distance < reach_m + 80):
@@ -216,22 +223,26 @@ def _signs(eye: Eye, mesh: Mesh, start: int) -> list[Flat]:
 
 
 def _boards(eye: Eye, mesh: Mesh, start: int) -> list[Flat]:
-    if not mesh.boards:
+    x, y, width, base, top = mesh.board_frames.T
+    east, north = x - eye.x, y - eye.y
+    distances = np.hypot(east, north)
+    near = np.flatnonzero((distances < RANGE_M) & (distances > 0.8))
+    if not len(near):
         return []
-    spots = np.array([(board.x, board.y) for board in mesh.boards]) - (eye.x, eye.y)
-    distances = np.hypot(spots[:, 0], spots[:, 1])
+    x, y, width, base, top, distance = (values[near] for values in (x, y, width, base, top, distances))
+    across, ahead = north[near] / distance * width / 2, -east[near] / distance * width / 2
+    corners = np.empty((len(near), 4, 3))
+    corners[:, (0, 3), 0], corners[:, (0, 3), 1] = (x - across)[:, None], (y - ahead)[:, None]
+    corners[:, (1, 2), 0], corners[:, (1, 2), 1] = (x + across)[:, None], (y + ahead)[:, None]
+    corners[:, :2, 2], corners[:, 2:, 2] = top[:, None], base[:, None]
+    space = eye.camera_space(corners)
+    whole = space[..., 2].min(axis=1) > _NEAR_M
+    near, distance, pixels = near[whole], distance[whole], eye.pixels(space[whole])
+    low, high = pixels.min(axis=1), pixels.max(axis=1)
     found = []
-    for n in np.flatnonzero((distances < RANGE_M) & (distances > 0.8)):
-        board: Board = mesh.boards[n]
-        across = np.array([spots[n, 1], -spots[n, 0]]) / distances[n] * board.width / 2
-        left, right = (board.x - across[0], board.y - across[1]), (board.x + across[0], board.y + across[1])
-        low, high = board.base, board.base + board.height
-        space = eye.camera_space(np.array([[*left, high], [*right, high], [*right, low], [*left, low]]))
-        if space[:, 2].min() <= _NEAR_M:
-            continue
-        corners = eye.pixels(space)
-        if not _outside(eye, corners):
-            found.append(Flat(board.sprite, corners, board.thing + start, float(distances[n]), None, None))
+    for n in np.flatnonzero((high >= 0).all(axis=1) & (low <= (eye.width, eye.height)).all(axis=1)).tolist():
+        board = mesh.boards[near[n]]
+        found.append(Flat(board.draw(), pixels[n], board.thing + start, float(distance[n]), None, None))
     return found
 
 

@@ -1,5 +1,6 @@
 """Small pictures with transparency: lettering for signs, trees, people. Premultiplied RGBA, drawn once and kept."""
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -27,6 +28,7 @@ _NEEDLES: tuple[Colour, ...] = ((44, 74, 50), (52, 84, 62), (60, 84, 54))
 _BLOSSOM: Colour = (206, 156, 168)
 LETTER_PX = 60
 """Height of the capital letters on a sign's picture is about 0.7 of this."""
+_PAD = 22  # pixels around them
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,25 +80,38 @@ def lettering(text: str, letters: Colour, board: Colour) -> Lettering:
     return _letterings.get((text, letters, board), lambda: _drawn_lettering(text, letters, board))
 
 
+def lettering_aspect(text: str) -> float:
+    """Width over height of the picture of a text, which for this need not be drawn."""
+    height, width = _board_shape(text)
+    return width / height
+
+
+def _weight(text: str) -> int:
+    return 500 + 100 * (len(text) % 3)
+
+
+def _board_shape(text: str) -> tuple[int, int]:
+    return LETTER_PX + 2 * _PAD - 8, line_width(text, LETTER_PX, _weight(text)) + 2 * _PAD
+
+
 def _drawn_lettering(text: str, letters: Colour, board: Colour) -> Lettering:
-    pad, weight = 22, 500 + 100 * (len(text) % 3)
-    shape = (LETTER_PX + 2 * pad - 8, line_width(text, LETTER_PX, weight) + 2 * pad)
-    letter_mask = ink(text, shape, (pad, pad + LETTER_PX - 14), LETTER_PX, weight)
+    height, width = shape = _board_shape(text)
+    letter_mask = ink(text, shape, (_PAD, _PAD + LETTER_PX - 14), LETTER_PX, _weight(text))
     rows, columns = np.flatnonzero(letter_mask.any(axis=1)), np.flatnonzero(letter_mask.any(axis=0))
-    share = (letter_mask / 255.0)[..., None]
-    picture = np.rint(np.array(board) * (1 - share) + np.array(letters) * share).astype(np.uint8)
+    share = (np.arange(256) / 255.0)[:, None]
+    mixed = np.rint(np.array([*board, 255]) * (1 - share) + np.array([*letters, 255]) * share).astype(np.uint8)
+    picture = np.take(mixed, letter_mask, axis=0)
     edge = tuple(int(0.8 * c) for c in board)
-    cv2.rectangle(picture, (0, 0), (picture.shape[1] - 1, picture.shape[0] - 1), edge, 3)
-    opaque = np.full((*shape, 1), 255, np.uint8)
-    height, width = shape
+    cv2.rectangle(picture, (0, 0), (width - 1, height - 1), (*edge, 255), 3)
     left, right = float(columns[0] / width), float((columns[-1] + 1) / width)
     top, bottom = float(rows[0] / height), float((rows[-1] + 1) / height)
-    return Lettering(_sprite(np.concatenate([picture, opaque], axis=2)), (left, top, right, bottom))
+    return Lettering(_sprite(picture), (left, top, right, bottom))
 
 
 def _stain(picture: Rgba, centres: Floats, radii: Floats, colours: Floats) -> None:
-    for (x, y), radius, colour in zip(centres.tolist(), radii.tolist(), colours.tolist(), strict=True):
-        cv2.circle(picture, (int(x * 16), int(y * 16)), int(radius * 16), (*colour, 255), -1, cv2.LINE_8, 4)
+    spots, sizes = (centres * 16).astype(int).tolist(), (radii * 16).astype(int).tolist()
+    for spot, size, colour in zip(spots, sizes, colours.tolist(), strict=True):
+        cv2.circle(picture, spot, size, (*colour, 255), -1, cv2.LINE_8, 4)
 
 
 def _tint(species: Species, g: np.random.Generator) -> Floats:
@@ -221,16 +236,16 @@ def stamp_label(labels: NDArray[np.int32], sprite: Sprite, corners: Floats, labe
 
 def _fit(shape: tuple[int, ...], sprite: Sprite, corners: Floats) -> tuple[tuple[int, int, int, int], Rgba] | None:
     """The sprite bent to its corners, and where in the image that lies; None outside of it or below a pixel."""
-    low = np.floor(corners.min(axis=0)).astype(int)
-    high = np.ceil(corners.max(axis=0)).astype(int)
-    left, top = max(int(low[0]), 0), max(int(low[1]), 0)
-    right, bottom = min(int(high[0]), shape[1]), min(int(high[1]), shape[0])
+    points = corners.tolist()
+    across, down = zip(*points, strict=True)
+    left, top = max(math.floor(min(across)), 0), max(math.floor(min(down)), 0)
+    right, bottom = min(math.ceil(max(across)), shape[1]), min(math.ceil(max(down)), shape[0])
     if right - left < 1 or bottom - top < 1:
         return None
-    picture = sprite.at(float(np.hypot(*(corners[3] - corners[0]))))
-    height, width = picture.shape[:2]
-    source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32) - 0.5
-    target = (corners - (left, top) - 0.5).astype(np.float32)
+    picture = sprite.at(float(np.hypot(points[3][0] - points[0][0], points[3][1] - points[0][1])))
+    x, y = picture.shape[1] - 0.5, picture.shape[0] - 0.5
+    source = np.array([(-0.5, -0.5), (x, -0.5), (x, y), (-0.5, y)], np.float32)
+    target = np.array([(u - left - 0.5, v - top - 0.5) for u, v in points], np.float32)
     matrix = cv2.getPerspectiveTransform(source, target)
     warped = cv2.warpPerspective(picture, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
     return (left, top, right, bottom), np.asarray(warped, np.uint8)

@@ -73,37 +73,42 @@ class Stretch:
         """Distance along the middle line of each of its points."""
         return np.concatenate([[0.0], np.cumsum(np.hypot(*np.diff(self.line, axis=0).T))])
 
-    @property
+    @cached_property
     def length(self) -> float:
         """Length of the middle line."""
         return float(self.stations[-1])
 
     def at(self, along: Floats | float, aside: Floats | float = 0.0) -> Floats:
         """Positions so far along the middle line and so far to its right; ... x 2."""
-        along = np.clip(np.asarray(along, float), 0.0, self.length)
-        direction = self.direction(along)
-        right = np.stack([direction[..., 1], -direction[..., 0]], axis=-1)
-        middle = np.stack([np.interp(along, self.stations, self.line[:, k]) for k in (0, 1)], axis=-1)
-        return np.asarray(middle + right * np.asarray(aside)[..., None])
+        along = np.minimum(np.maximum(along, 0.0), self.length)
+        (line_x, line_y), (dx, dy) = self._columns[:2], self._direction(along)
+        found = np.empty((*np.broadcast(along, aside).shape, 2))
+        found[..., 0] = np.interp(along, self.stations, line_x) + dy * aside
+        found[..., 1] = np.interp(along, self.stations, line_y) - dx * aside
+        return found
 
     def direction(self, along: Floats | float) -> Floats:
         """Unit vectors along the middle line; ... x 2."""
-        x, y = (np.interp(along, self.stations, self._tangents[:, k]) for k in (0, 1))
+        found = np.empty((*np.shape(along), 2))
+        found[..., 0], found[..., 1] = self._direction(along)
+        return found
+
+    def _direction(self, along: Floats | float) -> tuple[Floats, Floats]:
+        x, y = (np.interp(along, self.stations, column) for column in self._columns[2:])
         norm = np.hypot(x, y)
-        return np.stack([x / norm, y / norm], axis=-1)
+        return x / norm, y / norm
 
     @cached_property
-    def _tangents(self) -> Floats:
-        return np.gradient(self.line, self.stations, axis=0)
+    def _columns(self) -> Floats:
+        """East and north of the middle line's points, then of its tangents there; 4 x n."""
+        return np.concatenate([self.line.T, np.gradient(self.line, self.stations, axis=0).T])
 
     def ribbon(self, left: float, right: float, start: float = 0.0, end: float | None = None) -> Floats:
         """Polygon between two offsets from the middle line (positive to the right), between two distances along it."""
         end = self.length if end is None else end
         inner = self.stations[(self.stations > start + 0.1) & (self.stations < end - 0.1)]
         along = np.concatenate([[start], inner, [end]])
-        return np.concatenate(
-            [self.at(along, np.full(len(along), left)), self.at(along, np.full(len(along), right))[::-1]]
-        )
+        return self.at(np.concatenate([along, along[::-1]]), np.repeat([left, right], len(along)))
 
 
 @lru_cache(maxsize=4096)

@@ -51,13 +51,12 @@ def truth(town: Town, eye: Eye, extra: Mesh, road_lanes: int, detail: float, nor
     ]
     objects: list[tuple[int, dict[str, Any]]] = []
     size = eye.width * eye.height
-    outlines = _outlines(scene)
-    for number in range(1, first + len(scene.things)):
+    for number in (np.flatnonzero(counts[flats + 1 :] >= size * _THING_AREA) + 1).tolist():
         count = int(counts[flats + number])
         thing = scene.things[number - first] if number >= first else None
-        if count < size * (_THING_AREA if thing or ":" in names[number] else _STRETCH_AREA):
+        if not thing and ":" not in names[number] and count < size * _STRETCH_AREA:
             continue
-        if thing and count < VISIBLE_SHARE * _area(eye, outlines[number - first]):
+        if thing and count < VISIBLE_SHARE * _area(eye, _outline(scene, number - first)):
             continue
         polygon, centre = _polygon(numbers == number)
         if polygon is None:
@@ -115,15 +114,10 @@ def _text(eye: Eye, flat: Flat, count: int, detail: float) -> dict[str, Any] | N
     }
 
 
-def _outlines(scene: Scene) -> list[list[Floats]]:
-    """Pixels of the corners of each thing's faces and boards, and how much of a board is opaque."""
-    found: list[list[Floats]] = [[] for _ in scene.things]
-    for face, owner in zip(scene.faces, scene.face_things.tolist(), strict=True):
-        found[owner].append(face / 16.0 + 0.5)
-    for flat in scene.flats:
-        if flat.sign is None:
-            found[flat.thing].append(flat.corners)
-    return found
+def _outline(scene: Scene, thing: int) -> list[Floats]:
+    """Pixels of the corners of a thing's faces and boards."""
+    faces: list[Floats] = [scene.faces[n] / 16.0 + 0.5 for n in np.flatnonzero(scene.face_things == thing).tolist()]
+    return faces + [flat.corners for flat in scene.flats if flat.sign is None and flat.thing == thing]
 
 
 def _area(eye: Eye, parts: list[Floats]) -> float:
@@ -139,14 +133,14 @@ def _area(eye: Eye, parts: list[Floats]) -> float:
 
 def _polygon(mask: NDArray[np.bool_]) -> tuple[list[float] | None, Floats]:
     """Outline of a mask's largest piece, and its middle."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    contours, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     largest = max(contours, key=cv2.contourArea)
     outline = cv2.approxPolyDP(largest, 1.2, closed=True)[:, 0] + 0.5
     if len(outline) < 3:
         return None, np.zeros(2)
     moments = cv2.moments(largest)
     centre = np.array([moments["m10"], moments["m01"]]) / max(moments["m00"], 1e-6) + 0.5
-    return [round(float(v), 1) for v in outline.ravel()], centre
+    return [round(v, 1) for v in outline.ravel().tolist()], centre
 
 
 def _where(eye: Eye, pixel: Floats, north_deg: float) -> tuple[float, float | None]:

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-import pipeline.sources.world as package
+import pipeline.sources.world
+import pipeline.world.scene
 from pipeline.config.imagery import QualityGates
 from pipeline.config.region import Region
 from pipeline.config.sources import WorldAerial, WorldMap, WorldStreet
@@ -43,10 +44,12 @@ def decoded(data: bytes) -> Pixels:
 
 def forget_everything() -> None:
     """Empties all caches of the world, as a new process would have them."""
-    for module in pkgutil.iter_modules(package.__path__):
-        for value in vars(importlib.import_module(f"{package.__name__}.{module.name}")).values():
-            if hasattr(value, "cache_clear"):
-                value.cache_clear()
+    for package in (pipeline.sources.world, pipeline.world):
+        for module in pkgutil.iter_modules(package.__path__):
+            for value in vars(importlib.import_module(f"{package.__name__}.{module.name}")).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
+    assert pipeline.world.scene._cell_mesh.cache_info().currsize == 0
 
 
 def test_photos_have_the_size_and_the_sharpness_of_photos() -> None:
