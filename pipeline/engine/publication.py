@@ -96,7 +96,7 @@ def _publish(
 ) -> Publication:
     """Publish all finished units, unless the dataset is up to date or every site of theirs failed."""
     check_stop()
-    tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
+    tasks = [task for task in ready.survey(listing) if task.finished]
     listed = takedown_of(ready.build)
     fingerprint = publish_fingerprint(ready.build, tasks, listed, ready.decisions)
     standing = revisions.look(ready.out)

@@ -1,12 +1,13 @@
 """The state of a workspace, read from the listing."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 
 from pipeline.captioning.dialogue import replies
+from pipeline.config.build import Build
 from pipeline.engine.counts import Counts
 from pipeline.engine.definition import Definition, definition
 from pipeline.engine.drawing import Note, drop_notes, read_note
@@ -128,6 +129,12 @@ def _by_region(tasks: Sequence[UnitTask], counts: dict[LayerFile, Counts]) -> li
             summed = sum((counts[file] for file in files if file in counts), Counts(0, {}))
             states.append(StageState(region, stage.name, len(units), sum(f in counts for f in files), summed))
     return states
+
+
+def left_out(files: Iterable[LayerFile], build: Build) -> dict[str, int]:
+    """The number of files by region, of regions that the build no longer has."""
+    regions = {region.name for region in build.regions}
+    return dict(sorted(Counter(file.region for file in files if file.region not in regions).items()))
 
 
 def garbage(store: Store) -> list[tuple[LayerFile, int]]:

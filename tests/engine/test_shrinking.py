@@ -47,6 +47,7 @@ def test_stages_left_out_do_not_empty_a_dataset(
     before = tree(tmp_path / "dataset")
     outcome = run_build(small_build(imagery__max_views=1), stages=("imagery", "publish"))
     assert outcome.shrinkage is not None
+    assert outcome.unfinished > 0
     assert outcome.wanting
     assert outcome.shrinkage.total[1] == 0
     assert tree(tmp_path / "dataset") == before
