@@ -42,8 +42,17 @@ class Definition:
     """Whether the workspace was copied or moved since: whose the recorded dataset is cannot be told then."""
 
 
-def claim(store: Store, build: Build, bases: dict[str, dict[str, str]], part: Part | None = None) -> str:
+def claim(
+    store: Store,
+    build: Build,
+    bases: dict[str, dict[str, str]],
+    part: Part | None = None,
+    *,
+    publishes: bool = True,
+) -> str:
     """Record the build that is about to run; returns the workspace's id, which goes with it wherever it is moved.
+
+    A workspace that was copied or moved is known as such until a run publishes from it, or names another dataset.
 
     Raises:
         ConfigError: the workspace belongs to another build; or other parts run with another build file.
@@ -56,6 +65,8 @@ def claim(store: Store, build: Build, bases: dict[str, dict[str, str]], part: Pa
         _same_for_all_parts(owner, build, bases)
     ident = str(owner["id"]) if owner is not None and "id" in owner else uuid.uuid4().hex[:16]
     settings = build.model_dump(mode="json")
+    if not publishes and owner is not None and _is_of_record(build.dataset, owner):
+        settings["workspace"] = owner["build"]["workspace"]
     content = {"format": _name(FORMAT), "id": ident, "name": build.name, "build": settings, "bases": bases}
     if owner is not None and (originals := _originals(store, owner)):
         content[_COPY_OF] = [workspace for workspace, _ in originals]
@@ -63,7 +74,7 @@ def claim(store: Store, build: Build, bases: dict[str, dict[str, str]], part: Pa
     if owner is None:
         if store.create(PATH, data):
             return str((_read(store) or content)["id"])
-        return claim(store, build, bases, part)  # another process was first
+        return claim(store, build, bases, part, publishes=publishes)  # another process was first
     if owner != content:
         store.write(PATH, data)
     return ident
@@ -115,6 +126,11 @@ def definition(store: Store) -> Definition:
 
 def _place(url: str) -> str:
     return url.rstrip("/") if "://" in url else str(Path(url).resolve())
+
+
+def _is_of_record(dataset: str, owner: dict[str, Any]) -> bool:
+    recorded = owner["build"].get("dataset") if isinstance(owner["build"], dict) else None
+    return isinstance(recorded, str) and "workspace" in owner["build"] and _place(recorded) == _place(dataset)
 
 
 def _originals(store: Store, owner: dict[str, Any]) -> list[tuple[str, str]]:

@@ -66,7 +66,7 @@ def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | 
         if not publishing.take_over:
             check_copy(store, build.dataset)
         check_place(out, build, workspace_id(store), publishing)
-    ident = claim(store, build, bases, part)
+    ident = claim(store, build, bases, part, publishes=publishing is not None)
     store.sweep()
     listing = list_layers(store, "sites")
     sites: list[LayerFile] = []

@@ -11,6 +11,7 @@ from pipeline.engine.build import Outcome
 from pipeline.engine.counts import Counts, ViewCounts
 from pipeline.engine.details import Details, commonest
 from pipeline.engine.layers import COUNTS, commit, read_counts
+from pipeline.engine.outcome import Busy
 from pipeline.stages import STAGES
 from pipeline.storage import open_store
 from schemas.reasons import Reason
@@ -73,7 +74,7 @@ def test_the_closing_words_quote_the_server(capsys: pytest.CaptureFixture[str], 
         build, Outcome(3, counts, dict.fromkeys(names, 1) | {"publish": 0}, None, Limits(allowed_failed_share=1.0))
     )
     said = capsys.readouterr().out
-    assert "refused a picture or the request" in said
+    assert "refused a picture or the request (does not pass by itself; a retry asks a model anew)" in said
     assert "2 of 3: HTTP 400: [red] no" in said
 
 
@@ -93,3 +94,5 @@ def test_the_closing_words_say_what_is_left_to_do_and_which_missing_views_may_co
     assert "at every attempt (may pass: retry)" in said
     print_outcome(small_build(), Outcome(4, counts, none, None, Limits()))
     assert "tables made: none, all were up to date" in capsys.readouterr().out
+    print_outcome(small_build(), Outcome(4, counts, none, None, Limits(), busy=Busy(2.0, {"imagery": 1.0})))
+    assert "tables made: none, what was tried again came out the same" in capsys.readouterr().out

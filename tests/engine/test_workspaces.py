@@ -122,6 +122,7 @@ def test_a_copied_workspace_is_retried_where_it_is_and_published_where_one_says(
     assert again.returncode == 0, again.stderr
     assert "nothing is published without --dataset" in again.stdout
     assert len(list((tmp_path / "second" / "captions").rglob("*.parquet"))) > 0
+    assert "nothing is published without --dataset" in run_here("retry", tmp_path / "second", environment={}).stdout
     placed = run_here("retry", tmp_path / "second", "--dataset", tmp_path / "out", environment={})
     assert placed.returncode == 0, placed.stderr
     assert listed(tmp_path / "out") == listed(tmp_path / "first" / "dataset")

@@ -97,7 +97,8 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     console = table_console()
     made = ", ".join(f"{n} {stage}" for stage, n in outcome.made.items() if n and stage != PUBLISH)
     none = "none" if outcome.unfinished else "none, all were up to date"
-    console.print(f"tables made: {made or none}", soft_wrap=True)
+    again = "none, what was tried again came out the same"
+    console.print(f"tables made: {made or (again if outcome.busy is not None else none)}", soft_wrap=True)
     for stage, counts in outcome.counts.items():
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
         console.print(
@@ -181,4 +182,6 @@ def _explain_missing(console: Console, counts: Counts) -> bool:
 def _about(reason: str) -> str:
     """A reason's meaning, and whether it may pass."""
     about = ABOUT[Reason(reason)]
-    return f"{reason}: {about.meaning} ({'may pass: retry' if about.passing else 'does not pass by itself'})"
+    passes = "may pass: retry" if about.passing else "does not pass by itself"
+    anew = "; a retry asks a model anew" if about.redrawn else ""
+    return f"{reason}: {about.meaning} ({passes}{anew})"
