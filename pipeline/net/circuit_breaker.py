@@ -95,8 +95,8 @@ class CircuitBreaker:
     def _too_long(self, seconds: float) -> Exception:
         if self._outage is not None:
             return OutageError(
-                f"{self._host} has been out of order for {seconds:.0f} s (limits.outage_wait_s): {self._last}. Finished "
-                "work is kept; start the build again when it answers"
+                f"{self._host} has been out of order for {seconds:.0f} s (limits.outage_wait_s): {self._last}. "
+                "Finished work is kept; start the build again when it answers"
             )
         return SiteError(
             Reason.UNREACHABLE,

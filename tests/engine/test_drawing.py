@@ -20,6 +20,7 @@ from pipeline.regions.ground import NothingThereError
 from pipeline.stages import imagery
 from pipeline.stopping import clear_stop
 from pipeline.storage import open_store
+from tests.command import run_here
 
 HANGING_S = 120.0
 Draw = Callable[..., Any]
@@ -104,6 +105,18 @@ def test_regions_that_cannot_be_drawn_are_counted_noted_and_drawn_by_the_next_bu
     assert not mended.wanting
     assert read_state(store).notes == []
     assert "undrawn" not in {entry.path.partition("/")[0] for entry in store.entries()}
+
+
+def test_a_build_without_any_unit_is_not_called_finished(
+    small_build: Callable[..., Build], drawn_by: Callable[[dict[str, Draw]], None]
+) -> None:
+    drawn_by({name: raising(NotDrawnError("nobody answers")) for name in ("north", "south")})
+    build = small_build()
+    with pytest.raises(MachineError, match="nobody answers"):
+        run_build(build, stages=("imagery",))
+    said = run_here("status", build.workspace, environment={}).stdout
+    assert "no unit was drawn yet" in said
+    assert "finished" not in said
 
 
 def test_few_enough_undrawn_regions_are_allowed(
