@@ -48,7 +48,7 @@ class State:
     counts: dict[LayerFile, Counts]
     """Counts of every file that is up to date."""
     stale: list[LayerFile]
-    """Files left behind by an earlier build file or a retry; `geoscribe gc` removes them."""
+    """Files left behind by an earlier build file or a retry, in whose place others are; `geoscribe gc` removes them."""
     damaged: list[LayerFile]
     """Files whose footer cannot be read; the next build makes them again."""
     notes: list[Note]
@@ -71,9 +71,18 @@ def read_state(store: Store) -> State:
         sites=_sites(tasks),
         tasks=tasks,
         counts=counts,
-        stale=sorted(set(listing) - wanted - {*sites, *damaged_sites}),
+        stale=_superseded(set(listing) - wanted - {*sites, *damaged_sites}, tasks, defined.build),
         damaged=[*damaged_sites, *damaged],
         notes=[read_note(store, name, defined.bases[name]["sites"]) for name in without],
+    )
+
+
+def _superseded(others: Iterable[LayerFile], tasks: Iterable[UnitTask], build: Build) -> list[LayerFile]:
+    """Of the files that are not up to date, those whose rows no table that is still to be made may carry over."""
+    undrawn = {region.name for region in build.regions} - {task.region for task in tasks}
+    to_make = {(*task.key, stage.name) for task in tasks for stage in STAGES if stage.name not in task.done}
+    return sorted(
+        file for file in others if file.region not in undrawn and (file.region, file.unit, file.layer) not in to_make
     )
 
 

@@ -34,8 +34,8 @@ def print_state(state: State) -> None:
     _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
     _print_views(console, state)
     open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
-    finished = "all units are finished" if state.tasks else "no unit was drawn yet"
-    console.print(f"{quantity(open_units, 'unit')} not finished" if open_units else finished)
+    if state.tasks:
+        console.print(f"{quantity(open_units, 'unit')} not finished" if open_units else "all units are finished")
     undrawn = sum(not note.empty for note in state.notes)
     if undrawn:
         console.print(f"no units yet, as it could not be drawn: {quantity(undrawn, 'region')}")
