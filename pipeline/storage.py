@@ -255,6 +255,8 @@ def open_store(url: str, *, where: str = "workspace", read_only: bool = False) -
     Raises:
         ConfigError: the folder cannot be written (read, where `read_only`), or the URL is not understood.
     """
+    if not url:  # such as a variable of a shell that is not set; as a path it would be the working directory
+        raise ConfigError([Problem(where, "nothing", "a folder, or an s3://, gs:// or az:// URL")])
     if "://" not in url:
         root = Path(url)
         if read_only:

@@ -176,6 +176,11 @@ def test_an_unknown_url_is_refused() -> None:
         open_store("ftp://somewhere/else")
 
 
+def test_no_place_at_all_is_not_the_working_directory() -> None:
+    with pytest.raises(ConfigError, match="DATASET: found nothing"):
+        open_store("", where="DATASET", read_only=True)
+
+
 def test_a_bucket_that_cannot_be_reached_is_refused_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "canary")

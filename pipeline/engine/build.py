@@ -131,6 +131,7 @@ def run_build(
         empty=[note.said for note in ready.notes if note.empty],
         not_drawn=[note.said for note in ready.notes if not note.empty],
         regions=len(build.regions),
+        unfinished=sum(not task.finished for task in tasks),
         none_left=publishes and publication.published is None and publication.shrinkage is None,
         shrinkage=publication.shrinkage,
         busy=busy,

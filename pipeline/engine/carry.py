@@ -16,6 +16,7 @@ from pipeline.engine.layers import DamagedLayerError, LayerFile, Made, read_made
 from pipeline.engine.units import UnitTask
 from pipeline.stages import Known, Stage
 from pipeline.storage import Store
+from schemas.reasons import TRANSIENT
 from schemas.records import ImageryRow, LayerRow, Site
 
 log = logging.getLogger(__name__)
@@ -87,10 +88,17 @@ def _take(
             found.rows[row.site_id] = row
         elif row.status == "ok":  # of one that failed, no part is known
             found.known[row.site_id] = Known(row, changed)
+        elif changed == {stage.last} and _never_came_to(changed, row):
+            found.rows[row.site_id] = row
 
 
 def _changed(wanted: Mapping[str, str], made: Mapping[str, str]) -> frozenset[str]:
     return frozenset(part for part, mark in wanted.items() if made.get(part) != mark)
+
+
+def _never_came_to(last: frozenset[str], row: LayerRow) -> bool:
+    """Whether a row without views is the same whatever the last part is made from. What may pass is tried again."""
+    return isinstance(row, ImageryRow) and row.reason not in TRANSIENT and last.isdisjoint(m.view for m in row.missing)
 
 
 def weighted(row: LayerRow, sites: Mapping[str, Site]) -> LayerRow:

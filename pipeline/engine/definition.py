@@ -1,5 +1,6 @@
 """A workspace's definition (`build.json`): the build last started on it, and the id that tells it from others."""
 
+import functools
 import json
 import logging
 import re
@@ -13,9 +14,9 @@ from pydantic import ValidationError
 from pipeline.config.build import Build
 from pipeline.config.renamed import renamed
 from pipeline.engine.parts import Part
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError, MachineError, Problem
 from pipeline.stages import STAGES
-from pipeline.storage import Store
+from pipeline.storage import Store, open_store
 
 log = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ PATH = "build.json"
 FORMAT = 3
 """Stands in every definition as `geoscribe-workspace-3`. Format 1 had neither number nor id; format 2 had no tables
 of format 3 (`pipeline.engine.layers`)."""
+_COPY_OF = "copy_of"
+"""Key: the places of the workspaces that one was copied from."""
 _HOW = {"workspace", "dataset", "limits", "network", "assumptions"}
 """Settings in which the parts of one build may differ: where and how it runs."""
 
@@ -39,8 +42,17 @@ class Definition:
     """Whether the workspace was copied or moved since: whose the recorded dataset is cannot be told then."""
 
 
-def claim(store: Store, build: Build, bases: dict[str, dict[str, str]], part: Part | None = None) -> str:
+def claim(
+    store: Store,
+    build: Build,
+    bases: dict[str, dict[str, str]],
+    part: Part | None = None,
+    *,
+    publishes: bool = True,
+) -> str:
     """Record the build that is about to run; returns the workspace's id, which goes with it wherever it is moved.
+
+    A workspace that was copied or moved is known as such until a run publishes from it, or names another dataset.
 
     Raises:
         ConfigError: the workspace belongs to another build; or other parts run with another build file.
@@ -53,15 +65,34 @@ def claim(store: Store, build: Build, bases: dict[str, dict[str, str]], part: Pa
         _same_for_all_parts(owner, build, bases)
     ident = str(owner["id"]) if owner is not None and "id" in owner else uuid.uuid4().hex[:16]
     settings = build.model_dump(mode="json")
+    if not publishes and owner is not None and _is_of_record(build.dataset, owner):
+        settings["workspace"] = owner["build"]["workspace"]
     content = {"format": _name(FORMAT), "id": ident, "name": build.name, "build": settings, "bases": bases}
+    if owner is not None and (originals := _originals(store, owner)):
+        content[_COPY_OF] = [workspace for workspace, _ in originals]
     data = json.dumps(content, indent=1, sort_keys=True).encode()
     if owner is None:
         if store.create(PATH, data):
             return str((_read(store) or content)["id"])
-        return claim(store, build, bases, part)  # another process was first
+        return claim(store, build, bases, part, publishes=publishes)  # another process was first
     if owner != content:
         store.write(PATH, data)
     return ident
+
+
+def check_copy(store: Store, dataset: str) -> None:
+    """Refuse a copy of a workspace the dataset that the workspace it was copied from publishes.
+
+    Both have one id, so the dataset does not tell them apart.
+
+    Raises:
+        ConfigError: the dataset is that of a workspace which is still there.
+    """
+    owner = _read(store)
+    for workspace, published in _originals(store, owner) if owner is not None else []:
+        if _place(published) == _place(dataset):
+            found = f"{dataset}, which {workspace} publishes, and {store.url} is a copy of that workspace"
+            raise ConfigError([Problem("dataset", found, "a place of its own, or --take-over")])
 
 
 def workspace_id(store: Store) -> str | None:
@@ -89,12 +120,43 @@ def definition(store: Store) -> Definition:
         raise ConfigError(
             [Problem(f"{store.url}/{PATH}", found, "first `geoscribe build` with the build file")]
         ) from error
-    here = store.url if store.root is None else str(store.root.resolve())
+    here = _place(store.url)
     return Definition(recorded.model_copy(update={"workspace": here}), bases, moved=_place(recorded.workspace) != here)
 
 
-def _place(workspace: str) -> str:
-    return workspace if "://" in workspace else str(Path(workspace).resolve())
+def _place(url: str) -> str:
+    return url.rstrip("/") if "://" in url else str(Path(url).resolve())
+
+
+def _is_of_record(dataset: str, owner: dict[str, Any]) -> bool:
+    recorded = owner["build"].get("dataset") if isinstance(owner["build"], dict) else None
+    return isinstance(recorded, str) and "workspace" in owner["build"] and _place(recorded) == _place(dataset)
+
+
+def _originals(store: Store, owner: dict[str, Any]) -> list[tuple[str, str]]:
+    """The workspaces that one was copied from, as far as they are still there, and the dataset of each."""
+    recorded = owner["build"].get("workspace") if isinstance(owner["build"], dict) else None
+    copied_from = owner.get(_COPY_OF)
+    places = [recorded, *(copied_from if isinstance(copied_from, list) else [])]
+    here = _place(store.url)
+    found = {}
+    for place in places:
+        if isinstance(place, str) and _place(place) != here and (there := _same_id(place, store, owner.get("id"))):
+            found[_place(place)] = there
+    return list(found.items())
+
+
+def _same_id(place: str, store: Store, ident: Any) -> str | None:
+    """The dataset of the workspace at a place, if there is one with this id that is not `store` by another name."""
+    try:
+        other = open_store(place, read_only=True)
+        if store.root is not None and other.root is not None and store.root.samefile(other.root):
+            return None
+        raw = json.loads(other.read(PATH))
+        dataset = raw["build"]["dataset"] if ident is not None and raw["id"] == ident else None
+    except (ConfigError, MachineError, OSError, ValueError, LookupError, TypeError, RecursionError):
+        return None  # moved, then; or out of reach
+    return dataset if isinstance(dataset, str) else None
 
 
 def _same_for_all_parts(owner: dict[str, Any], build: Build, bases: dict[str, dict[str, str]]) -> None:
@@ -123,8 +185,13 @@ def _read(store: Store) -> dict[str, Any] | None:
         allowed = f"up to {FORMAT}: this version of geoscribe is older than what wrote the workspace"
         raise ConfigError([Problem(where, f"format {raw['format'] if number is None else number}", allowed)])
     if number < FORMAT:
-        log.warning("%s is of an older format (%d); the next build brings it up to date", store.url, number)
+        _tell_that_older(store.url, number)
     return raw
+
+
+@functools.cache  # a command reads the record several times
+def _tell_that_older(url: str, number: int) -> None:
+    log.warning("%s is of an older format (%d); the next build brings it up to date", url, number)
 
 
 def _name(number: int) -> str:

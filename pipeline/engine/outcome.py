@@ -47,6 +47,8 @@ class Outcome:
     """Why regions could not be drawn, a line each."""
     regions: int = 1
     """Number of regions of the build."""
+    unfinished: int = 0
+    """Number of units of which some table is not up to date: those that were left out."""
     none_left: bool = False
     """Whether every site failed, so that there was nothing to publish."""
     shrinkage: Shrinkage | None = None

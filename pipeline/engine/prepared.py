@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.build import Build
-from pipeline.engine.definition import claim, workspace_id
+from pipeline.engine.definition import check_copy, claim, workspace_id
 from pipeline.engine.drawing import Note, RegionTask, read_note
 from pipeline.engine.layers import LayerFile, Listing, list_layers
 from pipeline.engine.parts import Part
@@ -63,8 +63,10 @@ def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | 
     bases = {region.name: stage_bases(build, registry, region) for region in build.regions}
     store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
     if publishing is not None:
+        if not publishing.take_over:
+            check_copy(store, build.dataset)
         check_place(out, build, workspace_id(store), publishing)
-    ident = claim(store, build, bases, part)
+    ident = claim(store, build, bases, part, publishes=publishing is not None)
     store.sweep()
     listing = list_layers(store, "sites")
     sites: list[LayerFile] = []

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -96,21 +97,24 @@ def _publish(
 ) -> Publication:
     """Publish all finished units, unless the dataset is up to date or every site of theirs failed."""
     check_stop()
-    tasks = [task for task in ready.survey(listing) if all(stage in task.done for stage in _NAMES)]
+    tasks = [task for task in ready.survey(listing) if task.finished]
     listed = takedown_of(ready.build)
     fingerprint = publish_fingerprint(ready.build, tasks, listed, ready.decisions)
     standing = revisions.look(ready.out)
     there = standing.sound
-    if there is not None and there.provenance.get("fingerprint") == fingerprint:
-        if there.workspace == ready.workspace_id:
-            with ready.out.locked("publish") as held:
-                if held is not False:  # what a publish left that was killed at its very end
-                    revisions.tidy(ready.out, ready.build.publish.keep_revisions, alone=held is True)
-            return Publication(Published(there.counts, there.shards))
-    elif not tasks and not publishing.allow_shrink and (lost := shrinkage(standing.current, {})) is not None:
-        raise WouldShrinkError(lost)
-    if tasks and not _any_site_ok(ready, tasks):
-        return Publication(None)
+    same = there is not None and there.provenance.get("fingerprint") == fingerprint
+    if there is not None and same and there.workspace == ready.workspace_id:
+        with ready.out.locked("publish") as held:
+            if held is not False:  # what a publish left that was killed at its very end
+                revisions.tidy(ready.out, ready.build.publish.keep_revisions, alone=held is True)
+        return Publication(Published(there.counts, there.shards))
+    ok = _sites_ok(ready, tasks)
+    if ok is not None:
+        if tasks and not any(ok.values()):
+            return Publication(None)
+        withdraws = bool(listed.entries()) or ready.decisions is not None  # then only `publish` knows what is lost
+        if not publishing.allow_shrink and not withdraws and (lost := shrinkage(standing.current, ok)) is not None:
+            raise WouldShrinkError(lost)  # before splits are drawn, which so few sites may not fill
     units = [_finished(ready.store, task, listing.sizes[task.done[STAGES[0].name]]) for task in tasks]
     files = {task.key: tuple(task.done[stage] for stage in _NAMES) for task in tasks}
     sizes = {(unit.region, unit.unit): unit.size for unit in units}
@@ -138,10 +142,13 @@ def _publish(
     return Publication(published, ran=True)
 
 
-def _any_site_ok(ready: Prepared, finished: Sequence[UnitTask]) -> bool:
-    """Whether any site came through all stages. Damaged tables may hold one: publishing has them made again."""
+def _sites_ok(ready: Prepared, finished: Sequence[UnitTask]) -> dict[str, int] | None:
+    """The sites that came through all stages, by region; more are never published. None where a table is damaged."""
     counts, damaged = count_all(ready.store, [task.done[_NAMES[-1]] for task in finished])
-    return bool(damaged) or any(found.ok for found in counts.values())
+    ok: Counter[str] = Counter()
+    for file, found in counts.items():
+        ok[file.region] += found.ok
+    return None if damaged else dict(ok)
 
 
 def publish_fingerprint(

@@ -49,6 +49,11 @@ class UnitTask:
         """Region and unit."""
         return self.region, self.unit
 
+    @property
+    def finished(self) -> bool:
+        """Whether the tables of all stages are up to date."""
+        return all(stage.name in self.done for stage in STAGES)
+
     def parts(self, stage: Stage) -> dict[str, str]:
         """Digests of what the parts of a stage's rows are made from, except for the tables that it reads."""
         prefix = f"{stage.name}."

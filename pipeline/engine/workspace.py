@@ -1,12 +1,13 @@
 """The state of a workspace, read from the listing."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 
 from pipeline.captioning.dialogue import replies
+from pipeline.config.build import Build
 from pipeline.engine.counts import Counts
 from pipeline.engine.definition import Definition, definition
 from pipeline.engine.drawing import Note, drop_notes, read_note
@@ -47,7 +48,7 @@ class State:
     counts: dict[LayerFile, Counts]
     """Counts of every file that is up to date."""
     stale: list[LayerFile]
-    """Files left behind by an earlier build file or a retry; `geoscribe gc` removes them."""
+    """Files left behind by an earlier build file or a retry, in whose place others are; `geoscribe gc` removes them."""
     damaged: list[LayerFile]
     """Files whose footer cannot be read; the next build makes them again."""
     notes: list[Note]
@@ -70,9 +71,18 @@ def read_state(store: Store) -> State:
         sites=_sites(tasks),
         tasks=tasks,
         counts=counts,
-        stale=sorted(set(listing) - wanted - {*sites, *damaged_sites}),
+        stale=_superseded(set(listing) - wanted - {*sites, *damaged_sites}, tasks, defined.build),
         damaged=[*damaged_sites, *damaged],
         notes=[read_note(store, name, defined.bases[name]["sites"]) for name in without],
+    )
+
+
+def _superseded(others: Iterable[LayerFile], tasks: Iterable[UnitTask], build: Build) -> list[LayerFile]:
+    """Of the files that are not up to date, those whose rows no table that is still to be made may carry over."""
+    undrawn = {region.name for region in build.regions} - {task.region for task in tasks}
+    to_make = {(*task.key, stage.name) for task in tasks for stage in STAGES if stage.name not in task.done}
+    return sorted(
+        file for file in others if file.region not in undrawn and (file.region, file.unit, file.layer) not in to_make
     )
 
 
@@ -128,6 +138,12 @@ def _by_region(tasks: Sequence[UnitTask], counts: dict[LayerFile, Counts]) -> li
             summed = sum((counts[file] for file in files if file in counts), Counts(0, {}))
             states.append(StageState(region, stage.name, len(units), sum(f in counts for f in files), summed))
     return states
+
+
+def left_out(files: Iterable[LayerFile], build: Build) -> dict[str, int]:
+    """The number of files by region, of regions that the build no longer has."""
+    regions = {region.name for region in build.regions}
+    return dict(sorted(Counter(file.region for file in files if file.region not in regions).items()))
 
 
 def garbage(store: Store) -> list[tuple[LayerFile, int]]:

@@ -26,7 +26,8 @@ class CircuitBreaker:
     requests.
 
     With `outage`, a host that refuses most of its last requests counts as down as well; and once it has been down for
-    `outage.wait_s`, requests raise `OutageError`, which stops the build, so that sites do not fail one by one.
+    `outage.wait_s`, and does not answer a last probe, requests raise `OutageError`, which stops the build, so that
+    sites do not fail one by one.
 
     Args:
         host: Its name, for messages.
@@ -80,22 +81,27 @@ class CircuitBreaker:
                 self._probing = True
                 return True
             patience_ends = self._down_since + self._patience
-            if now >= patience_ends and self._outage is not None:
-                raise OutageError(
-                    f"{self._host} has been out of order for {now - self._down_since:.0f} s (limits.outage_wait_s): "
-                    f"{self._last}. Finished work is kept; start the build again when it answers"
-                )
+            if self._outage is not None and self._probing:
+                patience_ends += LONGEST_PAUSE_S  # the last probe may yet be answered
             if now >= patience_ends:
-                raise SiteError(
-                    Reason.UNREACHABLE,
-                    f"{self._host} has not answered for longer than network.max_wait_s; last: {self._last}",
-                )
+                raise self._too_long(now - self._down_since)
             until = patience_ends if self._probing else min(self._probe_at, patience_ends)
             news = self._news
             try:
                 await asyncio.wait_for(news.wait(), until - now)
             except TimeoutError:
                 continue
+
+    def _too_long(self, seconds: float) -> Exception:
+        if self._outage is not None:
+            return OutageError(
+                f"{self._host} has been out of order for {seconds:.0f} s (limits.outage_wait_s): {self._last}. "
+                "Finished work is kept; start the build again when it answers"
+            )
+        return SiteError(
+            Reason.UNREACHABLE,
+            f"{self._host} has not answered for longer than network.max_wait_s; last: {self._last}",
+        )
 
     def answered(self) -> None:
         """Record a response that is no refusal."""
@@ -140,6 +146,9 @@ class CircuitBreaker:
             return  # asked before it counted as down
         self._probing = False
         self._probe_at = now + self._pause
+        patience_ends = self._down_since + self._patience
+        if self._outage is not None and now < patience_ends:  # the last probe is when the wait is over
+            self._probe_at = min(self._probe_at, patience_ends)
         self._tell()
 
     def give_up(self) -> None:

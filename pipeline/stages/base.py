@@ -63,6 +63,8 @@ class Stage:
     """
     core: str = "rows"
     """The part on which all others rest: where it changed, rows are made anew as a whole."""
+    last: str | None = None
+    """The part that is made when all others are: a row that failed before does not depend on it."""
     overlooks: frozenset[str] = frozenset()
     """Fields of `ImageryRow` that it does not read, and finds empty: rows that differ in them alone are the same to
     it."""

@@ -1,5 +1,6 @@
 """What sites failed of is counted in words, and the commonest is told with each reason."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,9 +8,10 @@ import pytest
 from pipeline.config.build import Build
 from pipeline.config.running import Limits
 from pipeline.engine.build import Outcome
-from pipeline.engine.counts import Counts
+from pipeline.engine.counts import Counts, ViewCounts
 from pipeline.engine.details import Details, commonest
 from pipeline.engine.layers import COUNTS, commit, read_counts
+from pipeline.engine.outcome import Busy
 from pipeline.stages import STAGES
 from pipeline.storage import open_store
 from schemas.reasons import Reason
@@ -72,5 +74,25 @@ def test_the_closing_words_quote_the_server(capsys: pytest.CaptureFixture[str], 
         build, Outcome(3, counts, dict.fromkeys(names, 1) | {"publish": 0}, None, Limits(allowed_failed_share=1.0))
     )
     said = capsys.readouterr().out
-    assert "refused a picture or the request" in said
+    assert "refused a picture or the request (does not pass by itself; a retry asks a model anew)" in said
     assert "2 of 3: HTTP 400: [red] no" in said
+
+
+def test_the_closing_words_say_what_is_left_to_do_and_which_missing_views_may_come(
+    capsys: pytest.CaptureFixture[str], small_build: Callable[..., Build]
+) -> None:
+    names = [stage.name for stage in STAGES]
+    seen = {"aerial": ViewCounts(1, {"refused": 1, "unreachable": 2}), "map": ViewCounts(0, {"refused": 4})}
+    counts = {"imagery": Counts(4, {}, views=seen), "cues": Counts(0, {}), "captions": Counts(0, {})}
+    none = dict.fromkeys(names, 0) | {"publish": 0}
+    print_outcome(small_build(), Outcome(4, counts, none, None, Limits(), unfinished=2))
+    said = capsys.readouterr().out
+    assert "tables made: none\n" in said
+    assert "2 units not finished" in said
+    assert "aerial missing at 3 sites: 1 refused, 2 unreachable" in said
+    assert said.count("refused the request (does not pass by itself)") == 1
+    assert "at every attempt (may pass: retry)" in said
+    print_outcome(small_build(), Outcome(4, counts, none, None, Limits()))
+    assert "tables made: none, all were up to date" in capsys.readouterr().out
+    print_outcome(small_build(), Outcome(4, counts, none, None, Limits(), busy=Busy(2.0, {"imagery": 1.0})))
+    assert "tables made: none, what was tried again came out the same" in capsys.readouterr().out

@@ -20,6 +20,7 @@ from pipeline.regions.ground import NothingThereError
 from pipeline.stages import imagery
 from pipeline.stopping import clear_stop
 from pipeline.storage import open_store
+from tests.command import run_here
 
 HANGING_S = 120.0
 Draw = Callable[..., Any]
@@ -104,6 +105,35 @@ def test_regions_that_cannot_be_drawn_are_counted_noted_and_drawn_by_the_next_bu
     assert not mended.wanting
     assert read_state(store).notes == []
     assert "undrawn" not in {entry.path.partition("/")[0] for entry in store.entries()}
+
+
+def test_gc_keeps_rows_that_are_yet_to_be_carried_over(
+    small_build: Callable[..., Build], drawn_by: Callable[[dict[str, Draw]], None]
+) -> None:
+    coarse = {"sampling__unit_resolution": 8}
+    before = small_build(**coarse, sampling__max_sites=1)
+    run_build(before, stages=("imagery",))
+    drawn_by({"south": raising(NotDrawnError("nobody answers"))})
+    grown = small_build(**coarse, sampling__max_sites=2)
+    run_build(grown, stages=("sites",))
+    store = open_store(grown.workspace)
+    assert {(file.layer, file.region) for file in collect_garbage(store)} == {("sites", "north")}
+    drawn_by({})
+    run_build(grown, stages=("imagery",))
+    left = {(file.layer, file.region) for file in collect_garbage(store)}
+    assert left == {("imagery", "north"), ("imagery", "south"), ("sites", "south")}
+
+
+def test_a_build_without_any_unit_is_not_called_finished(
+    small_build: Callable[..., Build], drawn_by: Callable[[dict[str, Draw]], None]
+) -> None:
+    drawn_by({name: raising(NotDrawnError("nobody answers")) for name in ("north", "south")})
+    build = small_build()
+    with pytest.raises(MachineError, match="nobody answers"):
+        run_build(build, stages=("imagery",))
+    said = run_here("status", build.workspace, environment={}).stdout
+    assert "no units yet, as it could not be drawn: 2 regions" in said
+    assert "finished" not in said
 
 
 def test_few_enough_undrawn_regions_are_allowed(

@@ -15,12 +15,14 @@ from pipeline.config.build import Build
 from pipeline.engine.build import run_build
 from pipeline.engine.layers import list_layers, read_rows
 from pipeline.engine.workspace import collect_garbage
-from pipeline.sources.world import WorldAerialSource
+from pipeline.errors import SiteError
+from pipeline.sources.world import WorldAerialSource, WorldStreetSource
 from pipeline.stages import STAGES
 from pipeline.stages.captions import captions
 from pipeline.stages.cues import cues
 from pipeline.stages.imagery import imagery
 from pipeline.storage import open_store
+from schemas.reasons import Reason
 from schemas.records import ImageryRow, LayerRow
 from tests.publishing.folders import manifest_of
 from tools.dataset import open_dataset
@@ -116,6 +118,27 @@ def test_a_new_view_is_all_that_is_fetched_and_no_description_is_written_again(
         assert row.drone is not None
         assert Image.open(io.BytesIO(row.drone.image.bytes)).size == (128, 128)
         assert row.model_copy(update={"drone": None}) == before["imagery"][site_id]
+
+
+@pytest.mark.parametrize("reason", [Reason.NO_STREET_VIEW, Reason.UNREACHABLE])
+def test_a_new_drone_source_asks_for_no_photos_where_there_were_none(
+    reason: Reason, small_build: Callable[..., Build], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def near(*args: object) -> list[Any]:
+        asked.append(args)
+        raise SiteError(reason, "nothing")
+
+    monkeypatch.setattr(WorldStreetSource, "near", near)
+    plain = small_build()
+    assert run_build(plain, stages=("imagery",)).failed == {reason: 12}
+    before = rows(plain, "imagery")
+    asked.clear()
+    flown = small_build(sources__drone={"kite": {"type": "world", "seed": 3}})
+    assert run_build(flown, stages=("imagery",)).made["imagery"] > 0
+    assert bool(asked) == (reason is Reason.UNREACHABLE)  # which may have passed
+    assert rows(flown, "imagery") == before
 
 
 def test_a_changed_aerial_source_leaves_the_photos_as_they_are(

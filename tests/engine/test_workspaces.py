@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pipeline.config.build import Build
-from pipeline.engine.build import run_build
+from pipeline.engine.build import prepare, run_build
 from pipeline.engine.build_file import load_build
 from pipeline.engine.definition import FORMAT, definition, workspace_id
 from pipeline.engine.layers import FORMAT_KEY, LayerFile, commit_table, list_layers, read
@@ -42,7 +42,7 @@ def test_workspaces_of_every_format_are_read_and_built_on(
     assert {s.stage: (s.done, s.counts.ok) for s in state.stages} == dict.fromkeys(
         ("imagery", "cues", "captions"), (2, 2)
     )
-    assert ("is of an older format" in caplog.text) == (number < FORMAT)
+    assert caplog.text.count("is of an older format") == (number < FORMAT)
     file = tmp_path / "build.yaml"
     raw = yaml.safe_load(file.read_text())
     raw["publish"] = raw.get("publish", {}) | {"allow_empty": ["val", "test_seen"]}  # of two sites
@@ -51,6 +51,7 @@ def test_workspaces_of_every_format_are_read_and_built_on(
     assert (outcome.sites, outcome.failed) == (2, {})
     assert verify(open_store(str(tmp_path / "dataset"))) == []
     assert json.loads((workspace / "build.json").read_text())["format"] == f"geoscribe-workspace-{FORMAT}"
+    assert caplog.text.count("is of an older format") == (number < FORMAT)
 
 
 def test_what_an_earlier_version_made_is_not_made_again(
@@ -121,6 +122,7 @@ def test_a_copied_workspace_is_retried_where_it_is_and_published_where_one_says(
     assert again.returncode == 0, again.stderr
     assert "nothing is published without --dataset" in again.stdout
     assert len(list((tmp_path / "second" / "captions").rglob("*.parquet"))) > 0
+    assert "nothing is published without --dataset" in run_here("retry", tmp_path / "second", environment={}).stdout
     placed = run_here("retry", tmp_path / "second", "--dataset", tmp_path / "out", environment={})
     assert placed.returncode == 0, placed.stderr
     assert listed(tmp_path / "out") == listed(tmp_path / "first" / "dataset")
@@ -149,6 +151,28 @@ def test_two_builds_of_one_name_do_not_overwrite_each_other(
     assert manifest_of(Path(mine.dataset)).workspace == workspace_id(open_store(theirs.workspace))
     with pytest.raises(ConfigError, match="another workspace"):
         run_build(mine)
+
+
+def test_a_copy_of_a_workspace_leaves_alone_what_the_workspace_publishes(
+    small_build: Callable[..., Build], tmp_path: Path
+) -> None:
+    place = str(tmp_path / "dataset")
+    first = small_build(dataset=place)
+    run_build(first, stages=("sites",))
+    shutil.copytree(tmp_path / "workspace", tmp_path / "copy")
+    copy = small_build(dataset=place, workspace="copy", imagery__max_views=1)
+    publishes = Publishing()
+    with pytest.raises(ConfigError, match="is a copy of that workspace"):
+        prepare(copy, publishing=publishes)
+    prepare(small_build(workspace="copy", dataset="own"), publishing=publishes)
+    with pytest.raises(ConfigError, match="is a copy of that workspace"):  # also when its record tells its own place
+        prepare(copy, publishing=publishes)
+    prepare(first, publishing=publishes)
+    (tmp_path / "link").symlink_to(tmp_path / "workspace")
+    prepare(small_build(dataset=place, workspace="link"), publishing=publishes)
+    prepare(copy, publishing=Publishing(take_over=True))
+    shutil.rmtree(tmp_path / "workspace")  # it was moved, then
+    prepare(copy, publishing=publishes)
 
 
 def test_another_builds_dataset_is_refused_before_any_work(
@@ -182,6 +206,14 @@ def test_gc_says_what_it_would_remove(
     assert f"{len(stale)} superseded tables removed" in done
     assert "1 receipts of a publish that was killed removed" in done
     assert not receipt.exists()
+
+
+def test_gc_tells_tables_of_regions_that_were_left_out(small_build: Callable[..., Build], tmp_path: Path) -> None:
+    run_build(small_build(), stages=("sites",))
+    run_build(small_build(regions=[{"name": "north", "centre": [59.33, 18.06], "radius_m": 260}]), stages=("sites",))
+    why = "; of regions that the build file no longer has: 1 of south"
+    for command in (["status"], ["gc", "--dry-run"], ["gc"]):
+        assert why in run_here(*command, tmp_path / "workspace", environment={"COLUMNS": "200"}).stdout
 
 
 def test_a_mistaken_path_is_told_and_not_made(tmp_path: Path) -> None:

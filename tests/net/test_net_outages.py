@@ -75,6 +75,16 @@ def test_a_silent_host_stops_the_build_after_its_wait() -> None:
     ask_in_virtual_time(scenario, outage=HALF_AN_HOUR)
 
 
+def test_a_host_that_is_back_at_the_end_of_the_wait_is_found_there() -> None:
+    async def scenario(loop: JumpingLoop, host: ScriptedHost) -> None:
+        url = host.on("/a", until(loop, loop.time() + 24.0, NO, Late(1.0, OK)))  # probes alone: after 2.5, 7.5, 17.5 s
+        answers = await host.fetch_many([url] * (WINDOW + 20))
+        assert sum(isinstance(one, SiteError) for one in answers) < WINDOW
+        assert "example.org" not in outages.paused()
+
+    ask_in_virtual_time(scenario, outage=OutageRules(wait_s=25.0, share=0.9), at_once=20)
+
+
 def test_some_refusals_among_answers_are_no_outage() -> None:
     async def scenario(_: JumpingLoop, host: ScriptedHost) -> None:
         private, public = host.on("/private", NO), host.on("/public", OK)

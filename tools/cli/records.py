@@ -99,6 +99,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
     return {
         "sites": outcome.sites,
         "tables_made": outcome.made,
+        "unfinished_units": outcome.unfinished,
         "stages": {stage: counts_record(counts) for stage, counts in outcome.counts.items()},
         "published": outcome.published.counts.published if outcome.published else None,
         "failed_share": outcome.failed_share,

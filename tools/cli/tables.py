@@ -1,5 +1,6 @@
 """Tables and summaries of plans, states and outcomes."""
 
+from collections.abc import Iterable
 from datetime import UTC
 
 from rich.console import Console
@@ -9,13 +10,17 @@ from pipeline.config.build import Build
 from pipeline.engine.build import Outcome
 from pipeline.engine.counts import REFERENCES, Counts, ViewCounts
 from pipeline.engine.details import Details
+from pipeline.engine.layers import LayerFile
 from pipeline.engine.outcome import Busy
-from pipeline.engine.workspace import State
+from pipeline.engine.workspace import State, left_out
 from pipeline.quantity import quantity
 from pipeline.stages import PUBLISH, STAGES
 from schemas.reasons import ABOUT, Reason
 from tools.cli.console import plain_table, print_table, table_console
 from tools.cli.last_run import LastRun
+
+_MOST_NAMED = 10
+"""Regions that a sentence lists."""
 
 
 def print_state(state: State) -> None:
@@ -29,17 +34,27 @@ def print_state(state: State) -> None:
     _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
     _print_views(console, state)
     open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
-    console.print(f"{quantity(open_units, 'unit')} not finished" if open_units else "all units are finished")
+    if state.tasks:
+        console.print(f"{quantity(open_units, 'unit')} not finished" if open_units else "all units are finished")
     undrawn = sum(not note.empty for note in state.notes)
     if undrawn:
         console.print(f"no units yet, as it could not be drawn: {quantity(undrawn, 'region')}")
     if state.stale:
-        console.print(f"{quantity(len(state.stale), 'table')} superseded (`geoscribe gc` removes them)")
+        superseded = f"{quantity(len(state.stale), 'table')} superseded (`geoscribe gc` removes them)"
+        console.print(superseded + of_regions_left_out(state.stale, state.definition.build), soft_wrap=True)
     for note in state.notes:
         how = "without sites" if note.empty else "not drawn"
         console.print(f"region {how}: {note.said}", soft_wrap=True, markup=False)
     for file in state.damaged:
         console.print(f"damaged: {file.path} (the next build recreates it)", soft_wrap=True)
+
+
+def of_regions_left_out(files: Iterable[LayerFile], build: Build) -> str:
+    """The part of a sentence on superseded tables that tells which would be wanted again if a region came back."""
+    found = left_out(files, build)
+    named = ", ".join(f"{n} of {region}" for region, n in list(found.items())[:_MOST_NAMED])
+    more = f", and of {quantity(len(found) - _MOST_NAMED, 'more region')}" if len(found) > _MOST_NAMED else ""
+    return f"; of regions that the build file no longer has: {named}{more}" if found else ""
 
 
 def print_last_run(run: LastRun) -> None:
@@ -66,10 +81,7 @@ def _print_views(console: Console, state: State) -> None:
     for region, of in seen.items():
         table.add_row(region, *(_seen(of[view]) if view in of else "" for view in views))
     print_table(table)
-    reasons = {reason for of in seen.values() for one in of.values() for reason in one.missing}
-    for reason in sorted(reasons):
-        console.print(f"  {_about(reason)}", soft_wrap=True)
-    if reasons:
+    if _explain_missing(console, sum((s.counts for s in state.stages), Counts(0, {}))):
         console.print(
             "`geoscribe retry PLACE --missing VIEW [--reason REASON]` tries missing views again", soft_wrap=True
         )
@@ -87,14 +99,17 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     drawn = outcome.regions - len(outcome.empty) - len(outcome.not_drawn)
     console.print(f"sites: {outcome.sites} in {quantity(drawn, 'region')}", soft_wrap=True)
     made = ", ".join(f"{n} {stage}" for stage, n in outcome.made.items() if n and stage != PUBLISH)
-    none = "none, all were up to date" if outcome.total.total else "none"
-    console.print(f"tables made: {made or none}", soft_wrap=True)
+    none = "none" if outcome.unfinished or not outcome.total.total else "none, all were up to date"
+    again = "none, what was tried again came out the same"
+    console.print(f"tables made: {made or (again if outcome.busy is not None else none)}", soft_wrap=True)
     for stage, counts in outcome.counts.items():
         failed = ", ".join(f"{n} {reason}" for reason, n in counts.failed.items())
         console.print(
             f"{stage}: {quantity(counts.ok, 'site')} ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True
         )
     _explain(console, outcome.total)
+    if outcome.unfinished:
+        console.print(f"{quantity(outcome.unfinished, 'unit')} not finished")
     if outcome.busy is not None:
         _print_busy(console, outcome.busy)
     for why in outcome.empty:
@@ -106,10 +121,7 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     if outcome.published is not None:
         how = "published" if outcome.made[PUBLISH] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
-    for view, seen in outcome.total.views.items():
-        if seen.missing:
-            why = ", ".join(f"{n} {reason}" for reason, n in sorted(seen.missing.items()))
-            console.print(f"{view} missing at {quantity(sum(seen.missing.values()), 'site')}: {why}", soft_wrap=True)
+    _print_missing(console, outcome.total)
     if outcome.shrinkage is not None:
         console.print(
             f"not published, as the dataset would shrink; {outcome.shrinkage}. {build.dataset} is as it was. Build "
@@ -136,6 +148,14 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         )
 
 
+def _print_missing(console: Console, counts: Counts) -> None:
+    for view, seen in counts.views.items():
+        if seen.missing:
+            why = ", ".join(f"{n} {reason}" for reason, n in sorted(seen.missing.items()))
+            console.print(f"{view} missing at {quantity(sum(seen.missing.values()), 'site')}: {why}", soft_wrap=True)
+    _explain_missing(console, counts)
+
+
 def _print_busy(console: Console, busy: Busy) -> None:
     table = plain_table("stage", "busy s", "share of its room in use")
     for stage, seconds in busy.stages.items():
@@ -154,7 +174,17 @@ def _explain(console: Console, counts: Counts) -> None:
             console.print(said, soft_wrap=True, markup=False, highlight=False)
 
 
+def _explain_missing(console: Console, counts: Counts) -> bool:
+    """Print what each reason means for which a view is missing, unless `_explain` has; whether there was any."""
+    reasons = {reason for seen in counts.views.values() for reason in seen.missing}
+    for reason in sorted(reasons - counts.failed.keys()):
+        console.print(f"  {_about(reason)}", soft_wrap=True)
+    return bool(reasons)
+
+
 def _about(reason: str) -> str:
     """A reason's meaning, and whether it may pass."""
     about = ABOUT[Reason(reason)]
-    return f"{reason}: {about.meaning}" + (" (may pass: retry)" if about.passing else "")
+    passes = "may pass: retry" if about.passing else "does not pass by itself"
+    anew = "; a retry asks a model anew" if about.redrawn else ""
+    return f"{reason}: {about.meaning} ({passes}{anew})"

@@ -51,23 +51,27 @@ def gc(
 
     Do not use it while a build runs on the workspace.
     """
+    from pipeline.engine.definition import definition
     from pipeline.engine.shard_jobs import receipts
     from pipeline.engine.workspace import collect_garbage, discard_replies, garbage, stored_replies
     from pipeline.storage import open_store
+    from tools.cli.tables import of_regions_left_out
 
     store = open_store(workspace, where="WORKSPACE", read_only=True)  # a mistaken path is not made
     if dry_run:
         found = garbage(store)
         for file, size in found:
             print(f"{size:>12,} {file.path}")
-        print(f"{len(found)} superseded tables, {sum(size for _, size in found):,} bytes, would be removed")
+        of_regions = of_regions_left_out([file for file, _ in found], definition(store).build)
+        print(f"{len(found)} superseded tables, {sum(size for _, size in found):,} bytes, would be removed{of_regions}")
         if left := receipts(store):
             print(f"{len(left)} receipts of a publish that was killed would be removed")
         if replies:
             print(f"{len(stored_replies(store))} stored replies would be removed")
         return
     left = receipts(store)
-    print(f"{len(collect_garbage(store))} superseded tables removed")
+    removed = collect_garbage(store)
+    print(f"{len(removed)} superseded tables removed{of_regions_left_out(removed, definition(store).build)}")
     if left:
         print(f"{len(left)} receipts of a publish that was killed removed")
     if replies:
