@@ -1,7 +1,7 @@
 """The console that tables are printed to."""
 
 import os
-from textwrap import wrap
+from textwrap import TextWrapper
 from typing import Any
 
 from rich.cells import cell_len
@@ -11,7 +11,6 @@ from rich.table import Table
 _WIDE = 160
 """Columns that the widest table needs."""
 _ENDLESS = 100_000
-_WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def table_console() -> Console:
@@ -50,11 +49,13 @@ def print_table(table: Table) -> None:
 
 def _print_paragraphs(columns: list[list[str]], width: int) -> None:
     """Print rows of a table, given by its columns with their headers, one under the other."""
+    indenting = TextWrapper(
+        width, initial_indent="  ", subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
     headers, *rows = zip(*columns, strict=True)
     for first, *rest in rows:
         said = "; ".join(f"{header}: {cell}" for header, cell in zip(headers[1:], rest, strict=True) if cell)
-        indented = wrap(said, width, initial_indent="  ", subsequent_indent="  ", **_WHOLE_WORDS)
-        plain_console().print("\n".join([first, *indented]), soft_wrap=True, highlight=False)
+        plain_console().print("\n".join([first, *indenting.wrap(said)]), soft_wrap=True, highlight=False)
 
 
 def plain_table(*columns: str) -> Table:
