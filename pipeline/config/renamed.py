@@ -1,7 +1,6 @@
 """Keys of build files that have another name now: named to whoever still writes them, and read in old workspaces."""
 
 import copy
-import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
@@ -27,14 +26,10 @@ _RENAMED = _HERE | {
     f"sources.{kind}.*": _HERE.get(f"sources.{kind}.*", {}) | _CREDITED for kind in ("aerial", "drone", "map")
 }
 
-_CAPTIONER = re.compile(r"^captioner\.(composer|dialogue)$")
-"""pydantic has the kind of captioner in its paths."""
-
 
 def new_name(path: str) -> str | None:
     """Present name of a key (`sources.map.osm.author`); None if it never had another name."""
     section, _, key = path.rpartition(".")
-    section = _CAPTIONER.sub("captioner", section)
     found = (names for where, names in _RENAMED.items() if fnmatchcase(section, where))
     return next((names[key] for names in found if key in names), None)
 

@@ -87,7 +87,7 @@ def run_build(
     machinery = Machinery(runner, scheduler, job_endpoint, tuple(worker_pools), tuple(beam_options))
     check_machinery(machinery, build)
     publishes = PUBLISH in stages and part is None
-    ready = prepare(build, publishing=publishing if publishes else None, part=part)
+    ready = prepare(build, publishing=publishing if publishes else None, part=part, report=report)
     how = _Running(machinery, report)
     draws = not set(stages) <= {PUBLISH}
     if draws and (limit_units is not None or runner != "local"):

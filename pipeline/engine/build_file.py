@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 from pipeline.config.base import Section
 from pipeline.config.build import Build
 from pipeline.config.by_name import ByName
+from pipeline.config.patterns import WORDS
 from pipeline.config.region import Region
 from pipeline.config.renamed import new_name
 from pipeline.config.sources import KINDS
@@ -116,8 +117,10 @@ def _with_continents(build: Build) -> Build:
 
 
 def _problem(detail: Any, raw: dict[str, Any]) -> Problem:
-    where = ".".join(str(part) for part in detail["loc"])
+    where = ".".join(_key_path(detail["loc"], raw))
     message = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "string_pattern_mismatch":
+        message = WORDS.get(detail["ctx"]["pattern"], message)
     if detail["type"] == "extra_forbidden":
         new = new_name(where)
         if new is not None:
@@ -135,6 +138,18 @@ def _problem(detail: Any, raw: dict[str, Any]) -> Problem:
         )
     found = "this section" if isinstance(detail["input"], dict) else repr(detail["input"])
     return Problem(where, found if len(found) <= _LONGEST else f"{found[:_LONGEST]}...", message)
+
+
+def _key_path(loc: tuple[int | str, ...], raw: Any) -> list[str]:
+    """The path as the file has it: pydantic's has the tag of a section as well, which is no level of the file."""
+    shown, value = [], raw
+    for part in loc[:-1]:
+        if isinstance(value, dict) and part not in value and part in value.values():
+            continue
+        shown.append(str(part))
+        inside = isinstance(value, dict) or (isinstance(value, list) and isinstance(part, int))
+        value = (value.get(part) if isinstance(value, dict) else value[int(part)]) if inside else None
+    return [*shown, *map(str, loc[-1:])]
 
 
 def _siblings(loc: tuple[int | str, ...], raw: dict[str, Any]) -> str:

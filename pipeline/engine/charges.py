@@ -5,6 +5,7 @@ from pipeline.config.build import Build, captioner_of
 from pipeline.config.captioning import Dialogue
 from pipeline.config.region import Region
 from pipeline.engine.plans import Plan
+from pipeline.errors import Problem
 
 
 def calls_per_site(build: Build, region: Region) -> float:
@@ -21,6 +22,21 @@ def calls_per_site(build: Build, region: Region) -> float:
     seen = min(build.imagery.max_views, captioner.max_views)
     each = {"observe": seen, "repair": build.assumptions.repair_share * (1 + ("verify" in turns))}
     return sum(each.get(turn, 1) for turn in turns)
+
+
+def unknown_providers(build: Build, plan: Plan) -> list[Problem]:
+    """Prices of providers that the build does not ask: of a mistyped one the price would be left out without a word.
+
+    Model servers, which are named by their URLs, are left alone.
+    """
+    asked = [one.provider.name for one in plan.providers]
+    where, allowed = "assumptions.prices.thousand_requests", ", ".join(asked) or "none: no source is on the network"
+    priced = build.assumptions.prices.thousand_requests
+    return [
+        Problem(where, f"{name}, which is no provider of this build", allowed)
+        for name in priced
+        if name not in asked and "://" not in name
+    ]
 
 
 def money(build: Build, plan: Plan) -> dict[str, float]:

@@ -1,12 +1,15 @@
 """Before any work: inputs checked, the dataset's place looked at, the workspace claimed, local sites drawn."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from pipeline.config.build import Build
+from pipeline.engine.counts import Counts
 from pipeline.engine.definition import check_copy, claim, workspace_id
 from pipeline.engine.drawing import Note, RegionTask, read_note
-from pipeline.engine.layers import LayerFile, Listing, list_layers
+from pipeline.engine.layers import LayerFile, Listing, list_layers, read_units
 from pipeline.engine.parts import Part
+from pipeline.engine.progress import SITES, Progress, StageProgress
 from pipeline.engine.ready import check_captioner, check_ready
 from pipeline.engine.units import UnitTask, commit_drawn, ground_of, sound_sites, stage_bases, survey
 from pipeline.errors import ConfigError, MachineError, Problem
@@ -43,13 +46,20 @@ class Prepared:
         return survey(self.store, listing, self.sites, self.bases)
 
 
-def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | None = None) -> Prepared:
+def prepare(
+    build: Build,
+    *,
+    publishing: Publishing | None = None,
+    part: Part | None = None,
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Prepared:
     """Check all that can be checked before any work, claim the workspace, and draw the sites that need no network.
 
     Args:
         build: the build.
         publishing: what publishing may do to a dataset that is there; None if nothing is to be published.
         part: the share of the units that is wanted, if others take up the rest.
+        report: called once the workspace is claimed, and with the progress of drawing sites.
 
     Raises:
         ConfigError: an input or a place to write cannot be used, or a region has nothing to draw sites from.
@@ -69,24 +79,31 @@ def prepare(build: Build, *, publishing: Publishing | None = None, part: Part | 
     ident = claim(store, build, bases, part, publishes=publishing is not None)
     store.sweep()
     listing = list_layers(store, "sites")
-    sites: list[LayerFile] = []
-    undrawn: list[RegionTask] = []
+    there = {r.name: sound_sites(store, listing, r, bases[r.name]["sites"]) for r in build.regions}
+    apart = {
+        region.name
+        for region in build.regions
+        if there[region.name] is None and asked_over_network(ground_of(build, registry, region))
+    }
+    here = [region for region in build.regions if there[region.name] is None and region.name not in apart]
     problems: list[Problem] = []
-    for region in build.regions:
+    progress = {(region.name, SITES): StageProgress(1) for region in here}
+    report(progress)
+    for region in here:
         check_stop()
-        recipe = bases[region.name]["sites"]
-        found = sound_sites(store, listing, region, recipe)
-        if found is not None:
-            sites.append(found)
-        elif asked_over_network(ground_of(build, registry, region)):
-            undrawn.append(RegionTask(region.name, bases[region.name]))
-        else:
-            try:
-                sites.append(commit_drawn(build, registry, region, store, recipe))
-            except ConfigError as error:
-                problems += error.problems
+        try:
+            drawn_now = commit_drawn(build, registry, region, store, bases[region.name]["sites"])
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        there[region.name] = drawn_now
+        count = sum(size for size, _ in read_units(store, drawn_now).values())
+        progress[region.name, SITES] = StageProgress(1, 1, Counts(count, {}))
+        report(progress)
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
+    sites = [file for file in there.values() if file is not None]
+    undrawn = [RegionTask(region.name, bases[region.name]) for region in build.regions if region.name in apart]
     return Prepared(build, store, out, registry, sites, bases, undrawn, ident, decisions=decisions)
 
 

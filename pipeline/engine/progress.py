@@ -12,6 +12,7 @@ from pipeline.engine.drawing import RegionTask
 from pipeline.engine.layers import DamagedLayerError, LayerFile, list_layers, read_counts
 from pipeline.engine.units import UnitTask, survey, with_todo
 from pipeline.errors import MachineError
+from pipeline.quantity import quantity
 from pipeline.storage import Store
 
 log = logging.getLogger(__name__)
@@ -109,7 +110,8 @@ class Watcher:
         sites = sum(unit.size for unit in units)
         self._progress[task.region, SITES] = StageProgress(1, 1, Counts(sites, {}))
         about = {"region": task.region, "stage": SITES, "sites": sites}
-        log.info("%s: %d sites in %d units", task.region, sites, len(units), extra=about)
+        said = f"{quantity(sites, 'site')} in {quantity(len(units), 'unit')}"
+        log.info("%s: %s", task.region, said, extra=about)
         of_part = [unit for unit in units if task.part is None or task.part.has(*unit.key)]
         self._expect(with_todo(unit, task.stages) for unit in of_part)
 
@@ -132,8 +134,9 @@ class Watcher:
 def _log(file: LayerFile, counts: Counts) -> None:
     """Tell of a committed table: a line, and one for each reason that sites failed for."""
     about = {"region": file.region, "unit": file.unit, "stage": file.layer}
-    log.info("%s %s %s: %d sites ok", *about.values(), counts.ok, extra=about | {"ok": counts.ok})
+    log.info("%s %s %s: %s ok", *about.values(), quantity(counts.ok, "site"), extra=about | {"ok": counts.ok})
     for reason, sites in sorted(counts.failed.items()):
         said = counts.details[reason].counted[:1] if reason in counts.details else ()
         more = {"reason": reason, "sites": sites, "detail": said[0][0] if said else ""}
-        log.info("%s %s %s: %d sites failed: %s", *about.values(), sites, reason, extra=about | more)
+        failed = quantity(sites, "site")
+        log.info("%s %s %s: %s failed: %s", *about.values(), failed, reason, extra=about | more)

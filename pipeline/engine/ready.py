@@ -52,10 +52,16 @@ def check_ready(build: Build, registry: Registry) -> None:
             none.
     """
     check_sources(build, registry)
+    problems = lacking(build, registry)
+    if problems:
+        raise ConfigError(problems)
+
+
+def lacking(build: Build, registry: Registry) -> list[Problem]:
+    """The keys and the contact that sources of a build need and do not have. Makes no requests."""
     problems = []
     for kind, name, _, source in registry.networked():
         provider = source.provider()
         where = f"sources.{kind}.{name}"
         problems += [Problem(where, found, mend) for found, mend in keys.missing(provider, build.network)]
-    if problems:
-        raise ConfigError(problems)
+    return problems

@@ -122,5 +122,5 @@ def nearest_ids(wanted: str) -> str:
     names = {entry.name.lower(): entry.id for entry in entries.values()} | {id_[3:]: id_ for id_ in entries}
     close = [*difflib.get_close_matches(wanted.lower(), entries, n=3, cutoff=0.75)]
     close += [names[name] for name in difflib.get_close_matches(wanted.lower(), names, n=3, cutoff=0.75)]
-    hint = f"did you mean {' or '.join(dict.fromkeys(close))}? " if close else ""
-    return f"{hint}an id of `geoscribe regions list`"
+    hint = f" (did you mean {' or '.join(dict.fromkeys(close))}?)" if close else ""
+    return f"an id of `geoscribe regions list`{hint}"

@@ -63,12 +63,12 @@ def test_a_line_in_the_table_is_all_that_a_source_needs(monkeypatch: pytest.Monk
         (
             "perception",
             {"segmenters": [{"engine": "sam", "checkpoint": "x", "labels": {"library": "open_clip", "modell": 1}}]},
-            "perception.segmenters.0.labels.open_clip.modell: found an unknown key; allowed: did you mean model?",
+            "perception.segmenters.0.labels.modell: found an unknown key; allowed: did you mean model?",
         ),
         (
             "captioner",
             {"engine": "dialogue", "model": "x", "serve": {"gpu_memry": 1}},
-            "captioner.dialogue.serve.gpu_memry: found an unknown key; allowed: did you mean gpu_memory?",
+            "captioner.serve.gpu_memry: found an unknown key; allowed: did you mean gpu_memory?",
         ),
     ],
 )

@@ -93,7 +93,7 @@ def change(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
         (change("regions", 0, "centre", to=[True, 12]), "regions.0.centre.0", "found True; allowed: a number"),
         (change("assumptions", to={"prices": {"thousand_requests": {"x": False}}}), "requests.x", "found False"),
         (change("sampling", "max_sites", to=True), "sampling.max_sites", "found True; allowed: a number"),
-        (change("name", to="Not A Name"), "name", "match pattern"),
+        (change("name", to="Not A Name"), "name", "lower-case letters"),
         (change("dataset", to="workspace"), "dataset", "a place of its own"),
         (change("dataset", to="workspace/dataset"), "dataset", "found a place within the workspace"),
         (change("workspace", to="dataset/work"), "workspace", "found a place within the dataset"),

@@ -136,7 +136,7 @@ def test_a_moved_split_is_told(small_finished: Callable[..., Build], tmp_path: P
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        ("dataset", "workspace", "a dataset and"),
+        ("dataset", "workspace", "(a dataset) and "),
         ("nothing", "dataset", "A: found"),
         ("dataset", ".", "without manifest.json or build.json"),
     ],

@@ -18,6 +18,7 @@ from pipeline.config.imagery import Imagery
 from pipeline.config.region import Region
 from pipeline.config.sources import Mapillary
 from pipeline.engine.build_file import load_build, parse_build
+from pipeline.engine.charges import unknown_providers
 from pipeline.engine.cost import plan
 from pipeline.engine.measuring import Measured, keep, kept, measure
 from pipeline.engine.plans import Plan
@@ -26,6 +27,8 @@ from pipeline.errors import ConfigError
 from pipeline.geo.point import Floats
 from pipeline.net.base import Provider
 from pipeline.registry import registry as registry_module
+from tools.cli.console import time_words
+from tools.cli.plan_table import print_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -214,6 +217,45 @@ def test_money_follows_from_the_prices_of_the_file(tmp_path: Path) -> None:
     assert found.money["faraway"] == pytest.approx(found.providers[0].requests * 7.0 / 1000)
     assert found.money["storage for a month"] == pytest.approx((1e9 + found.dataset_bytes) / 1e9 * 0.1)
     assert set(found.money) == {"CPU", "GPU", "tokens", "faraway", "storage for a month"}
+
+
+def test_a_price_of_a_provider_that_is_not_asked_is_told(tmp_path: Path) -> None:
+    prices = {"thousand_requests": {"faraway": 7.0, "photos": 1.0, "http://model:8000/v1": 2.0}}
+    build = build_of(tmp_path, assumptions={"prices": prices})
+    (problem,) = unknown_providers(build, plan(build))
+    assert (problem.found, problem.allowed) == ("photos, which is no provider of this build", "faraway")
+
+
+def test_a_small_plan_is_told_in_units_that_are_no_zeros(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    build = build_of(tmp_path, assumptions={"prices": {"cpu_hour": 0.001}})
+    measured = Measured({"imagery": 0.5, "cues": 2.0}, {"imagery": 1_000}, 5, "here")
+    print_plan(build, plan(build, measured), measured, 4)
+    said = capsys.readouterr().out
+    for told in (
+        r"faraway +2/s, 1,000/day +15\.4 h\n",
+        r"CPU: +250 CPU seconds, by 5 sites on here\n",
+        r"imagery +50 CPU seconds, 0\.50 s a site\n",
+        r"time: +15\.4 h with 4 cores\n",
+        r"cost: +less than 0\.01 USD \(CPU less than 0\.01\)",
+    ):
+        assert re.search(told, said), said
+    print_plan(build, plan(build), None, 1)
+    assert "unknown with 1 core until it is measured" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "0 s"),
+        (0.2, "< 1 s"),
+        (119, "119 s"),
+        (1_222, "20.4 min"),
+        (100_000, "27.8 h"),
+        (258_750, "3.0 days"),
+    ],
+)
+def test_times_in_words(seconds: float, words: str) -> None:
+    assert time_words(seconds) == words
 
 
 def test_sites_are_measured_and_the_figures_kept_for_builds_of_the_same_settings(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_an_edited_catalogue_is_refused_and_says_what_to_do(edit: object) -> Non
 
 
 def test_unknown_ids_are_told_with_the_nearest() -> None:
-    assert nearest_ids("jp-tokio").startswith("did you mean jp-tokyo")
+    assert nearest_ids("jp-tokio").startswith("an id of `geoscribe regions list` (did you mean jp-tokyo")
     assert "jp-tokyo" in nearest_ids("Tokyo")
     assert nearest_ids("qqqqqqq") == "an id of `geoscribe regions list`"
 

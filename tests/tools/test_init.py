@@ -89,10 +89,10 @@ def test_it_works_by_flags_alone_and_plan_takes_the_file(tmp_path: Path) -> None
         (["--place", "91,0"], "a latitude of -90 to 90"),
         (["--place", "jp-tokyo", "--street", "google-street"], "--street: found 'google-street'"),
         (["--place", "jp-tokyo", "--street", "none"], "--street: found 'none'"),
-        (["--place", "jp-tokyo", "--aerial", "none", "--map", "none"], "a region without a reference"),
+        (["--place", "jp-tokyo", "--aerial", "none", "--map", "none"], "--map: found none, and no aerial source"),
         (["--place", "jp-tokyo", "--model", "m"], "--model: found 'm' with the composer"),
         (["--place", "1,2", "--radius-m", "-5"], "regions.0.radius_m"),
-        (["--place", "1,2", "--name", "My build"], "name: found 'My build'"),
+        (["--place", "1,2", "--name", "My build"], "name: found 'My build'; allowed: up to 63 lower-case letters"),
         (["--place", "1,2", "--contact", "nobody"], "network.contact"),
     ],
 )
@@ -112,20 +112,65 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     assert file.read_text() == "mine"
 
 
-def test_on_a_terminal_it_asks(tmp_path: Path) -> None:
+def on_a_terminal(file: Path, answers: bytes) -> tuple[int, str]:
+    """Exit code of `init` on a terminal with these answers, and what it said."""
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "tools.cli.main", "init", str(tmp_path / "build.yaml")]
+    command = [sys.executable, "-m", "tools.cli.main", "init", str(file)]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=ROOT, close_fds=True)
     os.close(theirs)
-    os.write(ours, b"fr-paris\nkartaview\n\n\n\n")
-    assert process.wait(60) == 0
+    os.write(ours, answers)
+    code = process.wait(60)
     said = os.read(ours, 10_000).decode()
     os.close(ours)
-    assert "aerial (ign) [ign]" in said
-    written = yaml.safe_load((tmp_path / "build.yaml").read_text())
-    assert written["regions"] == [{"catalogue": "fr-paris"}]
-    assert list(written["sources"]["street"]) == ["kartaview"]
+    return code, said
+
+
+def test_on_a_terminal_it_asks_again_where_an_answer_cannot_be_used(tmp_path: Path) -> None:
+    file = tmp_path / "build.yaml"
+    answers = (
+        "fr-pariss\n46.1591,-1.1520\n-3\n400\nstreetview\nkartaview\nnone\nnone\noverpass\ngpt\n\nnobody\na@b.org\n"
+    )
+    code, said = on_a_terminal(file, answers.encode())
+    assert code == 0, said
+    for told in (
+        "not 'fr-pariss'; allowed: LAT,LON in degrees, world, or an id of `geoscribe regions list` (did you mean",
+        "Radius in metres [1000]",
+        "not '-3'; allowed: more than 0, up to 100,000",
+        "not 'streetview'; allowed: panoramax, mapillary, kartaview",
+        "Aerial source (ign, none) [ign]",
+        "not none, and no aerial source; allowed: at least one of the two",
+        "not 'gpt'; allowed: composer or dialogue",
+        "not 'nobody'; allowed: a mail address",
+    ):
+        assert told in said.replace("\r\n", "\n"), said
+    written = yaml.safe_load(file.read_text())
+    assert written["regions"] == [{"name": "build", "centre": [46.1591, -1.152], "radius_m": 400}]
+    assert {kind: list(names) for kind, names in written["sources"].items()} == {
+        "street": ["kartaview"], "map": ["overpass"],
+    }  # fmt: skip
     assert written["captioner"]["engine"] == "composer"
+    assert load_build(file).network.contact == "a@b.org"
+
+
+def test_ctrl_d_at_a_question_stops_with_the_exit_code_of_a_stop(tmp_path: Path) -> None:
+    code, said = on_a_terminal(tmp_path / "build.yaml", b"fr-paris\n\x04")
+    assert code == 3
+    assert said.rstrip().endswith("stopped")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_build_needs_beside_its_file_is_told(tmp_path: Path) -> None:
+    file, nothing = tmp_path / "my build.yaml", {"MAPILLARY_TOKEN": ""}
+    made = run_here(
+        "init", file, "--place", "fr-paris", "--street", "mapillary", "--map", "overpass", environment=WIDE | nothing
+    )
+    assert "before a build: export MAPILLARY_TOKEN=... with your key of mapillary" in made.stdout
+    assert "before a build: set network.contact: overpass requires a contact" in made.stdout
+    assert f"next: geoscribe plan '{file}'" in made.stdout
+    assert "geoscribe plan 'my build.yaml'" in file.read_text()
+    checked = run_here("config", "check", file, environment=WIDE | nothing).stdout
+    assert "warning: sources.street.mapillary: no key in the environment variable MAPILLARY_TOKEN" in checked
+    assert "warning: sources.map.overpass: overpass requires a contact" in checked
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -36,6 +36,13 @@ def test_names_and_links_of_lists_stand_whole(command: tuple[str, ...], copied: 
     assert [word for word in copied if word not in shown.stdout] == []
 
 
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("command", [("sources", "list"), ("regions", "list")])
+def test_a_window_too_small_for_a_table_shows_paragraphs_that_fit(command: tuple[str, ...], columns: int) -> None:
+    shown = run_here(*command, environment={"COLUMNS": str(columns)}).stdout.splitlines()
+    assert [line for line in shown if len(line) > columns] == []
+
+
 def test_names_paths_and_commands_of_a_build_stand_whole(small_config: Callable[..., Path], tmp_path: Path) -> None:
     region = {"name": LONG, "centre": [59.33, 18.06], "radius_m": 260}
     folder = tmp_path / ("deep" * 20)

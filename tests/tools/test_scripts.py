@@ -1,6 +1,7 @@
 """What scripts rely on: JSON, the version, exit codes, the record of a run, and pipes that close early."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -9,14 +10,19 @@ import time
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipeline.config.build import Build
 from pipeline.config.running import Prices
+from pipeline.engine.prepared import prepare
+from pipeline.errors import MachineError
 from tests.command import ROOT, run_here
 from tests.drawn_once import drawn_once
 from tests.engine.conftest import finished, small_build, small_config, small_finished
+from tools.cli.log_file import logging_to
+from tools.cli.run import _end
 from tools.cli.run_record import RunRecord, cost_of
 
 __all__ = ["drawn_once", "finished", "small_build", "small_config", "small_finished"]
@@ -148,6 +154,73 @@ def test_a_clock_that_is_set_back_an_hour_makes_no_run_negative(
     monkeypatch.setattr("time.time", lambda: before - 3_600.0)
     record.write("finished")
     assert json.loads((tmp_path / "workspace" / "run.json").read_text())["seconds"] >= 0.0
+
+
+def test_a_run_that_is_killed_or_stopped_leaves_a_record_of_what_it_did(
+    small_config: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, config = tmp_path / "workspace" / "run.json", small_config(sampling__max_sites=1)
+    started: list[dict[str, Any]] = []
+
+    def full(*_: object, **__: object) -> None:
+        started.append(json.loads(file.read_text()))  # as a kill would leave it
+        assert "and goes on, or was killed" in geoscribe("status", tmp_path / "workspace").stdout
+        raise MachineError("the disk is full")
+
+    monkeypatch.setattr("pipeline.engine.build.publish_mended", full)
+    assert geoscribe("build", config).returncode == 3
+    (record,) = started
+    assert (record["ended"], record["seconds"], record["outcome"]) == (None, None, None)
+    ended = json.loads(file.read_text())
+    assert (ended["ended"], ended["outcome"]) == ("stopped: the disk is full", None)
+    assert ended["progress"]["captions"]["units"] == ended["progress"]["captions"]["done"] == 2
+    assert ended["progress"]["captions"]["ok"] == 2
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr("pipeline.engine.build.publish_mended", broken)
+    with pytest.raises(ValueError, match="a fault of ours"):
+        geoscribe("build", config)
+    assert json.loads(file.read_text())["ended"] == "stopped: ValueError: a fault of ours"
+
+
+def test_a_run_that_ends_at_once_leaves_its_record_as_well(
+    small_build: Callable[..., Build], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes: list[int] = []
+    monkeypatch.setattr("os._exit", codes.append)
+    _end(RunRecord(small_build(), "geoscribe build"))
+    assert codes == [3]
+    assert json.loads((tmp_path / "workspace" / "run.json").read_text())["ended"] == "stopped by the user"
+
+
+def test_sites_that_need_no_network_are_drawn_with_progress(small_build: Callable[..., Build]) -> None:
+    seen: list[list[tuple[str, int, int]]] = []
+    prepare(
+        small_build(sampling__max_sites=1),
+        report=lambda now: seen.append([(region, one.units_done, one.counts.ok) for (region, _), one in now.items()]),
+    )
+    assert seen == [
+        [("north", 0, 0), ("south", 0, 0)], [("north", 1, 1), ("south", 0, 0)], [("north", 1, 1), ("south", 1, 1)],
+    ]  # fmt: skip
+
+
+def test_ctrl_c_ends_every_command_as_it_ends_a_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pipeline.regions.catalogue.catalogue", interrupted)
+    ended = geoscribe("regions", "list")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (3, "", "\nstopped\n")
+
+
+def test_a_log_file_has_none_of_the_warnings_that_the_terminal_is_spared(tmp_path: Path) -> None:
+    with logging_to(tmp_path / "log"):
+        logging.getLogger("apache_beam").warning("apitools not found, and bigquery client libraries ...")
+        logging.getLogger("pipeline").info("north: 1 site in 1 unit", extra={"region": "north"})
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert json.loads(line)["region"] == "north"
 
 
 def test_a_run_that_was_refused_leaves_none(small_config: Callable[..., Path], tmp_path: Path) -> None:

@@ -44,6 +44,7 @@ def plan(
     CPU hours are told once they were measured on this machine, with any build of the same engines and imagery.
     """
     from pipeline.engine.build_file import load_build
+    from pipeline.engine.charges import unknown_providers
     from pipeline.engine.cost import plan as make_plan
     from pipeline.engine.measuring import keep, kept
     from pipeline.engine.measuring import measure as run_some
@@ -60,6 +61,8 @@ def plan(
         print(f"figures of this machine: {file}", file=sys.stderr)
     measured = kept(build)
     made = make_plan(build, measured)
+    for problem in unknown_providers(build, made):
+        print(f"warning: {problem}", file=sys.stderr)
     cores = workers or os.cpu_count() or 1
     if as_json:
         print_json(plan_record(build, made, measured, cores))

@@ -37,7 +37,8 @@ def diff(
     (first, published), (second, also) = _opened(before, "A"), _opened(after, "B")
     if published is not also:
         kinds = [
-            f"{place}, {'a dataset' if is_one else 'a build'}" for place, is_one in ((before, published), (after, also))
+            f"{place} ({'a dataset' if is_one else 'a build'})"
+            for place, is_one in ((before, published), (after, also))
         ]
         raise ConfigError([Problem("B", " and ".join(kinds), "two datasets or two builds")])
     found: DatasetDiff | BuildDiff

@@ -43,7 +43,7 @@ def progress_display() -> Iterator[Callable[[Progress], None]]:
             lines.end()
         return
     table = LiveTable()
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
+    with Live(Text("getting ready ..."), console=console, refresh_per_second=4, transient=True) as live:
         yield lambda progress: live.update(
             table.render(progress, traffic.counted(), paused(), console.size, time.monotonic())
         )
@@ -64,7 +64,7 @@ class PlainProgress:
 
     def at(self, progress: Progress, now: float, clock: datetime) -> None:
         """As `report`, at a moment: `now` in monotonic seconds, `clock` for people."""
-        totals = _totals(progress)
+        totals = totals_of(progress)
         self._rates.note(now, _sites(progress))
         said = [_stage_words(name, one, self._rates) for name, one in totals.items()]
         self._last = f"{clock:%Y-%m-%dT%H:%M:%SZ} {'; '.join(said)}" if said else ""
@@ -106,7 +106,7 @@ class LiveTable:
         for name, of in asked.items():
             counts["requests", name], counts["bytes", name] = of.get("requests", 0), of.get("bytes", 0)
         self._rates.note(now, counts)
-        words = [_stage_words(name, one, self._rates) for name, one in _totals(progress).items()]
+        words = [_stage_words(name, one, self._rates) for name, one in totals_of(progress).items()]
         totals = [Text(line) for said in words for line in wrap(said, size.width)]
         pauses = [
             Text(f"paused: {host}: {why}", style="bold yellow", no_wrap=True, overflow="ellipsis")
@@ -157,7 +157,7 @@ def _sites(progress: Progress) -> dict[Hashable, float]:
     return counts
 
 
-def _totals(progress: Progress) -> dict[str, StageProgress]:
+def totals_of(progress: Progress) -> dict[str, StageProgress]:
     """All regions together, by stage."""
     found: dict[str, StageProgress] = {}
     for name in _NAMES:

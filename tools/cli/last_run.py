@@ -32,8 +32,9 @@ class LastRun(BaseModel):
     """The part of `run.json` that `status` shows; the file may be of any version of geoscribe."""
 
     started_at: AwareDatetime
-    seconds: NonNegativeFloat
-    ended: str
+    seconds: NonNegativeFloat | None
+    ended: str | None
+    """How it ended; None if it goes on, or was killed."""
     outcome: _RunOutcome | None
 
     @property
@@ -47,7 +48,7 @@ class LastRun(BaseModel):
 
 
 def last_run(store: Store) -> LastRun | None:
-    """The last run on a workspace that ended and was no part; None, with a warning, if its record cannot be read."""
+    """The last run on a workspace that was no part; None, with a warning, if its record cannot be read."""
     try:
         return LastRun.model_validate_json(store.read(RUN))
     except FileNotFoundError:

@@ -38,6 +38,11 @@ class _JsonLines(logging.Formatter):
         return json.dumps(content, ensure_ascii=False)
 
 
+def is_ours_to_tell(record: logging.LogRecord) -> bool:
+    """False for what Beam says of a package of a cloud that is not used."""
+    return "apitools" not in record.getMessage()
+
+
 @contextmanager
 def logging_to(file: Path | None) -> Iterator[None]:
     """Append log records to a file while a command runs; without a file, do nothing.
@@ -51,6 +56,7 @@ def logging_to(file: Path | None) -> Iterator[None]:
     with writing(file, "--log-file"):
         handler = logging.FileHandler(file, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(_JsonLines())
+    handler.addFilter(is_ours_to_tell)
     ours, root = logging.getLogger(_OURS), logging.getLogger()
     level = ours.level
     ours.setLevel(logging.INFO)

@@ -9,12 +9,14 @@ import io
 import logging
 import re
 import sys
+import warnings
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from pipeline.boundary import last_line
 from pipeline.errors import BuildStopped, ConfigError, MachineError, one_line
@@ -26,6 +28,7 @@ from tools.cli.building import ConfigArgument, build, plan, publish, retry
 from tools.cli.diff import diff
 from tools.cli.export import export
 from tools.cli.init import init
+from tools.cli.log_file import is_ours_to_tell
 from tools.cli.models import models_app
 from tools.cli.publish import merge, subset
 from tools.cli.regions import regions_app
@@ -37,7 +40,21 @@ from tools.output import lasting, writing
 
 BAD_INPUT, STOPPED = 2, 3
 
+
+class _Commands(TyperGroup):
+    """All commands. Ctrl-C ends each of them with the exit code that it ends a build with, at a question as well."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command that was given."""
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, typer.Abort) as error:
+            print("\nstopped", file=sys.stderr)
+            raise BuildStopped from error
+
+
 app = typer.Typer(
+    cls=_Commands,
     invoke_without_command=True,
     pretty_exceptions_enable=False,
 )
@@ -184,7 +201,7 @@ def config_schema() -> None:
 def config_check(config: ConfigArgument) -> None:
     """Check a build file and the inputs that it names."""
     from pipeline.engine.build_file import load_build
-    from pipeline.engine.ready import check_captioner, check_sources
+    from pipeline.engine.ready import check_captioner, check_sources, lacking
     from pipeline.engine.warnings import unread_scripts
     from pipeline.registry.registry import region_sources, registry_of
 
@@ -195,15 +212,19 @@ def config_check(config: ConfigArgument) -> None:
         region_sources(registry_of(build), region)  # made, and so checked; no requests are made
     for warning in unread_scripts(build):
         print(f"warning: {warning}")
+    for problem in lacking(build, registry_of(build)):
+        print(f"warning: {problem.where}: {problem.found}; before the build, {problem.allowed}")
     print(f"{config}: build {build.name!r} is sound")
 
 
 def _log_warnings() -> None:
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)  # also while `--log-file` takes more
-    handler.addFilter(lambda record: "apitools" not in record.getMessage())  # Beam on a package of a cloud not used
+    handler.addFilter(is_ours_to_tell)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s", handlers=[handler])
     redact.install()
+    # rasterio's, of arrays that it is given without a place where they have none.
+    warnings.filterwarnings("ignore", message="Dataset has no geotransform")
 
 
 def main() -> None:

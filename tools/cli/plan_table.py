@@ -5,7 +5,7 @@ from pipeline.engine.measuring import Measured
 from pipeline.engine.plans import Plan
 from pipeline.publishing.division import MOST_LOST
 from pipeline.quantity import quantity
-from tools.cli.console import plain_table, print_table, size_words, table_console
+from tools.cli.console import hours_words, plain_table, print_table, size_words, table_console, time_words
 
 
 def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) -> None:
@@ -37,7 +37,7 @@ def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) 
                 soft_wrap=True,
             )
     console.print()
-    table = plain_table("source", "requests", "to download", "provider", "allowed", "days")
+    table = plain_table("source", "requests", "to download", "provider", "allowed", "time")
     asked = {one.provider.name: one for one in plan.providers}
     for source in plan.sources:
         if source.provider is None:
@@ -45,15 +45,15 @@ def print_plan(build: Build, plan: Plan, measured: Measured | None, cores: int) 
             continue
         provider = source.provider
         allowed = f"{provider.per_s:g}/s" + (f", {provider.per_day:,}/day" if provider.per_day else "")
-        days = f"{asked[provider.name].days:.2f}" if provider.name in asked else "see above"
-        asked.pop(provider.name, None)  # sources of one provider wait for each other: its days are told once
+        takes = time_words(asked[provider.name].days * 86_400) if provider.name in asked else "see above"
+        asked.pop(provider.name, None)  # sources of one provider wait for each other: its time is told once
         table.add_row(
             f"{source.kind} {source.name}",
             f"{source.requests:,}",
             size_words(source.bytes),
             provider.name,
             allowed,
-            days,
+            takes,
         )
     print_table(table)
     console.print()
@@ -67,17 +67,17 @@ def _totals(build: Build, plan: Plan, measured: Measured | None, cores: int) -> 
     calls = f"{plan.model_calls:,}"
     if not plan.model_calls:
         calls = f"none without a model; with one: {plan.dialogue_calls:,}"
-    calls += f", {plan.dialogue_gpu_hours:,.1f} GPU hours"
+    calls += f", {hours_words(plan.dialogue_gpu_hours, 'GPU')}"
     at_photos = all(sampling_of(build, region).method == "imagery" for region in build.regions)
     described = sum(region.described for region in plan.regions)
     return [
         f"{build.name}: {quantity(plan.sites, 'site')} in {quantity(len(plan.regions), 'region')}",
-        f"requests:     {network:,} at most, {plan.days:.2f} days until the slowest provider is done",
+        f"requests:     {network:,} at most, {time_words(plan.days * 86_400)} until the slowest provider is done",
         f"to download:  {size_words(sum(source.bytes for source in plan.sources))}",
         f"workspace:    {size_words(plan.workspace_bytes)}",
         f"to publish:   {size_words(plan.dataset_bytes)}",
         *_cpu(plan, measured, cores),
-        f"OCR:          {quantity(plan.views, 'view')}, {plan.ocr_gpu_hours:,.1f} GPU hours on a GPU",
+        f"OCR:          {quantity(plan.views, 'view')}, {hours_words(plan.ocr_gpu_hours, 'GPU')} on a GPU",
         f"model calls:  {calls}",
         *_money(build, plan),
         "assumptions (change them under `assumptions`):",
@@ -96,17 +96,27 @@ def _totals(build: Build, plan: Plan, measured: Measured | None, cores: int) -> 
 
 def _cpu(plan: Plan, measured: Measured | None, cores: int) -> list[str]:
     if measured is None:
-        return ["CPU:          not measured on this machine (`geoscribe plan CONFIG --measure` runs five sites)"]
+        return [
+            "CPU:          not measured on this machine (`geoscribe plan CONFIG --measure` runs five sites)",
+            f"time:         unknown with {quantity(cores, 'core')} until it is measured",
+        ]
     total = sum(plan.cpu_hours.values())
     return [
-        f"CPU:          {total:,.1f} hours of a core, by {quantity(measured.sites, 'site')} on {measured.machine}",
-        *(f"  {stage:12}{h:,.1f} hours, {measured.cpu_s[stage]:.2f} s a site" for stage, h in plan.cpu_hours.items()),
-        f"days:         {plan.days_at(cores):.2f} with {cores} cores",
+        f"CPU:          {hours_words(total, 'CPU')}, by {quantity(measured.sites, 'site')} on {measured.machine}",
+        *(
+            f"  {stage:12}{hours_words(h, 'CPU')}, {measured.cpu_s[stage]:.2f} s a site"
+            for stage, h in plan.cpu_hours.items()
+        ),
+        f"time:         {time_words(plan.days_at(cores) * 86_400)} with {quantity(cores, 'core')}",
     ]
 
 
 def _money(build: Build, plan: Plan) -> list[str]:
     if not plan.money:
         return ["cost:         unknown without `assumptions.prices`"]
-    parts = ", ".join(f"{what} {cost:,.2f}" for what, cost in plan.money.items())
-    return [f"cost:         {sum(plan.money.values()):,.2f} {build.assumptions.prices.currency} ({parts})"]
+    parts = ", ".join(f"{what} {_sum(cost)}" for what, cost in plan.money.items())
+    return [f"cost:         {_sum(sum(plan.money.values()))} {build.assumptions.prices.currency} ({parts})"]
+
+
+def _sum(cost: float) -> str:
+    return f"{cost:,.2f}" if cost >= 0.01 else "less than 0.01"

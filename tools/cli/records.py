@@ -1,5 +1,6 @@
 """Plans, states and outcomes as values that JSON can hold."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -8,6 +9,7 @@ from pipeline.engine.counts import Counts
 from pipeline.engine.measuring import Measured
 from pipeline.engine.outcome import Busy, Outcome
 from pipeline.engine.plans import Plan
+from pipeline.engine.progress import StageProgress
 from pipeline.engine.workspace import State
 from pipeline.stages import STAGES
 from schemas.reasons import ABOUT, Reason
@@ -108,6 +110,13 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         "regions_not_drawn": outcome.not_drawn,
         "busy": busy_record(outcome.busy) if outcome.busy is not None else None,
         "would_shrink": {region: {"before": b, "after": a} for region, (b, a) in lost.rows.items()} if lost else None,
+    }
+
+
+def progress_record(totals: Mapping[str, StageProgress]) -> dict[str, Any]:
+    """What a run has done of its units by stage, and their sites. Units of `sites` are regions to draw."""
+    return {
+        name: {"units": one.units, "done": one.units_done, **counts_record(one.counts)} for name, one in totals.items()
     }
 
 

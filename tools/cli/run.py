@@ -11,9 +11,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pipeline.boundary import last_line
 from pipeline.config.build import Build
 from pipeline.engine.build import Outcome, run_build
-from pipeline.errors import BuildStopped, MachineError
+from pipeline.errors import BuildStopped, ConfigError, MachineError
 from pipeline.net import redact
 from pipeline.stopping import request_stop
 from tools.cli.display import progress_display
@@ -23,6 +24,9 @@ from tools.cli.tables import print_outcome
 
 GRACE_S = 10.0
 """Stages stop at their next site. After this many seconds the process ends anyway; no file can be half-written."""
+RECORD_S = 5.0
+"""Time that the record of a run that ends so may take, in seconds."""
+BY_USER = "stopped by the user"
 
 
 def run(build: Build, *, log_file: Path | None = None, **options: Any) -> Outcome:
@@ -32,16 +36,17 @@ def run(build: Build, *, log_file: Path | None = None, **options: Any) -> Outcom
     try:
         with (
             logging_to(log_file),
-            _stopping(command, at_once=options.get("runner", "local") != "local"),
-            progress_display() as report,
+            _stopping(record, at_once=options.get("runner", "local") != "local"),
+            progress_display() as show,
         ):
-            outcome = run_build(build, report=report, **options)
+            outcome = run_build(build, report=record.noting(show), **options)
     except BuildStopped:
         print(_how_to_go_on(command), file=sys.stderr)
-        record.write("stopped by the user")
+        record.write(BY_USER)
         raise
-    except MachineError as error:
-        record.write(f"stopped: {error}")
+    except Exception as error:
+        if record.progress is not None or isinstance(error, MachineError):  # else nothing was done
+            record.write(f"stopped: {error if isinstance(error, ConfigError | MachineError) else last_line(error)}")
         raise
     record.write("finished", outcome)
     print_outcome(build, outcome)
@@ -53,10 +58,10 @@ def _how_to_go_on(command: str) -> str:
 
 
 @contextmanager
-def _stopping(command: str, *, at_once: bool) -> Iterator[None]:
+def _stopping(record: RunRecord, *, at_once: bool) -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         request_stop()
-        timer = threading.Timer(GRACE_S, _end, [command])
+        timer = threading.Timer(GRACE_S, _end, [record])
         timer.daemon = True
         timer.start()
         print("stopping at the next site ...", file=sys.stderr)
@@ -71,6 +76,9 @@ def _stopping(command: str, *, at_once: bool) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _end(command: str) -> None:
-    print(_how_to_go_on(command), file=sys.stderr, flush=True)
+def _end(record: RunRecord) -> None:
+    print(_how_to_go_on(record.command), file=sys.stderr, flush=True)
+    writing = threading.Thread(target=record.write, args=[BY_USER], daemon=True)  # to a bucket it may hang
+    writing.start()
+    writing.join(RECORD_S)
     os._exit(3)

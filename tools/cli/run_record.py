@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,12 +13,14 @@ from pipeline.config.running import Prices
 from pipeline.digest import digest
 from pipeline.engine.outcome import Outcome
 from pipeline.engine.parts import Part
+from pipeline.engine.progress import Progress
 from pipeline.errors import ConfigError, MachineError
 from pipeline.net import traffic
 from pipeline.publishing.manifest import package_versions, shareable
 from pipeline.storage import open_store
+from tools.cli.display import totals_of
 from tools.cli.last_run import RUN
-from tools.cli.records import outcome_record
+from tools.cli.records import outcome_record, progress_record
 
 log = logging.getLogger(__name__)
 
@@ -45,23 +47,42 @@ class RunRecord:
     runner: str = "local"
     started: datetime = field(default_factory=lambda: datetime.now(UTC))
     since: float = field(default_factory=time.monotonic)
+    progress: Progress | None = None
+    """How far it is; None until the workspace is claimed."""
 
     @property
     def path(self) -> str:
         """Its path in the workspace: parts that run at once have one each."""
         return f"run.part-{self.part.number}-of-{self.part.of}.json" if self.part else RUN
 
-    def write(self, ended: str, outcome: Outcome | None = None) -> None:
-        """Write the record. A run that was refused wrote nothing, and has none."""
+    def noting(self, show: Callable[[Progress], None]) -> Callable[[Progress], None]:
+        """Takes note of the progress, and shows it. As work begins, a record is written that has no end yet."""
+
+        def report(progress: Progress) -> None:
+            begins, self.progress = self.progress is None, progress
+            if begins:
+                self.write(None)
+            if progress:
+                show(progress)
+
+        return report
+
+    def write(self, ended: str | None, outcome: Outcome | None = None) -> None:
+        """Write the record; `ended` is None while the run goes on, and stays so if it is killed.
+
+        A run that was refused wrote nothing, and has none.
+        """
         content: dict[str, Any] = {
             "command": self.command,
             "build": self.build.name,
             "config_digest": digest(shareable(self.build), length=16),
             "packages": package_versions(),
             "started_at": self.started.isoformat(timespec="seconds"),
-            "seconds": round(time.monotonic() - self.since, 3),  # a clock that is set back does not matter
+            # A clock that is set back does not matter.
+            "seconds": round(time.monotonic() - self.since, 3) if ended is not None else None,
             "ended": ended,
             "outcome": outcome_record(outcome) if outcome is not None else None,
+            "progress": progress_record(totals_of(self.progress)) if self.progress is not None else None,
             # Workers of a cluster count for themselves.
             "providers": traffic.counted() if self.runner == "local" else None,
         }

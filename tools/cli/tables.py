@@ -62,7 +62,8 @@ def print_last_run(run: LastRun) -> None:
     console = table_console()
     console.print()
     began = run.started_at.astimezone(UTC)
-    console.print(f"last run: began {began:%Y-%m-%d %H:%M:%SZ}, {run.seconds:.1f} s, {run.ended}", soft_wrap=True)
+    how = f"{run.seconds:.1f} s, {run.ended}" if run.seconds is not None else "and goes on, or was killed"
+    console.print(f"last run: began {began:%Y-%m-%d %H:%M:%SZ}, {how}", soft_wrap=True)
     if run.busy is not None:
         _print_busy(console, run.busy)
 

@@ -1,7 +1,9 @@
 """Choices for a new build file: a place, and the sources that cover it."""
 
 import math
+import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +11,15 @@ from pipeline.config.sources import SourceKind
 from pipeline.errors import ConfigError, Problem
 from pipeline.regions.catalogue import catalogue, nearest_ids
 from pipeline.sources.aerial.open import LEAST_ZOOM
-from pipeline.sources.listing import listing
+from pipeline.sources.listing import Listed, listing
 from tools.regions.covering import aerial_sources_at
 
 WORLD = "world"
 """The place, and the sources, of the synthetic world."""
 NONE = "none"
 _POSITION = re.compile(r"(-?\d{1,2}(?:\.\d+)?)\s*,\s*(-?\d{1,3}(?:\.\d+)?)")
+RADIUS_M = 1000.0
+"""Radius of a circle where nobody says another."""
 _WORLD_AT = (55.676, 12.568)
 _NAMED: dict[SourceKind, tuple[str, ...]] = {
     "street": ("panoramax", "mapillary", "kartaview"),
@@ -83,6 +87,19 @@ def check_source(place: Place, kind: SourceKind, given: str) -> None:
         files = {"street": ", or the path of an index of your photos", "map": ", none, or the path of a map file"}
         allowed = ", ".join(known) + files.get(kind, "" if NONE in known else ", none")
         raise ConfigError([Problem(f"--{kind}", repr(given), f"{allowed} (at {place.name})")])
+
+
+def wanting(sources: Mapping[SourceKind, str], contact: str | None) -> list[str]:
+    """What the listed sources among those chosen need before a build, and do not have, in words."""
+    listed = [listing()[name] for name in sources.values() if name in listing()]
+    found = [f"export {one.key_env}=... with your key of {one.name}" for one in listed if _lacks_key(one)]
+    return found + [
+        f"set network.contact: {one.name} requires a contact" for one in listed if one.wants_contact and not contact
+    ]
+
+
+def _lacks_key(source: Listed) -> bool:
+    return source.key_env is not None and not os.environ.get(source.key_env)
 
 
 def _degrees(value: float, plus: str, minus: str) -> str:

@@ -1,6 +1,7 @@
 """The text of a new build file, checked before it is written."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def build_text(answers: Answers, path: Path) -> str:
     )  # fmt: skip
     chosen = {kind: _source(kind, given, path) for kind, given in answers.sources.items() if given != NONE}
     text = templates.get_template("build.yaml.jinja").render(
-        path=path.name,
+        path=shlex.quote(path.name),
         name=_yaml(answers.name),
         title=answers.place.name,
         title_yaml=_yaml(answers.place.name),

@@ -6,15 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.config.patterns import WORDS
 from pipeline.engine.build_file import build_schema
 from tools.dev.docs.markdown import code, heading_id, table
 
-_PATTERNS = {
-    r"^[a-z0-9][a-z0-9-]{0,62}$": "lower-case letters, digits and hyphens",
-    r"^https?://[^\s@]+$": "http(s) URL",
-    r"^[A-Z][A-Z0-9_]{0,62}$": "name of an environment variable",
-    r"^(mailto:)?[^\s@]+@[^\s@]+\.[^\s@]+$|^https?://\S+$": "mail address or http(s) URL",
-}
 _LIMITS = {
     "exclusiveMinimum": "> ", "minimum": "≥ ", "exclusiveMaximum": "< ", "maximum": "≤ ", "maxLength": "length ≤ "
 }  # fmt: skip
@@ -158,7 +153,7 @@ def _scalar(value: dict[str, Any]) -> str:
     if options:
         return " or ".join(map(code, options))
     pattern = value.get("pattern", "")
-    name = _PATTERNS.get(pattern) or str(value.get("format", value["type"]))
+    name = WORDS.get(pattern) or str(value.get("format", value["type"]))
     limits = [sign + f"{value[key]:,}" for key, sign in _LIMITS.items() if key in value]
-    limits += [f"pattern {code(pattern)}"] if pattern and pattern not in _PATTERNS else []
+    limits += [f"pattern {code(pattern)}"] if pattern and pattern not in WORDS else []
     return ", ".join([name, *limits])
