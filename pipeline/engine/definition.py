@@ -15,6 +15,7 @@ from pipeline.config.build import Build
 from pipeline.config.renamed import renamed
 from pipeline.engine.parts import Part
 from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.publishing.owner import Publishing
 from pipeline.stages import STAGES
 from pipeline.storage import Store, open_store
 
@@ -48,11 +49,12 @@ def claim(
     bases: dict[str, dict[str, str]],
     part: Part | None = None,
     *,
-    publishes: bool = True,
+    publishing: Publishing | None = None,
 ) -> str:
     """Record the build that is about to run; returns the workspace's id, which goes with it wherever it is moved.
 
     A workspace that was copied or moved is known as such until a run publishes from it, or names another dataset.
+    `publishing` is what publishing may do to a dataset that is there; None if nothing is to be published.
 
     Raises:
         ConfigError: the workspace belongs to another build; or other parts run with another build file.
@@ -65,16 +67,17 @@ def claim(
         _same_for_all_parts(owner, build, bases)
     ident = str(owner["id"]) if owner is not None and "id" in owner else uuid.uuid4().hex[:16]
     settings = build.model_dump(mode="json")
-    if not publishes and owner is not None and _is_of_record(build.dataset, owner):
+    if publishing is None and owner is not None and _is_of_record(build.dataset, owner):
         settings["workspace"] = owner["build"]["workspace"]
     content = {"format": _name(FORMAT), "id": ident, "name": build.name, "build": settings, "bases": bases}
-    if owner is not None and (originals := _originals(store, owner)):
+    takes_over = publishing is not None and publishing.take_over
+    if owner is not None and not takes_over and (originals := _originals(store, owner)):
         content[_COPY_OF] = [workspace for workspace, _ in originals]
     data = json.dumps(content, indent=1, sort_keys=True).encode()
     if owner is None:
         if store.create(PATH, data):
             return str((_read(store) or content)["id"])
-        return claim(store, build, bases, part, publishes=publishes)  # another process was first
+        return claim(store, build, bases, part, publishing=publishing)  # another process was first
     if owner != content:
         store.write(PATH, data)
     return ident
@@ -92,7 +95,8 @@ def check_copy(store: Store, dataset: str) -> None:
     for workspace, published in _originals(store, owner) if owner is not None else []:
         if _place(published) == _place(dataset):
             found = f"{dataset}, which {workspace} publishes, and {store.url} is a copy of that workspace"
-            raise ConfigError([Problem("dataset", found, "a place of its own, or --take-over")])
+            allowed = "a place of its own, or --take-over if that workspace is given up"
+            raise ConfigError([Problem("dataset", found, allowed)])
 
 
 def workspace_id(store: Store) -> str | None:

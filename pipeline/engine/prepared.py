@@ -13,6 +13,7 @@ from pipeline.engine.progress import SITES, Progress, StageProgress
 from pipeline.engine.ready import check_captioner, check_ready
 from pipeline.engine.units import UnitTask, commit_drawn, ground_of, sound_sites, stage_bases, survey
 from pipeline.errors import ConfigError, MachineError, Problem
+from pipeline.publishing import manifest
 from pipeline.publishing.decisions import Decisions, read_decisions
 from pipeline.publishing.owner import Publishing, check_place
 from pipeline.publishing.takedown import takedown_of
@@ -73,10 +74,10 @@ def prepare(
     bases = {region.name: stage_bases(build, registry, region) for region in build.regions}
     store, out = open_store(build.workspace), open_store(build.dataset, where="dataset")
     if publishing is not None:
-        if not publishing.take_over:
+        if not publishing.take_over and out.exists(manifest.PATH):
             check_copy(store, build.dataset)
         check_place(out, build, workspace_id(store), publishing)
-    ident = claim(store, build, bases, part, publishes=publishing is not None)
+    ident = claim(store, build, bases, part, publishing=publishing)
     store.sweep()
     listing = list_layers(store, "sites")
     there = {r.name: sound_sites(store, listing, r, bases[r.name]["sites"]) for r in build.regions}

@@ -11,7 +11,7 @@ import yaml
 from pipeline.config.build import Build
 from pipeline.engine.build import prepare, run_build
 from pipeline.engine.build_file import load_build
-from pipeline.engine.definition import FORMAT, definition, workspace_id
+from pipeline.engine.definition import FORMAT, check_copy, definition, workspace_id
 from pipeline.engine.layers import FORMAT_KEY, LayerFile, commit_table, list_layers, read
 from pipeline.engine.parts import Part
 from pipeline.engine.workspace import garbage, read_state
@@ -154,14 +154,12 @@ def test_two_builds_of_one_name_do_not_overwrite_each_other(
 
 
 def test_a_copy_of_a_workspace_leaves_alone_what_the_workspace_publishes(
-    small_build: Callable[..., Build], tmp_path: Path
+    small_build: Callable[..., Build], small_finished: Callable[..., Build], tmp_path: Path
 ) -> None:
-    place = str(tmp_path / "dataset")
-    first = small_build(dataset=place)
-    run_build(first, stages=("sites",))
+    first, publishes = small_finished(), Publishing()
+    prepare(first, publishing=publishes)
     shutil.copytree(tmp_path / "workspace", tmp_path / "copy")
-    copy = small_build(dataset=place, workspace="copy", imagery__max_views=1)
-    publishes = Publishing()
+    copy = small_build(workspace="copy")
     with pytest.raises(ConfigError, match="is a copy of that workspace"):
         prepare(copy, publishing=publishes)
     prepare(small_build(workspace="copy", dataset="own"), publishing=publishes)
@@ -169,10 +167,22 @@ def test_a_copy_of_a_workspace_leaves_alone_what_the_workspace_publishes(
         prepare(copy, publishing=publishes)
     prepare(first, publishing=publishes)
     (tmp_path / "link").symlink_to(tmp_path / "workspace")
-    prepare(small_build(dataset=place, workspace="link"), publishing=publishes)
+    prepare(small_build(workspace="link"), publishing=publishes)
     prepare(copy, publishing=Publishing(take_over=True))
-    shutil.rmtree(tmp_path / "workspace")  # it was moved, then
     prepare(copy, publishing=publishes)
+
+
+def test_a_copy_goes_on_where_a_workspace_is_gone_or_never_published(
+    small_build: Callable[..., Build], tmp_path: Path
+) -> None:
+    run_build(small_build(), stages=("sites",))
+    shutil.copytree(tmp_path / "workspace", tmp_path / "copy")
+    copy = small_build(workspace="copy")
+    prepare(copy, publishing=Publishing())  # such as on a larger disk
+    with pytest.raises(ConfigError, match="is a copy of that workspace"):
+        check_copy(open_store(copy.workspace), copy.dataset)
+    shutil.rmtree(tmp_path / "workspace")
+    check_copy(open_store(copy.workspace), copy.dataset)
 
 
 def test_another_builds_dataset_is_refused_before_any_work(
