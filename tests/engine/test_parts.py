@@ -67,6 +67,9 @@ def test_a_part_is_not_asked_to_publish(small_config: Callable[..., Path]) -> No
     said = run_here("build", small_config(), "--part=1/2", "--stages=captions,publish", environment={"COLUMNS": "300"})
     assert said.returncode == 2
     assert "--stages: found publish with --part; allowed: `geoscribe publish CONFIG`" in said.stderr
+    said = run_here("build", small_config(), "--part=1/2", "--take-over", environment={"COLUMNS": "300"})
+    assert said.returncode == 2
+    assert "--part: found --take-over beside it; allowed: `geoscribe publish CONFIG --take-over`" in said.stderr
 
 
 def test_drawing_sites_alone_is_told(small_config: Callable[..., Path]) -> None:

@@ -149,8 +149,11 @@ def test_two_builds_of_one_name_do_not_overwrite_each_other(
     assert tree(Path(mine.dataset)) == before
     run_build(theirs, publishing=Publishing(take_over=True))
     assert manifest_of(Path(mine.dataset)).workspace == workspace_id(open_store(theirs.workspace))
-    with pytest.raises(ConfigError, match="another workspace"):
-        run_build(mine)
+    refused = run_here("retry", tmp_path / "mine" / "build.yaml", environment={})
+    assert refused.returncode == 2
+    assert "another workspace" in refused.stderr
+    assert run_here("retry", tmp_path / "mine" / "build.yaml", "--take-over", environment={}).returncode == 0
+    assert manifest_of(Path(mine.dataset)).workspace == workspace_id(open_store(mine.workspace))
 
 
 def test_a_copy_of_a_workspace_leaves_alone_what_the_workspace_publishes(

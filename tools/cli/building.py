@@ -95,6 +95,10 @@ def build(
     from pipeline.publishing.owner import Publishing
     from tools.cli.run import run
 
+    if part is not None and (allow_shrink or take_over):
+        option = "--allow-shrink" if allow_shrink else "--take-over"
+        allowed = f"`geoscribe publish CONFIG {option}`, once all parts are finished: no part publishes"
+        raise ConfigError([Problem("--part", f"{option} beside it", allowed)])
     _finish(
         run(
             load_build(config),
@@ -186,6 +190,7 @@ def retry(
     job_endpoint: JobEndpointOption = None,
     worker_pool: WorkerPoolOption = None,
     allow_shrink: ShrinkOption = False,
+    take_over: TakeOverOption = False,
     log_file: LogFileOption = None,
 ) -> None:
     """Retry failed sites, then update all that depends on them. Sites that succeeded stay as they are.
@@ -212,7 +217,7 @@ def retry(
             stages=stages,
             retry=frozenset(reason or known),
             missing=frozenset(missing or ()),
-            publishing=Publishing(allow_shrink),
+            publishing=Publishing(allow_shrink, take_over),
             beam_options=context.args,
             log_file=log_file,
         )
