@@ -178,15 +178,8 @@ def read_yaml(path: Path, where: str | None = None) -> Any:
         found = f"{path} ({error.strerror or error})" if where else error.strerror or str(error)
         raise ConfigError([Problem(where or str(path), found, "a readable YAML file")]) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(
-            [
-                Problem(
-                    str(path),
-                    " ".join(str(error).replace('in "<unicode string>", ', "in ").split()),
-                    "valid YAML in UTF-8",
-                )
-            ]
-        ) from error
+        said = " ".join(str(error).replace('in "<unicode string>", ', "in ").split())
+        raise ConfigError([Problem(str(path), said, "valid YAML in UTF-8")]) from error
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:
