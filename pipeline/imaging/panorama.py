@@ -5,6 +5,7 @@ column looks towards its heading, and columns to the right turn clockwise.
 """
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -32,14 +33,8 @@ def cut(panorama: Pixels, pano_heading_deg: float, camera: Camera) -> Pixels:
     Raises:
         SiteError: WRONG_ASPECT, when the panorama is not twice as wide as high.
     """
+    panorama = scaled_for(camera, panorama)
     height, width = panorama.shape[:2]
-    if abs(width - 2 * height) > 2:
-        raise SiteError(Reason.WRONG_ASPECT, f"a panorama of {width} x {height} pixels, must be twice as wide as high")
-    axis_step = math.atan(2 * math.tan(math.radians(camera.hfov_deg) / 2) / camera.width)
-    coarser = axis_step / (2 * math.pi / width)
-    if coarser > 1:
-        width, height = max(1, round(width / coarser)), max(1, round(height / coarser))
-        panorama = np.asarray(cv2.resize(panorama, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
     heading, elevation = directions(camera)
     turn = np.radians(heading - pano_heading_deg + 180.0) % (2 * np.pi)
     # Pixel centres lie at .5, cv2 counts them from 0.
@@ -50,14 +45,43 @@ def cut(panorama: Pixels, pano_heading_deg: float, camera: Camera) -> Pixels:
     return np.asarray(cv2.remap(wrapped, *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
+def scaled_for(camera: Camera, panorama: Pixels) -> Pixels:
+    """The panorama at a view's resolution on the optical axis, if it is finer; `cut` gives the same views of it.
+
+    Worth it where several views of one size are cut.
+
+    Raises:
+        SiteError: as `cut` does.
+    """
+    height, width = panorama.shape[:2]
+    if abs(width - 2 * height) > 2:
+        raise SiteError(Reason.WRONG_ASPECT, f"a panorama of {width} x {height} pixels, must be twice as wide as high")
+    axis_step = math.atan(2 * math.tan(math.radians(camera.hfov_deg) / 2) / camera.width)
+    coarser = axis_step / (2 * math.pi / width)
+    size = max(1, round(width / coarser)), max(1, round(height / coarser))
+    if coarser <= 1 or size == (width, height):
+        return panorama
+    return np.asarray(cv2.resize(panorama, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def directions(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Heading and elevation in degrees that each pixel's centre looks at, two arrays of height x width."""
-    focal_px = camera.width / (2 * math.tan(math.radians(camera.hfov_deg) / 2))
-    right = (np.arange(camera.width) + 0.5 - camera.width / 2)[None, :]
-    up = (camera.height / 2 - np.arange(camera.height) - 0.5)[:, None]
-    sin, cos = math.sin(math.radians(camera.pitch_deg)), math.cos(math.radians(camera.pitch_deg))
+    off_axis, elevation = _seen_from_axis(camera.width, camera.height, camera.hfov_deg, camera.pitch_deg)
+    return (camera.heading_deg + off_axis) % 360.0, elevation
+
+
+@lru_cache(maxsize=2)  # of the views cut from one panorama, for lines and to be shown, only the headings differ
+def _seen_from_axis(
+    width: int, height: int, hfov_deg: float, pitch_deg: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Degrees clockwise from the camera's heading, and elevation."""
+    focal_px = width / (2 * math.tan(math.radians(hfov_deg) / 2))
+    right = (np.arange(width) + 0.5 - width / 2)[None, :]
+    up = (height / 2 - np.arange(height) - 0.5)[:, None]
+    sin, cos = math.sin(math.radians(pitch_deg)), math.cos(math.radians(pitch_deg))
     ahead = focal_px * cos - up * sin
     above = focal_px * sin + up * cos
-    heading = camera.heading_deg + np.degrees(np.arctan2(right, ahead))
-    elevation = np.degrees(np.arctan2(above, np.hypot(right, ahead)))
-    return heading % 360.0, elevation
+    found = np.degrees(np.arctan2(right, ahead)), np.degrees(np.arctan2(above, np.hypot(right, ahead)))
+    for angles in found:
+        angles.flags.writeable = False
+    return found
