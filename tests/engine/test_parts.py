@@ -75,7 +75,7 @@ def test_a_part_is_not_asked_to_publish(small_config: Callable[..., Path]) -> No
 def test_drawing_sites_alone_is_told(small_config: Callable[..., Path]) -> None:
     said = run_here("build", small_config(**FEW), "--stages=sites", environment={})
     assert said.returncode == 0, said.stderr
-    assert said.stdout.splitlines()[:2] == ["sites: 12 in 2 regions", "tables made: none"]
+    assert said.stdout.splitlines()[1:3] == ["sites: 12 in 2 regions", "tables made: none"]
 
 
 def start(config: Path, part: int, of: int) -> "subprocess.Popen[str]":

@@ -254,8 +254,9 @@ def test_a_runner_that_is_not_known_is_refused(small_config: Callable[..., Path]
 
 def test_a_reader_that_stops_reading_is_no_error() -> None:
     command = f"set -o pipefail; {sys.executable} -m tools.cli.main regions list | head -1"
+    wide = {**os.environ, "COLUMNS": "200"}
     shown = subprocess.run(
-        ["/bin/bash", "-c", command], capture_output=True, text=True, cwd=ROOT, env=dict(os.environ), check=False
+        ["/bin/bash", "-c", command], capture_output=True, text=True, cwd=ROOT, env=wide, check=False
     )
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout.startswith("id")
