@@ -28,14 +28,14 @@ _STOPPED = 3
 
 
 def steady_build(folder: Path, sites: int) -> Build:
-    """Towns of up to 1,000 sites, so dense that drawing the town itself, which no real build does, takes little."""
+    """Towns of up to 1,000 sites."""
     towns = max(1, -(-sites // 1_000))
     world = {"type": "world", "seed": 3}
     raw = {
         "name": "steady",
         "workspace": "workspace",
         "dataset": "dataset",
-        "regions": [{"name": f"town-{n}", "centre": [10.0 + 2 * n, 20.0], "radius_m": 750} for n in range(towns)],
+        "regions": [{"name": f"town-{n}", "centre": [10.0 + 2 * n, 20.0], "radius_m": 1_500} for n in range(towns)],
         "sources": {"street": {"town": world}, "aerial": {"above": world}, "map": {"plan": world}},
         "sampling": {"spacing_m": 20, "max_sites": -(-sites // towns)},
         "imagery": {"anonymiser": "none", "long_side_px": 640, "chips": {"size_px": 256}},
