@@ -92,7 +92,7 @@ def test_it_works_by_flags_alone_and_plan_takes_the_file(tmp_path: Path) -> None
         (["--place", "jp-tokyo", "--aerial", "none", "--map", "none"], "--map: found none, and no aerial source"),
         (["--place", "jp-tokyo", "--model", "m"], "--model: found 'm' with the composer"),
         (["--place", "1,2", "--radius-m", "-5"], "regions.0.radius_m"),
-        (["--place", "1,2", "--name", "My build"], "name: found 'My build'; allowed: up to 63 lower-case letters"),
+        (["--place", "1,2", "--name", "My build"], "name: found 'My build'; allowed: name of lower-case letters"),
         (["--place", "1,2", "--contact", "nobody"], "network.contact"),
     ],
 )
