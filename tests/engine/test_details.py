@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config.build import Build
+from pipeline.config.captioning import Dialogue
 from pipeline.config.running import Limits
 from pipeline.engine.build import Outcome
 from pipeline.engine.counts import Counts, ViewCounts
@@ -70,11 +71,12 @@ def test_the_closing_words_quote_the_server(capsys: pytest.CaptureFixture[str], 
     refused = Counts(0, {"model_refused": 3}, {"model_refused": Details((("HTTP 400: [red] no", 2), ("other", 1)))})
     names = [stage.name for stage in STAGES]
     counts = {name: refused if name == "captions" else Counts(3, {}) for name in names}
-    print_outcome(
-        build, Outcome(3, counts, dict.fromkeys(names, 1) | {"publish": 0}, None, Limits(allowed_failed_share=1.0))
-    )
+    ended = Outcome(3, counts, dict.fromkeys(names, 1) | {"publish": 0}, None, Limits(allowed_failed_share=1.0))
+    print_outcome(build, ended)
+    assert "refused a picture or the request (does not pass by itself)" in capsys.readouterr().out
+    print_outcome(build.model_copy(update={"captioner": Dialogue(engine="dialogue", model="any")}), ended)
     said = capsys.readouterr().out
-    assert "refused a picture or the request (does not pass by itself; a retry asks a model anew)" in said
+    assert "refused a picture or the request (does not pass by itself; a retry asks the model anew)" in said
     assert "2 of 3: HTTP 400: [red] no" in said
 
 

@@ -31,7 +31,7 @@ def print_state(state: State) -> None:
         table.add_row(s.region, s.stage, f"{s.done}/{s.units}", str(s.counts.total), str(s.counts.ok), failed)
     console = table_console()
     print_table(table)
-    _explain(console, sum((s.counts for s in state.stages), Counts(0, {})))
+    _explain(console, state.definition.build, sum((s.counts for s in state.stages), Counts(0, {})))
     _print_views(console, state)
     open_units = sum(s.units - s.done for s in state.stages if s.stage == STAGES[-1].name)
     if state.tasks:
@@ -82,7 +82,7 @@ def _print_views(console: Console, state: State) -> None:
     for region, of in seen.items():
         table.add_row(region, *(_seen(of[view]) if view in of else "" for view in views))
     print_table(table)
-    if _explain_missing(console, sum((s.counts for s in state.stages), Counts(0, {}))):
+    if _explain_missing(console, state.definition.build, sum((s.counts for s in state.stages), Counts(0, {}))):
         console.print(
             "`geoscribe retry PLACE --missing VIEW [--reason REASON]` tries missing views again", soft_wrap=True
         )
@@ -108,7 +108,7 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         console.print(
             f"{stage}: {quantity(counts.ok, 'site')} ok" + (f"; failed: {failed}" if failed else ""), soft_wrap=True
         )
-    _explain(console, outcome.total)
+    _explain(console, build, outcome.total)
     if outcome.unfinished:
         console.print(f"{quantity(outcome.unfinished, 'unit')} not finished")
     if outcome.busy is not None:
@@ -122,7 +122,7 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
     if outcome.published is not None:
         how = "published" if outcome.made[PUBLISH] else "up to date"
         console.print(f"dataset ({how}): {build.dataset}", soft_wrap=True)
-    _print_missing(console, outcome.total)
+    _print_missing(console, build, outcome.total)
     if outcome.shrinkage is not None:
         console.print(
             f"not published, as the dataset would shrink; {outcome.shrinkage}. {build.dataset} is as it was. Build "
@@ -149,12 +149,12 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
         )
 
 
-def _print_missing(console: Console, counts: Counts) -> None:
+def _print_missing(console: Console, build: Build, counts: Counts) -> None:
     for view, seen in counts.views.items():
         if seen.missing:
             why = ", ".join(f"{n} {reason}" for reason, n in sorted(seen.missing.items()))
             console.print(f"{view} missing at {quantity(sum(seen.missing.values()), 'site')}: {why}", soft_wrap=True)
-    _explain_missing(console, counts)
+    _explain_missing(console, build, counts)
 
 
 def _print_busy(console: Console, busy: Busy) -> None:
@@ -165,27 +165,27 @@ def _print_busy(console: Console, busy: Busy) -> None:
     console.print(f"{busy.seconds:.1f} s in all, {busy.over_busiest:.2f} times the busiest stage, {busy.busiest}")
 
 
-def _explain(console: Console, counts: Counts) -> None:
+def _explain(console: Console, build: Build, counts: Counts) -> None:
     """Print what each reason means, and what was found the most often where sites failed for it."""
     for reason in sorted(counts.failed):
-        console.print(f"  {_about(reason)}", soft_wrap=True)
+        console.print(f"  {_about(reason, build)}", soft_wrap=True)
         for detail, number in counts.details.get(reason, Details()).counted[:1]:
             # Details hold words of servers and files: no markup.
             said = f"    {number} of {counts.failed[reason]}: {detail}"
             console.print(said, soft_wrap=True, markup=False, highlight=False)
 
 
-def _explain_missing(console: Console, counts: Counts) -> bool:
+def _explain_missing(console: Console, build: Build, counts: Counts) -> bool:
     """Print what each reason means for which a view is missing, unless `_explain` has; whether there was any."""
     reasons = {reason for seen in counts.views.values() for reason in seen.missing}
     for reason in sorted(reasons - counts.failed.keys()):
-        console.print(f"  {_about(reason)}", soft_wrap=True)
+        console.print(f"  {_about(reason, build)}", soft_wrap=True)
     return bool(reasons)
 
 
-def _about(reason: str) -> str:
+def _about(reason: str, build: Build) -> str:
     """A reason's meaning, and whether it may pass."""
     about = ABOUT[Reason(reason)]
     passes = "may pass: retry" if about.passing else "does not pass by itself"
-    anew = "; a retry asks a model anew" if about.redrawn else ""
+    anew = "; a retry asks the model anew" if about.redrawn and build.captioner.engine == "dialogue" else ""
     return f"{reason}: {about.meaning} ({passes}{anew})"
