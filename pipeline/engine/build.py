@@ -132,8 +132,9 @@ def run_build(
         not_drawn=[note.said for note in ready.notes if not note.empty],
         regions=len(build.regions),
         unfinished=sum(not task.finished for task in tasks),
-        none_left=publishes and publication.published is None and publication.shrinkage is None,
+        none_left=publishes and publication == Publication(None),
         shrinkage=publication.shrinkage,
+        unfilled=publication.unfilled,
         busy=busy,
     )
 

@@ -38,7 +38,8 @@ class Outcome:
     made: dict[str, int]
     """Number of tables made, by stage; for `publish`, 1 if it ran and 0 if the dataset was up to date."""
     published: Published | None
-    """None if publishing was not requested, if every site of the finished units failed, or if `shrinkage` is set."""
+    """None if publishing was not requested, if every site of the finished units failed, or if `shrinkage` or
+    `unfilled` is set."""
     limits: Limits
     """Limits of the build on failures and missing views."""
     empty: list[str] = field(default_factory=list)
@@ -53,6 +54,8 @@ class Outcome:
     """Whether every site failed, so that there was nothing to publish."""
     shrinkage: Shrinkage | None = None
     """Losses that the dataset would have had: it was left as it is."""
+    unfilled: tuple[str, ...] = ()
+    """Splits that the finished units do not fill, so that nothing was published."""
     busy: Busy | None = None
     """None if no stage ran, or in other processes."""
 
@@ -96,4 +99,4 @@ class Outcome:
     def wanting(self) -> bool:
         """Whether the build finished, but not as it should have."""
         failed = self.too_many_failed or self.too_many_undrawn
-        return failed or bool(self.too_many_missing) or self.shrinkage is not None
+        return failed or bool(self.too_many_missing) or self.shrinkage is not None or bool(self.unfilled)

@@ -23,6 +23,7 @@ from pipeline.publishing.manifest import shareable
 from pipeline.publishing.owner import Publishing, Shrinkage, WouldShrinkError, shrinkage
 from pipeline.publishing.publish import VERSION as PUBLISH_VERSION
 from pipeline.publishing.publish import Published, publish
+from pipeline.publishing.selection import UnfilledSplitsError
 from pipeline.publishing.takedown import Takedown, takedown_of
 from pipeline.publishing.takedown_match import LAYER_COLUMNS
 from pipeline.publishing.units import INDEX_COLUMNS, FinishedUnit, UnitTables, unit_index
@@ -44,11 +45,13 @@ class Publication:
     """The result of publishing."""
 
     published: Published | None
-    """None if every site of the finished units failed, or the dataset would have shrunk."""
+    """None if every site of the finished units failed, the dataset would have shrunk, or splits would be empty."""
     ran: bool = False
     """Whether a revision was made; False if the dataset was up to date."""
     shrinkage: Shrinkage | None = None
     """Losses that the dataset would have had: it was left as it is."""
+    unfilled: tuple[str, ...] = ()
+    """Splits that what is finished of the build does not fill, where units or regions are left to do."""
 
 
 def publish_mended(
@@ -78,6 +81,11 @@ def publish_mended(
             return _publish(ready, listing, publishing, advance), listing
         except WouldShrinkError as error:
             return Publication(None, shrinkage=error.shrinkage), listing
+        except UnfilledSplitsError as error:
+            if all(task.finished for task in ready.survey(listing)) and all(note.empty for note in ready.notes):
+                raise
+            unfilled = tuple(problem.where.removeprefix("publish.splits.") for problem in error.problems)
+            return Publication(None, unfilled=unfilled), listing
         except DamagedLayerError as error:
             log.warning("%s; making it again", error)
             ready.store.delete(error.file.path)

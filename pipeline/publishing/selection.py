@@ -233,13 +233,17 @@ def select(
     return Selection(split, sorted(rows, key=lambda row: row.sample_id), split_of, regions)
 
 
+class UnfilledSplitsError(ConfigError):
+    """Splits that have a share would be empty: of few units, as in a trial, or by the settings."""
+
+
 def _none_empty(build: Build, split: NDArray[np.object_], sites: Sites, regions: Mapping[str, RegionSplit]) -> None:
     settings, there = build.publish, set(split.tolist()) - {""}
     empty = [name for name in SPLITS if getattr(settings.splits, name) and name not in there]
     if not there or not set(empty) - set(settings.allow_empty):
         return
     units, held = len(set(sites.cell.tolist())), sum(told.held_out for told in regions.values())
-    raise ConfigError(
+    raise UnfilledSplitsError(
         [
             Problem(
                 f"publish.splits.{name}",

@@ -15,6 +15,7 @@ from pipeline.publishing.owner import Publishing
 from schemas.records import Sample
 from tests.command import run_here
 from tests.publishing.folders import manifest_of, tree
+from tools.cli.tables import print_outcome
 from tools.dataset import open_dataset
 
 
@@ -39,6 +40,21 @@ def test_few_units_are_not_published_over_many(
     meant = run_here("build", tmp_path / "build.yaml", "--limit-units", "1", "--allow-shrink", environment={})
     assert meant.returncode == 0, meant.stdout + meant.stderr
     assert 0 < sum(rows(tmp_path / "dataset").values()) < sum(had.values())
+
+
+def test_a_trial_that_does_not_fill_the_splits_ends_with_what_it_did(
+    small_build: Callable[..., Build], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = small_build(publish__allow_empty=[])
+    outcome = run_build(build, limit_units=1)
+    assert outcome.unfilled
+    assert outcome.wanting
+    assert not outcome.none_left
+    assert not tree(tmp_path / "dataset")
+    print_outcome(build, outcome)
+    said = capsys.readouterr().out
+    assert f"does not fill {', '.join(outcome.unfilled)}. Build the rest first" in said
+    assert "imagery: " in said
 
 
 def test_stages_left_out_do_not_empty_a_dataset(

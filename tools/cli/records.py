@@ -110,6 +110,7 @@ def outcome_record(outcome: Outcome) -> dict[str, Any]:
         "regions_not_drawn": outcome.not_drawn,
         "busy": busy_record(outcome.busy) if outcome.busy is not None else None,
         "would_shrink": {region: {"before": b, "after": a} for region, (b, a) in lost.rows.items()} if lost else None,
+        "unfilled_splits": list(outcome.unfilled),
     }
 
 

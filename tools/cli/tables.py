@@ -129,6 +129,12 @@ def print_outcome(build: Build, outcome: Outcome) -> None:
             "what is missing first, or give --allow-shrink",
             soft_wrap=True,
         )
+    if outcome.unfilled:
+        console.print(
+            f"not published, as what is finished does not fill {', '.join(outcome.unfilled)}. Build the rest first, or "
+            "name these splits in publish.allow_empty",
+            soft_wrap=True,
+        )
     for view, share in outcome.too_many_missing.items():
         console.print(
             f"{view} is missing at {share:.1%} of the sites; limits.allowed_missing_share is "
