@@ -69,11 +69,11 @@ def plain_table(*columns: str) -> Table:
     return table
 
 
-def time_words(seconds: float) -> str:
-    """A time as people say it."""
+def time_words(seconds: float, digits: int = 1) -> str:
+    """A time as people say it, with so many digits after the point where it is given in minutes or more."""
     for size, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
         if seconds >= 2 * size:
-            return f"{seconds / size:,.1f} {name}"
+            return f"{seconds / size:,.{digits}f} {name}"
     return f"{seconds:.0f} s" if seconds >= 1 or not seconds else "< 1 s"
 
 

@@ -18,7 +18,7 @@ from pipeline.net import traffic
 from pipeline.net.outages import paused
 from pipeline.quantity import quantity
 from pipeline.stages import STAGES
-from tools.cli.console import plain_console
+from tools.cli.console import plain_console, time_words
 from tools.cli.rates import Rates
 
 PLAIN_EVERY_S = 60.0
@@ -183,11 +183,7 @@ def _stage_words(name: str, stage: StageProgress, rates: Rates) -> str:
 def _left(stage: StageProgress, units_per_s: float) -> str:
     if units_per_s <= 0:
         return "time left unknown"
-    seconds = (stage.units - stage.units_done) / units_per_s
-    for size, name in ((86_400, "days"), (3_600, "h"), (60, "min")):
-        if seconds > 1.5 * size:
-            return f"about {seconds / size:.0f} {name} left"
-    return f"about {seconds:.0f} s left"
+    return f"about {time_words((stage.units - stage.units_done) / units_per_s, digits=0)} left"
 
 
 def _region_cells(progress: Progress, region: str, per_s: float) -> list[str]:
