@@ -5,6 +5,7 @@ column looks towards its heading, and columns to the right turn clockwise.
 """
 
 import math
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import cv2
@@ -19,21 +20,47 @@ _MARGIN_PX = 4  # what cubic interpolation reaches over, and some
 
 
 def cut(panorama: Pixels, pano_heading_deg: float, camera: Camera) -> Pixels:
-    """The view of a pinhole camera without roll that stands where the panorama was taken.
+    """The view of a pinhole camera without roll that stands where the panorama was taken; see `cuts`."""
+    return next(cuts(panorama, pano_heading_deg, [camera]))
+
+
+def cuts(panorama: Pixels, pano_heading_deg: float, cameras: Sequence[Camera]) -> Iterator[Pixels]:
+    """The views of pinhole cameras without roll that stand where the panorama was taken.
 
     Args:
         panorama: Equirectangular, twice as wide as high (two pixels of rounding are allowed).
         pano_heading_deg: Direction of the panorama's centre column.
-        camera: The view wanted; its horizontal field of view is below 180 degrees.
+        cameras: The views wanted; their horizontal fields of view are below 180 degrees.
 
-    Returns:
+    Yields:
         camera.height x camera.width x 3. Where the view is coarser than the panorama, the panorama is scaled down
-        first to the view's resolution on the optical axis, so that there is no moire.
+        first to the view's resolution on the optical axis, so that there is no moire: once for all views in a row that
+        need the same.
 
     Raises:
         SiteError: WRONG_ASPECT, when the panorama is not twice as wide as high.
     """
-    panorama = scaled_for(camera, panorama)
+    height, width = panorama.shape[:2]
+    if abs(width - 2 * height) > 2:
+        raise SiteError(Reason.WRONG_ASPECT, f"a panorama of {width} x {height} pixels, must be twice as wide as high")
+    scaled = panorama
+    for camera in cameras:
+        size = _size_for(camera, width, height)
+        if size != scaled.shape[1::-1]:
+            scaled = panorama
+            if size != (width, height):
+                scaled = np.asarray(cv2.resize(panorama, size, interpolation=cv2.INTER_AREA), np.uint8)
+        yield _cut(scaled, pano_heading_deg, camera)
+
+
+def _size_for(camera: Camera, width: int, height: int) -> tuple[int, int]:
+    """Width and height of a panorama that is no finer than a view on its optical axis."""
+    axis_step = math.atan(2 * math.tan(math.radians(camera.hfov_deg) / 2) / camera.width)
+    coarser = axis_step / (2 * math.pi / width)
+    return (max(1, round(width / coarser)), max(1, round(height / coarser))) if coarser > 1 else (width, height)
+
+
+def _cut(panorama: Pixels, pano_heading_deg: float, camera: Camera) -> Pixels:
     height, width = panorama.shape[:2]
     heading, elevation = directions(camera)
     turn = np.radians(heading - pano_heading_deg + 180.0) % (2 * np.pi)
@@ -43,25 +70,6 @@ def cut(panorama: Pixels, pano_heading_deg: float, camera: Camera) -> Pixels:
     wrapped = cv2.copyMakeBorder(panorama, 0, 0, _MARGIN_PX, _MARGIN_PX, cv2.BORDER_WRAP)
     where = x.astype(np.float32), y.astype(np.float32)
     return np.asarray(cv2.remap(wrapped, *where, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
-
-
-def scaled_for(camera: Camera, panorama: Pixels) -> Pixels:
-    """The panorama at a view's resolution on the optical axis, if it is finer; `cut` gives the same views of it.
-
-    Worth it where several views of one size are cut.
-
-    Raises:
-        SiteError: as `cut` does.
-    """
-    height, width = panorama.shape[:2]
-    if abs(width - 2 * height) > 2:
-        raise SiteError(Reason.WRONG_ASPECT, f"a panorama of {width} x {height} pixels, must be twice as wide as high")
-    axis_step = math.atan(2 * math.tan(math.radians(camera.hfov_deg) / 2) / camera.width)
-    coarser = axis_step / (2 * math.pi / width)
-    size = max(1, round(width / coarser)), max(1, round(height / coarser))
-    if coarser <= 1 or size == (width, height):
-        return panorama
-    return np.asarray(cv2.resize(panorama, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def directions(camera: Camera) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

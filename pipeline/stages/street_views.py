@@ -1,7 +1,7 @@
 """Turns a photo into street views: read, decoded, gated, anonymised, its heading checked, cut if it is wide."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from pipeline.errors import SiteError
@@ -10,7 +10,7 @@ from pipeline.geo.point import Point
 from pipeline.imaging.decode import decode
 from pipeline.imaging.encode import encode_jpeg, fit
 from pipeline.imaging.lens import Crop, Fisheye, cut_fisheye, on_sphere, shown_of_crop, stated_crop, turns
-from pipeline.imaging.panorama import cut, scaled_for
+from pipeline.imaging.panorama import cuts
 from pipeline.imaging.phash import phash
 from pipeline.imaging.quality import gate, measure
 from pipeline.imaging.types import Camera, Pixels
@@ -134,25 +134,23 @@ def _lines_around(photo: Photo, pixels: Pixels) -> VanishingPoint | None:
     if photo.heading_deg is None:
         return None
     found = []
-    pixels = _scaled_for(Camera(0.0, 0.0, _SPREAD_DEG, *_LINES_PX), photo, pixels)
-    for turn in _ALL_ROUND_DEG:
-        piece, shown = _piece(photo, pixels, 0.0, Camera(turn % 360.0, 0.0, _SPREAD_DEG, *_LINES_PX))
+    cameras = [Camera(turn % 360.0, 0.0, _SPREAD_DEG, *_LINES_PX) for turn in _ALL_ROUND_DEG]
+    for turn, (piece, shown) in zip(_ALL_ROUND_DEG, _pieces(photo, pixels, 0.0, cameras), strict=True):
         lines = vanishing_point(piece, _SPREAD_DEG) if shown >= _LEAST_SHOWN else None
         found += [] if lines is None else [(turn, lines)]
     return vanishing_around(found)
 
 
-def _scaled_for(camera: Camera, photo: Photo, pixels: Pixels) -> Pixels:
-    """A panorama as the views of one size that are cut from it need it."""
-    return pixels if isinstance(photo.lens, Fisheye) else scaled_for(camera, pixels)
-
-
-def _piece(photo: Photo, pixels: Pixels, heading_deg: float, camera: Camera) -> tuple[Pixels, float]:
-    """A view cut from a panorama or a fisheye, and the share of it that lies on the photo."""
+def _pieces(
+    photo: Photo, pixels: Pixels, heading_deg: float, cameras: Sequence[Camera]
+) -> Iterator[tuple[Pixels, float]]:
+    """Views cut from a panorama or a fisheye, each with the share of it that lies on the photo."""
     if isinstance(photo.lens, Fisheye):
-        return cut_fisheye(pixels, photo.lens, heading_deg, camera)
-    shown = 1.0 if photo.lens is None else shown_of_crop(photo.lens, heading_deg, camera)
-    return cut(pixels, heading_deg, camera), shown
+        for camera in cameras:
+            yield cut_fisheye(pixels, photo.lens, heading_deg, camera)
+        return
+    for camera, piece in zip(cameras, cuts(pixels, heading_deg, cameras), strict=True):
+        yield piece, 1.0 if photo.lens is None else shown_of_crop(photo.lens, heading_deg, camera)
 
 
 def _settled(
@@ -179,10 +177,9 @@ def _cuts(
     width, height = settings.long_side_px, settings.long_side_px * 3 // 4
     span = photo.lens.span_deg(*pixels.shape[1::-1]) if isinstance(photo.lens, Fisheye) else _span_deg(photo)
     found: list[StreetView] = []
-    pixels = _scaled_for(Camera(base, 0.0, settings.cut_hfov_deg, width, height), photo, pixels)
-    for turn in turns(span, settings.cut_hfov_deg, settings.max_views):
-        camera = Camera((base + turn) % 360.0, 0.0, settings.cut_hfov_deg, width, height)
-        piece, shown = _piece(photo, pixels, base, camera)
+    turned = turns(span, settings.cut_hfov_deg, settings.max_views)
+    cameras = [Camera((base + turn) % 360.0, 0.0, settings.cut_hfov_deg, width, height) for turn in turned]
+    for turn, camera, (piece, shown) in zip(turned, cameras, _pieces(photo, pixels, base, cameras), strict=True):
         if shown < _LEAST_SHOWN:
             continue
         cut_photo = replace(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pipeline.errors import SiteError
-from pipeline.imaging.panorama import cut, directions
+from pipeline.imaging.panorama import cut, cuts, directions
 from pipeline.imaging.types import Camera, Pixels
 from schemas.reasons import Reason
 from tests.examples import examples
@@ -112,3 +112,12 @@ def test_what_is_not_twice_as_wide_as_high_is_refused(shape: tuple[int, int, int
     with pytest.raises(SiteError) as caught:
         cut(np.zeros(shape, np.uint8), 0.0, Camera(0, 0, 90, 64, 48))
     assert caught.value.reason == Reason.WRONG_ASPECT
+
+
+@pytest.mark.parametrize("width", range(305, 327))
+def test_views_cut_together_are_those_cut_one_by_one(width: int) -> None:
+    # A panorama that is just not too wide: scaled down, its aspect may be further off.
+    panorama = np.random.default_rng(width).integers(0, 256, (512, 1026, 3), dtype=np.uint8)
+    cameras = [Camera(10.0, 0.0, 90.0, width, 60), Camera(200.0, 0.0, 90.0, width, 60), Camera(5.0, 9.0, 60.0, 160, 90)]
+    together = list(cuts(panorama, 123.0, cameras))
+    assert all(np.array_equal(view, cut(panorama, 123.0, one)) for view, one in zip(together, cameras, strict=True))
