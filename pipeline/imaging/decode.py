@@ -154,7 +154,7 @@ def _upright(image: Image.Image) -> Image.Image:
 
 def _rgb(image: Image.Image) -> Pixels:
     if not (image.has_transparency_data or image.mode.startswith("I")):
-        return np.array(image.convert("RGB"))
+        return np.array(image if image.mode == "RGB" else image.convert("RGB"))  # `convert` copies in any case
     white = Image.new("RGBA", image.size, "white")
     white.alpha_composite(Image.fromarray(_rgba(image)))
     return np.array(white.convert("RGB"))

@@ -66,6 +66,7 @@ class RapidOcrEngine:
                 **{f"{stage}.model_path": str(path) for stage, path in self._weights.items()},
             }
         )
+        _normalise_by_table(self._reader._load_det_model())
         self._runtime = f"onnxruntime {version('onnxruntime')}"
         if config.runtime == "openvino":
             self._runtime = self._run_by_openvino()
@@ -114,6 +115,15 @@ class RapidOcrEngine:
             for words, confidence, corners in zip(answer.txts, answer.scores, answer.boxes, strict=True)
         )
         return [box for box in boxes if box is not None]
+
+
+def _normalise_by_table(detector: Any) -> None:
+    """Let RapidOCR's detector look the 256 values of a channel up, where it would compute with each pixel in float64."""
+    preparing = detector.get_preprocess()
+    every = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
+    table = preparing.normalize(every).astype(np.float32)[None]
+    preparing.normalize = lambda pixels: cv2.LUT(pixels, table)
+    detector.get_preprocess = lambda: preparing  # keeps no state between calls
 
 
 def _scaled(polygon: Sequence[float], ratio: NDArray[np.float64]) -> tuple[float, ...]:

@@ -95,6 +95,15 @@ def test_threads_and_their_number_change_nothing(engine: RapidOcrEngine, corpus:
     assert two.fingerprint() == engine.fingerprint()
 
 
+def test_pixels_are_prepared_bit_for_bit_as_rapidocr_would(engine: RapidOcrEngine) -> None:
+    detector = engine._reader._load_det_model()
+    pixels = np.random.Generator(np.random.Philox(key=1)).integers(0, 256, (96, 160, 3), dtype=np.uint8)
+    own = type(detector).get_preprocess(detector)(pixels)
+    prepared = detector.get_preprocess()(pixels)
+    assert prepared.dtype == own.dtype
+    assert (prepared == own).all()
+
+
 def test_settings_that_change_answers_change_the_fingerprint(engine: RapidOcrEngine) -> None:
     assert RapidOcrEngine(RapidOcr(min_confidence=0.7)).fingerprint() != engine.fingerprint()
     assert engine.name in engine.fingerprint()

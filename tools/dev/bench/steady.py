@@ -1,8 +1,9 @@
 """Seconds a site and memory over time of a long build: `python -m tools.dev.bench.steady [SITES]`.
 
 The build is of the synthetic world with oracle engines (no model), so what is measured is all the rest: drawing,
-encoding, tables, the engine. It runs in a process of its own, whose memory and CPU time are looked at every two
-seconds. SITES is 8,000 if left out. Ctrl-C ends it with the figures until then.
+encoding, tables, the engine. Photos are small and a tenth of them panoramas, so that many sites take little time. It
+runs in a process of its own, whose memory and CPU time are looked at every two seconds. SITES is 8,000 if left out.
+Ctrl-C ends it with the figures until then.
 """
 
 import subprocess
@@ -23,22 +24,27 @@ from pipeline.engine.layers import list_layers, read_counts
 from pipeline.storage import open_store
 
 SITES, EVERY_S, SLICES = 8_000, 2.0, 10
+SITES_A_TOWN = 900
 _STOPPED = 3
 """Exit code of a build that was interrupted."""
 
 
 def steady_build(folder: Path, sites: int) -> Build:
-    """Towns of up to 1,000 sites."""
-    towns = max(1, -(-sites // 1_000))
+    """Towns of up to `SITES_A_TOWN`; 750 m around a place have room for 994 in the first."""
+    towns = max(1, -(-sites // SITES_A_TOWN))
     world = {"type": "world", "seed": 3}
     raw = {
         "name": "steady",
         "workspace": "workspace",
         "dataset": "dataset",
-        "regions": [{"name": f"town-{n}", "centre": [10.0 + 2 * n, 20.0], "radius_m": 1_500} for n in range(towns)],
-        "sources": {"street": {"town": world}, "aerial": {"above": world}, "map": {"plan": world}},
+        "regions": [{"name": f"town-{n}", "centre": [10.0 + 2 * n, 20.0], "radius_m": 750} for n in range(towns)],
+        "sources": {
+            "street": {"town": {**world, "panoramas": 0.1}},
+            "aerial": {"above": world},
+            "map": {"plan": world},
+        },
         "sampling": {"spacing_m": 20, "max_sites": -(-sites // towns)},
-        "imagery": {"anonymiser": "none", "long_side_px": 640, "chips": {"size_px": 256}},
+        "imagery": {"anonymiser": "none", "long_side_px": 320, "chips": {"size_px": 256}},
         "perception": {"ocr": {"engine": "oracle"}, "segmenters": [{"engine": "oracle"}]},
         "limits": {"workers": 2, "allowed_failed_share": 1.0},
     }
