@@ -118,7 +118,7 @@ class RapidOcrEngine:
 
 
 def _normalise_by_table(detector: Any) -> None:
-    """Let RapidOCR's detector look the 256 values of a channel up, where it would compute with each pixel in float64."""
+    """Let RapidOCR's detector look up the 256 values of a channel, where it would compute each pixel in float64."""
     preparing = detector.get_preprocess()
     every = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
     table = preparing.normalize(every).astype(np.float32)[None]

@@ -132,8 +132,7 @@ def paint_above(town: Town, window: ground.Window) -> Pixels:
         """Those that may reach into the picture, with their numbers."""
         pixels = drawn(faces)
         margin, size = 3 << _SHIFT, window.size_px << _SHIFT  # an edge is smoothed over the pixels next to it
-        near = np.abs(faces[:, 0] - (window.x, window.y)) < reach + 30
-        inside = near & (pixels.max(axis=1) >= -margin) & (pixels.min(axis=1) <= size + margin)
+        inside = (pixels.max(axis=1) >= -margin) & (pixels.min(axis=1) <= size + margin)
         for n in np.flatnonzero(inside.all(axis=1)).tolist():
             yield n, pixels[n]
 

@@ -7,7 +7,7 @@ from pipeline.config.region import Region
 from pipeline.geo.point import Point
 from pipeline.world.town import Town, build_town
 
-WORLD_VERSION = 2
+WORLD_VERSION = 3
 """Raise it whenever anything in the world changes what a source gives."""
 AUTHOR = "geoscribe synthetic world"
 LICENCE = "CC0-1.0"

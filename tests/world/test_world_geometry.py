@@ -1,5 +1,6 @@
 """The world's geometry: the grid and its inverse, windows, boxes, homographies."""
 
+import cv2
 import numpy as np
 import shapely
 from hypothesis import given
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from pipeline.config.region import Region
 from pipeline.geo.point import Point
+from pipeline.world.above import paint_above
 from pipeline.world.blocks import block
 from pipeline.world.ground import Window
 from pipeline.world.mesh import MeshBuilder, Thing, box
@@ -109,3 +111,11 @@ def test_true_north_turns_away_from_the_frames_north() -> None:
     here = locate(town, Point(69.0, 20.7))
     assert abs(here.north_deg + 0.7 * np.sin(np.radians(69.0))) < 0.01
     assert abs(locate(town, Point(69.0, 20.0)).north_deg) < 1e-6
+
+
+def test_a_roof_is_in_a_chip_that_none_of_its_corners_is_near() -> None:
+    town = build_town(3, Region(name="town-0", centre=(10.0, 20.0), radius_m=750))
+    place = 12.653, 575.650, 89.372
+    small, large = (paint_above(town, Window(*place, 256 * times, 256 / 20)) for times in (1, 5))
+    one, other = (cv2.blur(pixels.astype(np.float32), (9, 9)) for pixels in (small, large[512:768, 512:768]))
+    assert np.abs(one - other)[6:-6, 6:-6].mean() < 2  # not none: the grain of the ground is the chip's own
