@@ -16,12 +16,14 @@ import pytest
 
 from pipeline.config.build import Build
 from pipeline.config.running import Prices
+from pipeline.engine.counts import Counts, ViewCounts
 from pipeline.engine.prepared import prepare
 from pipeline.errors import MachineError
 from tests.command import ROOT, run_here
 from tests.drawn_once import drawn_once
 from tests.engine.conftest import finished, small_build, small_config, small_finished
 from tools.cli.log_file import logging_to
+from tools.cli.records import counts_record
 from tools.cli.run import _end
 from tools.cli.run_record import RunRecord, cost_of
 
@@ -34,6 +36,20 @@ def geoscribe(*args: str | Path) -> "subprocess.CompletedProcess[str]":
 
 def test_the_version() -> None:
     assert geoscribe("--version").stdout == f"geoscribe {version('geoscribe')}\n"
+
+
+def test_json_says_of_every_reason_whether_it_may_pass() -> None:
+    views = {"aerial": ViewCounts(4, {"no_overlap": 2, "unreachable": 1})}
+    counts = Counts(ok=5, failed={"rate_limited": 1, "too_dark": 1}, views=views)
+    told = counts_record(counts)
+    assert {reason: one["may_pass"] for reason, one in told["failed"].items()} == {
+        "rate_limited": True,
+        "too_dark": False,
+    }
+    assert told["views"]["aerial"] == {
+        "there": 4,
+        "missing": {"no_overlap": {"sites": 2, "may_pass": False}, "unreachable": {"sites": 1, "may_pass": True}},
+    }
 
 
 def test_json_of_a_build(small_finished: Callable[..., object], tmp_path: Path) -> None:

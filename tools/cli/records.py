@@ -133,7 +133,7 @@ def busy_record(busy: Busy) -> dict[str, Any]:
 
 
 def counts_record(counts: Counts) -> dict[str, Any]:
-    """Sites by outcome, and views."""
+    """Sites by outcome, and views: why each is not there, and whether a later try may help."""
     return {
         "ok": counts.ok,
         "failed": {
@@ -144,5 +144,14 @@ def counts_record(counts: Counts) -> dict[str, Any]:
             }
             for reason, n in sorted(counts.failed.items())
         },
-        "views": {view: {"there": seen.there, "missing": seen.missing} for view, seen in counts.views.items()},
+        "views": {
+            view: {
+                "there": seen.there,
+                "missing": {
+                    reason: {"sites": n, "may_pass": ABOUT[Reason(reason)].passing}
+                    for reason, n in sorted(seen.missing.items())
+                },
+            }
+            for view, seen in counts.views.items()
+        },
     }
