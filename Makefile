@@ -37,8 +37,9 @@ train-demo: $(VENV)/.retrieval  ## Train on twelve towns of the synthetic world 
 test: dev  ## The fast suite
 	$(BIN)/pytest -m "not slow and not seldom and not servers and not readers and not cvgtext and not vllm and not browser and not models" -n logical --maxprocesses 8
 
+# The files are named, as reading all that have tests takes a minute.
 test-slow: dev  ## What takes minutes: a whole build of each kind. The largest are of check-all
-	$(BIN)/pytest -m "slow and not seldom" -n logical --maxprocesses 8
+	$(BIN)/pytest $$(grep -rlE "mark\.slow\b" tests --include="*.py") -m "slow and not seldom" -n logical --maxprocesses 8
 
 check-all: extras  ## What is slow and seldom broken, and property tests with many new examples. Notes its run in docs/contributing/check-all.md
 	PATH="$(CURDIR)/$(BIN):$$PATH" .ci/check-all
