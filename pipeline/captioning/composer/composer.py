@@ -27,6 +27,7 @@ from pipeline.config import captioning as config
 from pipeline.digest import digest
 from pipeline.errors import SiteError
 from pipeline.perception.vocabulary import vocabulary
+from pipeline.quantity import quantity
 from schemas.reasons import Reason
 from schemas.records import Claim, ClaimKind, Cue, Sentence, Shows, Variant
 
@@ -101,7 +102,7 @@ class Composer:
             raise SiteError(Reason.NO_CUES, f"none of {len(site.cues)} cues is lasting, legible and worth a word")
         seen = sum(fact.seen for fact in around) + (standpoint is not None and standpoint.seen)
         if seen < self._settings.min_seen:
-            detail = f"{seen} things to tell of that the photos show, {self._settings.min_seen} asked for"
+            detail = f"{quantity(seen, 'thing')} to tell of that the photos show, {self._settings.min_seen} asked for"
             raise SiteError(Reason.TOO_LITTLE_TO_SAY, detail)
         long = _first_within(self._settings.long_tokens, self._long(site, standpoint, around))
         shorts = self._short(site, standpoint, around, unlike=_text(long))

@@ -50,7 +50,7 @@ def test_too_little_seen_is_a_reason_of_its_own() -> None:
     (answer,) = PHOTO_FIRST.describe([site([on_map, cue("o1", "object", "tree", position="ahead")])])
     assert isinstance(answer, SiteError)
     assert answer.reason is Reason.TOO_LITTLE_TO_SAY
-    assert "1 things" in answer.detail
+    assert "1 thing to tell of" in answer.detail
 
 
 def test_what_a_building_hides_and_what_is_far_is_not_told() -> None:
