@@ -66,7 +66,7 @@ class RapidOcrEngine:
                 **{f"{stage}.model_path": str(path) for stage, path in self._weights.items()},
             }
         )
-        _normalise_by_table(self._reader._load_det_model())
+        _normalise_by_table(self._reader)
         self._runtime = f"onnxruntime {version('onnxruntime')}"
         if config.runtime == "openvino":
             self._runtime = self._run_by_openvino()
@@ -117,8 +117,9 @@ class RapidOcrEngine:
         return [box for box in boxes if box is not None]
 
 
-def _normalise_by_table(detector: Any) -> None:
+def _normalise_by_table(reader: Any) -> None:
     """Let RapidOCR's detector look up the 256 values of a channel, where it would compute each pixel in float64."""
+    detector = reader._load_det_model()
     preparing = detector.get_preprocess()
     every = np.arange(256, dtype=np.uint8)[:, None].repeat(3, axis=1)
     table = preparing.normalize(every).astype(np.float32)[None]
