@@ -8,8 +8,6 @@ from PIL import Image
 
 from pipeline.imaging.types import Pixels
 
-_BILINEAR_FROM = 0.75
-
 
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
     """Baseline JPEG with 4:2:0 chroma; `quality` is libjpeg's, 1 to 100."""
@@ -26,14 +24,10 @@ def encode_png(pixels: Pixels) -> bytes:
 
 
 def fit(pixels: Pixels, long_side_px: int) -> Pixels:
-    """Scale down to a longer side of `long_side_px`; smaller pictures stay as they are.
-
-    By area; down to three quarters bilinear, which takes a fifth of the time and drops no pixel there.
-    """
+    """Scale down (by area) to a longer side of `long_side_px`; smaller pictures stay as they are."""
     height, width = pixels.shape[:2]
     if max(height, width) <= long_side_px:
         return pixels
     scale = long_side_px / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    how = cv2.INTER_LINEAR if scale >= _BILINEAR_FROM else cv2.INTER_AREA
-    return np.asarray(cv2.resize(pixels, size, interpolation=how), np.uint8)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

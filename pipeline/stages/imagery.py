@@ -240,4 +240,4 @@ def _run(given: StageInput, registry: Registry) -> list[ImageryRow]:
     return imagery(given.sites, registry, given.known)
 
 
-STAGE = Stage(ImageryRow, reads=(), version=13, depends_on=_depends_on, run=_run, core="street", last="drone")
+STAGE = Stage(ImageryRow, reads=(), version=12, depends_on=_depends_on, run=_run, core="street", last="drone")
