@@ -118,4 +118,4 @@ def test_a_roof_is_in_a_chip_that_none_of_its_corners_is_near() -> None:
     place = 12.653, 575.650, 89.372
     small, large = (paint_above(town, Window(*place, 256 * times, 256 / 20)) for times in (1, 5))
     one, other = (cv2.blur(pixels.astype(np.float32), (9, 9)) for pixels in (small, large[512:768, 512:768]))
-    assert np.abs(one - other)[6:-6, 6:-6].mean() < 2  # not none: the grain of the ground is the chip's own
+    assert np.abs(one - other)[6:-6, 6:-6].mean() < 2  # the grain of the ground is the chip's own
